@@ -1,0 +1,102 @@
+"""Every setting with its default. ``config.example.toml`` shows the same, and a test keeps them equal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from notifier.core.dialect import Dialect
+from notifier.core.secret import Secret
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The local HTTP API. ``listen`` is ``host:port`` or ``unix:/path``."""
+
+    listen: str = "127.0.0.1:8484"
+    tokens: tuple[Secret, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    max_watches: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where watches live. ``url`` is the path of a SQLite file."""
+
+    url: str = "notifier.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """When to ask a provider: interval = growth × age of the task, within min and max."""
+
+    first_after_ms: int = 2_500
+    min_interval_ms: int = 2_500
+    growth: float = 0.1
+    max_interval_ms: int = 60 * SECOND
+    learn: bool = True
+    expire_after_ms: int = 1 * HOUR
+    request_timeout_ms: int = 15 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One upstream API. ``result_ttl_ms`` 0 means that the life of its result URLs is unknown."""
+
+    name: str = "mulerouter"
+    base_url: str = "https://api.mulerouter.ai"
+    api_key: Secret | None = None
+    max_in_flight: int = 32
+    max_rate_per_s: float = 50.0
+    result_ttl_ms: int = 24 * HOUR
+    polling: Polling = Polling()
+    dialect: Dialect = Dialect()
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """How deliveries are signed, sent and given up. Empty ``secrets``: one is made at first start."""
+
+    secrets: tuple[Secret, ...] = ()
+    timeout_ms: int = 15 * SECOND
+    give_up_after_ms: int = 72 * HOUR
+    max_in_flight: int = 32
+    max_in_flight_per_origin: int = 4
+    allow: tuple[str, ...] = ("loopback", "private", "public")
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long ended watches are kept, by how their deliveries ended."""
+
+    delivered_ms: int = 7 * DAY
+    dead_ms: int = 30 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """``level`` as in logging; ``format`` is auto, console or json."""
+
+    level: str = "info"
+    format: str = "auto"
+
+
+def _built_in_providers() -> Mapping[str, Provider]:
+    return {"mulerouter": Provider()}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration. ``source`` is the file it came from, None for defaults alone."""
+
+    server: Server = Server()
+    store: Storage = Storage()
+    providers: Mapping[str, Provider] = field(default_factory=_built_in_providers)
+    polling: Polling = Polling()
+    callbacks: Callbacks = Callbacks()
+    retention: Retention = Retention()
+    log: Log = Log()
+    source: str | None = None

@@ -1,0 +1,42 @@
+"""How a provider speaks, as data: where its task is asked for and what stands where in the answer.
+
+Places are JMESPath expressions on the decoded answer; words are compared case-folded. MuleRouter's dialect
+is the default of every field (source: MuleRouter's "Get Generation Task" page, and the seven words that its
+official CLI accepts). A further provider is a table of such fields in the configuration, and no code.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+MULEROUTER_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "running": ("pending", "queued", "processing", "running"),
+        "completed": ("completed", "succeeded"),
+        "failed": ("failed",),
+        "cancelled": ("cancelled", "canceled"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One way of asking for a task and reading the answer.
+
+    ``task_path`` is appended to the provider's base URL; ``auth_value`` is sent in ``auth_header``.
+    ``outputs`` yields a string or an array; strings in it are the outputs.
+    """
+
+    task_path: str = "{api_path}/{task_id}"
+    auth_header: str = "Authorization"
+    auth_value: str = "Bearer {key}"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: str = "task_info.status"
+    id: str = "task_info.id"
+    created_at: str = "task_info.created_at"
+    finished_at: str = "task_info.updated_at"
+    outputs: str = "[images || `[]`, videos || `[]`, audios || `[]`][] || [image, video, audio]"
+    error_code: str = "task_info.error.code"
+    error_title: str = "task_info.error.title"
+    error_detail: str = "task_info.error.detail"
+    words: Mapping[str, tuple[str, ...]] = MULEROUTER_WORDS

@@ -1,0 +1,188 @@
+"""The nouns: watch, event, delivery, attempt.
+
+Instants are integers, milliseconds since the Unix epoch, named ``…_at``. Durations are integers in
+milliseconds, named ``…_ms``. JSON that only passes through (metadata, payloads) stays text, so that it
+comes back to the byte as it came in.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class WatchState(StrEnum):
+    """Where a watch stands; ``core/transitions.py`` says which may follow which."""
+
+    WATCHING = "watching"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    LOST = "lost"
+    STOPPED = "stopped"
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+class EventType(StrEnum):
+    """What a callback can tell; a ``stopped`` watch tells nothing."""
+
+    COMPLETED = "task.completed"
+    FAILED = "task.failed"
+    CANCELLED = "task.cancelled"
+    EXPIRED = "task.expired"
+    LOST = "task.lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One receiver of a watch: its URL, the events it wants, headers it asked to be sent."""
+
+    url: str
+    events: tuple[EventType, ...] = tuple(EventType)
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewWatch:
+    """A registration that passed validation and is not stored yet.
+
+    ``metadata`` is JSON text. ``first_poll_at`` and ``expires_at`` follow from the polling policy.
+    """
+
+    provider: str
+    api_path: str
+    task_id: str
+    callbacks: tuple[Callback, ...]
+    metadata: str
+    registered_at: int
+    first_poll_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why polling is not progressing, in words, and since when."""
+
+    text: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """How often in a row, and since when, the provider said that it does not know the task."""
+
+    count: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskError:
+    """The ``error`` of an outcome. ``source`` is ``provider`` or ``notifier``."""
+
+    source: str
+    code: int | str | None
+    title: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One upstream task that we poll, as it stands in the store.
+
+    ``interval_ms`` is the last wait between two polls (0 before the first). ``due_at`` is None once the
+    watch has ended. ``round`` counts resumes: each round ends in one event at most.
+    """
+
+    id: str
+    provider: str
+    api_path: str
+    task_id: str
+    state: WatchState
+    callbacks: tuple[Callback, ...]
+    metadata: str
+    registered_at: int
+    expires_at: int
+    due_at: int | None
+    round: int = 0
+    interval_ms: int = 0
+    polls: int = 0
+    last_polled_at: int | None = None
+    upstream_status: str | None = None
+    task_created_at: int | None = None
+    trouble: Trouble | None = None
+    missing: Missing | None = None
+    ended_at: int | None = None
+    outputs: tuple[str, ...] = ()
+    result_expires_at: int | None = None
+    error: TaskError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The outcome of one round of a watch. ``body`` is what every attempt sends, byte for byte."""
+
+    id: str
+    watch_id: str
+    round: int
+    type: EventType
+    at: int
+    body: bytes
+    result_expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event for one callback URL. ``due_at`` is None unless it is pending."""
+
+    id: str
+    event_id: str
+    watch_id: str
+    type: EventType
+    url: str
+    state: DeliveryState
+    attempts: int
+    created_at: int
+    due_at: int | None
+    give_up_at: int
+    ended_at: int | None
+    last_error: str | None
+    result_expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """A delivery that is claimed and may now be sent: all that one attempt needs.
+
+    ``number`` is that of the attempt about to be made. ``is_maybe_duplicate``: an earlier attempt was
+    claimed and never recorded, so the receiver may have had this message already.
+    """
+
+    delivery_id: str
+    event_id: str
+    watch_id: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    number: int
+    created_at: int
+    give_up_at: int
+    result_expires_at: int | None
+    is_maybe_duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The lasting record of one try. Either ``status`` or ``error`` is set, or both."""
+
+    number: int
+    at: int
+    duration_ms: int
+    status: int | None
+    error: str | None
+    answer: str | None

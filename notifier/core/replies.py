@@ -1,0 +1,46 @@
+"""What an HTTP exchange brought back: a reply, or the reason why there is none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """Why an exchange brought no reply."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    PROTOCOL = "protocol"
+    BLOCKED = "blocked"
+    TOO_LARGE = "too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer. Header names are lower-case; ``body`` is at most what the caller allowed.
+
+    ``is_cut`` says that the body was longer than that.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    is_cut: bool = False
+    peer: str | None = None
+    elapsed_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """No usable answer came. ``detail`` is one line for a person, free of secrets."""
+
+    fault: Fault
+    detail: str
+    peer: str | None = None
+    elapsed_ms: int = 0
+
+
+Exchange = Reply | Unreachable

@@ -1,0 +1,123 @@
+"""What a poll can mean, and what is to be done about it: the types between judge, decide and store."""
+
+from dataclasses import dataclass
+
+from notifier.core.model import Missing, TaskError, Trouble, WatchState
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The provider knows the task and it has not ended. ``oddity`` names what was strange, else None."""
+
+    upstream_status: str | None
+    created_at: int | None = None
+    oddity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The provider says how the task ended.
+
+    ``payload`` is the provider's answer, valid JSON text, the key redacted and otherwise unchanged.
+    """
+
+    state: WatchState
+    upstream_status: str
+    outputs: tuple[str, ...]
+    error: TaskError | None
+    payload: str
+    created_at: int | None = None
+    finished_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The provider does not know the task id (404 or 410)."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider refuses the account, not the task: 401, 402 or 403."""
+
+    status: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """429: too much of the whole account. ``retry_after_ms`` is clamped already."""
+
+    retry_after_ms: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """Anything else; no outcome. ``is_outage``: the provider as a whole seems down (no reply, 5xx)."""
+
+    text: str
+    is_outage: bool
+    retry_after_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unpolled:
+    """The provider could not be asked at all (it is paused); ``text`` says why."""
+
+    text: str
+
+
+Verdict = Running | Finished | Unknown | Refused | Throttled | Unclear | Unpolled
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Poll again at ``due_at``; the rest is what the watch now looks like."""
+
+    due_at: int
+    interval_ms: int
+    upstream_status: str | None
+    task_created_at: int | None
+    trouble: Trouble | None
+    missing: Missing | None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The watch ends. ``is_polled`` is False when no poll stands behind it (a deadline while paused)."""
+
+    state: WatchState
+    upstream_status: str | None
+    outputs: tuple[str, ...]
+    error: TaskError | None
+    payload: str | None
+    result_expires_at: int | None
+    task_created_at: int | None
+    is_polled: bool = True
+
+
+Decision = Wait | End
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The receiver answered 2xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Send again at ``due_at``."""
+
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The delivery is dead."""
+
+    reason: str
+
+
+Sequel = Delivered | Retry | GiveUp

@@ -1,0 +1,44 @@
+"""The faults that notifier itself raises: each says the cause and the fix, and how a process ends by it.
+
+Network trouble is not among them: it comes back as a value (``core/replies.py``).
+"""
+
+from typing import ClassVar
+
+
+class NotifierError(Exception):
+    """A fault with a cause and a fix, each one line for a person."""
+
+    code: ClassVar[str] = "internal"
+    exit_status: ClassVar[int] = 70
+
+    def __init__(self, cause: str, fix: str = "") -> None:
+        super().__init__(f"{cause}; {fix}" if fix else cause)
+        self.cause = cause
+        self.fix = fix
+
+
+class DatabaseUnusable(NotifierError):
+    """The file is foreign, corrupt, newer than this program, or cannot be opened. It was not touched."""
+
+    code = "database_unusable"
+    exit_status = 78
+
+
+class DatabaseBusy(NotifierError):
+    """Another daemon holds the database."""
+
+    code = "database_busy"
+    exit_status = 75
+
+
+class StoreUnavailable(NotifierError):
+    """The store cannot take this write now; nothing of it was kept. Trying again later may work."""
+
+    code = "store_unavailable"
+
+
+class StoreFull(StoreUnavailable):
+    """The disk is full; nothing of the write was kept."""
+
+    code = "disk_full"

@@ -1,0 +1,234 @@
+"""What a store promises, whatever database stands behind it.
+
+Every verb that writes is one transaction that has reached the disk when it returns. It raises
+``StoreUnavailable`` (or ``StoreFull``) when it could not be written; then nothing of it was kept.
+
+Claims carry an owner and a lease: a row that is claimed is handed to nobody else until its lease ends or
+its owner records it. Records are guarded by the claim: a record whose row has moved on since returns False
+and changes nothing, so that the first outcome wins.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from notifier.core.model import (
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Dispatch,
+    Event,
+    NewWatch,
+    Watch,
+    WatchState,
+)
+from notifier.core.verdict import End, Sequel, Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who claims, and until when nobody else may."""
+
+    owner: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A registration's watch; ``is_new`` is False when it was known before."""
+
+    watch: Watch
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TooMany:
+    """Refused: as many watches are live as may be."""
+
+    live: int
+
+
+class Refusal(StrEnum):
+    """Why a change of a watch or delivery was not made."""
+
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedWatches:
+    """Watches to poll now, most overdue first; ``next_due_at`` is when the first unclaimed one is due."""
+
+    watches: tuple[Watch, ...]
+    next_due_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDeliveries:
+    """Deliveries to send now; ``next_due_at`` is when the first unclaimed one is due."""
+
+    dispatches: tuple[Dispatch, ...]
+    next_due_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchDetail:
+    """A watch with its latest event (the payload is in its body) and its deliveries, oldest first."""
+
+    watch: Watch
+    event: Event | None
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDetail:
+    """A delivery with its attempts, oldest first."""
+
+    delivery: Delivery
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchQuery:
+    """A page of watches, newest first. ``before`` is the id that the last page ended with."""
+
+    state: WatchState | None = None
+    provider: str | None = None
+    task_id: str | None = None
+    before: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryQuery:
+    """A page of deliveries, newest first. ``before`` is the id that the last page ended with."""
+
+    state: DeliveryState | None = None
+    watch_id: str | None = None
+    url: str | None = None
+    before: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many of each there are, and since when the oldest pending delivery waits."""
+
+    watches: Mapping[WatchState, int] = field(default_factory=dict)
+    deliveries: Mapping[DeliveryState, int] = field(default_factory=dict)
+    oldest_pending_at: int | None = None
+
+
+class Store(Protocol):
+    """The verbs. ``now`` is epoch milliseconds."""
+
+    async def add_watches(
+        self, new: Sequence[NewWatch], *, give_up_at: int, max_live: int
+    ) -> list[Added | TooMany]:
+        """Register; each entry stands alone, results in order, all in one transaction.
+
+        A known (provider, api_path, task_id) keeps its metadata and deadline and gains the callbacks whose
+        URL is new to it; if it has ended with an event, each gained callback that wants that event gets a
+        delivery of that very event, due at its ``registered_at``, to be given up at ``give_up_at``.
+        A new watch beyond ``max_live`` watching ones is refused as TooMany.
+        """
+        ...
+
+    async def watch(self, watch_id: str) -> WatchDetail | None:
+        """One watch with event and deliveries."""
+        ...
+
+    async def watches(self, query: WatchQuery) -> list[Watch]:
+        """A page of watches."""
+        ...
+
+    async def claim_watches(
+        self, provider: str, *, now: int, limit: int, lease: Lease, past_deadline_only: bool = False
+    ) -> ClaimedWatches:
+        """Claim watching ones that are due (``due_at <= now``), most overdue first.
+
+        ``past_deadline_only`` claims those whose ``expires_at <= now`` and no others.
+        """
+        ...
+
+    async def record_wait(self, watch: Watch, lease: Lease, wait: Wait, *, now: int) -> bool:
+        """Write what a poll found and when the next one is due. Not urgent: may wait for company."""
+        ...
+
+    async def record_end(
+        self, watch: Watch, lease: Lease, end: End, event: Event, *, now: int, give_up_at: int
+    ) -> bool:
+        """End the watch, keep its event and create its deliveries (due now), all or nothing."""
+        ...
+
+    async def stop_watch(self, watch_id: str, *, now: int) -> Watch | Refusal:
+        """End a watch on the user's word. A stopped one stays stopped; other ends are a CONFLICT."""
+        ...
+
+    async def resume_watch(self, watch_id: str, *, now: int, expires_at: int) -> Watch | Refusal:
+        """Go on with an expired, lost or stopped watch: a new round, due now. Others are a CONFLICT.
+
+        A watching one is a CONFLICT too.
+        """
+        ...
+
+    async def poll_now(self, watch_id: str, *, now: int) -> Watch | Refusal:
+        """Make a watching one due now; one that is being polled is left alone. Ended ones: CONFLICT."""
+        ...
+
+    async def deliveries(self, query: DeliveryQuery) -> list[Delivery]:
+        """A page of deliveries."""
+        ...
+
+    async def delivery(self, delivery_id: str) -> DeliveryDetail | None:
+        """One delivery with its attempts."""
+        ...
+
+    async def claim_deliveries(
+        self, *, now: int, limit: int, lease: Lease, busy: Mapping[str, int], per_origin: int
+    ) -> ClaimedDeliveries:
+        """Claim pending deliveries that are due, fairly: round robin over endpoints.
+
+        ``busy`` counts what is in flight to each origin (``core.urls.origin_of``); with what is claimed
+        no origin exceeds ``per_origin``. ``next_due_at`` leaves out endpoints whose origin is full.
+        """
+        ...
+
+    async def record_attempt(
+        self, dispatch: Dispatch, lease: Lease, attempt: Attempt, sequel: Sequel, *, now: int
+    ) -> bool:
+        """Keep the attempt and what follows from it."""
+        ...
+
+    async def redeliver(self, delivery_id: str, *, now: int, give_up_at: int) -> Delivery | Refusal:
+        """Make a delivery of any state pending and due now, with a fresh budget."""
+        ...
+
+    async def counts(self) -> Counts:
+        """Cheap totals."""
+        ...
+
+    async def prune(self, *, delivered_before: int, dead_before: int, limit: int) -> int:
+        """Forget at most ``limit`` ended watches with all that belongs to them; returns how many.
+
+        A watch goes when it ended before ``delivered_before``, none of its deliveries is pending, and each
+        dead one ended before ``dead_before`` and each delivered one before ``delivered_before``.
+        """
+        ...
+
+    async def shift_times(self, delta_ms: int) -> None:
+        """Move every waiting time by ``delta_ms``, after the wall clock was stepped by as much."""
+        ...
+
+    async def heartbeat(self, *, now: int) -> None:
+        """Note that the daemon lived at ``now``, and that the disk takes writes."""
+        ...
+
+    async def maintain(self) -> None:
+        """Checkpoint the log and let the database tidy its statistics."""
+        ...
+
+    async def close(self) -> None:
+        """Write out what is waiting, then close."""
+        ...

@@ -1,0 +1,95 @@
+"""Instants and durations as text. Inside they are integers of milliseconds (``core/model.py``)."""
+
+import re
+from datetime import datetime, timedelta
+from fractions import Fraction
+from math import isfinite
+
+SHORTEST_MS = 50
+LONGEST_MS = 3_650 * 86_400_000  # ten years: an instant that far ahead can still be written
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every datetime in this file is UTC and naive
+_MILLISECOND = timedelta(milliseconds=1)
+_INSTANT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):?(\d\d))?", re.ASCII
+)
+_UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+_DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS_MS), re.ASCII)
+_MAX_DURATION_CHARS = 40  # a longer one is no duration, and exact arithmetic on it would cost
+_HINT = 'write "250ms", "2.5s", "10m", "1h30m", "72h", "7d" or a number of seconds'
+
+
+class BadDuration(ValueError):
+    """No duration, or one out of range; the message says which and what to write."""
+
+
+def to_text(at: int) -> str:
+    """RFC 3339 in UTC with milliseconds: ``2026-11-23T12:00:00.000Z``."""
+    return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds") + "Z"
+
+
+def from_text(text: object) -> int | None:
+    """Read a provider's stamp; None for whatever is no instant. Without an offset it is taken as UTC.
+
+    A fraction may have any length; what is finer than a millisecond is cut off.
+    """
+    found = _INSTANT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
+    fraction, sign, offset_hours, offset_minutes = found.groups()[6:]
+    is_leap = second == 60  # RFC 3339 allows it; it counts as the first second of the next minute
+    offset = _offset(sign, offset_hours, offset_minutes)
+    if offset is None:
+        return None
+    try:
+        written = datetime(year, month, day, hour, minute, second - is_leap)  # noqa: DTZ001
+        instant = written - offset + timedelta(seconds=is_leap)
+    except (ValueError, OverflowError):
+        return None
+    return (instant - _EPOCH) // _MILLISECOND + int(((fraction or "") + "000")[:3])
+
+
+def _offset(sign: str | None, hours: str | None, minutes: str | None) -> timedelta | None:
+    if hours is None or minutes is None:
+        return timedelta(0)
+    if int(hours) > 23 or int(minutes) > 59:
+        return None
+    size = timedelta(hours=int(hours), minutes=int(minutes))
+    return -size if sign == "-" else size
+
+
+def parse_duration(value: object, *, allow_zero: bool = False) -> int:
+    """Milliseconds of ``"1h30m"`` or of a number of seconds; raises BadDuration.
+
+    Arithmetic is exact, the result is rounded to the millisecond. With ``allow_zero`` the texts ``"0"``
+    and ``"0s"`` and the number 0 are 0, for settings where that means unknown or off.
+    """
+    exact_ms = _exact_ms(value)
+    if exact_ms == 0 and allow_zero:
+        return 0
+    if exact_ms < SHORTEST_MS:
+        raise BadDuration(f"a duration is at least {SHORTEST_MS}ms")
+    if exact_ms > LONGEST_MS:
+        raise BadDuration(f"a duration is at most {LONGEST_MS // 86_400_000}d")
+    return round(exact_ms)
+
+
+def _exact_ms(value: object) -> Fraction:
+    if isinstance(value, str):
+        return _exact_ms_of_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadDuration(f"not a duration; {_HINT}")
+    if isinstance(value, float) and not isfinite(value):
+        raise BadDuration(f"not a finite number of seconds; {_HINT}")
+    return Fraction(repr(value) if isinstance(value, float) else value) * 1_000
+
+
+def _exact_ms_of_text(text: str) -> Fraction:
+    if text == "0":
+        return Fraction(0)
+    found = _DURATION.fullmatch(text) if 0 < len(text) <= _MAX_DURATION_CHARS else None
+    if found is None:
+        raise BadDuration(f"not a duration: {text[:_MAX_DURATION_CHARS]!r}; {_HINT}")
+    amounts = zip(found.groups(), _UNITS_MS.values(), strict=True)
+    return sum((Fraction(amount) * unit_ms for amount, unit_ms in amounts if amount), Fraction(0))

@@ -1,0 +1,274 @@
+"""JSON as text: read strictly, written compactly, passed through unchanged, and with a key taken out.
+
+Numbers that come in: integers from -2**63 to 2**64-1, and what fits a double. Nesting: at most 64.
+What only passes through (metadata, payloads) is kept as the text it came as (``raw_members``), so that
+``1.0``, ``1e2`` and ``0.10`` stay what they are.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Iterable
+from json.encoder import encode_basestring
+from math import isinf
+from typing import Any, Never
+
+import msgspec
+
+MAX_DEPTH = 64
+MIN_INT = -(2**63)
+MAX_INT = 2**64 - 1
+SHORTEST_SECRET = 4
+
+_MAX_INT_CHARS = len(str(MAX_INT))
+_MAX_POINTER_PART = 200
+_REPEATED = "this key stands twice in its object"
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH}"
+_TOO_LARGE_INT = "an integer beyond 64 bits"
+_TOO_LARGE_FLOAT = "a number beyond a double"
+_NUL = "holds NUL (\\u0000)"
+_SURROGATE = "holds half a surrogate pair"
+_LONE = re.compile("[\ud800-\udfff]")
+_MAY_BE_BAD_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
+
+
+class BadJson(ValueError):
+    """Not JSON: its syntax or its encoding is wrong."""
+
+
+class RefusedJson(ValueError):
+    """JSON that is not taken. ``pointer`` (RFC 6901) says where, ``detail`` why."""
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(f"{pointer or '(the whole body)'}: {detail}")
+        self.pointer = pointer
+        self.detail = detail
+
+
+def decode_strict(raw: bytes) -> Any:
+    """Read JSON that leaves no doubt; raises BadJson or RefusedJson, and nothing else.
+
+    BadJson: not UTF-8, a byte order mark, bad syntax, NaN, Infinity. RefusedJson: a key that stands twice,
+    NUL or half a surrogate pair in a string or key, numbers out of range, nesting too deep.
+    """
+    text = _text_of(raw)
+    try:
+        value = _parse(_STRICT, text)
+        is_clean = not _MAY_BE_BAD_TEXT.search(raw) and not _is_too_deep(raw, value)
+    except _Doubt:
+        value, is_clean = None, False
+    if not is_clean:
+        _refuse_first_fault(text)
+    return value
+
+
+def raw_members(text: bytes | str) -> dict[str, str]:
+    """The members of a JSON object, each value as it is written. For text that ``decode_strict`` took."""
+    members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    return {key: bytes(raw).decode() for key, raw in members.items()}
+
+
+def raw_items(text: bytes | str) -> list[str]:
+    """The items of a JSON array, each as it is written. For text that ``decode_strict`` took."""
+    return [bytes(raw).decode() for raw in msgspec.json.decode(text, type=list[msgspec.Raw])]
+
+
+def encode(value: object) -> str:
+    """Write compact JSON that can always be encoded as UTF-8; raises ValueError for NaN and infinities."""
+    text = _COMPACT.encode(value)
+    return _COMPACT_ASCII.encode(value) if _LONE.search(text) else text
+
+
+def scrub(text: str) -> str:
+    """Replace halves of surrogate pairs by U+FFFD: neither SQLite nor UTF-8 can hold them."""
+    return _LONE.sub("\ufffd", text)
+
+
+def redact(text: str, secret: str) -> str:
+    """Replace ``secret`` by ``***`` in the strings and keys of JSON text, however they are escaped.
+
+    All else keeps its bytes. A number that holds the secret becomes the string ``"***"``. Secrets under
+    4 characters stay: no provider gives out such keys, and to replace each ``1`` would wreck the answer.
+    """
+    if len(secret) < SHORTEST_SECRET or (secret not in text and "\\" not in text):
+        return text
+    return _LITERAL.sub(lambda found: _redact_literal(found[0], secret), text)
+
+
+def redact_plain(text: str, secret: str) -> str:
+    """Replace ``secret`` by ``***`` in text that is not JSON, under the same rule for short ones."""
+    if len(secret) < SHORTEST_SECRET:
+        return text
+    while secret in text:  # again, should *** complete it anew; each round makes the text shorter
+        text = text.replace(secret, "***")
+    return text
+
+
+def _redact_literal(literal: str, secret: str) -> str:
+    if literal[0] != '"':
+        return '"***"' if secret in literal else literal
+    written = literal[1:-1]
+    value = _unescaped(literal) if "\\" in written else written
+    if secret not in value:
+        return literal
+    clean = redact_plain(value, secret)
+    return json.dumps(clean) if _LONE.search(clean) else encode_basestring(clean)
+
+
+def _unescaped(literal: str) -> str:
+    try:
+        return str(json.loads(literal, strict=False))
+    except ValueError:  # the text was no JSON
+        return literal[1:-1]
+
+
+def _text_of(raw: bytes) -> str:
+    if not raw.strip():
+        raise BadJson("not JSON: empty")
+    if raw.startswith(codecs.BOM_UTF8):
+        raise BadJson("not JSON: starts with a byte order mark")
+    if b"\0" in raw:
+        raise BadJson("not JSON: holds NUL bytes; JSON is UTF-8")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise BadJson(f"not JSON: byte {fault.start} is not UTF-8") from None
+
+
+def _parse(decoder: json.JSONDecoder, text: str) -> Any:
+    try:
+        return decoder.decode(text)
+    except json.JSONDecodeError as fault:
+        raise BadJson(f"not JSON: {fault}") from None
+    except RecursionError:
+        raise RefusedJson("", _TOO_DEEP) from None
+
+
+class _Doubt(Exception):
+    """The quick reading met something to be refused; the exact one says what and where."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _Doubt
+    return members
+
+
+def _int(digits: str) -> int:
+    if _fault_of_int(digits):
+        raise _Doubt
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if isinf(value):
+        raise _Doubt
+    return value
+
+
+def _constant(name: str) -> Never:
+    raise BadJson(f"not JSON: {name}")
+
+
+def _is_too_deep(raw: bytes, value: Any) -> bool:
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return False
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
+
+
+class _Members(list[tuple[str, Any]]):
+    """An object as it is written, repeated keys and all."""
+
+
+class _Number(str):
+    """What is wrong with a number, empty when nothing is."""
+
+    __slots__ = ()
+
+
+def _refuse_first_fault(text: str) -> None:
+    path: list[str | int] = []
+    fault = _fault_in(_parse(_EXACT, text), path)
+    if fault:
+        raise RefusedJson("".join(f"/{_pointer_part(step)}" for step in path), fault)
+
+
+def _fault_in(value: Any, path: list[str | int]) -> str:
+    """Find the first fault in reading order; ``path`` is left pointing at it."""
+    match value:
+        case _Number():
+            return str(value)
+        case str():
+            return _fault_of_text(value)
+        case list() if len(path) >= MAX_DEPTH:
+            return _TOO_DEEP
+        case _Members():
+            return _fault_in_members(value, path)
+        case list():
+            return _fault_in_items(value, path)
+        case _:
+            return ""
+
+
+def _fault_in_members(members: _Members, path: list[str | int]) -> str:
+    seen: set[str] = set()
+    for key, child in members:
+        path.append(key)
+        fault = _REPEATED if key in seen else _fault_of_text(key) or _fault_in(child, path)
+        if fault:
+            return fault
+        path.pop()
+        seen.add(key)
+    return ""
+
+
+def _fault_in_items(items: list[Any], path: list[str | int]) -> str:
+    for index, child in enumerate(items):
+        path.append(index)
+        fault = _fault_in(child, path)
+        if fault:
+            return fault
+        path.pop()
+    return ""
+
+
+def _fault_of_text(text: str) -> str:
+    if "\0" in text:
+        return _NUL
+    return _SURROGATE if _LONE.search(text) else ""
+
+
+def _fault_of_int(digits: str) -> str:
+    if len(digits) > _MAX_INT_CHARS or not MIN_INT <= int(digits) <= MAX_INT:
+        return _TOO_LARGE_INT
+    return ""
+
+
+def _pointer_part(step: str | int) -> str:
+    part = scrub(str(step)).replace("\0", "\ufffd").replace("~", "~0").replace("/", "~1")
+    return part if len(part) <= _MAX_POINTER_PART else part[:_MAX_POINTER_PART] + "…"
+
+
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_int, parse_float=_float, parse_constant=_constant
+)
+_EXACT = json.JSONDecoder(
+    object_pairs_hook=_Members,
+    parse_int=lambda digits: _Number(_fault_of_int(digits)),
+    parse_float=lambda digits: _Number(_TOO_LARGE_FLOAT if isinf(float(digits)) else ""),
+    parse_constant=_constant,
+)
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_COMPACT_ASCII = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))

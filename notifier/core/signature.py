@@ -1,0 +1,84 @@
+"""Standard Webhooks signatures: HMAC-SHA256 over ``id.timestamp.body``, one ``v1,`` entry a secret.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+
+from notifier.core.secret import Secret
+
+TOLERANCE_S = 300
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the public mark of a secret
+_KEY_BYTES = range(24, 65)
+_TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
+
+
+class BadSecret(ValueError):
+    """No signing secret; the message does not quote it."""
+
+
+class BadSignature(ValueError):
+    """A message that must not be trusted; the message says why."""
+
+
+def make_secret(entropy: bytes) -> Secret:
+    """Write random bytes (32 of them, say) as a signing secret."""
+    return Secret(SECRET_PREFIX + base64.b64encode(entropy).decode("ascii"))
+
+
+def key_of(secret: Secret) -> bytes:
+    """Return the key inside ``whsec_…``; raises BadSecret."""
+    text = secret.reveal()
+    if not text.startswith(SECRET_PREFIX):
+        raise BadSecret(f"a signing secret starts with {SECRET_PREFIX}")
+    try:
+        key = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+    except ValueError:  # binascii.Error is one, and so is what non-ASCII text raises
+        raise BadSecret(f"what follows {SECRET_PREFIX} is not base64") from None
+    if len(key) not in _KEY_BYTES:
+        raise BadSecret(f"a signing secret holds {_KEY_BYTES[0]} to {_KEY_BYTES[-1]} bytes, not {len(key)}")
+    return key
+
+
+def sign(secrets: Iterable[Secret], message_id: str, timestamp_s: int, body: bytes) -> str:
+    """Make the value of ``webhook-signature``: one entry a secret, in their order."""
+    signed = f"{message_id}.{timestamp_s}.".encode() + body
+    return " ".join(f"v1,{_digest(key_of(secret), signed).decode('ascii')}" for secret in secrets)
+
+
+def verify(secrets: Iterable[Secret], headers: Mapping[str, str], body: bytes, *, now: int) -> None:
+    """Return when one entry is by one of the secrets and the timestamp is near; else raise BadSignature."""
+    named = {name.lower(): value for name, value in headers.items()}
+    missing = [name for name in ("webhook-id", "webhook-timestamp", "webhook-signature") if name not in named]
+    if missing:
+        raise BadSignature(f"missing header: {', '.join(missing)}")
+    timestamp = named["webhook-timestamp"]
+    _check_age(timestamp, now)
+    signed = f"{named['webhook-id']}.{timestamp}.".encode("utf-8", "surrogatepass") + body
+    entries = [entry.partition(",") for entry in named["webhook-signature"].split(" ")]
+    given = [value.encode("utf-8", "surrogatepass") for version, _, value in entries if version == "v1"]
+    if not given:
+        raise BadSignature("webhook-signature holds no v1 entry")
+    wanted = [_digest(key_of(secret), signed) for secret in secrets]
+    matches = [hmac.compare_digest(ours, theirs) for ours in wanted for theirs in given]
+    if not any(matches):
+        raise BadSignature("no signature matches: the body, the id, the timestamp or the secret is another")
+
+
+def _check_age(timestamp: str, now: int) -> None:
+    if not _TIMESTAMP.fullmatch(timestamp):
+        raise BadSignature("webhook-timestamp is not a whole number of seconds")
+    age_s = now // 1_000 - int(timestamp)
+    if age_s > TOLERANCE_S:
+        raise BadSignature(f"webhook-timestamp is {age_s} s old, more than {TOLERANCE_S} s")
+    if age_s < -TOLERANCE_S:
+        raise BadSignature(f"webhook-timestamp is {-age_s} s ahead, more than {TOLERANCE_S} s")
+
+
+def _digest(key: bytes, signed: bytes) -> bytes:
+    return binascii.b2a_base64(hmac.digest(key, signed, hashlib.sha256), newline=False)

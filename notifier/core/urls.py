@@ -1,0 +1,214 @@
+"""URLs: what a callback URL may look like, and how a task's URL is made and taken apart.
+
+Whatever a library raises on the way is a BadUrl with words. Which addresses may be connected to is
+another question, asked at the connect (``core/addresses.py``).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import SplitResult, quote, urlsplit
+
+import idna
+
+MAX_URL_CHARS = 2_048
+MAX_API_PATH_CHARS = 512
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
+_API_PATH = re.compile(r"(?:/[A-Za-z0-9._~:@!$&'()*+,=-]+)+")
+_PLACES = re.compile(r"\{(api_path|task_id)\}")
+_UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
+_NETLOC = re.compile(r"(?:\[([^\[\]]*)\]|([^\[\]:]*))(?::([0-9]{1,5}))?")
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PATH_SAFE = "/%:@!$&'()*+,;=-._~"
+_QUERY_SAFE = _PATH_SAFE + "?"
+
+
+class BadUrl(ValueError):
+    """A URL, api_path or task id that is not taken; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A URL in canonical parts. ``query`` is None or without its question mark."""
+
+    origin: str
+    path: str
+    query: str
+
+
+def check_callback_url(text: str) -> str:
+    """Return the canonical form of an http or https URL that one can send to; raises BadUrl.
+
+    Scheme and host in lower case, the host in ASCII, no default port, at least ``/`` as path. A fragment
+    is refused, since it would never be sent.
+    """
+    parts = _parts_of(text)
+    return _bounded(parts.origin + parts.path + (f"?{parts.query}" if parts.query else ""))
+
+
+def check_base_url(text: str) -> str:
+    """Return the canonical form of a provider's base URL, without slash at its end; raises BadUrl."""
+    parts = _parts_of(text)
+    if parts.query:
+        raise BadUrl("a base URL has no query")
+    return _bounded(parts.origin + parts.path.rstrip("/"))
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a canonical URL: ``http://127.0.0.1:9001``."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('?')[0].partition('/')[0]}"
+
+
+def endpoint_of(url: str) -> str:
+    """A canonical URL without its query."""
+    return url.partition("?")[0]
+
+
+def check_task_id(text: str) -> str:
+    """Return a provider's task id as it is; raises BadUrl."""
+    if not _TASK_ID.fullmatch(text):
+        raise BadUrl("a task id is 1 to 200 of A-Z a-z 0-9 . _ : - and starts with a letter or digit")
+    return text
+
+
+def check_api_path(text: str) -> str:
+    """Return an api_path as it is; raises BadUrl."""
+    if len(text) > MAX_API_PATH_CHARS:
+        raise BadUrl(f"an api_path has at most {MAX_API_PATH_CHARS} characters")
+    if not _API_PATH.fullmatch(text):
+        raise BadUrl("an api_path is /segments/of letters, digits and . _ ~ : @ ! $ & ' ( ) * + , = -")
+    if _has_dot_segment(text):
+        raise BadUrl("an api_path has no segment . or ..")
+    return text
+
+
+def task_url(base_url: str, task_path: str, api_path: str, task_id: str) -> str:
+    """Make the URL that a task is asked for at. ``task_path`` is the dialect's; raises BadUrl."""
+    values = {"api_path": check_api_path(api_path), "task_id": check_task_id(task_id)}
+    path = _PLACES.sub(lambda place: values[place[1]], task_path)
+    return f"{base_url.rstrip('/')}/{path.lstrip('/')}"
+
+
+def split_task_url(text: str, base_urls: Mapping[str, str]) -> tuple[str, str, str]:
+    """Take a task's URL apart: the provider's name, the api_path, the task id; raises BadUrl.
+
+    ``base_urls`` are the providers' by name. The longest one that the URL starts with, up to a slash, wins.
+    """
+    parts = _parts_of(text)
+    if parts.query:
+        raise BadUrl("a task_url has no query")
+    name, rest = _provider_of(parts, base_urls)
+    api_path, _, task_id = rest.rpartition("/")
+    return name, check_api_path(api_path), check_task_id(task_id)
+
+
+def _provider_of(parts: _Parts, base_urls: Mapping[str, str]) -> tuple[str, str]:
+    url = parts.origin + parts.path
+    bases = {name: check_base_url(base_url) for name, base_url in base_urls.items()}
+    fitting = {name: base for name, base in bases.items() if url.startswith(f"{base}/")}
+    longest = max(map(len, fitting.values()), default=0)
+    names = [name for name, base in fitting.items() if len(base) == longest]
+    if not names:
+        raise BadUrl("no provider's base_url fits this task_url")
+    if len(names) > 1:
+        raise BadUrl(
+            f"the base_url of {' and '.join(sorted(names))} fits this task_url; name the provider instead"
+        )
+    return names[0], url[longest:]
+
+
+def _bounded(url: str) -> str:
+    if len(url) > MAX_URL_CHARS:
+        raise BadUrl(f"a URL has at most {MAX_URL_CHARS} characters")
+    return url
+
+
+def _parts_of(text: str) -> _Parts:
+    _bounded(text)
+    if _UNSENDABLE.search(text):
+        raise BadUrl("a URL has no spaces, control characters or backslashes")
+    if "#" in text:
+        raise BadUrl("a URL here has no fragment (#…): it would not be sent")
+    try:
+        split = urlsplit(text)
+        return _canonical(split)
+    except BadUrl:
+        raise
+    except Exception:  # whatever urllib, ipaddress or idna trip over, it is the URL's fault
+        raise BadUrl("not a URL that can be read") from None
+
+
+def _canonical(split: SplitResult) -> _Parts:
+    if split.scheme not in _DEFAULT_PORTS:
+        raise BadUrl("a URL here starts with http:// or https://")
+    if "@" in split.netloc:
+        raise BadUrl("a URL here has no user or password before the host")
+    found = _NETLOC.fullmatch(split.netloc)
+    if found is None:
+        raise BadUrl("no valid host and port stand after ://")
+    bracketed, plain, port = found.groups()
+    host = _host(plain) if bracketed is None else f"[{_ipv6(bracketed)}]"
+    origin = f"{split.scheme}://{host}{_port(port, _DEFAULT_PORTS[split.scheme])}"
+    return _Parts(origin, _path(split.path), _escaped(split.query, _QUERY_SAFE))
+
+
+def _port(digits: str | None, default: int) -> str:
+    if digits is None or int(digits) == default:
+        return ""
+    if not 1 <= int(digits) <= 65_535:
+        raise BadUrl("a port is 1 to 65535")
+    return f":{int(digits)}"
+
+
+def _ipv6(text: str) -> str:
+    if "%" in text:
+        raise BadUrl("an IPv6 address here has no zone (%…)")
+    address = IPv6Address(text)
+    mapped = address.ipv4_mapped  # Pythons write these differently
+    return f"::ffff:{mapped}" if mapped else address.compressed
+
+
+def _host(text: str) -> str:
+    ascii_text = text if text.isascii() else idna.encode(text, uts46=True).decode("ascii")
+    host = ascii_text.lower().removesuffix(".")
+    if not host:
+        raise BadUrl("a URL needs a host")
+    labels = host.split(".")
+    if _NUMERIC_LABEL.fullmatch(labels[-1]):
+        return _ipv4(host)
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise BadUrl("the host is no valid name")
+    for label in labels:
+        if label.startswith("xn--"):
+            idna.decode(label)
+    return host
+
+
+def _ipv4(host: str) -> str:
+    try:
+        return str(IPv4Address(host))
+    except ValueError:
+        raise BadUrl("write an IPv4 address as four decimal numbers: 127.0.0.1") from None
+
+
+def _path(path: str) -> str:
+    if _has_dot_segment(path):
+        raise BadUrl("a URL here has no segment . or .. in its path")
+    return _escaped(path, _PATH_SAFE) or "/"
+
+
+def _has_dot_segment(path: str) -> bool:
+    segments = re.sub("%2e", ".", path, flags=re.IGNORECASE).split("/")
+    return "." in segments or ".." in segments
+
+
+def _escaped(text: str, safe: str) -> str:
+    if _BAD_ESCAPE.search(text):
+        raise BadUrl("a % in a URL is followed by two hex digits; write %25 for the sign itself")
+    return quote(text, safe=safe)

@@ -30,7 +30,8 @@ _NUL = "holds NUL (\\u0000)"
 _SURROGATE = "holds half a surrogate pair"
 _LONE = re.compile("[\ud800-\udfff]")
 _MAY_BE_BAD_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
+# A string or a number. Possessive, and matching an unclosed string to its end, so that the time stays linear.
+_LITERAL = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?[0-9][0-9.eE+-]*+', re.DOTALL)
 
 
 class BadJson(ValueError):

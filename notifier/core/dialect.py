@@ -39,4 +39,4 @@ class Dialect:
     error_code: str = "task_info.error.code"
     error_title: str = "task_info.error.title"
     error_detail: str = "task_info.error.detail"
-    words: Mapping[str, tuple[str, ...]] = MULEROUTER_WORDS
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MULEROUTER_WORDS)

@@ -1,0 +1,135 @@
+"""APScheduler rings; it knows nothing that matters.
+
+Each bell is one date job that is re-armed after every ring, so there is never a list of missed runs. What
+APScheduler 3 does not do by itself stands here: it drops late jobs unless told otherwise (misfire grace),
+skips a job that comes due while it runs, sleeps on when the wall clock is set back, and cancels running
+coroutines when it is shut down.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.date import DateTrigger
+
+from notifier.ports import Clock
+
+SPACING_S = 0.02  # rings gather what falls due meanwhile: one claim for many watches
+AFTER_CRASH_MS = 1_000
+OVERDUE_S = 0.5
+
+log = structlog.get_logger()
+
+Ring = Callable[[], Awaitable[int]]
+
+
+class Bell:
+    """Calls ``ring``, which says when it wants to be called next. ``at`` asks for an earlier call."""
+
+    def __init__(self, name: str, ring: Ring, scheduler: AsyncIOScheduler, clock: Clock) -> None:
+        self.name = name
+        self._ring = ring
+        self._scheduler = scheduler
+        self._clock = clock
+        self._wanted_at: int | None = None
+        self._armed_for = float("inf")
+        self._rung = float("-inf")
+        self._is_ringing = False
+        self._is_open = False
+        self._silent = asyncio.Event()
+        self._silent.set()
+
+    def open(self) -> None:
+        """Ring from now on, the first time at once."""
+        self._is_open = True
+        self.at(self._clock.now())
+
+    def at(self, instant: int) -> None:
+        """Ring at ``instant`` (epoch milliseconds) or, if that is sooner, when it would have rung anyway."""
+        if not self._is_open:
+            return
+        if self._is_ringing:
+            self._wanted_at = instant if self._wanted_at is None else min(self._wanted_at, instant)
+            return
+        monotonic = self._clock.monotonic()
+        wait_s = max((instant - self._clock.now()) / 1_000, self._rung + SPACING_S - monotonic, 0.0)
+        if monotonic + wait_s < self._armed_for:
+            self._arm(wait_s)
+
+    def check(self) -> None:
+        """Re-arm if the ring is overdue: the wall clock that APScheduler goes by was set back."""
+        late_s = self._clock.monotonic() - self._armed_for
+        if self._is_open and not self._is_ringing and late_s > OVERDUE_S:
+            log.info("bell.rearmed", bell=self.name, late_s=round(late_s, 3))
+            self._arm(0.0)
+
+    async def close(self) -> None:
+        """Ring no more; wait for the ring under way."""
+        self._is_open = False
+        await self._silent.wait()
+
+    def _arm(self, wait_s: float) -> None:
+        self._armed_for = self._clock.monotonic() + wait_s
+        when = datetime.now(UTC) + timedelta(seconds=wait_s)
+        self._scheduler.add_job(
+            self._on_time, DateTrigger(when), id=self.name, replace_existing=True, misfire_grace_time=None
+        )
+
+    async def _on_time(self) -> None:
+        if not self._is_open or self._is_ringing:
+            return
+        self._is_ringing = True
+        self._silent.clear()
+        next_at = self._clock.now() + AFTER_CRASH_MS
+        try:
+            next_at = await self._ring()
+        except Exception:
+            log.exception("bell.crashed", bell=self.name)
+        finally:
+            self._is_ringing = False
+            self._silent.set()
+            self._rearm(next_at)
+
+    def _rearm(self, next_at: int) -> None:
+        self._rung = self._clock.monotonic()
+        self._armed_for = float("inf")
+        wanted, self._wanted_at = self._wanted_at, None
+        self.at(next_at if wanted is None else min(next_at, wanted))
+
+
+class Bells:
+    """All bells of the daemon on one scheduler. Make it inside the running loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # UTC: no time zone file and no TZ variable can move a ring. Many instances: a job that is re-armed
+        # before its last run has left the executor would be skipped for good; bells see to it themselves
+        # that no two rings overlap.
+        self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults={"max_instances": 1_000})
+        self._bells: list[Bell] = []
+
+    def add(self, name: str, ring: Ring) -> Bell:
+        """Hang up a bell; it is silent until ``start``."""
+        bell = Bell(name, ring, self._scheduler, self._clock)
+        self._bells.append(bell)
+        return bell
+
+    def start(self) -> None:
+        """Ring all, and go on as they say."""
+        self._scheduler.start()
+        for bell in self._bells:
+            bell.open()
+
+    def check(self) -> None:
+        """Look after every bell; to be called about once a second by something that is no job."""
+        for bell in self._bells:
+            bell.check()
+
+    async def stop(self) -> None:
+        """Silence all: no ring is cancelled, none starts any more."""
+        for bell in self._bells:
+            await bell.close()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)

@@ -1,0 +1,42 @@
+"""The tasks under way: referenced, so that none is collected; counted, so that a stop can wait for them."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class Crew:
+    """Runs coroutines beside each other. One that throws is logged and hurts no other."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        """Start ``work``; what it raises is logged under ``name`` and goes no further."""
+        task = asyncio.get_running_loop().create_task(self._guarded(work, name), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self, timeout_s: float) -> int:
+        """Wait until all is done, at most ``timeout_s`` seconds; cancel the rest and return their number."""
+        if not self._tasks:
+            return 0
+        _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        return len(late)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        try:
+            await work
+        except Exception:
+            # Its row stays claimed and comes due again when the lease ends: no crash loop, no blocked queue.
+            log.exception("work.crashed", work=name)

@@ -1,0 +1,157 @@
+"""The way of one attempt: claim, build, post, judge, decide, record."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from notifier.config.model import Callbacks
+from notifier.core.callback import build_headers
+from notifier.core.judge import Accepted, Rejected, judge_attempt
+from notifier.core.model import Attempt, Dispatch
+from notifier.core.replies import Exchange, Reply
+from notifier.core.retry import decide_attempt
+from notifier.core.urls import origin_of
+from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.engine.crew import Crew
+from notifier.errors import StoreUnavailable
+from notifier.ports import Clock, Wire
+from notifier.store.interface import Lease, Store
+
+IDLE_MS = 1_000
+LEASE_MARGIN_MS = 15_000
+ANSWER_LIMIT = 4_096
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt that has been made: when it began, and what it brought."""
+
+    began_at: int
+    exchange: Exchange
+    verdict: Accepted | Rejected
+
+
+class Deliverer:
+    """Sends what is due. ``ring`` asks for the next tick sooner than the last one said."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        wire: Wire,
+        clock: Clock,
+        chance: random.Random,
+        owner: str,
+        crew: Crew,
+        ring: Callable[[int], None],
+        settings: Callbacks,
+    ) -> None:
+        self.wire = wire
+        self.settings = settings
+        self._store = store
+        self._clock = clock
+        self._chance = chance
+        self._owner = owner
+        self._crew = crew
+        self._ring = ring
+        self._busy: Counter[str] = Counter()
+        self._is_starved = False
+        self.ticked_at = clock.monotonic()
+
+    async def tick(self) -> int:
+        """Start what is due and has a free connection; returns the instant of the next tick."""
+        now = self._clock.now()
+        settings = self.settings
+        room = settings.max_in_flight - self._busy.total()
+        self.ticked_at = self._clock.monotonic()
+        self._is_starved = True  # until a claim shows that nothing waits for a connection
+        if room <= 0:
+            return now + IDLE_MS
+        lease = Lease(self._owner, now + settings.timeout_ms + LEASE_MARGIN_MS)
+        claimed = await self._store.claim_deliveries(
+            now=now, limit=room, lease=lease, busy=self._busy, per_origin=settings.max_in_flight_per_origin
+        )
+        for dispatch in claimed.dispatches:
+            self._busy[origin_of(dispatch.url)] += 1
+            self._crew.spawn(self._deliver(dispatch, lease), name=f"deliver {dispatch.delivery_id}")
+        self._is_starved = bool(self._busy)
+        next_due_at = claimed.next_due_at
+        return now + IDLE_MS if next_due_at is None else min(next_due_at, now + IDLE_MS)
+
+    async def _deliver(self, dispatch: Dispatch, lease: Lease) -> None:
+        try:
+            tried = await self._try(dispatch)
+            await self._record(dispatch, lease, tried)
+        finally:
+            self._release(dispatch)
+
+    async def _try(self, dispatch: Dispatch) -> Tried:
+        began_at = self._clock.now()
+        secrets = self.settings.secrets
+        headers = build_headers(dispatch, secrets, now=began_at)
+        exchange = await self.wire.post(
+            dispatch.url, headers, dispatch.body, timeout_ms=self.settings.timeout_ms
+        )
+        return Tried(began_at, exchange, judge_attempt(exchange, now=self._clock.now()))
+
+    async def _record(self, dispatch: Dispatch, lease: Lease, tried: Tried) -> None:
+        now = self._clock.now()
+        sequel = decide_attempt(dispatch, tried.verdict, now=now, chance=self._chance.random())
+        attempt = _attempt(dispatch, tried)
+        try:
+            if await self._store.record_attempt(dispatch, lease, attempt, sequel, now=now):
+                _tell(dispatch, attempt, sequel)
+        except StoreUnavailable as fault:
+            # Not kept: the lease runs out, and the same message goes out again, marked maybe-duplicate.
+            log.warning("delivery.not_recorded", delivery=dispatch.delivery_id, cause=fault.cause)
+            return
+        if isinstance(sequel, Retry):
+            self._ring(sequel.due_at)
+
+    def _release(self, dispatch: Dispatch) -> None:
+        origin = origin_of(dispatch.url)
+        self._busy[origin] -= 1
+        if self._busy[origin] <= 0:
+            del self._busy[origin]
+        if self._is_starved:
+            self._ring(self._clock.now())
+
+
+def _attempt(dispatch: Dispatch, tried: Tried) -> Attempt:
+    """Only a refused answer is kept, its first 4 KiB: that is what says why."""
+    exchange = tried.exchange
+    reply = exchange if isinstance(exchange, Reply) else None
+    refusal = tried.verdict.text if isinstance(tried.verdict, Rejected) else None
+    answer = reply.body[:ANSWER_LIMIT].decode("utf-8", "replace") if reply and refusal else ""
+    return Attempt(
+        number=dispatch.number,
+        at=tried.began_at,
+        duration_ms=exchange.elapsed_ms,
+        status=reply.status if reply else None,
+        error=refusal,
+        answer=answer or None,
+    )
+
+
+def _tell(dispatch: Dispatch, attempt: Attempt, sequel: Sequel) -> None:
+    """One line per change of state, not per retry."""
+    facts = {
+        "delivery": dispatch.delivery_id,
+        "watch": dispatch.watch_id,
+        "event_id": dispatch.event_id,
+        "attempt": attempt.number,
+    }
+    match sequel:
+        case Delivered():
+            log.info("delivery.delivered", **facts, status=attempt.status)
+        case GiveUp(reason=reason):
+            log.error("delivery.dead", **facts, reason=reason)
+        case Retry() if attempt.number == 1:
+            log.warning("delivery.failing", **facts, error=attempt.error)
+        case Retry():
+            log.debug("delivery.retry", **facts, error=attempt.error)

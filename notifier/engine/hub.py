@@ -1,0 +1,40 @@
+"""Who waits for the end of a watch is told here; who missed it reads it from the store."""
+
+import asyncio
+
+
+class Hub:
+    """Wakes those who wait for a watch. Keeps nothing for those who come later."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+
+    def notify(self, watch_id: str) -> None:
+        """Wake all who wait for this watch."""
+        for future in self._waiting.pop(watch_id, ()):
+            if not future.done():
+                future.set_result(None)
+
+    def close(self) -> None:
+        """Wake everybody: the daemon stops."""
+        for watch_id in list(self._waiting):
+            self.notify(watch_id)
+
+    async def wait(self, watch_id: str, timeout_s: float) -> None:
+        """Return when the watch may have ended, or after ``timeout_s`` seconds."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(watch_id, set()).add(future)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await future
+        except TimeoutError:
+            return
+        finally:
+            self._forget(watch_id, future)
+
+    def _forget(self, watch_id: str, future: asyncio.Future[None]) -> None:
+        others = self._waiting.get(watch_id)
+        if others is not None:
+            others.discard(future)
+            if not others:
+                del self._waiting[watch_id]

@@ -1,0 +1,236 @@
+"""The way from a due watch to its next poll, or to its end: claim, fetch, judge, decide, record."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from notifier.config.model import Provider
+from notifier.core.callback import build_event
+from notifier.core.decide import decide_poll
+from notifier.core.gate import Passage
+from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
+from notifier.core.judge import judge_poll
+from notifier.core.model import Watch
+from notifier.core.pace import Pace
+from notifier.core.replies import Exchange
+from notifier.core.urls import task_url
+from notifier.core.verdict import Decision, End, Unpolled, Verdict, Wait
+from notifier.engine.crew import Crew
+from notifier.engine.hub import Hub
+from notifier.engine.limiter import Limiter
+from notifier.errors import StoreUnavailable
+from notifier.ports import Clock, Wire
+from notifier.store.interface import Lease, Store
+
+IDLE_MS = 1_000
+LEASE_MARGIN_MS = 15_000
+EXPIRE_BATCH = 256
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One watch in our hands, and by what right."""
+
+    watch: Watch
+    lease: Lease
+    limiter: Limiter
+    is_probe: bool
+
+
+class Poller:
+    """Asks providers about the watches that are due.
+
+    ``ring`` is called with the instant at which the next tick is wanted sooner than the last one said;
+    ``deliver`` when an outcome has been written.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        wire: Wire,
+        clock: Clock,
+        chance: random.Random,
+        owner: str,
+        hub: Hub,
+        crew: Crew,
+        ring: Callable[[int], None],
+        deliver: Callable[[], None],
+    ) -> None:
+        self.wire = wire
+        self._store = store
+        self._clock = clock
+        self._chance = chance
+        self._owner = owner
+        self._hub = hub
+        self._crew = crew
+        self._ring = ring
+        self._deliver = deliver
+        self._limiters: dict[str, Limiter] = {}
+        self._starved: set[str] = set()
+        self._give_up_after_ms = 0
+        self.ticked_at = clock.monotonic()
+
+    def configure(self, providers: Mapping[str, Provider], *, give_up_after_ms: int) -> None:
+        """Take these settings from now on; requests under way end by the old ones."""
+        now = self._clock.now()
+        self._give_up_after_ms = give_up_after_ms
+        kept = {name: limiter for name, limiter in self._limiters.items() if name in providers}
+        for name, provider in providers.items():
+            if name in kept:
+                kept[name].configure(provider)
+            else:
+                kept[name] = Limiter(provider, now)
+        self._limiters = kept
+
+    def condition_of(self, provider: str) -> str | None:
+        """Why a provider is held back, in words; None while it is not."""
+        limiter = self._limiters.get(provider)
+        return "provider is not configured" if limiter is None else limiter.condition
+
+    def shift(self, delta_ms: int) -> None:
+        """Follow a clock that was stepped."""
+        for limiter in self._limiters.values():
+            limiter.shift(delta_ms)
+
+    async def tick(self) -> int:
+        """Start what is due and may start; returns the instant of the next tick."""
+        nexts = [await self._serve(limiter) for limiter in self._limiters.values()]
+        self.ticked_at = self._clock.monotonic()
+        return min([*nexts, self._clock.now() + IDLE_MS])
+
+    async def _serve(self, limiter: Limiter) -> int:
+        now = self._clock.now()
+        name = limiter.provider.name
+        self._starved.discard(name)
+        match limiter.passage(now):
+            case Passage.OPEN:
+                room = limiter.room(now)
+                if room == 0:
+                    return self._when_room(limiter, now)
+                return await self._claim(limiter, now, room, is_probe=False)
+            case Passage.PROBE:
+                await self._expire(limiter, now)
+                return await self._claim(limiter, now, 1, is_probe=True)
+            case Passage.CLOSED:
+                await self._expire(limiter, now)
+                return limiter.gate.probe_at
+
+    def _when_room(self, limiter: Limiter, now: int) -> int:
+        """Say when to look again; a request that ends will ring when that is what is missing."""
+        self._starved.add(limiter.provider.name)
+        at = limiter.next_room_at(now)
+        return now + IDLE_MS if at is None else at
+
+    async def _claim(self, limiter: Limiter, now: int, room: int, *, is_probe: bool) -> int:
+        lease = Lease(self._owner, now + limiter.provider.polling.request_timeout_ms + LEASE_MARGIN_MS)
+        claimed = await self._store.claim_watches(limiter.provider.name, now=now, limit=room, lease=lease)
+        if claimed.watches:
+            limiter.began(len(claimed.watches), now, is_probe=is_probe)
+        for watch in claimed.watches:
+            self._crew.spawn(self._poll(Claimed(watch, lease, limiter, is_probe)), name=f"poll {watch.id}")
+        if is_probe:
+            return limiter.gate.probe_at if claimed.watches else now + IDLE_MS
+        if len(claimed.watches) == room:
+            return self._when_room(limiter, now)
+        return now + IDLE_MS if claimed.next_due_at is None else claimed.next_due_at
+
+    async def _expire(self, limiter: Limiter, now: int) -> None:
+        """End what is past its deadline while the provider cannot be asked."""
+        lease = Lease(self._owner, now + LEASE_MARGIN_MS)
+        claimed = await self._store.claim_watches(
+            limiter.provider.name, now=now, limit=EXPIRE_BATCH, lease=lease, past_deadline_only=True
+        )
+        for watch in claimed.watches:
+            verdict = Unpolled(limiter.condition or "the provider could not be asked")
+            unasked = Claimed(watch, lease, limiter, is_probe=False)
+            self._crew.spawn(self._settle(unasked, verdict), name=f"expire {watch.id}")
+
+    async def _poll(self, claimed: Claimed) -> None:
+        verdict: Verdict | None = None
+        try:
+            exchange = await self._fetch(claimed)
+            verdict = self._judge(claimed, exchange)
+        finally:
+            self._release(claimed, verdict)
+        await self._settle(claimed, verdict)
+
+    async def _fetch(self, claimed: Claimed) -> Exchange:
+        provider, watch = claimed.limiter.provider, claimed.watch
+        dialect = provider.dialect
+        url = task_url(provider.base_url, dialect.task_path, watch.api_path, watch.task_id)
+        headers = {"accept": "application/json", **dialect.headers}
+        if provider.api_key is not None:
+            headers[dialect.auth_header] = dialect.auth_value.replace("{key}", provider.api_key.reveal())
+        return await self.wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
+
+    def _judge(self, claimed: Claimed, exchange: Exchange) -> Verdict:
+        provider = claimed.limiter.provider
+        return judge_poll(
+            exchange,
+            task_id=claimed.watch.task_id,
+            dialect=provider.dialect,
+            key=provider.api_key,
+            now=self._clock.now(),
+        )
+
+    async def _settle(self, claimed: Claimed, verdict: Verdict) -> None:
+        decision = self._decide(claimed, verdict)
+        try:
+            match decision:
+                case Wait():
+                    await self._record_wait(claimed, decision)
+                case End():
+                    await self._record_end(claimed, decision)
+        except StoreUnavailable as fault:
+            # Nothing was kept; the lease runs out and the watch is polled again.
+            log.warning("watch.not_recorded", watch=claimed.watch.id, cause=fault.cause, fix=fault.fix)
+
+    def _decide(self, claimed: Claimed, verdict: Verdict) -> Decision:
+        provider = claimed.limiter.provider
+        polling = provider.polling
+        return decide_poll(
+            claimed.watch,
+            verdict,
+            pace=Pace(polling.min_interval_ms, polling.max_interval_ms, polling.growth),
+            result_ttl_ms=provider.result_ttl_ms,
+            now=self._clock.now(),
+            chance=self._chance.random(),
+        )
+
+    async def _record_wait(self, claimed: Claimed, wait: Wait) -> None:
+        watch = claimed.watch
+        now = self._clock.now()
+        if not await self._store.record_wait(watch, claimed.lease, wait, now=now):
+            return
+        if wait.trouble is not None and (watch.trouble is None or watch.trouble.text != wait.trouble.text):
+            log.warning("watch.troubled", watch=watch.id, task=watch.task_id, trouble=wait.trouble.text)
+        if watch.trouble is not None and wait.trouble is None:
+            log.info("watch.recovered", watch=watch.id, task=watch.task_id)
+        self._ring(wait.due_at)
+
+    async def _record_end(self, claimed: Claimed, end: End) -> None:
+        watch, now = claimed.watch, self._clock.now()
+        event_id = new_id(EVENT, now, self._chance.getrandbits(ENTROPY_BITS))
+        event = build_event(watch, end, event_id=event_id, now=now)
+        give_up_at = now + self._give_up_after_ms
+        if await self._store.record_end(watch, claimed.lease, end, event, now=now, give_up_at=give_up_at):
+            log.info("watch.ended", watch=watch.id, task=watch.task_id, state=str(end.state), event=event.id)
+            self._hub.notify(watch.id)
+            self._deliver()
+
+    def _release(self, claimed: Claimed, verdict: Verdict | None) -> None:
+        limiter, now = claimed.limiter, self._clock.now()
+        before = limiter.condition
+        limiter.ended(verdict, now, is_probe=claimed.is_probe)
+        if before is None and limiter.condition is not None:
+            log.warning("provider.paused", provider=limiter.provider.name, condition=limiter.condition)
+        if before is not None and limiter.condition is None:
+            log.info("provider.resumed", provider=limiter.provider.name)
+            self._ring(now)
+        if limiter.provider.name in self._starved:
+            self._ring(now)

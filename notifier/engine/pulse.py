@@ -1,0 +1,76 @@
+"""Once a second, by the monotonic clock: has the wall clock been set, is a bell overdue?
+
+This is no job of APScheduler's, because it looks after APScheduler.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from notifier.engine.bells import Bells
+from notifier.errors import StoreUnavailable
+from notifier.ports import Clock
+from notifier.store.interface import Store
+
+BEAT_S = 1.0
+STEP_MS = 2_000
+
+log = structlog.get_logger()
+
+
+class SteppableClock(Clock, Protocol):
+    """A clock that knows how far the wall has moved away, and can follow."""
+
+    def drift_ms(self) -> int:
+        """How far the wall clock is ahead; negative when it is behind."""
+        ...
+
+    def adopt(self, delta_ms: int) -> None:
+        """Move by ``delta_ms``."""
+        ...
+
+
+class Pulse:
+    """``shift`` is called with the milliseconds of each step, to move what waits in memory."""
+
+    def __init__(
+        self, *, store: Store, clock: SteppableClock, bells: Bells, shift: Callable[[int], None]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._bells = bells
+        self._shift = shift
+        self._owed_ms = 0
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            await self.beat()
+            await asyncio.sleep(BEAT_S)
+
+    async def beat(self) -> None:
+        """Follow the wall clock, then look after the bells."""
+        drift_ms = self._clock.drift_ms()
+        self._clock.adopt(drift_ms)
+        if abs(drift_ms) >= STEP_MS:
+            log.warning("clock.stepped", by_ms=drift_ms)
+            self._shift(drift_ms)
+            self._owed_ms += drift_ms
+        if self._owed_ms:
+            await self._shift_store()
+        self._bells.check()
+
+    async def _shift_store(self) -> None:
+        """Move the rows too. A write that fails is owed until it succeeds.
+
+        Records reach the writer in the order in which they are made, so those decided by the old time are
+        shifted with the rest, and those decided after ``adopt`` are not.
+        """
+        owed, self._owed_ms = self._owed_ms, 0
+        try:
+            await self._store.shift_times(owed)
+        except StoreUnavailable as fault:
+            self._owed_ms += owed
+            log.error("clock.rows_not_shifted", by_ms=owed, cause=fault.cause, fix=fault.fix)

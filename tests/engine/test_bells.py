@@ -1,0 +1,144 @@
+"""APScheduler rings; a bell makes up for what it does not do."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from notifier.clock import SystemClock
+from notifier.engine import bells as module
+from notifier.engine.bells import Bells
+
+FAR_MS = 3_600_000
+
+
+class Rung:
+    """Counts rings, and lets a test wait for one."""
+
+    def __init__(self, clock: SystemClock, next_in_ms: Callable[[], int] = lambda: FAR_MS) -> None:
+        self.count = 0
+        self.changed = asyncio.Event()
+        self._clock = clock
+        self._next_in_ms = next_in_ms
+
+    async def __call__(self) -> int:
+        self.count += 1
+        self.changed.set()
+        return self._clock.now() + self._next_in_ms()
+
+    async def until(self, count: int) -> None:
+        while self.count < count:
+            self.changed.clear()
+            await self.changed.wait()
+
+
+async def test_it_rings_at_the_start_and_then_when_the_ring_said() -> None:
+    """The ring names its next instant; the bell keeps to it again and again."""
+    clock = SystemClock()
+    bells, rung = Bells(clock), Rung(clock, lambda: 1)
+    bells.add("x", rung)
+    bells.start()
+    await rung.until(3)
+    await bells.stop()
+
+
+async def test_an_earlier_wish_comes_first_and_a_later_one_changes_nothing() -> None:
+    """`at` moves the ring forward only."""
+    clock = SystemClock()
+    bells, rung = Bells(clock), Rung(clock)
+    bell = bells.add("x", rung)
+    bells.start()
+    await rung.until(1)
+    bell.at(clock.now() + 2 * FAR_MS)
+    bell.at(clock.now())
+    await rung.until(2)
+    await bells.stop()
+
+
+async def test_a_wish_made_while_it_rings_is_not_lost() -> None:
+    """APScheduler would skip a job that is re-added while it runs; the bell remembers and rings again."""
+    clock = SystemClock()
+    bells, started, go_on = Bells(clock), asyncio.Event(), asyncio.Event()
+    again = asyncio.Event()
+
+    async def ring() -> int:
+        if started.is_set():
+            again.set()
+        started.set()
+        await go_on.wait()
+        return clock.now() + FAR_MS
+
+    bell = bells.add("x", ring)
+    bells.start()
+    await started.wait()
+    bell.at(clock.now())
+    go_on.set()
+    await again.wait()
+    await bells.stop()
+
+
+async def test_a_ring_that_throws_is_rung_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One crash is no end: APScheduler would have dropped the job."""
+    monkeypatch.setattr(module, "AFTER_CRASH_MS", 1)
+    clock = SystemClock()
+    bells, second = Bells(clock), asyncio.Event()
+    rings = 0
+
+    async def ring() -> int:
+        nonlocal rings
+        rings += 1
+        if rings == 1:
+            raise RuntimeError("planted")
+        second.set()
+        return clock.now() + FAR_MS
+
+    bells.add("x", ring)
+    bells.start()
+    await second.wait()
+    await bells.stop()
+
+
+async def test_a_wall_clock_that_was_set_back_stalls_no_bell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job waits for an instant an hour away by the wall; the check sees that and re-arms."""
+    clock = SystemClock()
+    bells, rung = Bells(clock), Rung(clock)
+    bell = bells.add("x", rung)
+    bells.start()
+    await rung.until(1)
+
+    class HourAhead(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> "HourAhead":
+            return super().now(UTC) + timedelta(hours=1)
+
+    monkeypatch.setattr(module, "datetime", HourAhead)  # armed before the step …
+    bell.at(clock.now())
+    monkeypatch.undo()  # … and the wall is an hour behind that now
+    monkeypatch.setattr(module, "OVERDUE_S", -1.0)
+    bells.check()
+    await rung.until(2)
+    await bells.stop()
+
+
+async def test_stopping_waits_for_the_ring_under_way_and_cancels_none() -> None:
+    """`AsyncIOScheduler.shutdown` cancels what runs; the bell is silent before that."""
+    clock = SystemClock()
+    bells, started, go_on = Bells(clock), asyncio.Event(), asyncio.Event()
+    ended = False
+
+    async def ring() -> int:
+        nonlocal ended
+        started.set()
+        await go_on.wait()
+        ended = True
+        return clock.now()
+
+    bells.add("x", ring)
+    bells.start()
+    await started.wait()
+    stopping = asyncio.create_task(bells.stop())
+    await asyncio.sleep(0)
+    go_on.set()
+    await stopping
+    assert ended

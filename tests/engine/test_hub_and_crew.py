@@ -1,0 +1,50 @@
+"""Waiting for the end of a watch, and tasks that hurt no other."""
+
+import asyncio
+
+from notifier.engine.crew import Crew
+from notifier.engine.hub import Hub
+
+
+async def test_a_notice_wakes_everyone_who_waits_for_that_watch() -> None:
+    """All waiters of the watch return; those of another one stay."""
+    hub = Hub()
+    first, second, other = (asyncio.create_task(hub.wait(name, 60)) for name in ("a", "a", "b"))
+    await asyncio.sleep(0)
+    hub.notify("a")
+    await asyncio.gather(first, second)
+    assert not other.done()
+    hub.close()
+    await other
+
+
+async def test_waiting_ends_by_itself_and_leaves_nothing_behind() -> None:
+    """A wait that runs out returns without a fault, and the hub forgets it."""
+    hub = Hub()
+    await hub.wait("a", 0)
+    assert hub._waiting == {}
+
+
+async def test_a_task_that_throws_hurts_no_other() -> None:
+    """The crew goes on; draining waits for the rest."""
+    crew, done = Crew(), asyncio.Event()
+
+    async def throw() -> None:
+        raise RuntimeError("planted")
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        done.set()
+
+    crew.spawn(throw(), name="throw")
+    crew.spawn(work(), name="work")
+    assert await crew.drain(60) == 0
+    assert done.is_set()
+
+
+async def test_draining_is_bounded() -> None:
+    """What does not end in time is cancelled and counted."""
+    crew = Crew()
+    crew.spawn(asyncio.Event().wait(), name="for ever")  # type: ignore[arg-type]
+    assert await crew.drain(0.001) == 1
+    assert len(crew) == 0

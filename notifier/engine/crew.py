@@ -14,6 +14,7 @@ class Crew:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        self.crashes = 0
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -39,4 +40,5 @@ class Crew:
             await work
         except Exception:
             # Its row stays claimed and comes due again when the lease ends: no crash loop, no blocked queue.
+            self.crashes += 1
             log.exception("work.crashed", work=name)

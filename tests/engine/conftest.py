@@ -1,0 +1,132 @@
+"""A bench for the engine: the real store on a real file, a scripted network, a clock that stands still."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from notifier.config.model import Callbacks, Polling, Provider
+from notifier.core.model import Callback, NewWatch
+from notifier.core.replies import Reply
+from notifier.core.secret import Secret
+from notifier.core.signature import make_secret
+from notifier.engine.crew import Crew
+from notifier.engine.deliverer import Deliverer
+from notifier.engine.hub import Hub
+from notifier.engine.poller import Poller
+from notifier.store.driver import InlineDriver
+from notifier.store.interface import Added, WatchDetail
+from notifier.store.open import open_store
+from notifier.store.sqlite import SqliteStore
+from tests.fakes import FakeClock, FakeWire
+
+KEY = Secret("sk-mr-canary-0123456789")
+SIGNING = make_secret(bytes(range(32)))
+HOUR_MS = 3_600_000
+PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
+BASE = "http://127.0.0.1:1"
+HOOK = "http://127.0.0.1:2/hook"
+
+
+def task(status: str, task_id: str = "task-1", **more: object) -> Reply:
+    """A provider's answer about ``task_id``."""
+    return Reply(200, body=json.dumps({"task_info": {"id": task_id, "status": status}, **more}).encode())
+
+
+@dataclass
+class Bench:
+    """The engine's parts, and steps that tests take by hand."""
+
+    store: SqliteStore
+    clock: FakeClock
+    polls: FakeWire
+    posts: FakeWire
+    poller: Poller
+    deliverer: Deliverer
+    crew: Crew
+    hub: Hub
+    rung: list[int] = field(default_factory=list)
+    planted_crashes: int = 0
+
+    async def register(
+        self, task_id: str = "task-1", *, url: str = HOOK, expire_after_ms: int = HOUR_MS
+    ) -> str:
+        now = self.clock.now()
+        new = NewWatch(
+            provider="mulerouter",
+            api_path=PATH,
+            task_id=task_id,
+            callbacks=(Callback(url),),
+            metadata='{"order":42}',
+            registered_at=now,
+            first_poll_at=now + 2_500,
+            expires_at=now + expire_after_ms,
+        )
+        (added,) = await self.store.add_watches([new], give_up_at=now + 72 * HOUR_MS, max_live=1_000)
+        assert isinstance(added, Added)
+        return added.watch.id
+
+    async def poll(self) -> int:
+        """One tick of the poller, and all that it started."""
+        next_at = await self.poller.tick()
+        await self.crew.drain(60)
+        return next_at
+
+    async def deliver(self) -> int:
+        """One tick of the deliverer, and all that it started."""
+        next_at = await self.deliverer.tick()
+        await self.crew.drain(60)
+        return next_at
+
+    async def see(self, watch_id: str) -> WatchDetail:
+        detail = await self.store.watch(watch_id)
+        assert detail is not None
+        return detail
+
+    def url_of(self, task_id: str = "task-1") -> str:
+        return f"{BASE}{PATH}/{task_id}"
+
+
+PROVIDER = Provider(base_url=BASE, api_key=KEY, polling=replace(Polling()), max_rate_per_s=1_000.0)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    clock, chance = FakeClock(), random.Random(7)
+    store = await open_store(
+        tmp_path / "notifier.db", owner="test", now=clock.now(), chance=chance, open_driver=InlineDriver.open
+    )
+    crew, hub, polls, posts = Crew(), Hub(), FakeWire(), FakeWire()
+    rung: list[int] = []
+    poller = Poller(
+        store=store,
+        wire=polls,
+        clock=clock,
+        chance=chance,
+        owner="test",
+        hub=hub,
+        crew=crew,
+        ring=rung.append,
+        deliver=lambda: rung.append(clock.now()),
+    )
+    poller.configure({"mulerouter": PROVIDER}, give_up_after_ms=72 * HOUR_MS)
+    deliverer = Deliverer(
+        store=store,
+        wire=posts,
+        clock=clock,
+        chance=chance,
+        owner="test",
+        crew=crew,
+        ring=rung.append,
+        settings=Callbacks(secrets=(SIGNING,)),
+    )
+    bench = Bench(store, clock, polls, posts, poller, deliverer, crew, hub, rung)
+    yield bench
+    await crew.drain(1)
+    assert crew.crashes == bench.planted_crashes
+    await store.close()
+    await asyncio.sleep(0)

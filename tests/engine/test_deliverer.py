@@ -1,0 +1,139 @@
+"""From a due delivery to the receiver's 2xx, or to the list of the dead."""
+
+from datetime import UTC, datetime
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from notifier.core.model import DeliveryState
+from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from notifier.store.interface import DeliveryDetail
+from tests.engine.conftest import HOOK, HOUR_MS, SIGNING, Bench, task
+
+OK = Reply(204)
+DOWN = Unreachable(Fault.CONNECT, "connection refused")
+
+
+async def finished(bench: Bench, *answers: Exchange, tasks: int = 1, url: str = HOOK) -> str:
+    """Have ``tasks`` tasks complete whose receiver gives these answers; returns the last watch's id."""
+    bench.posts.add(url, *answers)
+    for number in range(tasks):
+        watch_id = await bench.register(f"done-{number}", url=url)
+        bench.polls.add(bench.url_of(f"done-{number}"), task("completed", f"done-{number}"))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    return watch_id
+
+
+async def delivery_of(bench: Bench, watch_id: str) -> DeliveryDetail:
+    (delivery,) = (await bench.see(watch_id)).deliveries
+    detail = await bench.store.delivery(delivery.id)
+    assert detail is not None
+    return detail
+
+
+async def test_the_first_attempt_is_made_at_once_and_verifies(bench: Bench) -> None:
+    """What the receiver gets passes the reference library; a changed byte does not."""
+    watch_id = await finished(bench, OK)
+    await bench.deliver()
+    (request,) = bench.posts.requests
+    now_s = bench.clock.now() / 1_000
+    assert abs(int(request.headers["webhook-timestamp"]) - now_s) < 1
+    webhook = Webhook(SIGNING.reveal())
+    sent_at = datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC)
+    signed = webhook.sign(request.headers["webhook-id"], sent_at, request.body.decode())
+    assert signed == request.headers["webhook-signature"]
+    with pytest.raises(WebhookVerificationError):
+        webhook.verify(request.body + b" ", dict(request.headers))
+    detail = await delivery_of(bench, watch_id)
+    assert detail.delivery.state is DeliveryState.DELIVERED
+    assert [(a.number, a.status, a.error) for a in detail.attempts] == [(1, 204, None)]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [Reply(500), Reply(302, {"location": "http://127.0.0.1:3/"}), Reply(404), Reply(199), DOWN],
+    ids=["500", "redirect", "404", "1xx", "refused"],
+)
+async def test_only_a_2xx_delivers_and_everything_else_is_tried_again(
+    bench: Bench, refusal: Exchange
+) -> None:
+    """The same id and the same bytes come again, signed anew, the number one higher."""
+    watch_id = await finished(bench, refusal, OK)
+    await bench.deliver()
+    detail = await delivery_of(bench, watch_id)
+    assert detail.delivery.state is DeliveryState.PENDING
+    assert detail.delivery.due_at is not None
+    assert detail.delivery.last_error
+    bench.clock.advance(detail.delivery.due_at - bench.clock.now())
+    await bench.deliver()
+    first, second = bench.posts.requests
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.body == second.body
+    assert (first.headers["notifier-attempt"], second.headers["notifier-attempt"]) == ("1", "2")
+    assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.DELIVERED
+
+
+async def test_a_receiver_that_never_answers_well_ends_in_the_list_of_the_dead(bench: Bench) -> None:
+    """Tried until ``give_up_after``, each attempt kept, and the reason with it."""
+    watch_id = await finished(bench, Reply(422, body=b"no such order"))
+    began = bench.clock.now()
+    while (detail := await delivery_of(bench, watch_id)).delivery.state is DeliveryState.PENDING:
+        assert detail.delivery.due_at is not None
+        bench.clock.advance(max(0, detail.delivery.due_at - bench.clock.now()))
+        await bench.deliver()
+    assert detail.delivery.state is DeliveryState.DEAD
+    assert "422" in str(detail.delivery.last_error)
+    assert detail.attempts[0].answer == "no such order"
+    assert bench.clock.now() - began <= 72 * HOUR_MS + 1
+
+
+async def test_retry_after_is_honoured(bench: Bench) -> None:
+    """A receiver that asks for ten minutes is left alone for ten minutes."""
+    watch_id = await finished(bench, Reply(503, {"retry-after": "600"}), OK)
+    await bench.deliver()
+    detail = await delivery_of(bench, watch_id)
+    assert detail.delivery.due_at == bench.clock.now() + 600_000
+
+
+async def test_an_attempt_that_was_cut_off_says_that_it_may_be_a_repeat(bench: Bench) -> None:
+    """Claimed, perhaps sent, never recorded: the next one carries the mark, with the same id and bytes."""
+    await finished(bench, OK)
+
+    async def never_recorded(*_args: object, **_more: object) -> bool:
+        raise RuntimeError("planted crash between POST and record")
+
+    record_attempt = bench.store.record_attempt
+    bench.planted_crashes = 1
+    bench.store.record_attempt = never_recorded  # type: ignore[method-assign]
+    await bench.deliver()
+    bench.store.record_attempt = record_attempt  # type: ignore[method-assign]
+    bench.clock.advance(31_000)
+    await bench.deliver()
+    first, second = bench.posts.requests
+    assert "notifier-maybe-duplicate" not in first.headers
+    assert second.headers["notifier-maybe-duplicate"] == "1"
+    assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
+
+
+async def test_no_origin_gets_more_than_its_share_at_once(bench: Bench) -> None:
+    """Twelve are due at one receiver: four go out, the rest waits as rows."""
+    await finished(bench, OK, tasks=12)
+    await bench.deliverer.tick()
+    await bench.deliverer.tick()
+    assert bench.deliverer._busy.total() == 4
+    await bench.crew.drain(60)
+    assert len(bench.posts.requests) == 4
+
+
+async def test_a_redelivery_is_the_same_message_again(bench: Bench) -> None:
+    """After `redeliver` one more attempt goes out at once, with the same id and bytes."""
+    watch_id = await finished(bench, OK)
+    await bench.deliver()
+    delivery = (await delivery_of(bench, watch_id)).delivery
+    now = bench.clock.now()
+    await bench.store.redeliver(delivery.id, now=now, give_up_at=now + HOUR_MS)
+    await bench.deliver()
+    first, second = bench.posts.requests
+    assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
+    assert second.headers["notifier-attempt"] == "2"

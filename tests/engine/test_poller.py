@@ -1,0 +1,204 @@
+"""From a due watch to its next poll, or to its end."""
+
+import json
+from dataclasses import replace
+
+from notifier.core.model import DeliveryState, WatchState
+from notifier.core.replies import Fault, Reply, Unreachable
+from notifier.errors import StoreUnavailable
+from tests.engine.conftest import HOUR_MS, KEY, PROVIDER, Bench, task
+
+DOWN = Unreachable(Fault.CONNECT, "connection refused")
+
+
+async def test_nothing_is_asked_before_it_is_due(bench: Bench) -> None:
+    """The first poll waits for ``first_after``; the tick names that instant."""
+    await bench.register()
+    due_at = bench.clock.now() + 2_500
+    assert await bench.poll() == min(due_at, bench.clock.now() + 1_000)
+    assert bench.polls.requests == []
+
+
+async def test_a_running_task_is_asked_again_later_and_later(bench: Bench) -> None:
+    """Each wait is at least as long as the one before, within the policy's bounds."""
+    watch_id = await bench.register()
+    bench.polls.add(bench.url_of(), task("processing"))
+    waits: list[int] = []
+    bench.clock.advance(2_500)
+    for _ in range(40):
+        await bench.poll()
+        watch = (await bench.see(watch_id)).watch
+        assert watch.due_at is not None
+        waits.append(watch.due_at - bench.clock.now())
+        bench.clock.advance(waits[-1])
+    final_is_at_deadline = waits[:-1] if sum(waits) >= HOUR_MS else waits
+    assert final_is_at_deadline == sorted(final_is_at_deadline)
+    assert waits[0] >= 2_500
+    assert max(waits) <= 66_000
+    assert len(bench.polls.requests) == 40
+
+
+async def test_a_completed_task_ends_the_watch_with_its_event_and_delivery(bench: Bench) -> None:
+    """One transaction: the outcome, the event's bytes and what is to be delivered; then both are told."""
+    watch_id = await bench.register()
+    bench.polls.add(bench.url_of(), task("completed", images=["https://x/1.jpg"]))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    detail = await bench.see(watch_id)
+    assert detail.watch.state is WatchState.COMPLETED
+    assert detail.watch.outputs == ("https://x/1.jpg",)
+    assert [delivery.state for delivery in detail.deliveries] == [DeliveryState.PENDING]
+    assert detail.event is not None
+    body = json.loads(detail.event.body)
+    assert (body["type"], body["data"]["metadata"]) == ("task.completed", {"order": 42})
+    assert bench.clock.now() in bench.rung
+
+
+async def test_the_key_goes_out_and_nowhere_else(bench: Bench) -> None:
+    """The provider gets the bearer token; an answer that quotes it is stored without it."""
+    watch_id = await bench.register()
+    bench.polls.add(bench.url_of(), task("failed", echo=f"Bearer {KEY.reveal()}"))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    assert bench.polls.requests[0].headers["Authorization"] == f"Bearer {KEY.reveal()}"
+    detail = await bench.see(watch_id)
+    assert detail.event is not None
+    assert KEY.reveal().encode() not in detail.event.body
+    assert b"***" in detail.event.body
+
+
+async def test_no_trouble_of_the_provider_fails_a_task(bench: Bench) -> None:
+    """Outage, refused key, empty account, HTML: the watch waits and says why; then the outcome comes."""
+    watch_id = await bench.register()
+    html = Reply(200, {"content-type": "text/html"}, b"<html>")
+    for exchange in (DOWN, Reply(401), Reply(402), Reply(403), Reply(500), Reply(400), html):
+        bench.polls.add(bench.url_of(), exchange)
+    bench.polls.add(bench.url_of(), task("succeeded"))
+    for _ in range(30):
+        bench.clock.advance(60_000)
+        await bench.poll()
+        watch = (await bench.see(watch_id)).watch
+        if watch.state is not WatchState.WATCHING:
+            break
+        assert watch.trouble is not None
+    assert watch.state is WatchState.COMPLETED
+    assert watch.trouble is None or watch.ended_at is not None
+
+
+async def test_downtime_of_ours_expires_nothing_that_has_finished(bench: Bench) -> None:
+    """A watch found past its deadline is polled once more before anything is said."""
+    watch_id = await bench.register(expire_after_ms=60_000)
+    bench.polls.add(bench.url_of(), task("completed"))
+    bench.clock.advance(10 * HOUR_MS)
+    await bench.poll()
+    assert (await bench.see(watch_id)).watch.state is WatchState.COMPLETED
+
+
+async def test_the_deadline_passes_also_while_the_provider_cannot_be_asked(bench: Bench) -> None:
+    """With the provider paused, a watch past its deadline expires; the error names the trouble."""
+    for number in range(4):
+        await bench.register(f"task-{number}", expire_after_ms=60_000)
+        bench.polls.add(bench.url_of(f"task-{number}"), Reply(401))
+    late = await bench.register("late", expire_after_ms=4_000)
+    bench.polls.add(bench.url_of("late"), Reply(401))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    assert bench.poller.condition_of("mulerouter") is not None
+    asked = len(bench.polls.requests)
+    bench.clock.advance(1_600)
+    await bench.poll()
+    watch = (await bench.see(late)).watch
+    assert watch.state is WatchState.EXPIRED
+    assert watch.error is not None
+    assert "401" in str(watch.error.detail)
+    assert len(bench.polls.requests) == asked
+
+
+async def test_throttling_holds_back_the_whole_provider(bench: Bench) -> None:
+    """After one 429 with Retry-After nothing is asked of that provider until then, then a single probe."""
+    for number in range(5):
+        await bench.register(f"task-{number}")
+        bench.polls.add(bench.url_of(f"task-{number}"), Reply(429, {"retry-after": "30"}), task("pending"))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    asked = len(bench.polls.requests)
+    for _ in range(29):
+        bench.clock.advance(1_000)
+        await bench.poll()
+    assert len(bench.polls.requests) == asked
+    bench.clock.advance(1_001)
+    await bench.poll()
+    assert len(bench.polls.requests) == asked + 1
+
+
+async def test_overdue_work_is_spread_under_the_rate(bench: Bench) -> None:
+    """After a long stop everything is due; no second sees more polls than the rate allows."""
+    for number in range(40):
+        await bench.register(f"task-{number}")
+        bench.polls.add(bench.url_of(f"task-{number}"), task("pending", f"task-{number}"))
+    bench.poller.configure(
+        {"mulerouter": replace(PROVIDER, max_rate_per_s=8.0)}, give_up_after_ms=72 * HOUR_MS
+    )
+    bench.clock.advance(HOUR_MS - 1)
+    for _ in range(20):
+        await bench.poll()
+        bench.clock.advance(100)
+    assert len(bench.polls.requests) <= 8 * 2 + 4
+
+
+async def test_a_watch_is_polled_by_one_at_a_time(bench: Bench) -> None:
+    """While a poll is under way its watch is claimed: a second tick leaves it alone."""
+    await bench.register()
+    bench.polls.add(bench.url_of(), task("pending"))
+    bench.clock.advance(2_500)
+    await bench.poller.tick()
+    await bench.poller.tick()
+    await bench.crew.drain(60)
+    assert len(bench.polls.requests) == 1
+
+
+async def test_a_watch_stopped_while_it_is_asked_stays_stopped(bench: Bench) -> None:
+    """After the answer to DELETE no event is made, whatever the provider says then."""
+    watch_id = await bench.register()
+    bench.polls.add(bench.url_of(), task("completed"))
+    bench.clock.advance(2_500)
+    await bench.poller.tick()
+    await bench.store.stop_watch(watch_id, now=bench.clock.now())
+    await bench.crew.drain(60)
+    detail = await bench.see(watch_id)
+    assert detail.watch.state is WatchState.STOPPED
+    assert detail.event is None
+    assert detail.deliveries == ()
+
+
+async def test_a_write_that_fails_is_made_good_after_the_lease(bench: Bench) -> None:
+    """The outcome is not told before it is stored; the watch comes due again by its lease and ends then."""
+    watch_id = await bench.register()
+    bench.polls.add(bench.url_of(), task("completed"))
+    bench.clock.advance(2_500)
+    record_end = bench.store.record_end
+
+    async def fail(*_args: object, **_more: object) -> bool:
+        raise StoreUnavailable("planted")
+
+    bench.store.record_end = fail  # type: ignore[method-assign]
+    await bench.poll()
+    assert (await bench.see(watch_id)).watch.state is WatchState.WATCHING
+    bench.store.record_end = record_end  # type: ignore[method-assign]
+    bench.clock.advance(31_000)
+    await bench.poll()
+    assert (await bench.see(watch_id)).watch.state is WatchState.COMPLETED
+
+
+async def test_an_unknown_task_is_lost_after_three_answers_over_half_a_minute(bench: Bench) -> None:
+    """404 three times over 30 s, told within 60 s of the first."""
+    watch_id = await bench.register()
+    bench.polls.add(bench.url_of(), Reply(404))
+    bench.clock.advance(2_500)
+    began = bench.clock.now()
+    while (await bench.see(watch_id)).watch.state is WatchState.WATCHING:
+        await bench.poll()
+        bench.clock.advance(500)
+    assert 30_000 <= bench.clock.now() - began <= 60_000
+    assert len(bench.polls.requests) >= 3
+    assert (await bench.see(watch_id)).watch.state is WatchState.LOST

@@ -34,7 +34,7 @@ class BadUrl(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A URL in canonical parts. ``query`` is None or without its question mark."""
+    """A URL in canonical parts. ``query`` stands without its question mark."""
 
     origin: str
     path: str

@@ -1,0 +1,232 @@
+import json
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import standardwebhooks
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier import __version__
+from notifier.core.callback import build_event, build_headers
+from notifier.core.instants import from_text
+from notifier.core.model import Dispatch, EventType, TaskError, Watch, WatchState
+from notifier.core.secret import Secret
+from notifier.core.signature import BadSignature, make_secret, verify
+from notifier.core.verdict import End
+
+
+def at(text: str) -> int:
+    instant = from_text(text)
+    assert instant is not None
+    return instant
+
+
+NOW = at("2026-11-23T12:00:00.250Z")
+PAYLOAD = (
+    '{"task_info": {"id":"T1", "status":"completed","n":1.0,"m":1e2},\n "images":["https:\\/\\/h\\/1.jpg"]}'
+)
+METADATA = '{"order": 42, "price":0.10, "n":"\\u00e9 ☃"}'
+WATCH = Watch(
+    id="wch_1",
+    provider="mulerouter",
+    api_path="/vendors/a/v1/generation",
+    task_id="T1",
+    state=WatchState.WATCHING,
+    callbacks=(),
+    metadata=METADATA,
+    registered_at=at("2026-11-23T11:58:00Z"),
+    expires_at=NOW + 1,
+    due_at=NOW,
+    round=2,
+    polls=3,
+)
+END = End(
+    state=WatchState.COMPLETED,
+    upstream_status="succeeded",
+    outputs=("https://h/1.jpg", "https://h/ü.jpg"),
+    error=None,
+    payload=PAYLOAD,
+    result_expires_at=at("2026-11-24T11:59:58Z"),
+    task_created_at=None,
+)
+ONE = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+OTHER = Secret("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
+DISPATCH = Dispatch(
+    delivery_id="dlv_1",
+    event_id="evt_1",
+    watch_id="wch_1",
+    url="http://h/",
+    headers=(("X-Order", "42"), ("Authorization", "Bearer b")),
+    body='{"é":1}'.encode(),
+    number=3,
+    created_at=NOW,
+    give_up_at=NOW,
+    result_expires_at=None,
+    is_maybe_duplicate=False,
+)
+
+
+def data_of(watch: Watch, end: End) -> dict[str, Any]:
+    data = json.loads(build_event(watch, end, event_id="evt_1", now=NOW).body)["data"]
+    assert isinstance(data, dict)
+    return data
+
+
+def test_the_body_is_what_the_contract_shows_byte_for_byte() -> None:
+    event = build_event(WATCH, END, event_id="evt_1", now=NOW)
+    assert event.body.decode() == (
+        '{"id":"evt_1","type":"task.completed","timestamp":"2026-11-23T12:00:00.250Z",'
+        '"data":{"watch_id":"wch_1","provider":"mulerouter","api_path":"/vendors/a/v1/generation","task_id":"T1",'
+        f'"status":"completed","upstream_status":"succeeded","metadata":{METADATA},'
+        '"outputs":["https://h/1.jpg","https://h/ü.jpg"],"result_expires_at":"2026-11-24T11:59:58.000Z","error":null,'
+        '"registered_at":"2026-11-23T11:58:00.000Z","ended_at":"2026-11-23T12:00:00.250Z","polls":4,'
+        f'"payload":{PAYLOAD}}}}}'
+    )
+
+
+def test_the_event_carries_what_its_deliveries_need() -> None:
+    event = build_event(WATCH, END, event_id="evt_1", now=NOW)
+    assert (event.id, event.watch_id, event.round, event.at) == ("evt_1", "wch_1", 2, NOW)
+    assert (event.type, event.result_expires_at) == (EventType.COMPLETED, END.result_expires_at)
+
+
+@pytest.mark.parametrize("kind", list(EventType))
+def test_the_state_makes_type_and_status(kind: EventType) -> None:
+    state = WatchState(kind.removeprefix("task."))
+    event = build_event(WATCH, replace(END, state=state), event_id="evt_1", now=NOW)
+    body = json.loads(event.body)
+    assert (event.type, body["type"], body["data"]["status"]) == (kind, kind, state)
+
+
+@pytest.mark.parametrize("state", [WatchState.WATCHING, WatchState.STOPPED])
+def test_a_state_that_tells_nothing_makes_no_event(state: WatchState) -> None:
+    with pytest.raises(ValueError, match=state):
+        build_event(WATCH, replace(END, state=state), event_id="evt_1", now=NOW)
+
+
+@pytest.mark.parametrize("state", [WatchState.EXPIRED, WatchState.LOST])
+def test_an_end_that_is_not_the_providers_word_has_no_payload(state: WatchState) -> None:
+    assert data_of(WATCH, replace(END, state=state))["payload"] is None
+
+
+def test_what_is_unknown_is_null_and_the_poll_counts_only_when_there_was_one() -> None:
+    end = replace(
+        END, payload=None, upstream_status=None, outputs=(), result_expires_at=None, is_polled=False
+    )
+    data = data_of(WATCH, end)
+    assert [data[name] for name in ("payload", "upstream_status", "result_expires_at", "error")] == [None] * 4
+    assert data["outputs"] == []
+    assert data["polls"] == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "shape"),
+    [
+        (
+            TaskError("provider", 3001, "Invalid Request", "The prompt …"),
+            '{"source":"provider","code":3001,"title":"Invalid Request","detail":"The prompt …"}',
+        ),
+        (
+            TaskError("notifier", "expired", "deadline passed", None),
+            '{"source":"notifier","code":"expired","title":"deadline passed","detail":null}',
+        ),
+        (TaskError("provider", None, "", ""), '{"source":"provider","code":null,"title":"","detail":""}'),
+        (
+            TaskError("provider", 2**70, "t", None),
+            f'{{"source":"provider","code":{2**70},"title":"t","detail":null}}',
+        ),
+    ],
+)
+def test_an_error_has_source_code_title_and_detail(error: TaskError, shape: str) -> None:
+    event = build_event(WATCH, replace(END, state=WatchState.FAILED, error=error), event_id="evt_1", now=NOW)
+    assert f'"error":{shape},' in event.body.decode()
+
+
+texts = st.text(st.characters())
+
+
+@given(
+    st.dictionaries(texts, texts | st.floats(allow_nan=False, allow_infinity=False)), st.lists(texts), texts
+)
+def test_any_metadata_and_any_text_of_a_provider_make_valid_utf8_json(
+    metadata: dict[str, Any], outputs: list[str], text: str
+) -> None:
+    """Even half a surrogate pair, which metadata may not hold and a provider's text might."""
+    watch = replace(WATCH, metadata=json.dumps(metadata))
+    error = TaskError("provider", text, text, text)
+    end = replace(
+        END,
+        state=WatchState.FAILED,
+        outputs=tuple(outputs),
+        error=error,
+        upstream_status=text,
+        payload=json.dumps(text),
+    )
+    data = data_of(watch, end)
+    assert data["metadata"] == json.loads(json.dumps(metadata))
+    assert data["payload"] == json.loads(json.dumps(text))
+    assert len(data["outputs"]) == len(outputs)
+
+
+def test_an_attempts_headers() -> None:
+    headers = build_headers(DISPATCH, [ONE, OTHER], now=NOW)
+    signature = headers["webhook-signature"]
+    assert headers == {
+        "X-Order": "42",
+        "Authorization": "Bearer b",
+        "Content-Type": "application/json",
+        "User-Agent": f"notifier/{__version__}",
+        "webhook-id": "evt_1",
+        "webhook-timestamp": str(NOW // 1_000),
+        "webhook-signature": signature,
+        "notifier-attempt": "3",
+    }
+    assert [entry[:3] for entry in signature.split(" ")] == ["v1,", "v1,"]
+
+
+def test_a_maybe_duplicate_says_so() -> None:
+    headers = build_headers(replace(DISPATCH, is_maybe_duplicate=True), [ONE], now=NOW)
+    assert headers["notifier-maybe-duplicate"] == "1"
+
+
+def test_the_headers_verify_and_are_fresh_for_each_attempt_of_the_same_bytes() -> None:
+    first = build_headers(DISPATCH, [ONE, OTHER], now=NOW)
+    later = build_headers(replace(DISPATCH, number=4), [ONE, OTHER], now=NOW + 3_600_000)
+    for secret in (ONE, OTHER):
+        verify([secret], first, DISPATCH.body, now=NOW)
+        verify([secret], later, DISPATCH.body, now=NOW + 3_600_000)
+    assert first["webhook-id"] == later["webhook-id"]
+    assert first["webhook-signature"] != later["webhook-signature"]
+    with pytest.raises(BadSignature, match="3600 s old"):
+        verify([ONE], first, DISPATCH.body, now=NOW + 3_600_000)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "webhook-id",
+        "Webhook-Signature",
+        "NOTIFIER-ATTEMPT",
+        "content-type",
+        "user-agent",
+        "Host",
+        "notifier-x",
+    ],
+)
+def test_no_custom_header_overrides_ours_even_if_one_was_stored(name: str) -> None:
+    forged = replace(DISPATCH, headers=((name, "forged"),))
+    headers = build_headers(forged, [ONE], now=NOW)
+    assert "forged" not in headers.values()
+    assert headers == build_headers(replace(DISPATCH, headers=()), [ONE], now=NOW)
+
+
+@given(st.binary(min_size=24, max_size=64), st.text(st.characters(codec="utf-8")))
+def test_a_foreign_verifier_takes_the_events_own_bytes(key: bytes, text: str) -> None:
+    now = int(time.time() * 1_000)
+    secret = make_secret(key)
+    event = build_event(replace(WATCH, metadata=json.dumps({"t": text})), END, event_id="evt_1", now=now)
+    headers = build_headers(replace(DISPATCH, body=event.body), [ONE, secret], now=now)
+    read = standardwebhooks.Webhook(secret.reveal()).verify(event.body, dict(headers))
+    assert read["data"]["metadata"] == {"t": text}

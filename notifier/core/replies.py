@@ -22,7 +22,8 @@ class Fault(StrEnum):
 class Reply:
     """An HTTP answer. Header names are lower-case; ``body`` is at most what the caller allowed.
 
-    ``is_cut`` says that the body was longer than that.
+    ``is_cut`` says that the body was longer than that, or broke off. The instants count from the start of the
+    exchange; ``connect_ms`` is None when a connection was there already.
     """
 
     status: int
@@ -31,6 +32,8 @@ class Reply:
     is_cut: bool = False
     peer: str | None = None
     elapsed_ms: int = 0
+    connect_ms: int | None = None
+    first_byte_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Unreachable:
     detail: str
     peer: str | None = None
     elapsed_ms: int = 0
+    connect_ms: int | None = None
 
 
 Exchange = Reply | Unreachable

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.addresses import AddressPolicy, BadAllow
+from tests.core.texts import any_text
 
 
 def table(rows: dict[str, str]) -> list[tuple[str, str]]:
@@ -113,7 +114,7 @@ def test_nothing_is_allowed_by_nothing_and_what_is_never_allowed_is_not_by_every
         assert OPEN.refuse("h", str(address), 80)
 
 
-@given(st.text(), st.text(), st.integers())
+@given(any_text, any_text, st.integers())
 def test_judging_never_raises(host: str, address: str, port: int) -> None:
     AddressPolicy.of(ALL).refuse(host, address, port)
 

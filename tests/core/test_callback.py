@@ -15,6 +15,7 @@ from notifier.core.model import Dispatch, EventType, TaskError, Watch, WatchStat
 from notifier.core.secret import Secret
 from notifier.core.signature import BadSignature, make_secret, verify
 from notifier.core.verdict import End
+from tests.core.texts import any_text
 
 
 def at(text: str) -> int:
@@ -144,11 +145,10 @@ def test_an_error_has_source_code_title_and_detail(error: TaskError, shape: str)
     assert f'"error":{shape},' in event.body.decode()
 
 
-texts = st.text(st.characters())
-
-
 @given(
-    st.dictionaries(texts, texts | st.floats(allow_nan=False, allow_infinity=False)), st.lists(texts), texts
+    st.dictionaries(any_text, any_text | st.floats(allow_nan=False, allow_infinity=False)),
+    st.lists(texts),
+    texts,
 )
 def test_any_metadata_and_any_text_of_a_provider_make_valid_utf8_json(
     metadata: dict[str, Any], outputs: list[str], text: str

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.headers import BadHeader, check_callback_headers, is_refused
+from tests.core.texts import any_text
 
 
 def test_headers_come_back_as_they_are_and_in_their_order() -> None:
@@ -92,7 +93,7 @@ def test_a_name_that_stands_twice_is_refused() -> None:
         check_callback_headers({"X-A": "1", "x-a": "2"})
 
 
-@given(st.dictionaries(st.text(), st.text()))
+@given(st.dictionaries(any_text, any_text))
 def test_what_passes_can_be_written_on_one_line_each(headers: dict[str, str]) -> None:
     try:
         passed = check_callback_headers(headers)

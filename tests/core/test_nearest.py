@@ -28,6 +28,10 @@ def test_names_keep_their_case_and_the_first_of_two_alike_wins() -> None:
     assert nearest("LISTEN", ["Listen", "listen"]) == "Listen"
 
 
+def test_a_very_long_word_is_not_even_compared() -> None:
+    assert nearest("n" * 65, ["n" * 65]) is None
+
+
 def test_without_names_there_is_no_advice() -> None:
     assert nearest("task_id", []) is None
 

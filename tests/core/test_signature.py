@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from notifier.core.secret import Secret
 from notifier.core.signature import BadSecret, BadSignature, entry_of, key_of, make_secret, sign, verify
+from tests.core.texts import any_text
 
 NOW_S = int(datetime.now(UTC).timestamp())  # the foreign verifiers read the clock themselves
 NOW = NOW_S * 1_000
@@ -150,7 +151,7 @@ def test_what_was_tampered_with_is_refused_with_words(
         verify([ONE], sent, b"{}", now=NOW)
 
 
-@given(st.dictionaries(st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature"]), st.text()))
+@given(st.dictionaries(st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature"]), any_text))
 def test_verifying_garbage_raises_nothing_else(sent: dict[str, str]) -> None:
     with pytest.raises(BadSignature):
         verify([ONE], sent, b"{}", now=NOW)

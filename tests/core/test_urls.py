@@ -16,6 +16,7 @@ from notifier.core.urls import (
     split_task_url,
     task_url,
 )
+from tests.core.texts import any_text
 
 BASES = {
     "mulerouter": "https://api.mulerouter.ai",
@@ -135,7 +136,7 @@ def test_what_is_no_callback_url_is_refused_with_words(text: str, why: str) -> N
     assert 10 < len(str(refused.value)) < 120
 
 
-@given(st.text() | st.text("htps:/[]@.%?#\\1x7f-_ ü", max_size=30).map("http://".__add__))
+@given(any_text | st.text("htps:/[]@.%?#\\1x7f-_ ü", max_size=30).map("http://".__add__))
 def test_checking_a_url_raises_nothing_else_and_its_result_is_settled(text: str) -> None:
     try:
         canonical = check_callback_url(text)
@@ -244,7 +245,16 @@ def test_a_task_url_is_made_from_base_template_path_and_id(base_url: str, task_p
     assert task_url(base_url, task_path, "/v1/x", "T1") == url
 
 
-@given(st.text(), st.text())
+@pytest.mark.parametrize(
+    ("api_path", "task_id"),
+    [("/..", "T1"), ("", "T1"), ("@evil", "T1"), ("/x", ".."), ("/x", "a/b"), ("/x", "")],
+)
+def test_no_task_url_is_made_of_a_bad_path_or_id(api_path: str, task_id: str) -> None:
+    with pytest.raises(BadUrl):
+        task_url("https://h", MULEROUTER_PATH, api_path, task_id)
+
+
+@given(any_text, any_text)
 def test_no_path_and_no_id_changes_the_host_that_a_key_is_sent_to(api_path: str, task_id: str) -> None:
     try:
         url = task_url("https://h", MULEROUTER_PATH, api_path, task_id)

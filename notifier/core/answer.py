@@ -1,0 +1,97 @@
+"""What a provider answered: bytes to JSON, free of the key, and the places where things stand in it."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import jmespath
+
+from notifier.core.instants import from_text
+from notifier.core.jsontext import RefusedJson, decode_strict, redact
+from notifier.core.replies import Reply
+from notifier.core.secret import Secret
+from notifier.core.words import cut, of_size
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class Unreadable(Exception):
+    """The answer says nothing that we can use; the message says why. It never leaves the judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A provider's answer that is strictly valid JSON: its text, and what it says.
+
+    The key stands in neither, so that nothing read from here can carry it on.
+    """
+
+    text: str
+    document: Any
+
+    def at(self, place: str) -> Any:
+        """Return what stands at a JMESPath place; None for nothing, and for an empty place."""
+        if not place:
+            return None
+        try:
+            return _compiled(place).search(self.document)
+        except Exception as error:  # foreign code on foreign data: whatever it trips over
+            raise Unreadable(f"answer does not fit the expression {place!r}") from error
+
+    def text_at(self, place: str, limit: int) -> str | None:
+        """Return the text at a place, stripped and bounded; numbers are text too, all else is None."""
+        found = self.at(place)
+        if isinstance(found, bool) or not isinstance(found, str | int | float):
+            return None
+        return cut(str(found).strip(), limit) or None
+
+    def code_at(self, place: str) -> int | str | None:
+        """Return a code: an integer where it is one that fits 64 bits, else as text."""
+        found = self.at(place)
+        if isinstance(found, float) and found.is_integer():
+            found = int(found)
+        if isinstance(found, int) and not isinstance(found, bool) and -(2**63) <= found < 2**63:
+            return found
+        return self.text_at(place, 200)
+
+    def texts_at(self, place: str) -> tuple[str, ...]:
+        """Return the strings at a place: one, or those of an array."""
+        found = self.at(place)
+        items = found if isinstance(found, list) else [found]
+        return tuple(item for item in items if isinstance(item, str))
+
+    def instant_at(self, place: str) -> int | None:
+        """Return the instant written at a place, None if there is none that can be read."""
+        return from_text(self.at(place))
+
+
+def read(reply: Reply, key: Secret | None) -> Answer:
+    """Parse a reply's body as strictly as a registration's, or raise ``Unreadable``.
+
+    The answer is passed on unchanged, so that whatever a strict receiver would refuse is refused here: a
+    byte order mark, NaN, half a surrogate pair, a key that stands twice, nesting without end. The key is
+    taken out first.
+    """
+    body = reply.body
+    if reply.is_cut:
+        raise Unreadable(f"answer larger than {of_size(len(body)) if body else 'allowed'}")
+    if body.startswith(_BOM):
+        raise Unreadable("answer starts with a byte order mark")
+    start = body.lstrip()[:1]
+    if not start:
+        raise Unreadable("answer is empty")
+    if start == b"<":
+        raise Unreadable("answer is HTML or XML, not JSON")
+    try:
+        text = body.decode()
+        clean = text if key is None else redact(text, key.reveal())
+        return Answer(clean, decode_strict(clean.encode()))
+    except RefusedJson as error:
+        raise Unreadable(f"answer is JSON that we do not take: {error.detail}") from error
+    except ValueError as error:
+        raise Unreadable("answer is not JSON") from error
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(place: str) -> Any:
+    return jmespath.compile(place)

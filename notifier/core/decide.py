@@ -1,0 +1,177 @@
+"""Deciding: what is to be done about a watch, given what a poll meant."""
+
+from typing import assert_never
+
+from notifier.core.model import Missing, TaskError, Trouble, Watch, WatchState
+from notifier.core.pace import Pace, interval_ms
+from notifier.core.verdict import (
+    Decision,
+    End,
+    Finished,
+    Refused,
+    Running,
+    Throttled,
+    Unclear,
+    Unknown,
+    Unpolled,
+    Verdict,
+    Wait,
+)
+
+LOST_AFTER_COUNT = 3
+LOST_AFTER_MS = 30_000
+MISSING_INTERVAL_MS = 15_000  # while missing: three answers over 30 s, told within 60
+OLDEST_BEFORE_REGISTRATION_MS = 86_400_000
+
+_OpenVerdict = Running | Unknown | Refused | Throttled | Unclear
+
+
+def decide_poll(
+    watch: Watch, verdict: Verdict, *, pace: Pace, result_ttl_ms: int, now: int, chance: float
+) -> Decision:
+    """Say whether the watch ends now and how, or when it is polled again."""
+    match verdict:
+        case Finished():
+            return _finished(watch, verdict, result_ttl_ms, now)
+        case Unpolled(text=text):
+            if now < watch.expires_at:
+                raise AssertionError("an unpolled watch is decided at its deadline only")
+            return _expired(watch, watch.upstream_status, watch.task_created_at, text, is_polled=False)
+        case Running() | Unknown() | Refused() | Throttled() | Unclear():
+            return _unfinished(watch, verdict, pace, now, chance)
+        case _:
+            assert_never(verdict)
+
+
+def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> End:
+    # A finish in the future is a wrong clock; one long ago is honoured, the links may be dead already.
+    finished_at = now if verdict.finished_at is None else min(verdict.finished_at, now)
+    has_life = result_ttl_ms > 0 and bool(verdict.outputs)
+    return End(
+        state=verdict.state,
+        upstream_status=verdict.upstream_status,
+        outputs=verdict.outputs,
+        error=verdict.error,
+        payload=verdict.payload,
+        result_expires_at=finished_at + result_ttl_ms if has_life else None,
+        task_created_at=watch.task_created_at if verdict.created_at is None else verdict.created_at,
+    )
+
+
+def _unfinished(watch: Watch, verdict: _OpenVerdict, pace: Pace, now: int, chance: float) -> Decision:
+    status, created_at = watch.upstream_status, watch.task_created_at
+    if isinstance(verdict, Running):
+        status = verdict.upstream_status or status
+        created_at = created_at if verdict.created_at is None else verdict.created_at
+    missing = _missing(watch, verdict, now)
+    trouble = _trouble(watch, verdict, now)
+    if isinstance(verdict, Unknown) and missing is not None and _is_lost(missing, now):
+        return _lost(status, created_at, missing, verdict.status, now)
+    if watch.expires_at <= now:
+        return _expired(watch, status, created_at, trouble.text if trouble else None)
+    interval = interval_ms(
+        pace, age_ms=_age_ms(watch, created_at, now), last_interval_ms=watch.interval_ms, chance=chance
+    )
+    wait_ms = max(_wait_ms(pace, interval, missing), _retry_after_ms(verdict) or 0)
+    return Wait(
+        due_at=min(now + wait_ms, watch.expires_at),
+        interval_ms=interval,
+        upstream_status=status,
+        task_created_at=created_at,
+        trouble=trouble,
+        missing=missing,
+    )
+
+
+def _age_ms(watch: Watch, created_at: int | None, now: int) -> int:
+    """Return the task's age by its own word if that is plausible, else that of its registration.
+
+    Documents and test servers show fixed stamps, years old: polling by those would start at the maximum.
+    """
+    oldest = watch.registered_at - OLDEST_BEFORE_REGISTRATION_MS
+    is_plausible = created_at is not None and oldest <= created_at <= now
+    return now - (created_at if created_at is not None and is_plausible else watch.registered_at)
+
+
+def _wait_ms(pace: Pace, interval: int, missing: Missing | None) -> int:
+    if missing is None:
+        return interval
+    return max(min(interval, MISSING_INTERVAL_MS), pace.min_interval_ms)
+
+
+def _missing(watch: Watch, verdict: _OpenVerdict, now: int) -> Missing | None:
+    match verdict:
+        case Running():
+            return None
+        case Unknown():
+            last = watch.missing
+            return Missing(1, now) if last is None else Missing(last.count + 1, last.since)
+        case Refused() | Throttled() | Unclear():
+            return watch.missing
+        case _:
+            assert_never(verdict)
+
+
+def _is_lost(missing: Missing, now: int) -> bool:
+    return missing.count >= LOST_AFTER_COUNT and now - missing.since >= LOST_AFTER_MS
+
+
+def _trouble(watch: Watch, verdict: _OpenVerdict, now: int) -> Trouble | None:
+    text = _trouble_text(verdict)
+    if text is None:
+        return None
+    has_changed = watch.trouble is None or watch.trouble.text != text
+    return Trouble(text, now) if has_changed else watch.trouble
+
+
+def _trouble_text(verdict: _OpenVerdict) -> str | None:
+    match verdict:
+        case Running(oddity=oddity):
+            return oddity
+        case Unknown(status=status):
+            return f"provider does not know the task ({status})"
+        case Refused(text=text) | Throttled(text=text) | Unclear(text=text):
+            return text
+        case _:
+            assert_never(verdict)
+
+
+def _retry_after_ms(verdict: _OpenVerdict) -> int | None:
+    match verdict:
+        case Throttled(retry_after_ms=wait_ms) | Unclear(retry_after_ms=wait_ms):
+            return wait_ms
+        case Running() | Unknown() | Refused():
+            return None
+        case _:
+            assert_never(verdict)
+
+
+def _lost(status: str | None, created_at: int | None, missing: Missing, http_status: int, now: int) -> End:
+    seconds = (now - missing.since) // 1_000
+    detail = f"{missing.count} answers in a row over {seconds} s said so, the last with HTTP {http_status}"
+    error = TaskError("notifier", "lost", "The provider does not know the task", detail)
+    return _ended(WatchState.LOST, status, created_at, error)
+
+
+def _expired(
+    watch: Watch, status: str | None, created_at: int | None, trouble: str | None, *, is_polled: bool = True
+) -> End:
+    known = f'the provider last said "{status}"' if status else "the provider never said how it stands"
+    detail = f"{known}; trouble: {trouble}" if trouble else known
+    error = TaskError("notifier", "expired", "The deadline passed before the task ended", detail)
+    return _ended(WatchState.EXPIRED, status, created_at, error, is_polled=is_polled)
+
+
+def _ended(
+    state: WatchState, status: str | None, created_at: int | None, error: TaskError, *, is_polled: bool = True
+) -> End:
+    return End(
+        state=state,
+        upstream_status=status,
+        outputs=(),
+        error=error,
+        payload=None,
+        result_expires_at=None,
+        task_created_at=created_at,
+        is_polled=is_polled,
+    )

@@ -1,0 +1,108 @@
+"""A gate before a peer that may be down: it closes after failures in a row, lets single probes through,
+and opens at the first success. A value; every function returns the next one.
+
+``is_probe`` says by which passage the request went out: what was already on its way when the gate closed
+may report late, and must not stretch the probes' schedule.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+THRESHOLD = 3
+FIRST_PROBE_MS = 5_000
+CAP_MS = 60_000
+PATIENCE_MS = 20_000
+
+
+class Passage(StrEnum):
+    """Whether a request may go out now: freely, as the one probe, or not."""
+
+    OPEN = "open"
+    PROBE = "probe"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """``since`` is None while open; ``reason`` is the latest trouble in words.
+
+    ``failures`` counts those in a row, ``probes`` those begun since the gate closed. ``probe_at`` is when
+    the next probe may go, never before ``paused_until``.
+    """
+
+    failures: int = 0
+    since: int | None = None
+    reason: str | None = None
+    probe_at: int = 0
+    probes: int = 0
+    paused_until: int = 0
+
+
+def may_pass(gate: Gate, now: int) -> Passage:
+    """Say whether a request may go out."""
+    if gate.since is None:
+        return Passage.OPEN
+    return Passage.PROBE if now >= gate.probe_at else Passage.CLOSED
+
+
+def began_probe(gate: Gate, now: int, *, patience_ms: int = PATIENCE_MS) -> Gate:
+    """Note that the one probe goes out.
+
+    Nothing else passes until it reports; should it never, the next may go after ``patience_ms``, which
+    must be longer than a request can take.
+    """
+    return replace(gate, probes=gate.probes + 1, probe_at=now + patience_ms)
+
+
+def failed(
+    gate: Gate, reason: str, now: int, *, is_probe: bool, threshold: int = THRESHOLD, cap_ms: int = CAP_MS
+) -> Gate:
+    """Note a failure: the ``threshold``-th in a row closes the gate, a failed probe puts the next one off."""
+    if gate.since is None:
+        failures = gate.failures + 1
+        counted = replace(gate, failures=failures, reason=reason)
+        return _closed(counted, now, now + _wait_ms(0, cap_ms)) if failures >= threshold else counted
+    if not is_probe:
+        return gate
+    probe_at = max(now + _wait_ms(gate.probes, cap_ms), gate.paused_until)
+    return replace(gate, failures=gate.failures + 1, reason=reason, probe_at=probe_at)
+
+
+def pause_until(
+    gate: Gate, until: int, reason: str, now: int, *, is_probe: bool, cap_ms: int = CAP_MS
+) -> Gate:
+    """Close at once, with no probe before ``until`` (a ``Retry-After``); a longer wait stays as it is."""
+    paused_until = max(gate.paused_until, until)
+    if gate.since is None:
+        counted = replace(gate, failures=gate.failures + 1, reason=reason, paused_until=paused_until)
+        return _closed(counted, now, paused_until)
+    put_off = failed(gate, reason, now, is_probe=is_probe, cap_ms=cap_ms)
+    return replace(
+        put_off, reason=reason, paused_until=paused_until, probe_at=max(put_off.probe_at, paused_until)
+    )
+
+
+def succeeded(gate: Gate, now: int) -> Gate:
+    """Note a success: it opens the gate, unless the peer asked for a pause that is not over.
+
+    Then what was on its way when the pause began comes back well, and says nothing against the pause.
+    """
+    return gate if now < gate.paused_until else Gate()
+
+
+def shifted(gate: Gate, delta_ms: int) -> Gate:
+    """Return the gate on a clock that was stepped by ``delta_ms``."""
+    return replace(
+        gate,
+        since=None if gate.since is None else gate.since + delta_ms,
+        probe_at=gate.probe_at + delta_ms,
+        paused_until=gate.paused_until + delta_ms,
+    )
+
+
+def _closed(gate: Gate, now: int, probe_at: int) -> Gate:
+    return replace(gate, since=now, probes=0, probe_at=probe_at)
+
+
+def _wait_ms(probes: int, cap_ms: int) -> int:
+    return min(FIRST_PROBE_MS << min(probes, 30), cap_ms)

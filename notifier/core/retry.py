@@ -1,0 +1,58 @@
+"""When a delivery that was not taken is sent again: soon at first, hourly at last, until its time is up."""
+
+from typing import assert_never
+
+from notifier.core.judge import Accepted, Rejected
+from notifier.core.model import Dispatch
+from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
+
+SCHEDULE_MS = (
+    1_000,
+    4_000,
+    10_000,
+    45_000,
+    120_000,
+    300_000,
+    600_000,
+    1_200_000,
+    1_800_000,
+    1_800_000,
+    3_600_000,
+)
+"""The wait after the first attempt, the second …; the last one from there on."""
+
+
+def next_attempt_at(
+    number: int, *, now: int, give_up_at: int, retry_after_ms: int | None, chance: float
+) -> int | None:
+    """Return when to send again after attempt ``number``; None when no time is left.
+
+    The wait is that of the schedule ±20 %, or ``Retry-After`` if longer. The last attempt is made at
+    ``give_up_at`` itself, however much was to be waited, so that no time is given away.
+    """
+    if now >= give_up_at:
+        return None
+    wait_ms = SCHEDULE_MS[min(max(number, 1), len(SCHEDULE_MS)) - 1]
+    jittered = wait_ms * (800 + int(chance * 401)) // 1_000
+    return min(now + max(jittered, retry_after_ms or 0), give_up_at)
+
+
+def decide_attempt(dispatch: Dispatch, verdict: Accepted | Rejected, *, now: int, chance: float) -> Sequel:
+    """Say what follows from an attempt."""
+    match verdict:
+        case Accepted():
+            return Delivered()
+        case Rejected():
+            due_at = next_attempt_at(
+                dispatch.number,
+                now=now,
+                give_up_at=dispatch.give_up_at,
+                retry_after_ms=verdict.retry_after_ms,
+                chance=chance,
+            )
+            if due_at is not None:
+                return Retry(due_at)
+            times = "1 attempt" if dispatch.number == 1 else f"{dispatch.number} attempts"
+            return GiveUp(f"given up after {times}; the last: {verdict.text}")
+        case _:
+            assert_never(verdict)

@@ -1,0 +1,418 @@
+"""What follows from a verdict: when to poll again, or how the watch ends."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.core.decide import decide_poll
+from notifier.core.model import Callback, Missing, TaskError, Trouble, Watch, WatchState
+from notifier.core.pace import Pace
+from notifier.core.verdict import (
+    Decision,
+    End,
+    Finished,
+    Refused,
+    Running,
+    Throttled,
+    Unclear,
+    Unknown,
+    Unpolled,
+    Verdict,
+    Wait,
+)
+
+SECOND = 1_000
+HOUR = 3_600_000
+DAY = 24 * HOUR
+T = 1_795_435_200_000
+PACE = Pace(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
+A_WATCH = Watch(
+    id="wch_1",
+    provider="mulerouter",
+    api_path="/vendors/x/generation",
+    task_id="t",
+    state=WatchState.WATCHING,
+    callbacks=(Callback("http://127.0.0.1:9001/hook"),),
+    metadata="{}",
+    registered_at=T,
+    expires_at=T + HOUR,
+    due_at=T,
+    upstream_status="pending",
+)
+RUNNING = Running("processing")
+OUTAGE = Unclear("provider answers HTTP 503", is_outage=True)
+REFUSED = Refused(401, "provider refuses the key (401)")
+THROTTLED = Throttled(None, "provider throttles (429)")
+DONE = Finished(WatchState.COMPLETED, "completed", ("https://x/1.jpg",), None, "{}")
+UNFINISHED = [RUNNING, Running("odd", oddity="odd"), Unknown(404), REFUSED, THROTTLED, OUTAGE]
+
+
+def decide(
+    verdict: Verdict,
+    now: int = T,
+    *,
+    watch: Watch = A_WATCH,
+    pace: Pace = PACE,
+    ttl_ms: int = DAY,
+    chance: float = 0.0,
+) -> Decision:
+    return decide_poll(watch, verdict, pace=pace, result_ttl_ms=ttl_ms, now=now, chance=chance)
+
+
+def wait(verdict: Verdict, now: int = T, **more: Any) -> Wait:
+    found = decide(verdict, now, **more)
+    assert isinstance(found, Wait), found
+    return found
+
+
+def end(verdict: Verdict, now: int = T, **more: Any) -> End:
+    found = decide(verdict, now, **more)
+    assert isinstance(found, End), found
+    return found
+
+
+def after(watch: Watch, found: Wait) -> Watch:
+    """The watch as the store would have it."""
+    return replace(
+        watch,
+        due_at=found.due_at,
+        interval_ms=found.interval_ms,
+        upstream_status=found.upstream_status,
+        task_created_at=found.task_created_at,
+        trouble=found.trouble,
+        missing=found.missing,
+        polls=watch.polls + 1,
+    )
+
+
+# ---- when to poll again
+
+
+@pytest.mark.parametrize(
+    ("created_at", "age_ms"),
+    [
+        (None, 300_000),
+        (T - 100_000, 400_000),
+        (T + 200_000, 100_000),
+        (T + 300_000, 0),
+        (T + 300_001, 300_000),
+        (T + DAY, 300_000),
+        (T - DAY - 1, 300_000),
+        (1_699_335_116_000, 300_000),
+        (0, 300_000),
+    ],
+)
+def test_age_is_the_tasks_own_where_plausible_else_since_registration(
+    created_at: int | None, age_ms: int
+) -> None:
+    found = wait(Running("processing", created_at), T + 300_000)
+    assert found.interval_ms == max(2_500, age_ms // 10)
+    assert found.due_at == T + 300_000 + found.interval_ms
+    assert found.task_created_at == created_at
+
+
+def test_a_task_a_day_old_at_registration_is_polled_as_such() -> None:
+    assert wait(Running("processing", T - DAY)).interval_ms == 60_000
+
+
+@pytest.mark.parametrize("verdict", [Running("x"), OUTAGE, REFUSED, THROTTLED, Unknown(404)])
+def test_a_known_creation_time_is_kept(verdict: Verdict) -> None:
+    known = replace(A_WATCH, task_created_at=T - 100_000)
+    found = wait(verdict, watch=known)
+    assert (found.task_created_at, found.interval_ms) == (T - 100_000, 10_000)
+
+
+@pytest.mark.parametrize("verdict", UNFINISHED)
+def test_the_interval_never_shrinks(verdict: Verdict) -> None:
+    assert wait(verdict, watch=replace(A_WATCH, interval_ms=20_000)).interval_ms == 20_000
+
+
+def test_jitter_puts_a_poll_off_by_up_to_a_tenth() -> None:
+    assert wait(RUNNING, chance=0.999).due_at == T + 2_500 + 249
+
+
+@pytest.mark.parametrize(
+    "verdict", [Throttled(90_000, "slow down"), Unclear("HTTP 503", is_outage=True, retry_after_ms=90_000)]
+)
+def test_a_longer_retry_after_puts_the_poll_off_but_not_the_interval(verdict: Verdict) -> None:
+    found = wait(verdict)
+    assert (found.due_at, found.interval_ms) == (T + 90_000, 2_500)
+    assert wait(verdict, watch=replace(A_WATCH, registered_at=T - DAY)).due_at == T + 90_000
+    assert wait(RUNNING, T + 90_000, watch=after(A_WATCH, found)).interval_ms == 9_000
+
+
+def test_a_shorter_retry_after_brings_nothing_forward() -> None:
+    assert (
+        wait(Throttled(1_000, "slow down"), watch=replace(A_WATCH, interval_ms=20_000)).due_at == T + 20_000
+    )
+
+
+@pytest.mark.parametrize("verdict", [*UNFINISHED, Throttled(HOUR, "slow down")])
+def test_the_last_poll_is_made_at_the_deadline(verdict: Verdict) -> None:
+    found = wait(verdict, T + HOUR - 1)
+    assert found.due_at == T + HOUR
+    assert found.interval_ms == 60_000, "the stored one is not cut"
+
+
+# ---- the deadline
+
+
+@pytest.mark.parametrize("late", [0, 1, 7 * DAY])
+@pytest.mark.parametrize("verdict", UNFINISHED)
+def test_after_the_deadline_whatever_is_no_outcome_ends_it_as_expired(verdict: Verdict, late: int) -> None:
+    found = end(verdict, T + HOUR + late)
+    assert (found.state, found.is_polled) == (WatchState.EXPIRED, True)
+    assert (found.outputs, found.payload, found.result_expires_at) == ((), None, None)
+    assert found.error is not None
+    assert (found.error.source, found.error.code) == ("notifier", "expired")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "detail"),
+    [
+        (RUNNING, 'the provider last said "processing"'),
+        (REFUSED, 'the provider last said "pending"; trouble: provider refuses the key (401)'),
+        (Unknown(404), 'the provider last said "pending"; trouble: provider does not know the task (404)'),
+        (Unpolled("paused: no key"), 'the provider last said "pending"; trouble: paused: no key'),
+    ],
+)
+def test_an_expiry_tells_the_last_word_and_the_trouble(verdict: Verdict, detail: str) -> None:
+    stale = replace(A_WATCH, trouble=Trouble("long over", T))
+    assert end(verdict, T + HOUR, watch=stale).error == TaskError(
+        "notifier", "expired", "The deadline passed before the task ended", detail
+    )
+
+
+def test_an_expiry_of_what_never_answered_says_so() -> None:
+    found = end(OUTAGE, T + HOUR, watch=replace(A_WATCH, upstream_status=None))
+    assert found.error is not None
+    assert found.error.detail == "the provider never said how it stands; trouble: provider answers HTTP 503"
+
+
+def test_an_outcome_found_after_the_deadline_is_the_outcome() -> None:
+    assert end(DONE, T + 7 * DAY).state is WatchState.COMPLETED
+
+
+def test_an_unpolled_watch_expires_without_a_poll() -> None:
+    found = end(Unpolled("account is empty (402)"), T + HOUR)
+    assert (found.state, found.is_polled) == (WatchState.EXPIRED, False)
+
+
+def test_an_unpolled_watch_before_its_deadline_is_our_own_fault() -> None:
+    with pytest.raises(AssertionError):
+        decide(Unpolled("paused"), T + HOUR - 1)
+
+
+# ---- missing
+
+
+def polls_while_missing(
+    watch: Watch, pace: Pace, chance: float = 0.0, took_ms: int = 0
+) -> tuple[End, list[int]]:
+    """Answer 404 until it ends; the seconds at which that was asked."""
+    now, asked = T, []
+    while True:
+        asked.append((now - T) // SECOND)
+        found = decide(Unknown(404), now + took_ms, watch=watch, pace=pace, chance=chance)
+        if isinstance(found, End):
+            return found, asked
+        watch, now = after(watch, found), found.due_at
+
+
+def test_it_is_lost_after_three_answers_over_thirty_seconds() -> None:
+    old = replace(A_WATCH, interval_ms=60_000)
+    found, asked = polls_while_missing(old, PACE)
+    assert asked == [0, 15, 30]
+    assert found.state is WatchState.LOST
+    assert found.error == TaskError(
+        "notifier",
+        "lost",
+        "The provider does not know the task",
+        "3 answers in a row over 30 s said so, the last with HTTP 404",
+    )
+    assert (found.payload, found.outputs, found.is_polled) == (None, (), True)
+
+
+def test_many_quick_answers_are_not_enough_before_thirty_seconds() -> None:
+    found, asked = polls_while_missing(A_WATCH, PACE)
+    assert found.state is WatchState.LOST
+    assert len(asked) > 3
+    assert asked[-2] < 30 <= asked[-1]
+
+
+@pytest.mark.parametrize(
+    ("missing", "is_lost"),
+    [
+        (None, False),
+        (Missing(1, T - HOUR), False),
+        (Missing(2, T - 29_999), False),
+        (Missing(2, T - 30_000), True),
+        (Missing(9, T - 29_999), False),
+        (Missing(9, T + HOUR), False),
+    ],
+)
+def test_both_the_count_and_the_time_are_needed(missing: Missing | None, is_lost: bool) -> None:
+    found = decide(Unknown(404), watch=replace(A_WATCH, missing=missing))
+    assert isinstance(found, End) == is_lost
+
+
+@given(
+    st.integers(50, 20_000),
+    st.integers(0, 600_000),
+    st.floats(0, 2),
+    st.floats(0, 1, exclude_max=True),
+    st.integers(0, 600_000),
+)
+def test_a_lost_task_is_told_within_sixty_seconds(
+    least: int, more: int, growth: float, chance: float, last_interval: int
+) -> None:
+    pace = Pace(least, least + more, growth)
+    watch = replace(A_WATCH, interval_ms=min(last_interval, pace.max_interval_ms), registered_at=T - HOUR)
+    found, asked = polls_while_missing(watch, pace, chance)
+    assert found.state is WatchState.LOST
+    assert len(asked) >= 3
+    assert 30 <= asked[-1] <= 60
+
+
+def test_while_missing_the_poll_is_near_and_the_interval_stays() -> None:
+    found = wait(Unknown(404), watch=replace(A_WATCH, interval_ms=60_000))
+    assert (found.due_at, found.interval_ms) == (T + 15_000, 60_000)
+
+
+def test_the_least_interval_holds_for_a_missing_task_too() -> None:
+    rare = Pace(min_interval_ms=120_000, max_interval_ms=600_000, growth=0.1)
+    assert wait(Unknown(404), pace=rare).due_at == T + 120_000
+
+
+def test_missing_is_counted_from_the_first_answer() -> None:
+    first = wait(Unknown(404))
+    second = wait(Unknown(410), T + 5_000, watch=after(A_WATCH, first))
+    assert (first.missing, second.missing) == (Missing(1, T), Missing(2, T))
+
+
+@pytest.mark.parametrize("verdict", [RUNNING, Running("martian", oddity="odd")])
+def test_an_answer_that_knows_the_task_clears_missing(verdict: Verdict) -> None:
+    assert wait(verdict, watch=replace(A_WATCH, missing=Missing(2, T - 60_000))).missing is None
+
+
+@pytest.mark.parametrize("verdict", [OUTAGE, REFUSED, THROTTLED])
+def test_an_unclear_answer_keeps_missing_and_its_near_poll(verdict: Verdict) -> None:
+    missing = Missing(7, T - HOUR)
+    found = wait(verdict, watch=replace(A_WATCH, missing=missing, interval_ms=60_000))
+    assert (found.missing, found.due_at) == (missing, T + 15_000)
+
+
+def test_at_the_deadline_enough_missing_is_lost_and_too_little_expired() -> None:
+    enough = replace(A_WATCH, missing=Missing(2, T))
+    assert end(Unknown(404), T + HOUR, watch=enough).state is WatchState.LOST
+    assert end(Unknown(404), T + HOUR).state is WatchState.EXPIRED
+
+
+# ---- trouble
+
+
+@pytest.mark.parametrize(
+    ("verdict", "text"),
+    [
+        (Running("odd", oddity='provider says "odd"'), 'provider says "odd"'),
+        (Unknown(404), "provider does not know the task (404)"),
+        (Unknown(410), "provider does not know the task (410)"),
+        (REFUSED, "provider refuses the key (401)"),
+        (THROTTLED, "provider throttles (429)"),
+        (OUTAGE, "provider answers HTTP 503"),
+    ],
+)
+def test_trouble_is_said_and_its_since_stays_while_it_is_the_same(verdict: Verdict, text: str) -> None:
+    first = wait(verdict)
+    assert first.trouble == Trouble(text, T)
+    again = wait(verdict, T + 9_000, watch=after(A_WATCH, first))
+    assert again.trouble == Trouble(text, T)
+    other = replace(A_WATCH, trouble=Trouble("something else", T - HOUR))
+    assert wait(verdict, watch=other).trouble == Trouble(text, T)
+
+
+def test_a_clean_answer_clears_trouble() -> None:
+    assert wait(RUNNING, watch=replace(A_WATCH, trouble=Trouble("x", T))).trouble is None
+
+
+def test_the_last_known_status_stays_when_nothing_new_is_said() -> None:
+    assert wait(OUTAGE).upstream_status == "pending"
+    assert wait(Running(None)).upstream_status == "pending"
+    assert wait(RUNNING).upstream_status == "processing"
+
+
+# ---- finished
+
+
+def test_an_outcome_is_passed_on_as_it_is() -> None:
+    error = TaskError("provider", 3001, "Invalid Request", None)
+    verdict = Finished(WatchState.FAILED, "failed", (), error, '{"a": 1}', T - 60_000, T - 1_000)
+    assert decide(verdict) == End(
+        state=WatchState.FAILED,
+        upstream_status="failed",
+        outputs=(),
+        error=error,
+        payload='{"a": 1}',
+        result_expires_at=None,
+        task_created_at=T - 60_000,
+    )
+
+
+@pytest.mark.parametrize(
+    ("finished_at", "expected"),
+    [
+        (None, T + DAY),
+        (T - 90_000, T - 90_000 + DAY),
+        (T, T + DAY),
+        (T + HOUR, T + DAY),
+        (1_699_335_116_000, 1_699_335_116_000 + DAY),
+    ],
+)
+def test_the_life_of_results_counts_from_the_providers_finish(finished_at: int | None, expected: int) -> None:
+    assert end(replace(DONE, finished_at=finished_at)).result_expires_at == expected
+
+
+def test_no_outputs_or_an_unknown_life_expire_never() -> None:
+    assert end(DONE, ttl_ms=0).result_expires_at is None
+    assert end(replace(DONE, outputs=())).result_expires_at is None
+
+
+def test_a_creation_time_known_before_is_kept_at_the_end() -> None:
+    known = replace(A_WATCH, task_created_at=T - 5_000)
+    assert end(DONE, watch=known).task_created_at == T - 5_000
+    assert end(replace(DONE, created_at=T - 6_000), watch=known).task_created_at == T - 6_000
+
+
+# ---- properties
+
+WAITS_MS = st.none() | st.integers(1_000, HOUR)
+VERDICTS = st.one_of(
+    st.builds(
+        Running, st.just("processing"), st.none() | st.integers(-(10**15), 10**15), st.none() | st.just("odd")
+    ),
+    st.builds(Unknown, st.sampled_from([404, 410])),
+    st.builds(Refused, st.just(401), st.text(min_size=1)),
+    st.builds(Throttled, WAITS_MS, st.text(min_size=1)),
+    st.builds(Unclear, st.text(min_size=1), st.booleans(), WAITS_MS),
+)
+
+
+@given(st.lists(VERDICTS, max_size=300), st.floats(0, 1, exclude_max=True), st.integers(50, DAY))
+def test_whatever_is_answered_a_watch_ends_by_its_deadline_and_never_spins(
+    verdicts: list[Verdict], chance: float, life_ms: int
+) -> None:
+    watch, now = replace(A_WATCH, expires_at=T + life_ms), T
+    for verdict in verdicts:
+        found = decide(verdict, now, watch=watch, chance=chance)
+        if isinstance(found, End):
+            assert found.state in {WatchState.LOST, WatchState.EXPIRED}
+            assert found.state is WatchState.LOST or now == watch.expires_at
+            return
+        assert now < found.due_at <= watch.expires_at
+        assert found.due_at - now >= PACE.min_interval_ms or found.due_at == watch.expires_at
+        assert watch.interval_ms <= found.interval_ms <= 66_000
+        assert found.trouble is None or found.trouble.since <= now
+        watch, now = after(watch, found), found.due_at

@@ -1,0 +1,184 @@
+"""The gate before a peer: closes after failures in a row, probes singly, opens at the first success."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.core.gate import (
+    PATIENCE_MS,
+    Gate,
+    Passage,
+    began_probe,
+    failed,
+    may_pass,
+    pause_until,
+    shifted,
+    succeeded,
+)
+
+SECOND = 1_000
+T = 1_000_000_000
+
+
+def closed_at(now: int = T) -> Gate:
+    gate = Gate()
+    for _ in range(3):
+        gate = failed(gate, "HTTP 503", now, is_probe=False)
+    return gate
+
+
+def probe_waits(cap_ms: int, count: int) -> list[int]:
+    """Seconds from each failure to the probe that follows it, every probe failing at once."""
+    gate, now, waits = closed_at(), T, []
+    for _ in range(count):
+        assert may_pass(gate, gate.probe_at - 1) is Passage.CLOSED
+        assert may_pass(gate, gate.probe_at) is Passage.PROBE
+        waits.append((gate.probe_at - now) // SECOND)
+        now = gate.probe_at
+        gate = failed(began_probe(gate, now), "HTTP 503", now, is_probe=True, cap_ms=cap_ms)
+    return waits
+
+
+def test_three_failures_in_a_row_close_it() -> None:
+    gate = Gate()
+    for _ in range(2):
+        gate = failed(gate, "HTTP 503", T, is_probe=False)
+        assert may_pass(gate, T) is Passage.OPEN
+    assert may_pass(failed(gate, "HTTP 503", T, is_probe=False), T) is Passage.CLOSED
+
+
+def test_a_success_between_starts_the_count_anew() -> None:
+    gate = failed(failed(Gate(), "reset", T, is_probe=False), "reset", T, is_probe=False)
+    gate = failed(succeeded(gate, T), "reset", T, is_probe=False)
+    assert may_pass(gate, T) is Passage.OPEN
+
+
+@pytest.mark.parametrize("threshold", [1, 5])
+def test_the_threshold_is_the_callers(threshold: int) -> None:
+    gate = Gate()
+    for count in range(1, threshold + 1):
+        gate = failed(gate, "no key", T, is_probe=False, threshold=threshold)
+        assert (gate.since is not None) == (count == threshold)
+
+
+def test_probes_come_after_5_10_20_40_and_then_every_60_seconds() -> None:
+    assert probe_waits(60 * SECOND, 7) == [5, 10, 20, 40, 60, 60, 60]
+
+
+def test_on_the_internet_they_may_come_as_rarely_as_every_10_minutes() -> None:
+    assert probe_waits(600 * SECOND, 10) == [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]
+
+
+def test_the_first_success_opens_it_and_forgets_everything() -> None:
+    gate = closed_at()
+    assert succeeded(began_probe(gate, gate.probe_at), gate.probe_at + 1) == Gate()
+
+
+def test_while_a_probe_is_under_way_nothing_else_passes() -> None:
+    gate = closed_at()
+    began_at = gate.probe_at
+    gate = began_probe(gate, began_at)
+    assert may_pass(gate, began_at) is Passage.CLOSED
+    assert may_pass(gate, began_at + PATIENCE_MS - 1) is Passage.CLOSED
+
+
+def test_a_probe_that_never_reports_is_followed_by_another() -> None:
+    gate = closed_at()
+    began_at = gate.probe_at
+    assert may_pass(began_probe(gate, began_at), began_at + PATIENCE_MS) is Passage.PROBE
+    patient = began_probe(gate, began_at, patience_ms=90 * SECOND)
+    assert may_pass(patient, began_at + 90 * SECOND - 1) is Passage.CLOSED
+
+
+def test_late_failures_of_what_was_under_way_do_not_put_the_probe_off() -> None:
+    gate = closed_at()
+    assert failed(gate, "timeout", T + 4 * SECOND, is_probe=False) == gate
+
+
+def test_since_stays_and_the_reason_is_that_of_the_latest_probe() -> None:
+    gate = closed_at()
+    gate = failed(began_probe(gate, T + 5_000), "HTTP 404", T + 5_001, is_probe=True)
+    assert (gate.since, gate.reason) == (T, "HTTP 404")
+
+
+def test_retry_after_closes_at_once_and_sets_the_next_probe() -> None:
+    gate = pause_until(Gate(), T + 30 * SECOND, "throttled", T, is_probe=False)
+    assert (gate.since, gate.reason) == (T, "throttled")
+    assert may_pass(gate, T + 30 * SECOND - 1) is Passage.CLOSED
+    assert may_pass(gate, T + 30 * SECOND) is Passage.PROBE
+
+
+def test_a_shorter_retry_after_takes_nothing_off_a_longer_one() -> None:
+    gate = pause_until(Gate(), T + 30 * SECOND, "throttled", T, is_probe=False)
+    gate = pause_until(gate, T + 1 * SECOND, "throttled", T, is_probe=False)
+    assert gate.probe_at == T + 30 * SECOND
+    assert succeeded(gate, T + 29 * SECOND) == gate
+
+
+def test_a_probe_told_to_wait_waits_for_the_longer_of_schedule_and_wish() -> None:
+    gate = closed_at()
+    now = gate.probe_at
+    probing = began_probe(gate, now)
+    assert pause_until(probing, now + 1_000, "throttled", now, is_probe=True).probe_at == now + 10_000
+    assert pause_until(probing, now + 99_000, "throttled", now, is_probe=True).probe_at == now + 99_000
+
+
+def test_a_pause_that_comes_while_a_probe_is_under_way_outlasts_its_failure() -> None:
+    gate = closed_at()
+    now = gate.probe_at
+    gate = pause_until(began_probe(gate, now), now + 99_000, "throttled", now, is_probe=False)
+    assert failed(gate, "timeout", now + 15_000, is_probe=True).probe_at == now + 99_000
+
+
+def test_a_success_that_was_under_way_does_not_end_a_pause() -> None:
+    gate = pause_until(Gate(), T + 30 * SECOND, "throttled", T, is_probe=False)
+    assert succeeded(gate, T + 1) == gate
+    assert succeeded(gate, T + 30 * SECOND) == Gate()
+
+
+@pytest.mark.parametrize("delta", [-3_600_000, 3_600_000])
+def test_a_stepped_clock_moves_it_along(delta: int) -> None:
+    gate = pause_until(closed_at(), T + 30 * SECOND, "throttled", T, is_probe=False)
+    moved = shifted(gate, delta)
+    assert may_pass(moved, T + delta + 30 * SECOND - 1) is Passage.CLOSED
+    assert may_pass(moved, T + delta + 30 * SECOND) is Passage.PROBE
+    assert moved.since == T + delta
+    assert shifted(moved, -delta) == gate
+    assert shifted(Gate(), delta).since is None
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["ask", "fail", "success", "pause", "silence"]), st.integers(0, 90_000)),
+    max_size=60,
+)
+
+
+@given(STEPS, st.sampled_from([60_000, 600_000]))
+def test_whatever_happens_one_probe_at_a_time_and_the_next_is_never_out_of_reach(
+    steps: list[tuple[str, int]], cap_ms: int
+) -> None:
+    gate, now, probing_since, latest_pause = Gate(), T, None, 0
+    for what, passed in steps:
+        now += passed
+        is_probe = probing_since is not None
+        match what:
+            case "ask":
+                if may_pass(gate, now) is Passage.PROBE:
+                    assert probing_since is None or now - probing_since >= PATIENCE_MS
+                    gate, probing_since = began_probe(gate, now), now
+            case "fail":
+                gate, probing_since = failed(gate, "x", now, is_probe=is_probe, cap_ms=cap_ms), None
+            case "success":
+                gate, probing_since = succeeded(gate, now), None
+            case "pause":
+                latest_pause = max(latest_pause, now + passed)
+                gate = pause_until(gate, now + passed, "x", now, is_probe=is_probe, cap_ms=cap_ms)
+                probing_since = None
+            case _:
+                probing_since = None
+        if gate.since is not None:
+            assert gate.since <= now
+            assert gate.probe_at <= max(now + max(cap_ms, PATIENCE_MS), latest_pause)
+            assert may_pass(gate, gate.probe_at) is Passage.PROBE
+        else:
+            assert may_pass(gate, now) is Passage.OPEN

@@ -1,0 +1,664 @@
+"""What a reply means: tables of what providers do, and fuzzing with what none should."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from notifier.core.dialect import MULEROUTER_WORDS, Dialect
+from notifier.core.judge import (
+    DETAIL_LIMIT,
+    STATUS_LIMIT,
+    TITLE_LIMIT,
+    Accepted,
+    Judged,
+    Rejected,
+    judge_attempt,
+    judge_poll,
+)
+from notifier.core.model import TaskError, WatchState
+from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from notifier.core.secret import Secret
+from notifier.core.verdict import Finished, Refused, Running, Throttled, Unclear, Unknown
+
+NOW = 1_795_435_200_000
+TASK = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
+KEY = "sk-0123456789/abcdef"
+MULEROUTER = Dialect()
+
+
+def judge(exchange: Exchange, dialect: Dialect = MULEROUTER, key: str | None = KEY) -> Judged:
+    secret = None if key is None else Secret(key)
+    return judge_poll(exchange, task_id=TASK, dialect=dialect, key=secret, now=NOW)
+
+
+def judge_body(body: bytes | str, dialect: Dialect = MULEROUTER, status: int = 200) -> Judged:
+    return judge(Reply(status, body=body.encode() if isinstance(body, str) else body), dialect)
+
+
+def judge_json(document: object, dialect: Dialect = MULEROUTER) -> Judged:
+    return judge_body(json.dumps(document), dialect)
+
+
+def an_answer(
+    status: object = "completed", /, *, beside: Mapping[str, Any] | None = None, **info: object
+) -> Any:
+    """A MuleRouter answer; ``beside`` stands beside ``task_info``."""
+    return {"task_info": {"id": TASK, "status": status} | info} | dict(beside or {})
+
+
+def finished(document: object, dialect: Dialect = MULEROUTER) -> Finished:
+    found = judge_json(document, dialect)
+    assert isinstance(found, Finished), found
+    return found
+
+
+def unclear(found: Judged) -> str:
+    assert isinstance(found, Unclear), found
+    assert not found.is_outage
+    return found.text
+
+
+# ---- the words
+
+
+@pytest.mark.parametrize("word", ["pending", "queued", "processing", "running"])
+def test_four_words_say_that_it_runs(word: str) -> None:
+    assert judge_json(an_answer(word)) == Running(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("completed", WatchState.COMPLETED),
+        ("succeeded", WatchState.COMPLETED),
+        ("failed", WatchState.FAILED),
+        ("cancelled", WatchState.CANCELLED),
+        ("canceled", WatchState.CANCELLED),
+    ],
+)
+def test_the_others_end_it_and_canceled_is_cancelled(word: str, state: WatchState) -> None:
+    found = finished(an_answer(word))
+    assert (found.state, found.upstream_status) == (state, word)
+
+
+@pytest.mark.parametrize("word", sorted(word for words in MULEROUTER_WORDS.values() for word in words))
+def test_words_are_stripped_and_case_folded(word: str) -> None:
+    plain = judge_json(an_answer(word))
+    for spelt in (word.upper(), word.title(), f" {word}\t\n"):
+        found = judge_json(an_answer(spelt))
+        assert type(found) is type(plain)
+        if isinstance(found, Finished) and isinstance(plain, Finished):
+            assert found.state is plain.state
+
+
+@pytest.mark.parametrize(
+    "word", ["expired", "complete", "success", "done", "FAIL", "42", "完了", "com pleted"]
+)
+def test_an_unknown_word_keeps_it_running_and_is_named(word: str) -> None:
+    found = judge_json(an_answer(word, created_at="2026-11-23T11:59:00Z"))
+    assert isinstance(found, Running)
+    assert (found.upstream_status, found.created_at) == (word, NOW - 60_000)
+    assert found.oddity == f'provider says "{word}", a status we do not know'
+
+
+def test_an_unknown_word_is_bounded_and_on_one_line() -> None:
+    found = judge_json(an_answer("x\u001b[2J\n" + "y" * 10_000))
+    assert isinstance(found, Running)
+    assert found.oddity is not None
+    assert found.oddity.isprintable()
+    assert found.upstream_status is not None
+    assert len(found.upstream_status) <= STATUS_LIMIT
+    assert len(found.oddity) <= STATUS_LIMIT + 100
+
+
+# ---- what is no outcome
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "answer is empty"),
+        (b" \r\n", "answer is empty"),
+        (b"<!doctype html><title>OK</title>", "answer is HTML or XML, not JSON"),
+        (b"\n <html>", "answer is HTML or XML, not JSON"),
+        (b'\xef\xbb\xbf{"task_info": {"status": "completed"}}', "answer starts with a byte order mark"),
+        (b'{"task_info": {"status": "completed"}', "answer is not JSON"),
+        (b'{"task_info": {"status": "completed"}} {}', "answer is not JSON"),
+        (b'{"task_info": {"status": "completed"}, "x": NaN}', "answer is not JSON"),
+        (b'{"task_info": {"status": "completed"}, "x": -Infinity}', "answer is not JSON"),
+        (b'{"task_info": {"status": "completed"}, "x": "\xff"}', "answer is not JSON"),
+        (b'{"task_info": {"status": "completed"}, "x": "\xed\xa0\x80"}', "answer is not JSON"),
+        ('{"task_info": {"status": "completed"}}'.encode("utf-16"), "answer is not JSON"),
+        ('{"task_info": {"status": "completed"}}'.encode("utf-16-le"), "answer is not JSON"),
+        (b'{"task_info": {"status": "completed"}, "x": 1e999}', "do not take: a number beyond a double"),
+        (
+            b'{"task_info": {"status": "completed"}, "x": "\\ud800"}',
+            "do not take: holds half a surrogate pair",
+        ),
+        (b'{"task_info": {"status": "failed", "status": "completed"}}', "do not take: this key stands twice"),
+        (b"[" * 100_000, "nested deep"),
+        (b'{"a":' * 100_000, "nested deep"),
+        (b"[" * 70 + b"]" * 70, "nested deep"),
+        (b"[99999999999999999999," + b"[" * 100_000, "nested"),
+        (b"[1e999,", "answer is not JSON"),
+        (b"null", "answer has no status at task_info.status"),
+        (b"[]", "answer has no status at task_info.status"),
+        (b'"completed"', "answer has no status at task_info.status"),
+        (b"{}", "answer has no status at task_info.status"),
+        (b'{"task_info": null}', "answer has no status at task_info.status"),
+        (b'{"task_info": "completed"}', "answer has no status at task_info.status"),
+        (b'{"status": "completed"}', "answer has no status at task_info.status"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_unclear_and_says_why(body: bytes, words: str) -> None:
+    assert words in unclear(judge_body(body))
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 206, 299])
+def test_every_2xx_is_read_by_its_body(status: int) -> None:
+    assert isinstance(judge_body(json.dumps(an_answer("completed")), status=status), Finished)
+    assert unclear(judge_body(b"", status=status)) == "answer is empty"
+
+
+@pytest.mark.parametrize("status", [None, 1, 1.5, True, [], ["completed"], {}, {"status": "completed"}])
+def test_a_status_of_another_type_is_unclear(status: object) -> None:
+    assert unclear(judge_json(an_answer(status))) == "answer has no status at task_info.status"
+
+
+@pytest.mark.parametrize("status", ["", " \n"])
+def test_an_empty_status_is_unclear(status: str) -> None:
+    assert unclear(judge_json(an_answer(status))) == "answer's status is empty"
+
+
+@pytest.mark.parametrize("other", ["other", "", 7, False, [TASK], {"id": TASK}, TASK + " ", TASK[:-1]])
+@pytest.mark.parametrize("status", ["processing", "completed", "failed", "martian"])
+def test_an_answer_about_another_task_is_never_an_outcome(other: object, status: str) -> None:
+    assert "about another task" in unclear(judge_json(an_answer(status, id=other)))
+
+
+def test_an_id_is_compared_as_text_whatever_its_case_and_may_be_absent() -> None:
+    for document in (an_answer(id=TASK.upper()), an_answer(id=None), {"task_info": {"status": "completed"}}):
+        assert finished(document).state is WatchState.COMPLETED
+    number = judge_poll(
+        Reply(200, body=b'{"task_info": {"status": "failed", "id": 17}}'),
+        task_id="17",
+        dialect=MULEROUTER,
+        key=None,
+        now=NOW,
+    )
+    assert isinstance(number, Finished)
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(1 << 20, "1 MiB"), (65_536, "64 KiB"), (1_000, "1000 bytes"), (0, "allowed")]
+)
+def test_a_cut_body_is_unclear_even_if_it_reads_well(size: int, words: str) -> None:
+    body = json.dumps(an_answer("completed")).encode().ljust(size)[:size]
+    assert unclear(judge(Reply(200, body=body, is_cut=True))) == f"answer larger than {words}"
+
+
+# ---- HTTP statuses
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (401, "provider refuses the key (401)"),
+        (402, "account is empty (402)"),
+        (403, "provider forbids access (403)"),
+    ],
+)
+def test_a_refused_account_is_not_the_tasks_fault(status: int, text: str) -> None:
+    assert judge(Reply(status, body=json.dumps(an_answer("failed")).encode())) == Refused(status, text)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_404_and_410_do_not_know_the_task(status: int) -> None:
+    assert judge(Reply(status)) == Unknown(status)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, None),
+        ("30", 30_000),
+        ("0", 1_000),
+        ("1e9", 3_600_000),
+        ("soon", None),
+        ("Mon, 23 Nov 2026 12:02:00 GMT", 120_000),
+        ("Mon, 23 Nov 2020 12:02:00 GMT", 1_000),
+    ],
+)
+def test_retry_after_is_honoured_and_clamped_to_an_hour(header: str | None, expected: int | None) -> None:
+    headers = {} if header is None else {"retry-after": header}
+    throttled = judge(Reply(429, headers))
+    assert throttled == Throttled(expected, "provider throttles (429)")
+    for status in (408, 425, 500, 503):
+        found = judge(Reply(status, headers))
+        assert isinstance(found, Unclear)
+        assert found.retry_after_ms == expected
+
+
+@pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 520, 599])
+def test_5xx_is_an_outage_of_the_provider(status: int) -> None:
+    found = judge(Reply(status, body=json.dumps(an_answer("completed")).encode()))
+    assert found == Unclear(f"provider answers HTTP {status}", is_outage=True)
+
+
+@pytest.mark.parametrize("status", [400, 405, 408, 409, 418, 422, 423, 425, 451, 499, 100, 199, 600, 999])
+def test_every_other_status_is_unclear_and_no_outage(status: int) -> None:
+    body = json.dumps(an_answer("failed")).encode()
+    assert unclear(judge(Reply(status, body=body))) == f"provider answers HTTP {status}"
+
+
+REDIRECTS = [
+    ("https://evil.example/steal?key=1", "redirect to evil.example not followed"),
+    ("http://user:pass@evil.example:8080/", "redirect to evil.example not followed"),
+    ("//evil.example/x", "redirect to evil.example not followed"),
+    ("/login", "redirect to the same host not followed"),
+    ("http://[::1/", "redirect to an unreadable place not followed"),
+    ("", "HTTP 302"),
+]
+
+
+@pytest.mark.parametrize(("location", "words"), REDIRECTS)
+def test_a_redirect_is_named_by_its_host_and_never_an_outcome(location: str, words: str) -> None:
+    body = json.dumps(an_answer("completed")).encode()
+    assert unclear(judge(Reply(302, {"location": location}, body))) == f"provider: {words}"
+
+
+@pytest.mark.parametrize("status", [300, 301, 303, 304, 307, 308, 399])
+def test_all_of_3xx_is_a_redirect(status: int) -> None:
+    assert "evil.example" in unclear(judge(Reply(status, {"location": "https://evil.example"})))
+    assert unclear(judge(Reply(status))) == f"provider: HTTP {status}"
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_no_reply_is_an_outage_in_words_of_its_own(fault: Fault) -> None:
+    found = judge(Unreachable(fault, "the particulars\nof it"))
+    others = {judge(Unreachable(other, "the particulars\nof it")) for other in Fault if other is not fault}
+    assert isinstance(found, Unclear)
+    assert found.text.endswith(": the particulars of it")
+    assert found not in others
+    assert found.is_outage == (fault is not Fault.TOO_LARGE)
+
+
+# ---- outcomes
+
+
+def test_the_documented_answer_is_read_whole() -> None:
+    document = {
+        "task_info": {
+            "id": TASK,
+            "status": "completed",
+            "created_at": "2026-11-23T11:58:00Z",
+            "updated_at": "2026-11-23T11:59:30.5Z",
+        },
+        "images": ["https://example.com/1.jpg", "https://example.com/2.jpg"],
+    }
+    assert finished(document) == Finished(
+        state=WatchState.COMPLETED,
+        upstream_status="completed",
+        outputs=("https://example.com/1.jpg", "https://example.com/2.jpg"),
+        error=None,
+        payload=json.dumps(document),
+        created_at=NOW - 120_000,
+        finished_at=NOW - 29_500,
+    )
+
+
+@pytest.mark.parametrize(
+    ("beside", "outputs"),
+    [
+        ({}, ()),
+        ({"images": []}, ()),
+        ({"images": None}, ()),
+        ({"videos": ["v"]}, ("v",)),
+        ({"audios": ["a", "b"]}, ("a", "b")),
+        ({"images": ["i"], "videos": ["v"], "audios": ["a"]}, ("i", "v", "a")),
+        ({"images": ["i"], "image": "other"}, ("i",)),
+        ({"images": [], "image": "i"}, ("i",)),
+        ({"image": "i"}, ("i",)),
+        ({"video": "v"}, ("v",)),
+        ({"audio": "a"}, ("a",)),
+        ({"images": ["i", None, 1, True, {"url": "u"}]}, ("i",)),
+        ({"images": "i"}, ("i",)),
+        ({"images": {"url": "u"}}, ()),
+        ({"image": {"url": "u"}}, ()),
+    ],
+)
+def test_outputs_are_the_strings_of_plural_else_singular(beside: dict[str, Any], outputs: tuple[str]) -> None:
+    assert finished(an_answer("completed", beside=beside)).outputs == outputs
+
+
+@pytest.mark.parametrize(("place", "outputs"), [("url", ("u",)), ("many[].url", ("a", "b")), ("", ())])
+def test_outputs_of_another_dialect_are_a_string_or_an_array(place: str, outputs: tuple[str, ...]) -> None:
+    document = an_answer("completed", beside={"url": "u", "many": [{"url": "a"}, {"url": "b"}, {}]})
+    assert finished(document, replace(MULEROUTER, outputs=place)).outputs == outputs
+
+
+def test_the_error_is_the_providers() -> None:
+    error = {"code": 3001, "title": "Invalid Request", "detail": "prohibited content"}
+    found = finished(an_answer("failed", error=error)).error
+    assert found == TaskError("provider", 3001, "Invalid Request", "prohibited content")
+
+
+@pytest.mark.parametrize("error", [None, {}, [], "boom", 7, {"code": None, "title": "", "detail": " "}])
+def test_a_failure_without_a_reason_says_so(error: object) -> None:
+    found = finished(an_answer("failed", error=error)).error
+    assert found == TaskError("provider", None, "The task failed; the provider gave no reason", None)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (3001, 3001),
+        (0, 0),
+        (-1, -1),
+        ("E42", "E42"),
+        ("3001", "3001"),
+        (" ", None),
+        (3001.0, 3001),
+        (1.5, "1.5"),
+        (True, None),
+        ([1], None),
+        ({"a": 1}, None),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, str(2**63)),
+        (1e300, "1e+300"),
+        ("c" * 10_000, "c" * 199 + "…"),
+    ],
+)
+def test_a_code_is_an_integer_or_a_text(code: object, expected: object) -> None:
+    found = finished(an_answer("failed", error={"code": code, "title": "t"})).error
+    assert found is not None
+    assert found.code == expected
+    assert type(found.code) is type(expected)
+
+
+def test_a_code_alone_is_a_reason() -> None:
+    found = finished(an_answer("failed", error={"code": 3001})).error
+    assert found == TaskError("provider", 3001, "The task failed", None)
+
+
+@pytest.mark.parametrize("detail", [None, True, [], ["why"], {"why": 1}])
+def test_a_detail_is_text_or_nothing(detail: object) -> None:
+    found = finished(an_answer("failed", error={"title": "t", "detail": detail})).error
+    assert found == TaskError("provider", None, "t", None)
+
+
+def test_title_and_detail_are_bounded() -> None:
+    found = finished(an_answer("failed", error={"title": "t" * 10_000, "detail": "d" * 10_000})).error
+    assert found is not None
+    assert found.detail is not None
+    assert (len(found.title), len(found.detail)) == (TITLE_LIMIT, DETAIL_LIMIT)
+
+
+def test_a_cancelled_task_has_an_error_only_if_the_provider_gives_one() -> None:
+    assert finished(an_answer("cancelled")).error is None
+    found = finished(an_answer("cancelled", error={"detail": "by an admin"})).error
+    assert found == TaskError("provider", None, "The task was cancelled", "by an admin")
+
+
+def test_a_completed_task_has_no_error() -> None:
+    assert finished(an_answer("completed", error={"code": 0, "title": "ok"})).error is None
+
+
+@pytest.mark.parametrize(
+    "stamp", [None, 5, "", "yesterday", [], "2026-13-45T99:99:99Z", "0001-01-01T00:00:00+23:59"]
+)
+def test_a_stamp_that_cannot_be_read_is_none(stamp: object) -> None:
+    found = finished(an_answer("completed", created_at=stamp, updated_at=stamp))
+    assert (found.created_at, found.finished_at) == (None, None)
+
+
+# ---- the payload, and the key
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ' {\n "task_info": {"status" : "completed"}, "n": [1.0, 1e2, 0.10, 18446744073709551615]}\r\n',
+        '{"task_info":{"status":"failed"},"x":"\\u00e9\\/ é 😀 \u2028"}',
+    ],
+)
+def test_the_payload_is_the_answer_to_the_byte(body: str) -> None:
+    found = judge_body(body)
+    assert isinstance(found, Finished)
+    assert found.payload == body
+
+
+def texts_of(verdict: Judged) -> str:
+    """All that a verdict carries, as one text; escapes of the payload are resolved."""
+    payload = json.loads(verdict.payload) if isinstance(verdict, Finished) else None
+    return "\n".join([str(verdict), str(payload)])
+
+
+WITH_KEY = [
+    Reply(200, body=json.dumps(an_answer(f"odd {KEY}")).encode()),
+    Reply(200, body=json.dumps(an_answer("x" * (STATUS_LIMIT - 10) + KEY)).encode()),
+    Reply(200, body=json.dumps(an_answer("completed", id=KEY)).encode()),
+    Reply(
+        200,
+        body=json.dumps(an_answer("completed", beside={"images": [f"https://x/{KEY}"], KEY: KEY})).encode(),
+    ),
+    Reply(
+        200, body=json.dumps(an_answer("failed", error={"code": KEY, "title": KEY, "detail": KEY})).encode()
+    ),
+    Reply(200, body=json.dumps(an_answer("failed", error={"title": KEY})).replace("/", "\\/").encode()),
+    Reply(200, body=json.dumps(an_answer("failed", error={"title": KEY})).replace("sk", "\\u0073k").encode()),
+    Reply(302, {"location": f"https://example.com/{KEY}"}),
+    Reply(302, {"location": f"https://{KEY}.example.com/"}),
+    Reply(302, {"location": f"https://u:{KEY}@example.com/"}),
+    Reply(401, body=KEY.encode()),
+    Unreachable(Fault.TLS, f"bad header {KEY}"),
+    Unreachable(Fault.TLS, "x" * 190 + KEY),
+]
+
+
+@pytest.mark.parametrize("exchange", WITH_KEY)
+def test_no_verdict_quotes_the_key_or_a_part_of_it(exchange: Exchange) -> None:
+    assert KEY[:6] not in texts_of(judge(exchange))
+
+
+def test_only_the_key_is_replaced() -> None:
+    body = '{ "task_info":{"status":"completed" }, "said": "Bearer ' + KEY + ' is fine", "n":1.0 }'
+    found = judge_body(body)
+    assert isinstance(found, Finished)
+    assert found.payload == body.replace(KEY, "***")
+
+
+# ---- places
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "task_info..status",
+        "]",
+        "nope(@)",
+        "length(`1`)",
+        "sort_by(@, &x)",
+        "a[::0]",
+        "join(`,`, [task_info])",
+    ],
+)
+@pytest.mark.parametrize("field", ["status", "id", "created_at", "finished_at", "outputs", "error_code"])
+def test_an_expression_that_fails_makes_it_unclear(place: str, field: str) -> None:
+    dialect = replace(MULEROUTER, **{field: place})  # type: ignore[arg-type]
+    found = judge_json(an_answer("failed"), dialect)
+    assert isinstance(found, Unclear | Finished)
+    if place != "a[::0]":  # which is nothing, and no error
+        assert "does not fit the expression" in unclear(found)
+
+
+def test_an_empty_place_is_nothing() -> None:
+    dialect = replace(MULEROUTER, id="", created_at="", finished_at="", error_code="")
+    found = finished(an_answer("failed", id="other", created_at="2026-11-23T11:58:00Z"), dialect)
+    assert (found.created_at, found.finished_at) == (None, None)
+
+
+def test_another_provider_is_a_table() -> None:
+    dashscope = Dialect(
+        status="output.task_status",
+        id="output.task_id",
+        outputs="output.results[].url",
+        error_title="output.code",
+        error_detail="output.message",
+        words={
+            "running": ("PENDING", "RUNNING"),
+            "completed": ("SUCCEEDED",),
+            "failed": ("FAILED", "UNKNOWN"),
+        },
+    )
+    done = {"output": {"task_id": TASK, "task_status": "SUCCEEDED", "results": [{"url": "u"}, {"code": "x"}]}}
+    assert finished(done, dashscope).outputs == ("u",)
+    gone = {"output": {"task_id": TASK, "task_status": "unknown", "code": "Gone", "message": "expired"}}
+    assert finished(gone, dashscope).error == TaskError("provider", None, "Gone", "expired")
+    odd = judge_json({"output": {"task_id": TASK, "task_status": "canceled"}}, dashscope)
+    assert isinstance(odd, Running)
+    assert odd.oddity is not None
+
+
+# ---- fuzz
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["completed", TASK]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+INFOS = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": VALUES | st.just(TASK),
+        "status": VALUES | st.sampled_from(["completed", "failed", "processing", "cancelled"]),
+        "created_at": VALUES,
+        "updated_at": VALUES,
+        "error": VALUES
+        | st.fixed_dictionaries({}, optional={"code": VALUES, "title": VALUES, "detail": VALUES}),
+    },
+)
+DOCUMENTS = VALUES | st.fixed_dictionaries(
+    {}, optional={"task_info": INFOS | VALUES, "images": VALUES, "videos": VALUES, "image": VALUES}
+)
+HEADERS = st.dictionaries(st.sampled_from(["retry-after", "location", "content-type"]), st.text())
+
+
+def check(verdict: Judged, reply: Reply) -> None:
+    """What holds for every verdict, whatever was answered."""
+    if isinstance(verdict, Finished):
+        assert 200 <= reply.status <= 299
+        json.loads(verdict.payload, parse_constant=pytest.fail)
+        verdict.payload.encode()
+        assert verdict.state in {WatchState.COMPLETED, WatchState.FAILED, WatchState.CANCELLED}
+        assert (verdict.error is not None) or verdict.state is not WatchState.FAILED
+    if isinstance(verdict, Unclear):
+        assert verdict.text.isprintable()
+        assert 0 < len(verdict.text) < 500
+    str(verdict).encode()
+
+
+@given(st.binary(), st.integers(100, 599), HEADERS, st.booleans())
+@example(b"[" * 200_000, 200, {}, False)
+@example(b'{"task_info":' * 200_000, 200, {}, False)
+@example(b'{"a":1,"a":' + b"[" * 200_000, 200, {}, False)
+def test_no_bytes_make_it_raise(body: bytes, status: int, headers: dict[str, str], is_cut: bool) -> None:
+    reply = Reply(status, headers, body, is_cut=is_cut)
+    check(judge(reply), reply)
+    judge_attempt(reply, now=NOW)
+
+
+@given(DOCUMENTS)
+def test_no_json_makes_it_raise(document: object) -> None:
+    reply = Reply(200, body=json.dumps(document).encode())
+    check(judge(reply), reply)
+
+
+@given(st.integers(0, 400), st.sampled_from([b"", b" ", b"\xff", b"}", b"\x00"]))
+def test_no_truncation_of_an_outcome_is_an_outcome(cut_at: int, tail: bytes) -> None:
+    whole = json.dumps(an_answer("completed", beside={"images": ["https://example.com/1.jpg"]})).encode()
+    found = judge_body(whole[: min(cut_at, len(whole) - 1)] + tail)
+    assert isinstance(found, Unclear) or tail == b"}"
+
+
+def strings_in(value: Any) -> list[str]:
+    match value:
+        case str():
+            return [value]
+        case list():
+            return [text for item in value for text in strings_in(item)]
+        case dict():
+            return [*value, *strings_in(list(value.values()))]
+        case _:
+            return []
+
+
+@given(DOCUMENTS, st.text(min_size=4), st.booleans())
+@example({"title": "a****b"}, "****", True)
+@example("x", "completed", True)
+@example("x", "true", False)
+def test_no_json_gets_the_key_through(said: object, key: str, is_ascii: bool) -> None:
+    error = {"code": key, "title": f"a {key}", "detail": f"{key}{key}"}
+    document = an_answer("failed", error=error, beside={"said": said, key + "x": 1, "images": [f"/{key}"]})
+    found = judge(Reply(200, body=json.dumps(document, ensure_ascii=is_ascii).encode()), key=key)
+    if isinstance(found, Finished):
+        assert found.error is not None
+        texts = [*found.outputs, str(found.error.code), found.error.title, str(found.error.detail)]
+        assert not [text for text in texts + strings_in(json.loads(found.payload)) if key in text]
+
+
+# ---- attempts
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_a_2xx_is_taken_whatever_its_body(status: int) -> None:
+    assert judge_attempt(Reply(status, body=b"<html>", is_cut=True), now=NOW) == Accepted()
+
+
+@pytest.mark.parametrize("status", [100, 199, 400, 401, 404, 410, 413, 422, 429, 500, 503, 600])
+def test_any_other_status_is_not_taken(status: int) -> None:
+    assert judge_attempt(Reply(status), now=NOW) == Rejected(f"HTTP {status}", None)
+
+
+@pytest.mark.parametrize("status", [300, 400, 404, 408, 425, 429, 500, 503])
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("60", 60_000),
+        ("0", 1_000),
+        ("1e9", 86_400_000),
+        ("Mon, 23 Nov 2026 14:00:00 GMT", 7_200_000),
+        ("?", None),
+    ],
+)
+def test_retry_after_counts_with_every_refusal_up_to_a_day(
+    status: int, header: str, expected: int | None
+) -> None:
+    found = judge_attempt(Reply(status, {"retry-after": header}), now=NOW)
+    assert isinstance(found, Rejected)
+    assert found.retry_after_ms == expected
+
+
+@pytest.mark.parametrize(("location", "words"), REDIRECTS)
+def test_a_receivers_redirect_is_not_followed(location: str, words: str) -> None:
+    assert judge_attempt(Reply(302, {"location": location}), now=NOW) == Rejected(words, None)
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_no_answer_of_a_receiver_is_told_in_words(fault: Fault) -> None:
+    found = judge_attempt(Unreachable(fault, "so and so"), now=NOW)
+    assert isinstance(found, Rejected)
+    assert found.text.endswith(": so and so")
+    assert judge_attempt(Unreachable(fault, ""), now=NOW) == Rejected(
+        found.text.removesuffix(": so and so"), None
+    )

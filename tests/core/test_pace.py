@@ -1,0 +1,72 @@
+"""The interval between polls: grows with age, never shrinks, stays in bounds."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.core.pace import Pace, interval_ms
+
+DEFAULT = Pace(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
+PACES = st.builds(
+    lambda low, more, growth: Pace(low, low + more, growth),
+    st.integers(50, 3_600_000),
+    st.integers(0, 86_400_000),
+    st.floats(0, 1_000),
+)
+CHANCES = st.floats(0, 1, exclude_max=True)
+AGES = st.one_of(st.integers(-(10**9), 10**12), st.integers(-(10**400), 10**400))
+
+
+def longest(pace: Pace) -> int:
+    return pace.max_interval_ms + pace.max_interval_ms // 10
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "expected"),
+    [
+        (-1, 2_500),
+        (0, 2_500),
+        (25_000, 2_500),
+        (30_000, 3_000),
+        (300_000, 30_000),
+        (600_000, 60_000),
+        (10**300, 60_000),
+    ],
+)
+def test_it_is_growth_times_age_within_min_and_max(age_ms: int, expected: int) -> None:
+    assert interval_ms(DEFAULT, age_ms=age_ms, last_interval_ms=0, chance=0.0) == expected
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(0.0, 3_000), (0.5, 3_150), (0.999_999, 3_299)])
+def test_jitter_adds_up_to_a_tenth_and_takes_nothing(chance: float, expected: int) -> None:
+    assert interval_ms(DEFAULT, age_ms=30_000, last_interval_ms=0, chance=chance) == expected
+
+
+def test_a_lowered_maximum_wins_over_the_last_interval() -> None:
+    lowered = Pace(min_interval_ms=1_000, max_interval_ms=10_000, growth=0.1)
+    assert interval_ms(lowered, age_ms=0, last_interval_ms=60_000, chance=0.0) == 11_000
+
+
+@given(PACES, AGES, st.integers(0, 10**12), CHANCES)
+def test_it_is_bounded_for_any_age_and_never_shrinks(pace: Pace, age: int, last: int, chance: float) -> None:
+    found = interval_ms(pace, age_ms=age, last_interval_ms=last, chance=chance)
+    assert pace.min_interval_ms <= found <= longest(pace)
+    assert found >= min(last, longest(pace))
+
+
+@given(PACES, CHANCES)
+def test_over_many_polls_no_wait_is_shorter_than_the_one_before(pace: Pace, first_chance: float) -> None:
+    age = last = 0
+    for poll in range(500):
+        chance = (first_chance + poll * 0.618) % 1
+        found = interval_ms(pace, age_ms=age, last_interval_ms=last, chance=chance)
+        assert last <= found <= longest(pace)
+        age, last = age + found, found
+
+
+def test_the_rule_holds_for_a_hundred_thousand_polls() -> None:
+    age = last = 0
+    for poll in range(100_000):
+        found = interval_ms(DEFAULT, age_ms=age, last_interval_ms=last, chance=poll * 0.618 % 1)
+        assert max(last, 2_500) <= found <= 66_000
+        age, last = age + found, found

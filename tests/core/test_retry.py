@@ -1,0 +1,112 @@
+"""The schedule of a delivery that is not taken."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.core.judge import Accepted, Rejected
+from notifier.core.model import Dispatch
+from notifier.core.retry import decide_attempt, next_attempt_at
+from notifier.core.verdict import Delivered, GiveUp, Retry
+
+HOUR = 3_600_000
+FAR = 10**15
+CHANCES = st.floats(0, 1, exclude_max=True)
+
+
+def a_dispatch(number: int = 1, give_up_at: int = FAR) -> Dispatch:
+    return Dispatch(
+        delivery_id="dlv_1",
+        event_id="evt_1",
+        watch_id="wch_1",
+        url="http://127.0.0.1:9001/hook",
+        headers=(),
+        body=b"{}",
+        number=number,
+        created_at=0,
+        give_up_at=give_up_at,
+        result_expires_at=None,
+        is_maybe_duplicate=False,
+    )
+
+
+def wait(number: int, retry_after_ms: int | None = None, chance: float = 0.5) -> int:
+    due_at = next_attempt_at(number, now=0, give_up_at=FAR, retry_after_ms=retry_after_ms, chance=chance)
+    assert due_at is not None
+    return due_at
+
+
+def test_it_is_dense_at_first_and_hourly_at_last() -> None:
+    seconds = [1, 4, 10, 45, 120, 300, 600, 1_200, 1_800, 1_800, 3_600, 3_600, 3_600]
+    assert [wait(number) for number in range(1, 14)] == [each * 1_000 for each in seconds]
+    assert wait(10**9) == HOUR
+
+
+@given(st.integers(1, 100_000), CHANCES)
+def test_jitter_stays_within_a_fifth(number: int, chance: float) -> None:
+    assert 0.8 * wait(number) <= wait(number, chance=chance) <= 1.2 * wait(number)
+
+
+def test_jitter_reaches_both_sides() -> None:
+    assert (wait(1, chance=0.0), wait(1, chance=0.999_999)) == (800, 1_200)
+
+
+@pytest.mark.parametrize(
+    ("retry_after_ms", "expected"), [(None, 1_000), (500, 1_000), (30_000, 30_000), (24 * HOUR, 24 * HOUR)]
+)
+def test_retry_after_only_ever_puts_off(retry_after_ms: int | None, expected: int) -> None:
+    assert wait(1, retry_after_ms) == expected
+
+
+@given(st.integers(1, 10_000), st.integers(0, 10**12), st.integers(-1_000, 10**9), CHANCES)
+def test_it_is_due_after_now_and_not_after_the_end(number: int, now: int, left: int, chance: float) -> None:
+    due_at = next_attempt_at(number, now=now, give_up_at=now + left, retry_after_ms=None, chance=chance)
+    if left <= 0:
+        assert due_at is None
+    else:
+        assert due_at is not None
+        assert now < due_at <= now + left
+
+
+@pytest.mark.parametrize("retry_after_ms", [None, 24 * HOUR])
+def test_the_last_attempt_is_made_when_time_is_up(retry_after_ms: int | None) -> None:
+    """However long was to be waited, and once only."""
+    at = {"give_up_at": 5_000, "retry_after_ms": retry_after_ms, "chance": 0.5}
+    assert next_attempt_at(9, now=1_000, **at) == 5_000  # type: ignore[arg-type]
+    assert next_attempt_at(10, now=5_000, **at) is None  # type: ignore[arg-type]
+
+
+def test_over_72_hours_a_delivery_is_tried_about_eighty_times() -> None:
+    now, instants = 0, [0]
+    while True:
+        due_at = next_attempt_at(
+            len(instants), now=now, give_up_at=72 * HOUR, retry_after_ms=None, chance=0.5
+        )
+        if due_at is None:
+            break
+        now = due_at
+        instants.append(now)
+    assert instants[-1] == 72 * HOUR
+    assert all(earlier < later for earlier, later in pairwise(instants))
+    assert 75 <= len(instants) <= 90
+
+
+def test_what_was_taken_is_delivered() -> None:
+    assert decide_attempt(a_dispatch(), Accepted(), now=0, chance=0.5) == Delivered()
+
+
+def test_what_was_not_taken_is_sent_again() -> None:
+    assert decide_attempt(a_dispatch(2), Rejected("HTTP 503", None), now=10, chance=0.5) == Retry(4_010)
+    assert decide_attempt(a_dispatch(2), Rejected("HTTP 503", 60_000), now=10, chance=0.5) == Retry(60_010)
+
+
+@pytest.mark.parametrize(("number", "times"), [(1, "1 attempt"), (31, "31 attempts")])
+def test_giving_up_says_how_often_and_what_came_last(number: int, times: str) -> None:
+    found = decide_attempt(a_dispatch(number, give_up_at=10), Rejected("HTTP 503", None), now=10, chance=0.5)
+    assert found == GiveUp(f"given up after {times}; the last: HTTP 503")
+
+
+def test_a_success_after_the_time_is_up_is_a_success() -> None:
+    assert decide_attempt(a_dispatch(give_up_at=10), Accepted(), now=11, chance=0.5) == Delivered()

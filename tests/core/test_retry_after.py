@@ -1,0 +1,99 @@
+"""``Retry-After`` in its two forms, and in all the forms it should not have."""
+
+import email.utils
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.core.retry_after import ATTEMPT_CAP_MS, POLL_CAP_MS, retry_after_ms
+
+NOW = 784_111_777_000  # 1994-11-06T08:49:37Z, the date of RFC 9110's examples
+
+
+def wait(value: str | None, now: int = NOW, cap_ms: int = POLL_CAP_MS) -> int | None:
+    return retry_after_ms(value, now=now, cap_ms=cap_ms)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("120", 120_000),
+        (" 120 ", 120_000),
+        ("+7", 7_000),
+        ("1.5", 1_500),
+        ("2.0001", 2_001),
+        ("0", 1_000),
+        ("0.2", 1_000),
+        ("-5", 1_000),
+        ("3600", POLL_CAP_MS),
+        ("3601", POLL_CAP_MS),
+        ("1000000000", POLL_CAP_MS),
+        ("1e9", POLL_CAP_MS),
+        ("1e999999", POLL_CAP_MS),
+        ("9" * 5_000, POLL_CAP_MS),
+        ("-" + "9" * 5_000, 1_000),
+    ],
+)
+def test_seconds_are_honoured_and_clamped(value: str, expected: int) -> None:
+    assert wait(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"],
+)
+def test_each_of_the_three_date_forms_is_read_as_utc(value: str) -> None:
+    assert wait(value, now=NOW - 90_000) == 90_000
+    assert wait(value, now=NOW + 90_000) == 1_000, "a past date"
+    assert wait(value, now=NOW - 10 * POLL_CAP_MS) == POLL_CAP_MS, "a far one"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        " ",
+        "soon",
+        "nan",
+        "inf",
+        "1_000",
+        "0x10",
+        "１２",
+        "120, 120",
+        "Sun, 99 Foo 1994",
+        "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 +999999999999",
+        "--1",
+        "1e",
+        ".",
+    ],
+)
+def test_what_says_nothing_is_none(value: str | None) -> None:
+    assert wait(value) is None
+
+
+def test_an_attempt_may_be_put_off_for_a_day() -> None:
+    assert wait("86400", cap_ms=ATTEMPT_CAP_MS) == 86_400_000
+    assert wait("86401", cap_ms=ATTEMPT_CAP_MS) == 86_400_000
+
+
+ODD = st.one_of(
+    st.text(),
+    st.text("0123456789+-.eE_, "),
+    st.text("SunMoJaFeb ,:-+0123456789GMT"),
+    st.from_regex(r"\A\w{3}, \d{1,3} (Jan|Feb|Foo) \d{1,12} \d{1,9}:\d\d:\d\d( [+-]\d{1,9}| GMT)?\Z"),
+)
+
+
+@given(ODD, st.integers(-(2**62), 2**62))
+def test_whatever_it_holds_it_is_none_or_within_the_clamp(value: str, now: int) -> None:
+    found = wait(value, now=now)
+    assert found is None or 1_000 <= found <= POLL_CAP_MS
+
+
+@given(st.integers(31_536_000, 7_258_118_400))
+def test_a_date_is_waited_for_to_the_second(seconds: int) -> None:
+    text = email.utils.formatdate(seconds, usegmt=True)
+    assert wait(text, now=seconds * 1_000 - 60_000) == 60_000

@@ -7,7 +7,7 @@ from typing import Any
 import jmespath
 
 from notifier.core.instants import from_text
-from notifier.core.jsontext import RefusedJson, decode_strict, redact
+from notifier.core.jsontext import HALF_PAIR, RefusedJson, decode_strict, mend, redact
 from notifier.core.replies import Reply
 from notifier.core.secret import Secret
 from notifier.core.words import cut, of_size
@@ -69,8 +69,8 @@ def read(reply: Reply, key: Secret | None) -> Answer:
     """Parse a reply's body as strictly as a registration's, or raise ``Unreadable``.
 
     The answer is passed on unchanged, so that whatever a strict receiver would refuse is refused here: a
-    byte order mark, NaN, half a surrogate pair, a key that stands twice, nesting without end. The key is
-    taken out first.
+    byte order mark, NaN, a key that stands twice, nesting without end. The one thing mended is text cut in
+    the middle of an emoji, which must not cost anybody a finished task. The key is taken out first.
     """
     body = reply.body
     if reply.is_cut:
@@ -85,11 +85,21 @@ def read(reply: Reply, key: Secret | None) -> Answer:
     try:
         text = body.decode()
         clean = text if key is None else redact(text, key.reveal())
-        return Answer(clean, decode_strict(clean.encode()))
+        return _strictly(clean)
     except RefusedJson as error:
         raise Unreadable(f"answer is JSON that we do not take: {error.detail}") from error
     except ValueError as error:
         raise Unreadable("answer is not JSON") from error
+
+
+def _strictly(text: str) -> Answer:
+    try:
+        return Answer(text, decode_strict(text.encode()))
+    except RefusedJson as error:
+        if error.detail != HALF_PAIR:
+            raise
+        mended = mend(text)
+        return Answer(mended, decode_strict(mended.encode()))
 
 
 @functools.lru_cache(maxsize=256)

@@ -27,7 +27,7 @@ _TOO_DEEP = f"nested deeper than {MAX_DEPTH}"
 _TOO_LARGE_INT = "an integer beyond 64 bits"
 _TOO_LARGE_FLOAT = "a number beyond a double"
 _NUL = "holds NUL (\\u0000)"
-_SURROGATE = "holds half a surrogate pair"
+HALF_PAIR = "holds half a surrogate pair"
 _LONE = re.compile("[\ud800-\udfff]")
 _MAY_BE_BAD_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 # A string or a number. Possessive, and matching an unclosed string to its end, so that the time stays linear.
@@ -84,6 +84,27 @@ def encode(value: object) -> str:
 def scrub(text: str) -> str:
     """Replace halves of surrogate pairs by U+FFFD: neither SQLite nor UTF-8 can hold them."""
     return _LONE.sub("\ufffd", text)
+
+
+def mend(text: str) -> str:
+    """Write JSON text anew with halves of surrogate pairs replaced by U+FFFD; raises BadJson, RefusedJson.
+
+    For text cut in the middle of an emoji: readable by all but that sign. Every other doubt stays one.
+    """
+    try:
+        mended = scrub(json.dumps(json.loads(text, object_pairs_hook=_unique), ensure_ascii=False))
+    except RefusedJson:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BadJson(str(error)) from error
+    return mended
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise RefusedJson("", _REPEATED)
+    return members
 
 
 def redact(text: str, secret: str) -> str:
@@ -248,7 +269,7 @@ def _fault_in_items(items: list[Any], path: list[str | int]) -> str:
 def _fault_of_text(text: str) -> str:
     if "\0" in text:
         return _NUL
-    return _SURROGATE if _LONE.search(text) else ""
+    return HALF_PAIR if _LONE.search(text) else ""
 
 
 def _fault_of_int(digits: str) -> str:

@@ -136,10 +136,6 @@ def test_an_unknown_word_is_bounded_and_on_one_line() -> None:
         ('{"task_info": {"status": "completed"}}'.encode("utf-16"), "answer is not JSON"),
         ('{"task_info": {"status": "completed"}}'.encode("utf-16-le"), "answer is not JSON"),
         (b'{"task_info": {"status": "completed"}, "x": 1e999}', "do not take: a number beyond a double"),
-        (
-            b'{"task_info": {"status": "completed"}, "x": "\\ud800"}',
-            "do not take: holds half a surrogate pair",
-        ),
         (b'{"task_info": {"status": "failed", "status": "completed"}}', "do not take: this key stands twice"),
         (b"[" * 100_000, "nested deep"),
         (b'{"a":' * 100_000, "nested deep"),
@@ -157,6 +153,16 @@ def test_an_unknown_word_is_bounded_and_on_one_line() -> None:
 )
 def test_an_answer_that_cannot_be_read_is_unclear_and_says_why(body: bytes, words: str) -> None:
     assert words in unclear(judge_body(body))
+
+
+def test_text_cut_in_the_middle_of_an_emoji_costs_nobody_a_finished_task() -> None:
+    """Half a surrogate pair becomes U+FFFD; the same with a key that stands twice stays unclear."""
+    cut = b'{"task_info": {"status": "completed"}, "x": "sun \\ud83d"}'
+    verdict = judge_body(cut)
+    assert isinstance(verdict, Finished)
+    assert json.loads(verdict.payload)["x"] == "sun \ufffd"
+    twice = b'{"x": "\\ud83d", "task_info": {"status": "failed", "status": "completed"}}'
+    assert "stands twice" in unclear(judge_body(twice))
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 206, 299])

@@ -147,8 +147,8 @@ def test_an_error_has_source_code_title_and_detail(error: TaskError, shape: str)
 
 @given(
     st.dictionaries(any_text, any_text | st.floats(allow_nan=False, allow_infinity=False)),
-    st.lists(texts),
-    texts,
+    st.lists(any_text),
+    any_text,
 )
 def test_any_metadata_and_any_text_of_a_provider_make_valid_utf8_json(
     metadata: dict[str, Any], outputs: list[str], text: str

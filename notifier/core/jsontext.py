@@ -87,24 +87,11 @@ def scrub(text: str) -> str:
 
 
 def mend(text: str) -> str:
-    """Write JSON text anew with halves of surrogate pairs replaced by U+FFFD; raises BadJson, RefusedJson.
+    """Replace halves of surrogate pairs by U+FFFD in the strings and keys of JSON text.
 
-    For text cut in the middle of an emoji: readable by all but that sign. Every other doubt stays one.
+    For text cut in the middle of an emoji. All else keeps its bytes, and every other doubt stays one.
     """
-    try:
-        mended = scrub(json.dumps(json.loads(text, object_pairs_hook=_unique), ensure_ascii=False))
-    except RefusedJson:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise BadJson(str(error)) from error
-    return mended
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise RefusedJson("", _REPEATED)
-    return members
+    return _LITERAL.sub(lambda found: _mend_literal(found[0]), text)
 
 
 def redact(text: str, secret: str) -> str:
@@ -125,6 +112,11 @@ def redact_plain(text: str, secret: str) -> str:
     while secret in text:  # again, should *** complete it anew; each round makes the text shorter
         text = text.replace(secret, "***")
     return text
+
+
+def _mend_literal(literal: str) -> str:
+    value = _unescaped(literal) if "\\u" in literal else literal
+    return encode_basestring(scrub(value)) if _LONE.search(value) else literal
 
 
 def _redact_literal(literal: str, secret: str) -> str:

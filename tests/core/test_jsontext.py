@@ -12,6 +12,7 @@ from notifier.core.jsontext import (
     RefusedJson,
     decode_strict,
     encode,
+    mend,
     raw_items,
     raw_members,
     redact,
@@ -194,6 +195,25 @@ def test_what_json_cannot_say_is_not_written(number: float) -> None:
 
 def test_scrubbing_touches_lone_halves_only() -> None:
     assert scrub("a\ud800b\udfffc😀") == "a\ufffdb\ufffdc😀"
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        ('{"a\\ud83d":"cut \\ud83d", "n":1e2,"m": 0.10}', '{"a\ufffd":"cut \ufffd", "n":1e2,"m": 0.10}'),
+        ('["\\ude00\\n\\"","\\u00e9\\/","\\ud83d\\ude00"]', '["\ufffd\\n\\"","\\u00e9\\/","\\ud83d\\ude00"]'),
+        ('"\\\\ud83d"', '"\\\\ud83d"'),
+        ('"\\u0000\\ud83d"', '"\\u0000\ufffd"'),
+    ],
+)
+def test_mending_replaces_halves_of_pairs_and_keeps_all_other_bytes(text: str, mended: str) -> None:
+    assert mend(text) == mended
+
+
+@given(st.recursive(any_text, lambda inner: st.lists(inner) | st.dictionaries(any_text, inner)))
+def test_what_is_mended_holds_no_half_of_a_pair(document: Any) -> None:
+    mend(json.dumps(document)).encode()
+    assert not [text for text in strings_in(json.loads(mend(json.dumps(document)))) if scrub(text) != text]
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,10 @@ def _built_in_providers() -> Mapping[str, Provider]:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole configuration. ``source`` is the file it came from, None for defaults alone."""
+    """The whole configuration. ``source`` is the file it came from, None for defaults alone.
+
+    ``notes`` are for the operator: allowed, and yet likely a mistake.
+    """
 
     server: Server = Server()
     store: Storage = Storage()
@@ -100,3 +103,10 @@ class Config:
     retention: Retention = Retention()
     log: Log = Log()
     source: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def known_secrets(self) -> tuple[Secret, ...]:
+        """Every secret in it: what must not be seen in a log."""
+        keys = tuple(provider.api_key for provider in self.providers.values() if provider.api_key is not None)
+        return (*keys, *self.server.tokens, *self.callbacks.secrets)

@@ -1,0 +1,126 @@
+"""``NOTIFIER_<SECTION>__<KEY>``: every key of the file by a variable, which wins over the file."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from notifier.config.faults import ENVIRONMENT, Fault
+from notifier.config.lines import KeyPath
+from notifier.config.readers import WrongType, hint
+from notifier.config.schema import NAME_RULE, ROOT, Key
+
+_PREFIX = "NOTIFIER_"
+_JOINT = "__"
+_BUILT_IN = ("providers", "mulerouter")
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What a variable says, in the place of what the file says."""
+
+    variable: str
+    text: str
+
+
+def overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> list[Fault]:
+    """Put the overrides into the file's tree; returns what is wrong with their names."""
+    faults: list[Fault] = []
+    for variable in sorted(name for name in environ if name.startswith(_PREFIX) and _JOINT in name):
+        names = variable.removeprefix(_PREFIX).lower().split(_JOINT)
+        path = _as_written(names, tree)
+        trouble = _trouble(path)
+        if trouble:
+            faults.append(Fault(ENVIRONMENT, None, variable, trouble))
+        else:
+            _put(tree, path, Override(variable, environ[variable]))
+    for variable, key, text in (
+        ("MULEROUTER_BASE_URL", "base_url", environ.get("MULEROUTER_BASE_URL", "")),
+        ("MULEROUTER_API_KEY", "api_key", '{ env = "MULEROUTER_API_KEY" }'),
+    ):
+        if environ.get(variable) and not _is_set(tree, (*_BUILT_IN, key)):
+            _put(tree, (*_BUILT_IN, key), Override(variable, text))
+    return faults
+
+
+def variable_of(path: Iterable[str]) -> str:
+    """Return the variable that stands for a key."""
+    return _PREFIX + _JOINT.join(path).upper().replace("-", "_")
+
+
+def read_text(key: Key, text: str) -> object:
+    """Read a variable's value: as what TOML makes of it where that fits, else as the text it is."""
+    value = _toml_value(text)
+    if value is None or isinstance(value, str):
+        return key.read(text)
+    try:
+        return key.read(value)
+    except WrongType as as_value:
+        try:
+            return key.read(text)
+        except WrongType:
+            raise as_value from None
+
+
+def _toml_value(text: str) -> object:
+    try:
+        content = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return None
+    return content["value"] if len(content) == 1 else None
+
+
+def _as_written(names: list[str], tree: Mapping[str, Any]) -> KeyPath:
+    """Return the path, with a provider's name as the file has it: no variable can hold its hyphens."""
+    providers = tree.get("providers")
+    if names[0] == "providers" and len(names) > 1 and isinstance(providers, dict):
+        fitting = [name for name in providers if name.replace("-", "_") == names[1]]
+        if names[1] not in providers and len(fitting) == 1:
+            names[1] = fitting[0]
+    return tuple(names)
+
+
+def _trouble(path: KeyPath) -> str:
+    """Say why this path leads to no key; empty when it does."""
+    table = ROOT
+    for depth, name in enumerate(path[:-1]):
+        inner = table.table(name)
+        if inner is None:
+            if name in table.keys:
+                whole = variable_of(path[: depth + 1])
+                return f"unknown key; {name} is one value, set it whole by {whole}"
+            if table.named is not None:
+                return f"unknown section; {NAME_RULE}"
+            near = hint(name, table.names())
+            return f"unknown section{near and _in_variables(near, path[:depth], path[depth + 1 :])}"
+        table = inner
+    if path[-1] in table.keys:
+        return ""
+    if table.table(path[-1]) is not None:
+        return f"names a section; add {_JOINT} and a key of it"
+    near = hint(path[-1], table.keys)
+    return f"unknown key{near and _in_variables(near, path[:-1], ())}"
+
+
+def _in_variables(near: str, before: KeyPath, after: KeyPath) -> str:
+    """Rewrite a hint so that it shows the variable to set."""
+    lead, name, tail = near.split('"')
+    return f'{lead}"{variable_of((*before, name, *after))}"{tail}'
+
+
+def _is_set(tree: Mapping[str, Any], path: KeyPath) -> bool:
+    found: Any = tree
+    for name in path:
+        if not isinstance(found, dict) or name not in found:
+            return False
+        found = found[name]
+    return True
+
+
+def _put(tree: dict[str, Any], path: KeyPath, override: Override) -> None:
+    table: Any = tree
+    for name in path[:-1]:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            return  # the file has a value where a table belongs, and is told so
+    table[path[-1]] = override

@@ -1,0 +1,35 @@
+"""What is wrong with a configuration, and where."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from notifier.core.words import one_line
+from notifier.errors import NotifierError
+
+ENVIRONMENT = "environment"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault. ``file`` is ``environment`` where a variable is at fault; ``key`` then is its name."""
+
+    file: str
+    line: int | None
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return one_line(": ".join(part for part in (place, self.key, self.text) if part), 1_000)
+
+
+class BadConfig(NotifierError):
+    """The configuration cannot be used; ``faults`` are all that is wrong with it, in reading order."""
+
+    code: ClassVar[str] = "bad_config"
+    exit_status: ClassVar[int] = 78
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))

@@ -1,0 +1,71 @@
+"""On which line each key of a TOML text stands.
+
+``tomllib`` does not tell, and a grammar of our own would differ from it some day. So ``tomllib`` is asked
+about ever longer pieces: the shortest run of lines that it takes is one statement, because no statement is
+still valid when its last line is missing. This is done only when there is a fault to place.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+KeyPath = tuple[str, ...]
+
+_BUDGET_CHARS = 1_000_000  # a statement of thousands of lines is tried thousands of times: then no numbers
+
+
+def lines_of(text: str) -> dict[KeyPath, int]:
+    """Map each table and key of a valid TOML text to the line where its statement begins, first one wins."""
+    found: dict[KeyPath, int] = {}
+    header: KeyPath = ()
+    for line, statement, content in _statements(text):
+        if statement.lstrip().startswith("["):
+            header = _header_path(content)
+            paths: Iterator[KeyPath] = iter([header])
+        else:
+            paths = _paths(content, header)
+        for path in paths:
+            found.setdefault(path, line)
+    return found
+
+
+def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
+    """Return the line of a key; of the nearest table around it where it does not stand itself."""
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path)
+
+
+def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    lines = text.replace("\r\n", "\n").split("\n")
+    first, budget = 0, _BUDGET_CHARS
+    for last in range(len(lines)):
+        statement = "\n".join(lines[first : last + 1])
+        budget -= len(statement)
+        if budget < 0:
+            return
+        try:
+            content = tomllib.loads(statement)
+        except ValueError:
+            continue
+        yield first + 1, statement, content
+        first = last + 1
+
+
+def _header_path(content: object) -> KeyPath:
+    path: KeyPath = ()
+    while content:
+        if isinstance(content, list):  # [[name]]
+            content = content[0]
+        elif isinstance(content, dict):
+            [(name, content)] = content.items()
+            path = (*path, name)
+    return path
+
+
+def _paths(table: Mapping[str, Any], around: KeyPath) -> Iterator[KeyPath]:
+    for name, value in table.items():
+        path = (*around, name)
+        yield path
+        if isinstance(value, dict):
+            yield from _paths(value, path)

@@ -1,0 +1,82 @@
+"""Where secrets come from: the environment, a file, systemd's credentials."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from notifier.config.readers import Reference, Wrong
+from notifier.core.secret import Secret
+
+_MAX_BYTES = 8_192
+
+
+@dataclass
+class Vault:
+    """Looks secrets up. ``folder`` is what relative paths start from; ``notes`` gathers what is not well."""
+
+    environ: Mapping[str, str]
+    folder: Path
+    notes: list[str] = field(default_factory=list)
+
+    def resolve(self, value: object) -> object:
+        """Replace references by the secrets they name; what is none stays. Raises Wrong."""
+        if isinstance(value, tuple):
+            return tuple(self.resolve(one) for one in value)
+        return self.find(value) if isinstance(value, Reference) else value
+
+    def find(self, reference: Reference) -> Secret:
+        """Return the secret; raises Wrong, which names the place and the fix, never the value."""
+        match reference.kind:
+            case "env":
+                what = f"environment variable {reference.name}"
+                found = self.environ.get(reference.name, "")
+                if not found:
+                    raise Wrong(f"{what} is not set or empty; set it, or name another")
+            case "file":
+                what = f"file {reference.name}"
+                found = self._read(self.folder / reference.name, what)
+            case _:
+                what = f"credential {reference.name}"
+                found = self._read(self._credential(reference.name), what)
+        return _checked(found, what)
+
+    def _credential(self, name: str) -> Path:
+        directory = self.environ.get("CREDENTIALS_DIRECTORY")
+        if not directory:
+            raise Wrong(
+                f"credential {name} cannot be found: CREDENTIALS_DIRECTORY is not set; "
+                f"systemd sets it for a unit with LoadCredential={name}:PATH"
+            )
+        return Path(directory, name)
+
+    def _read(self, path: Path, what: str) -> str:
+        try:
+            # Non-blocking, as opening a pipe by mistake would wait for a writer for ever.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                mode = os.fstat(descriptor).st_mode
+                raw = os.read(descriptor, _MAX_BYTES + 1) if stat.S_ISREG(mode) else None
+            finally:
+                os.close(descriptor)
+        except OSError as fault:
+            raise Wrong(
+                f"{what} cannot be read: {fault.strerror}; it must be there and readable for us"
+            ) from None
+        if raw is None:
+            raise Wrong(f"{what} is not a regular file; name one that holds the secret")
+        if len(raw) > _MAX_BYTES:
+            raise Wrong(f"{what} is larger than {_MAX_BYTES} bytes; it must hold the secret alone")
+        if mode & stat.S_IROTH:
+            self.notes.append(f"{what} holds a secret and can be read by everybody; chmod 600 it")
+        return raw.decode("utf-8", "replace")
+
+
+def _checked(found: str, what: str) -> Secret:
+    value = found.rstrip("\r\n")
+    if not value:
+        raise Wrong(f"{what} is empty; put the secret into it")
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise Wrong(f"{what} holds signs that cannot stand in a header; it must be one line of visible ASCII")
+    return Secret(value)

@@ -1,0 +1,286 @@
+"""The daemon put together: every part is made here and handed what it needs. Start and stop, in order."""
+
+import asyncio
+import random
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from notifier import __version__
+from notifier.api.app import build_app
+from notifier.api.services import ApiSettings, ProviderSettings, Services
+from notifier.clock import SystemClock
+from notifier.config.model import Callbacks, Config
+from notifier.config.read import BadConfig
+from notifier.core.addresses import AddressPolicy
+from notifier.daemon import log as logs
+from notifier.daemon import sdnotify
+from notifier.daemon.interfaces import own_addresses
+from notifier.daemon.server import Server
+from notifier.daemon.signing import keep_secret, secret_path
+from notifier.engine.bells import Bells
+from notifier.engine.crew import Crew
+from notifier.engine.deliverer import Deliverer
+from notifier.engine.housekeeping import Housekeeping
+from notifier.engine.hub import Hub
+from notifier.engine.poller import Poller
+from notifier.engine.pulse import Pulse
+from notifier.ports import Wire
+from notifier.store.interface import Store
+from notifier.wire.client import HttpWire
+
+DRAIN_S = 20.0
+STALE_S = 10.0
+POLL_KEEPALIVE_S = 90.0
+CALLBACK_KEEPALIVE_S = 2.0
+POLL_BODY_LIMIT = 4 * 1024 * 1024
+ANSWER_BODY_LIMIT = 64 * 1024
+
+log = structlog.get_logger()
+
+
+class Daemon:
+    """All parts, wired. ``load`` reads the configuration again at a reload."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        store: Store,
+        clock: SystemClock,
+        bound: socket.socket,
+        owner: str,
+        load: Callable[[], Config],
+    ) -> None:
+        self._owner = owner
+        self._load = load
+        self._store = store
+        self._clock = clock
+        self._bound = bound
+        self._config = self._with_secret(config)
+        self._chance = random.SystemRandom()
+        self._own = own_addresses(bound)
+        self._hub = Hub()
+        self._polls, self._sends, self._retired = Crew(), Crew(), Crew()
+        self._bells = Bells(clock)
+        self._poller = self._make_poller()
+        self._deliverer = self._make_deliverer()
+        self._housekeeping = Housekeeping(store=store, clock=clock, settings=config.retention)
+        self._poll_bell = self._bells.add("poll", self._poller.tick)
+        self._deliver_bell = self._bells.add("deliver", self._deliverer.tick)
+        self._bells.add("housekeeping", self._housekeeping.tick)
+        self._pulse = Pulse(store=store, clock=clock, bells=self._bells, shift=self._poller.shift)
+        self._stopping = asyncio.Event()
+        self._api_settings = self._make_api_settings()
+        self._server = Server(build_app(self._make_services()), bound)
+
+    # -- life
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Work until ``stop``; then let what is under way end, within limits.
+
+        A part that dies takes the daemon with it: half a daemon would look alive and lose time.
+        """
+        serving = asyncio.create_task(self._server.run_until_stopped(), name="serve")
+        beating = asyncio.create_task(self._pulse.run(), name="pulse")
+        waiting: asyncio.Task[bool] = asyncio.create_task(self._stopping.wait(), name="wait")
+        up: asyncio.Task[bool] = asyncio.create_task(self._server.is_up.wait(), name="up")
+        try:
+            await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
+            self._bells.start()
+            on_ready()
+            await asyncio.wait({serving, beating, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            up.cancel()
+            await self._wind_up(serving, beating)
+        for task in (serving, beating):
+            if not task.cancelled() and (fault := task.exception()) is not None:
+                raise fault
+
+    def stop(self) -> None:
+        """Begin the end."""
+        self._stopping.set()
+
+    async def _wind_up(self, serving: asyncio.Task[None], beating: asyncio.Task[None]) -> None:
+        """Intake, bells, work under way. The caller closes the store after that."""
+        self._server.stop()
+        self._hub.close()
+        await self._bells.stop()
+        cut = await self._polls.drain(DRAIN_S) + await self._sends.drain(DRAIN_S)
+        if cut:
+            log.warning("daemon.cut_off", count=cut)
+        await asyncio.wait({serving}, timeout=DRAIN_S)
+        beating.cancel()
+        await asyncio.gather(serving, beating, return_exceptions=True)
+        await self._retired.drain(0)
+        await self._poller.wire.close()
+        await self._deliverer.wire.close()
+
+    # -- configuration
+
+    async def reload(self) -> tuple[str, ...]:
+        """Read the configuration again. A bad one changes nothing; its faults are returned in words."""
+        sdnotify.reloading()
+        try:
+            fresh = self._load()
+        except BadConfig as bad:
+            faults = tuple(str(fault) for fault in bad.faults)
+            log.error("config.refused", faults=list(faults))
+            sdnotify.ready("the new configuration is bad; the old one stays")
+            return faults
+        self._adopt(self._with_secret(fresh))
+        log.info("config.reloaded", source=fresh.source)
+        sdnotify.ready("configuration read again")
+        return ()
+
+    def _adopt(self, fresh: Config) -> None:
+        old, self._config = self._config, fresh
+        for key, was, now in (
+            ("server.listen", old.server.listen, fresh.server.listen),
+            ("store.url", old.store.url, fresh.store.url),
+        ):
+            if was != now:
+                log.warning("config.needs_restart", key=key, used=was, configured=now)
+        logs.set_up(fresh.log, fresh.known_secrets)
+        if _poll_connections(old) != _poll_connections(fresh):
+            self._retire(self._poller.wire)
+            self._poller.wire = self._poll_wire()
+        if old.callbacks != fresh.callbacks:
+            self._retire(self._deliverer.wire)
+            self._deliverer.wire = self._callback_wire()
+        self._poller.configure(fresh.providers, give_up_after_ms=fresh.callbacks.give_up_after_ms)
+        self._deliverer.settings = fresh.callbacks
+        self._housekeeping.settings = fresh.retention
+        self._api_settings = self._make_api_settings()
+        self.poll_at(self._clock.now())
+
+    def _retire(self, wire: Wire) -> None:
+        """Close a client once its last exchange has ended."""
+        longest_ms = max(
+            self._config.callbacks.timeout_ms,
+            *(provider.polling.request_timeout_ms for provider in self._config.providers.values()),
+        )
+
+        async def later() -> None:
+            try:
+                await asyncio.sleep(longest_ms / 1_000 + 1)
+            finally:
+                await wire.close()
+
+        self._retired.spawn(later(), name="retire a client")
+
+    def _with_secret(self, config: Config) -> Config:
+        if config.callbacks.secrets:
+            return config
+        path = secret_path(config.store.url)
+        secret, is_new = keep_secret(path)
+        if is_new:
+            log.info("secret.made", path=str(path))
+        logs.hide((secret,))
+        return replace(config, callbacks=replace(config.callbacks, secrets=(secret,)))
+
+    # -- parts
+
+    def _make_poller(self) -> Poller:
+        poller = Poller(
+            store=self._store,
+            wire=self._poll_wire(),
+            clock=self._clock,
+            chance=self._chance,
+            owner=self._owner,
+            hub=self._hub,
+            crew=self._polls,
+            ring=self.poll_at,
+            deliver=self.deliver_now,
+        )
+        poller.configure(self._config.providers, give_up_after_ms=self._config.callbacks.give_up_after_ms)
+        return poller
+
+    def _make_deliverer(self) -> Deliverer:
+        return Deliverer(
+            store=self._store,
+            wire=self._callback_wire(),
+            clock=self._clock,
+            chance=self._chance,
+            owner=self._owner,
+            crew=self._sends,
+            ring=self.deliver_at,
+            settings=self._config.callbacks,
+        )
+
+    def _make_services(self) -> Services:
+        return Services(
+            store=self._store,
+            clock=self._clock,
+            settings=lambda: self._api_settings,
+            hub=self._hub,
+            wake=self,
+            condition_of=self._poller.condition_of,
+            is_ready=self.why_not_ready,
+            reload=self.reload,
+        )
+
+    def _poll_wire(self) -> HttpWire:
+        return HttpWire(
+            connections=_poll_connections(self._config),
+            keepalive_s=POLL_KEEPALIVE_S,
+            max_body=POLL_BODY_LIMIT,
+        )
+
+    def _callback_wire(self) -> HttpWire:
+        return HttpWire(
+            policy=self._policy(self._config.callbacks),
+            connections=self._config.callbacks.max_in_flight,
+            keepalive_s=CALLBACK_KEEPALIVE_S,
+            max_body=ANSWER_BODY_LIMIT,
+        )
+
+    def _policy(self, settings: Callbacks) -> AddressPolicy:
+        return AddressPolicy.of(settings.allow, self._own)
+
+    def _make_api_settings(self) -> ApiSettings:
+        config = self._config
+        return ApiSettings(
+            providers={
+                name: ProviderSettings(
+                    provider.base_url, provider.polling.first_after_ms, provider.polling.expire_after_ms
+                )
+                for name, provider in config.providers.items()
+            },
+            listen=config.server.listen,
+            policy=self._policy(config.callbacks),
+            tokens=config.server.tokens,
+            allowed_hosts=config.server.allowed_hosts,
+            max_watches=config.server.max_watches,
+            give_up_after_ms=config.callbacks.give_up_after_ms,
+            version=__version__,
+        )
+
+    # -- what the API may ask of the engine
+
+    def poll_at(self, instant: int) -> None:
+        """Have the poller tick at ``instant`` at the latest."""
+        self._poll_bell.at(instant)
+
+    def deliver_at(self, instant: int) -> None:
+        """Have the deliverer tick at ``instant`` at the latest."""
+        self._deliver_bell.at(instant)
+
+    def deliver_now(self) -> None:
+        """Have the deliverer tick now."""
+        self.deliver_at(self._clock.now())
+
+    def why_not_ready(self) -> str | None:
+        """Say why the daemon does not do its work at present; None when it does."""
+        now = self._clock.monotonic()
+        for name, ticked_at in (("poller", self._poller.ticked_at), ("deliverer", self._deliverer.ticked_at)):
+            if now - ticked_at > STALE_S:
+                return f"the {name} has not ticked for {now - ticked_at:.0f} s"
+        return self._housekeeping.trouble
+
+
+def _poll_connections(config: Config) -> int:
+    return sum(provider.max_in_flight for provider in config.providers.values())

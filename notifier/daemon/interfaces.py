@@ -1,0 +1,43 @@
+"""The addresses of this machine: where a listener on ``0.0.0.0`` or ``::`` can be reached."""
+
+import contextlib
+import fcntl
+import socket
+import struct
+from ipaddress import IPv6Address
+from pathlib import Path
+
+_SIOCGIFADDR = 0x8915  # linux/sockios.h
+_IFREQ_ADDRESS = slice(20, 24)
+_IF_INET6 = Path("/proc/net/if_inet6")
+
+
+def own_addresses(bound: socket.socket) -> frozenset[tuple[str, int]]:
+    """Every (address, port) that leads to this listener; nothing for a Unix socket.
+
+    Addresses that come later (a new interface) are not known until the next start.
+    """
+    name = bound.getsockname()
+    if isinstance(name, str):
+        return frozenset()
+    host, port = str(name[0]), int(name[1])
+    if host not in ("0.0.0.0", "::"):
+        return frozenset({(host, port)})
+    return frozenset((address, port) for address in {host, *_ipv4(), *_ipv6()})
+
+
+def _ipv4() -> set[str]:
+    found = set()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for _, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):  # an interface without an IPv4 address
+                answer = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+                found.add(socket.inet_ntoa(answer[_IFREQ_ADDRESS]))
+    return found
+
+
+def _ipv6() -> set[str]:
+    with contextlib.suppress(OSError):
+        lines = _IF_INET6.read_text(encoding="ascii").splitlines()
+        return {str(IPv6Address(int(line.split()[0], 16))) for line in lines}
+    return set()

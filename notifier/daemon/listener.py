@@ -1,0 +1,85 @@
+"""The socket that the local API listens on: handed over by systemd, or bound here."""
+
+import contextlib
+import errno
+import socket
+import stat
+from pathlib import Path
+
+from notifier.errors import NotifierError
+
+BACKLOG = 2_048
+UNIX_MODE = 0o660
+
+
+class ListenerUnusable(NotifierError):
+    """``server.listen`` cannot be bound."""
+
+    code = "listener_unusable"
+    exit_status = 78
+
+
+def bind(listen: str) -> socket.socket:
+    """Bind ``host:port`` or ``unix:/path`` (as in ``server.listen``); raises ListenerUnusable."""
+    try:
+        if listen.startswith("unix:"):
+            return _bind_unix(Path(listen.removeprefix("unix:")))
+        host, _, port = listen.rpartition(":")
+        return _bind_tcp(host.strip("[]"), int(port))
+    except OSError as fault:
+        cause = f"cannot listen on {listen}: {fault.strerror or fault}"
+        raise ListenerUnusable(cause, _fix(fault)) from fault
+
+
+def address_of(bound: socket.socket) -> str:
+    """Where the API is, as a client writes it."""
+    name = bound.getsockname()
+    if isinstance(name, str):
+        return f"unix:{name}"
+    host, port = name[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _bind_tcp(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(BACKLOG)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    """Bind in place of a socket that a dead process left; a living one keeps its place."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(path.stat().st_mode) and not _is_answered(path):
+            path.unlink()
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.bind(str(path))
+        path.chmod(UNIX_MODE)
+        bound.listen(BACKLOG)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _is_answered(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(str(path)) == 0
+
+
+def _fix(fault: OSError) -> str:
+    if fault.errno == errno.EADDRINUSE:
+        return "stop the program that listens there, or set server.listen to another address"
+    if fault.errno == errno.EACCES:
+        return (
+            "ports below 1024 and foreign directories need privileges; set server.listen to another address"
+        )
+    return "set server.listen to an address of this machine"

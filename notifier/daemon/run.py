@@ -1,0 +1,112 @@
+"""`notifier run`: from the configuration to a working daemon, and orderly back. Returns the exit status."""
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from notifier import __version__
+from notifier.clock import SystemClock, wall_ms
+from notifier.config.model import Config
+from notifier.config.read import BadConfig
+from notifier.daemon import log as logs
+from notifier.daemon import sdnotify
+from notifier.daemon.app import DRAIN_S, Daemon
+from notifier.daemon.listener import address_of, bind
+from notifier.errors import NotifierError
+from notifier.store.open import open_store
+
+STOP_LIMIT_S = 2 * DRAIN_S + 10.0
+EX_CONFIG = 78
+
+log = structlog.get_logger()
+
+
+def run(load: Callable[[], Config]) -> int:
+    """Run until a signal ends it. Faults of the operator end it with their own status, said in words."""
+    try:
+        config = load()
+    except BadConfig as bad:
+        for fault in bad.faults:
+            print(f"notifier: {fault}", file=sys.stderr)
+        return EX_CONFIG
+    logs.set_up(config.log, config.known_secrets)
+    try:
+        asyncio.run(_serve(config, load))
+    except NotifierError as fault:
+        log.error("daemon.failed", code=fault.code, cause=fault.cause, fix=fault.fix)
+        print(f"notifier: {fault.cause}\n  fix: {fault.fix}", file=sys.stderr)
+        return fault.exit_status
+    return 0
+
+
+async def _serve(config: Config, load: Callable[[], Config]) -> None:
+    owner, chance = f"{socket.gethostname()}:{os.getpid()}", random.SystemRandom()
+    store = await open_store(config.store.url, owner=owner, now=wall_ms(), chance=chance)
+    try:
+        clock = SystemClock(at_least=store.last_lived_at or 0)
+        bound = _listener(config)
+        daemon = Daemon(config, store=store, clock=clock, bound=bound, owner=owner, load=load)
+        _obey_signals(daemon)
+        _warn(config)
+        await daemon.run(lambda: _say_ready(bound, config))
+    finally:
+        await store.close()
+        log.info("daemon.stopped")
+
+
+def _listener(config: Config) -> socket.socket:
+    handed = sdnotify.listen_fds()
+    return handed[0] if handed else bind(config.server.listen)
+
+
+def _say_ready(bound: socket.socket, config: Config) -> None:
+    url = address_of(bound)
+    log.info("daemon.ready", url=url, store=config.store.url, version=__version__, pid=os.getpid())
+    sdnotify.ready(f"ready on {url}")
+
+
+def _warn(config: Config) -> None:
+    for note in config.notes:
+        log.warning("config.note", note=note)
+    for provider in config.providers.values():
+        if provider.api_key is None:
+            fix = "set MULEROUTER_API_KEY" if provider.name == "mulerouter" else "set its api_key"
+            log.warning("provider.no_key", provider=provider.name, fix=fix)
+
+
+def _obey_signals(daemon: Daemon) -> None:
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[object]] = set()
+    asked = threading.Event()
+
+    def end(number: signal.Signals) -> None:
+        if asked.is_set():
+            os._exit(128 + number)  # the second signal: now. The store needs no goodbye.
+        asked.set()
+        log.info("daemon.stopping", signal=number.name)
+        sdnotify.stopping("finishing what is under way")
+        _exit_at_last(STOP_LIMIT_S)
+        daemon.stop()
+
+    def reload() -> None:
+        task: asyncio.Task[object] = loop.create_task(daemon.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end, number)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+def _exit_at_last(after_s: float) -> None:
+    """A thread that hangs (a disk that does not answer) must not keep a stopped daemon alive."""
+    timer = threading.Timer(after_s, os._exit, [1])
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,93 @@
+"""What systemd and its service say to each other: readiness, the watchdog, sockets handed over.
+
+Own code, because the protocol is one datagram, and the small package for it loses what is not Latin-1.
+Without systemd (no ``NOTIFY_SOCKET``) everything here does nothing.
+"""
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Mapping, MutableMapping
+
+_FIRST_FD = 3
+_SEND_TIMEOUT_S = 1.0  # a manager that does not read must not hold the event loop
+
+
+def notify(*fields: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Send one datagram of ``NAME=value`` fields; False when nobody took it. Never raises."""
+    address = environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):  # unset, or vsock: of a virtual machine
+        return False
+    if address.startswith("@"):  # an abstract socket
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(_SEND_TIMEOUT_S)
+            sender.connect(address)
+            sender.sendall("\n".join(fields).encode(errors="replace"))
+    except (OSError, ValueError):  # ValueError: a NUL inside the path
+        return False
+    return True
+
+
+def ready(status: str, *, environ: Mapping[str, str] = os.environ) -> bool:
+    """Say that the start, or a reload, is done."""
+    return notify("READY=1", _status(status), environ=environ)
+
+
+def status(text: str, *, environ: Mapping[str, str] = os.environ) -> bool:
+    """Say in one line how things stand, for ``systemctl status``."""
+    return notify(_status(text), environ=environ)
+
+
+def reloading(*, environ: Mapping[str, str] = os.environ) -> bool:
+    """Say that a reload begins; ``ready`` ends it. Type=notify-reload insists on the clock field."""
+    now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
+    return notify("RELOADING=1", f"MONOTONIC_USEC={now_us}", environ=environ)
+
+
+def stopping(status: str, *, environ: Mapping[str, str] = os.environ) -> bool:
+    """Say that the stop begins."""
+    return notify("STOPPING=1", _status(status), environ=environ)
+
+
+def watchdog(*, environ: Mapping[str, str] = os.environ) -> bool:
+    """Say that the daemon makes progress."""
+    return notify("WATCHDOG=1", environ=environ)
+
+
+def watchdog_interval_s(environ: Mapping[str, str] = os.environ) -> float | None:
+    """Seconds between two ``watchdog`` calls, half of what is allowed; None when nobody watches us."""
+    allowed_us = environ.get("WATCHDOG_USEC", "")
+    if not _is_number(allowed_us) or int(allowed_us) == 0:
+        return None
+    if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    return int(allowed_us) / 2_000_000
+
+
+def listen_fds(environ: MutableMapping[str, str] = os.environ) -> list[socket.socket]:
+    """Take the sockets that were handed over to this process, and forget them in the environment.
+
+    What is no socket is left alone. They are made non-blocking and are not inherited by children.
+    """
+    pid, count, _names = (environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"))
+    if pid != str(os.getpid()) or not _is_number(count):
+        return []
+    taken: list[socket.socket] = []
+    for fd in range(_FIRST_FD, _FIRST_FD + int(count)):
+        with contextlib.suppress(OSError):
+            os.set_inheritable(fd, False)
+            handed = socket.socket(fileno=fd)
+            handed.setblocking(False)
+            taken.append(handed)
+    return taken
+
+
+def _status(text: str) -> str:
+    return "STATUS=" + " ".join(text.split())  # a line break would begin a field of its own
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20

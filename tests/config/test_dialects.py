@@ -1,0 +1,115 @@
+"""A provider that speaks otherwise is described by keys, and what cannot work is refused before the start."""
+
+import pytest
+
+from notifier.config.model import Provider
+from notifier.core.dialect import MULEROUTER_WORDS, Dialect
+from tests.config.conftest import Read, Refuse
+
+
+def test_a_provider_may_speak_in_every_way_otherwise(read: Read) -> None:
+    config = read(
+        """
+        [providers.runway]
+        base_url = "https://api.dev.runwayml.com"
+        task_path = "/v1/tasks/{task_id}"
+        auth_header = "X-Key"
+        auth_value = "Key {key}"
+        headers = { X-Runway-Version = "2024-11-06", Accept = "application/json" }
+        status = "status"
+        id = "id"
+        created_at = "createdAt"
+        finished_at = ""
+        outputs = "output"
+        error_code = "failureCode"
+        error_title = "failure"
+        error_detail = ""
+        words.completed = ["SUCCEEDED"]
+        words.running = ["PENDING", "THROTTLED", "RUNNING"]
+        """
+    )
+    assert config.providers["runway"].dialect == Dialect(
+        task_path="/v1/tasks/{task_id}",
+        auth_header="X-Key",
+        auth_value="Key {key}",
+        headers={"x-runway-version": "2024-11-06", "accept": "application/json"},
+        status="status",
+        id="id",
+        created_at="createdAt",
+        finished_at="",
+        outputs="output",
+        error_code="failureCode",
+        error_title="failure",
+        error_detail="",
+        words={
+            **MULEROUTER_WORDS,
+            "completed": ("SUCCEEDED",),
+            "running": ("PENDING", "THROTTLED", "RUNNING"),
+        },
+    )
+    assert config.providers["mulerouter"] == Provider()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{api_path}/{task_id}",
+        "{task_id}",
+        "/v1/tasks/{task_id}",
+        "/status?id={task_id}",
+        "/{api_path}/x/{task_id}/s",
+    ],
+)
+def test_a_task_path_may_be_any_end_of_a_url(read: Read, path: str) -> None:
+    assert (
+        read(f"[providers.mulerouter]\ntask_path = '{path}'").providers["mulerouter"].dialect.task_path
+        == path
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("task_path = '/v1/tasks'", "must hold {task_id}"),
+        (
+            "task_path = '/{task_idd}'",
+            'no other places than {api_path} and {task_id}; did you mean "task_id"?',
+        ),
+        ("task_path = '/{task_id}/{x}'", "no other places than {api_path} and {task_id}"),
+        ("task_path = '/{task_id}/{'", "must hold braces only around"),
+        ("task_path = '/{task_id}#x'", "must be a path that a URL can end in: "),
+        ("task_path = '/{task_id} x'", "must be a path that a URL can end in: "),
+        ("task_path = '/../{task_id}'", "must be a path that a URL can end in: "),
+        ("task_path = 3", "must be text, not a number"),
+        ("auth_header = 'X Key'", "cannot be sent: "),
+        ("auth_header = 'Host'", "cannot be sent: "),
+        ("auth_value = 'Bearer'", "must hold {key}"),
+        ("auth_value = 'Schlüssel {key}'", "cannot be sent: "),
+        ("headers = 'x'", "must be a table such as"),
+        ("headers = { X = 1 }", "must hold text only"),
+        ("headers = { 'X Y' = 'a' }", "cannot be sent: "),
+        ('headers = { X = "a\\r\\nY: b" }', "cannot be sent: "),
+        ("headers = { Content-Type = 'a' }", "cannot be sent: "),
+        ("headers = { X-A = 'a', x-a = 'a' }", "cannot be sent: "),
+        ("headers = { authorization = 'canary' }", "must not hold keys"),
+        ("headers = { X-Mine = 'a' }\nauth_header = 'x-mine'", "holds the header of the key too"),
+        ("status = ''", "must not be empty"),
+        ("status = 'a..b'", "must be a JMESPath expression (jmespath.org): "),
+        ("outputs = 'nope(@)['", "must be a JMESPath expression (jmespath.org): "),
+        (f"id = '{'a.' * 600}a'", "must be a JMESPath expression of at most 1000 characters"),
+        (f"id = '{'(' * 900}'", "must be a JMESPath expression (jmespath.org): "),
+        ("error_code = ['a']", "must be text, not a list"),
+        ("words = ['done']", "must be a table: [providers.mulerouter.words]"),
+        ("words.done = ['a']", "words.done: unknown key"),
+        ("words.complete = ['a']", 'unknown key; did you mean "completed"?'),
+        ("words.completed = 'done'", 'must be a list such as ["done"]'),
+        ("words.completed = ['']", "must not be empty"),
+        ("words.completed = ['Failed']", 'words.completed: "failed" stands in completed and in failed'),
+        ("words.failed = ['Succeeded']", 'words.failed: "Succeeded" stands in completed and in failed'),
+    ],
+)
+def test_a_dialect_that_cannot_work_is_refused(refuse: Refuse, line: str, fault: str) -> None:
+    [told] = refuse(f"[providers.mulerouter]\n{line}")
+    assert fault in told
+    assert "canary" not in told
+    assert told.startswith("config.toml:2: providers.mulerouter.")

@@ -1,0 +1,52 @@
+"""The systemd unit starts what there is, by names that exist. (It is run for real elsewhere.)"""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from notifier.config.read import load
+from notifier.core.secret import Secret
+
+UNIT = (Path(__file__).parents[2] / "systemd" / "notifier.service").read_text()
+
+
+def values(directive: str) -> list[str]:
+    return re.findall(rf"^{directive}=(.*)$", UNIT, re.MULTILINE)
+
+
+def test_the_unit_starts_the_daemon_and_waits_for_its_word() -> None:
+    [start] = values("ExecStart")
+    [reload] = values("ExecReload")
+    assert start.split()[0].endswith("/bin/notifier")
+    assert (start.split()[1:], reload.split()) == (["run"], [start.split()[0], "reload"])
+    assert values("Type") == ["notify"]  # notify-reload is unknown to systemd 252
+    assert "78" in values("RestartPreventExitStatus")[0].split()
+
+
+def test_the_variables_and_credentials_of_the_unit_are_understood(tmp_path: Path) -> None:
+    credentials = [value.partition(":")[0] for value in values("LoadCredential")]
+    for name in credentials:
+        (tmp_path / name).write_text(f"value-of-{name}\n")
+        (tmp_path / name).chmod(0o400)
+    environ = dict(pair.split("=", 1) for value in values("Environment") for pair in shlex.split(value))
+    config = load(None, {**environ, "CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert config.providers["mulerouter"].api_key == Secret("value-of-mulerouter-api-key")
+    assert credentials == re.findall(r'credential = "([^"]+)"', " ".join(environ.values()))
+
+
+def test_the_database_lies_in_the_folder_that_is_kept() -> None:
+    [directory] = values("StateDirectory")
+    assert values("WorkingDirectory") == [f"%S/{directory}"]
+    assert not Path(load(None, {}).store.url).is_absolute()
+
+
+SELF_EVIDENT = {"Description", "WantedBy", "RestartSec", "Restart", "StartLimitBurst", "ExecStart"}
+
+
+@pytest.mark.parametrize("group", re.split(r"\n(?=\[|# -- )", UNIT)[1:])
+def test_every_group_of_directives_gives_its_reason(group: str) -> None:
+    directives = [line for line in group.splitlines() if re.match(r"[A-Z]\w*=", line)]
+    named = {line.partition("=")[0] for line in directives}
+    assert not directives or "# " in group or named <= SELF_EVIDENT

@@ -1,0 +1,58 @@
+"""The socket of the local API."""
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from notifier.daemon.listener import ListenerUnusable, address_of, bind
+
+
+def test_a_tcp_address_is_bound_and_named_as_a_client_writes_it() -> None:
+    """Port 0 takes a free one, and the address says which."""
+    with bind("127.0.0.1:0") as bound:
+        assert address_of(bound) == f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+def test_a_taken_port_says_so_and_names_the_fix() -> None:
+    """Exit 78, the cause and what to do, in words."""
+    with bind("127.0.0.1:0") as bound:
+        port = bound.getsockname()[1]
+        with pytest.raises(
+            ListenerUnusable, match=r"cannot listen on 127\.0\.0\.1:\d+: Address already in use"
+        ) as caught:
+            bind(f"127.0.0.1:{port}")
+    assert "server.listen" in caught.value.fix
+    assert caught.value.exit_status == 78
+
+
+def test_a_unix_socket_is_for_its_group_at_most(tmp_path: Path) -> None:
+    """Mode 0660, whatever the umask."""
+    path = tmp_path / "n.sock"
+    with bind(f"unix:{path}") as bound:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        assert address_of(bound) == f"unix:{path}"
+
+
+def test_a_dead_socket_is_replaced_and_a_living_one_is_not(tmp_path: Path) -> None:
+    """What a killed daemon left behind is no obstacle; what another one serves is."""
+    path = tmp_path / "n.sock"
+    bind(f"unix:{path}").close()
+    with bind(f"unix:{path}"), pytest.raises(ListenerUnusable):
+        bind(f"unix:{path}")
+
+
+def test_a_file_in_the_place_of_the_socket_is_left_alone(tmp_path: Path) -> None:
+    """Only sockets are removed."""
+    path = tmp_path / "precious"
+    path.write_text("data")
+    with pytest.raises(ListenerUnusable):
+        bind(f"unix:{path}")
+    assert path.read_text() == "data"
+
+
+def test_a_failed_bind_leaves_no_socket_open() -> None:
+    """Unclosed sockets warn, and warnings are errors here."""
+    with pytest.raises(ListenerUnusable), socket.socket():
+        bind("unix:/nonexistent/directory/n.sock")

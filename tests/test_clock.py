@@ -1,0 +1,79 @@
+"""The real clock flows from the wall time at start and follows a step only when told to."""
+
+from notifier.clock import SystemClock, elapsed_ms, wall_ms
+from notifier.ports import Clock, Wire
+from tests.fakes import NOON, FakeClock, FakeWire
+
+HOUR = 3_600_000
+
+
+class Machine:
+    """A wall clock that can be set and an elapsed time that only flows."""
+
+    def __init__(self) -> None:
+        self.wall = NOON
+        self.elapsed = 5_000
+
+    def flow(self, ms: int) -> None:
+        self.wall += ms
+        self.elapsed += ms
+
+    def clock(self, at_least: int = 0) -> SystemClock:
+        return SystemClock(at_least, wall=lambda: self.wall, elapsed=lambda: self.elapsed)
+
+
+def test_the_clock_starts_at_the_wall_time_and_flows_with_it() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    assert clock.now() == NOON
+    machine.flow(1_234)
+    assert (clock.now(), clock.drift_ms()) == (NOON + 1_234, 0)
+
+
+def test_a_stepped_wall_clock_changes_nothing_until_it_is_adopted() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    before = clock.monotonic()
+    for step in (HOUR, -2 * HOUR):
+        machine.wall += step
+        assert (clock.now(), clock.drift_ms()) == (machine.wall - step, step)
+        clock.adopt(clock.drift_ms())
+        assert (clock.now(), clock.drift_ms()) == (machine.wall, 0)
+    assert clock.monotonic() == before
+
+
+def test_a_suspended_hour_counts_as_an_hour() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.flow(8 * HOUR)  # BOOTTIME flows while the machine sleeps, as the wall clock does
+    assert (clock.now(), clock.drift_ms()) == (NOON + 8 * HOUR, 0)
+
+
+def test_the_clock_starts_no_earlier_than_what_has_been() -> None:
+    machine = Machine()
+    assert machine.clock(at_least=NOON + HOUR).now() == NOON + HOUR
+    assert machine.clock(at_least=NOON + HOUR).drift_ms() == -HOUR
+    assert machine.clock(at_least=NOON - HOUR).now() == NOON
+
+
+def test_this_machines_clock_is_the_real_one() -> None:
+    earliest, began = wall_ms(), elapsed_ms()
+    clock = SystemClock()
+    first, second = clock.now(), clock.now()
+    assert earliest - 1 <= first <= second <= wall_ms() + 1
+    assert began / 1_000 <= clock.monotonic() <= elapsed_ms() / 1_000
+    assert abs(clock.drift_ms()) < 1_000
+
+
+def test_the_real_and_the_fake_ones_fit_the_ports() -> None:
+    clocks: list[Clock] = [SystemClock(), FakeClock()]
+    wires: list[Wire] = [FakeWire()]
+    assert clocks
+    assert wires
+
+
+def test_the_fake_clock_moves_only_when_told() -> None:
+    clock = FakeClock(NOON)
+    assert (clock.advance(50), clock.monotonic()) == (NOON + 50, 0.05)
+    clock.step(-HOUR)
+    assert (clock.now(), clock.monotonic()) == (NOON + 50 - HOUR, 0.05)

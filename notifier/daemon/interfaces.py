@@ -21,7 +21,7 @@ def own_addresses(bound: socket.socket) -> frozenset[tuple[str, int]]:
     if isinstance(name, str):
         return frozenset()
     host, port = str(name[0]), int(name[1])
-    if host not in ("0.0.0.0", "::"):
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         return frozenset({(host, port)})
     return frozenset((address, port) for address in {host, *_ipv4(), *_ipv6()})
 

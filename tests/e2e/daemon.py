@@ -1,0 +1,114 @@
+"""The real command as a process, for tests that kill it."""
+
+import asyncio
+import json
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+KEY = "sk-mr-e2e-canary-0123456789"
+API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates for each client is slow, and nothing here speaks TLS
+
+
+class DaemonProcess:
+    """`notifier run` in a folder of its own. ``lines`` are the log events of all its lives."""
+
+    def __init__(self, folder: Path, *, upstream_url: str, **settings: str) -> None:
+        self.folder = folder
+        self.url = ""
+        self.lines: list[dict[str, Any]] = []
+        self._environ = _environ(folder, upstream_url, settings)
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "notifier.db"
+
+    @property
+    def secret(self) -> str:
+        return (self.folder / "notifier.secret").read_text().strip()
+
+    async def start(self) -> None:
+        """Start it and wait until it says that it is ready."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "notifier", "run",
+            env=self._environ, cwd=self.folder, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        self.url = ""
+        is_ready = asyncio.Event()
+        self._reading = asyncio.create_task(self._read(is_ready))
+        ready = asyncio.create_task(is_ready.wait())
+        await asyncio.wait({ready, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        assert self.url, f"the daemon did not get ready: {self.lines[-5:]}"
+
+    async def kill(self) -> None:
+        """`kill -9`."""
+        await self.end(signal.SIGKILL)
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end."""
+        assert self._process is not None
+        assert self._reading is not None
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        status = await self._process.wait()
+        await self._reading
+        return status
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal that is no end."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def until(self, event: str) -> dict[str, Any]:
+        """Wait for a log event."""
+        while not (found := [line for line in self.lines if line["event"] == event]):
+            await asyncio.sleep(0.02)
+        return found[-1]
+
+    async def register(self, task_id: str, callback_url: str, **more: object) -> dict[str, Any]:
+        body = {"api_path": API_PATH, "task_id": task_id, "callback_url": callback_url, **more}
+        async with httpx.AsyncClient(trust_env=False, timeout=20, verify=_NO_TLS) as client:
+            reply = await client.post(f"{self.url}/v1/watches", json=body)
+        assert reply.status_code in (200, 201), reply.text
+        answer: dict[str, Any] = reply.json()
+        return answer
+
+    async def _read(self, is_ready: asyncio.Event) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async for raw in self._process.stdout:
+            line = json.loads(raw)
+            self.lines.append(line)
+            if line["event"] == "daemon.ready":
+                self.url = line["url"]
+                is_ready.set()
+
+
+def _environ(folder: Path, upstream_url: str, settings: Mapping[str, str]) -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("NOTIFIER_", "MULEROUTER_"))
+    }
+    given = {f"NOTIFIER_{name.upper()}": value for name, value in settings.items()}
+    return {
+        **kept,
+        "HOME": str(folder),
+        "MULEROUTER_API_KEY": KEY,
+        "MULEROUTER_BASE_URL": upstream_url,
+        "NOTIFIER_SERVER__LISTEN": "127.0.0.1:0",
+        "NOTIFIER_POLLING__FIRST_AFTER": "200ms",
+        "NOTIFIER_POLLING__MIN_INTERVAL": "200ms",
+        "NOTIFIER_PROVIDERS__MULEROUTER__MAX_RATE": "1000/s",
+        "NOTIFIER_LOG__FORMAT": "json",
+        **given,
+    }

@@ -1,0 +1,144 @@
+"""Start, stop, reload and refusal of the real command."""
+
+import asyncio
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from notifier.simulator.script import Script
+from notifier.simulator.serving import serve
+from notifier.simulator.upstream import Upstream
+from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
+from tests.e2e.ledger import Ledger
+
+pytestmark = pytest.mark.e2e
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+async def daemon(tmp_path: Path) -> AsyncIterator[DaemonProcess]:
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    await daemon.start()
+    yield daemon
+    await daemon.end()
+
+
+def refusal_of(daemon: DaemonProcess) -> subprocess.CompletedProcess[str]:
+    """Start the command again with the same settings and have it refuse."""
+    return subprocess.run(
+        [sys.executable, "-m", "notifier", "run"],
+        env=daemon._environ, cwd=daemon.folder, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+
+async def test_sigterm_ends_it_with_0(daemon: DaemonProcess) -> None:
+    """It says that it stops, closes the store and leaves no write-ahead log behind."""
+    assert await daemon.end(signal.SIGTERM) == 0
+    assert [line["event"] for line in daemon.lines][-2:] == ["daemon.stopping", "daemon.stopped"]
+    assert not daemon.database.with_name("notifier.db-wal").exists()
+
+
+async def test_a_stop_lets_the_delivery_under_way_end(tmp_path: Path) -> None:
+    """The receiver answers after the signal; the answer is recorded, and nothing is sent twice."""
+    ledger, upstream = Ledger(), Upstream(key=KEY)
+    ledger.hold = hold = asyncio.Event()
+    async with serve(upstream) as upstream_url, serve(ledger.app) as receiver_url:
+        daemon = DaemonProcess(tmp_path, upstream_url=upstream_url)
+        await daemon.start()
+        ledger.secret = daemon.secret
+        task = upstream.add(API_PATH, Script(duration_s=0.1))
+        await daemon.register(task.task_id, f"{receiver_url}/hook")
+        await ledger.changed.wait()
+        ending = asyncio.create_task(daemon.end())
+        await daemon.until("daemon.stopping")
+        hold.set()
+        assert await ending == 0
+    with sqlite3.connect(daemon.database) as connection:
+        assert connection.execute("SELECT state FROM deliveries").fetchall() == [("delivered",)]
+    connection.close()
+
+
+async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    """A delivery that hangs holds up the first signal, not the second; it comes again at the next start."""
+    ledger, upstream = Ledger(), Upstream(key=KEY)
+    ledger.hold = hold = asyncio.Event()
+    async with serve(upstream) as upstream_url, serve(ledger.app) as receiver_url:
+        daemon = DaemonProcess(tmp_path, upstream_url=upstream_url)
+        await daemon.start()
+        ledger.secret = daemon.secret
+        task = upstream.add(API_PATH, Script(duration_s=0.1))
+        await daemon.register(task.task_id, f"{receiver_url}/hook")
+        await ledger.changed.wait()
+        daemon.signal(signal.SIGTERM)
+        await daemon.until("daemon.stopping")
+        assert await daemon.end(signal.SIGTERM) == 128 + signal.SIGTERM
+        ledger.hold = None
+        hold.set()
+
+
+async def test_a_second_daemon_on_the_same_database_is_refused(daemon: DaemonProcess) -> None:
+    """Exit 75, naming who holds it."""
+    refused = refusal_of(daemon)
+    assert refused.returncode == 75
+    assert str(daemon.lines[-1]["pid"]) in refused.stderr + refused.stdout
+
+
+@pytest.mark.parametrize("content", [b"just text, no database", b"SQLite format 3\x00" + b"\xff" * 200])
+async def test_a_file_that_is_not_ours_is_refused_untouched(tmp_path: Path, content: bytes) -> None:
+    """Exit 78, and not a byte has changed."""
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    daemon.database.write_bytes(content)
+    refused = refusal_of(daemon)
+    assert refused.returncode == 78
+    assert daemon.database.read_bytes() == content
+
+
+async def test_a_newer_database_is_refused_untouched(tmp_path: Path) -> None:
+    """Exit 78 in words: a newer version of notifier made it."""
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    await daemon.start()
+    await daemon.end()
+    with sqlite3.connect(daemon.database) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    before = daemon.database.read_bytes()
+    refused = refusal_of(daemon)
+    assert refused.returncode == 78
+    assert "newer" in refused.stderr
+    assert daemon.database.read_bytes() == before
+
+
+async def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    """Exit 78 with cause and fix."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        daemon = DaemonProcess(tmp_path, upstream_url=NOBODY, server__listen=listen)
+        refused = refusal_of(daemon)
+    assert refused.returncode == 78
+    assert f"cannot listen on {listen}" in refused.stderr
+    assert "server.listen" in refused.stderr
+
+
+async def test_sighup_reads_the_configuration_again_and_keeps_the_old_one_if_it_is_bad(
+    tmp_path: Path,
+) -> None:
+    """A bad file changes nothing and is told; a good one holds from then on."""
+    file = tmp_path / "config.toml"
+    file.write_text('[log]\nlevel = "info"\n')
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    await daemon.start()
+    file.write_text('[log]\nlevle = "debug"\n')
+    daemon.signal(signal.SIGHUP)
+    refused = await daemon.until("config.refused")
+    assert "level" in str(refused["faults"])
+    file.write_text('[log]\nlevel = "debug"\n')
+    daemon.signal(signal.SIGHUP)
+    await daemon.until("config.reloaded")
+    assert await daemon.end() == 0

@@ -1,0 +1,196 @@
+"""The command listen: a receiver on this machine, to see callbacks arrive."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.output import painted, safe, say, short_time, tell, tell_json
+from notifier.cli.receiver import Manners, Received, Receiver, as_json, event_of
+from notifier.clock import wall_ms
+from notifier.core.instants import to_text
+from notifier.core.secret import Secret
+from notifier.core.signature import BadSecret, key_of
+from notifier.daemon.signing import keep_secret, secret_path
+from notifier.errors import NotifierError
+
+
+class NoSecret(NotifierError):
+    """There is nothing to verify callbacks with."""
+
+    code = "no_secret"
+    exit_status = 78
+
+
+class CannotListen(NotifierError):
+    """The port cannot be had."""
+
+    code = "cannot_listen"
+    exit_status = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What to verify with, and where it is from."""
+
+    secrets: tuple[Secret, ...]
+    origin: str
+
+
+@click.command(
+    "listen",
+    short_help="Receive, verify and print callbacks.",
+    epilog=example("notifier listen --port 9001", "notifier listen --json --count 1 --fail 2"),
+)
+@click.option("--port", type=click.IntRange(0, 65_535), default=9001, show_default=True, help="0 = any.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--secret", "texts", metavar="whsec_…", multiple=True, help="Verify with this; repeatable.")
+@click.option(
+    "--secret-file", type=click.Path(path_type=Path), metavar="PATH", help="Verify with its content."
+)
+@click.option("--fail", type=click.IntRange(0), default=0, metavar="N", help="Answer 503 to the first N.")
+@click.option(
+    "--status", type=click.IntRange(200, 599), default=204, show_default=True, help="Answer to verified ones."
+)
+@click.option("--count", type=click.IntRange(1), metavar="N", help="End after N verified callbacks.")
+@shared("--url", "--token")
+@pass_given
+def listen(
+    given: Given,
+    *,
+    port: int,
+    host: str,
+    texts: tuple[str, ...],
+    secret_file: Path | None,
+    fail: int,
+    status: int,
+    count: int | None,
+) -> int:
+    """Receive callbacks on any path, verify and print them.
+
+    Without --secret and --secret-file they are verified with what the daemon of this configuration
+    signs with. What is verified is answered 204, all else 401. Ends with 0 on Ctrl-C, or after --count
+    callbacks; with 1 if it was to receive more.
+    """
+    receiving = _receive(
+        (host, port),
+        _keys(given, texts, secret_file),
+        Manners(status, fail),
+        count=count,
+        tell_one=_tell_json_line if given.is_json else _tell_lines,
+    )
+    accepted = asyncio.run(receiving)
+    return 0 if count is None or accepted >= count else 1
+
+
+async def _receive(
+    where: tuple[str, int],
+    keys: Keys,
+    manners: Manners,
+    *,
+    count: int | None,
+    tell_one: Callable[[Received], None],
+) -> int:
+    """Serve until a signal, the count or a reader that is gone; returns how many were accepted."""
+    from notifier.simulator.serving import serve  # noqa: PLC0415 - a web server; other commands need none
+
+    ended = asyncio.Event()
+    accepted = 0
+
+    def count_one(number: int) -> None:
+        nonlocal accepted
+        accepted = number
+        if number == count:
+            ended.set()
+
+    receiver = Receiver(
+        keys.secrets, manners, now=wall_ms, tell=tell_one, on_accepted=count_one, on_unread=ended.set
+    )
+    try:
+        async with serve(receiver, *where) as base_url:
+            _end_on_signals(ended)
+            say(f"listening on {base_url}, any path; verifying with {safe(keys.origin)}; Ctrl-C ends")
+            await ended.wait()
+    except OSError as fault:
+        cause = f"cannot listen on {where[0]}:{where[1]}: {fault.strerror or fault}"
+        raise CannotListen(cause, "give another --port or --host") from fault
+    return accepted
+
+
+def _end_on_signals(ended: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+
+
+def _keys(given: Given, texts: tuple[str, ...], file: Path | None) -> Keys:
+    if texts or file is not None:
+        named = [Secret(text) for text in texts] + ([] if file is None else [_in_file(file)])
+        return Keys(_checked(named), "the given secret")
+    config = given.load()
+    if config.callbacks.secrets:
+        return Keys(config.callbacks.secrets, "callbacks.secrets")
+    path = secret_path(config.store.url)
+    if not _is_file(path):
+        raise NoSecret(
+            f"there is no signing secret at {path}",
+            "the daemon makes it at its first start (`notifier run`); or give --secret or --secret-file",
+        )
+    return Keys((keep_secret(path)[0],), str(path))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as fault:
+        raise NoSecret(
+            f"{path} cannot be read: {fault.strerror}", "give --secret or --secret-file"
+        ) from fault
+
+
+def _in_file(file: Path) -> Secret:
+    try:
+        return Secret(file.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as fault:
+        said = fault.strerror if isinstance(fault, OSError) else "it is not text"
+        raise NoSecret(f"{file} cannot be read: {said}", "name a file that holds whsec_…") from fault
+
+
+def _checked(secrets: list[Secret]) -> tuple[Secret, ...]:
+    for secret in secrets:
+        try:
+            key_of(secret)
+        except BadSecret as wrong:
+            raise click.UsageError(str(wrong)) from None
+    return tuple(secrets)
+
+
+def _tell_json_line(received: Received) -> None:
+    tell_json(as_json(received, to_text(received.at)))
+
+
+def _tell_lines(received: Received) -> None:
+    event = event_of(received.body)
+    trust = "verified" if received.reason is None else f"NOT VERIFIED: {received.reason}"
+    told = [
+        short_time(to_text(received.at)),
+        safe(event.type) or "(no event)",
+        safe(event.data.task_id),
+        painted(safe(event.data.status)),
+        safe(trust),
+        *_repeat(received),
+        f"answered {received.answered}",
+    ]
+    tell("  ".join(part for part in told if part))
+    for url in event.data.outputs:
+        tell(f"  {safe(url)}")
+
+
+def _repeat(received: Received) -> list[str]:
+    number = received.headers.get("notifier-attempt", "1")
+    duplicate = ["maybe a duplicate"] if received.headers.get("notifier-maybe-duplicate") == "1" else []
+    return duplicate if number == "1" else [f"attempt {safe(number)}", *duplicate]

@@ -1,0 +1,156 @@
+"""What all commands share: options that may stand before or after the command, and what follows from them."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from notifier.cli.client import Address, Api, address_of, parse_address
+from notifier.config.model import Config
+from notifier.core.instants import BadDuration, parse_duration
+from notifier.errors import NotifierError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_META = "notifier.cli"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The shared options of one call, wherever they stood, and the environment."""
+
+    url: str | None = None
+    token: str | None = None
+    config: str | None = None
+    is_json: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def config_file(self) -> Path | None:
+        """The configuration file of this call; None where defaults apply."""
+        from notifier.config.read import find_file  # noqa: PLC0415 - most commands do without it
+
+        return find_file(self.config, self.environ)
+
+    def load(self) -> Config:
+        """Read the configuration; raises BadConfig with all its faults."""
+        from notifier.config.read import load  # noqa: PLC0415 - most commands do without it
+
+        return load(self.config_file(), self.environ)
+
+    def api(self) -> Api:
+        """The daemon that is meant: --url, else NOTIFIER_URL, else the configuration's."""
+        named = self.url or self.environ.get("NOTIFIER_URL") or None
+        token = self.token or self.environ.get("NOTIFIER_TOKEN") or None
+        config = None if named and token else self._config_beside(named)
+        if token is None and config is not None and config.server.tokens:
+            token = config.server.tokens[0].reveal()
+        if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
+            raise click.UsageError("the token has signs that cannot stand in a header")
+        return Api(_address(named, config), token)
+
+    def _config_beside(self, named: str | None) -> Config | None:
+        try:
+            return self.load()
+        except NotifierError:
+            # With an address given, the file is asked for a token only, and its secrets may well be
+            # readable to nobody but the daemon. Whoever names a file means it, though.
+            if named is None or self.config is not None:
+                raise
+            return None
+
+
+def _address(named: str | None, config: Config | None) -> Address:
+    try:
+        return parse_address(named) if named else address_of(config.server.listen if config else "")
+    except ValueError as wrong:
+        raise click.UsageError(f"{named or 'server.listen'!r}: {wrong}") from None
+
+
+def shared(*hidden: str) -> Callable[[F], F]:
+    """Give a command the shared options; those it has no use for are taken but not listed."""
+
+    def add(command: F) -> F:
+        for name, help_text in (
+            ("--json", "Answer in JSON."),
+            ("--config", "The configuration file."),
+            ("--token", "Bearer token for the daemon [NOTIFIER_TOKEN]."),
+            ("--url", "The daemon: http://host:port or unix:/path [NOTIFIER_URL]."),
+        ):
+            command = click.option(
+                name,
+                is_flag=name == "--json",
+                metavar={"--config": "PATH", "--token": "TOKEN", "--url": "URL"}.get(name),
+                help=help_text,
+                hidden=name in hidden,
+                expose_value=False,
+                callback=_keep,
+            )(command)
+        return command
+
+    return add
+
+
+def pass_given(command: Callable[Concatenate[Given, P], R]) -> Callable[P, R]:
+    """Hand a command the shared options as its first argument."""
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return command(Given(**click.get_current_context().meta.get(_META, {})), *args, **kwargs)
+
+    call.__doc__ = command.__doc__
+    call.__name__ = getattr(command, "__name__", "command")
+    return call
+
+
+def example(*lines: str) -> str:
+    """What stands below a command's help."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+class Id(click.ParamType[str]):
+    """An id of ours; it goes into a path, so nothing else may. ``hint`` says how to find one."""
+
+    def __init__(self, name: str, prefix: str, hint: str) -> None:
+        self.name = name
+        self._prefix = prefix
+        self._hint = hint
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take it as it is, or say what it looks like."""
+        if not re.fullmatch(rf"{self._prefix}[A-Za-z0-9_-]{{1,80}}", value):
+            self.fail(f"{value!r} is not the id of a {self.name} ({self._prefix}…); {self._hint}", param, ctx)
+        return value
+
+
+class Duration(click.ParamType[str | float]):
+    """A duration such as 2.5s, 10m or 1h30m, or a number of seconds; handed on as the API takes it."""
+
+    name = "duration"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | float:
+        """Take it as it is if it can be read."""
+        given = float(value) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", str(value)) else value
+        try:
+            parse_duration(given)
+        except BadDuration as wrong:
+            self.fail(str(wrong), param, ctx)
+        return given
+
+
+WATCH_ID = Id("watch", "wch_", "find it with `notifier ls`, or `notifier ls --task-id TASK_ID`")
+DELIVERY_ID = Id("delivery", "dlv_", "find it with `notifier deliveries`")
+DURATION = Duration()
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
+    """Note an option in what the contexts share; the command's own, parsed later, wins over the group's."""
+    if value is not None and value is not False:
+        name = "is_json" if param.name == "json" else param.name
+        ctx.meta.setdefault(_META, {})[name] = value

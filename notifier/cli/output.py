@@ -1,0 +1,248 @@
+"""What a person sees: data on stdout, talk on stderr, nothing that could drive the terminal.
+
+Texts of tasks, providers and receivers come from strangers. Whatever in them is not plain text is shown as
+its escape, in JSON too, where the escape means the same.
+"""
+
+import os
+import re
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import click
+import msgspec
+
+from notifier.cli.client import ApiProblem
+from notifier.clock import wall_ms
+from notifier.config.faults import BadConfig
+from notifier.core.instants import from_text
+from notifier.errors import NotifierError
+
+NARROW = 80
+GAP = "  "
+COLOURS: Mapping[str, str] = {
+    "watching": "cyan",
+    "pending": "cyan",
+    "completed": "green",
+    "delivered": "green",
+    "failed": "red",
+    "dead": "red",
+    "cancelled": "yellow",
+    "expired": "yellow",
+    "lost": "yellow",
+}
+
+# C1 controls and DEL, and what is invisible or turns the direction of writing.
+_UNSAFE_IN_JSON = re.compile(
+    "[\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+_ESCAPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def say(text: str) -> None:
+    """Talk: one line on stderr."""
+    click.echo(text, err=True)
+
+
+def tell(line: str) -> None:
+    """Tell data: one line on stdout. ``line`` is safe already; colours in it pass if it may have them."""
+    click.echo(line, color=is_coloured())
+
+
+def tell_json(raw: bytes) -> None:
+    """Print JSON with the values it came with; spread out for a person, one line for a program."""
+    spread = msgspec.json.format(raw, indent=2 if _is_terminal() else -1)
+    text = _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", spread.decode())
+    click.echo(text.encode())
+
+
+def say_fault(fault: NotifierError) -> None:
+    """Name the code, the cause, each place at fault, and the fix."""
+    if isinstance(fault, BadConfig):
+        say(f"notifier: {fault.code}: the configuration cannot be used")
+        for each in fault.faults:
+            say(f"  {safe(str(each))}")
+        say("  fix: correct that; `notifier check` tells when it is right")
+        return
+    problem = fault.problem if isinstance(fault, ApiProblem) else None
+    say(f"notifier: {safe(problem.code if problem else fault.code)}: {safe(fault.cause)}")
+    for error in problem.errors if problem else ():
+        say(f"  {safe(error.pointer) or '(the whole body)'}: {safe(error.detail)}")
+    if fault.fix:
+        say(f"  fix: {safe(fault.fix)}")
+
+
+def is_coloured() -> bool:
+    """Colour is for terminals, and for people who did not decline it (no-color.org)."""
+    return _is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int:
+    """How many columns there are; 80 where nobody looks."""
+    return max(40, shutil.get_terminal_size((NARROW, 24)).columns) if _is_terminal() else NARROW
+
+
+def safe(text: str) -> str:
+    """Replace what is not plain text by its escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(sign) if unicodedata.category(sign) in _ESCAPED else sign for sign in text)
+
+
+def shorten(text: str, size: int) -> str:
+    """Cut to ``size`` columns, with … for what is missing."""
+    if columns_of(text) <= size:
+        return text
+    kept = ""
+    for sign in text:
+        if columns_of(kept + sign) > size - 1:
+            break
+        kept += sign
+    return kept + "…"
+
+
+def columns_of(text: str) -> int:
+    """How many columns a terminal gives it: signs of East Asia take two, accents none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        for sign in text
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table. ``at_least`` is how far it may be cut; 0 means never.
+
+    A column that would have to be cut further is left out: tables show the most important columns first.
+    """
+
+    title: str
+    at_least: int = 0
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines that fit the terminal, the first one the titles; words of state in their colour.
+
+    A column with nothing in it is left out.
+    """
+    filled = [place for place in range(len(columns)) if any(row[place] for row in rows)]
+    columns = [columns[place] for place in filled]
+    cells = [[safe(row[place]) for place in filled] for row in rows]
+    wanted = [
+        max(columns_of(text) for text in (column.title, *(row[place] for row in cells)))
+        for place, column in enumerate(columns)
+    ]
+    sizes = fit(columns, wanted, width())
+    yield _line([column.title for column in columns], sizes)
+    for row in cells:
+        yield _line(row, sizes)
+
+
+def fit(columns: Sequence[Column], wanted: Sequence[int], total: int) -> list[int]:
+    """Share ``total`` among the columns, from the left; later ones may be left out."""
+    least = [min(column.at_least or want, want) for column, want in zip(columns, wanted, strict=True)]
+    count = len(columns)
+    while count > 1 and sum(least[:count]) + len(GAP) * (count - 1) > total:
+        count -= 1
+    spare = total - sum(least[:count]) - len(GAP) * (count - 1)
+    sizes = []
+    for low, want in zip(least[:count], wanted[:count], strict=True):
+        size = max(1, min(want, low + spare))
+        spare -= size - low
+        sizes.append(size)
+    return sizes
+
+
+def facts(pairs: Sequence[tuple[str, str | Sequence[str]]]) -> Iterator[str]:
+    """Names and values, the values in line and whole: URLs are there to be copied."""
+    indent = max((columns_of(safe(name)) for name, _ in pairs), default=0) + len(GAP)
+    for name, value in pairs:
+        first, *others = [value] if isinstance(value, str) else list(value) or [""]
+        yield (_padded(safe(name), indent) + painted(safe(first))).rstrip()
+        for other in others:
+            yield " " * indent + safe(other)
+
+
+def tree(value: object, indent: str = "") -> Iterator[str]:
+    """Show decoded JSON as an indented list, names in words."""
+    if not isinstance(value, dict):
+        yield indent + safe(_word(value))
+        return
+    for name, inner in value.items():
+        label = indent + safe(str(name).replace("_", " "))
+        if isinstance(inner, dict) and inner:
+            yield f"{label}:"
+            yield from tree(inner, indent + GAP)
+        elif isinstance(inner, list) and inner:
+            yield f"{label}:"
+            yield from _entries(inner, indent + GAP)
+        elif inner not in ({}, []):
+            yield f"{label}: {safe(_word(inner))}"
+
+
+def _entries(values: list[object], indent: str) -> Iterator[str]:
+    for value in values:
+        first, *others = list(tree(value, indent + GAP)) or [indent]
+        yield f"{indent}- {first.strip()}"
+        yield from others
+
+
+def short_time(text: str | None, now: int | None = None) -> str:
+    """The local time of an RFC 3339 instant, as short as it stays clear; anything else as it is."""
+    at = from_text(text)
+    if at is None:
+        return text or ""
+    here, today = _local(at), _local(wall_ms() if now is None else now)
+    if here.date() == today.date():
+        return here.strftime("%H:%M:%S")
+    return here.strftime("%m-%d %H:%M" if here.year == today.year else "%Y-%m-%d %H:%M")
+
+
+def age(text: str | None, now: int | None = None) -> str:
+    """How long ago that was, in its largest unit; nothing for what is to come, or is no instant."""
+    at = from_text(text)
+    seconds = -1 if at is None else ((wall_ms() if now is None else now) - at) // 1_000
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s" if seconds >= 0 else ""
+
+
+def painted(word: str) -> str:
+    """A word of state in its colour, any other as it is."""
+    colour = COLOURS.get(word.rstrip())
+    return click.style(word, fg=colour) if colour is not None and is_coloured() else word
+
+
+def _line(cells: Sequence[str], sizes: Sequence[int]) -> str:
+    shown = [painted(_padded(shorten(text, size), size)) for text, size in zip(cells, sizes, strict=False)]
+    return GAP.join(shown).rstrip()
+
+
+def _padded(text: str, size: int) -> str:
+    return text + " " * (size - columns_of(text))
+
+
+def _escape(sign: str) -> str:
+    code = ord(sign)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _word(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return short_time(value) if isinstance(value, str) else str(value)
+
+
+def _local(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1_000, UTC).astimezone()
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()

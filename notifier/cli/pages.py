@@ -1,0 +1,55 @@
+"""Lists that the daemon hands out in pages, and how far to read them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from notifier.cli.client import Answer, Api
+from notifier.cli.output import say
+
+PAGE = 500  # the most that the daemon gives at once
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Entries as they came, and the cursor to what follows, if anything does."""
+
+    name: str
+    entries: tuple[Answer, ...]
+    next_cursor: str | None
+
+    def json(self) -> bytes:
+        """The same as one answer of the API."""
+        entries = [msgspec.Raw(entry.raw) for entry in self.entries]
+        return msgspec.json.encode({self.name: entries, "next_cursor": self.next_cursor})
+
+    def read(self, kind: type[T]) -> list[T]:
+        """Decode each entry as ``kind``."""
+        return [entry.read(kind) for entry in self.entries]
+
+    def say_rest(self) -> None:
+        """Say that there is nothing, or that there is more."""
+        if not self.entries:
+            say(f"no {self.name}")
+        elif self.next_cursor is not None:
+            say(f"there are more {self.name}; --limit N or --all shows them")
+
+
+def read_list(api: Api, name: str, query: Mapping[str, object], limit: int | None) -> Listing:
+    """Read ``/v1/NAME`` page by page until ``limit`` entries are there, or all of them."""
+    entries: list[Answer] = []
+    cursor: str | None = None
+    while True:
+        size = PAGE if limit is None else min(PAGE, limit - len(entries))
+        page = api.request("GET", f"/v1/{name}", query={**query, "limit": size, "cursor": cursor})
+        parts = page.parts()
+        found = parts[name].read(list[msgspec.Raw]) if name in parts else []
+        entries += [Answer(bytes(raw), page.origin) for raw in found]
+        following = parts["next_cursor"].read(object) if "next_cursor" in parts else None
+        cursor = following if isinstance(following, str) else None
+        if not found or cursor is None or (limit is not None and len(entries) >= limit):
+            return Listing(name, tuple(entries), cursor)

@@ -1,0 +1,168 @@
+"""A receiver of callbacks: verifies, tells of each one, answers. It is what a user's own would look like."""
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from notifier.cli.client import is_json
+from notifier.core.secret import Secret
+from notifier.core.signature import BadSignature, verify
+
+BODY_LIMIT = 64 * 1024 * 1024
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One callback that came in. ``reason`` says why it is not to be trusted, None when it is."""
+
+    at: int
+    headers: Mapping[str, str]
+    body: bytes
+    reason: str | None
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How to answer: ``status`` to what is verified, but 503 to the first ``failures`` callbacks."""
+
+    status: int = 204
+    failures: int = 0
+
+
+class Receiver:
+    """An ASGI application. It hands each callback to ``tell`` before it is answered.
+
+    ``on_accepted`` is called after the answer to a verified one, with how many there were. Where ``tell``
+    finds its reader gone, the callback is not taken and ``on_unread`` is called.
+    """
+
+    def __init__(
+        self,
+        secrets: Sequence[Secret],
+        manners: Manners,
+        *,
+        now: Callable[[], int],
+        tell: Callable[[Received], None],
+        on_accepted: Callable[[int], None] = lambda _: None,
+        on_unread: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._secrets = secrets
+        self._manners = manners
+        self._now = now
+        self._tell = tell
+        self._on_accepted = on_accepted
+        self._on_unread = on_unread
+        self._failures_left = manners.failures
+        self._accepted = 0
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        if scope["method"] != "POST":
+            await _answer(send, 405, [(b"allow", b"POST")])
+            return
+        body = await _whole_body(receive)
+        if body is None:
+            await _answer(send, 413)
+            return
+        now = self._now()
+        headers = _headers(scope["headers"])
+        reason = self._reason(headers, body, now)
+        status, is_accepted = self._answer_to(reason)
+        try:
+            self._tell(Received(now, headers, body, reason, status))
+        except BrokenPipeError:
+            await _answer(send, 503)
+            self._on_unread()
+            return
+        await _answer(send, status)
+        if is_accepted:
+            self._accepted += 1
+            self._on_accepted(self._accepted)
+
+    def _reason(self, headers: Mapping[str, str], body: bytes, now: int) -> str | None:
+        try:
+            verify(self._secrets, headers, body, now=now)
+        except BadSignature as wrong:
+            return str(wrong)
+        return None
+
+    def _answer_to(self, reason: str | None) -> tuple[int, bool]:
+        if self._failures_left > 0:
+            self._failures_left -= 1
+            return 503, False
+        return (self._manners.status, True) if reason is None else (401, False)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The part of a callback's ``data`` that a line tells."""
+
+    task_id: str = ""
+    status: str = ""
+    outputs: list[str] = []
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A callback's body, as far as a line of it goes."""
+
+    type: str = ""
+    data: Outcome = Outcome()
+
+
+def event_of(body: bytes) -> Event:
+    """Read a callback's body; one that is not ours has empty fields."""
+    try:
+        return msgspec.json.decode(body, type=Event)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Event()
+
+
+def as_json(received: Received, at: str) -> bytes:
+    """One callback as an object of JSON: the event as it came, or the bytes where they are no JSON."""
+    headers = received.headers
+    content: dict[str, object] = {"event": msgspec.Raw(received.body)}
+    if not is_json(received.body):
+        content = {"event": None, "body_base64": base64.b64encode(received.body).decode()}
+    return msgspec.json.encode(
+        {
+            "at": at,
+            "verified": received.reason is None,
+            "reason": received.reason,
+            "answered": received.answered,
+            "webhook_id": headers.get("webhook-id"),
+            "attempt": headers.get("notifier-attempt"),
+            "maybe_duplicate": headers.get("notifier-maybe-duplicate") == "1",
+            **content,
+        }
+    )
+
+
+def _headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
+
+
+async def _whole_body(receive: Receive) -> bytes | None:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > BODY_LIMIT:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+async def _answer(send: Send, status: int, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,91 @@
+"""From the command line, or from what the ``mulerouter`` command prints, to registrations."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+import msgspec
+
+from notifier.core.jsontext import decode_strict
+
+STDIN_LIMIT = 16 * 1024 * 1024
+HINT = "it wants what `mulerouter run … --no-wait --json` prints: an object with task_id and api_path"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task at a provider."""
+
+    api_path: str
+    task_id: str
+
+
+def read_tasks(raw: bytes) -> list[Task]:
+    """Read one object, several in a row, or an array of them; UsageError says what is wrong where."""
+    if len(raw) > STDIN_LIMIT:
+        raise click.UsageError(f"standard input is longer than {STDIN_LIMIT >> 20} MiB; {HINT}")
+    try:
+        entries = _entries(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise click.UsageError(f"standard input is not JSON ({raw[:80]!r}); {HINT}") from None
+    if not entries:
+        raise click.UsageError(f"standard input is empty; {HINT}")
+    return [_task(entry, number) for number, entry in enumerate(entries, 1)]
+
+
+def _entries(text: str) -> list[object]:
+    decoder = json.JSONDecoder()
+    entries: list[object] = []
+    rest = text.lstrip()
+    at = len(text) - len(rest)
+    while at < len(text):
+        value, at = decoder.raw_decode(text, at)
+        entries += value if isinstance(value, list) else [value]
+        while text[at : at + 1].isspace():
+            at += 1
+    return entries
+
+
+def _task(entry: object, number: int) -> Task:
+    if not isinstance(entry, dict):
+        raise click.UsageError(f"entry {number} of standard input is no object ({entry!r:.80}); {HINT}")
+    for name in ("task_id", "api_path"):
+        if not isinstance(entry.get(name), str) or not entry[name]:
+            said = f"; it says {entry['error']!r:.200}" if entry.get("error") else ""
+            raise click.UsageError(f"entry {number} of standard input has no {name}{said}; {HINT}")
+    return Task(api_path=entry["api_path"], task_id=entry["task_id"])
+
+
+def read_metadata(text: str | None) -> msgspec.Raw | None:
+    """Check that it is a JSON object, and keep it as it is written: it comes back unchanged."""
+    if text is None:
+        return None
+    try:
+        raw = text.encode()
+        is_object = isinstance(decode_strict(raw), dict)
+    except ValueError as wrong:
+        raise click.UsageError(f"--metadata cannot be read: {wrong}") from None
+    if not is_object:
+        raise click.UsageError("--metadata must be a JSON object, such as '{\"order\": 42}'")
+    return msgspec.Raw(raw)
+
+
+def registration(
+    task: Task,
+    *,
+    urls: Sequence[str],
+    events: Sequence[str],
+    provider: str | None,
+    metadata: msgspec.Raw | None,
+    expire_after: str | float | None,
+) -> dict[str, object]:
+    """The body of ``POST /v1/watches``; what was not given is left to the daemon."""
+    body: dict[str, object] = {"task_id": task.task_id, "api_path": task.api_path}
+    if len(urls) == 1 and not events:
+        body["callback_url"] = urls[0]
+    else:
+        wanted = {"events": list(events)} if events else {}
+        body["callbacks"] = [{"url": url, **wanted} for url in urls]
+    optional = {"provider": provider, "metadata": metadata, "expire_after": expire_after}
+    return body | {name: value for name, value in optional.items() if value is not None}

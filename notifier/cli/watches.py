@@ -1,0 +1,218 @@
+"""The commands about watches: watch, ls, show, wait, stop, resume, poll."""
+
+import math
+import sys
+import time
+
+import click
+
+from notifier.cli.client import Answer, ApiProblem, Refused
+from notifier.cli.options import DURATION, WATCH_ID, Given, example, pass_given, shared
+from notifier.cli.output import facts, painted, safe, say, say_fault, table, tell, tell_json
+from notifier.cli.pages import read_list
+from notifier.cli.registration import STDIN_LIMIT, Task, read_metadata, read_tasks, registration
+from notifier.cli.views import (
+    DELIVERY_COLUMNS,
+    WATCH_COLUMNS,
+    Watch,
+    delivery_row,
+    object_facts,
+    watch_row,
+)
+from notifier.cli.waiting import Waiter
+from notifier.core.instants import parse_duration
+from notifier.core.model import EventType, WatchState
+
+STATES = [each.value for each in WatchState]
+
+
+@click.command(
+    "watch",
+    short_help="Register a task.",
+    epilog=example(
+        "notifier watch /vendors/alibaba/v1/qwen-image-edit-max/generation \\",
+        "    3c90c3cc-0d44-4b50-8888-8dd25736052a --callback http://127.0.0.1:9001/hook",
+        "mulerouter run … --no-wait --json | notifier watch - --callback http://…",
+    ),
+)
+@click.argument("api_path")
+@click.argument("task_id", required=False)
+@click.option(
+    "--callback", "urls", metavar="URL", multiple=True, required=True, help="To be called; repeatable."
+)
+@click.option(
+    "--event",
+    "events",
+    multiple=True,
+    type=click.Choice([each.value for each in EventType]),
+    help="Tell only this event; repeatable.",
+)
+@click.option("--provider", metavar="NAME", help="The provider's name, where there are several.")
+@click.option("--metadata", metavar="JSON", help="An object that comes back with the callback.")
+@click.option("--expire-after", type=DURATION, metavar="D", help="Stop polling after, such as 30m.")
+@shared()
+@pass_given
+def watch(
+    given: Given,
+    *,
+    api_path: str,
+    task_id: str | None,
+    urls: tuple[str, ...],
+    events: tuple[str, ...],
+    provider: str | None,
+    metadata: str | None,
+    expire_after: str | float | None,
+) -> int:
+    """Have a task watched, and URLs called when it ends.
+
+    API_PATH is what the task was submitted to, TASK_ID what the provider answered. A single - reads both from
+    standard input. A task that is watched already is not registered twice; a new URL is added to it.
+    """
+    tasks = _tasks(api_path, task_id)
+    kept = read_metadata(metadata)
+    api = given.api()
+    failures = 0
+    for task in tasks:
+        body = registration(
+            task, urls=urls, events=events, provider=provider, metadata=kept, expire_after=expire_after
+        )
+        try:
+            _tell_watch(given, api.request("POST", "/v1/watches", body=body))
+        except Refused:
+            raise
+        except ApiProblem as problem:
+            if len(tasks) == 1:
+                raise
+            say(f"task {safe(task.task_id)} was not registered:")
+            say_fault(problem)
+            failures += 1
+    return 1 if failures else 0
+
+
+@click.command("ls", short_help="List watches, newest first.", epilog=example("notifier ls --state watching"))
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--provider", metavar="NAME", help="Only those of this provider.")
+@click.option("--task-id", metavar="ID", help="Only those of this task.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
+@click.option("--all", "is_all", is_flag=True, help="All of them.")
+@shared()
+@pass_given
+def ls(
+    given: Given, *, state: str | None, provider: str | None, task_id: str | None, limit: int, is_all: bool
+) -> int:
+    """List watches, newest first."""
+    query = {"state": state, "provider": provider, "task_id": task_id}
+    listing = read_list(given.api(), "watches", query, None if is_all else limit)
+    if given.is_json:
+        tell_json(listing.json())
+        return 0
+    rows = [watch_row(each) for each in listing.read(Watch)]
+    for line in table(WATCH_COLUMNS, rows) if rows else ():
+        tell(line)
+    listing.say_rest()
+    return 0
+
+
+@click.command("show", short_help="Show one watch.", epilog=example("notifier show wch_1…"))
+@click.argument("watch_id", metavar="ID", type=WATCH_ID)
+@shared()
+@pass_given
+def show(given: Given, watch_id: str) -> int:
+    """Show one watch with its deliveries."""
+    answer = given.api().request("GET", f"/v1/watches/{watch_id}")
+    if given.is_json:
+        tell_json(answer.raw)
+        return 0
+    for line in facts(object_facts(answer, apart="deliveries")):
+        tell(line)
+    deliveries = answer.read(Watch).deliveries
+    if deliveries:
+        tell("")
+        for line in table(DELIVERY_COLUMNS, [delivery_row(each) for each in deliveries]):
+            tell(line)
+    return 0
+
+
+@click.command(
+    "wait",
+    short_help="Wait until watches have ended.",
+    epilog=example("notifier wait wch_1… --max-wait 10m && echo completed"),
+)
+@click.argument("watch_ids", metavar="ID...", nargs=-1, required=True, type=WATCH_ID)
+@click.option("--max-wait", type=DURATION, metavar="D", help="Wait no longer than, such as 10m.")
+@shared()
+@pass_given
+def wait(given: Given, watch_ids: tuple[str, ...], max_wait: str | float | None) -> int:
+    """Wait until watches have ended, and print how.
+
+    Ends with 0 if all of them completed, 2 if one still runs when the wait is over, 1 otherwise.
+    """
+    patience_s = math.inf if max_wait is None else parse_duration(max_wait) / 1_000
+    waiter = Waiter(given.api(), time.monotonic() + patience_s)
+    results = []
+    for watch_id in watch_ids:
+        answer = waiter.ended(watch_id)
+        ended = answer.read(Watch)
+        results.append(ended)
+        _tell_watch(given, answer)
+        for url in () if given.is_json else ended.outputs:
+            tell(safe(url))
+    if any(each.is_live for each in results):
+        return 2
+    return 0 if all(each.state == WatchState.COMPLETED for each in results) else 1
+
+
+@click.command("stop", short_help="End a watch without a callback.", epilog=example("notifier stop wch_1…"))
+@click.argument("watch_id", metavar="ID", type=WATCH_ID)
+@shared()
+@pass_given
+def stop(given: Given, watch_id: str) -> int:
+    """End a watch; nobody is called. The task itself goes on at its provider."""
+    _tell_watch(given, given.api().request("DELETE", f"/v1/watches/{watch_id}"))
+    return 0
+
+
+@click.command(
+    "resume",
+    short_help="Go on with an ended watch.",
+    epilog=example("notifier resume wch_1… --expire-after 2h"),
+)
+@click.argument("watch_id", metavar="ID", type=WATCH_ID)
+@click.option("--expire-after", type=DURATION, metavar="D", help="The new deadline, such as 2h.")
+@shared()
+@pass_given
+def resume(given: Given, watch_id: str, expire_after: str | float | None) -> int:
+    """Go on with a watch that is expired, lost or stopped."""
+    body = None if expire_after is None else {"expire_after": expire_after}
+    _tell_watch(given, given.api().request("POST", f"/v1/watches/{watch_id}/resume", body=body))
+    return 0
+
+
+@click.command("poll", short_help="Poll a task now.", epilog=example("notifier poll wch_1…"))
+@click.argument("watch_id", metavar="ID", type=WATCH_ID)
+@shared()
+@pass_given
+def poll(given: Given, watch_id: str) -> int:
+    """Ask the provider for a task at once."""
+    _tell_watch(given, given.api().request("POST", f"/v1/watches/{watch_id}/poll"))
+    return 0
+
+
+def _tasks(api_path: str, task_id: str | None) -> list[Task]:
+    if api_path != "-":
+        if task_id is None:
+            raise click.UsageError("Missing argument 'TASK_ID'; a single - reads tasks from standard input.")
+        return [Task(api_path, task_id)]
+    if task_id is not None:
+        raise click.UsageError("With - the task comes from standard input; leave TASK_ID out.")
+    if sys.stdin.isatty():
+        say("reading from the terminal what the mulerouter command prints; Ctrl-D ends it")
+    return read_tasks(sys.stdin.buffer.read(STDIN_LIMIT + 1))
+
+
+def _tell_watch(given: Given, answer: Answer) -> None:
+    if given.is_json:
+        tell_json(answer.raw)
+        return
+    known = answer.read(Watch)
+    tell(f"{safe(known.id)}  {painted(safe(known.state))}")

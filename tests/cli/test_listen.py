@@ -1,0 +1,256 @@
+"""listen verifies as any receiver would, answers by that, and tells of each callback."""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from notifier.cli.listen import _tell_json_line, _tell_lines
+from notifier.cli.receiver import BODY_LIMIT, Manners, Received, Receiver
+from notifier.clock import wall_ms
+from notifier.core.secret import Secret
+from notifier.core.signature import sign
+from tests.cli.conftest import Run
+from tests.fakes import NOON
+
+KEY = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+OTHER = "whsec_" + base64.b64encode(b"o" * 32).decode()
+EVENT = {
+    "id": "evt_1",
+    "type": "task.completed",
+    "data": {"task_id": "task-1", "status": "completed", "outputs": ["https://x/1.jpg"]},
+}
+BODY = json.dumps(EVENT).encode()
+
+
+def signed(body: bytes = BODY, *, key: str = KEY, at: int = NOON, **more: str) -> dict[str, str]:
+    return {
+        "webhook-id": "evt_1",
+        "webhook-timestamp": str(at // 1_000),
+        "webhook-signature": sign([Secret(key)], "evt_1", at // 1_000, body),
+        **{name.replace("_", "-"): value for name, value in more.items()},
+    }
+
+
+class Box:
+    """A receiver at noon, and what it told."""
+
+    def __init__(self, manners: Manners = Manners()) -> None:  # noqa: B008 - frozen
+        self.told: list[Received] = []
+        self.accepted: list[int] = []
+        self.unread = 0
+        self.app = Receiver(
+            [Secret(OTHER), Secret(KEY)],
+            manners,
+            now=lambda: NOON,
+            tell=self.tell,
+            on_accepted=self.accepted.append,
+            on_unread=self.count_unread,
+        )
+
+    def tell(self, received: Received) -> None:
+        self.told.append(received)
+
+    def count_unread(self) -> None:
+        self.unread += 1
+
+    async def post(
+        self, headers: Mapping[str, str], *chunks: bytes, method: str = "POST", is_cut: bool = False
+    ) -> int:
+        messages: Iterator[dict[str, Any]] = iter(
+            [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+            + [{"type": "http.disconnect"} if is_cut else {"type": "http.request", "body": b""}]
+        )
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return next(messages)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self.app({"type": "http", "method": method, "headers": raw}, receive, send)
+        status = sent[0]["status"]
+        assert isinstance(status, int)
+        return status
+
+
+async def test_a_callback_signed_by_us_is_verified() -> None:
+    box = Box()
+    assert await box.post(signed(), BODY[:10], BODY[10:]) == 204
+    assert (box.told[0].reason, box.told[0].body, box.accepted) == (None, BODY, [1])
+
+
+async def test_a_callback_signed_by_the_standards_own_library_is_verified() -> None:
+    box = Box()
+    signature = Webhook(KEY).sign("evt_1", datetime.fromtimestamp(NOON / 1_000, UTC), BODY.decode())
+    headers = {**signed(key=OTHER), "webhook-signature": signature}
+    assert await box.post(headers, BODY) == 204
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "reason"),
+    [
+        (signed(), BODY + b" ", "no signature matches"),
+        (signed(at=NOON - 301_000), BODY, "old"),
+        (signed(at=NOON + 301_000), BODY, "ahead"),
+        ({}, BODY, "missing header"),
+        (signed(key="whsec_" + base64.b64encode(b"unknown" * 5).decode()), BODY, "no signature matches"),
+    ],
+)
+async def test_what_cannot_be_trusted_is_refused_with_its_reason(
+    headers: dict[str, str], body: bytes, reason: str
+) -> None:
+    box = Box()
+    assert await box.post(headers, body) == 401
+    assert reason in (box.told[0].reason or "")
+    assert box.accepted == []
+
+
+async def test_the_first_ones_fail_and_do_not_count() -> None:
+    box = Box(Manners(status=202, failures=2))
+    assert [await box.post(signed(), BODY) for _ in range(4)] == [503, 503, 202, 202]
+    assert box.accepted == [1, 2]
+    assert [each.answered for each in box.told] == [503, 503, 202, 202]
+
+
+async def test_only_whole_posts_of_bearable_size_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Box()
+    assert await box.post(signed(), BODY, method="GET") == 405
+    monkeypatch.setattr("notifier.cli.receiver.BODY_LIMIT", 10)
+    assert await box.post(signed(), BODY) == 413
+    assert BODY_LIMIT > 1_000_000
+    assert box.told == []
+
+
+async def test_when_nobody_reads_on_the_callback_is_left_to_its_sender() -> None:
+    box = Box()
+
+    def broken(_: Received) -> None:
+        raise BrokenPipeError
+
+    box.app._tell = broken
+    assert await box.post(signed(), BODY) == 503
+    assert (box.unread, box.accepted) == (1, [])
+
+
+def received(**changes: Any) -> Received:
+    fields: dict[str, Any] = {"at": NOON, "headers": signed(), "body": BODY, "reason": None, "answered": 204}
+    return Received(**{**fields, **changes})
+
+
+def test_a_line_tells_what_came_and_whether_to_trust_it(capfd: pytest.CaptureFixture[str]) -> None:
+    _tell_lines(received())
+    out = capfd.readouterr().out
+    for part in (
+        "task.completed",
+        "task-1",
+        "completed",
+        "verified",
+        "answered 204",
+        "\n  https://x/1.jpg\n",
+    ):
+        assert part in out
+    repeat = signed(notifier_attempt="3", notifier_maybe_duplicate="1")
+    _tell_lines(received(headers=repeat, reason="old", answered=401))
+    out = capfd.readouterr().out
+    for part in ("NOT VERIFIED: old", "attempt 3", "maybe a duplicate", "answered 401"):
+        assert part in out
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff", b"[1]", b'{"data": 5}', b"[" * 100_000, b'{"type": "\\u001b[2J"}']
+)
+def test_whatever_comes_is_told_without_harm(capfd: pytest.CaptureFixture[str], body: bytes) -> None:
+    _tell_lines(received(body=body, reason="no"))
+    _tell_json_line(received(body=body, reason="no"))
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert "\x1b" not in lines[0] + lines[1]
+    json.loads(lines[1])
+
+
+def test_a_json_line_carries_the_event_unchanged(capfd: pytest.CaptureFixture[str]) -> None:
+    _tell_json_line(received(body=b'{"n": 1.50, "big": 1e400}', headers=signed(notifier_attempt="2")))
+    line = capfd.readouterr().out
+    assert '"event":{"n":1.50,"big":1e400}' in line
+    told = json.loads(line)
+    assert (told["verified"], told["attempt"], told["webhook_id"]) == (True, "2", "evt_1")
+    assert told["at"] == "2026-11-23T12:00:00.000Z"
+
+
+def test_without_any_secret_it_says_where_it_looked(run: Run, tmp_path: Path) -> None:
+    said = run("listen")
+    assert said.code == 78
+    assert "notifier.secret" in said.err
+    assert "notifier run" in said.err
+    assert not (tmp_path / "notifier.secret").exists()
+    assert run("listen", "--secret-file", "none").code == 78
+
+
+@contextmanager
+def listening(*args: str) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
+    command = [sys.executable, "-m", "notifier", "listen", "--port", "0", *args]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            host, port = said.split("http://")[1].split(",")[0].rstrip("/").rsplit(":", 1)
+            yield process, host, int(port)
+        finally:
+            process.kill()
+
+
+def post(host: str, port: int, body: bytes, headers: Mapping[str, str]) -> int:
+    connection = http.client.HTTPConnection(host, port, timeout=10)
+    try:
+        connection.request("POST", "/any/path", body, dict(headers))
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+@pytest.mark.e2e
+def test_the_command_finds_the_daemons_secret_and_ends_after_count(tmp_path: Path) -> None:
+    (tmp_path / "notifier.secret").write_text(KEY + "\n")
+    with listening("--count", "1", "--fail", "1", "--json") as (process, host, port):
+        now = wall_ms()
+        statuses = [post(host, port, BODY, signed(at=now, key=key)) for key in (KEY, OTHER, KEY)]
+        out, _ = process.communicate(timeout=20)
+    assert statuses == [503, 401, 204]
+    assert process.returncode == 0
+    assert [json.loads(line)["verified"] for line in out.splitlines()] == [True, False, True]
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(("args", "code"), [((), 0), (("--count", "1"), 1)])
+def test_a_signal_ends_it_and_a_count_not_reached_is_a_negative_answer(
+    args: tuple[str, ...], code: int
+) -> None:
+    with listening("--secret", KEY, *args) as (process, _, _):
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+
+
+@pytest.mark.e2e
+def test_a_taken_port_is_named() -> None:
+    with listening("--secret", KEY) as (_, _, port):
+        command = [sys.executable, "-m", "notifier", "listen", "--port", str(port), "--secret", KEY]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert done.returncode == 1
+    assert "cannot_listen" in done.stderr
+    assert f":{port}" in done.stderr

@@ -1,0 +1,160 @@
+"""The shared options stand before or after the command; the daemon is found by --url, NOTIFIER_URL, file."""
+
+import json
+import socketserver
+import threading
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from notifier.cli.client import address_of, parse_address
+from tests.cli.conftest import FakeDaemon, Run
+
+EMPTY: dict[str, object] = {"watches": [], "next_cursor": None}
+
+
+@pytest.fixture(autouse=True)
+def _no_watches(daemon: FakeDaemon) -> None:
+    daemon.on("GET", "/v1/watches", EMPTY)
+
+
+def test_options_before_and_after_the_command_do_the_same(run: Run, daemon: FakeDaemon) -> None:
+    before = run("--url", daemon.url, "--json", "--token", "t", "ls")
+    after = run("ls", "--url", daemon.url, "--json", "--token", "t")
+    around = run("--json", "ls", "--url", daemon.url, "--token", "t")
+    assert before == after == around
+    assert json.loads(after.out) == EMPTY
+    assert [each.headers["authorization"] for each in daemon.asked] == ["Bearer t"] * 3
+
+
+def test_the_later_one_wins(run: Run, daemon: FakeDaemon) -> None:
+    assert run("--url", "http://127.0.0.1:1", "ls", "--url", daemon.url).code == 0
+
+
+def test_every_command_takes_them_after_it(run: Run) -> None:
+    from notifier.cli import commands  # noqa: PLC0415
+
+    for name in commands.commands:
+        said = run(name, "--url", "http://x", "--token", "t", "--config", "c", "--json", "--help")
+        assert said.code == 0, name
+
+
+def test_every_command_explains_itself_with_an_example(run: Run) -> None:
+    from notifier.cli import commands  # noqa: PLC0415
+
+    for name in commands.commands:
+        said = run(name, "--help")
+        assert (said.code, said.err) == (0, "")
+        assert "Example:\n    " in said.out, name
+        assert f"notifier {name}" in said.out.split("Example:")[1], name
+    assert run("--help").out.count("\n  ") > len(commands.commands)
+
+
+def test_the_environment_names_the_daemon_and_the_token(
+    run: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFIER_URL", daemon.url)
+    monkeypatch.setenv("NOTIFIER_TOKEN", "from-env")
+    assert run("ls").code == 0
+    assert run("ls", "--token", "from-option").code == 0
+    assert [each.headers["authorization"] for each in daemon.asked] == [
+        "Bearer from-env",
+        "Bearer from-option",
+    ]
+
+
+def test_the_configuration_names_the_daemon_and_its_first_token(
+    run: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ONE", "first")
+    monkeypatch.setenv("TWO", "second")
+    tokens = 'tokens = [{ env = "ONE" }, { env = "TWO" }]'
+    (tmp_path / "my.toml").write_text(f'[server]\nlisten = "127.0.0.1:{daemon.port}"\n{tokens}\n')
+    assert run("ls", "--config", "my.toml").code == 0
+    assert run("--config", "my.toml", "ls").code == 0
+    assert [each.headers["authorization"] for each in daemon.asked] == ["Bearer first"] * 2
+
+
+def test_with_an_address_an_unreadable_configuration_is_no_hindrance(
+    run: Run, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text('[server]\ntokens = [{ file = "/nonexistent" }]\n')
+    assert run("ls", "--url", daemon.url).code == 0
+    assert "authorization" not in daemon.asked[0].headers
+    assert run("ls", "--url", daemon.url, "--config", "config.toml").code == 78
+
+
+def test_proxies_of_the_environment_are_not_asked(
+    ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert ask("ls").code == 0
+    assert len(daemon.asked) == 1
+
+
+def test_a_unix_socket_works_like_an_address(run: Run, tmp_path: Path) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = json.dumps(EMPTY).encode()
+            hosts.append(self.headers["Host"])
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    hosts: list[str] = []
+    path = tmp_path / "n.sock"
+    with socketserver.UnixStreamServer(str(path), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            (tmp_path / "config.toml").write_text(f'[server]\nlisten = "unix:{path}"\n')
+            assert run("ls", "--url", f"unix:{path}").code == 0
+            assert run("ls").code == 0
+        finally:
+            server.shutdown()
+            thread.join()
+    assert hosts == ["localhost", "localhost"]
+
+
+@pytest.mark.parametrize(
+    ("listen", "reached"),
+    [
+        ("127.0.0.1:8484", "http://127.0.0.1:8484"),
+        ("0.0.0.0:8484", "http://127.0.0.1:8484"),
+        ("[::]:8484", "http://[::1]:8484"),
+        ("[::1]:8484", "http://[::1]:8484"),
+        ("localhost:8484", "http://localhost:8484"),
+        ("unix:/run/n.sock", "unix:/run/n.sock"),
+    ],
+)
+def test_a_daemon_that_listens_everywhere_is_reached_at_loopback(listen: str, reached: str) -> None:
+    assert address_of(listen).text == reached
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "prefix"),
+    [
+        ("http://h", "h", 80, ""),
+        ("https://h", "h", 443, ""),
+        ("http://h:1/", "h", 1, ""),
+        ("http://h:1/notifier/", "h", 1, "/notifier"),
+        ("h:1", "h", 1, ""),
+    ],
+)
+def test_an_address_may_have_a_prefix_and_leave_out_the_port(
+    text: str, host: str, port: int, prefix: str
+) -> None:
+    address = parse_address(text)
+    assert (address.host, address.port, address.prefix) == (host, port, prefix)
+
+
+def test_a_port_left_to_chance_cannot_be_reached(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="chance"):
+        address_of("127.0.0.1:0")

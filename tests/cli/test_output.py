@@ -1,0 +1,197 @@
+"""What is printed fits 80 columns, cannot drive the terminal, and is coloured only where that is wanted."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.cli.output import Column, age, columns_of, fit, safe, short_time, shorten, table, tree
+from tests.cli.conftest import DELIVERY, WATCH, FakeDaemon, Run
+from tests.fakes import NOON
+
+EVIL = "\x1b[31mred\x1b]0;title\x07\r\n\x9b2J\u202egnp.exe\u200b\x7f"
+LONG_ID = "wch_01890f3c8b7a7cc1a2b3c4d5e6f70819abcd"
+
+
+@pytest.fixture
+def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stdout is a terminal of 80 columns."""
+    monkeypatch.setattr("notifier.cli.output._is_terminal", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def full(daemon: FakeDaemon) -> None:
+    watch = {**WATCH, "id": LONG_ID, "trouble": "provider refuses the key (401) since noon " * 3}
+    delivery = {**DELIVERY, "id": LONG_ID.replace("wch", "dlv"), "url": "http://r/" + "long/" * 40}
+    daemon.on("GET", "/v1/watches", {"watches": [watch] * 3, "next_cursor": None})
+    daemon.on("GET", "/v1/deliveries", {"deliveries": [delivery] * 3, "next_cursor": None})
+
+
+@pytest.mark.parametrize("command", ["ls", "deliveries"])
+def test_tables_fit_80_columns_and_keep_ids_whole(ask: Run, daemon: FakeDaemon, command: str) -> None:
+    full(daemon)
+    lines = ask(command).out.splitlines()
+    assert len(lines) == 4
+    assert all(columns_of(line) <= 80 for line in lines)
+    assert LONG_ID.removeprefix("wch_") in lines[1]
+    assert "…" in lines[1]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_colour_is_for_terminals_without_no_color(
+    ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full(daemon)
+    assert "\x1b[36mwatching" in ask("ls").out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in ask("ls").out
+    monkeypatch.setenv("NO_COLOR", "")
+    assert "\x1b" in ask("ls").out
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in ask("ls").out
+
+
+def test_a_pipe_gets_no_colour(ask: Run, daemon: FakeDaemon) -> None:
+    full(daemon)
+    assert "\x1b" not in ask("ls").out
+
+
+@pytest.mark.usefixtures("terminal")
+def test_json_is_never_coloured_and_spread_out_for_a_person(ask: Run, daemon: FakeDaemon) -> None:
+    full(daemon)
+    out = ask("ls", "--json").out
+    assert "\x1b" not in out
+    assert len(out.splitlines()) > 10
+    json.loads(out)
+
+
+@pytest.mark.parametrize(
+    "args", [("ls",), ("show", "wch_1"), ("deliveries",), ("deliveries", "dlv_1"), ("wait", "wch_1")]
+)
+def test_nothing_from_outside_drives_the_terminal(
+    ask: Run, daemon: FakeDaemon, args: tuple[str, ...]
+) -> None:
+    tried = {"number": 1, "at": EVIL, "duration_ms": 1, "status": 500, "error": EVIL, "answer": EVIL}
+    delivery = {**DELIVERY, "url": EVIL, "last_error": EVIL, "type": EVIL}
+    watch = {
+        **WATCH,
+        "state": "failed",
+        "task_id": EVIL,
+        "api_path": EVIL,
+        "trouble": EVIL,
+        "upstream_status": EVIL,
+        "metadata": {EVIL: EVIL},
+        "outputs": [EVIL],
+        "error": {"source": EVIL, "code": EVIL, "title": EVIL, "detail": EVIL},
+        "callbacks": [{"url": EVIL, "events": [EVIL]}],
+        EVIL: EVIL,
+        "deliveries": [delivery],
+    }
+    daemon.on("GET", "/v1/watches", {"watches": [watch], "next_cursor": None})
+    daemon.on("GET", "/v1/watches/wch_1", watch)
+    daemon.on("GET", "/v1/deliveries", {"deliveries": [delivery], "next_cursor": None})
+    daemon.on("GET", "/v1/deliveries/dlv_1", {**delivery, "attempts": [tried]})
+    for json_option in ((), ("--json",)):
+        said = ask(*args, *json_option)
+        for sign in "\x1b\x07\r\x9b\u202e\u200b\x7f":
+            assert sign not in said.out + said.err, (args, sign)
+
+
+def test_a_problem_does_not_drive_it_either(ask: Run, daemon: FakeDaemon) -> None:
+    from tests.cli.conftest import problem  # noqa: PLC0415
+
+    daemon.on("GET", "/v1/watches", problem(422, EVIL, EVIL, [{"pointer": EVIL, "detail": EVIL}]))
+    err = ask("ls").err
+    for sign in "\x1b\x07\r\x9b\u202e":
+        assert sign not in err
+
+
+def test_json_with_escapes_means_the_same(ask: Run, daemon: FakeDaemon) -> None:
+    from tests.cli.conftest import Canned  # noqa: PLC0415
+
+    watch = {**WATCH, "task_id": "é 語 \x9b2J \u202e 😀"}
+    daemon.on("GET", "/v1/watches/wch_1", Canned(200, json.dumps(watch, ensure_ascii=False).encode()))
+    said = ask("show", "wch_1", "--json")
+    assert json.loads(said.out) == watch
+    assert "é 語" in said.out
+    assert "\\u009b" in said.out
+
+
+@given(st.text())
+def test_safe_text_is_printable_and_plain_text_stays(text: str) -> None:
+    shown = safe(text)
+    assert shown.isprintable() or all(sign.isprintable() or sign.isspace() for sign in shown)
+    assert "\x1b" not in shown
+    assert "\n" not in shown
+    assert safe(shown) == shown
+
+
+@given(st.text(), st.integers(1, 60))
+def test_a_shortened_text_has_at_most_so_many_columns(text: str, size: int) -> None:
+    short = shorten(safe(text), size)
+    assert columns_of(short) <= size
+    assert short == safe(text) or short.endswith("…")
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 200)), min_size=1, max_size=8), st.integers(40, 200)
+)
+def test_columns_never_take_more_than_there_is(shapes: list[tuple[int, int]], total: int) -> None:
+    columns = [Column(str(place), low) for place, (low, _) in enumerate(shapes)]
+    sizes = fit(columns, [want for _, want in shapes], total)
+    assert sum(sizes) + 2 * (len(sizes) - 1) <= total
+    assert all(size <= want for size, (_, want) in zip(sizes, shapes, strict=False))
+
+
+def test_wide_signs_count_twice() -> None:
+    lines = list(table((Column("A"), Column("B")), [["語語", "x"], ["abcd", "y"]]))
+    assert lines == ["A     B", "語語  x", "abcd  y"]
+
+
+def test_an_empty_column_gives_its_room_to_the_others() -> None:
+    lines = list(table((Column("A"), Column("B"), Column("C")), [["a", "", "c"], ["", "", "cc"]]))
+    assert lines == ["A  C", "a  c", "   cc"]
+
+
+@pytest.mark.usefixtures("_utc")
+def test_times_are_as_short_as_they_stay_clear() -> None:
+    assert short_time("2026-11-23T09:08:07.000Z", NOON) == "09:08:07"
+    assert short_time("2026-11-22T09:08:07.000Z", NOON) == "11-22 09:08"
+    assert short_time("2025-11-22T09:08:07.000Z", NOON) == "2025-11-22 09:08"
+    assert short_time("soon", NOON) == "soon"
+    assert short_time(None, NOON) == ""
+
+
+def test_ages_have_one_unit() -> None:
+    assert [age(text, NOON) for text in ("2026-11-23T11:59:59Z", "2026-11-23T11:58:00Z")] == ["1s", "2m"]
+    assert [age(text, NOON) for text in ("2026-11-23T09:00:00Z", "2026-11-13T12:00:00Z")] == ["3h", "10d"]
+    assert [age(text, NOON) for text in ("2026-11-23T12:00:01Z", "", None)] == ["", "", ""]
+
+
+def test_nested_data_is_an_indented_list() -> None:
+    data = {"a_b": {"c": 1}, "d": [], "e": [{"f": True, "g": None}, "h"]}
+    assert list(tree(data)) == ["a b:", "  c: 1", "e:", "  - f: yes", "    g: none", "  - h"]
+
+
+def test_a_locale_that_lacks_a_sign_gets_its_escape(
+    ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full(daemon)
+    monkeypatch.setattr(sys, "stdout", open(1, "w", encoding="latin-1", closefd=False))  # noqa: SIM115
+    said = ask("ls")
+    assert said.code == 0
+    assert "\\u2026" in said.out

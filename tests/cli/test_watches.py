@@ -1,0 +1,242 @@
+"""Registering, listing, showing, stopping: each command asks for what the contract says."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import DELIVERY, WATCH, Canned, FakeDaemon, Run, problem
+
+HOOK = "http://127.0.0.1:9001/hook"
+
+
+def test_watch_registers_and_prints_id_and_state(ask: Run, daemon: FakeDaemon) -> None:
+    daemon.on("POST", "/v1/watches", Canned(201, WATCH))
+    said = ask("watch", "/vendors/x", "task-1", "--callback", HOOK)
+    assert said.code == 0
+    assert said.out.split() == ["wch_1", "watching"]
+    assert daemon.asked[0].json == {"api_path": "/vendors/x", "task_id": "task-1", "callback_url": HOOK}
+    assert daemon.asked[0].headers["content-type"] == "application/json"
+
+
+def test_watch_sends_all_that_is_given(ask: Run, daemon: FakeDaemon) -> None:
+    daemon.on("POST", "/v1/watches", Canned(201, WATCH))
+    options = ["--provider", "p", "--metadata", '{"order": 42}', "--expire-after", "30m"]
+    events = ["--event", "task.completed", "--event", "task.failed"]
+    assert ask("watch", "/v", "t", "--callback", HOOK, "--callback", "http://b/", *options, *events).code == 0
+    wanted = ["task.completed", "task.failed"]
+    assert daemon.asked[0].json == {
+        "api_path": "/v",
+        "task_id": "t",
+        "callbacks": [{"url": HOOK, "events": wanted}, {"url": "http://b/", "events": wanted}],
+        "provider": "p",
+        "metadata": {"order": 42},
+        "expire_after": "30m",
+    }
+
+
+def test_several_callbacks_without_events_want_all(ask: Run, daemon: FakeDaemon) -> None:
+    daemon.on("POST", "/v1/watches", Canned(201, WATCH))
+    ask("watch", "/v", "t", "--callback", HOOK, "--callback", "http://b/")
+    assert daemon.asked[0].json["callbacks"] == [{"url": HOOK}, {"url": "http://b/"}]
+
+
+def test_metadata_goes_out_as_it_is_written(ask: Run, daemon: FakeDaemon) -> None:
+    daemon.on("POST", "/v1/watches", Canned(201, WATCH))
+    ask("watch", "/v", "t", "--callback", HOOK, "--metadata", '{"a": 1.0, "b": 1e2, "c": 0.10}')
+    assert b'{"a": 1.0, "b": 1e2, "c": 0.10}' in daemon.asked[0].body
+
+
+def test_a_bare_number_is_a_number_of_seconds(ask: Run, daemon: FakeDaemon) -> None:
+    daemon.on("POST", "/v1/watches", Canned(201, WATCH))
+    assert ask("watch", "/v", "t", "--callback", HOOK, "--expire-after", "90").code == 0
+    assert daemon.asked[0].json["expire_after"] == 90
+
+
+def one(task_id: str) -> dict[str, Any]:
+    return {"task_id": task_id, "api_path": "/v", "status": "pending", "more": [1]}
+
+
+@pytest.mark.parametrize(
+    ("stdin", "tasks"),
+    [
+        (json.dumps(one("a")), ["a"]),
+        (json.dumps(one("a"), indent=2) + "\n", ["a"]),
+        ("\ufeff" + json.dumps(one("a")), ["a"]),
+        (f"{json.dumps(one('a'))}\n{json.dumps(one('b'))}\n\n", ["a", "b"]),
+        (f"{json.dumps(one('a'))}{json.dumps(one('b'))}", ["a", "b"]),
+        (f"  {json.dumps([one('a'), one('b')])}  ", ["a", "b"]),
+        (f"{json.dumps([one('a')])} {json.dumps(one('b'))}", ["a", "b"]),
+    ],
+)
+def test_watch_reads_what_the_mulerouter_command_prints(
+    ask: Run, daemon: FakeDaemon, stdin: str, tasks: list[str]
+) -> None:
+    daemon.on("POST", "/v1/watches", Canned(201, WATCH))
+    said = ask("watch", "-", "--callback", HOOK, stdin=stdin.encode())
+    assert said.code == 0, said.err
+    assert [each.json["task_id"] for each in daemon.asked] == tasks
+    assert {each.json["api_path"] for each in daemon.asked} == {"/v"}
+    assert len(said.out.splitlines()) == len(tasks)
+
+
+@pytest.mark.parametrize(
+    ("stdin", "reason"),
+    [
+        (b"", "is empty"),
+        (b"  \n", "is empty"),
+        (b"[]", "is empty"),
+        (b"Error: no API key", "is not JSON"),
+        (b'{"task_id": "a", "api_path": "/v"} trailing', "is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
+        (b"[" * 200_000, "is not JSON"),
+        (b"3", "entry 1 of standard input is no object"),
+        (b'{"api_path": "/v"}', "has no task_id"),
+        (b'{"task_id": "a"}', "has no api_path"),
+        (b'{"task_id": 5, "api_path": "/v"}', "has no task_id"),
+        (b'{"error": "insufficient balance"}', "insufficient balance"),
+        (b'[{"task_id": "a", "api_path": "/v"}, {}]', "entry 2"),
+    ],
+)
+def test_other_input_registers_nothing_and_is_named(
+    ask: Run, daemon: FakeDaemon, stdin: bytes, reason: str
+) -> None:
+    said = ask("watch", "-", "--callback", HOOK, stdin=stdin)
+    assert (said.code, said.out, daemon.asked) == (64, "", [])
+    flat = " ".join(said.err.split())
+    assert reason in flat
+    assert "mulerouter run … --no-wait --json" in flat
+
+
+def test_of_several_tasks_a_refused_one_does_not_stop_the_others(ask: Run, daemon: FakeDaemon) -> None:
+    daemon.on(
+        "POST",
+        "/v1/watches",
+        problem(422, "validation_failed", "bad id"),
+        Canned(201, {**WATCH, "id": "wch_2"}),
+    )
+    said = ask("watch", "-", "--callback", HOOK, "--json", stdin=json.dumps([one("a"), one("b")]).encode())
+    assert said.code == 1
+    assert [json.loads(line)["id"] for line in said.out.splitlines()] == ["wch_2"]
+    assert "task a was not registered" in said.err
+    assert "validation_failed: bad id" in said.err
+
+
+def test_ls_passes_the_filters_on(ask: Run, daemon: FakeDaemon) -> None:
+    daemon.on("GET", "/v1/watches", {"watches": [WATCH], "next_cursor": None})
+    said = ask("ls", "--state", "watching", "--provider", "p", "--task-id", "a b&c")
+    assert said.code == 0
+    assert daemon.asked[0].query == {"state": "watching", "provider": "p", "task_id": "a b&c", "limit": "50"}
+    assert said.out.splitlines()[1].startswith("wch_1  watching")
+
+
+def test_ls_reads_on_until_the_limit_or_the_end(ask: Run, daemon: FakeDaemon) -> None:
+    pages = [
+        {"watches": [{**WATCH, "id": f"wch_{page}_{n}"} for n in range(2)], "next_cursor": f"c{page}"}
+        for page in range(2)
+    ]
+    last = {"watches": [{**WATCH, "id": "wch_z"}], "next_cursor": None}
+    daemon.on("GET", "/v1/watches", *pages, last)
+    said = ask("ls", "--all", "--json")
+    found = json.loads(said.out)
+    ids = ["wch_0_0", "wch_0_1", "wch_1_0", "wch_1_1", "wch_z"]
+    assert [each["id"] for each in found["watches"]] == ids
+    assert found["next_cursor"] is None
+    assert [each.query.get("cursor") for each in daemon.asked] == [None, "c0", "c1"]
+    assert {each.query["limit"] for each in daemon.asked} == {"500"}
+
+
+def test_ls_says_when_there_is_more_or_nothing(ask: Run, daemon: FakeDaemon) -> None:
+    more = {"watches": [WATCH, WATCH], "next_cursor": "c"}
+    daemon.on("GET", "/v1/watches", more, {"watches": [], "next_cursor": None})
+    said = ask("ls", "--limit", "2")
+    assert "there are more watches" in said.err
+    assert daemon.asked[0].query == {"limit": "2"}
+    assert ask("ls").out == ""
+
+
+def test_ls_with_json_prints_what_the_api_said(ask: Run, daemon: FakeDaemon) -> None:
+    raw = (
+        b'{"watches":[{"id":"wch_1","state":"watching","metadata":{"n":1.50,"big":1e400}}],"next_cursor":"c"}'
+    )
+    daemon.on("GET", "/v1/watches", Canned(200, raw))
+    assert ask("ls", "--json", "--limit", "1").out.encode() == raw + b"\n"
+
+
+def test_show_tells_everything_with_the_deliveries(ask: Run, daemon: FakeDaemon) -> None:
+    ended = {
+        **WATCH,
+        "state": "failed",
+        "outputs": ["https://x/1.jpg", "https://x/2.jpg"],
+        "trouble": "provider refuses the key (401)",
+        "payload": {"task_info": {}},
+        "error": {"source": "provider", "code": 3001, "title": "Unsafe", "detail": "blocked"},
+        "deliveries": [DELIVERY],
+    }
+    daemon.on("GET", "/v1/watches/wch_1", ended)
+    said = ask("show", "wch_1")
+    assert said.code == 0
+    for part in (
+        "https://x/2.jpg",
+        "provider refuses the key (401)",
+        "3001 Unsafe blocked (says the provider)",
+        '{"order": 42}',
+        "http://127.0.0.1:9001/hook  task.completed",
+        "17 bytes of JSON",
+        "dlv_1",
+        "HTTP 500",
+    ):
+        assert part.replace(" ", "") in said.out.replace(" ", ""), part
+
+
+def test_show_with_json_keeps_every_number(ask: Run, daemon: FakeDaemon) -> None:
+    raw = b'{"id":"wch_1","payload":{"n":1.50,"big":1e400,"int":123456789012345678901234567890}}'
+    daemon.on("GET", "/v1/watches/wch_1", Canned(200, raw))
+    assert ask("show", "wch_1", "--json").out.encode() == raw + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "call", "body"),
+    [
+        (("stop", "wch_1"), ("DELETE", "/v1/watches/wch_1"), b""),
+        (("resume", "wch_1"), ("POST", "/v1/watches/wch_1/resume"), b""),
+        (
+            ("resume", "wch_1", "--expire-after", "2h"),
+            ("POST", "/v1/watches/wch_1/resume"),
+            b'{"expire_after":"2h"}',
+        ),
+        (("poll", "wch_1"), ("POST", "/v1/watches/wch_1/poll"), b""),
+    ],
+)
+def test_commands_on_one_watch_print_its_state(
+    ask: Run, daemon: FakeDaemon, args: tuple[str, ...], call: tuple[str, str], body: bytes
+) -> None:
+    daemon.on(*call, {**WATCH, "state": "stopped"})
+    said = ask(*args)
+    assert (said.code, said.out.split()) == (0, ["wch_1", "stopped"])
+    assert daemon.asked[0].body == body
+    assert ("content-type" in daemon.asked[0].headers) == bool(body)
+
+
+def test_stopping_what_has_ended_otherwise_is_a_negative_answer(ask: Run, daemon: FakeDaemon) -> None:
+    daemon.on("DELETE", "/v1/watches/wch_1", problem(409, "conflict", "it is completed"))
+    said = ask("stop", "wch_1")
+    assert (said.code, said.out) == (1, "")
+    assert "conflict: it is completed" in said.err
+
+
+def test_status_tells_in_words(ask: Run, daemon: FakeDaemon) -> None:
+    status = {
+        "version": "0.1.0",
+        "trouble": None,
+        "watches": {"watching": 3},
+        "deliveries": {},
+        "oldest_pending_at": None,
+        "providers": {"mulerouter": "well"},
+    }
+    daemon.on("GET", "/v1/status", status)
+    said = ask("status")
+    assert said.code == 0
+    assert "watches:\n  watching: 3\n" in said.out
+    assert "  mulerouter: well" in said.out
+    assert json.loads(ask("status", "--json").out) == status

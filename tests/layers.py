@@ -43,12 +43,11 @@ def _of_file(package: Path, file: Path) -> Iterator[str]:
     where = file.relative_to(package).as_posix()
     room = where.split("/")[0].removesuffix(".py")
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        line = getattr(node, "lineno", 0)
         for name in _imported(node):
-            yield from (
-                f"{where}:{node.lineno}: {what}" for what in _of_import(package.name, where, room, name)
-            )
+            yield from (f"{where}:{line}: {what}" for what in _of_import(package.name, where, room, name))
         if room in PURE and isinstance(node, ast.Call) and (call := _called(node)) in IMPURE_CALLS:
-            yield f"{where}:{node.lineno}: the core calls {call}()"
+            yield f"{where}:{line}: the core calls {call}()"
 
 
 def _imported(node: ast.AST) -> list[str]:

@@ -83,6 +83,11 @@ class Address:
     is_https: bool = False
     socket_path: str | None = None
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it can only be this machine."""
+        return self.socket_path is not None or self.host in ("localhost", "127.0.0.1", "::1")
+
 
 def parse_address(text: str) -> Address:
     """Read ``http://host:port``, ``host:port`` or ``unix:/path``; ValueError says what is wrong."""

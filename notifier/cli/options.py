@@ -48,11 +48,12 @@ class Given:
         named = self.url or self.environ.get("NOTIFIER_URL") or None
         token = self.token or self.environ.get("NOTIFIER_TOKEN") or None
         config = None if named and token else self._config_beside(named)
-        if token is None and config is not None and config.server.tokens:
+        address = _address(named, config)
+        if token is None and config is not None and config.server.tokens and _is_meant(address, config):
             token = config.server.tokens[0].reveal()
         if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
             raise click.UsageError("the token has signs that cannot stand in a header")
-        return Api(_address(named, config), token)
+        return Api(address, token)
 
     def _config_beside(self, named: str | None) -> Config | None:
         try:
@@ -63,6 +64,14 @@ class Given:
             if named is None or self.config is not None:
                 raise
             return None
+
+
+def _is_meant(address: Address, config: Config) -> bool:
+    """Whether the configuration's token is for this address: its own, or one of this machine.
+
+    A token must not go to any host that somebody's NOTIFIER_URL names; there, give --token.
+    """
+    return address == address_of(config.server.listen) or address.is_local
 
 
 def _address(named: str | None, config: Config | None) -> Address:

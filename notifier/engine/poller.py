@@ -219,7 +219,8 @@ class Poller:
         event = build_event(watch, end, event_id=event_id, now=now)
         give_up_at = now + self._give_up_after_ms
         if await self._store.record_end(watch, claimed.lease, end, event, now=now, give_up_at=give_up_at):
-            log.info("watch.ended", watch=watch.id, task=watch.task_id, state=str(end.state), event_id=event.id)
+            told = {"watch": watch.id, "task": watch.task_id, "state": str(end.state), "event_id": event.id}
+            log.info("watch.ended", **told)
             self._hub.notify(watch.id)
             self._deliver()
 

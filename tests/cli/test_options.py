@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from notifier.cli.client import address_of, parse_address
+from notifier.cli.options import Given
 from tests.cli.conftest import FakeDaemon, Run
 
 EMPTY: dict[str, object] = {"watches": [], "next_cursor": None}
@@ -158,3 +159,17 @@ def test_an_address_may_have_a_prefix_and_leave_out_the_port(
 def test_a_port_left_to_chance_cannot_be_reached(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="chance"):
         address_of("127.0.0.1:0")
+
+
+def test_the_configurations_token_stays_on_this_machine(tmp_path: Path) -> None:
+    """Another host gets a token only if one is given for it; what is here gets the configuration's."""
+    (tmp_path / "token").write_text("local-token-0123456789")
+    config = tmp_path / "config.toml"
+    config.write_text('[server]\ntokens = [{ file = "token" }]\n')
+
+    def token_for(url: str | None) -> str | None:
+        given = Given(url=url, config=str(config), environ={})
+        return given.api()._headers.get("Authorization")
+
+    assert token_for(None) == token_for("http://127.0.0.1:1") == "Bearer local-token-0123456789"
+    assert token_for("http://notifier.example:8484") is None

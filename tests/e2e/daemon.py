@@ -15,7 +15,8 @@ import httpx
 KEY = "sk-mr-e2e-canary-0123456789"
 API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
 
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates for each client is slow, and nothing here speaks TLS
+# Loading certificates for each client is slow, and nothing here speaks TLS.
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class DaemonProcess:

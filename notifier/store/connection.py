@@ -1,0 +1,48 @@
+"""What each connection is told before anything else."""
+
+import sqlite3
+
+BUSY_MS = 5_000
+CACHE_KIB = 8_192
+LOG_LIMIT_BYTES = 64 * 1024 * 1024
+CACHED_STATEMENTS = 256
+
+
+def connect_writer(file: str, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
+    """Open the connection that writes. All writes and checkpoints are its, so that no two ever collide."""
+    connection = _connect(file, busy_ms)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # what is answered is on the disk, not on its way
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT_BYTES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(file: str, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
+    """Open a connection that cannot write."""
+    connection = _connect(file, busy_ms)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def connect_onlooker(uri: str) -> sqlite3.Connection:
+    """Open a file that may not be ours; ``uri`` says how to leave it untouched."""
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def _connect(file: str, busy_ms: int) -> sqlite3.Connection:
+    # isolation_level=None: transactions are ours to begin. A deferred one that starts with a read fails
+    # with SQLITE_BUSY at once, whatever the timeout.
+    connection = sqlite3.connect(
+        file, timeout=busy_ms / 1_000, isolation_level=None, cached_statements=CACHED_STATEMENTS
+    )
+    connection.row_factory = sqlite3.Row
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection

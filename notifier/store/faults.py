@@ -1,0 +1,69 @@
+"""SQLite's errors in the project's words: what is wrong and what to do about it."""
+
+import sqlite3
+
+from notifier.errors import StoreFull, StoreUnavailable
+
+_FULL = 13
+_IOERR = 10
+_LOCKED = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED
+_DAMAGED = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
+_CLOSED_OFF = {3, 8, 14}  # SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN
+_OUT_OF_MEANS = {7, 9, 15}  # SQLITE_NOMEM, SQLITE_INTERRUPT, SQLITE_PROTOCOL
+_STORAGE = {_FULL, _IOERR} | _LOCKED | _DAMAGED | _CLOSED_OFF | _OUT_OF_MEANS
+
+
+def code_of(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 where the error is Python's own."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
+
+
+def is_of_storage(error: sqlite3.Error) -> bool:
+    """Whether the fault lies below the statement: then every statement would have met it."""
+    return code_of(error) in _STORAGE
+
+
+def is_io_error(error: sqlite3.Error) -> bool:
+    """Whether the disk failed, so that what it holds is not known until it is read again."""
+    return code_of(error) == _IOERR
+
+
+def is_damaged(error: sqlite3.Error) -> bool:
+    """Whether the file is no sound database."""
+    return code_of(error) in _DAMAGED
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether somebody else held the database for as long as we were ready to wait."""
+    return code_of(error) in _LOCKED
+
+
+def fault_of(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> StoreUnavailable:
+    """Say it in words. ``at_commit``: it happened while the transaction was being made to last."""
+    match code_of(error):
+        case code if code == _FULL:
+            return StoreFull(
+                f"the disk that holds {file} is full", "free some space; notifier then goes on by itself"
+            )
+        case code if code in _LOCKED:
+            return StoreUnavailable(
+                f"another program keeps {file} locked", "end it (a sqlite3 shell, a copy under way?)"
+            )
+        case code if code == _IOERR and at_commit:
+            return StoreUnavailable(
+                f"the disk failed while {file} was written ({error}), so whether this was kept is not known",
+                "look at the disk and the system's log, then ask again: what was kept is found",
+            )
+        case code if code == _IOERR:
+            return StoreUnavailable(
+                f"the disk failed under {file} ({error})", "look at the disk and the system's log"
+            )
+        case code if code in _DAMAGED:
+            return StoreUnavailable(f"{file} is damaged ({error})", "stop notifier and restore a backup")
+        case code if code in _CLOSED_OFF:
+            return StoreUnavailable(
+                f"{file} cannot be written ({error})", "check its owner, its mode and the mount"
+            )
+        case _:
+            return StoreUnavailable(f"{file} cannot be used now ({error})", "try again")

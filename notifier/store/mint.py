@@ -1,0 +1,25 @@
+"""New ids, each greater than the one before, so that ids sort as their rows were made."""
+
+import random
+
+from notifier.core.ids import ENTROPY_BITS, new_id
+
+_STEP_BITS = 32
+
+
+class Mint:
+    """Makes ids; within one millisecond, or on a clock that went back, it counts on from the last."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._at = 0
+        self._entropy = 0
+
+    def __call__(self, prefix: str, at: int) -> str:
+        """Return an id of this kind."""
+        if at > self._at:
+            self._at = at
+            self._entropy = self._chance.getrandbits(ENTROPY_BITS - 1)  # the other half is room to count on
+        else:
+            self._entropy += 1 + self._chance.getrandbits(_STEP_BITS)
+        return new_id(prefix, self._at, self._entropy)

@@ -1,0 +1,85 @@
+"""Pages, newest first, by the place of the last row and never by counting off.
+
+Each lane is one range of an index, read backwards and no further than the page is long; several lanes are
+merged. So a page costs the same however many rows there are.
+"""
+
+import heapq
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from itertools import islice, product
+from typing import Any
+
+from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
+from notifier.core.urls import endpoint_of
+from notifier.store.interface import DeliveryQuery, WatchQuery
+from notifier.store.queries import SQL
+from notifier.store.rows import END_OF_TIME, delivery_of, watch_of
+
+
+def watches(connection: sqlite3.Connection, query: WatchQuery) -> list[Watch]:
+    """See ``Store.watches``."""
+    before = _place(connection, SQL["watch_place"], query.before)
+    page: dict[str, Any] = {"before": before, "limit": query.limit}
+    filters = {"provider": query.provider, "state": query.state}
+    if query.task_id is not None:
+        lanes = [
+            _seqs(connection, SQL["newest_watches_of_task"], {**page, **filters, "task_id": query.task_id})
+        ]
+    elif query.provider is None and query.state is None:
+        lanes = [_seqs(connection, SQL["newest_watches"], page)]
+    else:
+        providers = _seqs(connection, SQL["provider_seqs"], {"provider": query.provider})
+        states = WatchState if query.state is None else [query.state]
+        lanes = [
+            _seqs(connection, SQL["newest_watches_in"], {**page, "provider_seq": provider, "state": state})
+            for provider, state in product(providers, states)
+        ]
+    rows = connection.execute(SQL["watches_by_seq"], {"seqs": _merged(lanes, query.limit)})
+    return [watch_of(row) for row in rows]
+
+
+def deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> list[Delivery]:
+    """See ``Store.deliveries``."""
+    before = _place(connection, SQL["delivery_place"], query.before)
+    page: dict[str, Any] = {"before": before, "limit": query.limit}
+    filters = {"state": query.state, "url": query.url}
+    if query.watch_id is not None:
+        of_watch = {**page, **filters, "watch_id": query.watch_id}
+        lanes = [_seqs(connection, SQL["newest_deliveries_of_watch"], of_watch)]
+    elif query.url is not None:
+        endpoints = _seqs(connection, SQL["endpoint"], {"url": endpoint_of(query.url)})
+        states = DeliveryState if query.state is None else [query.state]
+        lanes = [
+            _seqs(
+                connection,
+                SQL["newest_deliveries_to"],
+                {**page, "url": query.url, "endpoint_seq": endpoint, "state": state},
+            )
+            for endpoint, state in product(endpoints, states)
+        ]
+    elif query.state is not None:
+        lanes = [_seqs(connection, SQL["newest_deliveries_in"], {**page, "state": query.state})]
+    else:
+        lanes = [_seqs(connection, SQL["newest_deliveries"], page)]
+    rows = connection.execute(SQL["deliveries_by_seq"], {"seqs": _merged(lanes, query.limit)})
+    return [delivery_of(row) for row in rows]
+
+
+def _place(connection: sqlite3.Connection, sql: str, before: str | None) -> int:
+    """Return the seq that the page stays below. Ids sort by time: one that is gone has a neighbour."""
+    if before is None:
+        return END_OF_TIME
+    row = connection.execute(sql, {"id": before}).fetchone()
+    if row is None:
+        return 0
+    return int(row["seq"]) if row["is_it"] else int(row["seq"]) + 1
+
+
+def _seqs(connection: sqlite3.Connection, sql: str, values: Mapping[str, Any]) -> list[int]:
+    return [row[0] for row in connection.execute(sql, values)]
+
+
+def _merged(lanes: Iterable[list[int]], limit: int) -> str:
+    return json.dumps(list(islice(heapq.merge(*lanes, reverse=True), limit)))

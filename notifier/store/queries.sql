@@ -1,0 +1,306 @@
+-- Every statement that the store runs, by name, but for the schema (migrations/) and PRAGMAs (connection.py, open.py, sqlite.py).
+-- Sets of rows go in as a JSON array. A + before a column keeps the planner from choosing an index by it.
+
+-- ---- watches: registering
+
+-- name: before_adding
+SELECT t.n AS live, p.seq AS provider_seq, a.seq AS api_path_seq, w.seq AS watch_seq
+FROM tallies t
+LEFT JOIN providers p ON p.name = :provider
+LEFT JOIN api_paths a ON a.path = :api_path
+LEFT JOIN watches w ON w.task_id = :task_id AND w.api_path_seq = a.seq AND w.provider_seq = p.seq
+WHERE t.kind = 'watch' AND t.state = 'watching'
+
+-- name: add_provider
+INSERT INTO providers (name) VALUES (:name) RETURNING seq
+
+-- name: add_api_path
+INSERT INTO api_paths (path) VALUES (:path) RETURNING seq
+
+-- name: add_watch
+INSERT INTO watches
+  (id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, registered_at, expires_at, due_at)
+VALUES
+  (:id, :provider_seq, :api_path_seq, :task_id, 'watching', :callbacks, :metadata, :registered_at, :expires_at,
+   :due_at)
+
+-- name: set_callbacks
+UPDATE watches SET callbacks = :callbacks WHERE seq = :seq
+
+-- ---- watches: polling
+
+-- name: due_watches
+SELECT * FROM watch_rows
+WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE name = :provider)
+  AND due_at <= :now
+ORDER BY due_at LIMIT :limit
+
+-- name: due_watches_past_deadline
+SELECT * FROM watch_rows
+WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE name = :provider)
+  AND expires_at <= :now AND +due_at <= :now
+ORDER BY expires_at LIMIT :limit
+
+-- name: claim_watches
+UPDATE watches SET owner = :owner, due_at = :until WHERE seq IN (SELECT value FROM json_each(:seqs))
+
+-- name: next_watch_due
+SELECT due_at FROM watches
+WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE name = :provider)
+  AND (owner IS NULL OR due_at <= :now)
+ORDER BY due_at LIMIT 1
+
+-- name: next_watch_past_deadline
+SELECT max(due_at, expires_at) FROM watches
+WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE name = :provider)
+  AND (owner IS NULL OR +due_at <= :now)
+ORDER BY expires_at LIMIT 1
+
+-- name: record_wait
+UPDATE watches SET
+  due_at = :due_at, owner = NULL, interval_ms = :interval_ms, polls = polls + 1, last_polled_at = :now,
+  upstream_status = :upstream_status, task_created_at = :task_created_at,
+  trouble = :trouble, trouble_since = :trouble_since, missing = :missing, missing_since = :missing_since
+WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls
+
+-- name: record_end
+UPDATE watches SET
+  state = :state, due_at = NULL, owner = NULL, polls = polls + :is_polled,
+  last_polled_at = iif(:is_polled, :now, last_polled_at),
+  upstream_status = :upstream_status, task_created_at = :task_created_at,
+  trouble = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL,
+  ended_at = :ended_at, outputs = :outputs, result_expires_at = :result_expires_at, error = :error
+WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls
+RETURNING seq, callbacks
+
+-- name: add_event
+INSERT INTO events (id, watch_seq, round, type, at, body, result_expires_at)
+VALUES (:id, :watch_seq, :round, :type, :at, :body, :result_expires_at)
+RETURNING seq
+
+-- ---- watches: the user's word
+
+-- name: stop_watch
+UPDATE watches SET
+  state = 'stopped', due_at = NULL, owner = NULL, ended_at = :now,
+  trouble = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
+WHERE id = :id AND state = 'watching'
+
+-- name: resume_watch
+UPDATE watches SET
+  state = 'watching', round = round + 1, due_at = :now, expires_at = :expires_at, interval_ms = 0,
+  ended_at = NULL, outputs = NULL, result_expires_at = NULL, error = NULL
+WHERE id = :id AND state IN ('expired', 'lost', 'stopped')
+
+-- name: poll_now
+UPDATE watches SET due_at = :now
+WHERE id = :id AND state = 'watching' AND due_at > :now AND owner IS NULL
+
+-- ---- watches: reading
+
+-- name: watch
+SELECT * FROM watch_rows WHERE id = :id
+
+-- name: latest_event
+SELECT * FROM events WHERE watch_seq = :watch_seq ORDER BY round DESC LIMIT 1
+
+-- name: event_of_round
+SELECT * FROM events WHERE watch_seq = :watch_seq AND round = :round
+
+-- name: watch_place
+SELECT seq, id = :id AS is_it FROM watches WHERE id <= :id ORDER BY id DESC LIMIT 1
+
+-- name: provider_seqs
+SELECT seq FROM providers WHERE :provider IS NULL OR name = :provider
+
+-- name: newest_watches
+SELECT seq FROM watches WHERE seq < :before ORDER BY seq DESC LIMIT :limit
+
+-- name: newest_watches_in
+SELECT seq FROM watches WHERE provider_seq = :provider_seq AND state = :state AND seq < :before
+ORDER BY seq DESC LIMIT :limit
+
+-- name: newest_watches_of_task
+SELECT seq FROM watches
+WHERE task_id = :task_id AND seq < :before AND (:state IS NULL OR state = :state)
+  AND (:provider IS NULL OR provider_seq = (SELECT seq FROM providers WHERE name = :provider))
+ORDER BY +seq DESC LIMIT :limit
+
+-- name: watch_by_seq
+SELECT * FROM watch_rows WHERE seq = :seq
+
+-- name: watches_by_seq
+SELECT * FROM watch_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC
+
+-- ---- deliveries: making
+
+-- name: add_origin
+INSERT INTO origins (name) VALUES (:name) ON CONFLICT DO NOTHING
+
+-- name: endpoint
+SELECT seq FROM endpoints WHERE url = :url
+
+-- name: add_endpoint
+INSERT INTO endpoints (id, url, origin_seq)
+VALUES (:id, :url, (SELECT seq FROM origins WHERE name = :origin))
+RETURNING seq
+
+-- name: add_delivery
+INSERT INTO deliveries
+  (id, event_seq, endpoint_seq, url, headers, state, urgency, created_at, due_at, give_up_at)
+VALUES
+  (:id, :event_seq, :endpoint_seq, :url, :headers, 'pending', :urgency, :due_at, :due_at, :give_up_at)
+
+-- name: hasten_endpoint
+UPDATE endpoints SET due_at = :due_at WHERE seq = :endpoint_seq AND (due_at IS NULL OR due_at > :due_at)
+
+-- ---- deliveries: sending
+
+-- name: lapse_claims
+UPDATE deliveries SET owner = NULL, leased_until = NULL, due_at = leased_until, is_interrupted = 1
+WHERE leased_until <= :now
+RETURNING endpoint_seq
+
+-- name: due_origins
+SELECT seq, name FROM origins
+WHERE due_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY due_at LIMIT :limit
+
+-- name: due_endpoints
+SELECT seq, due_at FROM endpoints WHERE origin_seq = :origin_seq AND due_at <= :now
+ORDER BY due_at, seq LIMIT :limit
+
+-- name: due_deliveries
+SELECT seq FROM deliveries
+WHERE endpoint_seq = :endpoint_seq AND due_at IS NOT NULL AND +due_at <= :now
+ORDER BY urgency, due_at, seq LIMIT :limit
+
+-- name: claim_deliveries
+UPDATE deliveries SET owner = :owner, leased_until = :until, due_at = NULL
+WHERE seq IN (SELECT value FROM json_each(:seqs))
+
+-- name: serve_endpoint
+UPDATE endpoints SET due_at = (
+  SELECT max(due_at, :now) FROM deliveries
+  WHERE endpoint_seq = :endpoint_seq AND due_at IS NOT NULL
+  ORDER BY due_at LIMIT 1
+) WHERE seq = :endpoint_seq
+
+-- name: dispatches
+SELECT d.*, e.body FROM json_each(:seqs) j
+CROSS JOIN delivery_rows d ON d.seq = j.value
+CROSS JOIN events e ON e.seq = d.event_seq
+ORDER BY j.key
+
+-- name: next_delivery_due
+SELECT due_at FROM origins
+WHERE due_at IS NOT NULL AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY due_at LIMIT 1
+
+-- name: record_attempt
+UPDATE deliveries SET
+  state = :state, attempts = :number, owner = NULL, leased_until = NULL, is_interrupted = 0,
+  due_at = :due_at, ended_at = :ended_at, last_error = :last_error
+WHERE id = :id AND state = 'pending' AND owner = :owner AND attempts = :number - 1
+RETURNING seq, endpoint_seq
+
+-- name: add_attempt
+INSERT INTO attempts (delivery_seq, number, at, duration_ms, status, error, answer)
+VALUES (:delivery_seq, :number, :at, :duration_ms, :status, :error, :answer)
+
+-- name: redeliver
+UPDATE deliveries SET
+  state = 'pending', due_at = iif(owner IS NULL, :now, NULL), give_up_at = :give_up_at, ended_at = NULL
+WHERE id = :id
+RETURNING endpoint_seq, owner IS NULL AS is_waiting
+
+-- ---- deliveries: reading
+
+-- name: delivery
+SELECT * FROM delivery_rows WHERE id = :id
+
+-- name: attempts
+SELECT a.* FROM attempts a WHERE delivery_seq = :delivery_seq ORDER BY number
+
+-- name: delivery_place
+SELECT seq, id = :id AS is_it FROM deliveries WHERE id <= :id ORDER BY id DESC LIMIT 1
+
+-- name: newest_deliveries
+SELECT seq FROM deliveries WHERE seq < :before ORDER BY seq DESC LIMIT :limit
+
+-- name: newest_deliveries_in
+SELECT seq FROM deliveries WHERE state = :state AND seq < :before ORDER BY seq DESC LIMIT :limit
+
+-- name: newest_deliveries_to
+SELECT seq FROM deliveries
+WHERE endpoint_seq = :endpoint_seq AND state = :state AND seq < :before AND url = :url
+ORDER BY seq DESC LIMIT :limit
+
+-- name: newest_deliveries_of_watch
+SELECT d.seq FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq
+WHERE e.watch_seq = (SELECT seq FROM watches WHERE id = :watch_id) AND d.seq < :before
+  AND (:state IS NULL OR d.state = :state) AND (:url IS NULL OR d.url = :url)
+ORDER BY d.seq DESC LIMIT :limit
+
+-- name: deliveries_by_seq
+SELECT * FROM delivery_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC
+
+-- ---- upkeep
+
+-- name: tallies
+SELECT kind, state, n FROM tallies
+
+-- name: oldest_pending
+SELECT created_at FROM deliveries WHERE state = 'pending' ORDER BY seq LIMIT 1
+
+-- name: ended_watches
+SELECT w.seq, w.ended_at, NOT EXISTS (
+  SELECT 1 FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq
+  WHERE e.watch_seq = w.seq AND (
+    d.state = 'pending'
+    OR (d.state = 'dead' AND d.ended_at >= :dead_before)
+    OR (d.state = 'delivered' AND d.ended_at >= :delivered_before)
+  )
+) AS is_forgettable
+FROM watches w
+WHERE (w.ended_at, w.seq) > (:ended_at, :seq) AND w.ended_at < :delivered_before
+ORDER BY w.ended_at, w.seq LIMIT :limit
+
+-- name: forget_watches
+DELETE FROM watches WHERE seq IN (SELECT value FROM json_each(:seqs))
+
+-- name: shift_watches
+UPDATE watches SET
+  due_at = due_at + :delta, expires_at = expires_at + :delta,
+  trouble_since = trouble_since + :delta, missing_since = missing_since + :delta
+WHERE state = 'watching'
+
+-- name: shift_deliveries
+UPDATE deliveries SET
+  due_at = due_at + :delta, leased_until = leased_until + :delta, give_up_at = give_up_at + :delta
+WHERE state = 'pending'
+
+-- name: shift_endpoints
+UPDATE endpoints SET due_at = due_at + :delta WHERE due_at IS NOT NULL
+
+-- name: shift_heartbeat
+UPDATE meta SET value = value + :delta WHERE key = 'lived_at'
+
+-- name: heartbeat
+INSERT INTO meta (key, value) VALUES ('lived_at', :now)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value
+
+-- name: lived_at
+SELECT value FROM meta WHERE key = 'lived_at'
+
+-- name: release_watches
+UPDATE watches SET owner = NULL, due_at = :now WHERE owner IS NOT NULL
+
+-- name: release_deliveries
+UPDATE deliveries SET owner = NULL, leased_until = NULL, due_at = :now, is_interrupted = 1
+WHERE leased_until IS NOT NULL
+RETURNING endpoint_seq
+
+-- name: clamp_watches
+UPDATE watches SET due_at = :latest
+WHERE state = 'watching' AND provider_seq = :provider_seq AND due_at > :absurd

@@ -1,0 +1,254 @@
+"""The store on SQLite: each verb hands one function to the writer or to the reader."""
+
+import random
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Watch
+from notifier.core.verdict import End, Sequel, Wait
+from notifier.errors import DatabaseUnusable, StoreUnavailable
+from notifier.store import deliveries, pages, upkeep, watches
+from notifier.store.driver import Driver
+from notifier.store.faults import fault_of
+from notifier.store.interface import (
+    Added,
+    ClaimedDeliveries,
+    ClaimedWatches,
+    Counts,
+    DeliveryDetail,
+    DeliveryQuery,
+    Lease,
+    Refusal,
+    TooMany,
+    WatchDetail,
+    WatchQuery,
+)
+from notifier.store.lock import InstanceLock
+from notifier.store.mint import Mint
+from notifier.store.writer import Writer
+
+T = TypeVar("T")
+
+LONG_LOG_BYTES = 64 * 1024 * 1024
+PATIENCE_WITH_READERS_MS = 100
+
+
+class SqliteStore:
+    """``Store`` on one SQLite file, made by ``open_store``; ``interface.py`` says what the verbs promise."""
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        owner: str,
+        writer: Writer,
+        reader: Driver,
+        lock: InstanceLock,
+        chance: random.Random,
+        last_lived_at: int | None,
+    ) -> None:
+        self.file = file
+        self.owner = owner
+        self.last_lived_at = last_lived_at
+        """The last heartbeat before this start: the daemon's clock starts no earlier."""
+        self._writer = writer
+        self._reader = reader
+        self._lock = lock
+        self._mint = Mint(chance)
+        self._is_closed = False
+        self._identity = _identity(file)
+
+    async def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``fn`` on one snapshot."""
+        if self._is_closed:
+            raise StoreUnavailable("the store is closed", "notifier is stopping; try again when it runs")
+
+        def on_snapshot(connection: sqlite3.Connection) -> T:
+            connection.execute("BEGIN")
+            try:
+                return fn(connection)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+        try:
+            return await self._reader.run(on_snapshot)
+        except sqlite3.Error as error:
+            raise fault_of(error, str(self.file)) from error
+
+    async def add_watches(
+        self, new: Sequence[NewWatch], *, give_up_at: int, max_live: int
+    ) -> list[Added | TooMany]:
+        """See ``Store``."""
+        return await self._writer.submit(
+            lambda connection: watches.add_watches(
+                connection, new, self._mint, give_up_at=give_up_at, max_live=max_live
+            ),
+            weight=len(new),
+        )
+
+    async def watch(self, watch_id: str) -> WatchDetail | None:
+        """See ``Store``."""
+        return await self._read(lambda connection: watches.watch_detail(connection, watch_id))
+
+    async def watches(self, query: WatchQuery) -> list[Watch]:
+        """See ``Store``."""
+        return await self._read(lambda connection: pages.watches(connection, query))
+
+    async def claim_watches(
+        self, provider: str, *, now: int, limit: int, lease: Lease, past_deadline_only: bool = False
+    ) -> ClaimedWatches:
+        """See ``Store``."""
+        return await self._writer.submit(
+            lambda connection: watches.claim_watches(
+                connection, provider, now=now, limit=limit, lease=lease, past_deadline_only=past_deadline_only
+            )
+        )
+
+    async def record_wait(self, watch: Watch, lease: Lease, wait: Wait, *, now: int) -> bool:
+        """See ``Store``."""
+        return await self._writer.submit(
+            lambda connection: watches.record_wait(connection, watch, lease, wait, now=now), urgent=False
+        )
+
+    async def record_end(
+        self, watch: Watch, lease: Lease, end: End, event: Event, *, now: int, give_up_at: int
+    ) -> bool:
+        """See ``Store``."""
+        return await self._writer.submit(
+            lambda connection: watches.record_end(
+                connection, watch, lease, end, event, mint=self._mint, now=now, give_up_at=give_up_at
+            )
+        )
+
+    async def stop_watch(self, watch_id: str, *, now: int) -> Watch | Refusal:
+        """See ``Store``."""
+        return await self._writer.submit(lambda connection: watches.stop_watch(connection, watch_id, now=now))
+
+    async def resume_watch(self, watch_id: str, *, now: int, expires_at: int) -> Watch | Refusal:
+        """See ``Store``."""
+        return await self._writer.submit(
+            lambda connection: watches.resume_watch(connection, watch_id, now=now, expires_at=expires_at)
+        )
+
+    async def poll_now(self, watch_id: str, *, now: int) -> Watch | Refusal:
+        """See ``Store``."""
+        return await self._writer.submit(lambda connection: watches.poll_now(connection, watch_id, now=now))
+
+    async def deliveries(self, query: DeliveryQuery) -> list[Delivery]:
+        """See ``Store``."""
+        return await self._read(lambda connection: pages.deliveries(connection, query))
+
+    async def delivery(self, delivery_id: str) -> DeliveryDetail | None:
+        """See ``Store``."""
+        return await self._read(lambda connection: deliveries.delivery_detail(connection, delivery_id))
+
+    async def claim_deliveries(
+        self, *, now: int, limit: int, lease: Lease, busy: Mapping[str, int], per_origin: int
+    ) -> ClaimedDeliveries:
+        """See ``Store``."""
+        in_flight = dict(busy)  # the caller's goes on changing while this waits
+        return await self._writer.submit(
+            lambda connection: deliveries.claim_deliveries(
+                connection, now=now, limit=limit, lease=lease, busy=in_flight, per_origin=per_origin
+            )
+        )
+
+    async def record_attempt(
+        self, dispatch: Dispatch, lease: Lease, attempt: Attempt, sequel: Sequel, *, now: int
+    ) -> bool:
+        """See ``Store``."""
+        return await self._writer.submit(
+            lambda connection: deliveries.record_attempt(
+                connection, dispatch, lease, attempt, sequel, now=now
+            )
+        )
+
+    async def redeliver(self, delivery_id: str, *, now: int, give_up_at: int) -> Delivery | Refusal:
+        """See ``Store``."""
+        return await self._writer.submit(
+            lambda connection: deliveries.redeliver(connection, delivery_id, now=now, give_up_at=give_up_at)
+        )
+
+    async def counts(self) -> Counts:
+        """See ``Store``."""
+        return await self._read(upkeep.counts)
+
+    async def prune(self, *, delivered_before: int, dead_before: int, limit: int) -> int:
+        """See ``Store``. It goes in short steps, so that others write between them."""
+        count = 0
+        place: tuple[int, int] | None = upkeep.FIRST_PLACE
+        while place is not None and count < limit:
+            step = await self._writer.submit(
+                partial(
+                    upkeep.prune,
+                    place=place,
+                    delivered_before=delivered_before,
+                    dead_before=dead_before,
+                    limit=limit - count,
+                ),
+                urgent=False,
+            )
+            count, place = count + step.count, step.place
+        return count
+
+    async def shift_times(self, delta_ms: int) -> None:
+        """See ``Store``."""
+        await self._writer.submit(lambda connection: upkeep.shift_times(connection, delta_ms))
+
+    async def heartbeat(self, *, now: int) -> None:
+        """See ``Store``; raises DatabaseUnusable when the file is no longer where others would look."""
+        if _identity(self.file) != self._identity or not self._lock.is_in_place():
+            raise DatabaseUnusable(
+                f"{self.file} or its lock was removed or replaced while in use",
+                "stop notifier, see what was done to it, and restore a backup if need be",
+            )
+        await self._writer.submit(lambda connection: upkeep.heartbeat(connection, now=now))
+
+    async def maintain(self) -> None:
+        """See ``Store``. A long log is cut off, if no reader is in the way."""
+        await self._writer.submit_alone(lambda connection: _maintain(connection, self._log_bytes()))
+
+    def _log_bytes(self) -> int:
+        try:
+            return self.file.with_name(f"{self.file.name}-wal").stat().st_size
+        except OSError:
+            return 0
+
+    async def close(self) -> None:
+        """See ``Store``. A second time does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            await self._reader.close()  # first, so that the writer is the last one and tidies the log away
+        finally:
+            try:
+                await self._writer.close()
+            finally:
+                self._lock.release()
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _maintain(connection: sqlite3.Connection, log_bytes: int) -> None:
+    if log_bytes > LONG_LOG_BYTES:
+        (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {PATIENCE_WITH_READERS_MS}")
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+    else:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    connection.execute("PRAGMA analysis_limit = 400")  # bounded, however large the tables are
+    connection.execute("PRAGMA optimize")

@@ -1,0 +1,271 @@
+"""The one that writes: units of work of many callers, committed together.
+
+A unit is a function on the connection. All that wait go into one transaction and one thread hop; one that
+throws undoes itself alone; nobody is answered before the COMMIT has reached the disk. The writer's task is
+never cancelled, and a caller that is changes nothing: its unit runs.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from notifier.errors import StoreUnavailable
+from notifier.store.driver import Driver
+from notifier.store.faults import fault_of, is_io_error, is_of_storage
+
+T = TypeVar("T")
+
+Work = Callable[[sqlite3.Connection], T]
+Sleep = Callable[[float], Awaitable[object]]
+
+MAX_BATCH = 512
+MAX_WAITING = 20_000
+PATIENCE_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a unit returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What a unit threw; nothing of it was kept, the others were."""
+
+    error: Exception
+
+
+class BatchFault(Exception):
+    """A whole batch that was not kept (or, ``at_commit``, perhaps was). The cause is chained.
+
+    ``is_rolled_back`` is False when even that failed: the connection is of no use any more.
+    """
+
+    def __init__(self, *, at_commit: bool, is_rolled_back: bool) -> None:
+        super().__init__("the batch failed")
+        self.at_commit = at_commit
+        self.is_rolled_back = is_rolled_back
+
+    @property
+    def is_of_a_unit(self) -> bool:
+        """Whether one unit is to blame and not what all of them stand on."""
+        cause = self.__cause__
+        is_below = isinstance(cause, sqlite3.Error) and is_of_storage(cause)
+        return self.is_rolled_back and not self.at_commit and not is_below
+
+
+def run_batch(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Done | Failed]:
+    """Run all in one transaction and commit it; raises BatchFault when there is nothing to show for it.
+
+    At first without savepoints: inside one, SQLite keeps a copy of each page for each statement, which makes
+    an insert three times as dear. Only when a unit throws is all undone and run again, each in its own.
+    """
+    try:
+        return _in_transaction(connection, lambda: [Done(work(connection)) for work in works])
+    except BatchFault as fault:
+        if not fault.is_of_a_unit:
+            raise
+    return _in_transaction(connection, lambda: [_in_savepoint(connection, work) for work in works])
+
+
+def _in_transaction(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
+    at_commit = False
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        outcomes = run()
+        at_commit = True
+        connection.execute("COMMIT")
+    except Exception as error:
+        raise BatchFault(at_commit=at_commit, is_rolled_back=_roll_back(connection)) from error
+    except BaseException:
+        _roll_back(connection)
+        raise
+    return outcomes
+
+
+def _in_savepoint(connection: sqlite3.Connection, work: Work[Any]) -> Done | Failed:
+    connection.execute("SAVEPOINT unit")
+    outcome: Done | Failed
+    try:
+        outcome = Done(work(connection))
+    except Exception as error:
+        if (isinstance(error, sqlite3.Error) and is_of_storage(error)) or not connection.in_transaction:
+            raise
+        connection.execute("ROLLBACK TO unit")
+        outcome = Failed(error)
+    connection.execute("RELEASE unit")
+    return outcome
+
+
+def _roll_back(connection: sqlite3.Connection) -> bool:
+    """Return whether no transaction is left; a full disk or a failed one may have ended it already."""
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        return False
+    return not connection.in_transaction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unit:
+    work: Work[Any]
+    future: asyncio.Future[Any]
+    weight: int
+    is_alone: bool
+
+    def resolve(self, outcome: Done | Failed) -> None:
+        if self.future.done():
+            return
+        if isinstance(outcome, Done):
+            self.future.set_result(outcome.value)
+        else:
+            self.future.set_exception(outcome.error)
+
+
+class Writer:
+    """Owns the write connection; ``open_driver`` makes it, and anew after the disk has failed."""
+
+    def __init__(
+        self,
+        file: str,
+        driver: Driver,
+        open_driver: Callable[[], Awaitable[Driver]],
+        *,
+        sleep: Sleep = asyncio.sleep,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
+        self._file = file
+        self._driver: Driver | None = driver
+        self._open_driver = open_driver
+        self._sleep = sleep
+        self._max_waiting = max_waiting
+        self._waiting: deque[_Unit] = deque()
+        self._weight = 0
+        self._pressed = asyncio.Event()  # something is to be written now
+        self._nap: asyncio.Task[None] | None = None
+        self._is_closing = False
+        self._task = asyncio.create_task(self._run(), name="store writer")
+
+    async def submit(self, work: Work[T], *, urgent: bool = True, weight: int = 1) -> T:
+        """Have ``work`` done and return what it returns, once that is on disk.
+
+        It may run twice (``run_batch``), so what it changes is the database alone. Not ``urgent``: it may
+        wait for company, 50 ms at most. ``weight`` says how many rows it is about.
+        """
+        return await self._enqueue(work, urgent=urgent, weight=weight, is_alone=False)
+
+    async def submit_alone(self, work: Work[T]) -> T:
+        """Have ``work`` done outside any transaction, as a checkpoint must be."""
+        return await self._enqueue(work, urgent=True, weight=1, is_alone=True)
+
+    async def close(self) -> None:
+        """Write out what waits, refuse what comes, close the connection."""
+        self._is_closing = True
+        self._pressed.set()
+        await asyncio.shield(self._task)
+
+    async def _enqueue(self, work: Work[T], *, urgent: bool, weight: int, is_alone: bool) -> T:
+        if self._is_closing:
+            raise StoreUnavailable("the store is closed", "notifier is stopping; try again when it runs")
+        if self._waiting and self._weight + weight > self._max_waiting:
+            raise StoreUnavailable(f"{self._weight} writes wait for the disk already", "try again later")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Unit(work, future, weight, is_alone))
+        self._weight += weight
+        if urgent or self._weight >= MAX_BATCH:
+            self._pressed.set()
+        elif self._nap is None:
+            self._nap = asyncio.create_task(self._wait_for_company())
+        return await asyncio.shield(future)
+
+    async def _wait_for_company(self) -> None:
+        await self._sleep(PATIENCE_S)
+        self._pressed.set()
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting or not self._is_closing:
+                await self._pressed.wait()
+                self._pressed.clear()
+                batch = self._take()
+                if batch:
+                    await self._write(batch)
+        finally:
+            self._rest()
+            for unit in self._waiting:  # only when the loop itself is torn down
+                unit.future.cancel()
+            await self._drop_driver()
+
+    def _take(self) -> list[_Unit]:
+        """Take the oldest units, up to a batch, in the order they came; one that is alone comes alone."""
+        batch: list[_Unit] = []
+        weight = 0
+        while self._waiting and not (batch and (self._waiting[0].is_alone or batch[-1].is_alone)):
+            if batch and weight + self._waiting[0].weight > MAX_BATCH:
+                break
+            batch.append(self._waiting.popleft())
+            weight += batch[-1].weight
+        self._weight -= weight
+        if self._waiting or self._is_closing:
+            self._pressed.set()
+        else:
+            self._rest()
+        return batch
+
+    def _rest(self) -> None:
+        if self._nap is not None:
+            self._nap.cancel()
+            self._nap = None
+
+    async def _write(self, batch: list[_Unit]) -> None:
+        try:
+            outcomes = await self._outcomes(batch)
+        except Exception as error:  # whatever it is: the callers hear of it, and the writer goes on
+            for unit in batch:
+                unit.resolve(Failed(self._fault_of(error)))
+            await self._mend(error)
+        except BaseException:
+            for unit in batch:
+                unit.future.cancel()
+            raise
+        else:
+            for unit, outcome in zip(batch, outcomes, strict=True):
+                unit.resolve(outcome)
+
+    async def _outcomes(self, batch: list[_Unit]) -> list[Done | Failed]:
+        if self._driver is None:
+            self._driver = await self._open_driver()
+        if batch[0].is_alone:
+            return [Done(await self._driver.run(batch[0].work))]
+        works = [unit.work for unit in batch]
+        return await self._driver.run(lambda connection: run_batch(connection, works))
+
+    def _fault_of(self, error: Exception) -> Exception:
+        cause = error.__cause__ if isinstance(error, BatchFault) else error
+        at_commit = isinstance(error, BatchFault) and error.at_commit
+        if isinstance(cause, sqlite3.Error):
+            fault = fault_of(cause, self._file, at_commit=at_commit)
+        else:
+            fault = StoreUnavailable(f"{self._file} was not written ({cause!r})", "this is a bug: report it")
+        fault.__cause__ = cause
+        return fault
+
+    async def _mend(self, error: Exception) -> None:
+        """Give up a connection that cannot be trusted; the next batch reads the file anew."""
+        cause = error.__cause__ if isinstance(error, BatchFault) else error
+        is_stuck = isinstance(error, BatchFault) and not error.is_rolled_back
+        if is_stuck or not isinstance(cause, sqlite3.Error) or is_io_error(cause):
+            await self._drop_driver()
+
+    async def _drop_driver(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            with suppress(sqlite3.Error):  # it may have failed before, and is not used again
+                await driver.close()

@@ -1,0 +1,200 @@
+"""What every store promises about totals, forgetting, and clocks that are set."""
+
+from dataclasses import replace
+
+import pytest
+
+from notifier.core.model import Callback, DeliveryState, Missing, Trouble, WatchState
+from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.errors import StoreUnavailable
+from notifier.store.interface import Store
+from tests.builders import DAY, HOOK, HOUR, PROVIDER, attempt, lease, new_watch, wait
+from tests.fakes import NOON
+from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
+
+OTHER = "http://127.0.0.1:9002/other"
+
+
+async def test_counts_of_an_empty_store_are_noughts(store: Store) -> None:
+    counts = await store.counts()
+    assert dict(counts.watches) == dict.fromkeys(WatchState, 0)
+    assert dict(counts.deliveries) == dict.fromkeys(DeliveryState, 0)
+    assert counts.oldest_pending_at is None
+
+
+async def test_counts_follow_every_change(store: Store) -> None:
+    await finished(store, HOOK, OTHER)
+    await finished(store, HOOK, task_id="task-2", now=NOON + 5)
+    (stopped,) = await add(store, new_watch("task-3"))
+    await store.stop_watch(stopped.id, now=NOON)
+    await add(store, new_watch("task-4"))
+    for dispatch in await take(store, NOON, per_origin=1):
+        sequel: Sequel = Delivered() if dispatch.url == HOOK else GiveUp("no")
+        await store.record_attempt(dispatch, lease(), attempt(), sequel, now=NOON)
+    counts = await store.counts()
+    assert {state.value: n for state, n in counts.watches.items() if n} == {
+        "completed": 2,
+        "stopped": 1,
+        "watching": 1,
+    }
+    assert {state.value: n for state, n in counts.deliveries.items()} == {
+        "pending": 1,
+        "delivered": 1,
+        "dead": 1,
+    }
+    assert counts.oldest_pending_at == NOON + 5
+
+
+async def test_an_old_delivery_that_waits_again_is_the_oldest_again(store: Store) -> None:
+    await finished(store)
+    (dispatch,) = await take(store)
+    await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), now=NOON)
+    await finished(store, task_id="task-2", now=NOON + 5)
+    await store.redeliver(dispatch.delivery_id, now=NOON + 9, give_up_at=GIVE_UP)
+    assert (await store.counts()).oldest_pending_at == NOON
+
+
+# ---- forgetting
+
+
+async def settle(store: Store, task_id: str, *sequels: Sequel, ended_at: int = NOON) -> str:
+    """A watch that ended at NOON, each of its deliveries ended as told at ``ended_at``."""
+    urls = [f"http://10.0.0.{n}/" for n in range(len(sequels))]
+    watch = await finished(store, *urls, task_id=task_id)
+    dispatches = sorted(await take(store), key=lambda dispatch: dispatch.url)
+    for dispatch, sequel in zip(dispatches, sequels, strict=True):
+        await store.record_attempt(dispatch, lease(), attempt(), sequel, now=ended_at)
+    return watch.id
+
+
+@pytest.mark.parametrize(
+    ("sequels", "delivered_before", "dead_before", "is_forgotten"),
+    [
+        ([Delivered()], NOON + 6, NOON - DAY, True),
+        ([Delivered()], NOON + 5, NOON + DAY, False),
+        ([GiveUp("x")], NOON + DAY, NOON + 6, True),
+        ([GiveUp("x")], NOON + DAY, NOON + 5, False),
+        ([GiveUp("x")], NOON, NOON + DAY, False),
+        ([Delivered(), GiveUp("x")], NOON + 6, NOON + 6, True),
+        ([Delivered(), GiveUp("x")], NOON + 6, NOON + 5, False),
+        ([Delivered(), Retry(NOON + DAY)], NOON + DAY, NOON + DAY, False),
+        ([Retry(NOON + DAY)], NOON + DAY, NOON + DAY, False),
+    ],
+)
+async def test_a_watch_is_forgotten_when_all_of_it_is_old_enough(
+    store: Store, sequels: list[Sequel], delivered_before: int, dead_before: int, is_forgotten: bool
+) -> None:
+    """What is still to be delivered is never forgotten, however old."""
+    watch_id = await settle(store, "task-1", *sequels, ended_at=NOON + 5)
+    count = await store.prune(delivered_before=delivered_before, dead_before=dead_before, limit=9)
+    assert count == int(is_forgotten)
+    assert (await store.watch(watch_id) is None) == is_forgotten
+
+
+async def test_what_is_forgotten_leaves_nothing_behind(store: Store) -> None:
+    """Its deliveries and attempts are gone with it, and the same task may come anew."""
+    watch_id = await settle(store, "task-1", Delivered(), GiveUp("x"))
+    detail = await store.watch(watch_id)
+    assert detail is not None
+    assert await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=9) == 1
+    for delivery in detail.deliveries:
+        assert await store.delivery(delivery.id) is None
+    counts = await store.counts()
+    assert sum(counts.watches.values()) + sum(counts.deliveries.values()) == 0
+    (again,) = await add(store)
+    assert again.id != watch_id
+
+
+async def test_what_is_watched_or_told_nobody_is_judged_by_its_end_alone(store: Store) -> None:
+    (stopped, watching) = await add(store, new_watch("task-1"), new_watch("task-2"))
+    await store.stop_watch(stopped.id, now=NOON)
+    assert await store.prune(delivered_before=NOON, dead_before=NOON, limit=9) == 0
+    assert await store.prune(delivered_before=NOON + 1, dead_before=NOON - DAY, limit=9) == 1
+    assert await store.watch(watching.id) is not None
+
+
+async def test_no_more_than_the_limit_is_forgotten_oldest_first(store: Store) -> None:
+    watches = await add(store, *(new_watch(f"task-{n}") for n in range(5)))
+    for age, watch in enumerate(watches):
+        await store.stop_watch(watch.id, now=NOON - age)
+    assert await store.prune(delivered_before=NOON + 1, dead_before=NOON, limit=2) == 2
+    assert [await store.watch(watch.id) is None for watch in watches] == [False, False, False, True, True]
+
+
+async def test_many_that_may_not_go_do_not_hide_those_that_may(store: Store) -> None:
+    """More than are looked at in one step end before the one that goes, and stay."""
+    many = [new_watch(f"task-{n}") for n in range(1_100)]
+    await add(store, *many, max_live=9_999)
+    for watch in await claim(store, limit=2_000):
+        if watch.task_id == "task-1099":
+            await store.stop_watch(watch.id, now=NOON + 1)
+        else:
+            await finish(store, watch)
+    assert await store.prune(delivered_before=NOON + 2, dead_before=NOON + 2, limit=50) == 1
+
+
+# ---- clocks
+
+
+async def test_a_stepped_clock_moves_every_waiting_instant(store: Store) -> None:
+    """Deadlines, leases and what durations are counted from move; what happened stays when it happened."""
+    await finished(store, HOOK, task_id="told")
+    (sent,) = await take(store)
+    await store.record_attempt(sent, lease(), attempt(), Retry(NOON + HOUR), now=NOON)
+    await add(store, new_watch("due", first_poll_at=NOON + 5), new_watch("polled", first_poll_at=NOON))
+    (claimed,) = await claim(store)
+    found = wait(NOON + 60, trouble=Trouble("x", NOON - 3), missing=Missing(2, NOON - 4))
+    await store.record_wait(claimed, lease(), found, now=NOON)
+    before = await store.watch(claimed.id)
+    ended_before = await store.watch(sent.watch_id)
+    assert before is not None
+    assert ended_before is not None
+
+    await store.shift_times(-DAY)
+
+    after = await store.watch(claimed.id)
+    assert after is not None
+    assert after.watch == replace(
+        before.watch,
+        due_at=NOON + 60 - DAY,
+        expires_at=NOON + HOUR - DAY,
+        trouble=Trouble("x", NOON - 3 - DAY),
+        missing=Missing(2, NOON - 4 - DAY),
+    )
+    ended_after = await store.watch(sent.watch_id)
+    assert ended_after is not None
+    (moved,) = ended_after.deliveries
+    assert ended_after.watch == ended_before.watch
+    assert moved == replace(ended_before.deliveries[0], due_at=NOON + HOUR - DAY, give_up_at=GIVE_UP - DAY)
+    assert [watch.task_id for watch in await claim(store, NOON + 5 - DAY)] == ["due"]
+    assert [one.delivery_id for one in await take(store, NOON + HOUR - DAY)] == [moved.id]
+
+
+async def test_leases_move_with_the_clock(store: Store) -> None:
+    await finished(store)
+    await add(store, new_watch("task-2"))
+    assert len(await claim(store)) == len(await take(store)) == 1
+    await store.shift_times(DAY)
+    assert await claim(store, NOON + DAY + 19_999) == []
+    assert await take(store, NOON + DAY + 19_999) == []
+    assert len(await claim(store, NOON + DAY + 20_000)) == len(await take(store, NOON + DAY + 20_000)) == 1
+
+
+# ---- the rest
+
+
+async def test_heartbeats_and_maintenance_go_through(store: Store) -> None:
+    await add(store, new_watch(callbacks=(Callback(HOOK),)))
+    await store.heartbeat(now=NOON + 1)
+    await store.maintain()
+    assert len(await claim(store)) == 1
+
+
+async def test_a_closed_store_refuses_in_words(store: Store) -> None:
+    await add(store)
+    await store.close()
+    await store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.counts()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.claim_watches(PROVIDER, now=NOON, limit=1, lease=lease())

@@ -1,0 +1,95 @@
+"""Migrations: from every older version to the same schema, each step whole or not at all."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from notifier.store import open as opening_module
+from notifier.store.check import APPLICATION_ID
+from notifier.store.connection import connect_writer
+from notifier.store.open import migrate, migrations
+from tests.store.conftest import OpenStore
+
+SECOND_STEP = "CREATE TABLE later (x INTEGER) STRICT;"
+
+
+def schema(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
+    rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")
+    return [tuple(row) for row in rows]
+
+
+def version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(connect_writer(str(tmp_path / "notifier.db"))) as opened:
+        yield opened
+
+
+def test_every_older_version_reaches_the_schema_of_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = migrations()
+    with closing(connect_writer(str(tmp_path / "new.db"))) as new:
+        migrate(new)
+        expected = schema(new)
+        assert version(new) == len(everything)
+    for older in range(len(everything)):
+        with closing(connect_writer(str(tmp_path / f"{older}.db"))) as old:
+            monkeypatch.setattr(opening_module, "migrations", lambda older=older: everything[:older])
+            migrate(old)
+            monkeypatch.setattr(opening_module, "migrations", lambda: everything)
+            migrate(old)
+            assert schema(old) == expected
+
+
+def test_a_second_time_changes_nothing(connection: sqlite3.Connection) -> None:
+    migrate(connection)
+    before = connection.total_changes, schema(connection)
+    migrate(connection)
+    assert (connection.total_changes, schema(connection)) == before
+
+
+@pytest.mark.parametrize("fault", ["CREATE TABLE nonsense (", "INSERT INTO nowhere VALUES (1);"])
+def test_a_step_that_fails_leaves_the_version_before_it(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """Not half a step, and no open transaction that the next one would stumble over."""
+    migrate(connection)
+    before = schema(connection)
+    steps = [*migrations(), f"{SECOND_STEP}\n{fault}"]
+    monkeypatch.setattr(opening_module, "migrations", lambda: steps)
+    with pytest.raises(sqlite3.Error):
+        migrate(connection)
+    assert (schema(connection), version(connection)) == (before, len(steps) - 1)
+    assert not connection.in_transaction
+
+
+def test_signature_and_number_come_with_the_step(connection: sqlite3.Connection) -> None:
+    assert connection.execute("PRAGMA application_id").fetchone()[0] == 0
+    migrate(connection)
+    assert connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+
+
+async def test_who_wants_to_keep_a_copy_is_asked_before_an_old_file_changes(
+    opening: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def before(connection: sqlite3.Connection, old: int) -> None:
+        assert version(connection) == old
+        assert not connection.in_transaction
+        asked.append(old)
+
+    await (await opening(before_migration=before)).close()
+    await (await opening(before_migration=before)).close()
+    assert asked == []
+    steps = [*migrations(), SECOND_STEP]
+    monkeypatch.setattr(opening_module, "migrations", lambda: steps)
+    await (await opening(before_migration=before)).close()
+    assert asked == [len(steps) - 1]

@@ -1,0 +1,143 @@
+"""What a simulated task does, as data, and the answers that this comes to.
+
+Shapes and words are those of MuleRouter's "Get Generation Task" and "Async tasks" pages.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from notifier.core.instants import to_text
+
+Outcome = Literal["completed", "failed", "cancelled", "never", "vanish"]
+Result = Literal["images", "videos", "audios", "image", "video", "audio"]
+
+# MuleRouter documents two vocabularies for the same field, each on pages of its own.
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "endpoint": {
+        "pending": "pending",
+        "processing": "processing",
+        "completed": "completed",
+        "failed": "failed",
+        "cancelled": "cancelled",
+    },
+    "async": {
+        "pending": "queued",
+        "processing": "running",
+        "completed": "succeeded",
+        "failed": "failed",
+        "cancelled": "canceled",
+    },
+}
+_SUFFIXES = {"image": "png", "video": "mp4", "audio": "mp3"}
+_PENDING_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Canned:
+    """An answer that has nothing to do with the task: an outage, a limit, HTML. It comes ``after_s``."""
+
+    status: int = 503
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A task's life: pending for a quarter of ``duration_s``, then processing, then its outcome.
+
+    ``never`` stays processing, ``vanish`` is unknown from then on. The first polls get the answers in
+    ``first``, whatever the task does meanwhile.
+    """
+
+    duration_s: float = 2.0
+    outcome: Outcome = "completed"
+    words: Literal["endpoint", "async"] = "endpoint"
+    result: Result = "images"
+    outputs: int = 1
+    error_code: int = 3001
+    error_title: str = "Invalid Request"
+    error_detail: str = "The prompt contains prohibited content"
+    first: tuple[Canned, ...] = ()
+
+
+class Answer:
+    """A whole answer, as the messages that ASGI wants; made once, sent many times."""
+
+    __slots__ = ("after_s", "body", "content", "head")
+
+    def __init__(
+        self, status: int, body: bytes, headers: Mapping[str, str] | None = None, after_s: float = 0.0
+    ) -> None:
+        named = {"content-type": "application/json", "content-length": str(len(body)), **(headers or {})}
+        fields = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in named.items()]
+        self.head = {"type": "http.response.start", "status": status, "headers": fields}
+        self.content = body
+        self.body = {"type": "http.response.body", "body": body}
+        self.after_s = after_s
+
+
+def of_json(status: int, content: object) -> Answer:
+    """Answer with JSON."""
+    return Answer(status, msgspec.json.encode(content))
+
+
+def of_canned(canned: Canned) -> Answer:
+    """Answer as told."""
+    return Answer(canned.status, canned.body.encode(), canned.headers, canned.after_s)
+
+
+def not_found() -> Answer:
+    """The provider knows no such task; its body is this short."""
+    return of_json(404, {"status": 404, "title": "Not Found"})
+
+
+def problem(status: int, title: str, path: str) -> Answer:
+    """An error of the provider's HTTP side, shaped as one was seen."""
+    detail = "None (request_id: 00000000-0000-4000-8000-000000000000)"
+    return of_json(
+        status, {"status": status, "title": title, "detail": detail, "instance": path, "error_code": 0}
+    )
+
+
+def timeline(script: Script, task_id: str, created_at: int) -> tuple[tuple[float, Answer], ...]:
+    """Say what is answered from which second of the task's life on, in order."""
+    words = WORDS[script.words]
+
+    def stage(word: str, after_s: float, **more: Any) -> tuple[float, Answer]:
+        error = more.pop("error", None)
+        info = {
+            "id": task_id,
+            "status": words[word],
+            "created_at": to_text(created_at),
+            "updated_at": to_text(created_at + round(after_s * 1_000)),
+            **({"error": error} if error else {}),
+        }
+        return after_s, of_json(200, {"task_info": info, **more})
+
+    running = [stage("pending", 0.0), stage("processing", script.duration_s * _PENDING_SHARE)]
+    match script.outcome:
+        case "completed":
+            end = [stage("completed", script.duration_s, **_result(script, task_id))]
+        case "failed":
+            error = {"code": script.error_code, "title": script.error_title, "detail": script.error_detail}
+            end = [stage("failed", script.duration_s, error=error)]
+        case "cancelled":
+            end = [stage("cancelled", script.duration_s)]
+        case "vanish":
+            end = [(script.duration_s, not_found())]
+        case "never":
+            end = []
+    return tuple(running + end)
+
+
+def _result(script: Script, task_id: str) -> dict[str, Any]:
+    kind = script.result.removesuffix("s")
+    urls = [
+        f"https://mule-router-assets.example/router_public/production/ephemeral/{task_id}/result_{n:02}.{_SUFFIXES[kind]}"
+        for n in range(script.outputs)
+    ]
+    return {script.result: urls if script.result.endswith("s") else urls[0]}

@@ -1,0 +1,231 @@
+"""A MuleRouter upstream as an ASGI application.
+
+``GET {api_path}/{task_id}`` and ``POST {api_path}`` are the provider's. Everything under ``/_sim/`` drives it
+from another process:
+
+    POST /_sim/tasks   {"api_path": …, "task_id": …, "script": {…}}, or an array of such: make tasks
+    GET  /_sim/tasks   what was made, when each ends, how often and when it was polled
+    POST /_sim/script  {…}: the script of tasks made by the provider's own POST
+    POST /_sim/faults  [{"status": 503, …}, …]: what the next polls get, of whatever task
+    POST /_sim/reset   forget everything
+
+Bodies are made when a task is, so that a poll costs little and benchmarks measure the poller.
+"""
+
+import asyncio
+import time
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from notifier.simulator.script import (
+    Answer,
+    Canned,
+    Script,
+    not_found,
+    of_canned,
+    of_json,
+    problem,
+    timeline,
+)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+CONTROL = "/_sim/"
+_POLLS_KEPT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task to be made. Without a task_id one is made up."""
+
+    api_path: str
+    task_id: str | None = None
+    script: Script = field(default_factory=Script)
+
+
+@dataclass(slots=True)
+class Task:
+    """One simulated task. Instants are epoch milliseconds; ``born`` is the clock's second of its birth."""
+
+    api_path: str
+    task_id: str
+    script: Script
+    created_at: int
+    born: float
+    stages: tuple[tuple[float, Answer], ...]
+    first: deque[Answer]
+    polls: int = 0
+    polled_at: deque[int] = field(default_factory=lambda: deque(maxlen=_POLLS_KEPT))
+
+    def answer(self, now: float) -> Answer:
+        """Say what a poll at this second of the clock gets."""
+        if self.first:
+            return self.first.popleft()
+        age = now - self.born
+        return next(answer for after_s, answer in reversed(self.stages) if age >= after_s or after_s == 0.0)
+
+    def told(self) -> dict[str, Any]:
+        """Return what the control side says about it."""
+        ends = self.script.outcome != "never"
+        return {
+            "api_path": self.api_path,
+            "task_id": self.task_id,
+            "outcome": self.script.outcome,
+            "created_at": self.created_at,
+            "ends_at": self.created_at + round(self.script.duration_s * 1_000) if ends else None,
+            "polls": self.polls,
+            "polled_at": list(self.polled_at),
+        }
+
+
+class Upstream:
+    """The application. ``key`` is the one accepted; None accepts any bearer.
+
+    ``monotonic`` counts seconds; ``epoch_ms`` is the wall time when it is made (now, if None). Nothing else
+    tells time here: where the clock stands still, so do the tasks.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: str | None = None,
+        script: Script | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        epoch_ms: int | None = None,
+        make_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self.script = script or Script()
+        self.polls = self.refused = self.unknown = 0
+        self._bearer = None if key is None else f"Bearer {key}".encode()
+        self._monotonic = monotonic
+        self._origin = monotonic()
+        self._epoch_ms = time.time_ns() // 1_000_000 if epoch_ms is None else epoch_ms
+        self._make_id = make_id
+        self._tasks: dict[str, Task] = {}
+        self._faults: deque[Answer] = deque()
+
+    # -- in the same process
+
+    def add(self, api_path: str, script: Script | None = None, task_id: str | None = None) -> Task:
+        """Make a task, as if somebody had just submitted it."""
+        script = script or self.script
+        task_id = task_id or self._make_id()
+        born = self._monotonic()
+        created_at = self._wall(born)
+        stages = timeline(script, task_id, created_at)
+        first = deque(map(of_canned, script.first))
+        task = Task(api_path, task_id, script, created_at, born, stages, first)
+        self._tasks[f"{api_path}/{task_id}"] = task
+        return task
+
+    def fail_next(self, answers: Iterable[Canned]) -> None:
+        """Have the next polls answered with these, of whatever task they are."""
+        self._faults.extend(map(of_canned, answers))
+
+    def reset(self) -> None:
+        """Forget all tasks, counts and faults."""
+        self._tasks.clear()
+        self._faults.clear()
+        self.polls = self.refused = self.unknown = 0
+
+    def told(self) -> dict[str, Any]:
+        """Return what ``GET /_sim/tasks`` answers."""
+        return {
+            "tasks": [task.told() for task in self._tasks.values()],
+            "polls": self.polls,
+            "refused": self.refused,
+            "unknown": self.unknown,
+        }
+
+    # -- over HTTP
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        path, method = scope["path"], scope["method"]
+        if path.startswith(CONTROL):
+            answer = self._controlled(method, path.removeprefix(CONTROL), await _body_of(receive))
+        elif not self._is_let_in(scope["headers"]):
+            self.refused += 1
+            answer = problem(401, "Unauthorized", path)
+        elif method == "GET":
+            answer = self._polled(path)
+        elif method == "POST":
+            answer = self._submitted(path, await _body_of(receive))
+        else:
+            answer = problem(405, "Method Not Allowed", path)
+        if answer.after_s:
+            await asyncio.sleep(answer.after_s)
+        await send(answer.head)
+        await send(answer.body)
+
+    def _is_let_in(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        given = next((value for name, value in headers if name == b"authorization"), b"")
+        return given.startswith(b"Bearer ") if self._bearer is None else given == self._bearer
+
+    def _polled(self, path: str) -> Answer:
+        now = self._monotonic()
+        self.polls += 1
+        task = self._tasks.get(path)
+        if task is not None:
+            task.polls += 1
+            task.polled_at.append(self._wall(now))
+        if self._faults:
+            return self._faults.popleft()
+        if task is None:
+            self.unknown += 1
+            return not_found()
+        return task.answer(now)
+
+    def _submitted(self, path: str, body: bytes) -> Answer:
+        try:
+            msgspec.json.decode(body, type=dict[str, Any])
+        except msgspec.MsgspecError:
+            return problem(400, "Bad Request", path)
+        return Answer(202, self.add(path).stages[0][1].content)
+
+    def _controlled(self, method: str, name: str, body: bytes) -> Answer:
+        try:
+            match method, name:
+                case "GET", "tasks":
+                    return of_json(200, self.told())
+                case "POST", "tasks":
+                    made = [self.add(new.api_path, new.script, new.task_id).told() for new in _news(body)]
+                    return of_json(201, {"tasks": made})
+                case "POST", "script":
+                    self.script = msgspec.json.decode(body, type=Script)
+                case "POST", "faults":
+                    self.fail_next(msgspec.json.decode(body, type=list[Canned]))
+                case "POST", "reset":
+                    self.reset()
+                case _:
+                    return not_found()
+        except msgspec.MsgspecError as fault:
+            return of_json(422, {"status": 422, "title": "Not a script", "detail": str(fault)})
+        return of_json(200, {})
+
+    def _wall(self, now: float) -> int:
+        return self._epoch_ms + round((now - self._origin) * 1_000)
+
+
+def _news(body: bytes) -> list[NewTask]:
+    if body.lstrip().startswith(b"["):
+        return msgspec.json.decode(body, type=list[NewTask])
+    return [msgspec.json.decode(body, type=NewTask)]
+
+
+async def _body_of(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return bytes(body)

@@ -1,0 +1,196 @@
+"""The network as the engine sees it: an exchange goes out, a value comes back, in time.
+
+The only file that imports httpx. The sockets under it are aiohttp's: httpx's own pool loses a connection for
+good when an exchange is cancelled, and a deadline is a cancellation.
+"""
+
+import asyncio
+import contextlib
+import http.cookiejar
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from yarl import URL
+
+from notifier import __version__
+from notifier.core.addresses import AddressPolicy
+from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from notifier.wire import faults
+from notifier.wire.connector import Connector
+from notifier.wire.guard import Guard
+from notifier.wire.resolver import Resolver
+from notifier.wire.tls import trusting
+from notifier.wire.trip import CURRENT, Trip
+
+REST_S = 0.02
+"""How long the rest of an accepted POST's answer may take for its connection to be kept."""
+
+_PIECE = 256 * 1024
+_TROUBLE = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError)
+_HEADERS = {"accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
+
+
+class HttpWire:
+    """``ports.Wire`` over httpx. One for polls, another for callbacks: they share no connections.
+
+    ``policy`` says which addresses may be connected to (None: all). ``max_body`` bounds what is read of an
+    answer. An idle connection is kept for ``keepalive_s``. ``ca_file`` holds certificates trusted beside the
+    system's; raises OSError when there are none in it.
+
+    A GET whose connection is lost before an answer is repeated once, silently (by aiohttp): it only asks. A
+    POST never is: nobody knows whether it arrived. So that it seldom happens, callbacks are given a short
+    ``keepalive_s``, and nothing goes out on an idle connection that the peer has closed already.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int,
+        keepalive_s: float,
+        max_body: int,
+        policy: AddressPolicy | None = None,
+        ca_file: str | None = None,
+        resolver: Resolver | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connections = connections
+        self._keepalive_s = keepalive_s
+        self._max_body = max_body
+        self._guard = Guard(policy)
+        self._tls = trusting(ca_file)
+        self._resolver = resolver or Resolver()
+        self._monotonic = monotonic
+        self._client = httpx.AsyncClient(
+            transport=AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session),
+            headers=_HEADERS,
+            cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
+            timeout=None,  # noqa: S113 - each exchange has a deadline as a whole
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
+        """One GET. The answer's body comes whole, or cut at ``max_body``, or there is no reply."""
+        return await self._exchange("GET", url, headers, None, timeout_ms)
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
+        """One POST. A 2xx status is the whole answer; of any other the body is read as well."""
+        return await self._exchange("POST", url, headers, body, timeout_ms)
+
+    async def close(self) -> None:
+        """Close all connections. An exchange under way ends as unreachable."""
+        await self._client.aclose()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        """Called by the transport at the first exchange: aiohttp wants a running loop."""
+        connector = Connector(
+            limit=self._connections,
+            keepalive_s=self._keepalive_s,
+            tls=self._tls,
+            resolver=self._resolver,
+            guard=self._guard,
+            monotonic=self._monotonic,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            middlewares=(_as_written,),
+        )
+
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_ms: int
+    ) -> Exchange:
+        started_at = self._monotonic()
+        try:
+            request = self._request(method, url, headers, body)
+            trip = Trip(URL(str(request.url), encoded=True), started_at)
+        except (httpx.InvalidURL, ValueError):  # UnicodeError too: idna, a header that is not ASCII
+            return Unreachable(Fault.PROTOCOL, "this URL or a header cannot be sent")
+        token = CURRENT.set(trip)
+        try:
+            exchange = await self._answer(request, trip, timeout_ms)
+        finally:
+            trip.abort()
+            CURRENT.reset(token)
+        return replace(
+            exchange,
+            peer=trip.peer,
+            elapsed_ms=trip.ms_until(self._monotonic()),
+            connect_ms=None if trip.connected_at is None else trip.ms_until(trip.connected_at),
+        )
+
+    def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> httpx.Request:
+        """A long body goes out in pieces: what the peer does not read is not piled up in a buffer."""
+        if body is None or len(body) <= _PIECE:
+            return self._client.build_request(method, url, headers=headers, content=body)
+        sized = {**headers, "content-length": str(len(body))}
+        return self._client.build_request(method, url, headers=sized, content=_pieces(body))
+
+    async def _answer(self, request: httpx.Request, trip: Trip, timeout_ms: int) -> Exchange:
+        """Send and read. ``standing`` is the reply that holds even if its body never ends."""
+        standing: Reply | None = None
+        try:
+            async with asyncio.timeout(timeout_ms / 1_000), self._sent(request, trip) as response:
+                first_byte_ms = trip.ms_until(self._monotonic())
+                head = Reply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
+                is_accepted = response.is_success and request.method == "POST"
+                if is_accepted:
+                    standing = head
+                elif not response.is_success:
+                    standing = replace(head, is_cut=True)
+                if not is_accepted and _is_encoded(head):
+                    return standing or Unreachable(Fault.PROTOCOL, "encoded although asked not to")
+                async with asyncio.timeout(REST_S if is_accepted else None):
+                    body, is_cut = await self._read(response)
+                return head if is_accepted else replace(head, body=body, is_cut=is_cut)
+        except TimeoutError:
+            fault, detail = faults.of_timeout(timeout_ms, trip)
+        except _TROUBLE as error:
+            cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
+            fault, detail = faults.of_error(cause or error, trip)
+        return standing or Unreachable(fault, detail)
+
+    @contextlib.asynccontextmanager
+    async def _sent(self, request: httpx.Request, trip: Trip) -> AsyncIterator[httpx.Response]:
+        """Give the answer's head, and at the end the connection back, or close it if there is more to come."""
+        response = await self._client.send(request, stream=True)
+        trip.is_answered = True
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _read(self, response: httpx.Response) -> tuple[bytes, bool]:
+        """Return the body up to the limit, and whether it was longer."""
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            room = self._max_body - len(body)
+            body += chunk[:room]
+            if len(chunk) > room:
+                return bytes(body), True
+        return bytes(body), False
+
+
+def _is_encoded(head: Reply) -> bool:
+    return head.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
+
+
+async def _as_written(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send the URL as it is written. aiohttp would respell it (``%2F`` in a query as ``/``)."""
+    request.url = CURRENT.get().url
+    return await send(request)
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _PIECE):
+        yield body[start : start + _PIECE]

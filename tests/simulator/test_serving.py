@@ -1,0 +1,113 @@
+"""An application on a real port, in this process and as one of its own."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from typing import Any
+
+import pytest
+
+from notifier.core.replies import Reply, Unreachable
+from notifier.simulator.script import Canned, Script
+from notifier.simulator.serving import serve
+from notifier.simulator.upstream import Upstream
+from tests.wire.peers import wired
+
+LONG_MS = 20_000
+KEY = {"Authorization": "Bearer sk-mr-any"}
+
+
+async def test_a_task_is_polled_over_a_real_connection_that_is_kept() -> None:
+    upstream = Upstream()
+    upstream.add("/v/image", Script(duration_s=0.0), "abc")
+    async with serve(upstream) as url, wired() as wire:
+        replies = [await wire.get(f"{url}/v/image/abc", KEY, timeout_ms=LONG_MS) for _ in range(3)]
+        status = await wire.get(f"{url}/v/image/abc", {}, timeout_ms=LONG_MS)
+    for reply in replies:
+        assert isinstance(reply, Reply)
+        assert json.loads(reply.body)["task_info"]["status"] == "completed"
+    assert [reply.connect_ms is None for reply in replies] == [False, True, True]
+    assert isinstance(status, Reply)
+    assert status.status == 401
+
+
+async def test_the_port_is_free_again_when_the_block_is_left() -> None:
+    async with serve(Upstream()) as url:
+        port = int(url.rpartition(":")[2])
+    async with serve(Upstream(), port=port) as again:
+        assert again == url
+
+
+async def test_a_port_that_is_taken_is_an_os_error() -> None:
+    async with serve(Upstream()) as url:
+        with pytest.raises(OSError, match="in use"):
+            async with serve(Upstream(), port=int(url.rpartition(":")[2])):
+                pass
+
+
+async def test_leaving_waits_for_no_request_that_hangs() -> None:
+    """The block ends; who was asking is told nothing more."""
+    upstream = Upstream()
+    upstream.add("/v", Script(first=(Canned(200, after_s=600.0),)), "slow")
+    async with wired() as wire:
+        async with serve(upstream) as url:
+            asking = asyncio.create_task(wire.get(f"{url}/v/slow", KEY, timeout_ms=LONG_MS))
+            while not upstream.polls:
+                await asyncio.sleep(0.001)
+        assert isinstance(await asking, Reply | Unreachable)
+
+
+async def test_an_exception_in_the_block_ends_the_server_and_comes_out() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with serve(Upstream()) as url:
+            raise ZeroDivisionError
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+async def test_signals_are_left_alone() -> None:
+    """The embedder's handlers stay in place while the server runs."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    async with serve(Upstream()):
+        assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+async def test_an_ipv6_address_stands_in_brackets() -> None:
+    async with serve(Upstream(), "::1") as url, wired() as wire:
+        assert url.startswith("http://[::1]:")
+        reply = await wire.get(f"{url}/_sim/tasks", {}, timeout_ms=LONG_MS)
+        assert isinstance(reply, Reply)
+        assert reply.peer == url.removeprefix("http://")
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_as_a_process_it_says_where_it_is_and_ends_when_told(number: signal.Signals) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "notifier.simulator", "--port", "0", "--key", "sk-mr-test",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        told: dict[str, Any] = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+        async with wired() as wire:
+            made = await wire.post(
+                f"{told['url']}/_sim/tasks", {}, b'{"api_path": "/v", "task_id": "t1"}', timeout_ms=LONG_MS
+            )
+            assert isinstance(made, Reply)
+            assert made.status == 201
+            polled = await wire.get(
+                f"{told['url']}/v/t1", {"Authorization": "Bearer sk-mr-test"}, timeout_ms=LONG_MS
+            )
+        assert isinstance(polled, Reply)
+        assert json.loads(polled.body)["task_info"]["id"] == "t1"
+        process.send_signal(number)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert (process.returncode, out, err) == (0, b"", b"")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

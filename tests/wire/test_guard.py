@@ -1,0 +1,150 @@
+"""Refused addresses are never connected to, whichever way they are written or come about.
+
+No test here reaches beyond this machine: what is not on it stands in a resolver's answer and is refused.
+"""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from yarl import URL
+
+from notifier.core.addresses import AddressPolicy
+from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from notifier.wire.guard import AddressRefused, Guard
+from notifier.wire.resolver import Resolver
+from notifier.wire.trip import CURRENT, Trip
+from tests.wire.peers import answer, listening, resolving, saying, wired
+
+LONG_MS = 20_000
+METADATA = "169.254.169.254"
+ALL = AddressPolicy.of(("loopback", "private", "public"))
+LOOPBACK = AddressPolicy.of(("loopback",))
+
+
+def blocked(exchange: Exchange) -> str:
+    assert isinstance(exchange, Unreachable), exchange
+    assert exchange.fault is Fault.BLOCKED
+    assert exchange.peer is None, "something was connected to"
+    return exchange.detail
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        METADATA,
+        "0.0.0.0",
+        "[::]",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::1]",
+        "[fd00:ec2::254]",
+        "100.100.100.200",
+        "224.0.0.1",
+        "255.255.255.255",
+    ],
+)
+async def test_an_address_in_the_url_is_judged_too(host: str) -> None:
+    """The resolver never sees these."""
+    async with wired(policy=ALL, resolver=resolving()) as wire:
+        exchange = await wire.post(f"http://{host}:9/latest?token=canary", {}, b"{}", timeout_ms=LONG_MS)
+    assert host.strip("[]") in blocked(exchange)
+    assert "canary" not in blocked(exchange)
+
+
+async def test_what_a_name_resolves_to_is_judged() -> None:
+    async with wired(policy=LOOPBACK, resolver=resolving(in_example=["10.0.0.7", "93.184.216.34"])) as wire:
+        detail = blocked(await wire.get("http://in.example/", {}, timeout_ms=LONG_MS))
+    assert "10.0.0.7 is private" in detail
+    assert "93.184.216.34 is public" in detail
+
+
+async def test_a_name_that_moves_to_a_refused_address_is_refused_at_the_next_connect() -> None:
+    """DNS rebinding: good at the first look, the metadata service at the second."""
+    now = 0.0
+    answers = [["127.0.0.1"], [METADATA]]
+    resolver = Resolver(lambda name: answers.pop(0), monotonic=lambda: now)
+    async with (
+        listening(saying(answer(b"{}", "200 OK", "Connection: close"))) as peer,
+        wired(policy=ALL, resolver=resolver) as wire,
+    ):
+        url = peer.url(host="rebind.example")
+        assert isinstance(await wire.post(url, {}, b"{}", timeout_ms=LONG_MS), Reply)
+        now = 31.0
+        assert METADATA in blocked(await wire.post(url, {}, b"{}", timeout_ms=LONG_MS))
+        assert peer.connections == 1
+
+
+async def test_of_a_names_addresses_only_the_allowed_are_tried() -> None:
+    """All in one answer, as an attacker would send it: the refused one first, in the middle and last."""
+    names = resolving(mixed_example=[METADATA, "::ffff:169.254.169.254", "127.0.0.1", "169.254.0.1"])
+    async with listening(saying(answer())) as peer, wired(policy=ALL, resolver=names) as wire:
+        reply = await wire.get(peer.url(host="mixed.example"), {}, timeout_ms=LONG_MS)
+    assert isinstance(reply, Reply)
+    assert reply.peer == f"127.0.0.1:{peer.port}"
+
+
+async def test_a_refused_address_beside_a_dead_one_is_no_connection() -> None:
+    """Something allowed was tried and failed: that is what the operator can mend."""
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        port = bound.getsockname()[1]
+    async with wired(policy=ALL, resolver=resolving(half_example=[METADATA, "127.0.0.1"])) as wire:
+        exchange = await wire.get(f"http://half.example:{port}/", {}, timeout_ms=LONG_MS)
+    assert isinstance(exchange, Unreachable)
+    assert (exchange.fault, exchange.peer) == (Fault.CONNECT, f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "me.example", "[::ffff:127.0.0.1]"])
+async def test_our_own_listener_is_refused_by_every_name(host: str) -> None:
+    async with listening(saying(answer())) as own, listening(saying(answer())) as other:
+        policy = AddressPolicy.of(("loopback",), [("127.0.0.1", own.port)])
+        async with wired(policy=policy, resolver=resolving(me_example=["127.0.0.1"])) as wire:
+            assert "notifier itself" in blocked(
+                await wire.post(own.url(host=host), {}, b"", timeout_ms=LONG_MS)
+            )
+            assert isinstance(await wire.post(other.url(), {}, b"", timeout_ms=LONG_MS), Reply)
+        assert own.connections == 0
+
+
+async def test_an_allowed_name_is_allowed_by_that_name_alone() -> None:
+    names = resolving(good_example=["127.0.0.1"], bad_example=["127.0.0.1"])
+    policy = AddressPolicy.of(("good.example",))
+    async with listening(saying(answer())) as peer, wired(policy=policy, resolver=names) as wire:
+        good, bad = peer.url(host="good.example"), peer.url(host="bad.example")
+        assert isinstance(await wire.get(good, {}, timeout_ms=LONG_MS), Reply)
+        blocked(await wire.get(bad, {}, timeout_ms=LONG_MS))
+        blocked(await wire.get(peer.url(), {}, timeout_ms=LONG_MS))
+        assert isinstance(await wire.get(good, {}, timeout_ms=LONG_MS), Reply)
+    assert peer.connections == 1
+
+
+async def test_without_a_policy_everything_may_be_tried() -> None:
+    """A provider's base URL comes from the operator."""
+    async with listening(saying(answer())) as peer, wired() as wire:
+        assert isinstance(await wire.get(peer.url(), {}, timeout_ms=LONG_MS), Reply)
+
+
+@pytest.fixture
+def trip() -> Iterator[Trip]:
+    trip = Trip(URL("http://x.example/"), 0.0)
+    token = CURRENT.set(trip)
+    yield trip
+    CURRENT.reset(token)
+
+
+def test_the_guard_makes_no_socket_for_a_refused_address(trip: Trip) -> None:
+    guard = Guard(ALL)
+    info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (METADATA, 80))
+    for _ in range(2):
+        with pytest.raises(AddressRefused):
+            guard(info)
+    assert trip.tried == []
+    assert len(trip.refused) == 1
+
+
+def test_the_guard_makes_no_socket_outside_an_exchange() -> None:
+    """Without a trip nobody knows what host this is for: it fails closed."""
+    info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80))
+    with pytest.raises(LookupError):
+        Guard(ALL)(info)

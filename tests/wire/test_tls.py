@@ -1,0 +1,138 @@
+"""Certificates are verified, always; what is wrong with one is said."""
+
+import datetime
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from notifier.wire.tls import trusting
+from tests.wire.peers import Line, answer, for_ever, listening, resolving, saying, wired
+
+LONG_MS = 20_000
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(ca: trustme.CA, tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def server_side(cert: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    cert.configure_cert(context)
+    return context
+
+
+def tls_fault(exchange: Exchange) -> str:
+    assert isinstance(exchange, Unreachable), exchange
+    assert exchange.fault is Fault.TLS
+    return exchange.detail
+
+
+async def test_a_certificate_of_our_own_authority_is_trusted_and_the_connection_kept(
+    ca: trustme.CA, ca_file: str
+) -> None:
+    tls = server_side(ca.issue_cert("hook.example"))
+    names = resolving(hook_example=["127.0.0.1"])
+    async with listening(saying(answer()), tls) as peer, wired(ca_file=ca_file, resolver=names) as wire:
+        for _ in range(3):
+            url = peer.url(host="hook.example")
+            assert isinstance(await wire.post(url, {}, b"{}", timeout_ms=LONG_MS), Reply)
+            assert isinstance(await wire.get(url, {}, timeout_ms=LONG_MS), Reply)
+    assert peer.connections == 1
+
+
+async def test_a_certificate_of_an_unknown_authority_is_refused(ca: trustme.CA) -> None:
+    tls = server_side(ca.issue_cert("127.0.0.1"))
+    async with listening(saying(answer()), tls) as peer, wired() as wire:
+        detail = tls_fault(
+            await wire.post(peer.url(), {"Authorization": "canary"}, b"{}", timeout_ms=LONG_MS)
+        )
+    assert "certificate" in detail
+    assert peer.heads == []
+
+
+async def test_a_certificate_for_another_name_is_refused(ca: trustme.CA, ca_file: str) -> None:
+    tls = server_side(ca.issue_cert("other.example"))
+    names = resolving(hook_example=["127.0.0.1"])
+    async with listening(saying(answer()), tls) as peer, wired(ca_file=ca_file, resolver=names) as wire:
+        detail = tls_fault(await wire.post(peer.url(host="hook.example"), {}, b"{}", timeout_ms=LONG_MS))
+    assert "Hostname mismatch" in detail
+    assert peer.heads == []
+
+
+async def test_an_expired_certificate_is_refused(ca: trustme.CA, ca_file: str) -> None:
+    past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    tls = server_side(ca.issue_cert("127.0.0.1", not_after=past))
+    async with listening(saying(answer()), tls) as peer, wired(ca_file=ca_file) as wire:
+        detail = tls_fault(await wire.post(peer.url(), {}, b"{}", timeout_ms=LONG_MS))
+    assert "expired" in detail
+    assert peer.heads == []
+
+
+async def test_plain_text_on_a_tls_port_is_told_as_such() -> None:
+    async def script(line: Line) -> None:
+        await line.reader.read(100)
+        await line.say(b"HTTP/1.1 400 Bad Request\r\n\r\nThis is plain HTTP")
+
+    async with listening(script) as peer, wired() as wire:
+        url = peer.url().replace("http:", "https:")
+        assert "does not speak TLS" in tls_fault(await wire.get(url, {}, timeout_ms=LONG_MS))
+
+
+@pytest.mark.parametrize("with_reset", [True, False])
+async def test_a_handshake_that_breaks_off(with_reset: bool) -> None:
+    async def script(line: Line) -> None:
+        await line.reader.read(100)
+        if with_reset:
+            line.reset()
+
+    async with listening(script) as peer, wired() as wire:
+        url = peer.url().replace("http:", "https:")
+        tls_fault(await wire.get(url, {}, timeout_ms=LONG_MS))
+
+
+async def test_a_handshake_that_never_ends_is_left_at_the_deadline() -> None:
+    async with listening(for_ever(b"", b"")) as peer, wired() as wire:
+        exchange = await wire.get(peer.url().replace("http:", "https:"), {}, timeout_ms=200)
+    assert isinstance(exchange, Unreachable)
+    assert exchange.fault is Fault.TIMEOUT
+
+
+async def test_an_endless_answer_over_tls_is_dropped_at_once(ca: trustme.CA, ca_file: str) -> None:
+    tls = server_side(ca.issue_cert("127.0.0.1"))
+    script = for_ever(b"HTTP/1.1 200 OK\r\n\r\n", b"a" * 10_000)
+    async with listening(script, tls) as peer, wired(ca_file=ca_file) as wire:
+        reply = await wire.post(peer.url(), {}, b"{}", timeout_ms=200_000)
+    assert isinstance(reply, Reply)
+    assert reply.body == b""
+
+
+def test_every_context_verifies_and_knows_the_systems_certificates(ca_file: str) -> None:
+    for context in (trusting(), trusting(ca_file)):
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+    assert len(trusting(ca_file).get_ca_certs()) == len(trusting().get_ca_certs()) + 1
+
+
+def test_the_same_trust_is_the_same_context() -> None:
+    assert trusting() is trusting()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_ca_file_with_no_certificate_is_an_os_error(tmp_path: Path, content: bytes | None) -> None:
+    """The configuration can name it; a wire is never made with less trust than asked for."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(OSError):  # noqa: PT011 - ssl.SSLError and FileNotFoundError have nothing else in common
+        trusting(str(path))

@@ -1,0 +1,74 @@
+"""The application: envelope, guard, router, and what each call goes through before its handler."""
+
+from collections.abc import Mapping, Sequence
+
+from starlette.routing import Route as StarletteRoute
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from notifier.api.bodies import BodyBudget, announced_size, check_type, read_body
+from notifier.api.call import Call
+from notifier.api.envelope import Envelope
+from notifier.api.guard import Guard
+from notifier.api.parse import refuse_members
+from notifier.api.problems import Problem
+from notifier.api.query import read_query
+from notifier.api.routes import ROUTES, Route
+from notifier.api.services import Services
+from notifier.core.nearest import nearest
+
+
+def build_app(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:
+    """Make the API. It has no state but how many bytes of bodies are in memory."""
+    budget = BodyBudget()
+    by_path: dict[str, dict[str, Route]] = {}
+    for route in routes:
+        by_path.setdefault(route.path, {})[route.method] = route
+    endpoints = [
+        StarletteRoute(path, Endpoint(methods, services, budget)) for path, methods in by_path.items()
+    ]
+    router = Router(endpoints, redirect_slashes=False, default=_no_such_route(list(by_path)))
+    return Envelope(Guard(router, services))
+
+
+class Endpoint:
+    """All calls on one path."""
+
+    def __init__(self, by_method: Mapping[str, Route], services: Services, budget: BodyBudget) -> None:
+        self._by_method = by_method
+        self._services = services
+        self._budget = budget
+        heads = ["HEAD"] if "GET" in by_method else []
+        self._allow = ", ".join(sorted([*by_method, *heads]))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the request, have it handled, send the answer."""
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        route = self._by_method.get(method)
+        if route is None:
+            raise Problem("method_not_allowed", f"here is {self._allow}", headers={"Allow": self._allow})
+        scope["notifier.route"] = f"{method} {route.path}"
+        check_type(scope)
+        query = read_query(scope["query_string"], route.query)
+        with self._budget.hold(announced_size(scope, route.body_limit)):
+            body = await read_body(receive, route.body_limit)
+            if not route.takes_body:
+                refuse_members(body)
+            call = Call(self._services, scope["path_params"], query, body, lambda: _gone(receive))
+            response = await route.handler(call)
+        await response(scope, receive, send)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _no_such_route(paths: Sequence[str]) -> ASGIApp:
+    async def default(scope: Scope, _receive: Receive, _send: Send) -> None:
+        close = nearest(scope["path"], paths)
+        raise Problem(
+            "no_such_route", f"did you mean {close}?" if close else "/openapi.json lists what there is"
+        )
+
+    return default

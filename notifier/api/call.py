@@ -1,0 +1,22 @@
+"""One request as the handlers see it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from notifier.api.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that has passed the guard and is complete. ``gone`` returns when its client went away."""
+
+    services: Services
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    gone: Callable[[], Awaitable[None]]
+
+
+Handler = Callable[[Call], Awaitable[Response]]

@@ -1,0 +1,55 @@
+"""The calls on deliveries."""
+
+from starlette.responses import Response
+
+from notifier.api.call import Call
+from notifier.api.problems import Problem
+from notifier.api.query import cursor_after, delivery_query
+from notifier.api.render import answer, delivery_body, delivery_detail_body
+from notifier.api.shapes import DeliveryPage
+from notifier.core.ids import DELIVERY, is_id
+from notifier.store.interface import DeliveryQuery, Refusal
+
+
+async def page(call: Call) -> Response:
+    """Some deliveries, newest first."""
+    query = delivery_query(call.query)
+    one_more = DeliveryQuery(query.state, query.watch_id, query.url, query.before, query.limit + 1)
+    found = await call.services.store.deliveries(one_more)
+    shown = found[: query.limit]
+    cursor = cursor_after(shown[-1].id, call.query) if len(found) > len(shown) else None
+    return answer(DeliveryPage(deliveries=[delivery_body(each) for each in shown], next_cursor=cursor))
+
+
+async def show(call: Call) -> Response:
+    """One delivery with its attempts."""
+    detail = await call.services.store.delivery(_id(call))
+    if detail is None:
+        raise _unknown()
+    return answer(delivery_detail_body(detail))
+
+
+async def redeliver(call: Call) -> Response:
+    """Send it again: the same id and bytes, a fresh budget."""
+    services = call.services
+    now = services.clock.now()
+    give_up_at = now + services.settings().give_up_after_ms
+    changed = await services.store.redeliver(_id(call), now=now, give_up_at=give_up_at)
+    match changed:
+        case Refusal.NOT_FOUND:
+            raise _unknown()
+        case Refusal.CONFLICT:
+            raise Problem("conflict", "it cannot be sent again as it stands")
+    services.wake.deliver_now()
+    return answer(delivery_body(changed), 202)
+
+
+def _id(call: Call) -> str:
+    delivery_id = call.path["id"]
+    if not is_id(delivery_id, DELIVERY):
+        raise _unknown()
+    return delivery_id
+
+
+def _unknown() -> Problem:
+    return Problem("not_found", "there is no delivery of this id; they are forgotten after a while")

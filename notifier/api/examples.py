@@ -1,0 +1,72 @@
+"""One example of each thing, for the description of the API; a test reads them back."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+_WATCH_ID = "wch_01KAQ7W3G0ABCDEFGHJKMNPQRS"
+_EVENT_ID = "evt_01KAQ7W3G0ABCDEFGHJKMNPQRT"
+_DELIVERY_ID = "dlv_01KAQ7W3G0ABCDEFGHJKMNPQRV"
+NOON = "2026-11-23T12:00:00.000Z"
+_TASK = {
+    "task_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+    "api_path": "/vendors/alibaba/v1/qwen-image-edit-max/generation",
+    "provider": "mulerouter",
+}
+
+REGISTRATION: Mapping[str, Any] = MappingProxyType(
+    {
+        **_TASK,
+        "callback_url": "http://127.0.0.1:9001/hook",
+        "metadata": {"order": 42},
+        "expire_after": "30m",
+    }
+)
+DELIVERY: Mapping[str, Any] = MappingProxyType(
+    {
+        "id": _DELIVERY_ID,
+        "event_id": _EVENT_ID,
+        "watch_id": _WATCH_ID,
+        "type": "task.completed",
+        "url": "http://127.0.0.1:9001/hook",
+        "state": "delivered",
+        "attempts": 1,
+        "created_at": NOON,
+        "next_attempt_at": None,
+        "give_up_at": "2026-11-26T12:00:00.000Z",
+        "ended_at": NOON,
+        "last_error": None,
+        "result_expires_at": "2026-11-24T11:59:58.000Z",
+    }
+)
+WATCH: Mapping[str, Any] = MappingProxyType(
+    {
+        "id": _WATCH_ID,
+        **_TASK,
+        "state": "watching",
+        "upstream_status": "processing",
+        "metadata": {"order": 42},
+        "callbacks": [{"url": "http://127.0.0.1:9001/hook", "events": ["task.completed", "task.failed"]}],
+        "registered_at": NOON,
+        "last_polled_at": "2026-11-23T12:00:02.500Z",
+        "next_poll_at": "2026-11-23T12:00:05.000Z",
+        "polls": 1,
+        "expires_at": "2026-11-23T12:30:00.000Z",
+        "trouble": None,
+        "ended_at": None,
+        "outputs": [],
+        "result_expires_at": None,
+        "payload": None,
+        "error": None,
+        "deliveries": [],
+    }
+)
+ATTEMPT = {"number": 1, "at": NOON, "duration_ms": 12, "status": 204, "error": None, "answer": None}
+REFUSED = {
+    "type": "urn:notifier:problem:validation_failed",
+    "title": "Refused",
+    "status": 422,
+    "detail": "/taskid: unknown field; did you mean task_id?",
+    "code": "validation_failed",
+    "errors": [{"pointer": "/taskid", "detail": "unknown field; did you mean task_id?"}],
+}

@@ -1,0 +1,174 @@
+"""Query parameters and cursors: known, once each, in range; else 422 with all that is wrong."""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+from notifier.api.fields import Faults, unknown
+from notifier.core.ids import DELIVERY, WATCH, is_id
+from notifier.core.instants import BadDuration, parse_duration
+from notifier.core.model import DeliveryState, WatchState
+from notifier.core.urls import BadUrl, check_callback_url, check_task_id
+from notifier.core.words import cut
+from notifier.store.interface import DeliveryQuery, WatchQuery
+
+MAX_LIMIT = 500
+DEFAULT_LIMIT = 50
+MAX_WAIT_MS = 60_000
+
+_MAX_FIELDS = 32
+_MAX_NAME_CHARS = 200
+_TAG_BYTES = 8
+
+State = TypeVar("State", bound=StrEnum)
+
+
+def read_query(raw: bytes, names: Sequence[str]) -> Mapping[str, str]:
+    """Take a query string apart; raises Problem for what is not in ``names`` or stands twice."""
+    faults = Faults()
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
+        )
+    except ValueError:  # UnicodeError too
+        faults.add("", f"the query is at most {_MAX_FIELDS} parameters of percent-encoded UTF-8")
+        pairs = []
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in names:
+            faults.add(f"/{cut(name, 60)}", unknown(name, "parameter", names))
+        elif name in given:
+            faults.add(f"/{name}", "this parameter stands twice")
+        elif "\0" in value:
+            faults.add(f"/{name}", "holds NUL")
+        given[name] = value
+    faults.check()
+    return given
+
+
+def watch_query(given: Mapping[str, str]) -> WatchQuery:
+    """Read the parameters of a page of watches; raises Problem."""
+    faults = Faults()
+    query = WatchQuery(
+        state=_state(given, WatchState, faults),
+        provider=_name(given, "provider", faults),
+        task_id=_task_id(given, faults),
+        before=_before(given, WATCH, faults),
+        limit=_limit(given, faults),
+    )
+    faults.check()
+    return query
+
+
+def delivery_query(given: Mapping[str, str]) -> DeliveryQuery:
+    """Read the parameters of a page of deliveries; raises Problem."""
+    faults = Faults()
+    query = DeliveryQuery(
+        state=_state(given, DeliveryState, faults),
+        watch_id=_watch_id(given, faults),
+        url=_url(given, faults),
+        before=_before(given, DELIVERY, faults),
+        limit=_limit(given, faults),
+    )
+    faults.check()
+    return query
+
+
+def wait_of(given: Mapping[str, str]) -> int:
+    """How many milliseconds to hold the answer; raises Problem."""
+    faults = Faults()
+    wait_ms = 0
+    try:
+        wait_ms = parse_duration(_number_or_text(given.get("wait", "0")), allow_zero=True)
+    except BadDuration as fault:
+        faults.add("/wait", str(fault))
+    if wait_ms > MAX_WAIT_MS:
+        faults.add("/wait", f"at most {MAX_WAIT_MS // 1_000}s")
+    faults.check()
+    return wait_ms
+
+
+def cursor_after(last_id: str, given: Mapping[str, str]) -> str:
+    """The cursor to what follows ``last_id`` under the same filters."""
+    return base64.urlsafe_b64encode(_tag(last_id, given) + last_id.encode()).decode().rstrip("=")
+
+
+def _before(given: Mapping[str, str], prefix: str, faults: Faults) -> str | None:
+    """The id in a cursor that we gave out for these filters."""
+    if "cursor" not in given:
+        return None
+    cursor = given["cursor"]
+    try:
+        content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        last_id = content[_TAG_BYTES:].decode("ascii")
+    except (binascii.Error, ValueError):
+        last_id = ""
+    if is_id(last_id, prefix) and cursor_after(last_id, given) == cursor:
+        return last_id
+    faults.add("/cursor", "not a next_cursor that was given out for these parameters")
+    return None
+
+
+def _tag(last_id: str, given: Mapping[str, str]) -> bytes:
+    """Ties a cursor to the filters, so that a page cannot silently go on with others."""
+    filters = sorted((name, value) for name, value in given.items() if name not in ("cursor", "limit"))
+    return hashlib.blake2b(json.dumps([last_id, filters]).encode(), digest_size=_TAG_BYTES).digest()
+
+
+def _state(given: Mapping[str, str], states: type[State], faults: Faults) -> State | None:
+    word = given.get("state")
+    if word is None:
+        return None
+    if word not in list(states):
+        faults.add("/state", unknown(word, "state", states))
+        return None
+    return states(word)
+
+
+def _name(given: Mapping[str, str], name: str, faults: Faults) -> str | None:
+    word = given.get(name)
+    if word is not None and not 1 <= len(word) <= _MAX_NAME_CHARS:
+        faults.add(f"/{name}", f"is 1 to {_MAX_NAME_CHARS} characters")
+    return word
+
+
+def _task_id(given: Mapping[str, str], faults: Faults) -> str | None:
+    try:
+        return check_task_id(given["task_id"]) if "task_id" in given else None
+    except BadUrl as fault:
+        faults.add("/task_id", str(fault))
+        return None
+
+
+def _watch_id(given: Mapping[str, str], faults: Faults) -> str | None:
+    watch_id = given.get("watch_id")
+    if watch_id is not None and not is_id(watch_id, WATCH):
+        faults.add("/watch_id", f"not the id of a watch ({WATCH}_…)")
+    return watch_id
+
+
+def _url(given: Mapping[str, str], faults: Faults) -> str | None:
+    try:
+        return check_callback_url(given["url"]) if "url" in given else None
+    except BadUrl as fault:
+        faults.add("/url", str(fault))
+        return None
+
+
+def _limit(given: Mapping[str, str], faults: Faults) -> int:
+    text = given.get("limit", str(DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_LIMIT):
+        faults.add("/limit", f"is a number from 1 to {MAX_LIMIT}")
+        return DEFAULT_LIMIT
+    return int(text)
+
+
+def _number_or_text(text: str) -> object:
+    """A query has no types: digits alone are seconds, as a number is in JSON."""
+    is_number = text.isascii() and len(text) < 20 and text.replace(".", "", 1).isdigit()
+    return float(text) if is_number and "." in text else int(text) if is_number else text

@@ -1,0 +1,50 @@
+"""Every call there is, as one list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from notifier.api import deliveries, system, watches
+from notifier.api.bodies import BATCH_BYTES, BODY_BYTES
+from notifier.api.call import Call, Handler
+from notifier.api.openapi import document
+
+PAGE = ("limit", "cursor")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call. ``query`` names its parameters; without ``takes_body`` a body must be empty or ``{}``."""
+
+    method: str
+    path: str
+    handler: Handler
+    query: Sequence[str] = ()
+    takes_body: bool = False
+    body_limit: int = BODY_BYTES
+
+
+async def openapi(call: Call) -> Response:
+    """This API's description."""
+    calls = tuple((route.method, route.path, tuple(route.query)) for route in ROUTES)
+    return Response(document(call.services.settings().version, calls), media_type="application/json")
+
+
+ROUTES: Sequence[Route] = (
+    Route("POST", "/v1/watches", watches.register, takes_body=True),
+    Route("POST", "/v1/watches/batch", watches.register_batch, takes_body=True, body_limit=BATCH_BYTES),
+    Route("GET", "/v1/watches", watches.page, ("state", "provider", "task_id", *PAGE)),
+    Route("GET", "/v1/watches/{id}", watches.show, ("wait",)),
+    Route("DELETE", "/v1/watches/{id}", watches.stop),
+    Route("POST", "/v1/watches/{id}/poll", watches.poll),
+    Route("POST", "/v1/watches/{id}/resume", watches.resume, takes_body=True),
+    Route("GET", "/v1/deliveries", deliveries.page, ("state", "watch_id", "url", *PAGE)),
+    Route("GET", "/v1/deliveries/{id}", deliveries.show),
+    Route("POST", "/v1/deliveries/{id}/redeliver", deliveries.redeliver),
+    Route("GET", "/v1/status", system.status),
+    Route("POST", "/v1/reload", system.reload),
+    Route("GET", "/healthz", system.healthz),
+    Route("GET", "/readyz", system.readyz),
+    Route("GET", "/openapi.json", openapi),
+)

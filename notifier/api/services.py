@@ -1,0 +1,82 @@
+"""What the API is handed: the store, the clock, its settings, and a few words to the rest of the daemon."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from notifier.core.addresses import AddressPolicy
+from notifier.core.secret import Secret
+from notifier.ports import Clock
+from notifier.store.interface import Store
+
+
+class Wake(Protocol):
+    """Makes the poller or the deliverer look at the store sooner than it would by itself."""
+
+    def poll_at(self, instant: int) -> None:
+        """A watch is due at ``instant``."""
+        ...
+
+    def deliver_now(self) -> None:
+        """A delivery is due."""
+        ...
+
+
+class Hub(Protocol):
+    """Tells when a watch ends. Keeps nothing for those who come later."""
+
+    async def wait(self, watch_id: str, timeout_s: float) -> None:
+        """Return when the watch may have ended, or after ``timeout_s`` seconds."""
+        ...
+
+    def notify(self, watch_id: str) -> None:
+        """Wake all who wait for this watch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """What a registration needs to know of a provider."""
+
+    base_url: str
+    first_after_ms: int
+    expire_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """The API's part of the configuration. ``listen`` is ``host:port`` or ``unix:/path``."""
+
+    providers: Mapping[str, ProviderSettings]
+    listen: str
+    allowed_hosts: tuple[str, ...]
+    tokens: tuple[Secret, ...]
+    max_watches: int
+    give_up_after_ms: int
+    policy: AddressPolicy
+    version: str
+
+    @property
+    def default_provider(self) -> str | None:
+        """The provider of a registration that names none; None where there are several."""
+        return next(iter(self.providers)) if len(self.providers) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything behind the API.
+
+    ``settings`` is asked anew by each request, so that a reload holds from the next one on. ``condition_of``
+    says why a provider is paused, in words and since when; ``is_ready`` says why the daemon is not ready;
+    both say None when all is well. ``reload`` reads the configuration again and returns its faults, none of
+    them meaning that it now holds.
+    """
+
+    store: Store
+    clock: Clock
+    settings: Callable[[], ApiSettings]
+    wake: Wake
+    hub: Hub
+    condition_of: Callable[[str], str | None]
+    is_ready: Callable[[], str | None]
+    reload: Callable[[], Awaitable[tuple[str, ...]]]

@@ -1,0 +1,53 @@
+"""The calls on the daemon itself."""
+
+from starlette.responses import Response
+
+from notifier.api.call import Call
+from notifier.api.problems import Fault, Problem
+from notifier.api.render import answer
+from notifier.api.shapes import StatusBody, Word
+from notifier.core.instants import to_text
+from notifier.core.model import DeliveryState, WatchState
+
+FINE = "ok"
+
+
+async def status(call: Call) -> Response:
+    """How things stand."""
+    services = call.services
+    settings = services.settings()
+    counts = await services.store.counts()
+    oldest = counts.oldest_pending_at
+    return answer(
+        StatusBody(
+            version=settings.version,
+            trouble=services.is_ready(),
+            watches={state.value: counts.watches.get(state, 0) for state in WatchState},
+            deliveries={state.value: counts.deliveries.get(state, 0) for state in DeliveryState},
+            oldest_pending_at=None if oldest is None else to_text(oldest),
+            providers={name: services.condition_of(name) or FINE for name in settings.providers},
+        )
+    )
+
+
+async def reload(call: Call) -> Response:
+    """Read the configuration again. A bad one changes nothing."""
+    faults = await call.services.reload()
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        detail = f"{faults[0]}{more}; the old configuration stays"
+        raise Problem("bad_configuration", detail, errors=[Fault("", fault) for fault in faults])
+    return answer(Word(status="reloaded"))
+
+
+async def healthz(_: Call) -> Response:
+    """The process is alive."""
+    return answer(Word(status=FINE))
+
+
+async def readyz(call: Call) -> Response:
+    """The daemon can store, and has been polling lately."""
+    why_not = call.services.is_ready()
+    if why_not is not None:
+        raise Problem("not_ready", why_not)
+    return answer(Word(status="ready"))

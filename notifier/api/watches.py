@@ -1,0 +1,191 @@
+"""The calls on watches."""
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.responses import Response
+
+from notifier.api.call import Call
+from notifier.api.parse import read_batch, read_registration, read_resume
+from notifier.api.problems import Problem, body_of
+from notifier.api.query import cursor_after, wait_of, watch_query
+from notifier.api.render import answer, watch_body, watch_detail_body
+from notifier.api.services import Services
+from notifier.api.shapes import BatchAnswer, BatchResult, WatchBody, WatchPage
+from notifier.core.ids import WATCH, is_id
+from notifier.core.model import NewWatch, Watch, WatchState
+from notifier.store.interface import Added, Refusal, TooMany, WatchDetail, WatchQuery
+
+TURN = 16  # entries of a batch are read in turns of so many
+
+
+async def register(call: Call) -> Response:
+    """Have a task watched."""
+    settings = call.services.settings()
+    new = read_registration(call.body, settings, call.services.clock.now())
+    outcome = _checked((await _add(call.services, [new]))[0])
+    body = _body(outcome.watch, call.services)
+    return answer(body, 201 if outcome.is_new else 200, {"Location": f"/v1/watches/{body.id}"})
+
+
+async def register_batch(call: Call) -> Response:
+    """Have many tasks watched; each entry stands alone."""
+    entries = await _read(read_batch(call.body), call.services)
+    added = iter(await _add(call.services, [entry for entry in entries if isinstance(entry, NewWatch)]))
+    outcomes = [entry if isinstance(entry, Problem) else next(added) for entry in entries]
+    return answer(BatchAnswer(results=[_result(outcome, call.services) for outcome in outcomes]))
+
+
+async def show(call: Call) -> Response:
+    """One watch. ``wait`` holds the answer until it has ended."""
+    watch_id = _id(call)
+    wait_ms = wait_of(call.query)
+    detail = await _detail(call.services, watch_id)
+    if wait_ms and detail.watch.state is WatchState.WATCHING:
+        detail = await _ended(call, watch_id, wait_ms)
+    return answer(watch_detail_body(detail, call.services.condition_of(detail.watch.provider)))
+
+
+async def page(call: Call) -> Response:
+    """Some watches, newest first."""
+    query = watch_query(call.query)
+    one_more = WatchQuery(query.state, query.provider, query.task_id, query.before, query.limit + 1)
+    found = await call.services.store.watches(one_more)
+    shown = found[: query.limit]
+    cursor = cursor_after(shown[-1].id, call.query) if len(found) > len(shown) else None
+    return answer(WatchPage(watches=[_body(watch, call.services) for watch in shown], next_cursor=cursor))
+
+
+async def poll(call: Call) -> Response:
+    """Poll now."""
+    now = call.services.clock.now()
+    changed = await call.services.store.poll_now(_id(call), now=now)
+    watch = _changed(changed, "it has ended, and an ended watch is not polled")
+    call.services.wake.poll_at(now)
+    return answer(_body(watch, call.services), 202)
+
+
+async def resume(call: Call) -> Response:
+    """Go on with an expired, lost or stopped watch."""
+    services, watch_id = call.services, _id(call)
+    wanted_ms = read_resume(call.body)
+    provider = services.settings().providers.get((await _detail(services, watch_id)).watch.provider)
+    if provider is None:
+        raise Problem("conflict", "its provider is not configured any more")
+    now = services.clock.now()
+    expires_at = now + (provider.expire_after_ms if wanted_ms is None else wanted_ms)
+    changed = await services.store.resume_watch(watch_id, now=now, expires_at=expires_at)
+    watch = _changed(changed, "only an expired, lost or stopped watch can be resumed")
+    services.wake.poll_at(now)
+    return answer(_body(watch, services))
+
+
+async def stop(call: Call) -> Response:
+    """End a watch without a callback."""
+    services, watch_id = call.services, _id(call)
+    changed = await services.store.stop_watch(watch_id, now=services.clock.now())
+    watch = _changed(changed, "it has ended already, and not by being stopped")
+    services.hub.notify(watch_id)
+    return answer(_body(watch, services))
+
+
+async def _read(texts: Sequence[bytes], services: Services) -> list[NewWatch | Problem]:
+    """Read entries, and let others have their turn in between."""
+    settings, now = services.settings(), services.clock.now()
+    entries: list[NewWatch | Problem] = []
+    for text in texts:
+        if len(entries) % TURN == 0:
+            await asyncio.sleep(0)
+        try:
+            entries.append(read_registration(text, settings, now))
+        except Problem as problem:
+            entries.append(problem)
+    return entries
+
+
+async def _add(services: Services, new: Sequence[NewWatch]) -> list[Added | TooMany]:
+    """Store them, then tell who has to do with them."""
+    if not new:
+        return []
+    settings = services.settings()
+    give_up_at = services.clock.now() + settings.give_up_after_ms
+    outcomes = await services.store.add_watches(new, give_up_at=give_up_at, max_live=settings.max_watches)
+    watches = [outcome.watch for outcome in outcomes if isinstance(outcome, Added)]
+    due = [watch.due_at for watch in watches if watch.due_at is not None]
+    if due:
+        services.wake.poll_at(min(due))
+    if len(due) < len(watches):  # one that has ended may have told its outcome to a new callback
+        services.wake.deliver_now()
+    return outcomes
+
+
+def _checked(outcome: Added | TooMany) -> Added:
+    if isinstance(outcome, TooMany):
+        raise _too_many(outcome)
+    return outcome
+
+
+def _too_many(outcome: TooMany) -> Problem:
+    return Problem("too_many_watches", f"{outcome.live} watches are live, and no more are taken")
+
+
+def _result(outcome: Added | TooMany | Problem, services: Services) -> BatchResult:
+    match outcome:
+        case Added(watch=watch, is_new=is_new):
+            return BatchResult(status=201 if is_new else 200, watch=_body(watch, services))
+        case TooMany():
+            return _result(_too_many(outcome), services)
+        case Problem():
+            return BatchResult(status=outcome.status, problem=body_of(outcome))
+
+
+async def _ended(call: Call, watch_id: str, wait_ms: int) -> WatchDetail:
+    """The watch once it may have ended, or the time is over, or nobody listens any more.
+
+    We wait first and read then: an end between a reading and the waiting would go unheard.
+    """
+    waiting = asyncio.ensure_future(call.services.hub.wait(watch_id, wait_ms / 1_000))
+    leaving = asyncio.ensure_future(call.gone())
+    try:
+        await asyncio.sleep(0)  # lets it begin to wait
+        detail = await _detail(call.services, watch_id)
+        if detail.watch.state is not WatchState.WATCHING:
+            return detail
+        await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        leaving.cancel()
+        await asyncio.gather(waiting, leaving, return_exceptions=True)
+    return await _detail(call.services, watch_id)
+
+
+async def _detail(services: Services, watch_id: str) -> WatchDetail:
+    detail = await services.store.watch(watch_id)
+    if detail is None:
+        raise _unknown()
+    return detail
+
+
+def _changed(changed: Watch | Refusal, why_not: str) -> Watch:
+    match changed:
+        case Refusal.NOT_FOUND:
+            raise _unknown()
+        case Refusal.CONFLICT:
+            raise Problem("conflict", why_not)
+        case Watch():
+            return changed
+
+
+def _id(call: Call) -> str:
+    watch_id = call.path["id"]
+    if not is_id(watch_id, WATCH):
+        raise _unknown()
+    return watch_id
+
+
+def _unknown() -> Problem:
+    return Problem("not_found", "there is no watch of this id; ended ones are forgotten after a while")
+
+
+def _body(watch: Watch, services: Services) -> WatchBody:
+    return watch_body(watch, services.condition_of(watch.provider))

@@ -1,0 +1,151 @@
+"""A bench for the API: the real store on a real file, the daemon's other parts as recorders, no sockets."""
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from notifier.api.app import build_app
+from notifier.api.services import ApiSettings, ProviderSettings, Services
+from notifier.core.addresses import AddressPolicy
+from notifier.core.callback import build_event
+from notifier.core.model import TaskError, WatchState
+from notifier.core.verdict import End
+from notifier.engine.hub import Hub
+from notifier.store.driver import InlineDriver
+from notifier.store.interface import Lease
+from notifier.store.open import open_store
+from notifier.store.sqlite import SqliteStore
+from tests.fakes import FakeClock
+
+PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
+HOOK = "http://127.0.0.1:9001/hook"
+HOUR_MS = 3_600_000
+LEASE_MS = 30_000
+BASE = "https://api.mulerouter.ai"
+MULEROUTER = ProviderSettings(base_url=BASE, first_after_ms=2_500, expire_after_ms=HOUR_MS)
+SETTINGS = ApiSettings(
+    providers={"mulerouter": MULEROUTER},
+    listen="127.0.0.1:8484",
+    allowed_hosts=("notifier.example",),
+    tokens=(),
+    max_watches=1_000,
+    give_up_after_ms=72 * HOUR_MS,
+    policy=AddressPolicy.of(("loopback", "private", "public"), (("127.0.0.1", 8484),)),
+    version="0.1.0",
+)
+
+
+class Wake:
+    """Notes what the API asked for."""
+
+    def __init__(self) -> None:
+        self.polls: list[int] = []
+        self.deliveries = 0
+
+    def poll_at(self, instant: int) -> None:
+        self.polls.append(instant)
+
+    def deliver_now(self) -> None:
+        self.deliveries += 1
+
+
+def registration(task_id: str = "task-1", **more: Any) -> dict[str, Any]:
+    """The body of a registration; a field given as ``...`` is left out."""
+    body = {"task_id": task_id, "api_path": PATH, "provider": "mulerouter", "callback_url": HOOK, **more}
+    return {name: value for name, value in body.items() if value is not ...}
+
+
+def pointers(answer: httpx.Response) -> list[str]:
+    """Where the faults of a 422 stand."""
+    assert answer.status_code == 422, answer.text
+    return [each["pointer"] for each in answer.json()["errors"]]
+
+
+@dataclass
+class Bench:
+    """The API, what it was handed, and steps of the engine to be taken by hand."""
+
+    store: SqliteStore
+    clock: FakeClock
+    hub: Hub
+    wake: Wake
+    settings: ApiSettings = SETTINGS
+    conditions: dict[str, str] = field(default_factory=dict)
+    unready: str | None = None
+    faults: tuple[str, ...] = ()
+    reloads: int = 0
+
+    def __post_init__(self) -> None:
+        self.services = Services(
+            store=self.store,
+            clock=self.clock,
+            settings=lambda: self.settings,
+            wake=self.wake,
+            hub=self.hub,
+            condition_of=self.conditions.get,
+            is_ready=lambda: self.unready,
+            reload=self._reload,
+        )
+        self.app: ASGIApp = build_app(self.services)
+        self.http = self.client(self.app)
+
+    def client(self, app: ASGIApp) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
+        return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8484")
+
+    def configure(self, **changes: Any) -> None:
+        """Change settings as a reload does."""
+        self.settings = replace(self.settings, **changes)
+
+    async def register(self, task_id: str = "task-1", **more: Any) -> dict[str, Any]:
+        answer = await self.http.post("/v1/watches", json=registration(task_id, **more))
+        assert answer.status_code in (200, 201), answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def end(
+        self, watch_id: str, state: WatchState = WatchState.COMPLETED, payload: str | None = '{"n": 1.0}'
+    ) -> None:
+        """End a watch as the poller does."""
+        now = self.clock.now()
+        lease = Lease("test", now + LEASE_MS)
+        await self.store.poll_now(watch_id, now=now)
+        claimed = await self.store.claim_watches("mulerouter", now=now, limit=500, lease=lease)
+        watch = next(each for each in claimed.watches if each.id == watch_id)
+        error = None if state is WatchState.COMPLETED else TaskError("provider", 3001, "Bad", "no")
+        end = End(state, str(state), ("https://x/1.jpg",), error, payload, now + HOUR_MS, None)
+        event = build_event(watch, end, event_id=f"evt_{watch_id[4:]}", now=now)
+        assert await self.store.record_end(watch, lease, end, event, now=now, give_up_at=now + HOUR_MS)
+        self.hub.notify(watch_id)
+
+    async def see(self, watch_id: str, **query: str) -> dict[str, Any]:
+        answer = await self.http.get(f"/v1/watches/{watch_id}", params=query)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def _reload(self) -> tuple[str, ...]:
+        self.reloads += 1
+        return self.faults
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    clock = FakeClock()
+    store = await open_store(
+        tmp_path / "notifier.db",
+        owner="test",
+        now=clock.now(),
+        chance=random.Random(7),
+        open_driver=InlineDriver.open,
+    )
+    bench = Bench(store, clock, Hub(), Wake())
+    yield bench
+    await bench.http.aclose()
+    await store.close()

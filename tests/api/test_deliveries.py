@@ -1,0 +1,151 @@
+"""The calls on deliveries, and on the daemon itself."""
+
+import re
+
+from notifier.core.model import Attempt
+from notifier.core.verdict import GiveUp
+from notifier.store.interface import Lease
+from tests.api.conftest import HOOK, HOUR_MS, LEASE_MS, Bench, pointers
+from tests.fakes import NOON
+
+
+async def delivered(bench: Bench, count: int = 1) -> list[str]:
+    """Deliveries of one watch that has ended, one for each callback."""
+    callbacks = [{"url": f"{HOOK}?n={n}"} for n in range(count)]
+    watch_id = (await bench.register(callback_url=..., callbacks=callbacks))["id"]
+    await bench.end(watch_id)
+    return [each["id"] for each in (await bench.see(watch_id))["deliveries"]]
+
+
+async def die(bench: Bench, delivery_id: str) -> None:
+    """Have the deliverer's only attempt refused, and given up."""
+    lease = Lease("test", bench.clock.now() + LEASE_MS)
+    claimed = await bench.store.claim_deliveries(
+        now=bench.clock.now(), limit=500, lease=lease, busy={}, per_origin=500
+    )
+    dispatch = next(each for each in claimed.dispatches if each.delivery_id == delivery_id)
+    attempt = Attempt(1, bench.clock.now(), 12, 500, "HTTP 500", "<h1>no</h1>")
+    assert await bench.store.record_attempt(
+        dispatch, lease, attempt, GiveUp("no 2xx in 72h"), now=bench.clock.now()
+    )
+
+
+async def test_one_delivery_shows_its_attempts(bench: Bench) -> None:
+    (delivery_id,) = await delivered(bench)
+    await die(bench, delivery_id)
+    answer = await bench.http.get(f"/v1/deliveries/{delivery_id}")
+    body = answer.json()
+    assert (answer.status_code, body["state"], body["url"]) == (200, "dead", f"{HOOK}?n=0")
+    assert re.fullmatch(r"evt_\w{26}", body["event_id"])
+    assert body["attempts"] == [
+        {
+            "number": 1,
+            "at": "2026-11-23T12:00:00.000Z",
+            "duration_ms": 12,
+            "status": 500,
+            "error": "HTTP 500",
+            "answer": "<h1>no</h1>",
+        }
+    ]
+    assert body["next_attempt_at"] is None
+    assert body["ended_at"] == "2026-11-23T12:00:00.000Z"
+
+
+async def test_redeliver_makes_it_pending_and_rings(bench: Bench) -> None:
+    (delivery_id,) = await delivered(bench)
+    await die(bench, delivery_id)
+    bench.clock.advance(HOUR_MS)
+    answer = await bench.http.post(f"/v1/deliveries/{delivery_id}/redeliver")
+    body = answer.json()
+    assert (answer.status_code, body["state"], body["attempts"]) == (202, "pending", 1)
+    assert body["give_up_at"] == "2026-11-26T13:00:00.000Z"
+    assert bench.wake.deliveries == 1
+
+
+async def test_deliveries_come_in_pages_with_filters(bench: Bench) -> None:
+    ids = await delivered(bench, 5)
+    await die(bench, ids[0])
+    page = (await bench.http.get("/v1/deliveries", params={"limit": 3, "state": "pending"})).json()
+    rest = (
+        await bench.http.get(
+            "/v1/deliveries", params={"limit": 3, "state": "pending", "cursor": page["next_cursor"]}
+        )
+    ).json()
+    found = [each["id"] for each in page["deliveries"] + rest["deliveries"]]
+    assert sorted(found) == sorted(ids[1:])
+    assert rest["next_cursor"] is None
+    assert all(isinstance(each["attempts"], int) for each in page["deliveries"])
+    dead = (await bench.http.get("/v1/deliveries", params={"state": "dead"})).json()["deliveries"]
+    assert [(each["id"], each["last_error"] is not None) for each in dead] == [(ids[0], True)]
+    # A URL is found in whatever way it is written.
+    by_url = (await bench.http.get("/v1/deliveries", params={"url": "HTTP://127.0.0.1:9001/hook?n=2"})).json()
+    assert [each["url"] for each in by_url["deliveries"]] == [f"{HOOK}?n=2"]
+    of_watch = await bench.http.get("/v1/deliveries", params={"watch_id": dead[0]["watch_id"]})
+    assert len(of_watch.json()["deliveries"]) == 5
+
+
+async def test_bad_filters_of_deliveries_are_refused(bench: Bench) -> None:
+    for query, pointer in (
+        ({"state": "ded"}, "/state"),
+        ({"watch_id": "x"}, "/watch_id"),
+        ({"url": "hook"}, "/url"),
+        ({"watch": "x"}, "/watch"),
+    ):
+        assert pointers(await bench.http.get("/v1/deliveries", params=query)) == [pointer]
+
+
+async def test_an_unknown_delivery_is_404(bench: Bench) -> None:
+    for delivery_id in ("dlv_" + "0" * 26, "x", "wch_" + "0" * 26):
+        for method, rest in (("GET", ""), ("POST", "/redeliver")):
+            answer = await bench.http.request(method, f"/v1/deliveries/{delivery_id}{rest}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_status_counts_everything(bench: Bench) -> None:
+    ids = await delivered(bench, 2)
+    await die(bench, ids[0])
+    await bench.register("live")
+    body = (await bench.http.get("/v1/status")).json()
+    assert body == {
+        "version": "0.1.0",
+        "trouble": None,
+        "watches": {
+            "watching": 1,
+            "completed": 1,
+            "failed": 0,
+            "cancelled": 0,
+            "expired": 0,
+            "lost": 0,
+            "stopped": 0,
+        },
+        "deliveries": {"pending": 1, "delivered": 0, "dead": 1},
+        "oldest_pending_at": "2026-11-23T12:00:00.000Z",
+        "providers": {"mulerouter": "ok"},
+    }
+    assert bench.clock.now() == NOON
+
+
+async def test_alive_and_ready_are_two_things(bench: Bench) -> None:
+    assert (await bench.http.get("/readyz")).json() == {"status": "ready"}
+    bench.unready = "the poller has not ticked for 12 s"
+    answer = await bench.http.get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    assert answer.json()["detail"] == bench.unready
+    assert (await bench.http.get("/healthz")).json() == {"status": "ok"}
+    assert (await bench.http.get("/v1/status")).json()["trouble"] == bench.unready
+
+
+async def test_a_bad_reload_lists_all_faults(bench: Bench) -> None:
+    assert (await bench.http.post("/v1/reload")).json() == {"status": "reloaded"}
+    bench.faults = ("config.toml:3: server.listn: unknown key", "config.toml:9: log.level: not a level")
+    answer = await bench.http.post("/v1/reload")
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_configuration")
+    assert [each["detail"] for each in answer.json()["errors"]] == list(bench.faults)
+    assert bench.reloads == 2
+
+
+async def test_nothing_with_an_effect_is_a_get(bench: Bench) -> None:
+    """Row 3 of the threats: a link or an image in a page cannot change anything."""
+    await bench.http.get("/v1/reload")
+    await bench.http.head("/v1/reload")
+    assert bench.reloads == 0

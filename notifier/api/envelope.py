@@ -14,7 +14,6 @@ from notifier.api.problems import Problem, of_store, response_of
 from notifier.errors import StoreUnavailable
 
 LINGER_S = 1.0
-LINGER_BYTES = 32 * 1024 * 1024
 
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
@@ -90,11 +89,10 @@ class _Exchange:
         await response_of(problem)(self._scope, self.receive, self.send)
 
     async def _linger(self) -> None:
-        left = LINGER_BYTES
         try:
             async with asyncio.timeout(self._linger_s):
-                while not self._is_body_in and left > 0:
-                    left -= len((await self.receive()).get("body", b""))
+                while not self._is_body_in:
+                    await self.receive()
         except TimeoutError:
             return
 

@@ -156,11 +156,15 @@ class HttpWire:
         except _TROUBLE as error:
             cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
             fault, detail = faults.of_error(cause or error, trip)
+        except asyncio.CancelledError:
+            if _is_called_off():
+                raise
+            fault, detail = faults.CLOSED_BY_US  # close() so ends who is still waiting for a connection
         return standing or Unreachable(fault, detail)
 
     @contextlib.asynccontextmanager
     async def _sent(self, request: httpx.Request, trip: Trip) -> AsyncIterator[httpx.Response]:
-        """Give the answer's head, and at the end the connection back, or close it if there is more to come."""
+        """Give the answer's head, and at the end the connection back, or close it if more is to come."""
         response = await self._client.send(request, stream=True)
         trip.is_answered = True
         try:
@@ -177,6 +181,11 @@ class HttpWire:
             if len(chunk) > room:
                 return bytes(body), True
         return bytes(body), False
+
+
+def _is_called_off() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _is_encoded(head: Reply) -> bool:

@@ -12,6 +12,8 @@ from aiohttp import http_exceptions
 from notifier.core.replies import Fault
 from notifier.wire.trip import Trip
 
+CLOSED_BY_US = (Fault.CONNECT, "given up on our side: the daemon is stopping or was reconfigured")
+
 
 def of_error(error: BaseException, trip: Trip) -> tuple[Fault, str]:
     """Judge what aiohttp (or the socket below it) raised."""
@@ -30,8 +32,10 @@ def of_error(error: BaseException, trip: Trip) -> tuple[Fault, str]:
             return Fault.PROTOCOL, "this URL cannot be asked"
         case aiohttp.ServerDisconnectedError():
             return Fault.RESET, f"{trip.peer} closed it"
-        case OSError() | aiohttp.ClientConnectionError():
+        case OSError():
             return Fault.RESET, f"{trip.peer}: {_of_errno(error)}"
+        case aiohttp.ClientConnectionError():
+            return CLOSED_BY_US
         case _:
             return Fault.PROTOCOL, f"this cannot be sent ({type(error).__name__})"
 
@@ -68,7 +72,7 @@ def _of_certificate(error: Exception) -> str:
 
 def _of_errno(error: BaseException) -> str:
     number = getattr(error, "errno", None)
-    return os.strerror(number).lower() if isinstance(number, int) else "failed"
+    return os.strerror(number).lower() if isinstance(number, int) else "lost"
 
 
 def _of_body(error: BaseException) -> tuple[Fault, str]:

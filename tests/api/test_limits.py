@@ -274,7 +274,7 @@ async def test_what_the_client_still_sends_is_read_away_for_a_moment_only(bench:
 
 
 @pytest.mark.parametrize(("chunk", "is_silent"), [(b"x" * 1_000_000, False), (b"", False), (b"", True)])
-async def test_reading_away_ends_by_time_and_by_bytes(chunk: bytes, is_silent: bool) -> None:
+async def test_reading_away_ends_by_time(chunk: bytes, is_silent: bool) -> None:
     """A client that sends for ever, sends nothing in many pieces, or just keeps still."""
     sent: list[Message] = []
 

@@ -12,7 +12,9 @@ from starlette.types import Message
 
 from notifier.api.app import build_app
 from notifier.api.shapes import WatchBody
+from notifier.api.watches import TURN
 from notifier.core.model import WatchState
+from notifier.engine.hub import Hub
 from notifier.store.interface import Store, WatchDetail
 from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, pointers, registration
 from tests.fakes import NOON
@@ -210,6 +212,21 @@ async def test_a_thousand_at_once_are_taken(bench: Bench) -> None:
     assert bench.wake.polls == [NOON + 2_500]
 
 
+async def test_others_have_their_turn_while_a_batch_is_read(bench: Bench) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(other())
+    await bench.http.post("/v1/watches/batch", json={"watches": [1] * 1_000})
+    running.cancel()
+    assert turns > 1_000 / TURN
+
+
 async def test_pages_go_on_where_the_last_one_ended(bench: Bench) -> None:
     for n in range(5):
         bench.clock.advance(1)
@@ -346,27 +363,33 @@ async def test_a_held_answer_goes_out_when_the_time_is_over(bench: Bench) -> Non
 
 
 class EndsMeanwhile:
-    """A store in which the watch ends at the very moment after it was read for the second time."""
+    """A store in which the watch ends just after it was read for the first time, and nobody waited yet."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self._reads = 0
+    def __init__(self, hub: Hub, detail: WatchDetail) -> None:
+        self._hub = hub
+        self._detail = detail
+        self._is_read = False
 
     async def watch(self, watch_id: str) -> WatchDetail | None:
-        detail = await self._bench.store.watch(watch_id)
-        self._reads += 1
-        if self._reads == 2:
-            await self._bench.end(watch_id)
-        return detail
+        if not self._is_read:
+            self._is_read = True
+            asyncio.get_running_loop().call_soon(self._end, watch_id)
+        return self._detail
+
+    def _end(self, watch_id: str) -> None:
+        self._detail = replace(self._detail, watch=replace(self._detail.watch, state=WatchState.STOPPED))
+        self._hub.notify(watch_id)
 
 
 async def test_an_end_between_reading_and_waiting_is_heard(bench: Bench) -> None:
     watch_id = (await bench.register())["id"]
-    services = replace(bench.services, store=cast("Store", EndsMeanwhile(bench)))
-    http = bench.client(build_app(services))
+    detail = await bench.store.watch(watch_id)
+    assert detail is not None
+    store = cast("Store", EndsMeanwhile(bench.hub, detail))
+    http = bench.client(build_app(replace(bench.services, store=store)))
     async with asyncio.timeout(20):  # not the 60 s of the wait
         answer = await http.get(f"/v1/watches/{watch_id}", params={"wait": "60s"})
-    assert answer.json()["state"] == "completed"
+    assert answer.json()["state"] == "stopped"
 
 
 async def test_an_ended_watch_is_not_held(bench: Bench) -> None:

@@ -13,9 +13,8 @@ from notifier.core.replies import Reply, Unreachable
 from notifier.simulator.script import Canned, Script
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream
-from tests.wire.peers import wired
+from tests.wire.peers import LONG_MS, wired
 
-LONG_MS = 20_000
 KEY = {"Authorization": "Bearer sk-mr-any"}
 
 

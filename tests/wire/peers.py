@@ -8,10 +8,14 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
+from notifier.core.replies import Exchange, Fault, Reply, Unreachable
 from notifier.wire.client import HttpWire
 from notifier.wire.resolver import Resolver
 
 MAX_BODY = 64 * 1024
+SOON_MS = 200
+LONG_MS = 20_000
+KEY = "Bearer sk-canary-0123456789"
 
 
 @dataclass
@@ -162,3 +166,23 @@ def resolving(**names: Iterable[str]) -> Resolver:
         return known[name]
 
     return Resolver(lookup)
+
+
+async def fetch(script: Script, *, timeout_ms: int = SOON_MS, method: str = "GET") -> tuple[Exchange, Peer]:
+    """One exchange with a peer of its own, and a healthy one after it through the same wire."""
+    async with listening(script) as peer, listening(saying(answer())) as healthy, wired() as wire:
+        if method == "GET":
+            exchange = await wire.get(peer.url(), {"Authorization": KEY}, timeout_ms=timeout_ms)
+        else:
+            exchange = await wire.post(peer.url(), {"Authorization": KEY}, b"{}", timeout_ms=timeout_ms)
+        assert isinstance(await wire.get(healthy.url(), {}, timeout_ms=LONG_MS), Reply)
+        return exchange, peer
+
+
+def fault_of(exchange: Exchange) -> Fault:
+    """Return the fault of an exchange that must have one, told in a line without secrets."""
+    assert isinstance(exchange, Unreachable), exchange
+    assert "\n" not in exchange.detail
+    assert exchange.detail
+    assert "canary" not in exchange.detail
+    return exchange.fault

@@ -14,9 +14,8 @@ from notifier.core.replies import Exchange, Fault, Reply, Unreachable
 from notifier.wire.guard import AddressRefused, Guard
 from notifier.wire.resolver import Resolver
 from notifier.wire.trip import CURRENT, Trip
-from tests.wire.peers import answer, listening, resolving, saying, wired
+from tests.wire.peers import LONG_MS, answer, listening, resolving, saying, wired
 
-LONG_MS = 20_000
 METADATA = "169.254.169.254"
 ALL = AddressPolicy.of(("loopback", "private", "public"))
 LOOPBACK = AddressPolicy.of(("loopback",))

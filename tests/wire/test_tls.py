@@ -9,9 +9,7 @@ import trustme
 
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
 from notifier.wire.tls import trusting
-from tests.wire.peers import Line, answer, for_ever, listening, resolving, saying, wired
-
-LONG_MS = 20_000
+from tests.wire.peers import LONG_MS, Line, answer, for_ever, listening, resolving, saying, wired
 
 
 @pytest.fixture(scope="module")

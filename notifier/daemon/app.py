@@ -10,6 +10,8 @@ import structlog
 
 from notifier import __version__
 from notifier.api.app import build_app
+from notifier.api.hosting import Host
+from notifier.api.protocol import DeadlineProtocol
 from notifier.api.services import ApiSettings, ProviderSettings, Services
 from notifier.clock import SystemClock
 from notifier.config.model import Callbacks, Config
@@ -18,7 +20,6 @@ from notifier.core.addresses import AddressPolicy
 from notifier.daemon import log as logs
 from notifier.daemon import sdnotify
 from notifier.daemon.interfaces import own_addresses
-from notifier.daemon.server import Server
 from notifier.daemon.signing import keep_secret, secret_path
 from notifier.engine.bells import Bells
 from notifier.engine.crew import Crew
@@ -32,6 +33,7 @@ from notifier.store.interface import Store
 from notifier.wire.client import HttpWire
 
 DRAIN_S = 20.0
+SERVER_GRACE_S = 5
 STALE_S = 10.0
 POLL_KEEPALIVE_S = 90.0
 CALLBACK_KEEPALIVE_S = 2.0
@@ -74,7 +76,8 @@ class Daemon:
         self._pulse = Pulse(store=store, clock=clock, bells=self._bells, shift=self._poller.shift)
         self._stopping = asyncio.Event()
         self._api_settings = self._make_api_settings()
-        self._server = Server(build_app(self._make_services()), bound)
+        app = build_app(self._make_services())
+        self._server = Host(app, bound, http=DeadlineProtocol, timeout_graceful_shutdown=SERVER_GRACE_S)
 
     # -- life
 

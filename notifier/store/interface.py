@@ -226,7 +226,7 @@ class Store(Protocol):
         ...
 
     async def maintain(self) -> None:
-        """Checkpoint the log and let the database tidy its statistics."""
+        """Do what the database wants done now and then, such as a checkpoint of its log."""
         ...
 
     async def close(self) -> None:

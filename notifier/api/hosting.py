@@ -4,23 +4,17 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
-
-from notifier.api.protocol import DeadlineProtocol
-
-GRACE_S = 5
-KEEP_ALIVE_S = 75
 
 
-class Server(uvicorn.Server):
-    """Serves ``app`` on one bound socket until ``stop``."""
+class Host(uvicorn.Server):
+    """Serves an ASGI ``app`` on one bound socket until ``stop``. ``options`` are uvicorn's own."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket) -> None:
+    def __init__(self, app: Any, bound: socket.socket, **options: Any) -> None:
         config = uvicorn.Config(
             app,
-            http=DeadlineProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -28,22 +22,21 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             date_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=GRACE_S,
+            **options,
         )
         super().__init__(config)
-        self._bound = bound
-        self._stopped = asyncio.Event()
         self.is_up = asyncio.Event()
+        self._bound = bound
+        self._is_over = asyncio.Event()
 
     async def run_until_stopped(self) -> None:
-        """Serve; returns when ``stop`` was called and the requests under way have been answered."""
+        """Serve; returns when ``stop`` was called and the requests under way have been answered or cut off."""
         await self.serve(sockets=[self._bound])
 
     def stop(self) -> None:
         """Accept nothing more."""
         self.should_exit = True
-        self._stopped.set()
+        self._is_over.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, and say so."""
@@ -52,9 +45,9 @@ class Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Wait. The original wakes ten times a second for headers that we do not send."""
-        await self._stopped.wait()
+        await self._is_over.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the daemon."""
+        """Leave the signals to whoever embeds it."""
         yield

@@ -30,7 +30,7 @@ class Host(uvicorn.Server):
         self._is_over = asyncio.Event()
 
     async def run_until_stopped(self) -> None:
-        """Serve; returns when ``stop`` was called and the requests under way have been answered or cut off."""
+        """Serve; returns when ``stop`` was called and what was under way is answered or cut off."""
         await self.serve(sockets=[self._bound])
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from notifier.core.endpoint import PRIVATE_CAP_MS, Blame, Failed
 from notifier.core.model import Attempt, Callback, Event, EventType, NewWatch, TaskError, Watch, WatchState
 from notifier.core.transitions import event_of
 from notifier.core.verdict import End, Wait
@@ -17,6 +18,8 @@ PROVIDER = "mulerouter"
 API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
 HOOK = "http://127.0.0.1:9001/hook"
 OUTPUT = "https://cdn.example/1.jpg"
+REFUSED = Failed(Blame.EVENT, "HTTP 422", None, PRIVATE_CAP_MS)
+DOWN = Failed(Blame.ENDPOINT, "HTTP 503", None, PRIVATE_CAP_MS)
 
 
 def new_watch(task_id: str = "task-1", **over: Any) -> NewWatch:

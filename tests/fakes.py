@@ -59,6 +59,10 @@ class FakeWire:
         """Have ``url`` answer these, after what it was to answer already."""
         self._answers.setdefault(url, []).extend(answers)
 
+    def script_again(self, url: str, *answers: Exchange) -> None:
+        """Have ``url`` answer these from now on, whatever it was to answer."""
+        self._answers[url] = list(answers)
+
     async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
         return self._answer(Request("GET", url, dict(headers), timeout_ms))
 

@@ -75,7 +75,26 @@ def build_headers(dispatch: Dispatch, secrets: Iterable[Secret], *, now: int) ->
     }
     if dispatch.is_maybe_duplicate:
         headers["notifier-maybe-duplicate"] = "1"
+    if dispatch.result_expires_at is not None:
+        headers["notifier-result-expires-in"] = str(max(0, dispatch.result_expires_at - now) // 1_000)
     return headers
+
+
+def mark_expired(body: bytes) -> bytes:
+    """Return an event's body that says ``"expired": true`` beside its outputs; all else keeps its bytes.
+
+    For deliveries whose first attempt comes after the result has expired. It is made anew for each attempt
+    from the same body, and so is the same each time.
+    """
+    event = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    data = msgspec.json.decode(event["data"], type=dict[str, msgspec.Raw])
+    marked: dict[str, msgspec.Raw] = {}
+    for name, value in data.items():
+        marked[name] = value
+        if name == "outputs":
+            marked["expired"] = msgspec.Raw(b"true")
+    event["data"] = msgspec.Raw(msgspec.json.encode(marked))
+    return msgspec.json.encode(event)
 
 
 def _raw(text: str) -> msgspec.Raw:

@@ -5,6 +5,7 @@ import re
 WATCH = "wch"
 EVENT = "evt"
 DELIVERY = "dlv"
+ENDPOINT = "ep"
 ENTROPY_BITS = 80
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U

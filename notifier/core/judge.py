@@ -1,6 +1,5 @@
-"""Judging: what an exchange with a provider, or with a receiver, means."""
+"""Judging a poll: what an exchange with a provider means."""
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from notifier.core import words
@@ -9,7 +8,7 @@ from notifier.core.dialect import Dialect
 from notifier.core.jsontext import redact_plain
 from notifier.core.model import TaskError, WatchState
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.core.retry_after import ATTEMPT_CAP_MS, POLL_CAP_MS, retry_after_ms
+from notifier.core.retry_after import POLL_CAP_MS, retry_after_ms
 from notifier.core.secret import Secret
 from notifier.core.verdict import Finished, Refused, Running, Throttled, Unclear, Unknown
 
@@ -30,19 +29,6 @@ _REFUSALS = {
 }
 
 Judged = Running | Finished | Unknown | Refused | Throttled | Unclear
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The receiver answered 2xx."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The receiver answered anything else, or nothing. ``retry_after_ms`` is clamped already."""
-
-    text: str
-    retry_after_ms: int | None
 
 
 def judge_poll(exchange: Exchange, *, task_id: str, dialect: Dialect, key: Secret | None, now: int) -> Judged:
@@ -66,32 +52,12 @@ def judge_poll(exchange: Exchange, *, task_id: str, dialect: Dialect, key: Secre
             assert_never(exchange)
 
 
-def judge_attempt(exchange: Exchange, *, now: int) -> Accepted | Rejected:
-    """Say whether a receiver has taken a callback: a 2xx status says so and nothing else."""
-    match exchange:
-        case Unreachable(fault=fault, detail=detail):
-            return Rejected(words.of_fault(fault, detail), None)
-        case Reply(status=status) if 200 <= status <= 299:
-            return Accepted()
-        case Reply(status=status):
-            location = exchange.headers.get("location", "")
-            is_redirect = 300 <= status <= 399
-            text = words.of_redirect(status, location) if is_redirect else f"HTTP {status}"
-            return Rejected(text, _retry_after(exchange, now, ATTEMPT_CAP_MS))
-        case _:
-            assert_never(exchange)
-
-
-def _retry_after(reply: Reply, now: int, cap_ms: int) -> int | None:
-    return retry_after_ms(reply.headers.get("retry-after"), now=now, cap_ms=cap_ms)
-
-
 def _hide(text: str, key: Secret | None) -> str:
     return text if key is None else redact_plain(text, key.reveal())
 
 
 def _judge_status(reply: Reply, key: Secret | None, now: int) -> Judged:
-    retry_ms = _retry_after(reply, now, POLL_CAP_MS)
+    retry_ms = retry_after_ms(reply.headers.get("retry-after"), now=now, cap_ms=POLL_CAP_MS)
     match reply.status:
         case 401 | 402 | 403 as status:
             return Refused(status, _REFUSALS[status])

@@ -160,7 +160,8 @@ class Dispatch:
     """A delivery that is claimed and may now be sent: all that one attempt needs.
 
     ``number`` is that of the attempt about to be made. ``is_maybe_duplicate``: an earlier attempt was
-    claimed and never recorded, so the receiver may have had this message already.
+    claimed and never recorded, so the receiver may have had this message already. ``refusals`` are earlier
+    attempts that spoke against the event itself. ``is_probe``: it tries an endpoint that is held to be down.
     """
 
     delivery_id: str
@@ -174,11 +175,17 @@ class Dispatch:
     give_up_at: int
     result_expires_at: int | None
     is_maybe_duplicate: bool
+    refusals: int = 0
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The lasting record of one try. Either ``status`` or ``error`` is set, or both."""
+    """The lasting record of one try. Either ``status`` or ``error`` is set, or both.
+
+    ``fault`` is the class of the error (``dns``, ``timeout``, ``http_5xx`` …), ``peer`` the address that was
+    spoken to. ``connect_ms`` is None when a connection was reused.
+    """
 
     number: int
     at: int
@@ -186,3 +193,7 @@ class Attempt:
     status: int | None
     error: str | None
     answer: str | None
+    fault: str | None = None
+    peer: str | None = None
+    connect_ms: int | None = None
+    first_byte_ms: int | None = None

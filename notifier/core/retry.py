@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from notifier.core.judge import Accepted, Rejected
+from notifier.core.endpoint import Accepted, Blame, Failed, Report
 from notifier.core.model import Dispatch
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 
@@ -33,26 +33,42 @@ def next_attempt_at(
     if now >= give_up_at:
         return None
     wait_ms = SCHEDULE_MS[min(max(number, 1), len(SCHEDULE_MS)) - 1]
-    jittered = wait_ms * (800 + int(chance * 401)) // 1_000
-    return min(now + max(jittered, retry_after_ms or 0), give_up_at)
+    return min(now + max(_jittered(wait_ms, chance), retry_after_ms or 0), give_up_at)
 
 
-def decide_attempt(dispatch: Dispatch, verdict: Accepted | Rejected, *, now: int, chance: float) -> Sequel:
-    """Say what follows from an attempt."""
-    match verdict:
-        case Accepted():
-            return Delivered()
-        case Rejected():
+def decide_attempt(dispatch: Dispatch, report: Report, *, now: int, chance: float) -> Sequel:
+    """Say what follows from an attempt for its delivery; what follows for the endpoint is the gate's.
+
+    Only a refusal of the event itself moves it along the schedule. An outage costs it nothing: it is sent
+    again soon, or, once the gate is closed, when the endpoint is back.
+    """
+    if isinstance(report, Accepted):
+        return Delivered()
+    match report.blame:
+        case Blame.EVENT:
+            number = dispatch.refusals + 1
             due_at = next_attempt_at(
-                dispatch.number,
+                number,
                 now=now,
                 give_up_at=dispatch.give_up_at,
-                retry_after_ms=verdict.retry_after_ms,
+                retry_after_ms=report.retry_after_ms,
                 chance=chance,
             )
-            if due_at is not None:
-                return Retry(due_at)
-            times = "1 attempt" if dispatch.number == 1 else f"{dispatch.number} attempts"
-            return GiveUp(f"given up after {times}; the last: {verdict.text}")
+            return _given_up(dispatch, report) if due_at is None else Retry(due_at, is_refusal=True)
+        case Blame.GONE:
+            return Retry(now)  # parked: nothing is dropped
+        case Blame.ENDPOINT if now >= dispatch.give_up_at:
+            return _given_up(dispatch, report)
+        case Blame.ENDPOINT:
+            return Retry(min(now + _jittered(SCHEDULE_MS[0], chance), dispatch.give_up_at))
         case _:
-            assert_never(verdict)
+            assert_never(report.blame)
+
+
+def _given_up(dispatch: Dispatch, report: Failed) -> GiveUp:
+    times = "1 attempt" if dispatch.number == 1 else f"{dispatch.number} attempts"
+    return GiveUp(f"given up after {times}; the last: {report.text}")
+
+
+def _jittered(wait_ms: int, chance: float) -> int:
+    return wait_ms * (800 + int(chance * 401)) // 1_000

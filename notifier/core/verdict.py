@@ -108,9 +108,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Send again at ``due_at``."""
+    """Send again at ``due_at``. ``is_refusal``: the attempt spoke against the event itself."""
 
     due_at: int
+    is_refusal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import structlog
 
 from notifier.config.model import Callbacks
+from notifier.core.attempt import class_of, judge_attempt
 from notifier.core.callback import build_headers
-from notifier.core.judge import Accepted, Rejected, judge_attempt
+from notifier.core.endpoint import Failed, Report
 from notifier.core.model import Attempt, Dispatch
 from notifier.core.replies import Exchange, Reply
 from notifier.core.retry import decide_attempt
@@ -33,7 +34,7 @@ class Tried:
 
     began_at: int
     exchange: Exchange
-    verdict: Accepted | Rejected
+    report: Report
 
 
 class Deliverer:
@@ -97,21 +98,23 @@ class Deliverer:
         exchange = await self.wire.post(
             dispatch.url, headers, dispatch.body, timeout_ms=self.settings.timeout_ms
         )
-        return Tried(began_at, exchange, judge_attempt(exchange, now=self._clock.now()))
+        report = judge_attempt(exchange, url=dispatch.url, now=self._clock.now())
+        return Tried(began_at, exchange, report)
 
     async def _record(self, dispatch: Dispatch, lease: Lease, tried: Tried) -> None:
         now = self._clock.now()
-        sequel = decide_attempt(dispatch, tried.verdict, now=now, chance=self._chance.random())
+        sequel = decide_attempt(dispatch, tried.report, now=now, chance=self._chance.random())
         attempt = _attempt(dispatch, tried)
         try:
-            if await self._store.record_attempt(dispatch, lease, attempt, sequel, now=now):
+            kept = await self._store.record_attempt(dispatch, lease, attempt, sequel, tried.report, now=now)
+            if kept:
                 _tell(dispatch, attempt, sequel)
         except StoreUnavailable as fault:
             # Not kept: the lease runs out, and the same message goes out again, marked maybe-duplicate.
             log.warning("delivery.not_recorded", delivery=dispatch.delivery_id, cause=fault.cause)
             return
-        if isinstance(sequel, Retry):
-            self._ring(sequel.due_at)
+        # The gate may have opened, or the queue behind a probe may move: look at once.
+        self._ring(sequel.due_at if isinstance(sequel, Retry) else now)
 
     def _release(self, dispatch: Dispatch) -> None:
         origin = origin_of(dispatch.url)
@@ -126,7 +129,7 @@ def _attempt(dispatch: Dispatch, tried: Tried) -> Attempt:
     """Only a refused answer is kept, its first 4 KiB: that is what says why."""
     exchange = tried.exchange
     reply = exchange if isinstance(exchange, Reply) else None
-    refusal = tried.verdict.text if isinstance(tried.verdict, Rejected) else None
+    refusal = tried.report.text if isinstance(tried.report, Failed) else None
     answer = reply.body[:ANSWER_LIMIT].decode("utf-8", "replace") if reply and refusal else ""
     return Attempt(
         number=dispatch.number,
@@ -135,6 +138,10 @@ def _attempt(dispatch: Dispatch, tried: Tried) -> Attempt:
         status=reply.status if reply else None,
         error=refusal,
         answer=answer or None,
+        fault=class_of(exchange),
+        peer=exchange.peer,
+        connect_ms=exchange.connect_ms,
+        first_byte_ms=reply.first_byte_ms if reply else None,
     )
 
 

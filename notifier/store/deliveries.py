@@ -2,15 +2,20 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
+from notifier.core import gate as gates
+from notifier.core.endpoint import Endpoint, Report, after, is_opened, passage, room
+from notifier.core.gate import Passage
 from notifier.core.ids import DELIVERY
 from notifier.core.model import Attempt, Callback, Delivery, DeliveryState, Dispatch, Event
 from notifier.core.urls import endpoint_of, origin_of
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store import pages
+from notifier.store.endpoints import endpoint_of_row, gate_values
 from notifier.store.interface import ClaimedDeliveries, DeliveryDetail, DeliveryQuery, Lease, Refusal
 from notifier.store.mint import Mint
 from notifier.store.queries import SQL
@@ -68,11 +73,13 @@ def _hasten(connection: sqlite3.Connection, endpoint_seq: int, due_at: int) -> N
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What one endpoint could have sent now, most urgent first."""
+    """What one endpoint could have sent now, most urgent first. ``is_probe``: it is tried, not trusted."""
 
     endpoint_seq: int
     origin: str
     delivery_seqs: tuple[int, ...]
+    standing: Endpoint = Endpoint()
+    is_probe: bool = False
 
 
 def take_turns(lanes: Sequence[Lane], room: Mapping[str, int], limit: int) -> list[int]:
@@ -103,19 +110,13 @@ def claim_deliveries(
     for row in lapsed:
         _hasten(connection, row["endpoint_seq"], now)
     lanes = _lanes(connection, now, limit, busy, per_origin)
-    room = {lane.origin: per_origin - busy.get(lane.origin, 0) for lane in lanes}
-    seqs = take_turns(lanes, room, limit)
-    dispatches = _claim(connection, seqs, lease)
-    taken = set(seqs)
+    left = {lane.origin: per_origin - busy.get(lane.origin, 0) for lane in lanes}
+    seqs = take_turns(lanes, left, limit)
+    probes = _serve(connection, lanes, set(seqs), now, lease)
+    dispatches = _claim(connection, seqs, lease, now, probes)
     for lane in lanes:
-        # One without any delivery is served as well: its due_at was wrong and must not be met again.
-        if not lane.delivery_seqs or taken.intersection(lane.delivery_seqs):
-            connection.execute(SQL["serve_endpoint"], {"endpoint_seq": lane.endpoint_seq, "now": now})
-    in_flight = dict(busy)
-    for dispatch in dispatches:
-        origin = origin_of(dispatch.url)
-        in_flight[origin] = in_flight.get(origin, 0) + 1
-    full = _full(in_flight, per_origin)
+        _line_up(connection, lane.endpoint_seq, now)
+    full = _full(_with(busy, dispatches), per_origin)
     next_due = connection.execute(SQL["next_delivery_due"], {"full": full}).fetchone()
     return ClaimedDeliveries(dispatches, None if next_due is None else next_due["due_at"])
 
@@ -127,31 +128,89 @@ def _lanes(
     due = {"now": now, "limit": limit}
     found: list[tuple[int, Lane]] = []
     for origin in connection.execute(SQL["due_origins"], {**due, "full": _full(busy, per_origin)}).fetchall():
-        room = min(per_origin - busy.get(origin["name"], 0), limit)
+        most = min(per_origin - busy.get(origin["name"], 0), limit)
         endpoints = connection.execute(
-            SQL["due_endpoints"], {"origin_seq": origin["seq"], "now": now, "limit": room}
+            SQL["due_endpoints"], {"origin_seq": origin["seq"], "now": now, "limit": most}
         )
-        for endpoint in endpoints.fetchall():
-            rows = connection.execute(
-                SQL["due_deliveries"], {"endpoint_seq": endpoint["seq"], "now": now, "limit": room}
-            )
-            lane = Lane(endpoint["seq"], origin["name"], tuple(row["seq"] for row in rows))
-            found.append((endpoint["due_at"], lane))
+        found += [
+            (row["due_at"], _lane(connection, row, origin["name"], now, most)) for row in endpoints.fetchall()
+        ]
     found.sort(key=lambda entry: entry[0])
     return [lane for _, lane in found]
+
+
+def _lane(connection: sqlite3.Connection, row: sqlite3.Row, origin: str, now: int, most: int) -> Lane:
+    """Ask the gate how many of this endpoint's may go; what a user forces goes in any case."""
+    standing = endpoint_of_row(row)
+    way = passage(standing, now)
+    of = {"endpoint_seq": row["seq"]}
+    if way is not Passage.CLOSED:
+        in_flight = connection.execute(SQL["in_flight"], of).fetchone()["n"]
+        free = room(standing, in_flight, now, most=most + in_flight)
+        if free:
+            rows = connection.execute(
+                SQL["due_deliveries"], {**of, "now": now, "limit": min(free, most)}
+            ).fetchall()
+            return _lane_of(row, origin, rows, standing, is_probe=way is Passage.PROBE)
+    forced = connection.execute(SQL["forced_deliveries"], {**of, "limit": most}).fetchall()
+    return _lane_of(row, origin, forced, standing, is_probe=False)
+
+
+def _lane_of(
+    row: sqlite3.Row, origin: str, rows: list[sqlite3.Row], standing: Endpoint, *, is_probe: bool
+) -> Lane:
+    seqs = tuple(delivery["seq"] for delivery in rows)
+    return Lane(row["seq"], origin, seqs, standing, is_probe=is_probe and bool(seqs))
+
+
+def _serve(
+    connection: sqlite3.Connection, lanes: Sequence[Lane], taken: set[int], now: int, lease: Lease
+) -> set[int]:
+    """Note which gates now have their probe under way; returns the deliveries that are probes."""
+    probes: set[int] = set()
+    for lane in lanes:
+        if lane.is_probe and (probe := taken.intersection(lane.delivery_seqs)):
+            begun = gates.began_probe(lane.standing.gate, now, patience_ms=max(lease.until - now, 1))
+            _keep(connection, lane.endpoint_seq, replace(lane.standing, gate=begun))
+            probes |= probe
+    return probes
+
+
+def _keep(connection: sqlite3.Connection, endpoint_seq: int, standing: Endpoint) -> None:
+    connection.execute(SQL["keep_gate"], {"endpoint_seq": endpoint_seq, **gate_values(standing)})
+
+
+def _line_up(connection: sqlite3.Connection, endpoint_seq: int, now: int) -> None:
+    """Find out anew when the endpoint is due, at the back of the line.
+
+    One that starts slowly and has as many in flight as it may is not due at all until one of them ends.
+    """
+    row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
+    in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": endpoint_seq}).fetchone()["n"]
+    is_narrow = row["width"] is not None and in_flight >= row["width"]
+    query = "rest_endpoint" if is_narrow and row["closed_at"] is None else "serve_endpoint"
+    connection.execute(SQL[query], {"endpoint_seq": endpoint_seq, "now": now})
+
+
+def _with(busy: Mapping[str, int], dispatches: Iterable[Dispatch]) -> dict[str, int]:
+    in_flight = Counter(busy)
+    in_flight.update(origin_of(dispatch.url) for dispatch in dispatches)
+    return in_flight
 
 
 def _full(in_flight: Mapping[str, int], per_origin: int) -> str:
     return json.dumps([origin for origin, count in in_flight.items() if count >= per_origin])
 
 
-def _claim(connection: sqlite3.Connection, seqs: list[int], lease: Lease) -> tuple[Dispatch, ...]:
+def _claim(
+    connection: sqlite3.Connection, seqs: list[int], lease: Lease, now: int, probes: set[int]
+) -> tuple[Dispatch, ...]:
     if not seqs:
         return ()
-    values = {"seqs": json.dumps(seqs), "owner": lease.owner, "until": lease.until}
+    values = {"seqs": json.dumps(seqs), "owner": lease.owner, "until": lease.until, "now": now}
     connection.execute(SQL["claim_deliveries"], values)
     rows = connection.execute(SQL["dispatches"], {"seqs": values["seqs"]})
-    return tuple(map(dispatch_of, rows))
+    return tuple(dispatch_of(row, is_probe=row["seq"] in probes) for row in rows)
 
 
 def record_attempt(
@@ -160,6 +219,7 @@ def record_attempt(
     lease: Lease,
     attempt: Attempt,
     sequel: Sequel,
+    report: Report,
     *,
     now: int,
 ) -> bool:
@@ -180,22 +240,44 @@ def record_attempt(
             "status": attempt.status,
             "error": attempt.error,
             "answer": attempt.answer,
+            "fault": attempt.fault,
+            "peer": attempt.peer,
+            "connect_ms": attempt.connect_ms,
+            "first_byte_ms": attempt.first_byte_ms,
         },
     )
     if isinstance(sequel, Retry):
         _hasten(connection, row["endpoint_seq"], sequel.due_at)
+    _report(connection, row["endpoint_seq"], report, now, is_probe=dispatch.is_probe)
     return True
 
 
+def _report(
+    connection: sqlite3.Connection, endpoint_seq: int, report: Report, now: int, *, is_probe: bool
+) -> None:
+    """Tell the gate. A gate that opens wakes everything behind it."""
+    row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
+    before = endpoint_of_row(row)
+    standing = after(before, report, now, is_probe=is_probe)
+    if standing == before == Endpoint():
+        return
+    _keep(connection, endpoint_seq, standing)
+    if is_opened(before, standing):
+        connection.execute(SQL["wake_deliveries"], {"endpoint_seq": endpoint_seq, "now": now})
+    _line_up(connection, endpoint_seq, now)
+
+
 def _standing_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any]:
+    ended = {"due_at": None, "ended_at": now, "is_refusal": 0}
     match sequel:
         case Delivered():
-            return {"state": DeliveryState.DELIVERED, "due_at": None, "ended_at": now, "last_error": None}
-        case Retry(due_at=due_at):
+            return {**ended, "state": DeliveryState.DELIVERED, "last_error": None}
+        case Retry(due_at=due_at, is_refusal=is_refusal):
             error = attempt.error or f"HTTP {attempt.status}"
-            return {"state": DeliveryState.PENDING, "due_at": due_at, "ended_at": None, "last_error": error}
+            waiting = {"due_at": due_at, "ended_at": None, "is_refusal": int(is_refusal)}
+            return {**waiting, "state": DeliveryState.PENDING, "last_error": error}
         case GiveUp(reason=reason):
-            return {"state": DeliveryState.DEAD, "due_at": None, "ended_at": now, "last_error": reason}
+            return {**ended, "state": DeliveryState.DEAD, "last_error": reason}
         case _:
             assert_never(sequel)
 
@@ -209,7 +291,7 @@ def redeliver(
     if row is None:
         return Refusal.NOT_FOUND
     if row["is_waiting"]:
-        _hasten(connection, row["endpoint_seq"], now)
+        connection.execute(SQL["force_endpoint"], {"endpoint_seq": row["endpoint_seq"], "now": now})
     return delivery_of(connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone())
 
 

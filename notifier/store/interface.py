@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from notifier.core.endpoint import Endpoint, Report
 from notifier.core.model import (
     Attempt,
     Delivery,
@@ -112,12 +113,42 @@ class DeliveryQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointDetail:
+    """A callback URL without its query: how it stands, and what there is of it.
+
+    ``pending`` counts what waits and what is in flight; ``oldest_pending_at`` is None when nothing does.
+    """
+
+    id: str
+    url: str
+    standing: Endpoint
+    pending: int
+    delivered: int
+    dead: int
+    oldest_pending_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayQuery:
+    """Which deliveries to send again: made in [since, until), in this state, to this very URL. None: any."""
+
+    since: int | None = None
+    until: int | None = None
+    state: DeliveryState | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
-    """How many of each there are, and since when the oldest pending delivery waits."""
+    """How many of each there are, and since when the oldest pending delivery waits.
+
+    ``expiring``: pending deliveries whose result is in the last quarter of its life, or past it.
+    """
 
     watches: Mapping[WatchState, int] = field(default_factory=dict)
     deliveries: Mapping[DeliveryState, int] = field(default_factory=dict)
     oldest_pending_at: int | None = None
+    expiring: int = 0
 
 
 class Store(Protocol):
@@ -196,16 +227,63 @@ class Store(Protocol):
         ...
 
     async def record_attempt(
-        self, dispatch: Dispatch, lease: Lease, attempt: Attempt, sequel: Sequel, *, now: int
+        self,
+        dispatch: Dispatch,
+        lease: Lease,
+        attempt: Attempt,
+        sequel: Sequel,
+        report: Report,
+        *,
+        now: int,
     ) -> bool:
-        """Keep the attempt and what follows from it."""
+        """Keep the attempt, what follows from it for the delivery, and what for its endpoint's gate.
+
+        When the gate opens, everything that waits behind it is due now.
+        """
         ...
 
     async def redeliver(self, delivery_id: str, *, now: int, give_up_at: int) -> Delivery | Refusal:
-        """Make a delivery of any state pending and due now, with a fresh budget."""
+        """Make a delivery of any state pending and due now, with a fresh budget, for one attempt at once.
+
+        That attempt goes out whatever the endpoint's gate says.
+        """
         ...
 
-    async def counts(self) -> Counts:
+    async def endpoints(self, *, before: str | None, limit: int) -> list[EndpointDetail]:
+        """A page of endpoints, newest first; ``before`` is the id that the last page ended with."""
+        ...
+
+    async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | Refusal:
+        """Send it nothing until it is resumed; what is in flight ends."""
+        ...
+
+    async def resume_endpoint(self, endpoint_id: str, *, now: int) -> EndpointDetail | Refusal:
+        """Open it, whatever held it, and have everything that waits due now."""
+        ...
+
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int:
+        """Begin to send again what matches now, and return how many that is; a dry run only counts.
+
+        What is pending is sent anyway and does not match. The work is done by ``replay_some`` and survives a restart.
+        """
+        ...
+
+    async def replay_some(self, *, now: int, give_up_at: int, limit: int) -> int | None:
+        """Make at most ``limit`` deliveries of the oldest replay pending and due; returns how many.
+
+        None when there is no replay under way. What is pending already, or in flight, is passed over; so 0
+        does not mean the end.
+        """
+        ...
+
+    async def give_up_overdue(self, *, now: int, limit: int) -> int:
+        """Declare dead what has waited behind a closed gate past its ``give_up_at``; returns how many.
+
+        What a user or a 410 holds is left alone.
+        """
+        ...
+
+    async def counts(self, *, now: int) -> Counts:
         """Cheap totals."""
         ...
 
@@ -213,7 +291,8 @@ class Store(Protocol):
         """Forget at most ``limit`` ended watches with all that belongs to them; returns how many.
 
         A watch goes when it ended before ``delivered_before``, none of its deliveries is pending, and each
-        dead one ended before ``dead_before`` and each delivered one before ``delivered_before``.
+        dead one ended before ``dead_before`` and each delivered one before ``delivered_before``. The oldest
+        attempts go too where there are more than a fixed number, in all and of each delivery.
         """
         ...
 

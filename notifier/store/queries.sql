@@ -152,7 +152,11 @@ VALUES
   (:id, :event_seq, :endpoint_seq, :url, :headers, 'pending', :urgency, :due_at, :due_at, :give_up_at)
 
 -- name: hasten_endpoint
-UPDATE endpoints SET due_at = :due_at WHERE seq = :endpoint_seq AND (due_at IS NULL OR due_at > :due_at)
+UPDATE endpoints SET due_at = max(:due_at, probe_at)
+WHERE seq = :endpoint_seq AND hold IS NULL AND (due_at IS NULL OR due_at > max(:due_at, probe_at))
+
+-- name: force_endpoint
+UPDATE endpoints SET due_at = :now WHERE seq = :endpoint_seq AND (due_at IS NULL OR due_at > :now)
 
 -- ---- deliveries: sending
 
@@ -167,8 +171,15 @@ WHERE due_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
 ORDER BY due_at LIMIT :limit
 
 -- name: due_endpoints
-SELECT seq, due_at FROM endpoints WHERE origin_seq = :origin_seq AND due_at <= :now
+SELECT * FROM endpoints WHERE origin_seq = :origin_seq AND due_at <= :now
 ORDER BY due_at, seq LIMIT :limit
+
+-- name: in_flight
+SELECT count(*) AS n FROM deliveries WHERE endpoint_seq = :endpoint_seq AND owner IS NOT NULL
+
+-- name: forced_deliveries
+SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 AND due_at IS NOT NULL
+LIMIT :limit
 
 -- name: due_deliveries
 SELECT seq FROM deliveries
@@ -176,15 +187,35 @@ WHERE endpoint_seq = :endpoint_seq AND due_at IS NOT NULL AND +due_at <= :now
 ORDER BY urgency, due_at, seq LIMIT :limit
 
 -- name: claim_deliveries
-UPDATE deliveries SET owner = :owner, leased_until = :until, due_at = NULL
+UPDATE deliveries SET owner = :owner, leased_until = :until, due_at = NULL,
+  is_late = is_late OR (attempts = 0 AND is_interrupted = 0 AND urgency <= :now)
 WHERE seq IN (SELECT value FROM json_each(:seqs))
 
 -- name: serve_endpoint
-UPDATE endpoints SET due_at = (
-  SELECT max(due_at, :now) FROM deliveries
-  WHERE endpoint_seq = :endpoint_seq AND due_at IS NOT NULL
-  ORDER BY due_at LIMIT 1
-) WHERE seq = :endpoint_seq
+-- What a user or a 410 holds is due for nothing but what is forced; what is closed, not before its probe.
+UPDATE endpoints SET due_at = CASE
+  WHEN EXISTS (SELECT 1 FROM deliveries
+    WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 AND due_at IS NOT NULL) THEN :now
+  WHEN hold IS NULL THEN (
+    SELECT max(due_at, :now, endpoints.probe_at) FROM deliveries
+    WHERE endpoint_seq = :endpoint_seq AND due_at IS NOT NULL
+    ORDER BY due_at LIMIT 1)
+  END
+WHERE seq = :endpoint_seq
+
+-- name: rest_endpoint
+UPDATE endpoints SET due_at = NULL WHERE seq = :endpoint_seq
+
+-- name: endpoint_by_seq
+SELECT * FROM endpoints WHERE seq = :endpoint_seq
+
+-- name: keep_gate
+UPDATE endpoints SET failures = :failures, closed_at = :closed_at, reason = :reason, probe_at = :probe_at,
+  probes = :probes, paused_until = :paused_until, hold = :hold, width = :width
+WHERE seq = :endpoint_seq
+
+-- name: wake_deliveries
+UPDATE deliveries SET due_at = :now WHERE endpoint_seq = :endpoint_seq AND due_at > :now
 
 -- name: dispatches
 SELECT d.*, e.body FROM json_each(:seqs) j
@@ -200,17 +231,22 @@ ORDER BY due_at LIMIT 1
 -- name: record_attempt
 UPDATE deliveries SET
   state = :state, attempts = :number, owner = NULL, leased_until = NULL, is_interrupted = 0,
+  is_forced = 0, refusals = refusals + :is_refusal,
   due_at = :due_at, ended_at = :ended_at, last_error = :last_error
 WHERE id = :id AND state = 'pending' AND owner = :owner AND attempts = :number - 1
 RETURNING seq, endpoint_seq
 
 -- name: add_attempt
-INSERT INTO attempts (delivery_seq, number, at, duration_ms, status, error, answer)
-VALUES (:delivery_seq, :number, :at, :duration_ms, :status, :error, :answer)
+INSERT INTO attempts
+  (delivery_seq, number, at, duration_ms, status, error, answer, fault, peer, connect_ms, first_byte_ms)
+VALUES
+  (:delivery_seq, :number, :at, :duration_ms, :status, :error, :answer, :fault, :peer, :connect_ms,
+   :first_byte_ms)
 
 -- name: redeliver
 UPDATE deliveries SET
-  state = 'pending', due_at = iif(owner IS NULL, :now, NULL), give_up_at = :give_up_at, ended_at = NULL
+  state = 'pending', due_at = iif(owner IS NULL, :now, NULL), give_up_at = :give_up_at, ended_at = NULL,
+  refusals = 0, is_forced = 1
 WHERE id = :id
 RETURNING endpoint_seq, owner IS NULL AS is_waiting
 
@@ -245,6 +281,75 @@ ORDER BY d.seq DESC LIMIT :limit
 -- name: deliveries_by_seq
 SELECT * FROM delivery_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC
 
+-- ---- endpoints
+
+-- name: endpoint_by_id
+SELECT * FROM endpoints WHERE id = :id
+
+-- name: endpoint_place
+SELECT seq, id = :id AS is_it FROM endpoints WHERE id <= :id ORDER BY id DESC LIMIT 1
+
+-- name: newest_endpoints
+SELECT seq FROM endpoints WHERE seq < :before ORDER BY seq DESC LIMIT :limit
+
+-- name: endpoint_details
+SELECT e.*,
+  (SELECT count(*) FROM deliveries WHERE endpoint_seq = e.seq AND state = 'pending') AS pending,
+  (SELECT count(*) FROM deliveries WHERE endpoint_seq = e.seq AND state = 'delivered') AS delivered,
+  (SELECT count(*) FROM deliveries WHERE endpoint_seq = e.seq AND state = 'dead') AS dead,
+  (SELECT created_at FROM deliveries WHERE endpoint_seq = e.seq AND state = 'pending'
+    ORDER BY seq LIMIT 1) AS oldest_pending_at
+FROM json_each(:seqs) j CROSS JOIN endpoints e ON e.seq = j.value
+ORDER BY j.key
+
+-- ---- replays
+
+-- name: last_delivery
+SELECT max(seq) AS seq FROM deliveries
+
+-- name: count_to_replay
+SELECT count(*) AS n, min(seq) AS first, max(seq) AS last FROM deliveries
+WHERE state IN (SELECT value FROM json_each(:states)) AND seq > :place AND seq <= :until_seq
+  AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until)
+
+-- name: count_to_replay_to
+SELECT count(*) AS n, min(seq) AS first, max(seq) AS last FROM deliveries
+WHERE endpoint_seq = (SELECT seq FROM endpoints WHERE url = :endpoint)
+  AND state IN (SELECT value FROM json_each(:states)) AND seq > :place AND seq <= :until_seq
+  AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until) AND url = :url
+
+-- name: next_to_replay
+SELECT seq FROM deliveries
+WHERE state IN (SELECT value FROM json_each(:states)) AND seq > :place AND seq <= :until_seq
+  AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until)
+ORDER BY seq LIMIT :limit
+
+-- name: next_to_replay_to
+SELECT seq FROM deliveries
+WHERE endpoint_seq = (SELECT seq FROM endpoints WHERE url = :endpoint)
+  AND state IN (SELECT value FROM json_each(:states)) AND seq > :place AND seq <= :until_seq
+  AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until) AND url = :url
+ORDER BY seq LIMIT :limit
+
+-- name: add_replay
+INSERT INTO replays (started_at, since, until, state, url, place, last)
+VALUES (:now, :since, :until, :state, :url, :place, :last)
+
+-- name: oldest_replay
+SELECT * FROM replays ORDER BY seq LIMIT 1
+
+-- name: move_replay
+UPDATE replays SET place = :place WHERE seq = :seq
+
+-- name: end_replay
+DELETE FROM replays WHERE seq = :seq
+
+-- name: replay
+UPDATE deliveries SET
+  state = 'pending', due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND state <> 'pending'
+RETURNING endpoint_seq
+
 -- ---- upkeep
 
 -- name: tallies
@@ -252,6 +357,34 @@ SELECT kind, state, n FROM tallies
 
 -- name: oldest_pending
 SELECT created_at FROM deliveries WHERE state = 'pending' ORDER BY seq LIMIT 1
+
+-- name: expiring
+-- Three quarters of the way from creation to expiry are over. The expression is that of the index.
+SELECT count(*) AS n FROM deliveries
+WHERE state = 'pending' AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
+
+-- name: overdue
+SELECT d.seq FROM deliveries d CROSS JOIN endpoints e ON e.seq = d.endpoint_seq
+WHERE d.state = 'pending' AND d.give_up_at <= :now AND d.due_at IS NOT NULL
+  AND e.closed_at IS NOT NULL AND e.hold IS NULL
+ORDER BY d.give_up_at LIMIT :limit
+
+-- name: give_up_overdue
+UPDATE deliveries SET
+  state = 'dead', due_at = NULL, ended_at = :now, is_forced = 0,
+  last_error = (SELECT 'given up after ' || deliveries.attempts || iif(deliveries.attempts = 1, ' attempt', ' attempts')
+    || ', its endpoint being closed: ' || reason FROM endpoints WHERE seq = endpoint_seq)
+WHERE seq IN (SELECT value FROM json_each(:seqs))
+  AND state = 'pending' AND due_at IS NOT NULL AND give_up_at <= :now
+  AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint_seq AND closed_at IS NOT NULL AND hold IS NULL)
+
+-- name: attempts_kept
+SELECT n FROM tallies WHERE kind = 'attempt'
+
+-- name: trim_attempts
+DELETE FROM attempts WHERE (delivery_seq, number) IN (
+  SELECT delivery_seq, number FROM attempts ORDER BY at LIMIT :count
+)
 
 -- name: ended_watches
 SELECT w.seq, w.ended_at, NOT EXISTS (
@@ -281,7 +414,11 @@ UPDATE deliveries SET
 WHERE state = 'pending'
 
 -- name: shift_endpoints
-UPDATE endpoints SET due_at = due_at + :delta WHERE due_at IS NOT NULL
+UPDATE endpoints SET
+  due_at = due_at + :delta, closed_at = closed_at + :delta,
+  probe_at = iif(closed_at IS NULL, probe_at, probe_at + :delta),
+  paused_until = iif(closed_at IS NULL, paused_until, paused_until + :delta)
+WHERE due_at IS NOT NULL OR closed_at IS NOT NULL
 
 -- name: shift_heartbeat
 UPDATE meta SET value = value + :delta WHERE key = 'lived_at'

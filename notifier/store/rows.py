@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from notifier.core.callback import mark_expired
 from notifier.core.jsontext import encode
 from notifier.core.model import (
     Attempt,
@@ -136,7 +137,7 @@ def delivery_of(row: sqlite3.Row) -> Delivery:
     )
 
 
-def dispatch_of(row: sqlite3.Row) -> Dispatch:
+def dispatch_of(row: sqlite3.Row, *, is_probe: bool) -> Dispatch:
     """Read a row of the query ``dispatches``."""
     return Dispatch(
         delivery_id=row["id"],
@@ -144,12 +145,14 @@ def dispatch_of(row: sqlite3.Row) -> Dispatch:
         watch_id=row["watch_id"],
         url=row["url"],
         headers=_pairs(json.loads(row["headers"] or "[]")),
-        body=row["body"],
+        body=mark_expired(row["body"]) if row["is_late"] else row["body"],
         number=row["attempts"] + 1,
         created_at=row["created_at"],
         give_up_at=row["give_up_at"],
         result_expires_at=row["result_expires_at"],
         is_maybe_duplicate=bool(row["is_interrupted"]),
+        refusals=row["refusals"],
+        is_probe=is_probe,
     )
 
 
@@ -162,4 +165,8 @@ def attempt_of(row: sqlite3.Row) -> Attempt:
         status=row["status"],
         error=row["error"],
         answer=row["answer"],
+        fault=row["fault"],
+        peer=row["peer"],
+        connect_ms=row["connect_ms"],
+        first_byte_ms=row["first_byte_ms"],
     )

@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from notifier.core.endpoint import Report
 from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Watch
 from notifier.core.verdict import End, Sequel, Wait
 from notifier.errors import DatabaseUnusable, StoreUnavailable
-from notifier.store import deliveries, pages, upkeep, watches
+from notifier.store import deliveries, endpoints, pages, replays, upkeep, watches
 from notifier.store.driver import Driver
 from notifier.store.faults import fault_of
 from notifier.store.interface import (
@@ -20,8 +21,10 @@ from notifier.store.interface import (
     Counts,
     DeliveryDetail,
     DeliveryQuery,
+    EndpointDetail,
     Lease,
     Refusal,
+    ReplayQuery,
     TooMany,
     WatchDetail,
     WatchQuery,
@@ -31,9 +34,6 @@ from notifier.store.mint import Mint
 from notifier.store.writer import Writer
 
 T = TypeVar("T")
-
-LONG_LOG_BYTES = 64 * 1024 * 1024
-PATIENCE_WITH_READERS_MS = 100
 
 
 class SqliteStore:
@@ -158,12 +158,19 @@ class SqliteStore:
         )
 
     async def record_attempt(
-        self, dispatch: Dispatch, lease: Lease, attempt: Attempt, sequel: Sequel, *, now: int
+        self,
+        dispatch: Dispatch,
+        lease: Lease,
+        attempt: Attempt,
+        sequel: Sequel,
+        report: Report,
+        *,
+        now: int,
     ) -> bool:
         """See ``Store``."""
         return await self._writer.submit(
             lambda connection: deliveries.record_attempt(
-                connection, dispatch, lease, attempt, sequel, now=now
+                connection, dispatch, lease, attempt, sequel, report, now=now
             )
         )
 
@@ -173,12 +180,48 @@ class SqliteStore:
             lambda connection: deliveries.redeliver(connection, delivery_id, now=now, give_up_at=give_up_at)
         )
 
-    async def counts(self) -> Counts:
+    async def endpoints(self, *, before: str | None, limit: int) -> list[EndpointDetail]:
         """See ``Store``."""
-        return await self._read(upkeep.counts)
+        return await self._read(partial(pages.endpoints, before=before, limit=limit))
+
+    async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | Refusal:
+        """See ``Store``."""
+        return await self._writer.submit(lambda connection: endpoints.pause(connection, endpoint_id))
+
+    async def resume_endpoint(self, endpoint_id: str, *, now: int) -> EndpointDetail | Refusal:
+        """See ``Store``."""
+        return await self._writer.submit(
+            lambda connection: endpoints.resume(connection, endpoint_id, now=now)
+        )
+
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int:
+        """See ``Store``. It counts in short steps, so that others read between them."""
+        matches = replays.Matches()
+        while not matches.is_whole:
+            matches = await self._read(partial(replays.look_on, query=query, so_far=matches))
+        if matches.count and not dry_run:
+            await self._writer.submit(partial(replays.start, query=query, matches=matches, now=now))
+        return matches.count
+
+    async def replay_some(self, *, now: int, give_up_at: int, limit: int) -> int | None:
+        """See ``Store``."""
+        return await self._writer.submit(
+            partial(replays.replay_some, now=now, give_up_at=give_up_at, limit=limit)
+        )
+
+    async def give_up_overdue(self, *, now: int, limit: int) -> int:
+        """See ``Store``."""
+        seqs = await self._read(partial(upkeep.overdue, now=now, limit=limit))
+        return await self._writer.submit(partial(upkeep.give_up, seqs=seqs, now=now)) if seqs else 0
+
+    async def counts(self, *, now: int) -> Counts:
+        """See ``Store``."""
+        return await self._read(partial(upkeep.counts, now=now))
 
     async def prune(self, *, delivered_before: int, dead_before: int, limit: int) -> int:
         """See ``Store``. It goes in short steps, so that others write between them."""
+        while await self._writer.submit(upkeep.trim_attempts, urgent=False):
+            pass
         count = 0
         place: tuple[int, int] | None = upkeep.FIRST_PLACE
         while place is not None and count < limit:
@@ -210,7 +253,7 @@ class SqliteStore:
 
     async def maintain(self) -> None:
         """See ``Store``. A long log is cut off, if no reader is in the way."""
-        await self._writer.submit_alone(lambda connection: _maintain(connection, self._log_bytes()))
+        await self._writer.submit_alone(lambda connection: upkeep.maintain(connection, self._log_bytes()))
 
     def _log_bytes(self) -> int:
         try:
@@ -238,17 +281,3 @@ def _identity(file: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _maintain(connection: sqlite3.Connection, log_bytes: int) -> None:
-    # No PRAGMA optimize, no ANALYZE: figures taken while a table is small tell the planner to scan it, and
-    # are still believed when it holds a million rows. Without any it takes the indexes, which is right here.
-    if log_bytes > LONG_LOG_BYTES:
-        (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
-        connection.execute(f"PRAGMA busy_timeout = {PATIENCE_WITH_READERS_MS}")
-        try:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
-    else:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

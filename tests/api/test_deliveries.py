@@ -6,6 +6,7 @@ from notifier.core.model import Attempt
 from notifier.core.verdict import GiveUp
 from notifier.store.interface import Lease
 from tests.api.conftest import HOOK, HOUR_MS, LEASE_MS, Bench, pointers
+from tests.builders import REFUSED
 from tests.fakes import NOON
 
 
@@ -26,7 +27,7 @@ async def die(bench: Bench, delivery_id: str) -> None:
     dispatch = next(each for each in claimed.dispatches if each.delivery_id == delivery_id)
     attempt = Attempt(1, bench.clock.now(), 12, 500, "HTTP 500", "<h1>no</h1>")
     assert await bench.store.record_attempt(
-        dispatch, lease, attempt, GiveUp("no 2xx in 72h"), now=bench.clock.now()
+        dispatch, lease, attempt, GiveUp("no 2xx in 72h"), REFUSED, now=bench.clock.now()
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier import __version__
-from notifier.core.callback import build_event, build_headers
+from notifier.core.callback import build_event, build_headers, mark_expired
 from notifier.core.instants import from_text
 from notifier.core.model import Dispatch, EventType, TaskError, Watch, WatchState
 from notifier.core.secret import Secret
@@ -230,3 +230,21 @@ def test_a_foreign_verifier_takes_the_events_own_bytes(key: bytes, text: str) ->
     headers = build_headers(replace(DISPATCH, body=event.body), [ONE, secret], now=now)
     read = standardwebhooks.Webhook(secret.reveal()).verify(event.body, dict(headers))
     assert read["data"]["metadata"] == {"t": text}
+
+
+def test_a_late_body_says_that_its_result_has_expired_and_keeps_all_else() -> None:
+    """``expired`` stands beside ``outputs``; payload and metadata keep their bytes; the same each time."""
+    event = build_event(WATCH, END, event_id="evt_1", now=NOW)
+    late = mark_expired(event.body)
+    assert late == mark_expired(event.body)
+    assert late.replace(b'"expired":true,', b"") == event.body
+    assert json.loads(late)["data"]["expired"] is True
+
+
+@pytest.mark.parametrize(("left_ms", "seconds"), [(90_500, "90"), (999, "0"), (0, "0"), (-5_000, "0")])
+def test_an_attempt_says_how_long_its_result_will_last(left_ms: int, seconds: str) -> None:
+    """Whole seconds from this attempt on, never below 0; nothing where the life is unknown."""
+    dispatch = replace(DISPATCH, result_expires_at=NOW + left_ms)
+    assert build_headers(dispatch, [ONE], now=NOW)["notifier-result-expires-in"] == seconds
+    unknown = replace(DISPATCH, result_expires_at=None)
+    assert "notifier-result-expires-in" not in build_headers(unknown, [ONE], now=NOW)

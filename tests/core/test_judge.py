@@ -9,15 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from notifier.core.attempt import judge_attempt
 from notifier.core.dialect import MULEROUTER_WORDS, Dialect
 from notifier.core.judge import (
     DETAIL_LIMIT,
     STATUS_LIMIT,
     TITLE_LIMIT,
-    Accepted,
     Judged,
-    Rejected,
-    judge_attempt,
     judge_poll,
 )
 from notifier.core.model import TaskError, WatchState
@@ -581,7 +579,7 @@ def check(verdict: Judged, reply: Reply) -> None:
 def test_no_bytes_make_it_raise(body: bytes, status: int, headers: dict[str, str], is_cut: bool) -> None:
     reply = Reply(status, headers, body, is_cut=is_cut)
     check(judge(reply), reply)
-    judge_attempt(reply, now=NOW)
+    judge_attempt(reply, url="http://127.0.0.1/", now=NOW)
 
 
 @given(DOCUMENTS)
@@ -621,50 +619,3 @@ def test_no_json_gets_the_key_through(said: object, key: str, is_ascii: bool) ->
         assert found.error is not None
         texts = [*found.outputs, str(found.error.code), found.error.title, str(found.error.detail)]
         assert not [text for text in texts + strings_in(json.loads(found.payload)) if key in text]
-
-
-# ---- attempts
-
-
-@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-def test_a_2xx_is_taken_whatever_its_body(status: int) -> None:
-    assert judge_attempt(Reply(status, body=b"<html>", is_cut=True), now=NOW) == Accepted()
-
-
-@pytest.mark.parametrize("status", [100, 199, 400, 401, 404, 410, 413, 422, 429, 500, 503, 600])
-def test_any_other_status_is_not_taken(status: int) -> None:
-    assert judge_attempt(Reply(status), now=NOW) == Rejected(f"HTTP {status}", None)
-
-
-@pytest.mark.parametrize("status", [300, 400, 404, 408, 425, 429, 500, 503])
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ("60", 60_000),
-        ("0", 1_000),
-        ("1e9", 86_400_000),
-        ("Mon, 23 Nov 2026 14:00:00 GMT", 7_200_000),
-        ("?", None),
-    ],
-)
-def test_retry_after_counts_with_every_refusal_up_to_a_day(
-    status: int, header: str, expected: int | None
-) -> None:
-    found = judge_attempt(Reply(status, {"retry-after": header}), now=NOW)
-    assert isinstance(found, Rejected)
-    assert found.retry_after_ms == expected
-
-
-@pytest.mark.parametrize(("location", "words"), REDIRECTS)
-def test_a_receivers_redirect_is_not_followed(location: str, words: str) -> None:
-    assert judge_attempt(Reply(302, {"location": location}), now=NOW) == Rejected(words, None)
-
-
-@pytest.mark.parametrize("fault", Fault)
-def test_no_answer_of_a_receiver_is_told_in_words(fault: Fault) -> None:
-    found = judge_attempt(Unreachable(fault, "so and so"), now=NOW)
-    assert isinstance(found, Rejected)
-    assert found.text.endswith(": so and so")
-    assert judge_attempt(Unreachable(fault, ""), now=NOW) == Rejected(
-        found.text.removesuffix(": so and so"), None
-    )

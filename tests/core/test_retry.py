@@ -1,12 +1,13 @@
 """The schedule of a delivery that is not taken."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.judge import Accepted, Rejected
+from notifier.core.endpoint import PRIVATE_CAP_MS, Accepted, Blame, Failed
 from notifier.core.model import Dispatch
 from notifier.core.retry import decide_attempt, next_attempt_at
 from notifier.core.verdict import Delivered, GiveUp, Retry
@@ -93,20 +94,45 @@ def test_over_72_hours_a_delivery_is_tried_about_eighty_times() -> None:
     assert 75 <= len(instants) <= 90
 
 
+def report(blame: Blame, retry_after_ms: int | None = None) -> Failed:
+    return Failed(blame, "HTTP 503", retry_after_ms, PRIVATE_CAP_MS)
+
+
 def test_what_was_taken_is_delivered() -> None:
+    """Also after the time is up: a success is a success."""
     assert decide_attempt(a_dispatch(), Accepted(), now=0, chance=0.5) == Delivered()
-
-
-def test_what_was_not_taken_is_sent_again() -> None:
-    assert decide_attempt(a_dispatch(2), Rejected("HTTP 503", None), now=10, chance=0.5) == Retry(4_010)
-    assert decide_attempt(a_dispatch(2), Rejected("HTTP 503", 60_000), now=10, chance=0.5) == Retry(60_010)
-
-
-@pytest.mark.parametrize(("number", "times"), [(1, "1 attempt"), (31, "31 attempts")])
-def test_giving_up_says_how_often_and_what_came_last(number: int, times: str) -> None:
-    found = decide_attempt(a_dispatch(number, give_up_at=10), Rejected("HTTP 503", None), now=10, chance=0.5)
-    assert found == GiveUp(f"given up after {times}; the last: HTTP 503")
-
-
-def test_a_success_after_the_time_is_up_is_a_success() -> None:
     assert decide_attempt(a_dispatch(give_up_at=10), Accepted(), now=11, chance=0.5) == Delivered()
+
+
+@pytest.mark.parametrize(("refusals", "wait_ms"), [(0, 1_000), (1, 4_000), (5, 300_000)])
+def test_a_refused_event_follows_its_own_schedule(refusals: int, wait_ms: int) -> None:
+    """By the number of refusals of this very event, however many attempts outages have cost."""
+    dispatch = replace(a_dispatch(number=40), refusals=refusals)
+    found = decide_attempt(dispatch, report(Blame.EVENT), now=10, chance=0.5)
+    assert found == Retry(10 + wait_ms, is_refusal=True)
+    later = decide_attempt(dispatch, report(Blame.EVENT, 7_200_000), now=10, chance=0.5)
+    assert later == Retry(7_200_010, is_refusal=True)
+
+
+@pytest.mark.parametrize("number", [1, 2, 50, 10_000])
+def test_an_outage_burns_nothing(number: int) -> None:
+    """However often it was tried in vain: due again in a second, and then it is the gate that holds it."""
+    found = decide_attempt(a_dispatch(number), report(Blame.ENDPOINT, 60_000), now=10, chance=0.5)
+    assert found == Retry(1_010)
+
+
+def test_an_endpoint_that_is_gone_drops_nothing() -> None:
+    """410 parks; even a delivery whose time is up stays pending."""
+    found = decide_attempt(a_dispatch(give_up_at=5), report(Blame.GONE), now=10, chance=0.5)
+    assert found == Retry(10)
+
+
+@pytest.mark.parametrize("blame", [Blame.ENDPOINT, Blame.EVENT])
+@pytest.mark.parametrize(("number", "times"), [(1, "1 attempt"), (31, "31 attempts")])
+def test_giving_up_says_how_often_and_what_came_last(blame: Blame, number: int, times: str) -> None:
+    """Only time ends it: not before ``give_up_at``, and at it."""
+    assert isinstance(
+        decide_attempt(a_dispatch(number, give_up_at=10), report(blame), now=9, chance=0.5), Retry
+    )
+    found = decide_attempt(a_dispatch(number, give_up_at=10), report(blame), now=10, chance=0.5)
+    assert found == GiveUp(f"given up after {times}; the last: HTTP 503")

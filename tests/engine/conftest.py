@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from notifier.config.model import Callbacks, Polling, Provider
+from notifier.core.instants import to_text
 from notifier.core.model import Callback, NewWatch
 from notifier.core.replies import Reply
 from notifier.core.secret import Secret
@@ -22,7 +23,7 @@ from notifier.store.driver import InlineDriver
 from notifier.store.interface import Added, WatchDetail
 from notifier.store.open import open_store
 from notifier.store.sqlite import SqliteStore
-from tests.fakes import FakeClock, FakeWire
+from tests.fakes import FakeClock, FakeWire, Request
 
 KEY = Secret("sk-mr-canary-0123456789")
 SIGNING = make_secret(bytes(range(32)))
@@ -86,6 +87,24 @@ class Bench:
         detail = await self.store.watch(watch_id)
         assert detail is not None
         return detail
+
+    def one_at_a_time(self) -> Callbacks:
+        """Settings under which attempts come one after the other."""
+        return replace(self.deliverer.settings, max_in_flight_per_origin=1)
+
+    def stamp(self, ms_from_now: int) -> str:
+        return to_text(self.clock.now() + ms_from_now)
+
+    def with_times(self, answer: Reply, stamp: str) -> Reply:
+        """The provider's answer, having finished at ``stamp``."""
+        document = json.loads(answer.body)
+        document["task_info"] |= {"created_at": stamp, "updated_at": stamp}
+        return Reply(200, body=json.dumps(document).encode())
+
+    def task_of(self, request: Request) -> str:
+        """Which task a callback tells of."""
+        task_id: str = json.loads(request.body)["data"]["task_id"]
+        return task_id
 
     def url_of(self, task_id: str = "task-1") -> str:
         return f"{BASE}{PATH}/{task_id}"

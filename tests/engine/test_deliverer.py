@@ -88,14 +88,6 @@ async def test_a_receiver_that_never_answers_well_ends_in_the_list_of_the_dead(b
     assert bench.clock.now() - began <= 72 * HOUR_MS + 1
 
 
-async def test_retry_after_is_honoured(bench: Bench) -> None:
-    """A receiver that asks for ten minutes is left alone for ten minutes."""
-    watch_id = await finished(bench, Reply(503, {"retry-after": "600"}), OK)
-    await bench.deliver()
-    detail = await delivery_of(bench, watch_id)
-    assert detail.delivery.due_at == bench.clock.now() + 600_000
-
-
 async def test_an_attempt_that_was_cut_off_says_that_it_may_be_a_repeat(bench: Bench) -> None:
     """Claimed, perhaps sent, never recorded: the next one carries the mark, with the same id and bytes."""
     await finished(bench, OK)

@@ -5,10 +5,11 @@ from collections import Counter
 
 import pytest
 
+from notifier.core.endpoint import Accepted
 from notifier.core.model import Delivery, DeliveryState
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.interface import Refusal, Store
-from tests.builders import DAY, HOOK, HOUR, MINUTE, attempt, lease
+from tests.builders import DAY, HOOK, HOUR, MINUTE, REFUSED, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, finished, take
 
@@ -60,7 +61,9 @@ async def test_a_claim_that_is_not_recorded_is_sent_again_as_a_maybe_duplicate(s
         (again,) = await take(store, NOON + lost * 20_000)
         assert (again.delivery_id, again.number, again.body) == (first.delivery_id, 1, first.body)
         assert again.is_maybe_duplicate
-    assert await store.record_attempt(again, lease(), attempt(), Retry(NOON + HOUR), now=NOON + 41_000)
+    assert await store.record_attempt(
+        again, lease(), attempt(), Retry(NOON + HOUR), REFUSED, now=NOON + 41_000
+    )
     (fresh,) = await take(store, NOON + HOUR)
     assert (fresh.number, fresh.is_maybe_duplicate) == (2, False)
 
@@ -79,7 +82,7 @@ async def test_an_attempt_is_kept_with_what_follows(
     await finished(store)
     (dispatch,) = await take(store)
     tried = attempt(status=500, answer="\u00e9\n")
-    assert await store.record_attempt(dispatch, lease(), tried, sequel, now=NOON + 3)
+    assert await store.record_attempt(dispatch, lease(), tried, sequel, REFUSED, now=NOON + 3)
     detail = await store.delivery(dispatch.delivery_id)
     assert detail is not None
     assert detail.attempts == (tried,)
@@ -93,7 +96,7 @@ async def test_a_retry_is_due_when_it_says_and_not_before(store: Store) -> None:
     await finished(store)
     (dispatch,) = await take(store)
     failed = attempt(status=None, error="connection refused")
-    await store.record_attempt(dispatch, lease(), failed, Retry(NOON + 5), now=NOON)
+    await store.record_attempt(dispatch, lease(), failed, Retry(NOON + 5), REFUSED, now=NOON)
     waiting = await store.claim_deliveries(now=NOON + 4, limit=9, lease=lease(), busy={}, per_origin=9)
     assert (waiting.dispatches, waiting.next_due_at) == ((), NOON + 5)
     (again,) = await take(store, NOON + 5)
@@ -104,9 +107,11 @@ async def test_a_retry_is_due_when_it_says_and_not_before(store: Store) -> None:
 async def test_the_first_record_of_an_attempt_wins(store: Store) -> None:
     await finished(store)
     (dispatch,) = await take(store)
-    assert await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), now=NOON)
+    assert await store.record_attempt(
+        dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON
+    )
     for holder in (lease(), lease(owner="daemon-2")):
-        assert not await store.record_attempt(dispatch, holder, attempt(), Retry(NOON), now=NOON)
+        assert not await store.record_attempt(dispatch, holder, attempt(), Retry(NOON), REFUSED, now=NOON)
     detail = await store.delivery(dispatch.delivery_id)
     assert detail is not None
     assert (detail.delivery.state, len(detail.attempts)) == (DeliveryState.DELIVERED, 1)
@@ -117,7 +122,7 @@ async def test_a_record_without_the_claim_changes_nothing(store: Store) -> None:
     await finished(store)
     (dispatch,) = await take(store)
     sequel = Delivered()
-    assert not await store.record_attempt(dispatch, lease(owner="x"), attempt(), sequel, now=NOON)
+    assert not await store.record_attempt(dispatch, lease(owner="x"), attempt(), sequel, REFUSED, now=NOON)
     assert (await see(store, dispatch.delivery_id)).state is DeliveryState.PENDING
 
 
@@ -153,7 +158,7 @@ async def test_a_recorded_retry_does_not_bring_its_endpoint_forward(store: Store
     await many(store, f"{A}/a", 3)
     await many(store, f"{A}/b", 3)
     (first,) = await take(store, NOON + 1, limit=1)
-    await store.record_attempt(first, lease(), attempt(), Retry(NOON + MINUTE), now=NOON + 2)
+    await store.record_attempt(first, lease(), attempt(), Retry(NOON + MINUTE), REFUSED, now=NOON + 2)
     assert paths([*await take(store, NOON + 3, limit=2)]) == ["b", "a"]
 
 
@@ -209,7 +214,7 @@ async def test_a_redelivery_is_the_same_message_at_once_with_a_fresh_budget(
 ) -> None:
     await finished(store)
     (first,) = await take(store)
-    await store.record_attempt(first, lease(), attempt(), sequel, now=NOON)
+    await store.record_attempt(first, lease(), attempt(), sequel, REFUSED, now=NOON)
     again = await store.redeliver(first.delivery_id, now=NOON + 7, give_up_at=GIVE_UP + DAY)
     assert not isinstance(again, Refusal)
     assert (again.state, again.due_at, again.ended_at) == (DeliveryState.PENDING, NOON + 7, None)
@@ -225,7 +230,7 @@ async def test_a_redelivery_of_what_is_being_sent_does_not_send_it_twice_at_once
     assert not isinstance(again, Refusal)
     assert again.give_up_at == GIVE_UP + DAY
     assert await take(store, NOON + 1) == []
-    assert await store.record_attempt(dispatch, lease(), attempt(), Delivered(), now=NOON + 2)
+    assert await store.record_attempt(dispatch, lease(), attempt(), Delivered(), Accepted(), now=NOON + 2)
 
 
 async def test_what_is_not_there_is_not_found(store: Store) -> None:

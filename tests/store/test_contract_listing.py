@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from notifier.core.endpoint import Accepted
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
 from notifier.core.verdict import Delivered
 from notifier.store.interface import DeliveryQuery, Store, WatchQuery
@@ -71,7 +72,7 @@ async def test_a_page_goes_on_where_the_last_one_ended_whatever_came_or_went(sto
     assert names(first) == ["a", "f", "e", "d", "c"]
     await add(store, new_watch("z", registered_at=NOON + 1))
     for dispatch in await take(store):
-        await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), now=NOON)
+        await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
     assert await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=99) == 2
     assert await store.watch(first[-1].id) is None
     assert names(await store.watches(WatchQuery(before=first[-1].id))) == ["b"]
@@ -91,7 +92,9 @@ async def some_deliveries(store: Store) -> list[str]:
     watches = [await finished(store, url, task_id=f"task-{n}") for n, url in enumerate(urls)]
     for dispatch in await take(store):
         if dispatch.watch_id in (watches[1].id, watches[4].id):
-            await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), now=NOON)
+            await store.record_attempt(
+                dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON
+            )
     return [watch.id for watch in watches]
 
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from notifier.core.endpoint import Accepted
 from notifier.core.model import Callback, DeliveryState, Missing, Trouble, WatchState
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.errors import StoreUnavailable
 from notifier.store.interface import Store
-from tests.builders import DAY, HOOK, HOUR, PROVIDER, attempt, lease, new_watch, wait
+from tests.builders import DAY, HOOK, HOUR, PROVIDER, REFUSED, attempt, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
 
@@ -16,7 +17,7 @@ OTHER = "http://127.0.0.1:9002/other"
 
 
 async def test_counts_of_an_empty_store_are_noughts(store: Store) -> None:
-    counts = await store.counts()
+    counts = await store.counts(now=NOON)
     assert dict(counts.watches) == dict.fromkeys(WatchState, 0)
     assert dict(counts.deliveries) == dict.fromkeys(DeliveryState, 0)
     assert counts.oldest_pending_at is None
@@ -30,8 +31,8 @@ async def test_counts_follow_every_change(store: Store) -> None:
     await add(store, new_watch("task-4"))
     for dispatch in await take(store, NOON, per_origin=1):
         sequel: Sequel = Delivered() if dispatch.url == HOOK else GiveUp("no")
-        await store.record_attempt(dispatch, lease(), attempt(), sequel, now=NOON)
-    counts = await store.counts()
+        await store.record_attempt(dispatch, lease(), attempt(), sequel, REFUSED, now=NOON)
+    counts = await store.counts(now=NOON)
     assert {state.value: n for state, n in counts.watches.items() if n} == {
         "completed": 2,
         "stopped": 1,
@@ -48,10 +49,10 @@ async def test_counts_follow_every_change(store: Store) -> None:
 async def test_an_old_delivery_that_waits_again_is_the_oldest_again(store: Store) -> None:
     await finished(store)
     (dispatch,) = await take(store)
-    await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), now=NOON)
+    await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
     await finished(store, task_id="task-2", now=NOON + 5)
     await store.redeliver(dispatch.delivery_id, now=NOON + 9, give_up_at=GIVE_UP)
-    assert (await store.counts()).oldest_pending_at == NOON
+    assert (await store.counts(now=NOON)).oldest_pending_at == NOON
 
 
 # ---- forgetting
@@ -63,7 +64,7 @@ async def settle(store: Store, task_id: str, *sequels: Sequel, ended_at: int = N
     watch = await finished(store, *urls, task_id=task_id)
     dispatches = sorted(await take(store), key=lambda dispatch: dispatch.url)
     for dispatch, sequel in zip(dispatches, sequels, strict=True):
-        await store.record_attempt(dispatch, lease(), attempt(), sequel, now=ended_at)
+        await store.record_attempt(dispatch, lease(), attempt(), sequel, REFUSED, now=ended_at)
     return watch.id
 
 
@@ -99,7 +100,7 @@ async def test_what_is_forgotten_leaves_nothing_behind(store: Store) -> None:
     assert await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=9) == 1
     for delivery in detail.deliveries:
         assert await store.delivery(delivery.id) is None
-    counts = await store.counts()
+    counts = await store.counts(now=NOON)
     assert sum(counts.watches.values()) + sum(counts.deliveries.values()) == 0
     (again,) = await add(store)
     assert again.id != watch_id
@@ -140,7 +141,7 @@ async def test_a_stepped_clock_moves_every_waiting_instant(store: Store) -> None
     """Deadlines, leases and what durations are counted from move; what happened stays when it happened."""
     await finished(store, HOOK, task_id="told")
     (sent,) = await take(store)
-    await store.record_attempt(sent, lease(), attempt(), Retry(NOON + HOUR), now=NOON)
+    await store.record_attempt(sent, lease(), attempt(), Retry(NOON + HOUR), REFUSED, now=NOON)
     await add(store, new_watch("due", first_poll_at=NOON + 5), new_watch("polled", first_poll_at=NOON))
     (claimed,) = await claim(store)
     found = wait(NOON + 60, trouble=Trouble("x", NOON - 3), missing=Missing(2, NOON - 4))
@@ -195,6 +196,6 @@ async def test_a_closed_store_refuses_in_words(store: Store) -> None:
     await store.close()
     await store.close()
     with pytest.raises(StoreUnavailable, match="closed"):
-        await store.counts()
+        await store.counts(now=NOON)
     with pytest.raises(StoreUnavailable, match="closed"):
         await store.claim_watches(PROVIDER, now=NOON, limit=1, lease=lease())

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from notifier.core.endpoint import Accepted
 from notifier.core.model import Callback, EventType, Missing, TaskError, Trouble, WatchState
 from notifier.core.verdict import Delivered
 from notifier.store.interface import Added, Refusal, Store, TooMany, WatchDetail
@@ -439,6 +440,6 @@ async def test_a_resumed_watch_shows_the_event_of_its_last_end(store: Store) -> 
 async def test_a_delivered_outcome_stays_when_more_is_told(store: Store) -> None:
     watch = await finished(store)
     (dispatch,) = await take(store)
-    await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), now=NOON)
+    await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
     await add(store, new_watch(callbacks=(Callback(OTHER),)))
     assert [one.state.value for one in (await see(store, watch.id)).deliveries] == ["delivered", "pending"]

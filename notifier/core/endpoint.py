@@ -1,0 +1,150 @@
+"""What stands between a queue of callbacks and their endpoint (a URL without its query).
+
+An outage is the endpoint's, not a message's: three failures in a row, of whatever kind, close its gate, and
+what waits burns no attempts. A single probe goes out now and then; the first 2xx opens the gate, wakes all,
+and starts slowly. A user may pause it; 410 parks it until a user resumes it (Standard Webhooks: "the endpoint
+is gone"). Nothing here ever gives an endpoint up.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import assert_never
+
+from notifier.core import gate as gates
+from notifier.core.gate import Gate, Passage
+
+PRIVATE_CAP_MS = 60_000
+PUBLIC_CAP_MS = 600_000
+
+
+class Blame(StrEnum):
+    """Whom a failed attempt speaks against."""
+
+    ENDPOINT = "endpoint"
+    EVENT = "event"
+    GONE = "gone"
+
+
+class Hold(StrEnum):
+    """A stop that only a user lifts."""
+
+    PAUSED = "paused"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Its gate, and how many may be in flight to it while it starts slowly (None: as many as its origin)."""
+
+    gate: Gate = Gate()
+    hold: Hold | None = None
+    width: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The endpoint took a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The endpoint did not. ``retry_after_ms`` is clamped already; ``cap_ms`` bounds the wait for a probe."""
+
+    blame: Blame
+    text: str
+    retry_after_ms: int | None
+    cap_ms: int
+
+
+Report = Accepted | Failed
+
+
+def passage(endpoint: Endpoint, now: int) -> Passage:
+    """Say whether a message may go out: freely, as the one probe, or not."""
+    return Passage.CLOSED if endpoint.hold is not None else gates.may_pass(endpoint.gate, now)
+
+
+def room(endpoint: Endpoint, in_flight: int, now: int, *, most: int) -> int:
+    """How many more may go out now, of at most ``most`` at once."""
+    match passage(endpoint, now):
+        case Passage.OPEN:
+            widest = most if endpoint.width is None else min(endpoint.width, most)
+            return max(0, widest - in_flight)
+        case Passage.PROBE:
+            return 1
+        case Passage.CLOSED:
+            return 0
+
+
+def after(endpoint: Endpoint, report: Report, now: int, *, is_probe: bool) -> Endpoint:
+    """Return the endpoint after an attempt has been reported."""
+    if isinstance(report, Accepted):
+        return _after_success(endpoint, now)
+    match report.blame:
+        case Blame.ENDPOINT:
+            return _put_off(endpoint, report, now, is_probe)
+        case Blame.GONE:
+            return replace(endpoint, hold=endpoint.hold or Hold.GONE)
+        case Blame.EVENT if endpoint.gate.since is None:
+            return replace(endpoint, gate=Gate())
+        case Blame.EVENT:
+            # It answers, but with no 2xx yet: that opens nothing.
+            return _put_off(endpoint, report, now, is_probe)
+        case _:
+            assert_never(report.blame)
+
+
+def is_opened(before: Endpoint, now_is: Endpoint) -> bool:
+    """Whether what waits may go again that could not before."""
+    return _is_shut(before) and not _is_shut(now_is)
+
+
+def paused(endpoint: Endpoint) -> Endpoint:
+    """Stop sending on a user's word."""
+    return replace(endpoint, hold=endpoint.hold or Hold.PAUSED)
+
+
+def resumed(endpoint: Endpoint) -> Endpoint:
+    """Send again on a user's word, whatever the gate thought; it starts slowly."""
+    return Endpoint(width=1)
+
+
+def in_words(endpoint: Endpoint) -> str:
+    """Say how it stands, for the API, the command line and the page alike."""
+    if endpoint.hold is Hold.PAUSED:
+        return "paused by a user"
+    if endpoint.hold is Hold.GONE:
+        return "parked: the endpoint says that it is gone (410); resume it when it is back"
+    if endpoint.gate.since is not None:
+        return f"closed: {endpoint.gate.reason}"
+    return "open" if endpoint.width is None else "open, starting slowly"
+
+
+def _after_success(endpoint: Endpoint, now: int) -> Endpoint:
+    was_shut = endpoint.gate.since is not None
+    gate = gates.succeeded(endpoint.gate, now)
+    if gate.since is not None:
+        return replace(endpoint, gate=gate)
+    width = 1 if was_shut else endpoint.width
+    return replace(endpoint, gate=gate, width=_wider(width))
+
+
+def _wider(width: int | None) -> int | None:
+    """1, 2, 4 …, then without limit."""
+    if width is None or width >= 64:
+        return None
+    return width * 2
+
+
+def _put_off(endpoint: Endpoint, report: Failed, now: int, is_probe: bool) -> Endpoint:
+    gate, cap_ms = endpoint.gate, report.cap_ms
+    if report.retry_after_ms is not None and report.blame is Blame.ENDPOINT:
+        until = now + report.retry_after_ms
+        shut = gates.pause_until(gate, until, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
+    else:
+        shut = gates.failed(gate, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
+    return replace(endpoint, gate=shut)
+
+
+def _is_shut(endpoint: Endpoint) -> bool:
+    return endpoint.hold is not None or endpoint.gate.since is not None

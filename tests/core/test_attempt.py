@@ -1,0 +1,109 @@
+"""What a receiver's answer means, and whom a failure speaks against."""
+
+import pytest
+
+from notifier.core.attempt import blame_of, class_of, is_public, judge_attempt
+from notifier.core.endpoint import PRIVATE_CAP_MS, PUBLIC_CAP_MS, Accepted, Blame, Failed, Report
+from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+
+NOW = 1_795_435_200_000
+HOOK = "http://127.0.0.1:9001/hook"
+
+
+def judge(exchange: Exchange, url: str = HOOK) -> Report:
+    return judge_attempt(exchange, url=url, now=NOW)
+
+
+def failed(exchange: Exchange) -> Failed:
+    report = judge(exchange)
+    assert isinstance(report, Failed), report
+    return report
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_a_2xx_is_taken_whatever_its_body(status: int) -> None:
+    """Success is a 2xx status and nothing else."""
+    assert judge(Reply(status, body=b"<html>", is_cut=True)) == Accepted()
+    assert class_of(Reply(status)) is None
+
+
+@pytest.mark.parametrize(
+    ("blame", "statuses"),
+    [
+        (Blame.ENDPOINT, [100, 199, 300, 301, 304, 401, 403, 404, 405, 408, 425, 429, 500, 503, 504, 600]),
+        (Blame.EVENT, [400, 402, 406, 409, 411, 413, 415, 418, 422, 431, 451]),
+        (Blame.GONE, [410]),
+    ],
+)  # fmt: skip
+def test_every_other_status_is_refused_and_speaks_against_somebody(blame: Blame, statuses: list[int]) -> None:
+    """A wrong path, a refused signature and a 5xx are the endpoint's; 400 and its like are this event's."""
+    for status in statuses:
+        assert blame_of(status) is blame
+        assert failed(Reply(status)) == Failed(blame, f"HTTP {status}", None, PRIVATE_CAP_MS)
+        assert class_of(Reply(status)) == f"http_{status // 100}xx"
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_no_answer_is_the_endpoints_fault_and_told_in_words(fault: Fault) -> None:
+    """DNS, connect, TLS, timeout and the rest are one kind: an outage."""
+    report = failed(Unreachable(fault, "so and so"))
+    assert report.blame is Blame.ENDPOINT
+    assert report.text.endswith(": so and so")
+    assert class_of(Unreachable(fault, "")) == str(fault)
+
+
+@pytest.mark.parametrize("status", [300, 400, 404, 408, 425, 429, 500, 503])
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("60", 60_000),
+        ("0", 1_000),
+        ("1e9", 86_400_000),
+        ("Mon, 23 Nov 2026 14:00:00 GMT", 7_200_000),
+        ("?", None),
+    ],
+)
+def test_retry_after_counts_with_every_refusal_up_to_a_day(
+    status: int, header: str, expected: int | None
+) -> None:
+    """Both forms, clamped to 1 s … 24 h; garbage is none."""
+    assert failed(Reply(status, {"retry-after": header})).retry_after_ms == expected
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("https://user:pass@evil.example:8080/?key=1", "redirect to evil.example not followed"),
+        ("/login", "redirect to the same host not followed"),
+        ("", "HTTP 302"),
+    ],
+)
+def test_a_redirect_is_not_followed_and_named_by_its_host(location: str, words: str) -> None:
+    """What follows the host may hold secrets."""
+    assert failed(Reply(302, {"location": location})).text == words
+
+
+@pytest.mark.parametrize(
+    ("url", "peer", "expected"),
+    [
+        ("http://127.0.0.1:9001/hook", None, False),
+        ("http://[::1]/hook", None, False),
+        ("http://10.1.2.3/hook", None, False),
+        ("https://203.0.113.9/hook", None, False),
+        ("https://8.8.8.8/hook", None, True),
+        ("https://example.com/hook", "192.168.1.5", False),
+        ("https://example.com/hook", "8.8.8.8", True),
+        ("https://example.com/hook", None, True),
+        ("http://localhost:9001/hook", None, False),
+        ("http://nas/hook", None, False),
+        ("http://nas.local./hook", None, False),
+    ],
+)
+def test_how_long_a_probe_may_wait_goes_by_where_the_receiver_is(
+    url: str, peer: str | None, expected: bool
+) -> None:
+    """A minute on private networks, ten on the internet; by the address spoken to if there is one."""
+    assert is_public(url, peer) is expected
+    report = judge(Unreachable(Fault.CONNECT, "", peer=peer), url)
+    assert isinstance(report, Failed)
+    assert report.cap_ms == (PUBLIC_CAP_MS if expected else PRIVATE_CAP_MS)

@@ -1,0 +1,142 @@
+"""The gate before an endpoint: outages burn no attempts, nothing is given up, coming back is slow."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.core.endpoint import (
+    PRIVATE_CAP_MS,
+    PUBLIC_CAP_MS,
+    Accepted,
+    Blame,
+    Endpoint,
+    Failed,
+    Hold,
+    after,
+    in_words,
+    is_opened,
+    passage,
+    paused,
+    resumed,
+    room,
+)
+from notifier.core.gate import Passage, began_probe
+
+NOW = 1_795_435_200_000
+OK = Accepted()
+
+
+def down(retry_after_ms: int | None = None, cap_ms: int = PRIVATE_CAP_MS) -> Failed:
+    return Failed(Blame.ENDPOINT, "HTTP 503", retry_after_ms, cap_ms)
+
+
+REFUSED = Failed(Blame.EVENT, "HTTP 422", None, PRIVATE_CAP_MS)
+GONE = Failed(Blame.GONE, "HTTP 410", None, PRIVATE_CAP_MS)
+
+
+def closed(now: int = NOW) -> Endpoint:
+    endpoint = Endpoint()
+    for _ in range(3):
+        endpoint = after(endpoint, down(), now, is_probe=False)
+    return endpoint
+
+
+def probed(endpoint: Endpoint, report: Failed | Accepted, now: int) -> Endpoint:
+    return after(replace(endpoint, gate=began_probe(endpoint.gate, now)), report, now, is_probe=True)
+
+
+def test_three_failures_in_a_row_close_it() -> None:
+    """Two do not; a success between begins the count anew."""
+    endpoint = Endpoint()
+    for report in (down(), down(), OK, down(), down()):
+        endpoint = after(endpoint, report, NOW, is_probe=False)
+        assert passage(endpoint, NOW) is Passage.OPEN
+    assert passage(after(endpoint, down(), NOW, is_probe=False), NOW) is Passage.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("cap_ms", "waits_s"),
+    [(PRIVATE_CAP_MS, [5, 10, 20, 40, 60, 60]), (PUBLIC_CAP_MS, [5, 10, 20, 40, 80, 160, 320, 600, 600])],
+)
+def test_probes_come_at_growing_distances_and_never_stop(cap_ms: int, waits_s: list[int]) -> None:
+    """5, 10, 20, 40 s and on to the cap: a minute on private addresses, ten on public ones."""
+    endpoint, now = closed(), NOW
+    for wait_s in waits_s:
+        assert endpoint.gate.probe_at == now + wait_s * 1_000
+        now = endpoint.gate.probe_at
+        assert passage(endpoint, now) is Passage.PROBE
+        assert room(endpoint, 0, now, most=4) == 1
+        endpoint = probed(endpoint, down(cap_ms=cap_ms), now)
+        assert passage(endpoint, now) is Passage.CLOSED
+
+
+def test_the_first_2xx_opens_it_wakes_all_and_starts_slowly() -> None:
+    """1, 2, 4 …, then as many as the origin takes."""
+    shut = closed()
+    endpoint = probed(shut, OK, shut.gate.probe_at)
+    assert is_opened(shut, endpoint)
+    now, rooms = shut.gate.probe_at, []
+    for _ in range(6):
+        rooms.append(room(endpoint, 0, now, most=16))
+        endpoint = after(endpoint, OK, now, is_probe=False)
+    assert rooms == [2, 4, 8, 16, 16, 16]
+    assert room(endpoint, 3, now, most=16) == 13
+
+
+def test_retry_after_closes_it_at_once_for_at_least_that_long() -> None:
+    """The wish of the endpoint goes before our own schedule, and a success in flight does not undo it."""
+    endpoint = after(Endpoint(), down(retry_after_ms=3_600_000), NOW, is_probe=False)
+    assert passage(endpoint, NOW + 3_599_999) is Passage.CLOSED
+    assert passage(after(endpoint, OK, NOW + 1, is_probe=False), NOW + 2) is Passage.CLOSED
+    assert passage(endpoint, NOW + 3_600_000) is Passage.PROBE
+
+
+def test_a_refused_event_speaks_not_against_the_endpoint() -> None:
+    """400 and its like close nothing, however many; but as a probe's answer they open nothing either."""
+    endpoint = Endpoint()
+    for _ in range(10):
+        endpoint = after(endpoint, REFUSED, NOW, is_probe=False)
+    assert passage(endpoint, NOW) is Passage.OPEN
+    shut = closed()
+    assert passage(probed(shut, REFUSED, shut.gate.probe_at), shut.gate.probe_at) is Passage.CLOSED
+
+
+def test_410_parks_it_until_a_user_resumes_it() -> None:
+    """No probe, no success in flight and no time brings it back; `resumed` does."""
+    endpoint = after(Endpoint(), GONE, NOW, is_probe=False)
+    assert endpoint.hold is Hold.GONE
+    endpoint = after(endpoint, OK, NOW, is_probe=False)
+    assert passage(endpoint, NOW + 10**12) is Passage.CLOSED
+    assert "410" in in_words(endpoint)
+    assert passage(resumed(endpoint), NOW) is Passage.OPEN
+
+
+def test_a_pause_is_a_users_word() -> None:
+    """Paused stays paused whatever comes in; resuming opens even a gate that was closed."""
+    endpoint = after(paused(closed()), OK, NOW, is_probe=True)
+    assert passage(endpoint, NOW + 10**12) is Passage.CLOSED
+    assert in_words(endpoint) == "paused by a user"
+    again = resumed(endpoint)
+    assert is_opened(endpoint, again)
+    assert room(again, 0, NOW, most=4) == 1
+
+
+REPORTS = st.one_of(
+    st.just(OK), st.just(REFUSED), st.builds(down, st.none() | st.integers(1_000, 86_400_000))
+)
+
+
+@given(st.lists(st.tuples(REPORTS, st.integers(0, 10_000_000)), max_size=60))
+def test_whatever_happened_a_probe_will_go_out(history: list[tuple[Failed | Accepted, int]]) -> None:
+    """Never given up: unless a user or a 410 holds it, something may pass within a day."""
+    endpoint, now = Endpoint(), NOW
+    for report, passed in history:
+        now += passed
+        way = passage(endpoint, now)
+        if way is Passage.PROBE:
+            endpoint = probed(endpoint, report, now)
+        elif way is Passage.OPEN:
+            endpoint = after(endpoint, report, now, is_probe=False)
+        assert passage(endpoint, now + 86_400_000) is not Passage.CLOSED

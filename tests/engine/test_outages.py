@@ -1,0 +1,176 @@
+"""Outages burn no attempts: the gate before an endpoint, with the real store and a scripted receiver."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from urllib.parse import urlsplit
+
+import pytest
+
+from notifier.core.model import DeliveryState
+from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from tests.engine.conftest import HOOK, HOUR_MS, Bench, task
+from tests.engine.test_deliverer import DOWN, OK, delivery_of, finished
+
+MINUTE_MS = 60_000
+
+
+async def run_for(bench: Bench, ms: int, *, step_ms: int = 500) -> None:
+    """Let time pass with a tick at each step."""
+    for _ in range(0, ms, step_ms):
+        await bench.deliver()
+        bench.clock.advance(step_ms)
+    await bench.deliver()
+
+
+def times_of(bench: Bench, url: str = HOOK) -> Iterator[int]:
+    """When each attempt to this URL was signed."""
+    return (int(each.headers["webhook-timestamp"]) for each in bench.posts.requests if each.url == url)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        *(Unreachable(fault, "") for fault in Fault),
+        *map(Reply, (302, 401, 403, 404, 405, 408, 425, 500, 503)),
+    ],
+    ids=lambda trouble: str(getattr(trouble, "fault", None) or trouble.status),
+)
+async def test_three_failures_of_any_kind_park_everything(bench: Bench, trouble: Exchange) -> None:
+    """With twenty waiting, three are tried in vain; then single probes go out at 5, 10, 20, 40, 60 s."""
+    await finished(bench, trouble, tasks=20)
+    bench.deliverer.settings = bench.one_at_a_time()
+    await run_for(bench, 6 * MINUTE_MS)
+    moments = list(times_of(bench))
+    assert moments[2] - moments[0] <= 1
+    waits = [later - earlier for earlier, later in pairwise(moments[2:])]
+    assert waits[:6] == pytest.approx([5, 10, 20, 40, 60, 60], abs=1.1)
+
+
+async def test_a_receiver_that_was_down_for_six_hours_gets_everything_within_a_minute(bench: Bench) -> None:
+    """Nothing burnt, nothing lost: the first 2xx wakes all that waits, whatever its schedule said."""
+    watch_id = await finished(bench, DOWN, tasks=30)
+    await run_for(bench, 6 * HOUR_MS, step_ms=10_000)
+    assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.PENDING
+    bench.posts.script_again(HOOK, OK)
+    await run_for(bench, MINUTE_MS + 5_000)
+    counts = await bench.store.counts(now=bench.clock.now())
+    assert counts.deliveries[DeliveryState.DELIVERED] == 30
+
+
+async def test_coming_back_is_slow_at_first(bench: Bench) -> None:
+    """After the probe two at once, then four: a receiver that has just started is not run over."""
+    await finished(bench, DOWN, tasks=30)
+    await bench.deliver()
+    bench.posts.script_again(HOOK, OK)
+    widths = []
+    while len(widths) < 6:
+        await bench.deliverer.tick()
+        if bench.deliverer._busy:
+            widths.append(bench.deliverer._busy.total())
+        await bench.crew.drain(60)
+        bench.clock.advance(100)
+    assert widths == [1, 2, 4, 4, 4, 4]
+
+
+async def test_what_expires_first_goes_first(bench: Bench) -> None:
+    """When a queue drains, results with the least time left lead; those without an end come last."""
+    await finished(bench, DOWN, tasks=1)
+    for number, finished_s in enumerate((300, 100, 200)):
+        stamp = bench.stamp(-finished_s * 1_000)
+        task_id = f"result-{number}"
+        await bench.register(task_id)
+        answer = task("completed", task_id, images=["https://x/1"])
+        bench.polls.add(bench.url_of(task_id), bench.with_times(answer, stamp))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    await run_for(bench, 30_000)
+    bench.posts.script_again(HOOK, OK)
+    bench.posts.requests.clear()
+    await run_for(bench, 2 * MINUTE_MS)
+    order = [bench.task_of(request) for request in bench.posts.requests]
+    assert order == ["result-0", "result-2", "result-1", "done-0"]
+
+
+async def test_a_refused_event_follows_its_own_schedule_and_holds_up_no_other(bench: Bench) -> None:
+    """422 for one message: the others arrive, the gate stays open, the one comes again after 1, 4, 10 s."""
+    bad = await finished(bench, Reply(422), url=f"{HOOK}?bad")
+    await bench.deliver()
+    bench.posts.add(HOOK, OK)
+    good = await bench.register("good")
+    bench.polls.add(bench.url_of("good"), task("completed", "good"))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    await run_for(bench, 20_000)
+    assert (await delivery_of(bench, good)).delivery.state is DeliveryState.DELIVERED
+    moments = list(times_of(bench, f"{HOOK}?bad"))
+    assert len(moments) >= 4
+    assert (await delivery_of(bench, bad)).delivery.state is DeliveryState.PENDING
+
+
+async def test_retry_after_holds_back_the_whole_endpoint(bench: Bench) -> None:
+    """A receiver that asks for ten minutes is left alone for ten minutes, by every message."""
+    await finished(bench, Reply(503, {"retry-after": "600"}), OK, tasks=5)
+    bench.deliverer.settings = bench.one_at_a_time()
+    await run_for(bench, 599_000, step_ms=1_000)
+    assert len(bench.posts.requests) == 1
+    await run_for(bench, 5_000)
+    assert len(bench.posts.requests) == 6
+
+
+async def test_410_parks_and_drops_nothing(bench: Bench) -> None:
+    """Not after hours and not past give_up_after; resumed, everything goes out."""
+    watch_id = await finished(bench, Reply(410), tasks=3)
+    bench.deliverer.settings = bench.one_at_a_time()
+    await run_for(bench, 80 * HOUR_MS, step_ms=HOUR_MS)
+    assert len(bench.posts.requests) == 1
+    assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.PENDING
+    bench.posts.script_again(HOOK, OK)
+    (endpoint,) = await bench.store.endpoints(before=None, limit=10)
+    await bench.store.resume_endpoint(endpoint.id, now=bench.clock.now())
+    await run_for(bench, 5_000)
+    assert len(bench.posts.requests) == 4
+
+
+async def test_a_redelivery_goes_out_whatever_the_gate_says(bench: Bench) -> None:
+    """One attempt at once, to an endpoint that is paused; the rest stays where it is."""
+    watch_id = await finished(bench, OK, tasks=3)
+    (endpoint,) = await bench.store.endpoints(before=None, limit=10)
+    await bench.store.pause_endpoint(endpoint.id)
+    await run_for(bench, 10_000)
+    assert bench.posts.requests == []
+    now = bench.clock.now()
+    delivery = (await delivery_of(bench, watch_id)).delivery
+    await bench.store.redeliver(delivery.id, now=now, give_up_at=now + HOUR_MS)
+    await run_for(bench, 10_000)
+    assert len(bench.posts.requests) == 1
+    assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.DELIVERED
+
+
+async def test_a_hanging_endpoint_costs_its_neighbours_nothing(bench: Bench) -> None:
+    """Thirty wait for one that never answers; a message to another goes out in the same tick."""
+    hung = "http://127.0.0.1:3/hook"
+    await finished(bench, DOWN, tasks=30, url=hung)
+    await bench.deliver()
+    bench.posts.add(HOOK, OK)
+    await bench.register("neighbour")
+    bench.polls.add(bench.url_of("neighbour"), task("completed", "neighbour"))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    await bench.deliver()
+    assert [request.url for request in bench.posts.requests if urlsplit(request.url).port == 2] == [HOOK]
+
+
+async def test_a_late_result_is_still_delivered_and_says_that_it_is_late(bench: Bench) -> None:
+    """First tried after its links have died: the body says expired, the header 0, each time the same."""
+    await bench.register()
+    stamp = bench.stamp(-48 * HOUR_MS)
+    answer = task("completed", images=["https://x/1.jpg"])
+    bench.polls.add(bench.url_of(), bench.with_times(answer, stamp))
+    bench.posts.add(HOOK, DOWN, OK)
+    bench.clock.advance(2_500)
+    await bench.poll()
+    await run_for(bench, 5_000)
+    first, second = bench.posts.requests
+    assert first.body == second.body
+    assert b'"expired":true' in first.body
+    assert first.headers["notifier-result-expires-in"] == "0"

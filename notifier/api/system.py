@@ -16,7 +16,7 @@ async def status(call: Call) -> Response:
     """How things stand."""
     services = call.services
     settings = services.settings()
-    counts = await services.store.counts()
+    counts = await services.store.counts(now=services.clock.now())
     oldest = counts.oldest_pending_at
     return answer(
         StatusBody(

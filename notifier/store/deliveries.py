@@ -224,6 +224,7 @@ def record_attempt(
     now: int,
 ) -> bool:
     """See ``Store``."""
+    sequel = _with_fresh_budget(connection, dispatch, sequel, now)
     values = {"id": dispatch.delivery_id, "owner": lease.owner, "number": dispatch.number}
     row = connection.execute(
         SQL["record_attempt"], {**values, **_standing_after(attempt, sequel, now)}
@@ -250,6 +251,15 @@ def record_attempt(
         _hasten(connection, row["endpoint_seq"], sequel.due_at)
     _report(connection, row["endpoint_seq"], report, now, is_probe=dispatch.is_probe)
     return True
+
+
+def _with_fresh_budget(connection: sqlite3.Connection, dispatch: Dispatch, sequel: Sequel, now: int) -> Sequel:
+    """A redelivery asked for while this attempt was under way is owed, even if the attempt was the last."""
+    if not isinstance(sequel, GiveUp):
+        return sequel
+    row = connection.execute(SQL["delivery"], {"id": dispatch.delivery_id}).fetchone()
+    is_owed = row is not None and row["give_up_at"] > max(dispatch.give_up_at, now)
+    return Retry(now) if is_owed else sequel
 
 
 def _report(

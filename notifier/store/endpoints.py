@@ -1,10 +1,13 @@
-"""Endpoints: between the gate columns of a row and core's ``Endpoint``, and the verbs of those who operate them."""
+"""Endpoints: their gate between columns and core's ``Endpoint``, and the verbs of those who operate them."""
 
+import json
 import sqlite3
 from typing import Any
 
-from notifier.core.endpoint import Endpoint, Hold
+from notifier.core.endpoint import Endpoint, Hold, paused, resumed
 from notifier.core.gate import Gate
+from notifier.store.interface import EndpointDetail, Refusal
+from notifier.store.queries import SQL
 
 
 def endpoint_of_row(row: sqlite3.Row) -> Endpoint:
@@ -33,3 +36,46 @@ def gate_values(endpoint: Endpoint) -> dict[str, Any]:
         "hold": endpoint.hold,
         "width": endpoint.width,
     }
+
+
+def details(connection: sqlite3.Connection, seqs: list[int]) -> list[EndpointDetail]:
+    """Read these endpoints and count what there is of each, in the order of ``seqs``."""
+    rows = connection.execute(SQL["endpoint_details"], {"seqs": json.dumps(seqs)})
+    return [_detail_of(row) for row in rows]
+
+
+def pause(connection: sqlite3.Connection, endpoint_id: str) -> EndpointDetail | Refusal:
+    """See ``Store.pause_endpoint``. Only what is forced still goes out, and that has been due already."""
+    row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
+    return Refusal.NOT_FOUND if row is None else _hold(connection, row, paused(endpoint_of_row(row)), now=0)
+
+
+def resume(connection: sqlite3.Connection, endpoint_id: str, *, now: int) -> EndpointDetail | Refusal:
+    """See ``Store.resume_endpoint``."""
+    row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
+    if row is None:
+        return Refusal.NOT_FOUND
+    connection.execute(SQL["wake_deliveries"], {"endpoint_seq": row["seq"], "now": now})
+    return _hold(connection, row, resumed(endpoint_of_row(row)), now=now)
+
+
+def _hold(
+    connection: sqlite3.Connection, row: sqlite3.Row, standing: Endpoint, *, now: int
+) -> EndpointDetail:
+    seq = row["seq"]
+    connection.execute(SQL["keep_gate"], {"endpoint_seq": seq, **gate_values(standing)})
+    connection.execute(SQL["serve_endpoint"], {"endpoint_seq": seq, "now": now})
+    (detail,) = details(connection, [seq])
+    return detail
+
+
+def _detail_of(row: sqlite3.Row) -> EndpointDetail:
+    return EndpointDetail(
+        id=row["id"],
+        url=row["url"],
+        standing=endpoint_of_row(row),
+        pending=row["pending"],
+        delivered=row["delivered"],
+        dead=row["dead"],
+        oldest_pending_at=row["oldest_pending_at"],
+    )

@@ -183,6 +183,10 @@ class Store(Protocol):
         """
         ...
 
+    async def providers(self) -> list[str]:
+        """The names of all providers that a watch was ever registered for."""
+        ...
+
     async def record_wait(self, watch: Watch, lease: Lease, wait: Wait, *, now: int) -> bool:
         """Write what a poll found and when the next one is due. Not urgent: may wait for company."""
         ...
@@ -264,7 +268,8 @@ class Store(Protocol):
     async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int:
         """Begin to send again what matches now, and return how many that is; a dry run only counts.
 
-        What is pending is sent anyway and does not match. The work is done by ``replay_some`` and survives a restart.
+        What is pending is sent anyway and does not match. The work is done by ``replay_some`` and survives a
+        restart.
         """
         ...
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
 from notifier.core.urls import endpoint_of
-from notifier.store.interface import DeliveryQuery, WatchQuery
+from notifier.store.endpoints import details
+from notifier.store.interface import DeliveryQuery, EndpointDetail, WatchQuery
 from notifier.store.queries import SQL
 from notifier.store.rows import END_OF_TIME, delivery_of, watch_of
 
@@ -65,6 +66,12 @@ def deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> list[Del
         lanes = [_seqs(connection, SQL["newest_deliveries"], page)]
     rows = connection.execute(SQL["deliveries_by_seq"], {"seqs": _merged(lanes, query.limit)})
     return [delivery_of(row) for row in rows]
+
+
+def endpoints(connection: sqlite3.Connection, *, before: str | None, limit: int) -> list[EndpointDetail]:
+    """See ``Store.endpoints``."""
+    place = _place(connection, SQL["endpoint_place"], before)
+    return details(connection, _seqs(connection, SQL["newest_endpoints"], {"before": place, "limit": limit}))
 
 
 def _place(connection: sqlite3.Connection, sql: str, before: str | None) -> int:

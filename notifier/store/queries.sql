@@ -93,8 +93,11 @@ UPDATE watches SET
 WHERE id = :id AND state IN ('expired', 'lost', 'stopped')
 
 -- name: poll_now
-UPDATE watches SET due_at = :now
-WHERE id = :id AND state = 'watching' AND due_at > :now AND owner IS NULL
+-- Before everything else that is due at its provider, however long the queue.
+UPDATE watches SET due_at = min(:now, (
+  SELECT due_at - 1 FROM watches first
+  WHERE first.provider_seq = watches.provider_seq AND first.state = 'watching' ORDER BY due_at LIMIT 1))
+WHERE id = :id AND state = 'watching' AND owner IS NULL
 
 -- ---- watches: reading
 
@@ -109,6 +112,9 @@ SELECT * FROM events WHERE watch_seq = :watch_seq AND round = :round
 
 -- name: watch_place
 SELECT seq, id = :id AS is_it FROM watches WHERE id <= :id ORDER BY id DESC LIMIT 1
+
+-- name: provider_names
+SELECT name FROM providers ORDER BY seq
 
 -- name: provider_seqs
 SELECT seq FROM providers WHERE :provider IS NULL OR name = :provider
@@ -361,11 +367,11 @@ SELECT created_at FROM deliveries WHERE state = 'pending' ORDER BY seq LIMIT 1
 -- name: expiring
 -- Three quarters of the way from creation to expiry are over. The expression is that of the index.
 SELECT count(*) AS n FROM deliveries
-WHERE state = 'pending' AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
+WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
 
 -- name: overdue
 SELECT d.seq FROM deliveries d CROSS JOIN endpoints e ON e.seq = d.endpoint_seq
-WHERE d.state = 'pending' AND d.give_up_at <= :now AND d.due_at IS NOT NULL
+WHERE d.ended_at IS NULL AND d.give_up_at <= :now AND d.due_at IS NOT NULL
   AND e.closed_at IS NOT NULL AND e.hold IS NULL
 ORDER BY d.give_up_at LIMIT :limit
 

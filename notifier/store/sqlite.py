@@ -108,6 +108,10 @@ class SqliteStore:
             )
         )
 
+    async def providers(self) -> list[str]:
+        """See ``Store``."""
+        return await self._read(watches.provider_names)
+
     async def record_wait(self, watch: Watch, lease: Lease, wait: Wait, *, now: int) -> bool:
         """See ``Store``."""
         return await self._writer.submit(

@@ -11,9 +11,13 @@ from notifier.store.queries import SQL
 
 HOUR_MS = 3_600_000
 LOOKED_AT = 1_000
+LONG_LOG_BYTES = 64 * 1024 * 1024
+PATIENCE_WITH_READERS_MS = 100
+MAX_ATTEMPTS = 200_000
+TRIMMED_AT_ONCE = 500
 
 
-def counts(connection: sqlite3.Connection) -> Counts:
+def counts(connection: sqlite3.Connection, *, now: int) -> Counts:
     """See ``Store``."""
     tallies = {(row["kind"], row["state"]): row["n"] for row in connection.execute(SQL["tallies"])}
     oldest = connection.execute(SQL["oldest_pending"]).fetchone()
@@ -21,7 +25,43 @@ def counts(connection: sqlite3.Connection) -> Counts:
         watches={state: tallies["watch", state] for state in WatchState},
         deliveries={state: tallies["delivery", state] for state in DeliveryState},
         oldest_pending_at=None if oldest is None else oldest["created_at"],
+        expiring=connection.execute(SQL["expiring"], {"now": now}).fetchone()["n"],
     )
+
+
+def overdue(connection: sqlite3.Connection, *, now: int, limit: int) -> list[int]:
+    """Find what ``give_up`` may declare dead; by a reader, as what is held may be many to pass by."""
+    return [row["seq"] for row in connection.execute(SQL["overdue"], {"now": now, "limit": limit})]
+
+
+def give_up(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) -> int:
+    """Declare these dead if it is still so that nobody tries them in time; returns how many."""
+    values = {"seqs": json.dumps(seqs), "now": now}
+    return connection.execute(SQL["give_up_overdue"], values).rowcount
+
+
+def trim_attempts(connection: sqlite3.Connection, *, most: int = MAX_ATTEMPTS) -> int:
+    """Forget some of the oldest attempts beyond ``most``; returns how many are still too many."""
+    excess = connection.execute(SQL["attempts_kept"]).fetchone()["n"] - most
+    if excess <= 0:
+        return 0
+    connection.execute(SQL["trim_attempts"], {"count": min(excess, TRIMMED_AT_ONCE)})
+    return max(0, excess - TRIMMED_AT_ONCE)
+
+
+def maintain(connection: sqlite3.Connection, log_bytes: int) -> None:
+    """Checkpoint the log; cut off a long one, if no reader is in the way."""
+    # No PRAGMA optimize, no ANALYZE: figures taken while a table is small tell the planner to scan it, and
+    # are still believed when it holds a million rows. Without any it takes the indexes, which is right here.
+    if log_bytes > LONG_LOG_BYTES:
+        (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {PATIENCE_WITH_READERS_MS}")
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+    else:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,3 +236,8 @@ def watch_detail(connection: sqlite3.Connection, watch_id: str) -> WatchDetail |
         event=None if event is None else event_of(event, watch_id),
         deliveries=deliveries_of_watch(connection, watch_id),
     )
+
+
+def provider_names(connection: sqlite3.Connection) -> list[str]:
+    """See ``Store.providers``."""
+    return [row["name"] for row in connection.execute(SQL["provider_names"])]

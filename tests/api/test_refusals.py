@@ -19,7 +19,7 @@ JSON = {"content-type": "application/json"}
 async def refused(bench: Bench, body: dict[str, Any]) -> list[str]:
     answer = await bench.http.post("/v1/watches", json=body)
     assert answer.headers["content-type"] == "application/problem+json"
-    assert (await bench.store.counts()).watches.get(WatchState.WATCHING, 0) == 0
+    assert (await bench.store.counts(now=bench.clock.now())).watches.get(WatchState.WATCHING, 0) == 0
     return pointers(answer)
 
 

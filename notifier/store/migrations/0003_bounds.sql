@@ -15,8 +15,9 @@ CREATE TRIGGER attempt_forgotten AFTER DELETE ON attempts BEGIN
   UPDATE tallies SET n = n - 1 WHERE kind = 'attempt' AND state = 'kept';
 END;
 
--- Results about to die: see the query "expiring". The greatest number stands for "never".
+-- Results about to die: see the query "expiring". The greatest number stands for "never". What has not ended is
+-- pending; said so, the planner does not take the index of states instead.
 CREATE INDEX deliveries_expiring ON deliveries (created_at + 3 * urgency)
-  WHERE state = 'pending' AND urgency < 9223372036854775807;
+  WHERE ended_at IS NULL AND urgency < 9223372036854775807;
 
-CREATE INDEX deliveries_overdue ON deliveries (give_up_at) WHERE state = 'pending';
+CREATE INDEX deliveries_overdue ON deliveries (give_up_at) WHERE ended_at IS NULL;

@@ -1,0 +1,241 @@
+"""What every store promises of endpoints: a true account, pause, resume, no endless wait."""
+
+from notifier.core.endpoint import Accepted, Blame, Failed, Hold, Report, in_words
+from notifier.core.model import Delivery, DeliveryState
+from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.store.interface import DeliveryQuery, EndpointDetail, Refusal, Store
+from tests.builders import DAY, DOWN, HOUR, MINUTE, REFUSED, SECOND, attempt, lease
+from tests.fakes import NOON
+from tests.store.steps import GIVE_UP, finished, take
+
+A, B = "http://127.0.0.1:9001/a", "http://127.0.0.1:9002/b"
+NOBODY = "ep_00000000000000000000000000"
+GONE = Failed(Blame.GONE, "HTTP 410", None, MINUTE)
+OVERDUE = GIVE_UP + 1
+
+
+async def endpoint(store: Store, url: str = A) -> EndpointDetail:
+    return next(one for one in await store.endpoints(before=None, limit=500) if one.url == url)
+
+
+async def pause(store: Store, url: str = A) -> EndpointDetail:
+    held = await store.pause_endpoint((await endpoint(store, url)).id)
+    assert not isinstance(held, Refusal)
+    return held
+
+
+async def resume(store: Store, url: str = A, *, now: int) -> EndpointDetail:
+    opened = await store.resume_endpoint((await endpoint(store, url)).id, now=now)
+    assert not isinstance(opened, Refusal)
+    return opened
+
+
+async def end_one(store: Store, sequel: Sequel, report: Report, *, now: int = NOON) -> str:
+    """Take one delivery and record this of it; returns its id."""
+    (dispatch,) = await take(store, now, limit=1)
+    tried = attempt(dispatch.number)
+    assert await store.record_attempt(dispatch, lease(), tried, sequel, report, now=now)
+    return dispatch.delivery_id
+
+
+async def closed(store: Store, *, now: int = NOON) -> None:
+    """Have A's gate closed by three failures of one delivery."""
+    for _ in range(3):
+        await end_one(store, Retry(now), DOWN, now=now)
+    assert (await endpoint(store)).standing.gate.since == now
+
+
+async def see(store: Store, delivery_id: str) -> Delivery:
+    detail = await store.delivery(delivery_id)
+    assert detail is not None
+    return detail.delivery
+
+
+# ---- the account
+
+
+async def test_an_endpoint_is_shown_with_what_there_is_of_it(store: Store) -> None:
+    """Its URL has no query, and its deliveries are counted over all queries."""
+    for n in range(4):
+        await finished(store, f"{A}?n={n}", task_id=f"a-{n}", now=NOON + n)
+    await finished(store, B, task_id="b", now=NOON + 9)
+    await end_one(store, Delivered(), Accepted())
+    await end_one(store, GiveUp("no"), REFUSED, now=NOON + 1)
+    await take(store, NOON + 2, limit=1)
+    newest, oldest = await store.endpoints(before=None, limit=9)
+    assert (newest.url, newest.pending, newest.delivered, newest.dead) == (B, 1, 0, 0)
+    assert (oldest.url, oldest.pending, oldest.delivered, oldest.dead) == (A, 2, 1, 1)
+    assert (newest.oldest_pending_at, oldest.oldest_pending_at) == (NOON + 9, NOON + 2)
+    assert in_words(oldest.standing) == "open"
+
+
+async def test_an_endpoint_with_nothing_waiting_has_no_oldest(store: Store) -> None:
+    await finished(store, A)
+    await end_one(store, Delivered(), Accepted())
+    assert (await endpoint(store)).oldest_pending_at is None
+
+
+async def test_endpoints_come_in_pages_newest_first(store: Store) -> None:
+    for n in range(5):
+        await finished(store, f"http://10.0.0.{n}/", task_id=f"task-{n}", now=NOON + n)
+    first = await store.endpoints(before=None, limit=2)
+    rest = await store.endpoints(before=first[-1].id, limit=9)
+    assert [one.url[-2] for one in (*first, *rest)] == ["4", "3", "2", "1", "0"]
+
+
+async def test_a_closed_gate_is_shown_with_its_reason(store: Store) -> None:
+    await finished(store, A)
+    await closed(store)
+    standing = (await endpoint(store)).standing
+    assert in_words(standing) == "closed: HTTP 503"
+    assert standing.gate.probe_at == NOON + 5 * SECOND
+
+
+# ---- pause
+
+
+async def test_nothing_is_sent_to_a_paused_endpoint_and_nothing_of_it_is_lost(store: Store) -> None:
+    """Neither what waits nor what comes later goes out; others are not held up."""
+    await finished(store, A)
+    assert (await pause(store)).standing.hold is Hold.PAUSED
+    await finished(store, A, B, task_id="later", now=NOON + 1)
+    assert [dispatch.url for dispatch in await take(store, NOON + DAY)] == [B]
+    assert (await endpoint(store)).pending == 2
+
+
+async def test_a_paused_endpoint_rings_no_bell(store: Store) -> None:
+    await finished(store, A)
+    await pause(store)
+    claimed = await store.claim_deliveries(now=NOON, limit=9, lease=lease(), busy={}, per_origin=9)
+    assert (claimed.dispatches, claimed.next_due_at) == ((), None)
+
+
+async def test_what_is_in_flight_ends_and_opens_no_pause(store: Store) -> None:
+    await finished(store, A)
+    (dispatch,) = await take(store)
+    await pause(store)
+    assert await store.record_attempt(dispatch, lease(), attempt(), Delivered(), Accepted(), now=NOON)
+    await finished(store, A, task_id="task-2", now=NOON + 1)
+    assert await take(store, NOON + DAY) == []
+
+
+async def test_what_a_user_forces_goes_to_a_paused_endpoint_once(store: Store) -> None:
+    await finished(store, A)
+    await finished(store, A, task_id="task-2")
+    told = await end_one(store, Delivered(), Accepted())
+    await store.redeliver(told, now=NOON + MINUTE, give_up_at=GIVE_UP)
+    await pause(store)
+    assert [one.delivery_id for one in await take(store, NOON + MINUTE)] == [told]
+    assert await take(store, NOON + MINUTE) == []
+
+
+async def test_an_endpoint_parked_by_410_stays_so_when_a_user_pauses_it(store: Store) -> None:
+    await finished(store, A)
+    await end_one(store, Retry(NOON), GONE)
+    assert (await pause(store)).standing.hold is Hold.GONE
+
+
+async def test_a_pause_outlives_the_last_delivery(store: Store) -> None:
+    """Otherwise pruning would open what a user has closed."""
+    await finished(store, A)
+    await end_one(store, Delivered(), Accepted())
+    await pause(store)
+    assert await store.prune(delivered_before=NOON + DAY, dead_before=NOON + DAY, limit=9) == 1
+    held = await endpoint(store)
+    assert (held.standing.hold, held.delivered) == (Hold.PAUSED, 0)
+
+
+# ---- resume
+
+
+async def test_a_resumed_endpoint_gets_all_that_waits_at_once_but_slowly(store: Store) -> None:
+    """Whatever was to wait (a retry in a day, too) is due; the first goes alone."""
+    for n in range(3):
+        await finished(store, A, task_id=f"task-{n}")
+    await end_one(store, Retry(NOON + DAY), REFUSED)
+    await pause(store)
+    opened = await resume(store, now=NOON + HOUR)
+    assert in_words(opened.standing) == "open, starting slowly"
+    sizes = []
+    while dispatches := await take(store, NOON + HOUR):
+        sizes.append(len(dispatches))
+        for one in dispatches:
+            tried = attempt(one.number)
+            await store.record_attempt(one, lease(), tried, Delivered(), Accepted(), now=NOON + HOUR)
+    assert sizes == [1, 2]
+
+
+async def test_resume_opens_whatever_held_it(store: Store) -> None:
+    """A closed gate and a 410 alike; what it did wrong is forgotten."""
+    await finished(store, A, B)
+    await store.pause_endpoint((await endpoint(store, B)).id)
+    await closed(store)
+    assert (await resume(store, now=NOON)).standing.gate.since is None
+    await end_one(store, Retry(NOON), GONE)
+    assert (await endpoint(store)).standing.hold is Hold.GONE
+    assert (await resume(store, now=NOON + 1)).standing.hold is None
+    assert len(await take(store, NOON + 1)) == 1
+
+
+async def test_resume_never_puts_anything_off(store: Store) -> None:
+    """What is due already keeps its age, and what is being sent its claim."""
+    await finished(store, A)
+    await finished(store, A, task_id="task-2", now=NOON + 1)
+    (flying,) = await take(store, NOON + 1, limit=1)
+    await pause(store)
+    await resume(store, now=NOON + HOUR)
+    (waiting,) = [one for one in await deliveries(store) if one.id != flying.delivery_id]
+    assert waiting.due_at == NOON + 1
+    assert (await see(store, flying.delivery_id)).due_at == NOON + 20_001
+
+
+async def deliveries(store: Store) -> list[Delivery]:
+    return await store.deliveries(DeliveryQuery())
+
+
+async def test_an_unknown_endpoint_is_not_found(store: Store) -> None:
+    assert await store.pause_endpoint(NOBODY) is Refusal.NOT_FOUND
+    assert await store.resume_endpoint(NOBODY, now=NOON) is Refusal.NOT_FOUND
+
+
+# ---- given up behind a closed gate
+
+
+async def test_what_waits_behind_a_closed_gate_past_its_time_is_dead_with_the_reason(store: Store) -> None:
+    """No probe is needed for it, and at most the limit goes at once."""
+    for n in range(3):
+        await finished(store, A, task_id=f"task-{n}")
+    await closed(store)
+    assert await store.give_up_overdue(now=GIVE_UP - 1, limit=9) == 0
+    assert await store.give_up_overdue(now=OVERDUE, limit=2) == 2
+    assert await store.give_up_overdue(now=OVERDUE, limit=2) == 1
+    assert await store.give_up_overdue(now=OVERDUE, limit=2) == 0
+    ended = await deliveries(store)
+    assert {(one.state, one.ended_at, one.due_at) for one in ended} == {(DeliveryState.DEAD, OVERDUE, None)}
+    assert {one.last_error for one in ended} == {
+        "given up after 3 attempts, its endpoint being closed: HTTP 503",
+        "given up after 0 attempts, its endpoint being closed: HTTP 503",
+    }
+    assert (await store.counts(now=OVERDUE)).deliveries[DeliveryState.DEAD] == 3
+
+
+async def test_what_is_held_or_in_flight_or_open_is_not_given_up(store: Store) -> None:
+    await finished(store, A)
+    assert await store.give_up_overdue(now=OVERDUE, limit=9) == 0
+    await closed(store)
+    await pause(store)
+    assert await store.give_up_overdue(now=OVERDUE, limit=9) == 0
+    await resume(store, now=NOON)
+    await closed(store)
+    (probe,) = await take(store, NOON + HOUR, until=GIVE_UP + HOUR)
+    assert probe.is_probe
+    assert await store.give_up_overdue(now=OVERDUE, limit=9) == 0
+
+
+async def test_what_was_given_up_can_be_redelivered(store: Store) -> None:
+    await finished(store, A)
+    await closed(store)
+    await store.give_up_overdue(now=OVERDUE, limit=9)
+    (dead,) = await deliveries(store)
+    await store.redeliver(dead.id, now=OVERDUE, give_up_at=OVERDUE + DAY)
+    assert [one.delivery_id for one in await take(store, OVERDUE)] == [dead.id]

@@ -26,7 +26,11 @@ def judge_attempt(exchange: Exchange, *, url: str, now: int) -> Report:
         case Reply(status=status) if 200 <= status <= 299:
             return Accepted()
         case Reply(status=status):
-            text = words.of_redirect(status, exchange.headers.get("location", "")) if 300 <= status <= 399 else f"HTTP {status}"
+            text = (
+                words.of_redirect(status, exchange.headers.get("location", ""))
+                if 300 <= status <= 399
+                else f"HTTP {status}"
+            )
             header = exchange.headers.get("retry-after")
             retry_ms = retry_after_ms(header, now=now, cap_ms=ATTEMPT_CAP_MS)
             return Failed(blame_of(status), text, retry_ms, cap_ms)

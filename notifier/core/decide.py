@@ -20,6 +20,8 @@ from notifier.core.verdict import (
 
 LOST_AFTER_COUNT = 3
 LOST_AFTER_MS = 30_000
+LATE_MS = 10_000
+PATIENCE_MS = 300_000
 MISSING_INTERVAL_MS = 15_000  # while missing: three answers over 30 s, told within 60
 OLDEST_BEFORE_REGISTRATION_MS = 86_400_000
 
@@ -27,9 +29,19 @@ _OpenVerdict = Running | Unknown | Refused | Throttled | Unclear
 
 
 def decide_poll(
-    watch: Watch, verdict: Verdict, *, pace: Pace, result_ttl_ms: int, now: int, chance: float
+    watch: Watch,
+    verdict: Verdict,
+    *,
+    pace: Pace,
+    result_ttl_ms: int,
+    now: int,
+    chance: float,
+    asked_at: int | None = None,
 ) -> Decision:
-    """Say whether the watch ends now and how, or when it is polled again."""
+    """Say whether the watch ends now and how, or when it is polled again.
+
+    ``asked_at`` is when the poll began (now, if None): a deadline is judged by a poll begun after it.
+    """
     match verdict:
         case Finished():
             return _finished(watch, verdict, result_ttl_ms, now)
@@ -38,7 +50,7 @@ def decide_poll(
                 raise AssertionError("an unpolled watch is decided at its deadline only")
             return _expired(watch, watch.upstream_status, watch.task_created_at, text, is_polled=False)
         case Running() | Unknown() | Refused() | Throttled() | Unclear():
-            return _unfinished(watch, verdict, pace, now, chance)
+            return _unfinished(watch, verdict, pace, (now if asked_at is None else asked_at, now), chance)
         case _:
             assert_never(verdict)
 
@@ -58,7 +70,10 @@ def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> 
     )
 
 
-def _unfinished(watch: Watch, verdict: _OpenVerdict, pace: Pace, now: int, chance: float) -> Decision:
+def _unfinished(
+    watch: Watch, verdict: _OpenVerdict, pace: Pace, when: tuple[int, int], chance: float
+) -> Decision:
+    asked_at, now = when
     status, created_at = watch.upstream_status, watch.task_created_at
     if isinstance(verdict, Running):
         status = verdict.upstream_status or status
@@ -67,20 +82,47 @@ def _unfinished(watch: Watch, verdict: _OpenVerdict, pace: Pace, now: int, chanc
     trouble = _trouble(watch, verdict, now)
     if isinstance(verdict, Unknown) and missing is not None and _is_lost(missing, now):
         return _lost(status, created_at, missing, verdict.status, now)
-    if watch.expires_at <= now:
+    if _is_over(watch, verdict, trouble, asked_at):
         return _expired(watch, status, created_at, trouble.text if trouble else None)
     interval = interval_ms(
         pace, age_ms=_age_ms(watch, created_at, now), last_interval_ms=watch.interval_ms, chance=chance
     )
-    wait_ms = max(_wait_ms(pace, interval, missing), _retry_after_ms(verdict) or 0)
+    wait_ms = max(_wait_ms(interval, missing), _retry_after_ms(verdict) or 0)
+    due_at = now + wait_ms
     return Wait(
-        due_at=min(now + wait_ms, watch.expires_at),
+        due_at=min(due_at, max(watch.expires_at, now)) if asked_at < watch.expires_at else due_at,
         interval_ms=interval,
         upstream_status=status,
         task_created_at=created_at,
         trouble=trouble,
         missing=missing,
     )
+
+
+def _is_over(watch: Watch, verdict: _OpenVerdict, trouble: Trouble | None, asked_at: int) -> bool:
+    """Whether the deadline ends the watch now.
+
+    The last poll is made at the deadline. One that comes late follows a stop of ours: the task may have
+    finished meanwhile, so a provider that tells nothing of it just then is given some minutes more.
+    """
+    if asked_at < watch.expires_at:
+        return False
+    if _is_heard(verdict) or asked_at - watch.expires_at <= LATE_MS:
+        return True
+    return trouble is not None and asked_at - trouble.since >= PATIENCE_MS
+
+
+def _is_heard(verdict: _OpenVerdict) -> bool:
+    """Whether the provider has said anything about this very task."""
+    match verdict:
+        case Running() | Unknown():
+            return True
+        case Unclear(is_outage=is_outage):
+            return not is_outage
+        case Refused() | Throttled():
+            return False
+        case _:
+            assert_never(verdict)
 
 
 def _age_ms(watch: Watch, created_at: int | None, now: int) -> int:
@@ -93,10 +135,9 @@ def _age_ms(watch: Watch, created_at: int | None, now: int) -> int:
     return now - (created_at if created_at is not None and is_plausible else watch.registered_at)
 
 
-def _wait_ms(pace: Pace, interval: int, missing: Missing | None) -> int:
-    if missing is None:
-        return interval
-    return max(min(interval, MISSING_INTERVAL_MS), pace.min_interval_ms)
+def _wait_ms(interval: int, missing: Missing | None) -> int:
+    """While a task is missing, the promise to tell of it within 60 s goes before the pace."""
+    return interval if missing is None else min(interval, MISSING_INTERVAL_MS)
 
 
 def _missing(watch: Watch, verdict: _OpenVerdict, now: int) -> Missing | None:

@@ -5,7 +5,7 @@ milliseconds, named ``…_ms``. JSON that only passes through (metadata, payload
 comes back to the byte as it came in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -121,6 +121,18 @@ class Watch:
     outputs: tuple[str, ...] = ()
     result_expires_at: int | None = None
     error: TaskError | None = None
+
+
+def moved(watch: Watch, delta_ms: int) -> Watch:
+    """Return the watch on a clock that was stepped by ``delta_ms`` while it was in our hands."""
+    if delta_ms == 0:
+        return watch
+    return replace(
+        watch,
+        expires_at=watch.expires_at + delta_ms,
+        trouble=watch.trouble and Trouble(watch.trouble.text, watch.trouble.since + delta_ms),
+        missing=watch.missing and Missing(watch.missing.count, watch.missing.since + delta_ms),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from notifier.api.hosting import Host
 from notifier.api.protocol import DeadlineProtocol
 from notifier.api.services import ApiSettings, ProviderSettings, Services
 from notifier.clock import SystemClock
-from notifier.config.model import Callbacks, Config
+from notifier.config.model import Config
 from notifier.config.read import BadConfig
-from notifier.core.addresses import AddressPolicy
 from notifier.daemon import log as logs
 from notifier.daemon import sdnotify
 from notifier.daemon.interfaces import own_addresses
-from notifier.daemon.signing import keep_secret, secret_path
+from notifier.daemon.signing import SecretUnusable, keep_secrets, secret_path
+from notifier.daemon.wires import callback_policy, callback_wire, poll_connections, poll_wire
 from notifier.engine.bells import Bells
 from notifier.engine.crew import Crew
 from notifier.engine.deliverer import Deliverer
@@ -28,17 +28,13 @@ from notifier.engine.housekeeping import Housekeeping
 from notifier.engine.hub import Hub
 from notifier.engine.poller import Poller
 from notifier.engine.pulse import Pulse
+from notifier.engine.replayer import Replayer
 from notifier.ports import Wire
 from notifier.store.interface import Store
-from notifier.wire.client import HttpWire
 
 DRAIN_S = 20.0
 SERVER_GRACE_S = 5
 STALE_S = 10.0
-POLL_KEEPALIVE_S = 90.0
-CALLBACK_KEEPALIVE_S = 2.0
-POLL_BODY_LIMIT = 4 * 1024 * 1024
-ANSWER_BODY_LIMIT = 64 * 1024
 
 log = structlog.get_logger()
 
@@ -61,7 +57,7 @@ class Daemon:
         self._store = store
         self._clock = clock
         self._bound = bound
-        self._config = self._with_secret(config)
+        self._config = self._with_secrets(config)
         self._chance = random.SystemRandom()
         self._own = own_addresses(bound)
         self._hub = Hub()
@@ -69,12 +65,19 @@ class Daemon:
         self._bells = Bells(clock)
         self._poller = self._make_poller()
         self._deliverer = self._make_deliverer()
+        self._replayer = Replayer(
+            store=store, clock=clock, settings=config.callbacks, deliver=self.deliver_now
+        )
         self._housekeeping = Housekeeping(store=store, clock=clock, settings=config.retention)
         self._poll_bell = self._bells.add("poll", self._poller.tick)
         self._deliver_bell = self._bells.add("deliver", self._deliverer.tick)
+        self._replay_bell = self._bells.add("replay", self._replayer.tick)
         self._bells.add("housekeeping", self._housekeeping.tick)
-        self._pulse = Pulse(store=store, clock=clock, bells=self._bells, shift=self._poller.shift)
+        self._pulse = Pulse(
+            store=store, clock=clock, bells=self._bells, shift=self._shift, on_beat=self._feed_watchdog
+        )
         self._stopping = asyncio.Event()
+        self._is_watched = sdnotify.watchdog_interval_s() is not None
         self._api_settings = self._make_api_settings()
         app = build_app(self._make_services())
         self._server = Host(app, bound, http=DeadlineProtocol, timeout_graceful_shutdown=SERVER_GRACE_S)
@@ -128,13 +131,13 @@ class Daemon:
         """Read the configuration again. A bad one changes nothing; its faults are returned in words."""
         sdnotify.reloading()
         try:
-            fresh = self._load()
-        except BadConfig as bad:
-            faults = tuple(str(fault) for fault in bad.faults)
+            fresh = self._with_secrets(self._load())
+        except (BadConfig, SecretUnusable) as bad:
+            faults = tuple(map(str, bad.faults)) if isinstance(bad, BadConfig) else (str(bad),)
             log.error("config.refused", faults=list(faults))
             sdnotify.ready("the new configuration is bad; the old one stays")
             return faults
-        self._adopt(self._with_secret(fresh))
+        self._adopt(fresh)
         log.info("config.reloaded", source=fresh.source)
         sdnotify.ready("configuration read again")
         return ()
@@ -148,14 +151,15 @@ class Daemon:
             if was != now:
                 log.warning("config.needs_restart", key=key, used=was, configured=now)
         logs.set_up(fresh.log, fresh.known_secrets)
-        if _poll_connections(old) != _poll_connections(fresh):
+        if poll_connections(old) != poll_connections(fresh):
             self._retire(self._poller.wire)
-            self._poller.wire = self._poll_wire()
+            self._poller.wire = poll_wire(fresh)
         if old.callbacks != fresh.callbacks:
             self._retire(self._deliverer.wire)
-            self._deliverer.wire = self._callback_wire()
+            self._deliverer.wire = callback_wire(fresh.callbacks, self._own)
         self._poller.configure(fresh.providers, give_up_after_ms=fresh.callbacks.give_up_after_ms)
         self._deliverer.settings = fresh.callbacks
+        self._replayer.settings = fresh.callbacks
         self._housekeeping.settings = fresh.retention
         self._api_settings = self._make_api_settings()
         self.poll_at(self._clock.now())
@@ -175,22 +179,22 @@ class Daemon:
 
         self._retired.spawn(later(), name="retire a client")
 
-    def _with_secret(self, config: Config) -> Config:
+    def _with_secrets(self, config: Config) -> Config:
         if config.callbacks.secrets:
             return config
         path = secret_path(config.store.url)
-        secret, is_new = keep_secret(path)
+        secrets, is_new = keep_secrets(path)
         if is_new:
             log.info("secret.made", path=str(path))
-        logs.hide((secret,))
-        return replace(config, callbacks=replace(config.callbacks, secrets=(secret,)))
+        logs.hide(secrets)
+        return replace(config, callbacks=replace(config.callbacks, secrets=secrets))
 
     # -- parts
 
     def _make_poller(self) -> Poller:
         poller = Poller(
             store=self._store,
-            wire=self._poll_wire(),
+            wire=poll_wire(self._config),
             clock=self._clock,
             chance=self._chance,
             owner=self._owner,
@@ -205,7 +209,7 @@ class Daemon:
     def _make_deliverer(self) -> Deliverer:
         return Deliverer(
             store=self._store,
-            wire=self._callback_wire(),
+            wire=callback_wire(self._config.callbacks, self._own),
             clock=self._clock,
             chance=self._chance,
             owner=self._owner,
@@ -226,24 +230,6 @@ class Daemon:
             reload=self.reload,
         )
 
-    def _poll_wire(self) -> HttpWire:
-        return HttpWire(
-            connections=_poll_connections(self._config),
-            keepalive_s=POLL_KEEPALIVE_S,
-            max_body=POLL_BODY_LIMIT,
-        )
-
-    def _callback_wire(self) -> HttpWire:
-        return HttpWire(
-            policy=self._policy(self._config.callbacks),
-            connections=self._config.callbacks.max_in_flight,
-            keepalive_s=CALLBACK_KEEPALIVE_S,
-            max_body=ANSWER_BODY_LIMIT,
-        )
-
-    def _policy(self, settings: Callbacks) -> AddressPolicy:
-        return AddressPolicy.of(settings.allow, self._own)
-
     def _make_api_settings(self) -> ApiSettings:
         config = self._config
         return ApiSettings(
@@ -254,7 +240,7 @@ class Daemon:
                 for name, provider in config.providers.items()
             },
             listen=config.server.listen,
-            policy=self._policy(config.callbacks),
+            policy=callback_policy(config.callbacks, self._own),
             tokens=config.server.tokens,
             allowed_hosts=config.server.allowed_hosts,
             max_watches=config.server.max_watches,
@@ -276,14 +262,27 @@ class Daemon:
         """Have the deliverer tick now."""
         self.deliver_at(self._clock.now())
 
+    def _shift(self, delta_ms: int) -> None:
+        self._poller.shift(delta_ms)
+        self._deliverer.shift(delta_ms)
+
+    def _feed_watchdog(self) -> None:
+        """Tell systemd that we live, but only while the ticks advance."""
+        if self._is_watched and self._why_stale() is None:
+            sdnotify.watchdog()
+
+    def replay_now(self) -> None:
+        """Have the replayer tick now."""
+        self._replay_bell.at(self._clock.now())
+
     def why_not_ready(self) -> str | None:
         """Say why the daemon does not do its work at present; None when it does."""
+        return self._why_stale() or self._housekeeping.trouble
+
+    def _why_stale(self) -> str | None:
         now = self._clock.monotonic()
         for name, ticked_at in (("poller", self._poller.ticked_at), ("deliverer", self._deliverer.ticked_at)):
             if now - ticked_at > STALE_S:
                 return f"the {name} has not ticked for {now - ticked_at:.0f} s"
-        return self._housekeeping.trouble
+        return None
 
-
-def _poll_connections(config: Config) -> int:
-    return sum(provider.max_in_flight for provider in config.providers.values())

@@ -3,16 +3,16 @@
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from notifier.config.model import Callbacks
 from notifier.core.attempt import class_of, judge_attempt
 from notifier.core.callback import build_headers
-from notifier.core.endpoint import Failed, Report
+from notifier.core.endpoint import PRIVATE_CAP_MS, Blame, Failed, Report
 from notifier.core.model import Attempt, Dispatch
-from notifier.core.replies import Exchange, Reply
+from notifier.core.replies import Exchange, Fault, Reply, Unreachable
 from notifier.core.retry import decide_attempt
 from notifier.core.urls import origin_of
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
@@ -62,21 +62,27 @@ class Deliverer:
         self._ring = ring
         self._busy: Counter[str] = Counter()
         self._is_starved = False
+        self._shifted_ms = 0
         self.ticked_at = clock.monotonic()
+
+    def shift(self, delta_ms: int) -> None:
+        """Follow a clock that was stepped."""
+        self._shifted_ms += delta_ms
 
     async def tick(self) -> int:
         """Start what is due and has a free connection; returns the instant of the next tick."""
         now = self._clock.now()
         settings = self.settings
         room = settings.max_in_flight - self._busy.total()
-        self.ticked_at = self._clock.monotonic()
         self._is_starved = True  # until a claim shows that nothing waits for a connection
         if room <= 0:
+            self.ticked_at = self._clock.monotonic()
             return now + IDLE_MS
         lease = Lease(self._owner, now + settings.timeout_ms + LEASE_MARGIN_MS)
         claimed = await self._store.claim_deliveries(
             now=now, limit=room, lease=lease, busy=self._busy, per_origin=settings.max_in_flight_per_origin
         )
+        self.ticked_at = self._clock.monotonic()
         for dispatch in claimed.dispatches:
             self._busy[origin_of(dispatch.url)] += 1
             self._crew.spawn(self._deliver(dispatch, lease), name=f"deliver {dispatch.delivery_id}")
@@ -85,14 +91,26 @@ class Deliverer:
         return now + IDLE_MS if next_due_at is None else min(next_due_at, now + IDLE_MS)
 
     async def _deliver(self, dispatch: Dispatch, lease: Lease) -> None:
+        shifted_ms = self._shifted_ms
         try:
             tried = await self._try(dispatch)
-            await self._record(dispatch, lease, tried)
+            stepped_ms = self._shifted_ms - shifted_ms
+            await self._record(replace(dispatch, give_up_at=dispatch.give_up_at + stepped_ms), lease, tried)
         finally:
             self._release(dispatch)
 
     async def _try(self, dispatch: Dispatch) -> Tried:
+        """Send and judge. A fault of ours counts as one of the message: its schedule goes on."""
         began_at = self._clock.now()
+        try:
+            return await self._send(dispatch, began_at)
+        except Exception as fault:
+            log.exception("attempt.crashed", delivery=dispatch.delivery_id)
+            text = f"internal error ({type(fault).__name__}); see the log"
+            nothing = Unreachable(Fault.PROTOCOL, text)
+            return Tried(began_at, nothing, Failed(Blame.EVENT, text, None, PRIVATE_CAP_MS))
+
+    async def _send(self, dispatch: Dispatch, began_at: int) -> Tried:
         secrets = self.settings.secrets
         headers = build_headers(dispatch, secrets, now=began_at)
         exchange = await self.wire.post(

@@ -8,6 +8,7 @@ from notifier.core.verdict import Refused, Throttled, Unclear, Verdict
 
 BURST_S = 0.25
 DEFAULT_PAUSE_MS = 5_000
+LONGEST_ABSENCE_MS = 60_000
 
 
 class Limiter:
@@ -59,9 +60,11 @@ class Limiter:
                 pass
             case Throttled(text=text, retry_after_ms=wait_ms):
                 until = now + (wait_ms or DEFAULT_PAUSE_MS)
-                self.gate = gates.pause_until(self.gate, until, text, now, is_probe=is_probe)
+                self.gate = gates.pause_until(
+                    self.gate, until, text, now, is_probe=is_probe, cap_ms=self._cap_ms
+                )
             case Refused(text=text) | Unclear(text=text, is_outage=True):
-                self.gate = gates.failed(self.gate, text, now, is_probe=is_probe)
+                self.gate = gates.failed(self.gate, text, now, is_probe=is_probe, cap_ms=self._cap_ms)
             case _:
                 self.gate = gates.succeeded(self.gate, now)
 
@@ -75,6 +78,11 @@ class Limiter:
         """Follow a clock that was stepped."""
         self.gate = gates.shifted(self.gate, delta_ms)
         self._filled_at += delta_ms
+
+    @property
+    def _cap_ms(self) -> int:
+        """The longest wait for a probe: with the time that a probe may hang, within a minute in all."""
+        return max(DEFAULT_PAUSE_MS, LONGEST_ABSENCE_MS - self.provider.polling.request_timeout_ms)
 
     @property
     def _burst(self) -> float:

@@ -8,15 +8,15 @@ import structlog
 
 from notifier.config.model import Provider
 from notifier.core.callback import build_event
-from notifier.core.decide import decide_poll
+from notifier.core.decide import LATE_MS, PATIENCE_MS, decide_poll
 from notifier.core.gate import Passage
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.judge import judge_poll
-from notifier.core.model import Watch
+from notifier.core.model import Watch, moved
 from notifier.core.pace import Pace
 from notifier.core.replies import Exchange
 from notifier.core.urls import task_url
-from notifier.core.verdict import Decision, End, Unpolled, Verdict, Wait
+from notifier.core.verdict import Decision, End, Unclear, Unpolled, Verdict, Wait
 from notifier.engine.crew import Crew
 from notifier.engine.hub import Hub
 from notifier.engine.limiter import Limiter
@@ -27,17 +27,25 @@ from notifier.store.interface import Lease, Store
 IDLE_MS = 1_000
 LEASE_MARGIN_MS = 15_000
 EXPIRE_BATCH = 256
+ORPHANS_EVERY_MS = 60_000
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One watch in our hands, and by what right."""
+    """One watch in our hands, and by what right.
+
+    ``provider`` is as it was when the request went out: its key is what the answer must be cleaned of, even
+    if a reload has brought another meanwhile. ``shifted_ms`` is how far the clock had been stepped by then.
+    """
 
     watch: Watch
     lease: Lease
     limiter: Limiter
+    provider: Provider
+    claimed_at: int
+    shifted_ms: int
     is_probe: bool
 
 
@@ -72,6 +80,8 @@ class Poller:
         self._deliver = deliver
         self._limiters: dict[str, Limiter] = {}
         self._starved: set[str] = set()
+        self._shifted_ms = 0
+        self._orphans_at = 0
         self._give_up_after_ms = 0
         self.ticked_at = clock.monotonic()
 
@@ -94,12 +104,14 @@ class Poller:
 
     def shift(self, delta_ms: int) -> None:
         """Follow a clock that was stepped."""
+        self._shifted_ms += delta_ms
         for limiter in self._limiters.values():
             limiter.shift(delta_ms)
 
     async def tick(self) -> int:
         """Start what is due and may start; returns the instant of the next tick."""
-        nexts = [await self._serve(limiter) for limiter in self._limiters.values()]
+        await self._expire_orphans()
+        nexts = [await self._serve(limiter) for limiter in list(self._limiters.values())]
         self.ticked_at = self._clock.monotonic()
         return min([*nexts, self._clock.now() + IDLE_MS])
 
@@ -114,8 +126,9 @@ class Poller:
                     return self._when_room(limiter, now)
                 return await self._claim(limiter, now, room, is_probe=False)
             case Passage.PROBE:
+                next_at = await self._claim(limiter, now, 1, is_probe=True)
                 await self._expire(limiter, now)
-                return await self._claim(limiter, now, 1, is_probe=True)
+                return next_at
             case Passage.CLOSED:
                 await self._expire(limiter, now)
                 return limiter.gate.probe_at
@@ -132,35 +145,72 @@ class Poller:
         if claimed.watches:
             limiter.began(len(claimed.watches), now, is_probe=is_probe)
         for watch in claimed.watches:
-            self._crew.spawn(self._poll(Claimed(watch, lease, limiter, is_probe)), name=f"poll {watch.id}")
+            claim = self._claimed(watch, lease, limiter, is_probe=is_probe)
+            self._crew.spawn(self._poll(claim), name=f"poll {watch.id}")
         if is_probe:
             return limiter.gate.probe_at if claimed.watches else now + IDLE_MS
         if len(claimed.watches) == room:
             return self._when_room(limiter, now)
         return now + IDLE_MS if claimed.next_due_at is None else claimed.next_due_at
 
+    def _claimed(self, watch: Watch, lease: Lease, limiter: Limiter, *, is_probe: bool) -> Claimed:
+        now = self._clock.now()
+        return Claimed(watch, lease, limiter, limiter.provider, now, self._shifted_ms, is_probe)
+
     async def _expire(self, limiter: Limiter, now: int) -> None:
-        """End what is past its deadline while the provider cannot be asked."""
+        """End what reaches its deadline while the provider cannot be asked.
+
+        What was past it already when the pause began (after a stop of ours) may have finished meanwhile, and
+        is asked for first, unless the pause lasts.
+        """
+        closed_at = limiter.gate.since
+        if closed_at is not None:
+            deadline_from = 0 if now - closed_at >= PATIENCE_MS else closed_at
+            why = limiter.condition or "the provider cannot be asked"
+            await self._expire_all(limiter, why, now, deadline_from)
+
+    async def _expire_orphans(self) -> None:
+        """End what is past its deadline and whose provider has gone from the configuration."""
+        now = self._clock.now()
+        if now < self._orphans_at:
+            return
+        self._orphans_at = now + ORPHANS_EVERY_MS
+        for name in await self._store.providers():
+            if name not in self._limiters:
+                gone = Limiter(Provider(name=name), now)
+                await self._expire_all(gone, "its provider is not configured any more", now, 0)
+
+    async def _expire_all(self, limiter: Limiter, why: str, now: int, deadline_from: int) -> None:
         lease = Lease(self._owner, now + LEASE_MARGIN_MS)
         claimed = await self._store.claim_watches(
-            limiter.provider.name, now=now, limit=EXPIRE_BATCH, lease=lease, past_deadline_only=True
+            limiter.provider.name,
+            now=now - LATE_MS,
+            limit=EXPIRE_BATCH,
+            lease=lease,
+            deadline_from=deadline_from,
         )
         for watch in claimed.watches:
-            verdict = Unpolled(limiter.condition or "the provider could not be asked")
-            unasked = Claimed(watch, lease, limiter, is_probe=False)
-            self._crew.spawn(self._settle(unasked, verdict), name=f"expire {watch.id}")
+            unasked = self._claimed(watch, lease, limiter, is_probe=False)
+            self._crew.spawn(self._settle(unasked, Unpolled(why)), name=f"expire {watch.id}")
 
     async def _poll(self, claimed: Claimed) -> None:
         verdict: Verdict | None = None
         try:
-            exchange = await self._fetch(claimed)
-            verdict = self._judge(claimed, exchange)
+            verdict = await self._ask(claimed)
         finally:
             self._release(claimed, verdict)
         await self._settle(claimed, verdict)
 
+    async def _ask(self, claimed: Claimed) -> Verdict:
+        """Fetch and judge. A fault of ours is no end of the watch and no secret: its rules go on."""
+        try:
+            return self._judge(claimed, await self._fetch(claimed))
+        except Exception as fault:
+            log.exception("poll.crashed", watch=claimed.watch.id, task=claimed.watch.task_id)
+            return Unclear(f"internal error ({type(fault).__name__}); see the log", is_outage=False)
+
     async def _fetch(self, claimed: Claimed) -> Exchange:
-        provider, watch = claimed.limiter.provider, claimed.watch
+        provider, watch = claimed.provider, claimed.watch
         dialect = provider.dialect
         url = task_url(provider.base_url, dialect.task_path, watch.api_path, watch.task_id)
         headers = {"accept": "application/json", **dialect.headers}
@@ -169,7 +219,7 @@ class Poller:
         return await self.wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
 
     def _judge(self, claimed: Claimed, exchange: Exchange) -> Verdict:
-        provider = claimed.limiter.provider
+        provider = claimed.provider
         return judge_poll(
             exchange,
             task_id=claimed.watch.task_id,
@@ -191,15 +241,16 @@ class Poller:
             log.warning("watch.not_recorded", watch=claimed.watch.id, cause=fault.cause, fix=fault.fix)
 
     def _decide(self, claimed: Claimed, verdict: Verdict) -> Decision:
-        provider = claimed.limiter.provider
-        polling = provider.polling
+        provider, polling = claimed.provider, claimed.provider.polling
+        stepped_ms = self._shifted_ms - claimed.shifted_ms
         return decide_poll(
-            claimed.watch,
+            moved(claimed.watch, stepped_ms),
             verdict,
             pace=Pace(polling.min_interval_ms, polling.max_interval_ms, polling.growth),
             result_ttl_ms=provider.result_ttl_ms,
             now=self._clock.now(),
             chance=self._chance.random(),
+            asked_at=claimed.claimed_at + stepped_ms,
         )
 
     async def _record_wait(self, claimed: Claimed, wait: Wait) -> None:

@@ -33,16 +33,25 @@ class SteppableClock(Clock, Protocol):
 
 
 class Pulse:
-    """``shift`` is called with the milliseconds of each step, to move what waits in memory."""
+    """``shift`` is called with the milliseconds of each step, to move what waits in memory.
+
+    ``on_beat`` is called at the end of each beat, on the loop: what it tells is that the loop lives.
+    """
 
     def __init__(
-        self, *, store: Store, clock: SteppableClock, bells: Bells, shift: Callable[[int], None]
+        self,
+        *,
+        store: Store,
+        clock: SteppableClock,
+        bells: Bells,
+        shift: Callable[[int], None],
+        on_beat: Callable[[], None],
     ) -> None:
+        self._on_beat = on_beat
         self._store = store
         self._clock = clock
         self._bells = bells
         self._shift = shift
-        self._owed_ms = 0
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -55,22 +64,21 @@ class Pulse:
         drift_ms = self._clock.drift_ms()
         self._clock.adopt(drift_ms)
         if abs(drift_ms) >= STEP_MS:
-            log.warning("clock.stepped", by_ms=drift_ms)
-            self._shift(drift_ms)
-            self._owed_ms += drift_ms
-        if self._owed_ms:
-            await self._shift_store()
+            await self._step(drift_ms)
         self._bells.check()
+        self._on_beat()
 
-    async def _shift_store(self) -> None:
-        """Move the rows too. A write that fails is owed until it succeeds.
+    async def _step(self, by_ms: int) -> None:
+        """Move what waits, in memory and in the store, with the clock. What fails is seen again next time.
 
         Records reach the writer in the order in which they are made, so those decided by the old time are
         shifted with the rest, and those decided after ``adopt`` are not.
         """
-        owed, self._owed_ms = self._owed_ms, 0
+        log.warning("clock.stepped", by_ms=by_ms)
+        self._shift(by_ms)
         try:
-            await self._store.shift_times(owed)
+            await self._store.shift_times(by_ms)
         except StoreUnavailable as fault:
-            self._owed_ms += owed
-            log.error("clock.rows_not_shifted", by_ms=owed, cause=fault.cause, fix=fault.fix)
+            self._clock.adopt(-by_ms)
+            self._shift(-by_ms)
+            log.error("clock.rows_not_shifted", by_ms=by_ms, cause=fault.cause, fix=fault.fix)

@@ -253,7 +253,9 @@ def record_attempt(
     return True
 
 
-def _with_fresh_budget(connection: sqlite3.Connection, dispatch: Dispatch, sequel: Sequel, now: int) -> Sequel:
+def _with_fresh_budget(
+    connection: sqlite3.Connection, dispatch: Dispatch, sequel: Sequel, now: int
+) -> Sequel:
     """A redelivery asked for while this attempt was under way is owed, even if the attempt was the last."""
     if not isinstance(sequel, GiveUp):
         return sequel

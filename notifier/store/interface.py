@@ -175,11 +175,11 @@ class Store(Protocol):
         ...
 
     async def claim_watches(
-        self, provider: str, *, now: int, limit: int, lease: Lease, past_deadline_only: bool = False
+        self, provider: str, *, now: int, limit: int, lease: Lease, deadline_from: int | None = None
     ) -> ClaimedWatches:
         """Claim watching ones that are due (``due_at <= now``), most overdue first.
 
-        ``past_deadline_only`` claims those whose ``expires_at <= now`` and no others.
+        ``deadline_from`` claims those whose ``deadline_from <= expires_at <= now`` and no others.
         """
         ...
 

@@ -38,7 +38,7 @@ ORDER BY due_at LIMIT :limit
 -- name: due_watches_past_deadline
 SELECT * FROM watch_rows
 WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE name = :provider)
-  AND expires_at <= :now AND +due_at <= :now
+  AND expires_at BETWEEN :deadline_from AND :now AND +due_at <= :now
 ORDER BY expires_at LIMIT :limit
 
 -- name: claim_watches
@@ -94,9 +94,10 @@ WHERE id = :id AND state IN ('expired', 'lost', 'stopped')
 
 -- name: poll_now
 -- Before everything else that is due at its provider, however long the queue.
-UPDATE watches SET due_at = min(:now, (
-  SELECT due_at - 1 FROM watches first
-  WHERE first.provider_seq = watches.provider_seq AND first.state = 'watching' ORDER BY due_at LIMIT 1))
+UPDATE watches SET due_at = min(due_at, :now, coalesce((
+  SELECT first.due_at - 1 FROM watches first
+  WHERE first.provider_seq = watches.provider_seq AND first.state = 'watching' AND first.seq <> watches.seq
+  ORDER BY first.due_at LIMIT 1), :now))
 WHERE id = :id AND state = 'watching' AND owner IS NULL
 
 -- ---- watches: reading

@@ -99,12 +99,12 @@ class SqliteStore:
         return await self._read(lambda connection: pages.watches(connection, query))
 
     async def claim_watches(
-        self, provider: str, *, now: int, limit: int, lease: Lease, past_deadline_only: bool = False
+        self, provider: str, *, now: int, limit: int, lease: Lease, deadline_from: int | None = None
     ) -> ClaimedWatches:
         """See ``Store``."""
         return await self._writer.submit(
             lambda connection: watches.claim_watches(
-                connection, provider, now=now, limit=limit, lease=lease, past_deadline_only=past_deadline_only
+                connection, provider, now=now, limit=limit, lease=lease, deadline_from=deadline_from
             )
         )
 

@@ -108,12 +108,13 @@ def claim_watches(
     now: int,
     limit: int,
     lease: Lease,
-    past_deadline_only: bool,
+    deadline_from: int | None,
 ) -> ClaimedWatches:
     """See ``Store``. What is claimed shows when it was due, not when the lease ends."""
-    due = SQL["due_watches_past_deadline"] if past_deadline_only else SQL["due_watches"]
-    following = SQL["next_watch_past_deadline"] if past_deadline_only else SQL["next_watch_due"]
-    rows = connection.execute(due, {"provider": provider, "now": now, "limit": limit}).fetchall()
+    due = SQL["due_watches"] if deadline_from is None else SQL["due_watches_past_deadline"]
+    following = SQL["next_watch_due"] if deadline_from is None else SQL["next_watch_past_deadline"]
+    values = {"provider": provider, "now": now, "limit": limit, "deadline_from": deadline_from}
+    rows = connection.execute(due, values).fetchall()
     if rows:
         seqs = json.dumps([row["seq"] for row in rows])
         connection.execute(SQL["claim_watches"], {"seqs": seqs, "owner": lease.owner, "until": lease.until})

@@ -160,7 +160,7 @@ def test_the_last_poll_is_made_at_the_deadline(verdict: Verdict) -> None:
 # ---- the deadline
 
 
-@pytest.mark.parametrize("late", [0, 1, 7 * DAY])
+@pytest.mark.parametrize("late", [0, 1, 10_000])
 @pytest.mark.parametrize("verdict", UNFINISHED)
 def test_after_the_deadline_whatever_is_no_outcome_ends_it_as_expired(verdict: Verdict, late: int) -> None:
     found = end(verdict, T + HOUR + late)
@@ -282,9 +282,22 @@ def test_while_missing_the_poll_is_near_and_the_interval_stays() -> None:
     assert (found.due_at, found.interval_ms) == (T + 15_000, 60_000)
 
 
-def test_the_least_interval_holds_for_a_missing_task_too() -> None:
+def test_a_missing_task_is_told_of_in_time_however_rare_the_polls() -> None:
+    """The promise of 60 s goes before the user's least interval; the stored interval keeps to it."""
     rare = Pace(min_interval_ms=120_000, max_interval_ms=600_000, growth=0.1)
-    assert wait(Unknown(404), pace=rare).due_at == T + 120_000
+    decision = wait(Unknown(404), pace=rare)
+    assert (decision.due_at, decision.interval_ms) == (T + 15_000, 120_000)
+
+
+def test_a_poll_begun_before_the_deadline_does_not_judge_it() -> None:
+    """Asked just before, answered just after: asked once more, and then it has expired."""
+    watch = replace(A_WATCH, expires_at=T)
+    more = {"pace": PACE, "result_ttl_ms": 0, "chance": 0.0}
+    early = decide_poll(watch, Running("pending"), now=T + 500, asked_at=T - 500, **more)  # type: ignore[arg-type]
+    assert isinstance(early, Wait)
+    assert early.due_at <= T + 500
+    late = decide_poll(watch, Running("pending"), now=T + 900, asked_at=T + 600, **more)  # type: ignore[arg-type]
+    assert isinstance(late, End)
 
 
 def test_missing_is_counted_from_the_first_answer() -> None:
@@ -416,3 +429,22 @@ def test_whatever_is_answered_a_watch_ends_by_its_deadline_and_never_spins(
         assert watch.interval_ms <= found.interval_ms <= 66_000
         assert found.trouble is None or found.trouble.since <= now
         watch, now = after(watch, found), found.due_at
+
+
+@pytest.mark.parametrize("verdict", [REFUSED, THROTTLED, OUTAGE])
+def test_downtime_of_ours_expires_nothing_that_the_provider_was_not_heard_about(verdict: Verdict) -> None:
+    """Found long past its deadline: silence gets five minutes more, a word about the task settles it."""
+    watch = replace(A_WATCH, expires_at=T - DAY)
+    first = decide(verdict, watch=watch)
+    assert isinstance(first, Wait)
+    assert first.due_at > T
+    again = replace(watch, trouble=first.trouble)
+    assert isinstance(decide(verdict, T + 299_000, watch=again), Wait)
+    assert isinstance(decide(verdict, T + 300_000, watch=again), End)
+    assert isinstance(decide(RUNNING, watch=watch), End)
+
+
+@pytest.mark.parametrize("verdict", UNFINISHED)
+def test_in_the_usual_run_the_deadline_is_kept_whatever_the_provider_says(verdict: Verdict) -> None:
+    """The last poll is made at the deadline, and judges it."""
+    assert isinstance(decide(verdict, watch=replace(A_WATCH, expires_at=T)), End)

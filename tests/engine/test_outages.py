@@ -62,7 +62,7 @@ async def test_coming_back_is_slow_at_first(bench: Bench) -> None:
     await finished(bench, DOWN, tasks=30)
     await bench.deliver()
     bench.posts.script_again(HOOK, OK)
-    widths = []
+    widths: list[int] = []
     while len(widths) < 6:
         await bench.deliverer.tick()
         if bench.deliverer._busy:
@@ -174,3 +174,46 @@ async def test_a_late_result_is_still_delivered_and_says_that_it_is_late(bench: 
     assert first.body == second.body
     assert b'"expired":true' in first.body
     assert first.headers["notifier-result-expires-in"] == "0"
+
+
+async def test_a_clock_that_is_stepped_during_an_attempt_kills_nothing(bench: Bench) -> None:
+    """The time left moves with the clock: 72 hours stay 72 hours."""
+    watch_id = await finished(bench, Reply(503), Reply(422))
+    await bench.deliverer.tick()
+    bench.clock.step(100 * HOUR_MS)
+    bench.deliverer.shift(100 * HOUR_MS)
+    await bench.store.shift_times(100 * HOUR_MS)
+    await bench.crew.drain(60)
+    assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.PENDING
+
+
+async def test_a_redelivery_asked_for_during_the_last_attempt_is_made(bench: Bench) -> None:
+    """The fresh budget counts, though the attempt under way was to be the last."""
+    watch_id = await finished(bench, DOWN, OK)
+    delivery = (await delivery_of(bench, watch_id)).delivery
+    bench.clock.advance(delivery.give_up_at - bench.clock.now())
+    await bench.deliverer.tick()
+    now = bench.clock.now()
+    await bench.store.redeliver(delivery.id, now=now, give_up_at=now + HOUR_MS)
+    await bench.crew.drain(60)
+    assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.PENDING
+    await run_for(bench, 10_000)
+    assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.DELIVERED
+
+
+async def test_a_fault_of_ours_is_an_attempt_that_failed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug in sending one message: recorded, retried by its schedule, and its endpoint is not blamed."""
+    watch_id = await finished(bench, OK)
+
+    def crash(*_args: object, **_more: object) -> None:
+        raise KeyError("planted")
+
+    with monkeypatch.context() as planted:
+        planted.setattr("notifier.engine.deliverer.build_headers", crash)
+        await bench.deliver()
+    detail = await delivery_of(bench, watch_id)
+    assert "internal error (KeyError)" in str(detail.delivery.last_error)
+    await run_for(bench, 3_000)
+    assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.DELIVERED

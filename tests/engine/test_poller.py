@@ -3,8 +3,12 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.replies import Fault, Reply, Unreachable
+from notifier.core.secret import Secret
+from notifier.core.verdict import Verdict
 from notifier.errors import StoreUnavailable
 from tests.engine.conftest import HOUR_MS, KEY, PROVIDER, Bench, task
 
@@ -95,23 +99,113 @@ async def test_downtime_of_ours_expires_nothing_that_has_finished(bench: Bench) 
 
 
 async def test_the_deadline_passes_also_while_the_provider_cannot_be_asked(bench: Bench) -> None:
-    """With the provider paused, a watch past its deadline expires; the error names the trouble."""
+    """With the provider paused a watch expires about its deadline all the same; the error says why."""
     for number in range(4):
-        await bench.register(f"task-{number}", expire_after_ms=60_000)
+        await bench.register(f"task-{number}")
         bench.polls.add(bench.url_of(f"task-{number}"), Reply(401))
     late = await bench.register("late", expire_after_ms=4_000)
     bench.polls.add(bench.url_of("late"), Reply(401))
     bench.clock.advance(2_500)
-    await bench.poll()
-    assert bench.poller.condition_of("mulerouter") is not None
-    asked = len(bench.polls.requests)
-    bench.clock.advance(1_600)
-    await bench.poll()
+    for _ in range(20):
+        await bench.poll()
+        bench.clock.advance(1_000)
     watch = (await bench.see(late)).watch
     assert watch.state is WatchState.EXPIRED
     assert watch.error is not None
     assert "401" in str(watch.error.detail)
-    assert len(bench.polls.requests) == asked
+
+
+async def test_a_short_pause_expires_nothing_unasked(bench: Bench) -> None:
+    """After hours of downtime the first answer is 429: the rest waits for its own poll, and has finished."""
+    watches = []
+    for number in range(20):
+        watches.append(await bench.register(f"task-{number}"))
+        done = task("completed", f"task-{number}")
+        throttled = [Reply(429, {"retry-after": "1"})] if number < 3 else []
+        bench.polls.add(bench.url_of(f"task-{number}"), *throttled, done)
+    bench.clock.advance(5 * HOUR_MS)
+    for _ in range(100):
+        await bench.poll()
+        bench.clock.advance(1_000)
+    states = [(await bench.see(watch_id)).watch.state for watch_id in watches]
+    assert set(states) == {WatchState.COMPLETED}
+
+
+async def test_a_provider_that_left_the_configuration_leaves_no_watch_for_ever(bench: Bench) -> None:
+    """Past its deadline it expires, saying why; before, it waits for the provider's return."""
+    watch_id = await bench.register()
+    bench.poller.configure({}, give_up_after_ms=HOUR_MS)
+    bench.clock.advance(HOUR_MS // 2)
+    await bench.poll()
+    assert (await bench.see(watch_id)).watch.state is WatchState.WATCHING
+    bench.clock.advance(HOUR_MS)
+    await bench.poll()
+    watch = (await bench.see(watch_id)).watch
+    assert watch.state is WatchState.EXPIRED
+    assert "not configured" in str(watch.error and watch.error.detail)
+
+
+async def test_an_answer_is_cleaned_of_the_key_that_asked(bench: Bench) -> None:
+    """A reload with a new key while the request is out: the old one is what the answer may quote."""
+    watch_id = await bench.register()
+    bench.polls.add(bench.url_of(), task("completed", echo=KEY.reveal()))
+    bench.clock.advance(2_500)
+    await bench.poller.tick()
+    bench.poller.configure(
+        {"mulerouter": replace(PROVIDER, api_key=Secret("sk-mr-the-new-one"))}, give_up_after_ms=HOUR_MS
+    )
+    await bench.crew.drain(60)
+    event = (await bench.see(watch_id)).event
+    assert event is not None
+    assert KEY.reveal().encode() not in event.body
+
+
+@pytest.mark.parametrize("step_ms", [2 * HOUR_MS, 20_000 * HOUR_MS, -2 * HOUR_MS])
+async def test_a_clock_that_is_stepped_during_a_poll_expires_nothing(bench: Bench, step_ms: int) -> None:
+    """The claimed watch moves with the clock: an hour of time left stays an hour."""
+    watch_id = await bench.register()
+    bench.polls.add(bench.url_of(), task("processing"))
+    bench.clock.advance(2_500)
+    await bench.poller.tick()
+    bench.clock.step(step_ms)
+    bench.poller.shift(step_ms)
+    await bench.store.shift_times(step_ms)
+    await bench.crew.drain(60)
+    watch = (await bench.see(watch_id)).watch
+    assert watch.state is WatchState.WATCHING
+    assert watch.due_at is not None
+    assert 0 < watch.due_at - bench.clock.now() <= 66_000
+    assert watch.expires_at - bench.clock.now() == HOUR_MS - 2_500
+
+
+async def test_a_fault_of_ours_is_trouble_and_no_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in handling one answer: the watch says so, goes on by its rules, and no other is hurt."""
+    watch_id = await bench.register()
+    bench.polls.add(bench.url_of(), task("processing"))
+
+    def crash(**_: object) -> Verdict:
+        raise KeyError("planted")
+
+    monkeypatch.setattr("notifier.engine.poller.judge_poll", lambda *_args, **more: crash(**more))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    watch = (await bench.see(watch_id)).watch
+    assert watch.polls == 1
+    assert watch.trouble is not None
+    assert "internal error (KeyError)" in watch.trouble.text
+
+
+async def test_poll_now_goes_before_the_whole_queue(bench: Bench) -> None:
+    """Fifty are overdue and one may go: it is the one that somebody asked for."""
+    watches = [await bench.register(f"task-{number}") for number in range(50)]
+    for number in range(50):
+        bench.polls.add(bench.url_of(f"task-{number}"), task("pending", f"task-{number}"))
+    slow = replace(PROVIDER, max_in_flight=1)
+    bench.poller.configure({"mulerouter": slow}, give_up_after_ms=HOUR_MS)
+    bench.clock.advance(60_000)
+    await bench.store.poll_now(watches[37], now=bench.clock.now())
+    await bench.poll()
+    assert [request.url for request in bench.polls.requests] == [bench.url_of("task-37")]
 
 
 async def test_throttling_holds_back_the_whole_provider(bench: Bench) -> None:

@@ -184,7 +184,7 @@ async def test_two_claims_at_once_share_nothing(store: Store) -> None:
     assert len({watch.id for half in halves for watch in half}) == 40
 
 
-async def test_past_deadline_only_claims_those_and_no_others(store: Store) -> None:
+async def test_by_deadline_only_those_between_are_claimed(store: Store) -> None:
     """A paused provider is asked nothing, but deadlines go on."""
     await add(
         store,
@@ -194,7 +194,7 @@ async def test_past_deadline_only_claims_those_and_no_others(store: Store) -> No
         new_watch("soon", expires_at=NOON + 7, first_poll_at=NOON - 2),
     )
     assert [watch.task_id for watch in await claim(store, NOON - 9)] == ["claimed"]
-    taken = await store.claim_watches(PROVIDER, now=NOON, limit=9, lease=lease(), past_deadline_only=True)
+    taken = await store.claim_watches(PROVIDER, now=NOON, limit=9, lease=lease(), deadline_from=0)
     assert [watch.task_id for watch in taken.watches] == ["past"]
     assert taken.next_due_at == NOON + 7
 

@@ -58,7 +58,10 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """How deliveries are signed, sent and given up. Empty ``secrets``: one is made at first start."""
+    """How deliveries are signed, sent and given up. Empty ``secrets``: one is made at first start.
+
+    ``ca_file`` holds certificates that are trusted beside the system's; empty = none.
+    """
 
     secrets: tuple[Secret, ...] = ()
     timeout_ms: int = 15 * SECOND
@@ -66,6 +69,7 @@ class Callbacks:
     max_in_flight: int = 32
     max_in_flight_per_origin: int = 4
     allow: tuple[str, ...] = ("loopback", "private", "public")
+    ca_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,13 @@ class Reference:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """A file with certificates to trust."""
+
+    path: str
+
+
 def hint(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean "…"?`` when a known name is near."""
     close = nearest(name, known)
@@ -205,6 +212,11 @@ def store_path(value: object) -> str:
     if "://" in path or path.startswith((":memory:", "file:")):
         raise Wrong("must be the path of a SQLite file; no other database is spoken to")
     return path
+
+
+def certificates(value: object) -> Certificates | str:
+    """The path of a file with certificates; empty text for none."""
+    return "" if value == "" else Certificates(text(value))
 
 
 def allowed_target(value: object) -> str:

@@ -110,6 +110,7 @@ ROOT = Table(
                 "max_in_flight": Key("max_in_flight", _COUNT),
                 "max_in_flight_per_origin": Key("max_in_flight_per_origin", _COUNT),
                 "allow": Key("allow", readers.list_of(readers.allowed_target, '["loopback", "private"]')),
+                "ca_file": Key("ca_file", readers.certificates),
             }
         ),
         "retention": Table(

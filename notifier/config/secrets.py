@@ -1,12 +1,13 @@
-"""Where secrets come from: the environment, a file, systemd's credentials."""
+"""What the configuration names and is to be had elsewhere: secrets, and a file of certificates."""
 
 import os
+import ssl
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notifier.config.readers import Reference, Wrong
+from notifier.config.readers import Certificates, Reference, Wrong
 from notifier.core.secret import Secret
 
 _MAX_BYTES = 8_192
@@ -24,6 +25,8 @@ class Vault:
         """Replace references by the secrets they name; what is none stays. Raises Wrong."""
         if isinstance(value, tuple):
             return tuple(self.resolve(one) for one in value)
+        if isinstance(value, Certificates):
+            return self._trusted(value)
         return self.find(value) if isinstance(value, Reference) else value
 
     def find(self, reference: Reference) -> Secret:
@@ -41,6 +44,19 @@ class Vault:
                 what = f"credential {reference.name}"
                 found = self._read(self._credential(reference.name), what)
         return _checked(found, what)
+
+    def _trusted(self, certificates: Certificates) -> str:
+        """Return the path of the file, having seen that certificates are in it."""
+        path = self.folder / certificates.path
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+        except ssl.SSLError:
+            raise Wrong(f"file {path} holds no certificate; put the CA's into it, as PEM") from None
+        except OSError as fault:
+            raise Wrong(
+                f"file {path} cannot be read: {fault.strerror}; it must be there and readable for us"
+            ) from None
+        return str(path)
 
     def _credential(self, name: str) -> Path:
         directory = self.environ.get("CREDENTIALS_DIRECTORY")

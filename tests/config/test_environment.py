@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
+import certifi
 import pytest
 
 from notifier.config.environment import variable_of
@@ -39,6 +40,7 @@ VALUES = {
     "growth": ("1", 1.0),
     "learn": ("false", False),
     "allow": ('["public"]', ("public",)),
+    "ca_file": (certifi.where(), certifi.where()),
     "level": ("debug", "debug"),
     "format": ("json", "json"),
     "headers": ('{ X-Version = "1" }', {"x-version": "1"}),

@@ -11,7 +11,7 @@ from notifier.store.interface import Store
 
 
 class Wake(Protocol):
-    """Makes the poller or the deliverer look at the store sooner than it would by itself."""
+    """Makes the poller, the deliverer or the replayer look at the store sooner than it would by itself."""
 
     def poll_at(self, instant: int) -> None:
         """A watch is due at ``instant``."""
@@ -19,6 +19,10 @@ class Wake(Protocol):
 
     def deliver_now(self) -> None:
         """A delivery is due."""
+        ...
+
+    def replay_now(self) -> None:
+        """There is a replay to begin."""
         ...
 
 

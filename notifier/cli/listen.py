@@ -3,27 +3,17 @@
 import asyncio
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from notifier.cli.keys import Keys, find_keys
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import painted, safe, say, short_time, tell, tell_json
 from notifier.cli.receiver import Manners, Received, Receiver, as_json, event_of
 from notifier.clock import wall_ms
 from notifier.core.instants import to_text
-from notifier.core.secret import Secret
-from notifier.core.signature import BadSecret, key_of
-from notifier.daemon.signing import keep_secret, secret_path
 from notifier.errors import NotifierError
-
-
-class NoSecret(NotifierError):
-    """There is nothing to verify callbacks with."""
-
-    code = "no_secret"
-    exit_status = 78
 
 
 class CannotListen(NotifierError):
@@ -31,14 +21,6 @@ class CannotListen(NotifierError):
 
     code = "cannot_listen"
     exit_status = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """What to verify with, and where it is from."""
-
-    secrets: tuple[Secret, ...]
-    origin: str
 
 
 @click.command(
@@ -78,7 +60,7 @@ def listen(
     """
     receiving = _receive(
         (host, port),
-        _keys(given, texts, secret_file),
+        find_keys(given, texts, secret_file),
         Manners(status, fail),
         count=count,
         tell_one=_tell_json_line if given.is_json else _tell_lines,
@@ -125,48 +107,6 @@ def _end_on_signals(ended: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
-
-
-def _keys(given: Given, texts: tuple[str, ...], file: Path | None) -> Keys:
-    if texts or file is not None:
-        named = [Secret(text) for text in texts] + ([] if file is None else [_in_file(file)])
-        return Keys(_checked(named), "the given secret")
-    config = given.load()
-    if config.callbacks.secrets:
-        return Keys(config.callbacks.secrets, "callbacks.secrets")
-    path = secret_path(config.store.url)
-    if not _is_file(path):
-        raise NoSecret(
-            f"there is no signing secret at {path}",
-            "the daemon makes it at its first start (`notifier run`); or give --secret or --secret-file",
-        )
-    return Keys((keep_secret(path)[0],), str(path))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError as fault:
-        raise NoSecret(
-            f"{path} cannot be read: {fault.strerror}", "give --secret or --secret-file"
-        ) from fault
-
-
-def _in_file(file: Path) -> Secret:
-    try:
-        return Secret(file.read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError) as fault:
-        said = fault.strerror if isinstance(fault, OSError) else "it is not text"
-        raise NoSecret(f"{file} cannot be read: {said}", "name a file that holds whsec_…") from fault
-
-
-def _checked(secrets: list[Secret]) -> tuple[Secret, ...]:
-    for secret in secrets:
-        try:
-            key_of(secret)
-        except BadSecret as wrong:
-            raise click.UsageError(str(wrong)) from None
-    return tuple(secrets)
 
 
 def _tell_json_line(received: Received) -> None:

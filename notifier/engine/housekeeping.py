@@ -8,8 +8,10 @@ from notifier.ports import Clock
 from notifier.store.interface import Store
 
 EVERY_MS = 60_000
+AGAIN_MS = 5_000  # after a failure: while it lasts, the daemon is not ready
 MAINTAIN_EVERY = 5
 PRUNE_BATCH = 500
+SOON_MS = 100
 
 log = structlog.get_logger()
 
@@ -29,16 +31,27 @@ class Housekeeping:
         now = self._clock.now()
         try:
             await self._store.heartbeat(now=now)
-            if await self._prune(now) == PRUNE_BATCH:
-                return now + 100
+            is_more = PRUNE_BATCH in (await self._give_up(now), await self._prune(now))
+            self.trouble = None
+            if is_more:
+                return now + SOON_MS
             self._ticks += 1
             if self._ticks % MAINTAIN_EVERY == 0:
                 await self._store.maintain()
-            self.trouble = None
         except StoreUnavailable as fault:
             self.trouble = fault.cause
             log.error("store.unavailable", cause=fault.cause, fix=fault.fix)
+            return now + AGAIN_MS
         return now + EVERY_MS
+
+    async def _give_up(self, now: int) -> int:
+        """What waits behind a closed gate is tried only singly; its time runs out all the same."""
+        dead = await self._store.give_up_overdue(now=now, limit=PRUNE_BATCH)
+        if dead:
+            log.error(
+                "deliveries.dead", count=dead, reason="their endpoint was closed until their time ran out"
+            )
+        return dead
 
     async def _prune(self, now: int) -> int:
         pruned = await self._store.prune(

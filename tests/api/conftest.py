@@ -47,12 +47,16 @@ class Wake:
     def __init__(self) -> None:
         self.polls: list[int] = []
         self.deliveries = 0
+        self.replays = 0
 
     def poll_at(self, instant: int) -> None:
         self.polls.append(instant)
 
     def deliver_now(self) -> None:
         self.deliveries += 1
+
+    def replay_now(self) -> None:
+        self.replays += 1
 
 
 def registration(task_id: str = "task-1", **more: Any) -> dict[str, Any]:

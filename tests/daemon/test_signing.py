@@ -1,48 +1,102 @@
-"""The signing secret that is made when the configuration names none."""
+"""The signing secrets that are kept when the configuration names none."""
 
 import stat
 from pathlib import Path
 
 import pytest
 
+from notifier.core.secret import Secret
 from notifier.core.signature import key_of
-from notifier.daemon.signing import SecretUnusable, keep_secret, secret_path
+from notifier.daemon.signing import (
+    MAX_SECRETS,
+    SecretUnusable,
+    keep_secrets,
+    new_secret,
+    read_secrets,
+    secret_path,
+    write_secrets,
+)
 
 
-def test_it_is_made_once_and_kept(tmp_path: Path) -> None:
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "notifier.secret"
+
+
+def test_one_is_made_once_and_kept(path: Path) -> None:
     """The second start reads what the first made: receivers keep the secret that they were told."""
-    path = tmp_path / "notifier.secret"
-    made, is_new = keep_secret(path)
-    assert is_new
-    assert keep_secret(path) == (made, False)
-    assert len(key_of(made)) >= 24
-    assert list(tmp_path.iterdir()) == [path]
+    made, is_new = keep_secrets(path)
+    assert (len(made), is_new) == (1, True)
+    assert keep_secrets(path) == (made, False)
+    assert len(key_of(made[0])) >= 24
+    assert list(path.parent.iterdir()) == [path]
 
 
-def test_nobody_else_may_read_it(tmp_path: Path) -> None:
-    """Mode 0600."""
-    path = tmp_path / "notifier.secret"
-    keep_secret(path)
+def test_nobody_else_may_read_it(path: Path) -> None:
+    """Mode 0600, when it is made and when it is replaced."""
+    keep_secrets(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    write_secrets(path, [new_secret()])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_it_stands_beside_the_database() -> None:
+def test_several_are_one_a_line_newest_first(path: Path) -> None:
+    secrets = tuple(new_secret() for _ in range(MAX_SECRETS))
+    write_secrets(path, secrets)
+    assert path.read_text().splitlines() == [secret.reveal() for secret in secrets]
+    assert read_secrets(path) == secrets
+    path.write_text("\n" + path.read_text().replace("\n", " \r\n\n"))
+    assert read_secrets(path) == secrets, "as an editor may leave them"
+
+
+def test_they_stand_beside_the_database() -> None:
     """Its name is the database's with another ending."""
     assert secret_path("/var/lib/notifier/notifier.db") == Path("/var/lib/notifier/notifier.secret")
 
 
-def test_a_damaged_one_is_not_replaced_behind_the_receivers_backs(tmp_path: Path) -> None:
-    """The start ends with cause and fix, and the file stays as it is."""
-    path = tmp_path / "notifier.secret"
-    path.write_text("whsec_short")
+GOOD = "whsec_" + "A" * 44
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"whsec_short", "line 1: "),
+        (f"{GOOD}\nplain\n".encode(), "line 2: "),
+        (b"", "not 0"),
+        (f"{GOOD}\n".encode() * 6, "not 6"),
+        (b"\xff\xfe", "it is not text"),
+    ],
+)
+def test_a_damaged_file_is_not_replaced_behind_the_receivers_backs(
+    path: Path, content: bytes, why: str
+) -> None:
+    """The start ends with cause and fix, quotes nothing of it, and the file stays as it is."""
+    path.write_bytes(content)
     with pytest.raises(SecretUnusable, match="holds no signing secret") as caught:
-        keep_secret(path)
+        keep_secrets(path)
     assert caught.value.exit_status == 78
-    assert path.read_text() == "whsec_short"
+    assert why in caught.value.cause
+    assert "short" not in str(caught.value)
+    assert path.read_bytes() == content
+
+
+def test_a_write_that_fails_leaves_what_was_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole or not at all, and no draft stays behind."""
+    kept, _ = keep_secrets(path)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(SecretUnusable, match="No space left"):
+        write_secrets(path, [Secret(GOOD), *kept])
+    assert read_secrets(path) == kept
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """The operator reads where, and what to do instead."""
     with pytest.raises(SecretUnusable, match="cannot keep the signing secret in") as caught:
-        keep_secret(tmp_path / "missing" / "notifier.secret")
+        keep_secrets(tmp_path / "missing" / "notifier.secret")
     assert "callbacks.secrets" in caught.value.fix

@@ -1,0 +1,63 @@
+"""Replays at their pace: some deliveries a tick are made pending again, and the deliverer sends them."""
+
+from collections.abc import Callable
+
+import structlog
+
+from notifier.config.model import Callbacks
+from notifier.errors import StoreUnavailable
+from notifier.ports import Clock
+from notifier.store.interface import Store
+
+RATE_PER_S = 10
+IDLE_MS = 60_000
+AFTER_TROUBLE_MS = 5_000
+
+log = structlog.get_logger()
+
+
+class Replayer:
+    """At most ``rate_per_s`` deliveries a second. ``deliver`` is called when there is something to send."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        settings: Callbacks,
+        deliver: Callable[[], None],
+        rate_per_s: int = RATE_PER_S,
+    ) -> None:
+        self.settings = settings
+        self._store = store
+        self._clock = clock
+        self._deliver = deliver
+        self._rate_per_s = rate_per_s
+        self._next_at = 0
+        self._is_under_way = False
+
+    async def tick(self) -> int:
+        """Do a second's worth; returns the instant of the next tick. A ring before its time does nothing."""
+        now = self._clock.now()
+        if now < self._next_at <= now + 1_000:
+            return self._next_at
+        try:
+            count = await self._store.replay_some(
+                now=now, give_up_at=now + self.settings.give_up_after_ms, limit=self._rate_per_s
+            )
+        except StoreUnavailable as fault:
+            log.warning("replay.delayed", cause=fault.cause)
+            return now + AFTER_TROUBLE_MS
+        self._tell(count)
+        if count is None:
+            return now + IDLE_MS
+        if count:
+            self._deliver()
+        self._next_at = now + count * 1_000 // self._rate_per_s
+        return self._next_at
+
+    def _tell(self, count: int | None) -> None:
+        """One line when replaying begins and one when all is done, however many replays that were."""
+        if (count is not None) != self._is_under_way:
+            self._is_under_way = count is not None
+            log.info("replay.began" if self._is_under_way else "replay.ended")

@@ -61,7 +61,32 @@ WATCH: Mapping[str, Any] = MappingProxyType(
         "deliveries": [],
     }
 )
-ATTEMPT = {"number": 1, "at": NOON, "duration_ms": 12, "status": 204, "error": None, "answer": None}
+ATTEMPT = {
+    "number": 1,
+    "at": NOON,
+    "duration_ms": 12,
+    "status": 204,
+    "error": None,
+    "answer": None,
+    "fault": None,
+    "peer": "127.0.0.1:9001",
+    "connect_ms": 1,
+    "first_byte_ms": 12,
+}
+ENDPOINT: Mapping[str, Any] = MappingProxyType(
+    {
+        "id": "ep_01KAQ7W3G0ABCDEFGHJKMNPQRW",
+        "url": "http://127.0.0.1:9001/hook",
+        "state": "closed",
+        "gate": "closed: HTTP 503",
+        "since": NOON,
+        "next_probe_at": "2026-11-23T12:00:05.000Z",
+        "pending": 7,
+        "delivered": 1200,
+        "dead": 0,
+        "oldest_pending_at": "2026-11-23T11:59:58.000Z",
+    }
+)
 REFUSED = {
     "type": "urn:notifier:problem:validation_failed",
     "title": "Refused",

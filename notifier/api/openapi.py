@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from notifier.api import shapes
-from notifier.api.examples import ATTEMPT, DELIVERY, NOON, REFUSED, REGISTRATION, WATCH
+from notifier.api.examples import ATTEMPT, DELIVERY, ENDPOINT, NOON, REFUSED, REGISTRATION, WATCH
 from notifier.api.problems import KINDS, MEDIA_TYPE
 from notifier.core.model import DeliveryState, WatchState
 
@@ -47,7 +47,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("POST", "/v1/watches"): Operation(
             "Have a task watched. A known task is the same watch again, and gains the callback if it is new.",
             {201: (shapes.WatchBody, WATCH), 200: (shapes.WatchBody, WATCH)},
-            (*_BODY, *_WRITE, "too_many_watches"),
+            (*_BODY, *_WRITE, "too_many_callbacks", "too_many_watches"),
             request=(shapes.Registration, REGISTRATION),
         ),
         ("POST", "/v1/watches/batch"): Operation(
@@ -104,6 +104,49 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             },
             ("not_found", "conflict", *_WRITE),
         ),
+        ("POST", "/v1/deliveries/replay"): Operation(
+            "Send again what matches: the same webhook-ids and bytes, at 10 a second.",
+            {202: (shapes.Matched, {"matched": 42})},
+            (*_BODY, *_WRITE),
+            request=(shapes.Replay, {"since": NOON, "state": "dead", "dry_run": True}),
+        ),
+        ("GET", "/v1/endpoints"): Operation(
+            "List endpoints (callback URLs without their query) and how each stands, newest first.",
+            {200: (shapes.EndpointPage, {"endpoints": [ENDPOINT], "next_cursor": None})},
+            ("validation_failed",),
+        ),
+        ("POST", "/v1/endpoints/{id}/pause"): Operation(
+            "Send an endpoint nothing until it is resumed. What waits is kept.",
+            {
+                200: (
+                    shapes.EndpointBody,
+                    {
+                        **ENDPOINT,
+                        "state": "paused",
+                        "gate": "paused by a user",
+                        "since": None,
+                        "next_probe_at": None,
+                    },
+                )
+            },
+            ("not_found", *_WRITE),
+        ),
+        ("POST", "/v1/endpoints/{id}/resume"): Operation(
+            "Send an endpoint all that waits, whatever held it; it starts slowly.",
+            {
+                200: (
+                    shapes.EndpointBody,
+                    {
+                        **ENDPOINT,
+                        "state": "open",
+                        "gate": "open, starting slowly",
+                        "since": None,
+                        "next_probe_at": None,
+                    },
+                )
+            },
+            ("not_found", *_WRITE),
+        ),
         ("GET", "/v1/status"): Operation(
             "Counts, the oldest waiting delivery, each provider's condition in words.",
             {
@@ -115,6 +158,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                         "watches": {**dict.fromkeys((state.value for state in WatchState), 0), "watching": 1},
                         "deliveries": dict.fromkeys((state.value for state in DeliveryState), 0),
                         "oldest_pending_at": None,
+                        "expiring_results": 0,
                         "providers": {"mulerouter": "ok"},
                     },
                 )

@@ -79,6 +79,14 @@ def delivery_query(given: Mapping[str, str]) -> DeliveryQuery:
     return query
 
 
+def page_query(given: Mapping[str, str], prefix: str) -> tuple[str | None, int]:
+    """Read cursor and limit of a page without filters; raises Problem."""
+    faults = Faults()
+    page = _before(given, prefix, faults), _limit(given, faults)
+    faults.check()
+    return page
+
+
 def wait_of(given: Mapping[str, str]) -> int:
     """How many milliseconds to hold the answer; raises Problem."""
     faults = Faults()

@@ -8,12 +8,15 @@ from notifier.api.shapes import (
     AttemptBody,
     CallbackBody,
     DeliveryBody,
+    EndpointBody,
+    EndpointState,
     ErrorBody,
     WatchBody,
 )
+from notifier.core.endpoint import Endpoint, in_words
 from notifier.core.instants import to_text
 from notifier.core.model import Attempt, Callback, Delivery, Event, TaskError, Trouble, Watch, WatchState
-from notifier.store.interface import DeliveryDetail, WatchDetail
+from notifier.store.interface import DeliveryDetail, EndpointDetail, WatchDetail
 
 MASK = "***"
 NULL = Raw(b"null")
@@ -94,6 +97,30 @@ def delivery_detail_body(detail: DeliveryDetail) -> DeliveryBody:
     return msgspec.structs.replace(delivery_body(detail.delivery), attempts=attempts)
 
 
+def endpoint_body(detail: EndpointDetail) -> EndpointBody:
+    """An endpoint."""
+    standing, state = detail.standing, _state(detail.standing)
+    is_closed = state is EndpointState.CLOSED
+    return EndpointBody(
+        id=detail.id,
+        url=detail.url,
+        state=state,
+        gate=in_words(standing),
+        since=_instant(standing.gate.since) if is_closed else None,
+        next_probe_at=to_text(standing.gate.probe_at) if is_closed else None,
+        pending=detail.pending,
+        delivered=detail.delivered,
+        dead=detail.dead,
+        oldest_pending_at=_instant(detail.oldest_pending_at),
+    )
+
+
+def _state(standing: Endpoint) -> EndpointState:
+    if standing.hold is not None:
+        return EndpointState(standing.hold)
+    return EndpointState.OPEN if standing.gate.since is None else EndpointState.CLOSED
+
+
 def _payload(watch: Watch, event: Event | None) -> Raw:
     """The provider's last answer, as it stands in the event of this round."""
     if event is None or event.round != watch.round or watch.state is WatchState.WATCHING:
@@ -114,6 +141,10 @@ def _attempt(attempt: Attempt) -> AttemptBody:
         status=attempt.status,
         error=attempt.error,
         answer=attempt.answer,
+        fault=attempt.fault,
+        peer=attempt.peer,
+        connect_ms=attempt.connect_ms,
+        first_byte_ms=attempt.first_byte_ms,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from notifier.api import deliveries, system, watches
+from notifier.api import deliveries, endpoints, replays, system, watches
 from notifier.api.bodies import BATCH_BYTES, BODY_BYTES
 from notifier.api.call import Call, Handler
 from notifier.api.openapi import document
@@ -40,8 +40,12 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/v1/watches/{id}/poll", watches.poll),
     Route("POST", "/v1/watches/{id}/resume", watches.resume, takes_body=True),
     Route("GET", "/v1/deliveries", deliveries.page, ("state", "watch_id", "url", *PAGE)),
+    Route("POST", "/v1/deliveries/replay", replays.replay, takes_body=True),  # before {id}, which is any word
     Route("GET", "/v1/deliveries/{id}", deliveries.show),
     Route("POST", "/v1/deliveries/{id}/redeliver", deliveries.redeliver),
+    Route("GET", "/v1/endpoints", endpoints.page, PAGE),
+    Route("POST", "/v1/endpoints/{id}/pause", endpoints.pause),
+    Route("POST", "/v1/endpoints/{id}/resume", endpoints.resume),
     Route("GET", "/v1/status", system.status),
     Route("POST", "/v1/reload", system.reload),
     Route("GET", "/healthz", system.healthz),

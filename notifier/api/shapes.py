@@ -1,6 +1,7 @@
 """The JSON that goes out, field by field in the contract's order. ``openapi.py`` describes it from here."""
 
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
@@ -9,6 +10,15 @@ from notifier.core.model import DeliveryState, EventType, WatchState
 Instant = Annotated[
     str, Meta(description="RFC 3339, UTC, milliseconds", extra_json_schema={"format": "date-time"})
 ]
+
+
+class EndpointState(StrEnum):
+    """Whether an endpoint is sent to: freely, by single probes, or not until a user resumes it."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    PAUSED = "paused"
+    GONE = "gone"
 
 
 class FaultBody(Struct, frozen=True):
@@ -47,7 +57,10 @@ class ErrorBody(Struct, frozen=True):
 
 
 class AttemptBody(Struct, frozen=True):
-    """One try of a delivery."""
+    """One try of a delivery. ``fault`` is the class of its error, ``peer`` the address that was spoken to.
+
+    ``connect_ms`` and ``first_byte_ms`` count from its start; a reused connection has no ``connect_ms``.
+    """
 
     number: int
     at: Instant
@@ -55,6 +68,10 @@ class AttemptBody(Struct, frozen=True):
     status: int | None
     error: str | None
     answer: str | None
+    fault: str | None
+    peer: str | None
+    connect_ms: int | None
+    first_byte_ms: int | None
 
 
 class DeliveryBody(Struct, frozen=True):
@@ -114,6 +131,37 @@ class DeliveryPage(Struct, frozen=True):
     next_cursor: str | None
 
 
+class EndpointBody(Struct, frozen=True):
+    """A callback URL without its query. ``gate`` says in words how it stands, ``state`` in one word.
+
+    ``since`` is when its gate closed, ``next_probe_at`` when it is tried next; both only while it is closed.
+    """
+
+    id: str
+    url: str
+    state: EndpointState
+    gate: str
+    since: Instant | None
+    next_probe_at: Instant | None
+    pending: int
+    delivered: int
+    dead: int
+    oldest_pending_at: Instant | None
+
+
+class EndpointPage(Struct, frozen=True):
+    """Some endpoints, newest first."""
+
+    endpoints: list[EndpointBody]
+    next_cursor: str | None
+
+
+class Matched(Struct, frozen=True):
+    """How many deliveries a replay sends again."""
+
+    matched: int
+
+
 class BatchResult(Struct, frozen=True):
     """What became of one entry: a watch (200, 201) or a problem."""
 
@@ -129,13 +177,17 @@ class BatchAnswer(Struct, frozen=True):
 
 
 class StatusBody(Struct, frozen=True):
-    """How things stand. ``trouble`` says why the daemon is not ready; ``providers`` each one's condition."""
+    """How things stand. ``trouble`` says why the daemon is not ready; ``providers`` each one's condition.
+
+    ``expiring_results`` counts undelivered results in the last quarter of their life, or past it.
+    """
 
     version: str
     trouble: str | None
     watches: dict[str, int]
     deliveries: dict[str, int]
     oldest_pending_at: Instant | None
+    expiring_results: int
     providers: dict[str, str]
 
 
@@ -176,3 +228,16 @@ class Resume(Struct, frozen=True, forbid_unknown_fields=True):
     """How long to go on; the provider's ``expire_after``, if left out."""
 
     expire_after: str | float | UnsetType = UNSET
+
+
+class Replay(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to send again: made in [since, until), in this state, to this very URL; at least one of them.
+
+    With ``dry_run`` it is only counted.
+    """
+
+    since: Instant | UnsetType = UNSET
+    until: Instant | UnsetType = UNSET
+    state: Literal["delivered", "dead"] | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    dry_run: bool | UnsetType = UNSET

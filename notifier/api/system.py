@@ -25,6 +25,7 @@ async def status(call: Call) -> Response:
             watches={state.value: counts.watches.get(state, 0) for state in WatchState},
             deliveries={state.value: counts.deliveries.get(state, 0) for state in DeliveryState},
             oldest_pending_at=None if oldest is None else to_text(oldest),
+            expiring_results=counts.expiring,
             providers={name: services.condition_of(name) or FINE for name in settings.providers},
         )
     )

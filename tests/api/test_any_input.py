@@ -158,6 +158,8 @@ def test_arbitrary_json_gets_a_proper_answer(tmp_path: Path, bodies: list[Any]) 
                 ("/v1/watches/batch", value),
                 (f"/v1/watches/{watch_id}/resume", value),
                 (f"/v1/watches/{watch_id}/poll", value),
+                ("/v1/deliveries/replay", value),
+                ("/v1/deliveries/replay", {"since": value, "url": value, "state": value}),
             ):
                 await ask(bench, "POST", path, body=json.dumps(body).encode())
 
@@ -212,7 +214,14 @@ def test_arbitrary_queries_get_a_proper_answer(tmp_path: Path, query: bytes) -> 
     async def test(bench: Bench) -> None:
         watch_id = (await bench.register())["id"]
         await bench.end(watch_id)
-        for path in ("/v1/watches", "/v1/deliveries", f"/v1/watches/{watch_id}", "/v1/status", "/healthz"):
+        for path in (
+            "/v1/watches",
+            "/v1/deliveries",
+            "/v1/endpoints",
+            f"/v1/watches/{watch_id}",
+            "/v1/status",
+            "/healthz",
+        ):
             await ask(bench, "GET", path, query=query)
 
     run(tmp_path, test)

@@ -25,7 +25,9 @@ async def die(bench: Bench, delivery_id: str) -> None:
         now=bench.clock.now(), limit=500, lease=lease, busy={}, per_origin=500
     )
     dispatch = next(each for each in claimed.dispatches if each.delivery_id == delivery_id)
-    attempt = Attempt(1, bench.clock.now(), 12, 500, "HTTP 500", "<h1>no</h1>")
+    attempt = Attempt(
+        1, bench.clock.now(), 12, 500, "HTTP 500", "<h1>no</h1>", "http_5xx", "127.0.0.1:9001", 3, 11
+    )
     assert await bench.store.record_attempt(
         dispatch, lease, attempt, GiveUp("no 2xx in 72h"), REFUSED, now=bench.clock.now()
     )
@@ -46,6 +48,10 @@ async def test_one_delivery_shows_its_attempts(bench: Bench) -> None:
             "status": 500,
             "error": "HTTP 500",
             "answer": "<h1>no</h1>",
+            "fault": "http_5xx",
+            "peer": "127.0.0.1:9001",
+            "connect_ms": 3,
+            "first_byte_ms": 11,
         }
     ]
     assert body["next_attempt_at"] is None
@@ -121,9 +127,18 @@ async def test_status_counts_everything(bench: Bench) -> None:
         },
         "deliveries": {"pending": 1, "delivered": 0, "dead": 1},
         "oldest_pending_at": "2026-11-23T12:00:00.000Z",
+        "expiring_results": 0,
         "providers": {"mulerouter": "ok"},
     }
     assert bench.clock.now() == NOON
+
+
+async def test_status_warns_of_results_that_die_undelivered(bench: Bench) -> None:
+    """From the last quarter of their life on; the bench's results live for an hour."""
+    await delivered(bench, 2)
+    for minutes, expected in ((44, 0), (1, 2), (30, 2)):
+        bench.clock.advance(minutes * 60_000)
+        assert (await bench.http.get("/v1/status")).json()["expiring_results"] == expected
 
 
 async def test_alive_and_ready_are_two_things(bench: Bench) -> None:

@@ -203,7 +203,7 @@ async def test_an_unexpected_fault_is_logged_and_not_shown(bench: Bench) -> None
         ("/v2/something/else/altogether", "/openapi.json"),
         ("/" + "x" * 5_000, "/openapi.json"),
         ("/v1/events", ""),
-        ("/v1/endpoints", ""),
+        ("/v1/endpoint", "/v1/endpoints"),
         ("/metrics", ""),
         ("/", ""),
     ],

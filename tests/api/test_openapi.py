@@ -13,8 +13,10 @@ from notifier.api.openapi import OPERATIONS, PARAMETERS
 from notifier.api.parse import FIELDS, MAX_BATCH, read_batch, read_registration, read_resume
 from notifier.api.query import DEFAULT_LIMIT, MAX_LIMIT
 from notifier.api.receivers import FIELDS as CALLBACK_FIELDS
-from notifier.api.receivers import MAX_CALLBACKS
+from notifier.api.replays import FIELDS as REPLAY_FIELDS
+from notifier.api.replays import read_replay
 from notifier.api.routes import ROUTES
+from notifier.core.model import MAX_CALLBACKS
 from tests.api.conftest import SETTINGS, Bench
 from tests.fakes import NOON
 
@@ -69,6 +71,7 @@ async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:
             read_registration(each, SETTINGS, NOON) for each in read_batch(body)
         ],
         "/v1/watches/{id}/resume": read_resume,
+        "/v1/deliveries/replay": read_replay,
     }
     for path, reader in read.items():
         assert reader(json.dumps(_request_example(paths[path])).encode())
@@ -77,6 +80,7 @@ async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:
 
 def test_the_shapes_of_requests_are_those_that_are_read() -> None:
     assert [field.name for field in msgspec.structs.fields(shapes.Registration)] == list(FIELDS)
+    assert [field.name for field in msgspec.structs.fields(shapes.Replay)] == list(REPLAY_FIELDS)
     assert [field.name for field in msgspec.structs.fields(shapes.CallbackRequest)] == list(CALLBACK_FIELDS)
 
 
@@ -96,6 +100,7 @@ async def test_real_answers_have_the_described_shapes(bench: Bench) -> None:
         (f"/v1/watches/{watch_id}", shapes.WatchBody),
         ("/v1/watches", shapes.WatchPage),
         ("/v1/deliveries", shapes.DeliveryPage),
+        ("/v1/endpoints", shapes.EndpointPage),
         ("/v1/status", shapes.StatusBody),
         ("/v1/watches/x", shapes.ProblemBody),
     ):

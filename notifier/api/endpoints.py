@@ -1,0 +1,50 @@
+"""The calls on endpoints: how each stands, pause, resume."""
+
+from starlette.responses import Response
+
+from notifier.api.call import Call
+from notifier.api.problems import Problem
+from notifier.api.query import cursor_after, page_query
+from notifier.api.render import answer, endpoint_body
+from notifier.api.shapes import EndpointPage
+from notifier.core.ids import ENDPOINT, is_id
+from notifier.store.interface import EndpointDetail, Refusal
+
+
+async def page(call: Call) -> Response:
+    """Some endpoints, newest first."""
+    before, limit = page_query(call.query, ENDPOINT)
+    found = await call.services.store.endpoints(before=before, limit=limit + 1)
+    shown = found[:limit]
+    cursor = cursor_after(shown[-1].id, call.query) if len(found) > len(shown) else None
+    return answer(EndpointPage(endpoints=[endpoint_body(each) for each in shown], next_cursor=cursor))
+
+
+async def pause(call: Call) -> Response:
+    """Send it nothing until it is resumed."""
+    return _shown(await call.services.store.pause_endpoint(_id(call)))
+
+
+async def resume(call: Call) -> Response:
+    """Send it what waits, whatever held it."""
+    services = call.services
+    changed = await services.store.resume_endpoint(_id(call), now=services.clock.now())
+    services.wake.deliver_now()
+    return _shown(changed)
+
+
+def _shown(changed: EndpointDetail | Refusal) -> Response:
+    if isinstance(changed, Refusal):
+        raise _unknown()
+    return answer(endpoint_body(changed))
+
+
+def _id(call: Call) -> str:
+    endpoint_id = call.path["id"]
+    if not is_id(endpoint_id, ENDPOINT):
+        raise _unknown()
+    return endpoint_id
+
+
+def _unknown() -> Problem:
+    return Problem("not_found", "there is no endpoint of this id; GET /v1/endpoints lists what there is")

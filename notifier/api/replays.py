@@ -1,0 +1,92 @@
+"""The call that sends again what matches."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from notifier.api.call import Call
+from notifier.api.fields import Faults, object_at, read_json, text_at, unknown
+from notifier.api.render import answer
+from notifier.api.shapes import Matched
+from notifier.core.instants import from_text
+from notifier.core.model import DeliveryState
+from notifier.core.urls import check_callback_url
+from notifier.store.interface import ReplayQuery
+
+FIELDS = ("since", "until", "state", "url", "dry_run")
+_FILTERS = FIELDS[:-1]
+_ENDED = (DeliveryState.DELIVERED, DeliveryState.DEAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to replay; ``is_dry``: only say how many that would be."""
+
+    query: ReplayQuery
+    is_dry: bool
+
+
+async def replay(call: Call) -> Response:
+    """Send again what matches, at a gentle rate, or say how many that is."""
+    services = call.services
+    order = read_replay(call.body)
+    now = services.clock.now()
+    matched = await services.store.start_replay(order.query, now=now, dry_run=order.is_dry)
+    if matched and not order.is_dry:
+        services.wake.replay_now()
+    return answer(Matched(matched=matched), 202)
+
+
+def read_replay(body: bytes) -> Order:
+    """Read the body of ``POST /v1/deliveries/replay``; raises Problem."""
+    faults = Faults()
+    members = object_at(read_json(body), "", FIELDS, faults) or {}
+    query = ReplayQuery(
+        since=_instant(members, "since", faults),
+        until=_instant(members, "until", faults),
+        state=_state(members, faults),
+        url=text_at(members, "url", faults, check_callback_url) if "url" in members else None,
+    )
+    is_dry = members.get("dry_run", False)
+    if not isinstance(is_dry, bool):
+        faults.add("/dry_run", "must be true or false")
+    _check_together(members, query, faults)
+    faults.check()
+    return Order(query, is_dry)
+
+
+def _check_together(members: Mapping[str, Any], query: ReplayQuery, faults: Faults) -> None:
+    if query.since is not None and query.until is not None and query.since >= query.until:
+        faults.add("/until", "must be later than since")
+    if not faults.found and not any(name in members for name in _FILTERS):
+        everything = 'for all there is, {"since": "1970-01-01T00:00:00Z"}'
+        faults.add(
+            "",
+            f"says of nothing what to send again; give {', '.join(_FILTERS)} or some of them; {everything}",
+        )
+
+
+def _instant(members: Mapping[str, Any], name: str, faults: Faults) -> int | None:
+    if name not in members:
+        return None
+    at = from_text(members[name])
+    if at is None:
+        faults.add(f"/{name}", 'must be an instant such as "2026-11-23T12:00:00Z"')
+    return at
+
+
+def _state(members: Mapping[str, Any], faults: Faults) -> DeliveryState | None:
+    if "state" not in members:
+        return None
+    word = members["state"]
+    if word == DeliveryState.PENDING:
+        faults.add("/state", "what is pending is sent anyway; resume its endpoint to have it sent now")
+    elif not isinstance(word, str):
+        faults.add("/state", "must be a string")
+    elif word not in _ENDED:
+        faults.add("/state", unknown(word, "state", _ENDED))
+    else:
+        return DeliveryState(word)
+    return None

@@ -94,10 +94,10 @@ class Deliverer:
         shifted_ms = self._shifted_ms
         try:
             tried = await self._try(dispatch)
-            stepped_ms = self._shifted_ms - shifted_ms
-            await self._record(replace(dispatch, give_up_at=dispatch.give_up_at + stepped_ms), lease, tried)
         finally:
-            self._release(dispatch)
+            self._release(dispatch)  # the connection is free; the next need not wait for our commit
+        stepped_ms = self._shifted_ms - shifted_ms
+        await self._record(replace(dispatch, give_up_at=dispatch.give_up_at + stepped_ms), lease, tried)
 
     async def _try(self, dispatch: Dispatch) -> Tried:
         """Send and judge. A fault of ours counts as one of the message: its schedule goes on."""

@@ -13,10 +13,13 @@ import click
 
 from notifier import __version__
 from notifier.cli.daemon import check, demo, run, status, version
-from notifier.cli.deliveries import deliveries, redeliver
+from notifier.cli.deliveries import deliveries, redeliver, replay
+from notifier.cli.endpoints import endpoints
 from notifier.cli.listen import listen
 from notifier.cli.options import example, shared
 from notifier.cli.output import say_fault
+from notifier.cli.ping import test_callback
+from notifier.cli.secret import secret
 from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
 from notifier.errors import NotifierError
 
@@ -50,7 +53,7 @@ def commands() -> None:
 
 for _command in (
     demo, run, check, watch, ls, show, wait, stop, resume, poll,
-    deliveries, redeliver, listen, status, version,
+    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, version,
 ):  # fmt: skip
     commands.add_command(_command)
 

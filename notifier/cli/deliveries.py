@@ -1,14 +1,15 @@
-"""The commands about deliveries: deliveries, redeliver."""
+"""The commands about deliveries: deliveries, redeliver, replay."""
 
 import click
 
-from notifier.cli.options import DELIVERY_ID, WATCH_ID, Given, example, pass_given, shared
+from notifier.cli.options import DELIVERY_ID, INSTANT, WATCH_ID, Given, example, pass_given, shared
 from notifier.cli.output import facts, painted, safe, say, table, tell, tell_json
 from notifier.cli.pages import read_list
 from notifier.cli.views import (
     DELIVERY_COLUMNS,
     TRY_COLUMNS,
     Delivery,
+    Matched,
     Try,
     delivery_row,
     object_facts,
@@ -17,6 +18,7 @@ from notifier.cli.views import (
 from notifier.core.model import DeliveryState
 
 STATES = [each.value for each in DeliveryState]
+ENDED = [state for state in STATES if state != DeliveryState.PENDING]
 
 
 @click.command(
@@ -95,4 +97,52 @@ def redeliver(given: Given, delivery_id: str) -> int:
     known = answer.read(Delivery)
     tell(f"{safe(known.id)}  {painted(safe(known.state))}")
     say(f"`notifier deliveries {safe(known.id)}` shows how it goes")
+    return 0
+
+
+@click.command(
+    "replay",
+    short_help="Send again all deliveries that match.",
+    epilog=example(
+        "notifier replay --state dead --since 6h --dry-run",
+        "notifier replay --since 2026-11-23T06:00:00Z --callback https://example.com/hook",
+    ),
+)
+@click.option(
+    "--since", type=INSTANT, metavar="T", help="Made then or later: an instant, or so long ago (6h)."
+)
+@click.option("--until", type=INSTANT, metavar="T", help="Made before then.")
+@click.option("--state", type=click.Choice(ENDED), help="Only those in this state.")
+@click.option("--callback", metavar="URL", help="Only those for this callback URL.")
+@click.option("--dry-run", is_flag=True, help="Only say how many match.")
+@shared()
+@pass_given
+def replay(
+    given: Given,
+    *,
+    since: str | None,
+    until: str | None,
+    state: str | None,
+    callback: str | None,
+    dry_run: bool,
+) -> int:
+    """Send again all deliveries that match: the same ids and bytes, newly signed, at 10 a second.
+
+    At least one of --since, --until, --state and --callback is needed. What is pending is sent anyway and
+    does not count. A replay goes on after a restart of the daemon.
+    """
+    filters = {"since": since, "until": until, "state": state, "url": callback}
+    wanted = {name: value for name, value in filters.items() if value is not None}
+    if not wanted:
+        raise click.UsageError("Say what: --since, --until, --state or --callback; for all, --since 3650d.")
+    answer = given.api().request("POST", "/v1/deliveries/replay", body={**wanted, "dry_run": dry_run})
+    if given.is_json:
+        tell_json(answer.raw)
+        return 0
+    matched = answer.read(Matched).matched
+    tell(f"{matched} {'delivery' if matched == 1 else 'deliveries'}")
+    if dry_run:
+        say("nothing was sent; without --dry-run they are sent again")
+    elif matched:
+        say("they are sent again, 10 a second; `notifier deliveries --state pending` shows how it goes")
     return 0

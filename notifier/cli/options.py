@@ -10,8 +10,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from notifier.cli.client import Address, Api, address_of, parse_address
+from notifier.clock import wall_ms
 from notifier.config.model import Config
-from notifier.core.instants import BadDuration, parse_duration
+from notifier.core.instants import BadDuration, from_text, parse_duration, to_text
 from notifier.errors import NotifierError
 
 P = ParamSpec("P")
@@ -153,9 +154,28 @@ class Duration(click.ParamType[str | float]):
         return given
 
 
+class Instant(click.ParamType[str]):
+    """An instant in RFC 3339, or a duration: so long ago. Handed on as the API takes it."""
+
+    name = "instant"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Make an instant of it."""
+        at = from_text(value)
+        if at is not None:
+            return to_text(at)
+        try:
+            return to_text(wall_ms() - parse_duration(value))
+        except BadDuration:
+            self.fail(
+                f"{value!r} is neither an instant such as 2026-11-23T12:00:00Z nor a duration such as 6h"
+            )
+
+
 WATCH_ID = Id("watch", "wch_", "find it with `notifier ls`, or `notifier ls --task-id TASK_ID`")
 DELIVERY_ID = Id("delivery", "dlv_", "find it with `notifier deliveries`")
 DURATION = Duration()
+INSTANT = Instant()
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:

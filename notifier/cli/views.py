@@ -56,6 +56,23 @@ class Delivery(msgspec.Struct, frozen=True):
         return self.attempts if isinstance(self.attempts, int) else len(self.attempts)
 
 
+class Endpoint(msgspec.Struct, frozen=True):
+    """A callback URL without its query, and how it stands."""
+
+    id: str
+    url: str
+    gate: str = ""
+    pending: int = 0
+    dead: int = 0
+    oldest_pending_at: str | None = None
+
+
+class Matched(msgspec.Struct, frozen=True):
+    """How many deliveries a replay sends again."""
+
+    matched: int
+
+
 class Watch(msgspec.Struct, frozen=True):
     """A watch, as far as a line of it goes."""
 
@@ -91,6 +108,14 @@ DELIVERY_COLUMNS = (
     Column("URL", 16),
     Column("LAST ERROR", 12),
 )
+ENDPOINT_COLUMNS = (
+    Column("ID"),
+    Column("GATE", 10),
+    Column("WAITING"),
+    Column("OLDEST"),
+    Column("URL", 16),
+    Column("DEAD"),
+)
 TRY_COLUMNS = (Column("TRY"), Column("AT"), Column("TOOK"), Column("STATUS"), Column("ERROR", 20))
 
 
@@ -109,6 +134,18 @@ def delivery_row(delivery: Delivery) -> list[str]:
         age(delivery.created_at),
         delivery.url,
         delivery.last_error or "",
+    ]
+
+
+def endpoint_row(endpoint: Endpoint) -> list[str]:
+    """One line of ``endpoints``."""
+    return [
+        endpoint.id,
+        endpoint.gate,
+        str(endpoint.pending),
+        age(endpoint.oldest_pending_at),
+        endpoint.url,
+        str(endpoint.dead or ""),
     ]
 
 

@@ -1,0 +1,98 @@
+"""The commands about endpoints: endpoints, endpoints pause, endpoints resume."""
+
+import re
+
+import click
+
+from notifier.cli.client import Answer, Api
+from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.output import safe, say, table, tell, tell_json
+from notifier.cli.pages import read_list
+from notifier.cli.views import ENDPOINT_COLUMNS, Endpoint, endpoint_row
+from notifier.core.urls import BadUrl, check_callback_url, endpoint_of
+
+_ID = re.compile(r"ep_[A-Za-z0-9_-]{1,80}")
+
+
+@click.group(
+    "endpoints",
+    invoke_without_command=True,
+    short_help="List endpoints and how each stands; pause or resume one.",
+    epilog=example(
+        "notifier endpoints",
+        "notifier endpoints pause https://example.com/hook",
+        "notifier endpoints resume ep_1…",
+    ),
+)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
+@click.option("--all", "is_all", is_flag=True, help="All of them.")
+@shared()
+@pass_given
+def endpoints(given: Given, *, limit: int, is_all: bool) -> int:
+    """List endpoints (callback URLs without their query), newest first: how each stands, and what waits."""
+    if click.get_current_context().invoked_subcommand is not None:
+        return 0
+    listing = read_list(given.api(), "endpoints", {}, None if is_all else limit)
+    if given.is_json:
+        tell_json(listing.json())
+        return 0
+    rows = [endpoint_row(each) for each in listing.read(Endpoint)]
+    for line in table(ENDPOINT_COLUMNS, rows) if rows else ():
+        tell(line)
+    listing.say_rest()
+    return 0
+
+
+@endpoints.command(
+    "pause", short_help="Send an endpoint nothing.", epilog=example("notifier endpoints pause ep_1…")
+)
+@click.argument("endpoint", metavar="ID|URL")
+@shared()
+@pass_given
+def pause(given: Given, endpoint: str) -> int:
+    """Send an endpoint nothing until it is resumed. What waits is kept."""
+    _tell(given, _ask(given, endpoint, "pause"))
+    return 0
+
+
+@endpoints.command(
+    "resume",
+    short_help="Send an endpoint all that waits.",
+    epilog=example("notifier endpoints resume https://example.com/hook"),
+)
+@click.argument("endpoint", metavar="ID|URL")
+@shared()
+@pass_given
+def resume(given: Given, endpoint: str) -> int:
+    """Send an endpoint all that waits, whatever held it: a pause, a 410, an outage."""
+    _tell(given, _ask(given, endpoint, "resume"))
+    return 0
+
+
+def _ask(given: Given, endpoint: str, verb: str) -> Answer:
+    api = given.api()
+    endpoint_id = endpoint if _ID.fullmatch(endpoint) else _find(api, endpoint)
+    return api.request("POST", f"/v1/endpoints/{endpoint_id}/{verb}")
+
+
+def _find(api: Api, text: str) -> str:
+    """The id of the endpoint of this URL, whose query does not matter."""
+    try:
+        url = endpoint_of(check_callback_url(text))
+    except BadUrl as wrong:
+        raise click.UsageError(
+            f"{text!r} is neither the id of an endpoint (ep_…) nor a URL: {wrong}"
+        ) from None
+    for each in read_list(api, "endpoints", {}, None).read(Endpoint):
+        if each.url == url and _ID.fullmatch(each.id):
+            return each.id
+    raise click.UsageError(f"nothing was ever to be sent to {url}; `notifier endpoints` lists what there is")
+
+
+def _tell(given: Given, answer: Answer) -> None:
+    if given.is_json:
+        tell_json(answer.raw)
+        return
+    known = answer.read(Endpoint)
+    tell(f"{safe(known.id)}  {safe(known.gate)}")
+    say(f"{known.pending} waiting for {safe(known.url)}")

@@ -1,0 +1,110 @@
+"""The command secret: show what callbacks are signed with, and go over to a new one without a gap."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from notifier.cli.keys import Keys, find_keys
+from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.output import safe, say, tell, tell_json
+from notifier.core.secret import Secret
+from notifier.daemon.signing import MAX_SECRETS, new_secret, write_secrets
+from notifier.errors import NotifierError
+
+RELOAD = "`notifier reload`, `systemctl reload notifier`, or SIGHUP to the daemon"
+
+
+class SecretsConfigured(NotifierError):
+    """The secrets are the operator's own: we change none of them."""
+
+    code = "secrets_configured"
+    exit_status = 78
+
+
+class TooManySecrets(NotifierError):
+    """As many are active as may be."""
+
+    code = "too_many_secrets"
+    exit_status = 1
+
+
+@click.group(
+    "secret",
+    short_help="Show or change what callbacks are signed with.",
+    epilog=example("notifier secret show", "notifier secret rotate", "notifier secret rotate --drop-old"),
+)
+@shared("--url", "--token")
+def secret() -> None:
+    """Show what callbacks are signed with, or go over to a new secret."""
+
+
+@secret.command("show", short_help="Print the signing secrets.", epilog=example("notifier secret show"))
+@shared("--url", "--token")
+@pass_given
+def show(given: Given) -> int:
+    """Print the secrets that sign callbacks, newest first. Whoever has one can forge callbacks."""
+    keys = find_keys(given)
+    _tell(given, keys.secrets, keys.origin)
+    return 0
+
+
+@secret.command(
+    "rotate",
+    short_help="Add a new signing secret, or drop the old ones.",
+    epilog=example("notifier secret rotate", "notifier secret rotate --drop-old"),
+)
+@click.option("--drop-old", is_flag=True, help="Keep only the newest secret; add none.")
+@shared("--url", "--token")
+@pass_given
+def rotate(given: Given, *, drop_old: bool) -> int:
+    """Add a new signing secret; the old ones go on signing beside it until they are dropped.
+
+    First rotate and reload the daemon; then give the new secret to every receiver; then rotate --drop-old and
+    reload again. At no moment is a callback refused.
+    """
+    keys = _changeable(given)
+    path = Path(keys.origin)
+    if drop_old:
+        return _drop_old(given, path, keys.secrets)
+    if len(keys.secrets) >= MAX_SECRETS:
+        raise TooManySecrets(
+            f"{len(keys.secrets)} secrets sign already",
+            "drop the old ones with `notifier secret rotate --drop-old`",
+        )
+    fresh = new_secret()
+    write_secrets(path, (fresh, *keys.secrets))
+    _tell(given, (fresh,), str(path))
+    say(f"all {len(keys.secrets) + 1} secrets sign once the daemon has read them: {RELOAD}")
+    say("when every receiver has the new one, `notifier secret rotate --drop-old` ends the old ones")
+    return 0
+
+
+def _drop_old(given: Given, path: Path, secrets: tuple[Secret, ...]) -> int:
+    newest, *old = secrets
+    if old:
+        write_secrets(path, (newest,))
+        say(f"dropped {len(old)}; they sign until the daemon has read the file: {RELOAD}")
+    else:
+        say("there is no older secret to drop")
+    _tell(given, (newest,), str(path))
+    return 0
+
+
+def _changeable(given: Given) -> Keys:
+    if given.load().callbacks.secrets:
+        raise SecretsConfigured(
+            "callbacks.secrets names the secrets; only what notifier has made itself is rotated",
+            "put a new secret first in callbacks.secrets, keep the old one behind it for a while, and reload",
+        )
+    return find_keys(given)
+
+
+def _tell(given: Given, secrets: tuple[Secret, ...], origin: str) -> None:
+    texts = [secret.reveal() for secret in secrets]
+    if given.is_json:
+        tell_json(msgspec.json.encode({"secrets": texts, "origin": origin}))
+        return
+    for text in texts:
+        tell(safe(text))
+    say(f"from {safe(origin)}")

@@ -1,0 +1,181 @@
+"""A test callback goes out as a delivery would, is verified by a foreign verifier, and is explained."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from notifier.cli.advice import advise, of_fault
+from notifier.cli.ping import own_addresses
+from notifier.core.replies import Fault, Reply, Unreachable
+from notifier.core.signature import make_secret
+from notifier.daemon.signing import keep_secrets
+from tests.cli.conftest import Run
+from tests.fakes import NOON
+
+OURS, OTHER = make_secret(b"a" * 32).reveal(), make_secret(b"b" * 32).reveal()
+
+
+class Hook:
+    """A receiver that verifies with one secret, and answers 401 or what it is told to."""
+
+    def __init__(self) -> None:
+        self.secret = OURS
+        self.status = 204
+        self.headers: dict[str, str] = {}
+        self.answer = b""
+        self.seen: list[tuple[dict[str, str], bytes]] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook?n=1"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _judge(self, headers: dict[str, str], body: bytes) -> int:
+        self.seen.append((headers, body))
+        try:
+            Webhook(self.secret).verify(body, headers)
+        except WebhookVerificationError:
+            return 401
+        return self.status
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                names = {name.lower(): value for name, value in self.headers.items()}
+                self.send_response(hook._judge(names, body))
+                for name, value in hook.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(hook.answer)))
+                self.end_headers()
+                self.wfile.write(hook.answer)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    fake = Hook()
+    yield fake
+    fake.close()
+
+
+def test_a_ping_is_a_signed_event_that_tells_nothing(run: Run, hook: Hook) -> None:
+    said = run("test-callback", hook.url, "--secret", OTHER, "--secret", OURS)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("delivered  the receiver took it\n")
+    ((headers, body),) = hook.seen
+    event = json.loads(body)
+    assert (event["type"], event["id"]) == ("ping", headers["webhook-id"])
+    assert headers["notifier-attempt"] == "1"
+    assert headers["content-type"] == "application/json"
+    assert len(headers["webhook-signature"].split()) == 2
+
+
+def test_without_a_secret_it_is_signed_as_the_daemon_signs(run: Run, hook: Hook) -> None:
+    """By every kept secret; without any, the fix is told and nothing is sent."""
+    said = run("test-callback", hook.url)
+    assert said.code == 78
+    assert hook.seen == []
+    hook.secret = keep_secrets(Path("notifier.secret"))[0][0].reveal()
+    run("secret", "rotate")
+    assert run("test-callback", hook.url).code == 0
+
+
+def test_a_refused_signature_is_explained(run: Run, hook: Hook) -> None:
+    hook.answer = b"bad signature\x1b[2J"
+    said = run("test-callback", hook.url, "--secret", OTHER)
+    assert said.code == 1
+    assert said.out.startswith("failed  HTTP 401\n")
+    assert "  | bad signature\\x1b[2J\n" in said.out
+    assert "notifier secret show" in said.err
+    assert OTHER not in said.out + said.err
+
+
+def test_the_answer_in_json_is_whole(run: Run, hook: Hook) -> None:
+    hook.status, hook.answer = 500, b"oh"
+    said = run("test-callback", hook.url, "--secret", OURS, "--json")
+    told = json.loads(said.out)
+    assert said.code == 1
+    assert (told["ok"], told["status"], told["fault"], told["answer"]) == (False, 500, "http_5xx", "oh")
+    assert told["peer"] in hook.url
+    assert told["duration_ms"] >= told["first_byte_ms"] >= told["connect_ms"]
+
+
+def test_a_redirect_is_not_followed(run: Run, hook: Hook) -> None:
+    hook.status, hook.headers = 307, {"Location": "http://127.0.0.1:1/"}
+    said = run("test-callback", hook.url, "--secret", OURS)
+    assert said.code == 1
+    assert "redirect to 127.0.0.1 not followed" in said.out
+    assert len(hook.seen) == 1
+
+
+def test_the_rules_of_the_configuration_hold(run: Run, hook: Hook) -> None:
+    """Where the daemon would not call, this does not either."""
+    Path("config.toml").write_text('[callbacks]\nallow = ["public"]\n')
+    said = run("test-callback", hook.url, "--secret", OURS)
+    assert said.code == 1
+    assert "address not allowed" in said.out
+    assert "callbacks.allow" in said.err
+    assert hook.seen == []
+
+
+def test_the_daemons_own_address_is_not_called(run: Run, hook: Hook) -> None:
+    port = hook.url.split(":")[2].partition("/")[0]
+    Path("config.toml").write_text(f'[server]\nlisten = "127.0.0.1:{port}"\n')
+    said = run("test-callback", hook.url, "--secret", OURS)
+    assert said.code == 1
+    assert "notifier itself" in said.out
+    assert hook.seen == []
+
+
+def test_nobody_there_is_told(run: Run, hook: Hook) -> None:
+    hook.close()
+    said = run("test-callback", hook.url, "--secret", OURS, "--json")
+    told = json.loads(said.out)
+    assert (said.code, told["status"], told["fault"]) == (1, None, "connect")
+    assert "runs" in told["fix"]
+
+
+@pytest.mark.parametrize("args", [["hook"], ["ftp://x/"], ["http://127.0.0.1/", "--secret", "whsec_short"]])
+def test_what_cannot_be_sent_is_wrong_usage(run: Run, args: list[str]) -> None:
+    assert run("test-callback", *args).code == 64
+
+
+@pytest.mark.parametrize(
+    ("listen", "own"),
+    [
+        ("127.0.0.1:8484", {("127.0.0.1", 8484)}),
+        ("localhost:8484", {("127.0.0.1", 8484), ("::1", 8484)}),
+        ("[::1]:8484", {("::1", 8484)}),
+        ("0.0.0.0:8484", {("0.0.0.0", 8484)}),
+        ("unix:/run/notifier.sock", set()),
+        ("host.example:8484", set()),
+    ],
+)
+def test_the_daemons_address_is_read_from_the_configuration(listen: str, own: set[tuple[str, int]]) -> None:
+    assert own_addresses(listen) == own
+
+
+@pytest.mark.parametrize("status", [*range(200, 210), *range(300, 309), *range(400, 432), *range(500, 512)])
+def test_every_answer_is_explained_and_only_2xx_is_well(status: int) -> None:
+    advice = advise(Reply(status), url="http://127.0.0.1/", now=NOON)
+    assert advice.is_ok == (200 <= status <= 299)
+    assert bool(advice.fix) != advice.is_ok
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_every_fault_has_its_advice(fault: Fault) -> None:
+    assert advise(Unreachable(fault, "x"), url="http://127.0.0.1/", now=NOON).fix == of_fault(fault) != ""

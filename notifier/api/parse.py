@@ -62,6 +62,11 @@ def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     )
 
 
+def place_of_callbacks(body: bytes) -> str:
+    """Where in a registration that has been read its callbacks stand, as a pointer."""
+    return "/callbacks" if "callbacks" in read_json(body) else "/callback_url"
+
+
 def read_batch(body: bytes) -> list[bytes]:
     """Read the body of ``POST /v1/watches/batch`` to its entries, as they are written; raises Problem.
 

@@ -37,6 +37,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "unsupported_media_type": Kind(415, "Body must be application/json"),
         "wrong_host": Kind(421, "Host not allowed"),
         "validation_failed": Kind(422, "Refused"),
+        "too_many_callbacks": Kind(422, "Too many callbacks of one watch"),
         "bad_configuration": Kind(422, "Configuration is bad"),
         "internal": Kind(500, "Internal error"),
         "busy": Kind(503, "Too much at once", retry_after_s=1),

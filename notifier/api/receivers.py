@@ -8,11 +8,10 @@ from urllib.parse import urlsplit
 from notifier.api.fields import Faults, below, object_at, text_at, unknown
 from notifier.core.addresses import AddressPolicy
 from notifier.core.headers import BadHeader, check_callback_headers
-from notifier.core.model import Callback, EventType
+from notifier.core.model import MAX_CALLBACKS, Callback, EventType
 from notifier.core.urls import check_callback_url
 from notifier.core.words import cut
 
-MAX_CALLBACKS = 16
 FIELDS = ("url", "events", "headers")
 
 

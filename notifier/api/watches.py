@@ -6,34 +6,40 @@ from collections.abc import Sequence
 from starlette.responses import Response
 
 from notifier.api.call import Call
-from notifier.api.parse import read_batch, read_registration, read_resume
-from notifier.api.problems import Problem, body_of
+from notifier.api.parse import place_of_callbacks, read_batch, read_registration, read_resume
+from notifier.api.problems import Fault, Problem, body_of
 from notifier.api.query import cursor_after, wait_of, watch_query
 from notifier.api.render import answer, watch_body, watch_detail_body
 from notifier.api.services import Services
 from notifier.api.shapes import BatchAnswer, BatchResult, WatchBody, WatchPage
 from notifier.core.ids import WATCH, is_id
-from notifier.core.model import NewWatch, Watch, WatchState
-from notifier.store.interface import Added, Refusal, TooMany, WatchDetail, WatchQuery
+from notifier.core.model import MAX_CALLBACKS, NewWatch, Watch, WatchState
+from notifier.store.interface import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail, WatchQuery
 
 TURN = 16  # entries of a batch are read in turns of so many
+
+Outcome = Added | TooMany | TooManyCallbacks
 
 
 async def register(call: Call) -> Response:
     """Have a task watched."""
     settings = call.services.settings()
     new = read_registration(call.body, settings, call.services.clock.now())
-    outcome = _checked((await _add(call.services, [new]))[0])
+    outcome = (await _add(call.services, [new]))[0]
+    if not isinstance(outcome, Added):
+        raise _refusal(outcome, call.body)
     body = _body(outcome.watch, call.services)
     return answer(body, 201 if outcome.is_new else 200, {"Location": f"/v1/watches/{body.id}"})
 
 
 async def register_batch(call: Call) -> Response:
     """Have many tasks watched; each entry stands alone."""
-    entries = await _read(read_batch(call.body), call.services)
+    texts = read_batch(call.body)
+    entries = await _read(texts, call.services)
     added = iter(await _add(call.services, [entry for entry in entries if isinstance(entry, NewWatch)]))
     outcomes = [entry if isinstance(entry, Problem) else next(added) for entry in entries]
-    return answer(BatchAnswer(results=[_result(outcome, call.services) for outcome in outcomes]))
+    results = [_result(*each, call.services) for each in zip(outcomes, texts, strict=True)]
+    return answer(BatchAnswer(results=results))
 
 
 async def show(call: Call) -> Response:
@@ -103,7 +109,7 @@ async def _read(texts: Sequence[bytes], services: Services) -> list[NewWatch | P
     return entries
 
 
-async def _add(services: Services, new: Sequence[NewWatch]) -> list[Added | TooMany]:
+async def _add(services: Services, new: Sequence[NewWatch]) -> list[Outcome]:
     """Store them, then tell who has to do with them."""
     if not new:
         return []
@@ -119,22 +125,20 @@ async def _add(services: Services, new: Sequence[NewWatch]) -> list[Added | TooM
     return outcomes
 
 
-def _checked(outcome: Added | TooMany) -> Added:
+def _refusal(outcome: TooMany | TooManyCallbacks, text: bytes) -> Problem:
+    """The problem of the registration that ``text`` is."""
     if isinstance(outcome, TooMany):
-        raise _too_many(outcome)
-    return outcome
+        return Problem("too_many_watches", f"{outcome.live} watches are live, and no more are taken")
+    detail = f"the watch would have {outcome.count} callbacks; it may have {MAX_CALLBACKS}"
+    return Problem("too_many_callbacks", detail, errors=[Fault(place_of_callbacks(text), detail)])
 
 
-def _too_many(outcome: TooMany) -> Problem:
-    return Problem("too_many_watches", f"{outcome.live} watches are live, and no more are taken")
-
-
-def _result(outcome: Added | TooMany | Problem, services: Services) -> BatchResult:
+def _result(outcome: Outcome | Problem, text: bytes, services: Services) -> BatchResult:
     match outcome:
         case Added(watch=watch, is_new=is_new):
             return BatchResult(status=201 if is_new else 200, watch=_body(watch, services))
-        case TooMany():
-            return _result(_too_many(outcome), services)
+        case TooMany() | TooManyCallbacks():
+            return _result(_refusal(outcome, text), text, services)
         case Problem():
             return BatchResult(status=outcome.status, problem=body_of(outcome))
 

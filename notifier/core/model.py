@@ -48,6 +48,9 @@ class Callback:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+MAX_CALLBACKS = 16  # of one watch: each is a delivery, and all stand in its row
+
+
 @dataclass(frozen=True, slots=True)
 class NewWatch:
     """A registration that passed validation and is not stored yet.

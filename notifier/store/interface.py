@@ -50,6 +50,13 @@ class TooMany:
     live: int
 
 
+@dataclass(frozen=True, slots=True)
+class TooManyCallbacks:
+    """Refused: the watch would have ``count`` callbacks, more than ``core.model.MAX_CALLBACKS``."""
+
+    count: int
+
+
 class Refusal(StrEnum):
     """Why a change of a watch or delivery was not made."""
 
@@ -156,13 +163,14 @@ class Store(Protocol):
 
     async def add_watches(
         self, new: Sequence[NewWatch], *, give_up_at: int, max_live: int
-    ) -> list[Added | TooMany]:
+    ) -> list[Added | TooMany | TooManyCallbacks]:
         """Register; each entry stands alone, results in order, all in one transaction.
 
         A known (provider, api_path, task_id) keeps its metadata and deadline and gains the callbacks whose
         URL is new to it; if it has ended with an event, each gained callback that wants that event gets a
         delivery of that very event, due at its ``registered_at``, to be given up at ``give_up_at``.
-        A new watch beyond ``max_live`` watching ones is refused as TooMany.
+        A new watch beyond ``max_live`` watching ones is refused as TooMany; what would
+        give a watch more than ``MAX_CALLBACKS`` callbacks is refused, whole, as TooManyCallbacks.
         """
         ...
 
@@ -302,7 +310,10 @@ class Store(Protocol):
         ...
 
     async def shift_times(self, delta_ms: int) -> None:
-        """Move every waiting time by ``delta_ms``, after the wall clock was stepped by as much."""
+        """Move every waiting time by ``delta_ms``, after the wall clock was stepped by as much.
+
+        So is what ended since the store was opened, by which it is pruned.
+        """
         ...
 
     async def heartbeat(self, *, now: int) -> None:
@@ -311,6 +322,10 @@ class Store(Protocol):
 
     async def maintain(self) -> None:
         """Do what the database wants done now and then, such as a checkpoint of its log."""
+        ...
+
+    async def until_closed(self) -> None:
+        """Return once it is closed; raises NotifierError if it can take no write any more before that."""
         ...
 
     async def close(self) -> None:

@@ -60,7 +60,14 @@ async def open_store(
         last_lived_at = await writer.submit(partial(take_over, now=now, max_interval_ms=max_interval_ms))
         stack.pop_all()
     return SqliteStore(
-        file, owner=owner, writer=writer, reader=reader, lock=lock, chance=chance, last_lived_at=last_lived_at
+        file,
+        owner=owner,
+        writer=writer,
+        reader=reader,
+        lock=lock,
+        chance=chance,
+        last_lived_at=last_lived_at,
+        opened_at=max(now, last_lived_at or now),
     )
 
 

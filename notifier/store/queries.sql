@@ -427,6 +427,13 @@ UPDATE endpoints SET
   paused_until = iif(closed_at IS NULL, paused_until, paused_until + :delta)
 WHERE due_at IS NOT NULL OR closed_at IS NOT NULL
 
+-- name: shift_ended_watches
+UPDATE watches SET ended_at = ended_at + :delta WHERE ended_at >= :opened_at
+
+-- name: shift_ended_deliveries
+UPDATE deliveries SET ended_at = ended_at + :delta
+WHERE state IN ('delivered', 'dead') AND ended_at >= :opened_at
+
 -- name: shift_heartbeat
 UPDATE meta SET value = value + :delta WHERE key = 'lived_at'
 

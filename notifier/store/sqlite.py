@@ -11,7 +11,7 @@ from notifier.core.endpoint import Report
 from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Watch
 from notifier.core.verdict import End, Sequel, Wait
 from notifier.errors import DatabaseUnusable, StoreUnavailable
-from notifier.store import deliveries, endpoints, pages, replays, upkeep, watches
+from notifier.store import deliveries, endpoints, pages, replays, turns, upkeep, watches
 from notifier.store.driver import Driver
 from notifier.store.faults import fault_of
 from notifier.store.interface import (
@@ -26,6 +26,7 @@ from notifier.store.interface import (
     Refusal,
     ReplayQuery,
     TooMany,
+    TooManyCallbacks,
     WatchDetail,
     WatchQuery,
 )
@@ -49,11 +50,13 @@ class SqliteStore:
         lock: InstanceLock,
         chance: random.Random,
         last_lived_at: int | None,
+        opened_at: int,
     ) -> None:
         self.file = file
         self.owner = owner
         self.last_lived_at = last_lived_at
         """The last heartbeat before this start: the daemon's clock starts no earlier."""
+        self._opened_at = opened_at
         self._writer = writer
         self._reader = reader
         self._lock = lock
@@ -81,7 +84,7 @@ class SqliteStore:
 
     async def add_watches(
         self, new: Sequence[NewWatch], *, give_up_at: int, max_live: int
-    ) -> list[Added | TooMany]:
+    ) -> list[Added | TooMany | TooManyCallbacks]:
         """See ``Store``."""
         return await self._writer.submit(
             lambda connection: watches.add_watches(
@@ -156,7 +159,7 @@ class SqliteStore:
         """See ``Store``."""
         in_flight = dict(busy)  # the caller's goes on changing while this waits
         return await self._writer.submit(
-            lambda connection: deliveries.claim_deliveries(
+            lambda connection: turns.claim_deliveries(
                 connection, now=now, limit=limit, lease=lease, busy=in_flight, per_origin=per_origin
             )
         )
@@ -244,7 +247,8 @@ class SqliteStore:
 
     async def shift_times(self, delta_ms: int) -> None:
         """See ``Store``."""
-        await self._writer.submit(lambda connection: upkeep.shift_times(connection, delta_ms))
+        await self._writer.submit(partial(upkeep.shift_times, delta_ms=delta_ms, opened_at=self._opened_at))
+        self._opened_at += delta_ms
 
     async def heartbeat(self, *, now: int) -> None:
         """See ``Store``; raises DatabaseUnusable when the file is no longer where others would look."""
@@ -264,6 +268,10 @@ class SqliteStore:
             return self.file.with_name(f"{self.file.name}-wal").stat().st_size
         except OSError:
             return 0
+
+    async def until_closed(self) -> None:
+        """See ``Store``."""
+        await self._writer.until_closed()
 
     async def close(self) -> None:
         """See ``Store``. A second time does nothing."""

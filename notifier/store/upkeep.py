@@ -37,12 +37,12 @@ def overdue(connection: sqlite3.Connection, *, now: int, limit: int) -> list[int
 def give_up(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) -> int:
     """Declare these dead if it is still so that nobody tries them in time; returns how many."""
     values = {"seqs": json.dumps(seqs), "now": now}
-    return connection.execute(SQL["give_up_overdue"], values).rowcount
+    return int(connection.execute(SQL["give_up_overdue"], values).rowcount)
 
 
 def trim_attempts(connection: sqlite3.Connection, *, most: int = MAX_ATTEMPTS) -> int:
     """Forget some of the oldest attempts beyond ``most``; returns how many are still too many."""
-    excess = connection.execute(SQL["attempts_kept"]).fetchone()["n"] - most
+    excess = int(connection.execute(SQL["attempts_kept"]).fetchone()["n"]) - most
     if excess <= 0:
         return 0
     connection.execute(SQL["trim_attempts"], {"count": min(excess, TRIMMED_AT_ONCE)})
@@ -102,12 +102,18 @@ def prune(
     return Pruned(len(seqs), last)
 
 
-def shift_times(connection: sqlite3.Connection, delta_ms: int) -> None:
-    """See ``Store``. What tells when something happened stays; what is waited for, or counted from, moves."""
-    values = {"delta": delta_ms}
+def shift_times(connection: sqlite3.Connection, *, delta_ms: int, opened_at: int) -> None:
+    """See ``Store``. What tells when something happened stays; what is waited for, or counted from, moves.
+
+    What ended since ``opened_at`` did so by the clock that is being set, and is kept for a time counted from
+    its end: it moves too. The walk over all ended deliveries is long, and a clock is rarely set.
+    """
+    values = {"delta": delta_ms, "opened_at": opened_at}
     connection.execute(SQL["shift_watches"], values)
     connection.execute(SQL["shift_deliveries"], values)
     connection.execute(SQL["shift_endpoints"], values)
+    connection.execute(SQL["shift_ended_watches"], values)
+    connection.execute(SQL["shift_ended_deliveries"], values)
     connection.execute(SQL["shift_heartbeat"], values)
 
 

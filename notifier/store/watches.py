@@ -7,10 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from notifier.core.ids import WATCH
-from notifier.core.model import Callback, Event, NewWatch, Watch, WatchState
+from notifier.core.model import MAX_CALLBACKS, Callback, Event, NewWatch, Watch, WatchState
 from notifier.core.verdict import End, Wait
 from notifier.store.deliveries import add_deliveries, deliveries_of_watch
-from notifier.store.interface import Added, ClaimedWatches, Lease, Refusal, TooMany, WatchDetail
+from notifier.store.interface import (
+    Added,
+    ClaimedWatches,
+    Lease,
+    Refusal,
+    TooMany,
+    TooManyCallbacks,
+    WatchDetail,
+)
 from notifier.store.mint import Mint
 from notifier.store.queries import SQL
 from notifier.store.rows import callbacks_of, callbacks_text, error_text, event_of, outputs_text, watch_of
@@ -18,26 +26,29 @@ from notifier.store.rows import callbacks_of, callbacks_text, error_text, event_
 
 def add_watches(
     connection: sqlite3.Connection, new: Sequence[NewWatch], mint: Mint, *, give_up_at: int, max_live: int
-) -> list[Added | TooMany]:
+) -> list[Added | TooMany | TooManyCallbacks]:
     """See ``Store``."""
     return [_add(connection, entry, mint, give_up_at, max_live) for entry in new]
 
 
 def _add(
     connection: sqlite3.Connection, new: NewWatch, mint: Mint, give_up_at: int, max_live: int
-) -> Added | TooMany:
+) -> Added | TooMany | TooManyCallbacks:
     names = {"provider": new.provider, "api_path": new.api_path, "task_id": new.task_id}
     found = connection.execute(SQL["before_adding"], names).fetchone()
     if found["watch_seq"] is not None:
-        return Added(_rejoin(connection, found["watch_seq"], new, mint, give_up_at), is_new=False)
+        return _rejoin(connection, found["watch_seq"], new, mint, give_up_at)
     if found["live"] >= max_live:
         return TooMany(found["live"])
+    callbacks = _gained((), new.callbacks)
+    if len(callbacks) > MAX_CALLBACKS:
+        return TooManyCallbacks(len(callbacks))
     provider_seq, api_path_seq = found["provider_seq"], found["api_path_seq"]
     if provider_seq is None:
         (provider_seq,) = connection.execute(SQL["add_provider"], {"name": new.provider}).fetchone()
     if api_path_seq is None:
         (api_path_seq,) = connection.execute(SQL["add_api_path"], {"path": new.api_path}).fetchone()
-    watch = _watch_from(new, mint(WATCH, new.registered_at))
+    watch = _watch_from(new, callbacks, mint(WATCH, new.registered_at))
     connection.execute(
         SQL["add_watch"],
         {
@@ -55,14 +66,14 @@ def _add(
     return Added(watch, is_new=True)
 
 
-def _watch_from(new: NewWatch, watch_id: str) -> Watch:
+def _watch_from(new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str) -> Watch:
     return Watch(
         id=watch_id,
         provider=new.provider,
         api_path=new.api_path,
         task_id=new.task_id,
         state=WatchState.WATCHING,
-        callbacks=_gained((), new.callbacks),
+        callbacks=callbacks,
         metadata=new.metadata,
         registered_at=new.registered_at,
         expires_at=new.expires_at,
@@ -70,13 +81,17 @@ def _watch_from(new: NewWatch, watch_id: str) -> Watch:
     )
 
 
-def _rejoin(connection: sqlite3.Connection, seq: int, new: NewWatch, mint: Mint, give_up_at: int) -> Watch:
+def _rejoin(
+    connection: sqlite3.Connection, seq: int, new: NewWatch, mint: Mint, give_up_at: int
+) -> Added | TooManyCallbacks:
     """Add to a known watch the callbacks it does not know, and tell those of an outcome that is there."""
     row = connection.execute(SQL["watch_by_seq"], {"seq": seq}).fetchone()
     watch = watch_of(row)
     gained = _gained(watch.callbacks, new.callbacks)
     if not gained:
-        return watch
+        return Added(watch, is_new=False)
+    if len(watch.callbacks) + len(gained) > MAX_CALLBACKS:
+        return TooManyCallbacks(len(watch.callbacks) + len(gained))
     watch = replace(watch, callbacks=watch.callbacks + gained)
     connection.execute(SQL["set_callbacks"], {"seq": seq, "callbacks": callbacks_text(watch.callbacks)})
     event = connection.execute(SQL["event_of_round"], {"watch_seq": seq, "round": watch.round}).fetchone()
@@ -90,7 +105,7 @@ def _rejoin(connection: sqlite3.Connection, seq: int, new: NewWatch, mint: Mint,
             due_at=new.registered_at,
             give_up_at=give_up_at,
         )
-    return watch
+    return Added(watch, is_new=False)
 
 
 def _gained(known: Sequence[Callback], offered: Sequence[Callback]) -> tuple[Callback, ...]:

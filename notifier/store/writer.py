@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from notifier.errors import StoreUnavailable
+from notifier.errors import NotifierError, StoreUnavailable
 from notifier.store.driver import Driver
 from notifier.store.faults import fault_of, is_io_error, is_of_storage
 
@@ -151,6 +151,7 @@ class Writer:
         self._pressed = asyncio.Event()  # something is to be written now
         self._nap: asyncio.Task[None] | None = None
         self._is_closing = False
+        self._death: str | None = None
         self._task = asyncio.create_task(self._run(), name="store writer")
 
     async def submit(self, work: Work[T], *, urgent: bool = True, weight: int = 1) -> T:
@@ -169,9 +170,17 @@ class Writer:
         """Write out what waits, refuse what comes, close the connection."""
         self._is_closing = True
         self._pressed.set()
-        await asyncio.shield(self._task)
+        await asyncio.wait({self._task})
+
+    async def until_closed(self) -> None:
+        """Return once it is closed; raises NotifierError if its task has died, as only a bug has it."""
+        await asyncio.wait({self._task})
+        if self._death is not None:
+            raise NotifierError(self._death, "this is a bug: report it, and start notifier again")
 
     async def _enqueue(self, work: Work[T], *, urgent: bool, weight: int, is_alone: bool) -> T:
+        if self._death is not None:
+            raise self._dead()
         if self._is_closing:
             raise StoreUnavailable("the store is closed", "notifier is stopping; try again when it runs")
         if self._waiting and self._weight + weight > self._max_waiting:
@@ -197,11 +206,17 @@ class Writer:
                 batch = self._take()
                 if batch:
                     await self._write(batch)
+        except BaseException as error:  # a bug, or the loop is torn down; nobody may go on waiting
+            self._death = f"the writer of {self._file} has died ({error!r})"
+            for unit in self._waiting:
+                unit.resolve(Failed(self._dead()))
+            raise
         finally:
             self._rest()
-            for unit in self._waiting:  # only when the loop itself is torn down
-                unit.future.cancel()
             await self._drop_driver()
+
+    def _dead(self) -> StoreUnavailable:
+        return StoreUnavailable(self._death or "", "start notifier again")
 
     def _take(self) -> list[_Unit]:
         """Take the oldest units, up to a batch, in the order they came; one that is alone comes alone."""
@@ -267,5 +282,5 @@ class Writer:
     async def _drop_driver(self) -> None:
         driver, self._driver = self._driver, None
         if driver is not None:
-            with suppress(sqlite3.Error):  # it may have failed before, and is not used again
+            with suppress(Exception):  # it may have failed before, and is not used again
                 await driver.close()

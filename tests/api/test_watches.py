@@ -151,6 +151,26 @@ async def test_too_many_live_watches_are_refused_for_a_while(bench: Bench) -> No
     assert (await bench.http.post("/v1/watches", json=registration("one"))).status_code == 200
 
 
+async def test_a_known_task_gains_no_callbacks_without_limit(bench: Bench) -> None:
+    """The refusal points at what was given, and nothing of it is kept."""
+    full = [{"url": f"{HOOK}/{n}"} for n in range(16)]
+    watch_id = (await bench.register(callback_url=..., callbacks=full))["id"]
+    answer = await bench.http.post("/v1/watches", json=registration())
+    assert (answer.json()["code"], pointers(answer)) == ("too_many_callbacks", ["/callback_url"])
+    assert "17" in answer.json()["detail"]
+    one = registration(callback_url=..., callbacks=[{"url": HOOK}])
+    assert pointers(await bench.http.post("/v1/watches", json=one)) == ["/callbacks"]
+    batch = {"watches": [{"bad": 1}, one, registration("other"), registration()]}
+    results = (await bench.http.post("/v1/watches/batch", json=batch)).json()["results"]
+    assert [each["status"] for each in results] == [422, 422, 201, 422]
+    assert [results[n]["problem"]["errors"][0]["pointer"] for n in (1, 3)] == ["/callbacks", "/callback_url"]
+    assert results[1]["problem"]["code"] == "too_many_callbacks"
+    assert len((await bench.see(watch_id))["callbacks"]) == 16
+    assert (
+        await bench.http.post("/v1/watches", json=registration(callback_url=f"{HOOK}/3"))
+    ).status_code == 200
+
+
 async def test_a_batch_answers_each_entry_in_order(bench: Bench) -> None:
     await bench.register("known")
     bench.configure(max_watches=2)

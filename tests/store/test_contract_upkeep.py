@@ -139,7 +139,7 @@ async def test_many_that_may_not_go_do_not_hide_those_that_may(store: Store) -> 
 
 async def test_a_stepped_clock_moves_every_waiting_instant(store: Store) -> None:
     """Deadlines, leases and what durations are counted from move; what happened stays when it happened."""
-    await finished(store, HOOK, task_id="told")
+    await finished(store, HOOK, task_id="told", now=NOON - 1)
     (sent,) = await take(store)
     await store.record_attempt(sent, lease(), attempt(), Retry(NOON + HOUR), REFUSED, now=NOON)
     await add(store, new_watch("due", first_poll_at=NOON + 5), new_watch("polled", first_poll_at=NOON))
@@ -169,6 +169,28 @@ async def test_a_stepped_clock_moves_every_waiting_instant(store: Store) -> None
     assert moved == replace(ended_before.deliveries[0], due_at=NOON + HOUR - DAY, give_up_at=GIVE_UP - DAY)
     assert [watch.task_id for watch in await claim(store, NOON + 5 - DAY)] == ["due"]
     assert [one.delivery_id for one in await take(store, NOON + HOUR - DAY)] == [moved.id]
+
+
+async def test_what_ended_by_the_wrong_clock_is_kept_for_its_time(store: Store) -> None:
+    """The machine woke in the past and was then told the time: what ended meanwhile is as young as before."""
+    watch_id = await settle(store, "task-1", Delivered(), GiveUp("x"), ended_at=NOON + 5)
+    for _ in range(2):  # by two steps, each of which finds it
+        await store.shift_times(30 * DAY)
+    now = NOON + 60 * DAY
+    assert await store.prune(delivered_before=now, dead_before=now, limit=9) == 0
+    assert await store.prune(delivered_before=now + 6, dead_before=now + 5, limit=9) == 0
+    assert await store.prune(delivered_before=now + 6, dead_before=now + 6, limit=9) == 1
+    assert await store.watch(watch_id) is None
+
+
+async def test_what_ended_before_the_start_is_not_moved(store: Store) -> None:
+    """It ended by another clock, that of an earlier start, and is none of this one's."""
+    (watch,) = await add(store)
+    await store.stop_watch(watch.id, now=NOON - 1)
+    await store.shift_times(30 * DAY)
+    detail = await store.watch(watch.id)
+    assert detail is not None
+    assert detail.watch.ended_at == NOON - 1
 
 
 async def test_leases_move_with_the_clock(store: Store) -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from notifier.core.endpoint import Accepted
-from notifier.core.model import Callback, EventType, Missing, TaskError, Trouble, WatchState
+from notifier.core.model import MAX_CALLBACKS, Callback, EventType, Missing, TaskError, Trouble, WatchState
 from notifier.core.verdict import Delivered
-from notifier.store.interface import Added, Refusal, Store, TooMany, WatchDetail
+from notifier.store.interface import Added, Refusal, Store, TooMany, TooManyCallbacks, WatchDetail
 from tests.builders import HOOK, HOUR, PROVIDER, attempt, end, event, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
@@ -85,6 +85,25 @@ async def test_a_known_task_gains_the_urls_that_are_new(store: Store) -> None:
 async def test_a_url_that_stands_twice_in_a_registration_is_told_once(store: Store) -> None:
     await finished(store, HOOK, HOOK)
     assert [dispatch.url for dispatch in await take(store)] == [HOOK]
+
+
+async def test_no_watch_gains_callbacks_without_limit(store: Store) -> None:
+    """Nothing of a registration that would bring too many is kept; what is known comes back all the same."""
+    most = [Callback(f"{OTHER}/{n}") for n in range(MAX_CALLBACKS)]
+    (watch,) = await add(store, new_watch(callbacks=tuple(most[:-1])))
+    wanted = [
+        new_watch(callbacks=(most[-1], Callback(HOOK))),
+        new_watch(callbacks=(most[-1],)),
+        new_watch(callbacks=(Callback(HOOK),)),
+        new_watch(callbacks=tuple(most)),
+        new_watch("task-2", callbacks=(*most, Callback(HOOK))),
+    ]
+    results = await store.add_watches(wanted, give_up_at=GIVE_UP, max_live=1_000)
+    assert [type(result) for result in results] == [
+        TooManyCallbacks, Added, TooManyCallbacks, Added, TooManyCallbacks,
+    ]  # fmt: skip
+    assert results[0] == results[2] == TooManyCallbacks(MAX_CALLBACKS + 1)
+    assert (await see(store, watch.id)).watch.callbacks == tuple(most)
 
 
 @pytest.mark.parametrize("state", TOLD)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from notifier.errors import StoreFull, StoreUnavailable
+from notifier.errors import NotifierError, StoreFull, StoreUnavailable
 from notifier.store import writer as writer_module
 from notifier.store.connection import connect_writer
 from notifier.store.driver import AiosqliteDriver, Driver, InlineDriver, OpenDriver, T
@@ -518,6 +518,57 @@ async def test_the_writer_outlives_every_bug(bench: Bench) -> None:
     results = await asyncio.gather(bench.insert(1), bench.writer.submit(unruly), return_exceptions=True)
     assert [type(result) for result in results] == [StoreUnavailable] * 2
     assert await bench.insert(2) == 2
+
+
+async def test_a_driver_that_cannot_even_be_closed_is_given_up(
+    tmp_path: Path, open_driver: OpenDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it throws: it is broken already, and the next batch gets a new one."""
+    bench = Bench(tmp_path / "x.db", open_driver)
+    sound, bench.connect = bench.connect, failing(bench.path, "BEGIN", 10)
+    await bench.start()
+    bench.connect = sound
+    broken = bench.opened[0]
+
+    async def refuse() -> None:
+        await Recorder.close(broken)
+        raise ValueError("no active connection")
+
+    monkeypatch.setattr(broken, "close", refuse)
+    with pytest.raises(StoreUnavailable):
+        await bench.insert("x")
+    async with asyncio.timeout(20):
+        assert await bench.insert("after") == "after"
+    await bench.writer.close()
+
+
+async def test_a_writer_that_died_says_so_and_leaves_nobody_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits and whoever comes is refused; whoever watches is told what it died of."""
+
+    def die(_writer: Writer) -> None:
+        raise RuntimeError("planted")
+
+    watching = asyncio.ensure_future(bench.writer.until_closed())
+    monkeypatch.setattr(Writer, "_take", die)
+    async with asyncio.timeout(20):
+        results = await asyncio.gather(*map(bench.insert, range(3)), return_exceptions=True)
+        assert [type(result) for result in results] == [StoreUnavailable] * 3
+        with pytest.raises(StoreUnavailable, match="planted"):
+            await bench.insert("late")
+        with pytest.raises(NotifierError, match="planted"):
+            await watching
+        await bench.writer.close()
+    assert bench.log[-1] == "close"
+
+
+async def test_a_writer_that_is_closed_has_not_died(bench: Bench) -> None:
+    watching = asyncio.ensure_future(bench.writer.until_closed())
+    await turn()
+    assert not watching.done()
+    await bench.writer.close()
+    await watching
 
 
 async def test_a_thread_driver_never_holds_up_the_loop(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from notifier.config.read import BadConfig
 from notifier.daemon import log as logs
 from notifier.daemon import sdnotify
 from notifier.daemon.interfaces import own_addresses
-from notifier.daemon.signing import SecretUnusable, keep_secrets, secret_path
+from notifier.daemon.signing import keep_secrets, secret_path
 from notifier.daemon.wires import callback_policy, callback_wire, poll_connections, poll_wire
 from notifier.engine.bells import Bells
 from notifier.engine.crew import Crew
@@ -29,6 +29,7 @@ from notifier.engine.hub import Hub
 from notifier.engine.poller import Poller
 from notifier.engine.pulse import Pulse
 from notifier.engine.replayer import Replayer
+from notifier.errors import NotifierError
 from notifier.ports import Wire
 from notifier.store.interface import Store
 
@@ -71,6 +72,7 @@ class Daemon:
         self._housekeeping = Housekeeping(store=store, clock=clock, settings=config.retention)
         self._poll_bell = self._bells.add("poll", self._poller.tick)
         self._deliver_bell = self._bells.add("deliver", self._deliverer.tick)
+        self._deliver_bell.spacing_s = 0.002  # an origin has few connections: each that is free counts
         self._replay_bell = self._bells.add("replay", self._replayer.tick)
         self._bells.add("housekeeping", self._housekeeping.tick)
         self._pulse = Pulse(
@@ -91,18 +93,22 @@ class Daemon:
         """
         serving = asyncio.create_task(self._server.run_until_stopped(), name="serve")
         beating = asyncio.create_task(self._pulse.run(), name="pulse")
+        storing = asyncio.create_task(self._store.until_closed(), name="store")
+        ringing = asyncio.create_task(self._bells.until_failed(), name="bells")
+        parts: tuple[asyncio.Task[None], ...] = (serving, beating, storing, ringing)
         waiting: asyncio.Task[bool] = asyncio.create_task(self._stopping.wait(), name="wait")
         up: asyncio.Task[bool] = asyncio.create_task(self._server.is_up.wait(), name="up")
         try:
             await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
-            self._bells.start()
-            on_ready()
-            await asyncio.wait({serving, beating, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():  # else it cannot serve, and nobody may be told that it does
+                self._bells.start()
+                on_ready()
+                await asyncio.wait({*parts, waiting}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
             up.cancel()
-            await self._wind_up(serving, beating)
-        for task in (serving, beating):
+            await self._wind_up(*parts)
+        for task in parts:
             if not task.cancelled() and (fault := task.exception()) is not None:
                 raise fault
 
@@ -110,7 +116,7 @@ class Daemon:
         """Begin the end."""
         self._stopping.set()
 
-    async def _wind_up(self, serving: asyncio.Task[None], beating: asyncio.Task[None]) -> None:
+    async def _wind_up(self, serving: asyncio.Task[None], *others: asyncio.Task[None]) -> None:
         """Intake, bells, work under way. The caller closes the store after that."""
         self._server.stop()
         self._hub.close()
@@ -119,8 +125,9 @@ class Daemon:
         if cut:
             log.warning("daemon.cut_off", count=cut)
         await asyncio.wait({serving}, timeout=DRAIN_S)
-        beating.cancel()
-        await asyncio.gather(serving, beating, return_exceptions=True)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(serving, *others, return_exceptions=True)
         await self._retired.drain(0)
         await self._poller.wire.close()
         await self._deliverer.wire.close()
@@ -130,32 +137,40 @@ class Daemon:
     async def reload(self) -> tuple[str, ...]:
         """Read the configuration again. A bad one changes nothing; its faults are returned in words."""
         sdnotify.reloading()
+        outcome = "the new configuration could not be read; the old one stays"
         try:
-            fresh = self._with_secrets(self._load())
-        except (BadConfig, SecretUnusable) as bad:
+            fresh = self._with_secrets(self._in_place(self._load()))
+            self._adopt(fresh)
+            log.info("config.reloaded", source=fresh.source)
+            outcome = "configuration read again"
+        except NotifierError as bad:
             faults = tuple(map(str, bad.faults)) if isinstance(bad, BadConfig) else (str(bad),)
             log.error("config.refused", faults=list(faults))
-            sdnotify.ready("the new configuration is bad; the old one stays")
+            outcome = "the new configuration is bad; the old one stays"
             return faults
-        self._adopt(fresh)
-        log.info("config.reloaded", source=fresh.source)
-        sdnotify.ready("configuration read again")
+        finally:  # systemd takes a reload without an end for one that hangs
+            sdnotify.ready(outcome)
         return ()
 
-    def _adopt(self, fresh: Config) -> None:
-        old, self._config = self._config, fresh
+    def _in_place(self, fresh: Config) -> Config:
+        """Leave what is open, the socket and the database, as it is until a restart, and say so."""
+        used = self._config
         for key, was, now in (
-            ("server.listen", old.server.listen, fresh.server.listen),
-            ("store.url", old.store.url, fresh.store.url),
+            ("server.listen", used.server.listen, fresh.server.listen),
+            ("store.url", used.store.url, fresh.store.url),
         ):
             if was != now:
                 log.warning("config.needs_restart", key=key, used=was, configured=now)
+        return replace(fresh, server=replace(fresh.server, listen=used.server.listen), store=used.store)
+
+    def _adopt(self, fresh: Config) -> None:
+        old, self._config = self._config, fresh
         logs.set_up(fresh.log, fresh.known_secrets)
         if poll_connections(old) != poll_connections(fresh):
-            self._retire(self._poller.wire)
+            self._retire(self._poller.wire, old)
             self._poller.wire = poll_wire(fresh)
         if old.callbacks != fresh.callbacks:
-            self._retire(self._deliverer.wire)
+            self._retire(self._deliverer.wire, old)
             self._deliverer.wire = callback_wire(fresh.callbacks, self._own)
         self._poller.configure(fresh.providers, give_up_after_ms=fresh.callbacks.give_up_after_ms)
         self._deliverer.settings = fresh.callbacks
@@ -164,12 +179,9 @@ class Daemon:
         self._api_settings = self._make_api_settings()
         self.poll_at(self._clock.now())
 
-    def _retire(self, wire: Wire) -> None:
-        """Close a client once its last exchange has ended."""
-        longest_ms = max(
-            self._config.callbacks.timeout_ms,
-            *(provider.polling.request_timeout_ms for provider in self._config.providers.values()),
-        )
+    def _retire(self, wire: Wire, old: Config) -> None:
+        """Close a client once its last exchange, begun by the old settings or these, has ended."""
+        longest_ms = max(_longest_ms(old), _longest_ms(self._config))
 
         async def later() -> None:
             try:
@@ -286,3 +298,8 @@ class Daemon:
                 return f"the {name} has not ticked for {now - ticked_at:.0f} s"
         return None
 
+
+def _longest_ms(config: Config) -> int:
+    """How long an exchange may take."""
+    polls = (provider.polling.request_timeout_ms for provider in config.providers.values())
+    return max(config.callbacks.timeout_ms, *polls)

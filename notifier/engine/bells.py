@@ -9,11 +9,13 @@ coroutines when it is shut down.
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
 
+from notifier.errors import NotifierError, StoreUnavailable
 from notifier.ports import Clock
 
 SPACING_S = 0.02  # rings gather what falls due meanwhile: one claim for many watches
@@ -23,13 +25,21 @@ OVERDUE_S = 0.5
 log = structlog.get_logger()
 
 Ring = Callable[[], Awaitable[int]]
+Failed = asyncio.Future[NotifierError]
 
 
 class Bell:
-    """Calls ``ring``, which says when it wants to be called next. ``at`` asks for an earlier call."""
+    """Calls ``ring``, which says when it wants to be called next. ``at`` asks for an earlier call.
 
-    def __init__(self, name: str, ring: Ring, scheduler: AsyncIOScheduler, clock: Clock) -> None:
+    ``spacing_s`` is the least time between two rings.
+    """
+
+    def __init__(
+        self, name: str, ring: Ring, scheduler: AsyncIOScheduler, clock: Clock, failed: Failed
+    ) -> None:
         self.name = name
+        self.spacing_s = SPACING_S
+        self._failed = failed
         self._ring = ring
         self._scheduler = scheduler
         self._clock = clock
@@ -54,7 +64,7 @@ class Bell:
             self._wanted_at = instant if self._wanted_at is None else min(self._wanted_at, instant)
             return
         monotonic = self._clock.monotonic()
-        wait_s = max((instant - self._clock.now()) / 1_000, self._rung + SPACING_S - monotonic, 0.0)
+        wait_s = max((instant - self._clock.now()) / 1_000, self._rung + self.spacing_s - monotonic, 0.0)
         if monotonic + wait_s < self._armed_for:
             self._arm(wait_s)
 
@@ -85,12 +95,21 @@ class Bell:
         next_at = self._clock.now() + AFTER_CRASH_MS
         try:
             next_at = await self._ring()
+        except StoreUnavailable as fault:
+            log.error("store.unavailable", bell=self.name, cause=fault.cause, fix=fault.fix)
+        except NotifierError as fault:
+            self._fail(fault)
         except Exception:
             log.exception("bell.crashed", bell=self.name)
         finally:
             self._is_ringing = False
             self._silent.set()
             self._rearm(next_at)
+
+    def _fail(self, fault: NotifierError) -> None:
+        """Hand it on: it needs the operator, and no later ring would fare better."""
+        if not self._failed.done():
+            self._failed.set_result(fault)
 
     def _rearm(self, next_at: int) -> None:
         self._rung = self._clock.monotonic()
@@ -103,6 +122,7 @@ class Bells:
     """All bells of the daemon on one scheduler. Make it inside the running loop."""
 
     def __init__(self, clock: Clock) -> None:
+        self._failed: Failed = asyncio.get_running_loop().create_future()
         self._clock = clock
         # UTC: no time zone file and no TZ variable can move a ring. Many instances: a job that is re-armed
         # before its last run has left the executor would be skipped for good; bells see to it themselves
@@ -112,7 +132,7 @@ class Bells:
 
     def add(self, name: str, ring: Ring) -> Bell:
         """Hang up a bell; it is silent until ``start``."""
-        bell = Bell(name, ring, self._scheduler, self._clock)
+        bell = Bell(name, ring, self._scheduler, self._clock, self._failed)
         self._bells.append(bell)
         return bell
 
@@ -126,6 +146,10 @@ class Bells:
         """Look after every bell; to be called about once a second by something that is no job."""
         for bell in self._bells:
             bell.check()
+
+    async def until_failed(self) -> NoReturn:
+        """Raise the first fault of ours that a ring has met and that waiting does not mend."""
+        raise await self._failed
 
     async def stop(self) -> None:
         """Silence all: no ring is cancelled, none starts any more."""

@@ -8,6 +8,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._is_closed = False
 
     def notify(self, watch_id: str) -> None:
         """Wake all who wait for this watch."""
@@ -16,12 +17,15 @@ class Hub:
                 future.set_result(None)
 
     def close(self) -> None:
-        """Wake everybody: the daemon stops."""
+        """Wake everybody, and let nobody wait any more: the daemon stops."""
+        self._is_closed = True
         for watch_id in list(self._waiting):
             self.notify(watch_id)
 
     async def wait(self, watch_id: str, timeout_s: float) -> None:
         """Return when the watch may have ended, or after ``timeout_s`` seconds."""
+        if self._is_closed:
+            return
         future = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(watch_id, set()).add(future)
         try:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from notifier.clock import SystemClock
 from notifier.engine import bells as module
 from notifier.engine.bells import Bells
+from notifier.errors import DatabaseUnusable, StoreUnavailable
 
 FAR_MS = 3_600_000
 
@@ -97,6 +99,59 @@ async def test_a_ring_that_throws_is_rung_again(monkeypatch: pytest.MonkeyPatch)
     bells.start()
     await second.wait()
     await bells.stop()
+
+
+async def test_a_store_that_cannot_write_is_one_line_and_rung_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That the disk is full is no crash of ours: cause and fix are told, without a traceback."""
+    monkeypatch.setattr(module, "AFTER_CRASH_MS", 1)
+    clock = SystemClock()
+    bells, second = Bells(clock), asyncio.Event()
+    rings = 0
+
+    async def ring() -> int:
+        nonlocal rings
+        rings += 1
+        if rings == 1:
+            raise StoreUnavailable("the disk is full", "free some space")
+        second.set()
+        return clock.now() + FAR_MS
+
+    bells.add("x", ring)
+    failing = asyncio.ensure_future(bells.until_failed())
+    with capture_logs() as lines:
+        bells.start()
+        await second.wait()
+        await bells.stop()
+    assert lines == [
+        {
+            "log_level": "error",
+            "event": "store.unavailable",
+            "bell": "x",
+            "cause": "the disk is full",
+            "fix": "free some space",
+        }
+    ]
+    assert not failing.done()
+    failing.cancel()
+
+
+async def test_a_fault_that_no_ring_will_mend_is_handed_on() -> None:
+    """Whoever waits for it gets the fault itself, and ends the process by it."""
+    clock = SystemClock()
+    bells, fault = Bells(clock), DatabaseUnusable("the file is gone", "restore a backup")
+
+    async def ring() -> int:
+        raise fault
+
+    bells.add("x", ring)
+    with capture_logs() as lines:
+        bells.start()
+        with pytest.raises(DatabaseUnusable) as raised:
+            async with asyncio.timeout(20):
+                await bells.until_failed()
+        await bells.stop()
+    assert raised.value is fault
+    assert lines == []
 
 
 async def test_a_wall_clock_that_was_set_back_stalls_no_bell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,15 @@ async def test_waiting_ends_by_itself_and_leaves_nothing_behind() -> None:
     assert hub._waiting == {}
 
 
+async def test_a_wait_that_begins_after_the_close_is_none() -> None:
+    """Who comes while the daemon stops would hold up its end."""
+    hub = Hub()
+    hub.close()
+    async with asyncio.timeout(20):
+        await hub.wait("a", 3_600)
+    assert hub._waiting == {}
+
+
 async def test_a_task_that_throws_hurts_no_other() -> None:
     """The crew goes on; draining waits for the rest."""
     crew, done = Crew(), asyncio.Event()

@@ -1,0 +1,206 @@
+"""The daemon as a whole: what ends it, and what a reload may change."""
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from notifier.api.guard import allowed_names
+from notifier.clock import SystemClock, wall_ms
+from notifier.config.model import Config, Polling, Provider, Server, Storage
+from notifier.core.secret import Secret
+from notifier.core.signature import make_secret
+from notifier.daemon import log as logs
+from notifier.daemon import sdnotify
+from notifier.daemon.app import Daemon
+from notifier.daemon.signing import SecretUnusable
+from notifier.errors import DatabaseUnusable, NotifierError, StoreUnavailable
+from notifier.store.open import open_store
+from notifier.store.sqlite import SqliteStore
+from notifier.store.writer import Writer
+
+FAR_S = 20.0  # a test that waits for so long has failed
+
+
+@dataclass
+class Bench:
+    """A daemon on a real store and a bound socket; ``config`` is what its next reload will read."""
+
+    folder: Path
+    store: SqliteStore
+    bound: socket.socket
+    config: Config
+    said: list[tuple[str, ...]] = field(default_factory=list)
+
+    def daemon(self, load: Callable[[], Config] | None = None) -> Daemon:
+        return Daemon(
+            self.config,
+            store=self.store,
+            clock=SystemClock(),
+            bound=self.bound,
+            owner="test",
+            load=load or (lambda: self.config),
+        )
+
+    async def run(self, daemon: Daemon, on_ready: Callable[[], None]) -> None:
+        async with asyncio.timeout(FAR_S):
+            await daemon.run(on_ready)
+
+    def has_said_ready_last(self) -> bool:
+        """Whether systemd was told that a reload began, and then that it was over."""
+        return [fields[0] for fields in self.said[-2:]] == ["RELOADING=1", "READY=1"]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    store = await open_store(tmp_path / "notifier.db", owner="test", now=wall_ms(), chance=random.Random(7))
+    config = Config(
+        server=Server(listen="127.0.0.1:0"),
+        store=Storage(url=str(tmp_path / "notifier.db")),
+        providers={"mulerouter": Provider(base_url="http://127.0.0.1:9", api_key=Secret("sk-canary-0123"))},
+    )
+    bench = Bench(tmp_path, store, socket.create_server(("127.0.0.1", 0)), config)
+    monkeypatch.setattr(logs, "set_up", lambda *_args, **_more: None)  # pytest's own handlers stay
+
+    def note(*fields: str, **_more: object) -> bool:
+        bench.said.append(fields)
+        return True
+
+    monkeypatch.setattr(sdnotify, "notify", note)
+    yield bench
+    await store.close()
+    bench.bound.close()
+
+
+# ---- what ends it
+
+
+async def test_a_database_that_was_removed_ends_the_daemon(bench: Bench) -> None:
+    """What is written from then on goes into a file that nobody will find: it must not go on."""
+    daemon = bench.daemon()
+    (bench.folder / "notifier.db").unlink()
+    with pytest.raises(DatabaseUnusable, match="removed or replaced"):
+        await bench.run(daemon, lambda: None)
+
+
+async def test_a_writer_that_died_ends_the_daemon(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes no write any more, and says so; a start brings a new one."""
+    daemon = bench.daemon()
+
+    def kill() -> None:
+        def die(_writer: Writer) -> None:
+            raise RuntimeError("planted")
+
+        monkeypatch.setattr(Writer, "_take", die)
+
+    with pytest.raises(NotifierError, match="planted"):
+        await bench.run(daemon, kill)
+    with pytest.raises(StoreUnavailable):
+        await bench.store.heartbeat(now=wall_ms())
+
+
+async def test_a_server_that_cannot_start_is_a_fault_and_nothing_is_ready(bench: Bench) -> None:
+    """Nothing rings, and nobody is told that we are there."""
+    daemon = bench.daemon()
+    bench.bound.close()
+    was_ready: list[bool] = []
+    with pytest.raises(OSError, match=r"[Bb]ad file|Invalid"):
+        await bench.run(daemon, lambda: was_ready.append(True))
+    assert was_ready == []
+
+
+# ---- reload
+
+
+async def test_a_reload_with_another_database_signs_as_before(bench: Bench) -> None:
+    """The database stays the one that is open until a restart, and so does the secret beside it."""
+    daemon = bench.daemon()
+    before = daemon._deliverer.settings.secrets
+    bench.config = replace(bench.config, store=Storage(url=str(bench.folder / "other.db")))
+    for _ in range(2):
+        assert await daemon.reload() == ()
+    assert daemon._deliverer.settings.secrets == before
+    assert not (bench.folder / "other.secret").exists()
+
+
+async def test_a_reload_that_finds_no_usable_secret_changes_nothing(bench: Bench) -> None:
+    """It comes back as a fault in words, and systemd hears that the reload is over."""
+    told = make_secret(bytes(range(32)))
+    bench.config = replace(bench.config, callbacks=replace(bench.config.callbacks, secrets=(told,)))
+    daemon = bench.daemon()
+    (bench.folder / "notifier.secret").write_bytes(b"\xff no secret")
+    bench.config = replace(bench.config, callbacks=replace(bench.config.callbacks, secrets=()))
+    (fault,) = await daemon.reload()
+    assert "notifier.secret" in fault
+    assert daemon._deliverer.settings.secrets == (told,)
+    assert bench.has_said_ready_last()
+
+
+@pytest.mark.parametrize("planted", [NotifierError("planted"), SecretUnusable("planted")])
+async def test_every_fault_of_ours_at_a_reload_is_told(bench: Bench, planted: NotifierError) -> None:
+    """None of them is a crash: the caller is told, the old configuration stays."""
+
+    def load() -> Config:
+        raise planted
+
+    assert await bench.daemon(load).reload() == ("planted",)
+    assert bench.has_said_ready_last()
+
+
+async def test_a_reload_that_crashes_is_over_for_systemd_too(bench: Bench) -> None:
+    """It would otherwise be taken for one that hangs, and the daemon be killed."""
+
+    def load() -> Config:
+        raise RuntimeError("planted")
+
+    with pytest.raises(RuntimeError, match="planted"):
+        await bench.daemon(load).reload()
+    assert bench.has_said_ready_last()
+
+
+async def test_shorter_timeouts_cut_no_exchange_that_is_under_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client is closed when the longest exchange begun by the old settings must be over."""
+    slow = Polling(request_timeout_ms=40_000)
+    provider = bench.config.providers["mulerouter"]
+    bench.config = replace(
+        bench.config,
+        providers={"mulerouter": replace(provider, polling=slow)},
+        callbacks=replace(bench.config.callbacks, timeout_ms=30_000),
+    )
+    daemon = bench.daemon()
+    bench.config = replace(
+        bench.config,
+        providers={
+            "mulerouter": replace(provider, polling=Polling(request_timeout_ms=1_000), max_in_flight=7)
+        },
+        callbacks=replace(bench.config.callbacks, timeout_ms=1_000),
+    )
+    loop, waits = asyncio.get_running_loop(), []
+    call_later = loop.call_later
+
+    def noting(delay: float, *args: object, **more: object) -> object:
+        waits.append(delay)
+        return call_later(delay, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "call_later", noting)
+    assert await daemon.reload() == ()
+    await asyncio.sleep(0)
+    assert len(daemon._retired) == 2
+    assert [wait for wait in waits if wait > 1] == [41.0, 41.0]
+    await daemon._retired.drain(0)
+
+
+async def test_a_reload_with_another_listen_is_served_under_the_old_name(bench: Bench) -> None:
+    """The bound socket stays until a restart, and with it the Host that leads to it."""
+    bench.config = replace(bench.config, server=Server(listen="notifier.lan:8484"))
+    daemon = bench.daemon()
+    bench.config = replace(bench.config, server=Server(listen="another.lan:8484", allowed_hosts=("x.lan",)))
+    assert await daemon.reload() == ()
+    assert allowed_names(daemon._api_settings) >= {"notifier.lan", "x.lan"}
+    assert "another.lan" not in allowed_names(daemon._api_settings)

@@ -1,0 +1,59 @@
+"""The tick a minute: a store that fails is asked again soon."""
+
+from typing import cast
+
+import pytest
+
+from notifier.config.model import Retention
+from notifier.engine.housekeeping import EVERY_MS, PRUNE_BATCH, Housekeeping
+from notifier.errors import StoreUnavailable
+from notifier.store.interface import Store
+from tests.fakes import FakeClock
+
+
+class Disk:
+    """A store of which only upkeep is asked; it fails while it is told to."""
+
+    def __init__(self) -> None:
+        self.is_failing = False
+        self.prunable = 0
+
+    async def heartbeat(self, *, now: int) -> None:
+        if self.is_failing:
+            raise StoreUnavailable("the disk is gone", "look for it")
+
+    async def give_up_overdue(self, **_asked: object) -> int:
+        return 0
+
+    async def prune(self, **_asked: object) -> int:
+        return self.prunable
+
+
+@pytest.fixture
+def disk() -> Disk:
+    return Disk()
+
+
+@pytest.fixture
+def keeping(disk: Disk) -> Housekeeping:
+    return Housekeeping(store=cast("Store", disk), clock=FakeClock(), settings=Retention())
+
+
+async def test_a_heartbeat_that_failed_is_repeated_soon(disk: Disk, keeping: Housekeeping) -> None:
+    """Else the daemon would be unready for a minute after the disk has come back."""
+    now = FakeClock().now()
+    disk.is_failing = True
+    assert await keeping.tick() == now + 5_000
+    assert keeping.trouble == "the disk is gone"
+    disk.is_failing = False
+    assert await keeping.tick() == now + EVERY_MS
+    assert keeping.trouble is None
+
+
+async def test_a_long_clean_up_keeps_no_trouble_alive(disk: Disk, keeping: Housekeeping) -> None:
+    """The store works again as soon as it works: that much is left to forget is no trouble."""
+    disk.is_failing = True
+    await keeping.tick()
+    disk.is_failing, disk.prunable = False, PRUNE_BATCH
+    await keeping.tick()
+    assert keeping.trouble is None

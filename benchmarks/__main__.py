@@ -1,0 +1,57 @@
+"""``python -m benchmarks``: run all scenarios, print the table, write RESULTS.md.
+
+``--quick`` tries everything at a fraction of the load and writes nothing. The exit status is 1 when a goal
+was missed.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from benchmarks import machine, report
+from benchmarks.bench import Bench
+from benchmarks.figures import Figure
+from benchmarks.scenario_idle import idle
+from benchmarks.scenario_polling import polling
+from benchmarks.scenario_registering import registering
+
+Scenario = Callable[[Bench], Awaitable[list[Figure]]]
+
+SCENARIOS: dict[str, Scenario] = {"idle": idle, "registering": registering, "polling": polling}
+RESULTS = Path(__file__).with_name("RESULTS.md")
+LIMIT_S = 900.0
+
+
+async def run(bench: Bench, names: list[str]) -> list[Figure]:
+    """Run scenarios one after the other, within a limit; a signal ends them and their processes."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    async with asyncio.timeout(LIMIT_S):
+        return [figure for name in names for figure in await SCENARIOS[name](bench)]
+
+
+def main() -> int:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--quick", action="store_true", help="small loads, to try it; nothing is written")
+    parser.add_argument("--only", choices=SCENARIOS, help="one scenario; nothing is written")
+    parser.add_argument("--disk", type=Path, default=Path(tempfile.gettempdir()), help="where databases go")
+    given = parser.parse_args()
+    bench = Bench(is_quick=given.quick, disk=given.disk)
+    facts = machine.facts(given.disk)
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        figures = asyncio.run(run(bench, [given.only] if given.only else list(SCENARIOS)))
+        print(f"\n{report.terminal(figures)}")
+        if not given.quick and not given.only:
+            RESULTS.write_text(report.markdown(figures, facts))
+        return 1 if any(figure.is_reached is False for figure in figures) else 0
+    return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

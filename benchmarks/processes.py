@@ -1,0 +1,130 @@
+"""The processes of a benchmark, each ended when its block is left; what they print goes into a file."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+START_LIMIT_S = 30.0
+STOP_LIMIT_S = 60.0
+JOB_LIMIT_S = 300.0
+KEY = "sk-mr-benchmark-not-a-real-key"
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class BenchmarkFailed(Exception):
+    """A process did not do what the benchmark needs; the message says which and what it said last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that serves."""
+
+    pid: int
+    url: str
+    output: Path
+
+
+@contextlib.asynccontextmanager
+async def simulator(folder: Path) -> AsyncIterator[Running]:
+    """Run the simulated provider for the block."""
+    async with _serving(
+        ["notifier.simulator", "--key", KEY], _environ(folder), folder, "simulator"
+    ) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def daemon(folder: Path, settings: Mapping[str, str]) -> AsyncIterator[Running]:
+    """Run the real daemon for the block, on a database in ``folder``.
+
+    ``settings`` are configuration keys as paths: ``{"polling.growth": "0"}``.
+    """
+    environ = _environ(folder)
+    for path, value in {**_BASE, "store.url": str(folder / "notifier.db"), **settings}.items():
+        environ["NOTIFIER_" + path.replace(".", "__").upper()] = value
+    async with _serving(["notifier", "run"], environ, folder, "daemon") as running:
+        yield running
+
+
+async def job(module: str, *arguments: str) -> bytes:
+    """Run a module of ours in a process of its own and return what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, *arguments, cwd=_ROOT, stdout=asyncio.subprocess.PIPE, stdin=DEVNULL
+    )
+    try:
+        async with asyncio.timeout(JOB_LIMIT_S):
+            printed, _ = await process.communicate()
+    finally:
+        await _end(process)
+    if process.returncode != 0:
+        raise BenchmarkFailed(f"{module} ended with {process.returncode}; its messages are above")
+    return printed
+
+
+_BASE = {"server.listen": "127.0.0.1:0", "log.format": "json"}
+
+
+def _environ(folder: Path) -> dict[str, str]:
+    """Nothing of the user's settings gets in, and our code is found from any folder."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("NOTIFIER_", "MULEROUTER_"))
+    }
+    return {**kept, "HOME": str(folder), "PYTHONPATH": str(_ROOT), "MULEROUTER_API_KEY": KEY}
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    arguments: list[str], environ: Mapping[str, str], folder: Path, name: str
+) -> AsyncIterator[Running]:
+    output = folder / f"{name}.log"
+    with output.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *arguments, env=environ, cwd=folder, stdout=file, stdin=DEVNULL
+        )
+    try:
+        yield Running(process.pid, await _url_of(process, output), output)
+        if process.returncode is not None:
+            raise BenchmarkFailed(f"the {name} ended by itself; it said: {_tail(output)}")
+    finally:
+        await _end(process)
+
+
+async def _url_of(process: Process, output: Path) -> str:
+    """Wait for the line that says where it serves; both programs print it as JSON with a ``url``."""
+    async with asyncio.timeout(START_LIMIT_S):
+        while process.returncode is None:
+            for line in output.read_bytes().splitlines():
+                said = _said(line)
+                if "url" in said and said.get("event", "daemon.ready") == "daemon.ready":
+                    return str(said["url"])
+            await asyncio.sleep(0.05)
+    raise BenchmarkFailed(f"a process ended before it was ready; it said: {_tail(output)}")
+
+
+def _said(line: bytes) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(line, type=dict[str, object])
+    except msgspec.DecodeError:
+        return {}
+
+
+def _tail(output: Path) -> str:
+    return output.read_text(errors="replace")[-2_000:]
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        try:
+            async with asyncio.timeout(STOP_LIMIT_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()

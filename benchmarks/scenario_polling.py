@@ -1,0 +1,113 @@
+"""Polling at its load and at twice that, with the bare client measured before, between and after."""
+
+import msgspec
+
+from benchmarks.bare_get import Bare
+from benchmarks.bench import Bench
+from benchmarks.client import pool
+from benchmarks.figures import Figure, at_most, exactly
+from benchmarks.load import INTERVAL_S, Offer, Outcome, offered
+from benchmarks.processes import job, simulator
+from benchmarks.stats import median, quantile
+from benchmarks.tasks import submit_endless
+
+TASKS = 2_000
+OVER_S = 30.0
+GRACE_S = 12.0
+GRACE_OVERLOADED_S = 90.0
+GETS = 6_400
+ENDLESS = 64
+
+
+async def polling(bench: Bench) -> list[Figure]:
+    """Measure both loads; the ratio stands on the median of the limits around them."""
+    count, over_s = bench.pick(TASKS, 200), bench.pick(OVER_S, 5.0)
+    bares = [await _bare(bench)]
+    single = await _loaded(bench, Offer(count, over_s, GRACE_S))
+    bares.append(await _bare(bench))
+    double = await _loaded(bench, Offer(2 * count, over_s, GRACE_OVERLOADED_S))
+    bares.append(await _bare(bench))
+    limit_ms = median([bare.cpu_ms_per_get for bare in bares])
+    each = ", ".join(f"{bare.cpu_ms_per_get:.3f} at {bare.gets_per_s:.0f}/s" for bare in bares)
+    limit = Figure("bare GET, 64 in flight: CPU", limit_ms, "ms", note=f"median of {each}")
+    return [limit, *_at_single(single, limit_ms), *_at_double(double, limit_ms)]
+
+
+async def _bare(bench: Bench) -> Bare:
+    count = bench.pick(GETS, 1_280)
+    with bench.folder() as folder:
+        async with simulator(folder) as upstream, pool(upstream.url, 1) as control:
+            task_ids = await submit_endless(control, ENDLESS)
+            printed = await job("benchmarks.bare_get", upstream.url, str(count), *task_ids)
+    bare = msgspec.json.decode(printed, type=Bare)
+    bench.say(f"bare GET: {bare.cpu_ms_per_get:.3f} ms CPU each, {bare.gets_per_s:.0f}/s")
+    return bare
+
+
+async def _loaded(bench: Bench, offer: Offer) -> Outcome:
+    with bench.folder() as folder:
+        outcome = await offered(folder, offer)
+    p50, p99 = (quantile(outcome.delays.noticed_s, share) for share in (0.5, 0.99))
+    bench.say(
+        f"{offer.count} tasks: {outcome.delays.lost} lost, noticed after {p50:.3f} s (p99 {p99:.3f}), "
+        f"{outcome.cpu_ms_per_poll:.3f} ms CPU a poll; cores: {outcome.busy}"
+    )
+    return outcome
+
+
+def _at_single(outcome: Outcome, limit_ms: float) -> list[Figure]:
+    label = _label(outcome.offer)
+    noticed, called = outcome.delays.noticed_s, outcome.delays.called_back_s
+    p50, p99 = at_most(1.2 * INTERVAL_S / 2), at_most(1.5 * INTERVAL_S)
+    return [
+        Figure(
+            f"{label}: lost",
+            outcome.delays.lost,
+            "tasks",
+            exactly(0),
+            note=f"{outcome.delays.duplicates} duplicates",
+        ),
+        Figure(f"{label}: noticed after, p50", quantile(noticed, 0.5), "s", p50, note="ideal 0.125 s"),
+        Figure(f"{label}: noticed after, p99", quantile(noticed, 0.99), "s", p99),
+        Figure(f"{label}: called back after, p50", quantile(called, 0.5), "s"),
+        Figure(f"{label}: called back after, p99", quantile(called, 0.99), "s"),
+        Figure(f"{label}: CPU a poll", outcome.cpu_ms_per_poll, "ms", at_most(3), limit_ms, _share(outcome)),
+        *_rest(outcome, label),
+    ]
+
+
+def _at_double(outcome: Outcome, limit_ms: float) -> list[Figure]:
+    """Lateness is allowed here, nothing else; so only losing has a goal."""
+    label = _label(outcome.offer)
+    noticed, called = outcome.delays.noticed_s, outcome.delays.called_back_s
+    return [
+        Figure(
+            f"{label}: lost",
+            outcome.delays.lost,
+            "tasks",
+            exactly(0),
+            note=f"{outcome.delays.duplicates} duplicates",
+        ),
+        Figure(f"{label}: noticed after, p50", quantile(noticed, 0.5), "s"),
+        Figure(f"{label}: noticed after, p99", quantile(noticed, 0.99), "s"),
+        Figure(f"{label}: called back after, p99", quantile(called, 0.99), "s"),
+        Figure(f"{label}: CPU a poll", outcome.cpu_ms_per_poll, "ms", limit=limit_ms, note=_share(outcome)),
+        *_rest(outcome, label),
+    ]
+
+
+def _rest(outcome: Outcome, label: str) -> list[Figure]:
+    each = f"{outcome.polls} polls, {outcome.polls / outcome.offer.count:.1f} a task"
+    return [
+        Figure(f"{label}: CPU of 1000 polls", outcome.cpu_ms_per_poll, "s", note=each),
+        Figure(f"{label}: polls, steady part", outcome.polls_per_s, "1/s"),
+        Figure(f"{label}: peak memory", outcome.peak_mb, "MB", note=f"{outcome.rss_mb:.1f} MB after it"),
+    ]
+
+
+def _label(offer: Offer) -> str:
+    return f"{offer.count} tasks in {offer.over_s:g} s"
+
+
+def _share(outcome: Outcome) -> str:
+    return f"everything the daemon did; cores used: {outcome.busy}"

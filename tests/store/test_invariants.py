@@ -1,0 +1,240 @@
+"""A long random life: after every step the figures that are derived agree with the rows they come from."""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from notifier.core.model import Callback, Dispatch, Watch, WatchState
+from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.store.driver import InlineDriver
+from notifier.store.interface import Added, WatchQuery
+from notifier.store.sqlite import SqliteStore
+from tests.builders import HOUR, MINUTE, attempt, end, event, lease, new_watch, wait
+from tests.fakes import NOON
+from tests.store.conftest import OpenStore
+from tests.store.steps import GIVE_UP
+
+AGREE = {
+    "tallies of watches": """
+        SELECT t.state FROM tallies t WHERE kind = 'watch'
+          AND n <> (SELECT count(*) FROM watches w WHERE w.state = t.state)""",
+    "tallies of deliveries": """
+        SELECT t.state FROM tallies t WHERE kind = 'delivery'
+          AND n <> (SELECT count(*) FROM deliveries d WHERE d.state = t.state)""",
+    "api_paths are counted and none is left over": """
+        SELECT path FROM api_paths a
+        WHERE watches = 0 OR watches <> (SELECT count(*) FROM watches w WHERE w.api_path_seq = a.seq)""",
+    "every watch has its api_path": """
+        SELECT id FROM watches WHERE api_path_seq NOT IN (SELECT seq FROM api_paths)""",
+    "an endpoint is looked at when something is due there": """
+        SELECT url FROM endpoints e WHERE EXISTS (
+          SELECT 1 FROM deliveries d WHERE d.endpoint_seq = e.seq AND d.due_at <= :now
+            AND (e.due_at IS NULL OR e.due_at > :now))""",
+    "an endpoint is not forgotten while something waits there": """
+        SELECT url FROM endpoints e WHERE e.due_at IS NULL
+          AND EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_seq = e.seq AND d.due_at IS NOT NULL)""",
+    "an origin is due with the first of its endpoints": """
+        SELECT name FROM origins o
+        WHERE due_at IS NOT (SELECT min(due_at) FROM endpoints e WHERE e.origin_seq = o.seq)""",
+    "no endpoint without deliveries": """
+        SELECT url FROM endpoints WHERE seq NOT IN (SELECT endpoint_seq FROM deliveries)""",
+    "no origin without endpoints": """
+        SELECT name FROM origins WHERE seq NOT IN (SELECT origin_seq FROM endpoints)""",
+    "an event for every ended round that tells something": """
+        SELECT id FROM watches w WHERE state NOT IN ('watching', 'stopped')
+          AND NOT EXISTS (SELECT 1 FROM events e WHERE e.watch_seq = w.seq AND e.round = w.round)""",
+    "no event of a round that goes on": """
+        SELECT id FROM watches w WHERE state IN ('watching', 'stopped')
+          AND EXISTS (SELECT 1 FROM events e WHERE e.watch_seq = w.seq AND e.round = w.round)""",
+    "as many attempts as are counted": """
+        SELECT id FROM deliveries d
+        WHERE attempts <> (SELECT count(*) FROM attempts a WHERE a.delivery_seq = d.seq)""",
+    "ids sort as the rows came": """
+        SELECT a.id FROM watches a JOIN watches b ON a.seq < b.seq AND a.id >= b.id""",
+}
+
+
+class Life:
+    """Does one thing after the other, as chance has it."""
+
+    def __init__(self, store: SqliteStore, chance: random.Random) -> None:
+        self.store = store
+        self.chance = chance
+        self.now = NOON
+        self.watches: list[Watch] = []
+        self.dispatches: list[Dispatch] = []
+
+    async def step(self) -> None:
+        self.now += self.chance.choice([0, 1, 500, 5_000, MINUTE])
+        acts: list[Callable[[], Awaitable[object]]] = [
+            self.register,
+            self.register,
+            self.claim,
+            self.record,
+            self.record,
+            self.send,
+            self.note,
+            self.note,
+            self.user,
+            self.forget,
+            self.shift,
+        ]
+        await self.chance.choice(acts)()
+
+    async def register(self) -> None:
+        n = self.chance.randrange(60)
+        callbacks = tuple(
+            Callback(f"http://10.0.0.{self.chance.randrange(3)}/{self.chance.randrange(4)}?{n}")
+            for _ in range(self.chance.randrange(1, 4))
+        )
+        given = new_watch(
+            f"task-{n}",
+            api_path=f"/path/{self.chance.randrange(5)}",
+            callbacks=callbacks,
+            registered_at=self.now,
+            first_poll_at=self.now + 100,
+            expires_at=self.now + HOUR,
+        )
+        await self.store.add_watches([given], give_up_at=GIVE_UP, max_live=40)
+
+    async def claim(self) -> None:
+        taken = lease(self.now + 20_000)
+        claimed = await self.store.claim_watches("mulerouter", now=self.now, limit=5, lease=taken)
+        self.watches += claimed.watches
+
+    async def record(self) -> None:
+        if not self.watches:
+            return
+        watch = self.watches.pop(self.chance.randrange(len(self.watches)))
+        if self.chance.random() < 0.4:
+            await self.store.record_wait(watch, lease(), wait(self.now + 3_000), now=self.now)
+            return
+        state = self.chance.choice(
+            [WatchState.COMPLETED, WatchState.FAILED, WatchState.EXPIRED, WatchState.LOST]
+        )
+        expires_at = self.chance.choice([None, self.now + HOUR])
+        ending = end(state, result_expires_at=expires_at)
+        told = event(watch, ending, at=self.now)
+        await self.store.record_end(watch, lease(), ending, told, now=self.now, give_up_at=GIVE_UP)
+
+    async def send(self) -> None:
+        claimed = await self.store.claim_deliveries(
+            now=self.now, limit=4, lease=lease(self.now + 20_000), busy={"http://10.0.0.1": 1}, per_origin=2
+        )
+        self.dispatches += claimed.dispatches
+
+    async def note(self) -> None:
+        if not self.dispatches:
+            return
+        dispatch = self.dispatches.pop(self.chance.randrange(len(self.dispatches)))
+        sequels: list[Sequel] = [Delivered(), Retry(self.now + 7_000), GiveUp("x")]
+        await self.store.record_attempt(
+            dispatch, lease(), attempt(dispatch.number), self.chance.choice(sequels), now=self.now
+        )
+
+    async def user(self) -> None:
+        watch = self.chance.choice(await self.store.watches(WatchQuery()) or [None])
+        if watch is None:
+            return
+        match self.chance.randrange(4):
+            case 0:
+                await self.store.stop_watch(watch.id, now=self.now)
+            case 1:
+                await self.store.resume_watch(watch.id, now=self.now, expires_at=self.now + HOUR)
+            case 2:
+                await self.store.poll_now(watch.id, now=self.now)
+            case _:
+                detail = await self.store.watch(watch.id)
+                assert detail is not None
+                for delivery in detail.deliveries[:1]:
+                    await self.store.redeliver(delivery.id, now=self.now, give_up_at=GIVE_UP)
+
+    async def forget(self) -> None:
+        if self.chance.random() < 0.2:
+            before = self.now - 2 * MINUTE
+            await self.store.prune(delivered_before=before, dead_before=before, limit=3)
+
+    async def shift(self) -> None:
+        if self.chance.random() < 0.1:
+            delta = self.chance.choice([-HOUR, HOUR, 17])
+            await self.store.shift_times(delta)
+            self.now += delta
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_what_is_derived_agrees_with_what_it_is_derived_from(
+    tmp_path: Path, opening: OpenStore, seed: int
+) -> None:
+    """Also across a restart in the middle."""
+    chance = random.Random(seed)
+    life = Life(await opening(open_driver=InlineDriver.open, chance=chance), chance)
+    with closing(sqlite3.connect(tmp_path / "notifier.db")) as onlooker:
+        for step in range(500):
+            if step == 250:
+                await life.store.close()
+                life.store = await opening(open_driver=InlineDriver.open, chance=chance, now=life.now)
+            await life.step()
+            for what, query in AGREE.items():
+                wrong = onlooker.execute(query, {"now": life.now} if ":now" in query else {}).fetchall()
+                assert not wrong, f"seed {seed}, step {step}: {what}: {wrong}"
+        assert onlooker.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert onlooker.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert onlooker.execute("SELECT count(*) FROM attempts").fetchone()[0] > 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_everything_drains_in_the_end(opening: OpenStore, seed: int) -> None:
+    """However it was claimed, lost, stopped and shifted: all that waits is handed out in time."""
+    chance = random.Random(seed)
+    life = Life(await opening(open_driver=InlineDriver.open, chance=chance), chance)
+    for _ in range(300):
+        await life.step()
+    life.watches, life.dispatches = [], []
+    for _ in range(400):
+        claimed = await life.store.claim_deliveries(
+            now=life.now, limit=4, lease=lease(life.now + 20_000), busy={}, per_origin=2
+        )
+        for dispatch in claimed.dispatches:
+            assert await life.store.record_attempt(
+                dispatch, lease(), attempt(dispatch.number), Delivered(), now=life.now
+            )
+        if claimed.next_due_at is not None:
+            life.now = max(life.now, claimed.next_due_at)
+        elif (await life.store.counts()).oldest_pending_at is None:
+            break
+        else:
+            life.now += 20_000  # what is left is under a lease
+    assert (await life.store.counts()).oldest_pending_at is None
+
+
+async def test_a_watch_and_its_indexes_take_few_bytes(tmp_path: Path, opening: OpenStore) -> None:
+    """At most 600, also after polls have moved every one of them in no order."""
+    store = await opening(open_driver=InlineDriver.open)
+    chance, count = random.Random(1), 6_000
+    for start in range(0, count, 1_000):
+        new = [
+            new_watch(str(chance.getrandbits(119)), first_poll_at=NOON + chance.randrange(MINUTE))
+            for _ in range(start, start + 1_000)
+        ]
+        added = await store.add_watches(new, give_up_at=GIVE_UP, max_live=count)
+        assert all(isinstance(one, Added) for one in added)
+    for now in (NOON + MINUTE, NOON + 3 * MINUTE):
+        while True:
+            claimed = await store.claim_watches("mulerouter", now=now, limit=500, lease=lease(now + 20_000))
+            if not claimed.watches:
+                break
+            found = [wait(now + MINUTE + chance.randrange(MINUTE)) for _ in claimed.watches]
+            kept = await asyncio.gather(
+                *(
+                    store.record_wait(watch, lease(), one, now=now)
+                    for watch, one in zip(claimed.watches, found, strict=True)
+                )
+            )
+            assert all(kept)
+    await store.close()
+    assert (tmp_path / "notifier.db").stat().st_size / count <= 600

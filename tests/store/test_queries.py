@@ -1,0 +1,190 @@
+"""The SQL: every statement named, used, and found by an index however many rows there are."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from notifier.store import queries, sqlite
+from notifier.store.connection import connect_writer
+from notifier.store.open import migrate
+from notifier.store.queries import SQL
+from tests.builders import new_watch
+from tests.store.conftest import OpenStore
+from tests.store.steps import add
+
+ROOM = Path(queries.__file__).parent
+BIG = "watches|deliveries|events|attempts|endpoints|origins|[wdea]"
+
+SCANS_ALLOWED = {
+    "shift_watches": "moves every waiting watch",
+    "shift_endpoints": "moves every endpoint that is due",
+    "provider_seqs": "the configuration has a handful",
+    "tallies": "ten rows",
+}
+
+HOT = {
+    "before_adding": {"sqlite_autoindex_watches_2"},
+    "due_watches": {"watches_due"},
+    "next_watch_due": {"watches_due"},
+    "due_watches_past_deadline": {"watches_deadline"},
+    "next_watch_past_deadline": {"watches_deadline"},
+    "record_wait": {"sqlite_autoindex_watches_1"},
+    "record_end": {"sqlite_autoindex_watches_1"},
+    "lapse_claims": {"COVERING INDEX deliveries_claimed"},
+    "due_origins": {"origins_due"},
+    "due_endpoints": {"COVERING INDEX endpoints_due"},
+    "due_deliveries": {"COVERING INDEX deliveries_urgent"},
+    "serve_endpoint": {"COVERING INDEX deliveries_due"},
+    "next_delivery_due": {"origins_due"},
+    "release_watches": {"watches_claimed"},
+    "release_deliveries": {"deliveries_claimed"},
+    "clamp_watches": {"watches_due"},
+    "ended_watches": {"COVERING INDEX watches_ended"},
+    "oldest_pending": {"deliveries_listed"},
+}
+
+
+def test_no_name_stands_twice() -> None:
+    names = re.findall(r"^-- name: (\w+)$", (ROOM / "queries.sql").read_text(), flags=re.MULTILINE)
+    assert sorted(names) == sorted(SQL)
+
+
+def test_every_statement_is_used_and_every_used_one_is_there() -> None:
+    python = "\n".join(path.read_text() for path in ROOM.glob("*.py"))
+    assert set(re.findall(r'SQL\["(\w+)"\]', python)) == set(SQL)
+
+
+def test_there_is_no_other_sql() -> None:
+    """But for transactions and PRAGMAs, and the look at a file that may not be ours."""
+    words = re.compile(r"execute\(\s*f?[\"'](?!PRAGMA|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)")
+    assert {path.name for path in ROOM.glob("*.py") if words.search(path.read_text())} == {"check.py"}
+
+
+@pytest.fixture(params=["no statistics", "statistics"])
+def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """A database as it is, and one where somebody has run ANALYZE."""
+    with closing(connect_writer(str(tmp_path / "x.db"))) as opened:
+        migrate(opened)
+        if request.param == "statistics":
+            fill(opened)
+            opened.execute("ANALYZE")
+        yield opened
+
+
+def fill(connection: sqlite3.Connection, count: int = 2_000) -> None:
+    connection.execute("BEGIN")
+    run = connection.execute
+    for n in range(2):
+        run("INSERT INTO providers (name) VALUES (?)", (f"p{n}",))
+        run("INSERT INTO api_paths (path) VALUES (?)", (f"/p{n}",))
+    for n in range(20):
+        run("INSERT INTO origins (name, due_at) VALUES (?, ?)", (f"o{n}", n))
+        run(
+            "INSERT INTO endpoints (id, url, origin_seq, due_at) VALUES (?, ?, ?, ?)",
+            (f"e{n}", f"u{n}", n + 1, n),
+        )
+    for n in range(1, count + 1):
+        is_live = n % 3 > 0
+        run(
+            "INSERT INTO watches (seq, id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, "
+            "registered_at, expires_at, due_at, ended_at) VALUES (?, ?, ?, 1, ?, ?, '[]', '{}', 0, ?, ?, ?)",
+            (n, f"w{n:05}", n % 2 + 1, f"t{n}", "watching" if is_live else "failed", n)
+            + ((n, None) if is_live else (None, n)),
+        )
+        if is_live:
+            continue
+        run(
+            "INSERT INTO events (seq, id, watch_seq, round, type, at, body) "
+            "VALUES (?, 'e', ?, 0, '', 0, x'')",
+            (n, n),
+        )
+        run(
+            "INSERT INTO deliveries (id, event_seq, endpoint_seq, url, state, urgency, created_at, due_at, "
+            "give_up_at) VALUES (?, ?, ?, 'u', 'pending', 0, 0, ?, 0)",
+            (f"d{n:05}", n, n % 20 + 1, n),
+        )
+    connection.execute("COMMIT")
+
+
+def plan(connection: sqlite3.Connection, name: str) -> list[str]:
+    values = dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
+    return [row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", values)]
+
+
+@pytest.mark.parametrize("name", sorted(set(SQL) - set(SCANS_ALLOWED)))
+def test_no_statement_walks_through_a_table(connection: sqlite3.Connection, name: str) -> None:
+    steps = plan(connection, name)
+    assert [step for step in steps if re.match(rf"SCAN ({BIG})\b(?!.*VIRTUAL)", step)] == [], steps
+
+
+@pytest.mark.parametrize("name", sorted(HOT))
+def test_what_runs_all_the_time_uses_its_own_index(connection: sqlite3.Connection, name: str) -> None:
+    steps = plan(connection, name)
+    for index in HOT[name]:
+        assert any(index in step for step in steps), steps
+    assert not any("TEMP B-TREE" in step for step in steps), steps
+
+
+def test_a_poll_touches_two_indexes_and_no_more(connection: sqlite3.Connection) -> None:
+    """A claim moves owner and due_at, a wait besides only what no index holds."""
+    indexes = connection.execute(
+        "SELECT sql FROM sqlite_schema WHERE tbl_name = 'watches' AND type = 'index'"
+    )
+    moved = set(re.findall(r"(\w+) = ", SQL["record_wait"].partition("WHERE")[0] + SQL["claim_watches"]))
+    assert "state" not in moved
+    touched = [row["sql"] for row in indexes if row["sql"] and moved & set(re.findall(r"\w+", row["sql"]))]
+    assert len(touched) == 2, touched
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "watches WHERE seq = 1",
+        "events WHERE seq = 1",
+        "deliveries WHERE seq = 1",
+        "endpoints WHERE seq = 1",
+        "origins WHERE seq = 1",
+        "api_paths WHERE seq = 1",
+    ],
+)
+def test_deleting_never_looks_for_children_by_a_scan(connection: sqlite3.Connection, row: str) -> None:
+    steps = [step["detail"] for step in connection.execute(f"EXPLAIN QUERY PLAN DELETE FROM {row}")]
+    assert not any(step.startswith("SCAN") for step in steps), steps
+
+
+async def test_maintenance_takes_no_statistics(opening: OpenStore) -> None:
+    """Of a table with three rows they would say that a scan is best, and be believed at a million."""
+    store = await opening()
+    await add(store, *(new_watch(f"task-{n}") for n in range(3)))
+    for _ in range(3):
+        await store.maintain()
+    tables = await store._read(
+        lambda connection: [row[0] for row in connection.execute("SELECT name FROM sqlite_schema")]
+    )
+    assert not [name for name in tables if name.startswith("sqlite_stat")]
+
+
+async def test_a_long_log_is_cut_off(
+    tmp_path: Path, opening: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless a reader of another program still needs it: then nobody waits for long, and it is cut later."""
+    monkeypatch.setattr(sqlite, "LONG_LOG_BYTES", 10_000)
+    store = await opening()
+    log = tmp_path / "notifier.db-wal"
+    await add(store, *(new_watch(f"task-{n}") for n in range(50)))
+    with closing(sqlite3.connect(tmp_path / "notifier.db", isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM watches").fetchone()
+        await add(store, new_watch("one more"))
+        await store.maintain()
+        assert log.stat().st_size > 10_000
+    await store.maintain()
+    assert log.stat().st_size == 0
+    timeout = await store._writer.submit(
+        lambda connection: connection.execute("PRAGMA busy_timeout").fetchone()[0]
+    )
+    assert timeout == 200

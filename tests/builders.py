@@ -73,7 +73,7 @@ def event(watch: Watch, ending: End | None = None, **over: Any) -> Event:
         "round": watch.round,
         "type": kind or EventType.COMPLETED,
         "at": NOON,
-        "body": f'{{"id": "evt_{watch.id}"}}'.encode(),
+        "body": f'{{"id": "evt_{watch.id}", "data": {{"outputs": []}}}}'.encode(),
         "result_expires_at": ending.result_expires_at,
     }
     return Event(**{**fields, **over})

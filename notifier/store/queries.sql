@@ -297,7 +297,7 @@ SELECT * FROM endpoints WHERE id = :id
 SELECT seq, id = :id AS is_it FROM endpoints WHERE id <= :id ORDER BY id DESC LIMIT 1
 
 -- name: newest_endpoints
-SELECT seq FROM endpoints WHERE seq < :before ORDER BY seq DESC LIMIT :limit
+SELECT seq FROM endpoints NOT INDEXED WHERE seq < :before ORDER BY seq DESC LIMIT :limit
 
 -- name: endpoint_details
 SELECT e.*,
@@ -354,7 +354,7 @@ DELETE FROM replays WHERE seq = :seq
 -- name: replay
 UPDATE deliveries SET
   state = 'pending', due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0
-WHERE seq IN (SELECT value FROM json_each(:seqs)) AND state <> 'pending'
+WHERE seq IN (SELECT value FROM json_each(:seqs))
 RETURNING endpoint_seq
 
 -- ---- upkeep

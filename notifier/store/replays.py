@@ -45,7 +45,9 @@ def look_on(connection: sqlite3.Connection, query: ReplayQuery, so_far: Matches)
         end = connection.execute(SQL["last_delivery"]).fetchone()["seq"] or 0
     until_seq = min(so_far.place + COUNTED_AT_ONCE, end)
     window = {"place": so_far.place, "until_seq": until_seq}
-    row = connection.execute(SQL[_of("count_to_replay", query)], {**_filters(query), **window}).fetchone()
+    row = connection.execute(
+        SQL[_by_state_or_url(query, "count_to_replay", "count_to_replay_to")], {**_filters(query), **window}
+    ).fetchone()
     return Matches(
         count=so_far.count + row["n"],
         first=so_far.first or row["first"] or 0,
@@ -79,7 +81,9 @@ def replay_some(connection: sqlite3.Connection, *, now: int, give_up_at: int, li
 def _next(connection: sqlite3.Connection, row: sqlite3.Row, until_seq: int, limit: int) -> list[int]:
     query = _query_of(row)
     window = {"place": row["place"], "until_seq": until_seq, "limit": limit}
-    found = connection.execute(SQL[_of("next_to_replay", query)], {**_filters(query), **window})
+    found = connection.execute(
+        SQL[_by_state_or_url(query, "next_to_replay", "next_to_replay_to")], {**_filters(query), **window}
+    )
     return [each["seq"] for each in found]
 
 
@@ -95,9 +99,9 @@ def _query_of(row: sqlite3.Row) -> ReplayQuery:
     return ReplayQuery(row["since"], row["until"], state, row["url"])
 
 
-def _of(name: str, query: ReplayQuery) -> str:
-    """The statement for this query: one goes by a state's deliveries, the other by an endpoint's."""
-    return name if query.url is None else f"{name}_to"
+def _by_state_or_url(query: ReplayQuery, by_state: str, by_url: str) -> str:
+    """Choose the statement: one goes through a state's deliveries, the other through an endpoint's."""
+    return by_state if query.url is None else by_url
 
 
 def _filters(query: ReplayQuery) -> Mapping[str, Any]:

@@ -1,76 +1,90 @@
-"""HTTP/1.1 on a socket: uvicorn's h11 protocol, but strict about heads and with an end to waiting.
+"""HTTP/1.1 on a socket: uvicorn's httptools protocol, but strict about heads and with an end to waiting.
 
 A request's head and body together have ``RECEIVE_S`` from its first byte on; a connection on which none
-begins has as long, and so has a client that reads nothing of its answer. What h11 lets pass though two
-parsers may read it in two ways (bare line feeds, folded lines, several framings) is refused.
+begins has as long, and so has a client that reads nothing of its answer. What two parsers may read in two
+ways (bare line feeds, folded lines, several framings) is refused. httptools takes much of that, and heads of
+any size: so it is handed one checked head at a time, and of what follows no more than the body.
 """
 
 import asyncio
 import re
-from collections import Counter
+from collections.abc import Iterator
+from typing import Any, cast
+from urllib.parse import unquote
 
-import h11
+import httptools
 import msgspec
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from notifier.api.problems import MEDIA_TYPE, Problem, body_of
 
 RECEIVE_S = 10.0
 HEAD_BYTES = 16 * 1024
 
-_END_OF_HEAD = b"\r\n\r\n"
-# A line feed with no return before it, a return with no feed after it, a folded line, a control character.
+_EMPTY_LINE = b"\r\n\r\n"
+_HEAD = re.compile(rb"[!-~]+ [!-~]+ HTTP/1\.[01](?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*)*")
+_FIELD = re.compile(rb"\r\n([^:]+):[ \t]*([^\r]*)")
+# In a head that is not all there yet: a line feed with no return before it, a return with no feed after it,
+# a folded line, a control character.
 _AMBIGUOUS = re.compile(rb"(?<!\r)\n|\r(?!\n)(?!\Z)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_ONCE = (b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization")
-_FRAMINGS = {b"content-length", b"transfer-encoding"}
-_VERSIONS = (b" HTTP/1.1", b" HTTP/1.0")
-_UNFINISHED = (h11.IDLE, h11.SEND_BODY)
+_ONCE = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization"))
+_LENGTH = re.compile(rb"[0-9]{1,20}[ \t]*")  # whether 64 bits hold it, the parser says
+# Where a body in chunks may end: at an empty line, perhaps one of which the beginning came before.
+_STOP = re.compile(rb"(?<=\n)\r\n|\A\r?\n")
+_UPGRADE = re.compile(rb"\r\nupgrade:[^\r]*", re.IGNORECASE)
 
 
-class StrictConnection(h11.Connection):
-    """h11's state machine for a server, which looks at each head before h11 does."""
-
-    def __init__(self) -> None:
-        super().__init__(h11.SERVER, HEAD_BYTES)
-
-    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """See h11; raises RemoteProtocolError for more."""
-        if self.their_state is h11.IDLE:
-            check_head(self.trailing_data[0])
-        event = super().next_event()
-        if isinstance(event, h11.EndOfMessage) and event.headers:
-            raise h11.RemoteProtocolError("trailers are not taken")
-        return event
+class BadRequest(httptools.HttpParserError):
+    """What came in is no proper request; the message says why."""
 
 
-def check_head(received: bytes) -> None:
-    """Raise RemoteProtocolError for a head, or the beginning of one, that is not plain and clear."""
-    head, end, _ = received[: HEAD_BYTES + len(_END_OF_HEAD)].partition(_END_OF_HEAD)
-    if not end and len(received) > HEAD_BYTES:
-        raise h11.RemoteProtocolError("the head of a request is too long", error_status_hint=431)
-    if _AMBIGUOUS.search(head):
-        raise h11.RemoteProtocolError("the head of a request has bare or folded lines or control characters")
-    if not end:
-        return
-    request_line, *lines = head.split(b"\r\n")
-    if not request_line.endswith(_VERSIONS):
-        raise h11.RemoteProtocolError("neither HTTP/1.1 nor HTTP/1.0")
-    fields = [line.partition(b":")[::2] for line in lines]
-    names = Counter(name.lower() for name, _ in fields)
-    if any(names[name] > 1 for name in _ONCE) or names.keys() >= _FRAMINGS:
-        raise h11.RemoteProtocolError("a header that may stand once stands twice, or there are two framings")
-    if any(name.lower() == b"content-length" and not value.strip(b" \t").isdigit() for name, value in fields):
-        raise h11.RemoteProtocolError("content-length is not one number")
+def check_head(head: bytes) -> int | None:
+    """Return how long the body is, None when it comes in chunks; raises BadRequest.
+
+    ``head`` stands without the empty line at its end.
+    """
+    if not _HEAD.fullmatch(head):
+        raise BadRequest("the head of a request is not plain lines of HTTP/1.1 or HTTP/1.0")
+    single = [field for name, value in _FIELD.findall(head) if (field := (name.lower(), value))[0] in _ONCE]
+    values = dict(single)
+    if len(values) < len(single):
+        raise BadRequest("a header that may stand once stands twice")
+    if b"host" not in values and not head.partition(b"\r\n")[0].endswith(b"1.0"):
+        raise BadRequest("no host")
+    length, coding = values.get(b"content-length"), values.get(b"transfer-encoding")
+    if coding is not None:
+        if length is not None or coding.rstrip(b" \t").lower() != b"chunked":
+            raise BadRequest("a body has a length or comes in chunks, and nothing else")
+        return None
+    if length is None:
+        return 0
+    if not _LENGTH.fullmatch(length):
+        raise BadRequest("content-length is not one number")
+    return int(length)
 
 
-class DeadlineProtocol(H11Protocol):
-    """What ``uvicorn.Config(http=…)`` gets. A subclass with another ``receive_s`` is what tests use."""
+def check_begun(received: bytes) -> None:
+    """Raise BadRequest for the beginning of a head that can become no good one."""
+    if len(received) > HEAD_BYTES:
+        raise BadRequest("the head of a request is too long")
+    if _AMBIGUOUS.search(received):
+        raise BadRequest("the head of a request has bare or folded lines or control characters")
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """What ``uvicorn.Config(http=…)`` gets. A subclass with another ``receive_s`` is what tests use.
+
+    Of pipelined requests the next one is looked at when the one before it is answered.
+    """
 
     receive_s = RECEIVE_S
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # uvicorn's own arguments, handed through
-        self.conn = StrictConnection()
+        self._received = b""  # and not handed to the parser
+        self._length: int | None = 0  # of the body, as the head says; None: it comes in chunks
+        self._is_body_awaited = False
+        self._framing = 0  # how many bytes have come since the last one of a body
         self._receiving: asyncio.TimerHandle | None = None
         self._sending: asyncio.TimerHandle | None = None
 
@@ -85,14 +99,8 @@ class DeadlineProtocol(H11Protocol):
             return
         if not self._has_begun():
             self._stop_receiving()  # these are the first bytes of a request: its time begins now
-        super().data_received(data)
-        self._follow()
-
-    def on_response_complete(self) -> None:
-        """Begin to wait for the next request."""
-        self._stop_receiving()
-        super().on_response_complete()
-        self._follow()
+        self._received += data
+        self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timers."""
@@ -111,13 +119,110 @@ class DeadlineProtocol(H11Protocol):
         self._stop_sending()
         super().resume_writing()
 
-    def send_400_response(self, msg: str) -> None:
-        """Tell a client that speaks no proper HTTP, and end the connection."""
-        self._refuse(Problem("bad_request", "this is no proper HTTP/1.1 request"))
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note one header of the head; after the head there are none."""
+        if self._is_body_awaited:
+            raise BadRequest("trailers are not taken")
+        super().on_header(name, value.rstrip(b" \t"))
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer. The path is all of the target, in whatever form, up to its query."""
+        if self.parser.should_upgrade():
+            raise BadRequest("this is no proxy")  # CONNECT
+        raw_path, _, query = self.url.partition(b"?")
+        version = self.parser.get_http_version()
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["http_version"] = version
+        self.scope["path"] = self.root_path + unquote(raw_path.decode("ascii"))
+        self.scope["raw_path"] = self.root_path.encode("ascii") + raw_path
+        self.scope["query_string"] = query
+        is_new = version == "1.1"
+        self._is_body_awaited = True
+        self.cycle = _Cycle(
+            scope=self.scope,
+            transport=cast("asyncio.Transport", _Joining(self.transport)),
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=is_new and self.expect_100_continue,
+            keep_alive=is_new and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        self._start_asgi_task(self.cycle, self.app)
+
+    def on_body(self, body: bytes) -> None:
+        """Hand a piece of the body on."""
+        self.cycle.waiting_for_100_continue = False
+        self._framing = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is in."""
+        self._is_body_awaited = False
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the next request, or go on with what came of it; uvicorn's timer stays unset."""
+        self.server_state.total_requests += 1
+        self._stop_receiving()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Hand the parser what it may have, and have the timer run while a request is coming in."""
+        try:
+            while self._received and not self._is_answering() and self._hand_over():
+                pass
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self._refuse(Problem("bad_request", "this is no proper HTTP/1.1 request"))
+        if self._received and self._is_answering():
+            self.flow.pause_reading()
+        self._follow()
+
+    def _hand_over(self) -> bool:
+        """Hand the parser a head, or what there is of a body; returns whether there was enough for it."""
+        if self._is_body_awaited:
+            self._hand_over_body()
+            return True
+        head, end, rest = self._received.partition(_EMPTY_LINE)
+        if not end or len(head) > HEAD_BYTES:
+            check_begun(self._received)
+            return False
+        self._length, self._framing, self._received = check_head(head), 0, rest
+        # Without this field: the parser takes what follows for another protocol, and we speak none.
+        self.parser.feed_data(_UPGRADE.sub(b"", head) + _EMPTY_LINE)
+        return True
+
+    def _hand_over_body(self) -> None:
+        received, self._received = self._received, b""
+        begin = 0
+        for end in self._stops(received):
+            self._framing += end - begin
+            self.parser.feed_data(received[begin:end])
+            if not self._is_body_awaited:
+                self._received = received[end:]
+                return
+            if self._framing > HEAD_BYTES:
+                raise BadRequest("too much around the chunks of a body")
+            begin = end
+
+    def _stops(self, received: bytes) -> Iterator[int]:
+        """Where the body may end; what lies beyond may be another request, whose head is to be checked."""
+        if self._length is None:
+            yield from (stop.end() for stop in _STOP.finditer(received))
+            yield len(received)
+        else:
+            end = min(self._length, len(received))
+            self._length -= end
+            yield end
 
     def _follow(self) -> None:
-        """Have the timer run while a request is coming in, and only then."""
-        if self.transport.is_closing() or self.conn.their_state not in _UNFINISHED:
+        if self.transport.is_closing() or self._is_answering():
             self._stop_receiving()
         elif self._receiving is None:
             self._receiving = self.loop.call_later(self.receive_s, self._too_late)
@@ -136,8 +241,7 @@ class DeadlineProtocol(H11Protocol):
         """
         if self.transport.is_closing():
             return
-        cycle: RequestResponseCycle | None = self.cycle
-        running = cycle if cycle is not None and not cycle.response_complete else None
+        running = self._running()
         if running is None or not running.response_started:
             self.transport.write(_by_hand(problem))
         if running is not None:
@@ -145,8 +249,16 @@ class DeadlineProtocol(H11Protocol):
             running.message_event.set()
         self.transport.close()
 
+    def _running(self) -> RequestResponseCycle | None:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle if cycle is not None and not cycle.response_complete else None
+
+    def _is_answering(self) -> bool:
+        """Whether a request is in and its answer is not out."""
+        return not self._is_body_awaited and self._running() is not None
+
     def _has_begun(self) -> bool:
-        return self.conn.their_state is not h11.IDLE or bool(self.conn.trailing_data[0])
+        return self._is_body_awaited or bool(self._received)
 
     def _expect_progress(self) -> None:
         left = self.transport.get_write_buffer_size()
@@ -167,6 +279,38 @@ class DeadlineProtocol(H11Protocol):
         if self._sending is not None:
             self._sending.cancel()
             self._sending = None
+
+
+class _Cycle(RequestResponseCycle):
+    """One answer. Its head goes out together with what follows it: one system call less on each side."""
+
+    async def send(self, message: Any) -> None:
+        """See ASGI."""
+        if message["type"] == "http.response.start" and self.scope["method"] != "HEAD":
+            cast("_Joining", self.transport).holds_next = True
+        await super().send(message)
+
+
+class _Joining:
+    """The transport as an answer sees it: what is written while ``holds_next`` waits for the next write."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.holds_next = False
+        self._transport = transport
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        if self.holds_next:
+            self._held, self.holds_next = data, False
+        else:
+            self._transport.write(self._held + data if self._held else data)
+            self._held = b""
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
 
 
 def _by_hand(problem: Problem) -> bytes:

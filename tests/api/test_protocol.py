@@ -6,6 +6,7 @@ the connection to end, and the suite's own timeout says when that does not happe
 
 import asyncio
 import functools
+import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from notifier.api.protocol import HEAD_BYTES, RECEIVE_S, DeadlineProtocol
-from tests.api.conftest import Bench
+from tests.api.conftest import Bench, registration
 
 SHORT_S = 0.2
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
@@ -112,6 +113,18 @@ def statuses(answers: bytes) -> list[int]:
         POST + b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
         POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}xx0\r\n\r\n",
         POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nHost: evil\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n2\n{}\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\n\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n2;\n{}\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n2;" + b"a" * 2 * HEAD_BYTES,
+        POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: " + b"a" * 2 * HEAD_BYTES,
+        POST + b"Content-Length: 99999999999999999999\r\n\r\n{}",
+        POST + b"Content-Length: " + b"0" * 5_000 + b"2\r\n\r\n{}",
+        b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        GET + b" \r\n\r\n",
+        GET + b"X y: z\r\n\r\n",
     ],
 )
 async def test_what_two_parsers_may_read_in_two_ways_is_refused(bench: Bench, head: bytes) -> None:
@@ -143,6 +156,81 @@ async def test_pipelined_requests_are_answered_in_order(bench: Bench) -> None:
             + b"Connection: close\r\n\r\n",
         )
     assert statuses(answer) == [200, 404, 200]
+
+
+BODY = json.dumps(registration()).encode()
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n1;a=b\r\n\n\r\n0\r\n\r\n" % (len(BODY), BODY)
+SIZED = b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+
+@pytest.mark.parametrize("rest", [CHUNKED, SIZED])
+async def test_the_end_of_a_body_is_found_wherever_it_is_cut(bench: Bench, rest: bytes) -> None:
+    """Also when the next request, which is not clear, came with it: it is checked as the first one was."""
+    first = POST + rest
+    whole = first + b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n"
+    async with serving(bench.app) as port:
+        for cut in range(len(first) - 20, len(whole), 1):
+            answer = await say(port, whole[:cut], whole[cut:])
+            assert statuses(answer)[0] in (200, 201)
+            assert statuses(answer)[1:] == [400]
+        answer = await say(port, *(bytes([byte]) for byte in whole))
+        assert statuses(answer) == [200, 400]
+
+
+async def test_an_empty_line_in_a_body_is_no_end(bench: Bench) -> None:
+    inside = b"\r\n\r\nGET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(inside), inside)
+    async with serving(bench.app) as port:
+        for rest in (chunked, b"Content-Length: %d\r\n\r\n%b" % (len(inside), inside)):
+            answer = await say(port, POST + rest + GET + b"Connection: close\r\n\r\n")
+            assert statuses(answer) == [400, 200]
+            assert b"bad_json" in answer
+
+
+async def test_an_offer_to_change_the_protocol_is_passed_over(bench: Bench) -> None:
+    """Some clients offer h2c with each request; what follows is HTTP/1.1 nevertheless."""
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+    async with serving(bench.app) as port:
+        answer = await say(
+            port, POST + offer + SIZED + GET + offer + b"\r\n" + GET + b"Connection: close\r\n\r\n"
+        )
+    assert statuses(answer) == [201, 200, 200]
+
+
+@pytest.mark.parametrize("target", [b"http://localhost/healthz", b"/healthz#x", b"*", b"//localhost/healthz"])
+async def test_a_target_in_another_form_is_no_route(bench: Bench, target: bytes) -> None:
+    head = b"GET %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % target
+    async with serving(bench.app) as port:
+        assert statuses(await say(port, head)) == [404]
+
+
+async def test_blanks_around_a_value_are_no_part_of_it(bench: Bench) -> None:
+    head = b"GET /healthz HTTP/1.1\r\nX:\r\nHost: \t localhost \t \r\nY:   \r\nConnection: close\r\n\r\n"
+    async with serving(bench.app) as port:
+        assert statuses(await say(port, head)) == [200]
+
+
+async def test_who_asks_before_sending_the_body_is_told_to(bench: Bench) -> None:
+    head, _, body = (POST + b"Expect: 100-continue\r\n" + SIZED).partition(b"\r\n\r\n")
+    async with serving(bench.app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + b"\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        assert (await reader.readuntil(b"\r\n")) == b"HTTP/1.1 201 Created\r\n"
+        writer.close()
+        refused = await say(
+            port, POST + b"Expect: 100-continue\r\nContent-Length: 999999999\r\n\r\n", end=True
+        )
+        assert statuses(refused) == [413]
+
+
+async def test_the_answer_to_head_has_no_body(bench: Bench) -> None:
+    head = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    async with serving(bench.app) as port:
+        answer = await say(port, head)
+    assert statuses(answer) == [200]
+    assert answer.endswith(b"\r\n\r\n")
 
 
 async def test_a_host_that_is_not_ours_is_421_on_the_wire_too(bench: Bench) -> None:

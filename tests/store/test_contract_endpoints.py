@@ -1,8 +1,11 @@
 """What every store promises of endpoints: a true account, pause, resume, no endless wait."""
 
+import pytest
+
 from notifier.core.endpoint import Accepted, Blame, Failed, Hold, Report, in_words
 from notifier.core.model import Delivery, DeliveryState
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.store import upkeep
 from notifier.store.interface import DeliveryQuery, EndpointDetail, Refusal, Store
 from tests.builders import DAY, DOWN, HOUR, MINUTE, REFUSED, SECOND, attempt, lease
 from tests.fakes import NOON
@@ -38,11 +41,11 @@ async def end_one(store: Store, sequel: Sequel, report: Report, *, now: int = NO
     return dispatch.delivery_id
 
 
-async def closed(store: Store, *, now: int = NOON) -> None:
-    """Have A's gate closed by three failures of one delivery."""
+async def closed(store: Store, url: str = A) -> None:
+    """Have its gate closed by three failures of the one delivery that is due."""
     for _ in range(3):
-        await end_one(store, Retry(now), DOWN, now=now)
-    assert (await endpoint(store)).standing.gate.since == now
+        await end_one(store, Retry(NOON), DOWN)
+    assert (await endpoint(store, url)).standing.gate.since == NOON
 
 
 async def see(store: Store, delivery_id: str) -> Delivery:
@@ -230,6 +233,40 @@ async def test_what_is_held_or_in_flight_or_open_is_not_given_up(store: Store) -
     (probe,) = await take(store, NOON + HOUR, until=GIVE_UP + HOUR)
     assert probe.is_probe
     assert await store.give_up_overdue(now=OVERDUE, limit=9) == 0
+
+
+async def test_many_that_are_held_do_not_hide_what_is_to_be_given_up(store: Store) -> None:
+    """Nor do those whose gate is open: the limit is for what can be given up."""
+    await finished(store, B, task_id="held")
+    await closed(store, B)
+    await pause(store, B)
+    await finished(store, f"{B}/open", task_id="open")
+    await end_one(store, Retry(GIVE_UP), REFUSED)
+    await finished(store, A)
+    await closed(store)
+    assert await store.give_up_overdue(now=OVERDUE, limit=1) == 1
+    assert (await endpoint(store)).dead == 1
+
+
+@pytest.mark.parametrize("change", ["resumed", "paused", "in flight", "redelivered"])
+async def test_what_changes_meanwhile_is_not_given_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """It is found by a reader and declared dead by the writer; what happens between the two counts."""
+    await finished(store, A)
+    await closed(store)
+    (waiting,) = await deliveries(store)
+    if change == "resumed":
+        await resume(store, now=NOON)
+    elif change == "paused":
+        await pause(store)
+    elif change == "in flight":
+        await take(store, NOON + HOUR, until=GIVE_UP + HOUR)
+    else:
+        await store.redeliver(waiting.id, now=NOON, give_up_at=OVERDUE + DAY)
+    monkeypatch.setattr(upkeep, "overdue", lambda _connection, **_: [1])
+    assert await store.give_up_overdue(now=OVERDUE, limit=1) == 0
+    assert (await see(store, waiting.id)).state is DeliveryState.PENDING
 
 
 async def test_what_was_given_up_can_be_redelivered(store: Store) -> None:

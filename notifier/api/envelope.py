@@ -104,5 +104,10 @@ def has_body(scope: Scope) -> bool:
 
 
 def headers_of(scope: Scope, name: bytes) -> list[bytes]:
-    """All values of a header; ``name`` is in lower case, as ASGI has them."""
-    return [value for key, value in scope["headers"] if key == name]
+    """All values of a header; ``name`` is in lower case, as ASGI has them. The headers are sorted once."""
+    by_name: dict[bytes, list[bytes]] | None = scope.get("notifier.headers")
+    if by_name is None:
+        by_name = scope["notifier.headers"] = {}
+        for key, value in scope["headers"]:
+            by_name.setdefault(key, []).append(value)
+    return by_name.get(name, [])

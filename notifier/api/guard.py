@@ -4,6 +4,7 @@ The defence of a local API against the pages in its user's browser: a rebound na
 of another site at the Origin. Paths are compared by ``scope["path"]``, which no header can change.
 """
 
+import functools
 import hmac
 import re
 
@@ -43,7 +44,7 @@ def check_host(scope: Scope, settings: ApiSettings) -> str:
     if len(given) != 1:
         raise Problem("wrong_host", "a request names exactly one Host")
     host = given[0].decode("latin-1").lower()
-    if name_of(host) not in allowed_names(settings):
+    if name_of(host) not in allowed_names(settings.listen, settings.allowed_hosts):
         raise Problem("wrong_host", "this Host is not served here; server.allowed_hosts can add it")
     return host
 
@@ -54,12 +55,13 @@ def name_of(host: str) -> str | None:
     return None if found is None else found[1] or found[2]
 
 
-def allowed_names(settings: ApiSettings) -> set[str]:
+@functools.lru_cache(maxsize=8)
+def allowed_names(listen: str, allowed_hosts: tuple[str, ...]) -> frozenset[str]:
     """All names that a Host header may hold. Where we listen everywhere, that gives no name."""
-    listen = settings.listen.lower()
+    listen = listen.lower()
     listening = "" if listen.startswith("unix:") else listen.rpartition(":")[0]
-    further = (_bare(name) for name in (listening, *settings.allowed_hosts))
-    return {*_ALWAYS_ALLOWED, *(name for name in further if name not in _WILDCARDS)}
+    further = (_bare(name) for name in (listening, *allowed_hosts))
+    return frozenset((*_ALWAYS_ALLOWED, *(name for name in further if name not in _WILDCARDS)))
 
 
 def check_origin(scope: Scope, host: str) -> None:

@@ -1,5 +1,6 @@
 """Who is to be told: ``callback_url``, or ``callbacks`` with events and headers."""
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -51,15 +52,20 @@ def _callback_url(
     url = text_at(members, name, faults, check_callback_url, pointer)
     if url is None:
         return None
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    is_address = host.replace(".", "").isdigit() or ":" in host
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    why = policy.refuse(host, host, port) if is_address else None
+    why = _refused_address(url, policy)
     if why is None:
         return url
     faults.add(below(pointer, name), why)
     return None
+
+
+@functools.lru_cache(maxsize=256)
+def _refused_address(url: str, policy: AddressPolicy) -> str | None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    is_address = host.replace(".", "").isdigit() or ":" in host
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    return policy.refuse(host, host, port) if is_address else None
 
 
 def _events(members: Mapping[str, Any], pointer: str, faults: Faults) -> tuple[EventType, ...]:

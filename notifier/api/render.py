@@ -30,12 +30,13 @@ class _Event(Struct):
     data: _Data
 
 
+_ENCODER = msgspec.json.Encoder()
 _EVENT = msgspec.json.Decoder(_Event)
 
 
 def answer(body: Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer."""
-    return Response(msgspec.json.encode(body), status, headers=headers, media_type="application/json")
+    return Response(_ENCODER.encode(body), status, headers=headers, media_type="application/json")
 
 
 def watch_body(watch: Watch, condition: str | None) -> WatchBody:

@@ -66,8 +66,7 @@ def decode_strict(raw: bytes) -> Any:
 
 def raw_members(text: bytes | str) -> dict[str, str]:
     """The members of a JSON object, each value as it is written. For text that ``decode_strict`` took."""
-    members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    return {key: bytes(raw).decode() for key, raw in members.items()}
+    return {key: bytes(raw).decode() for key, raw in _RAW_MEMBERS.decode(text).items()}
 
 
 def raw_items(text: bytes | str) -> list[str]:
@@ -284,5 +283,6 @@ _EXACT = json.JSONDecoder(
     parse_float=lambda digits: _Number(_TOO_LARGE_FLOAT if isinf(float(digits)) else ""),
     parse_constant=_constant,
 )
+_RAW_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _COMPACT_ASCII = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))

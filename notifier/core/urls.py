@@ -4,6 +4,7 @@ Whatever a library raises on the way is a BadUrl with words. Which addresses may
 another question, asked at the connect (``core/addresses.py``).
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class _Parts:
     query: str
 
 
+@functools.lru_cache(maxsize=256)  # watches come by the thousand, and most have the same few receivers
 def check_callback_url(text: str) -> str:
     """Return the canonical form of an http or https URL that one can send to; raises BadUrl.
 
@@ -77,6 +79,7 @@ def check_task_id(text: str) -> str:
     return text
 
 
+@functools.lru_cache(maxsize=256)
 def check_api_path(text: str) -> str:
     """Return an api_path as it is; raises BadUrl."""
     if len(text) > MAX_API_PATH_CHARS:

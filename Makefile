@@ -5,10 +5,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint run bench lock clean
+.PHONY: help install demo test lint run bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/run.stamp ## make the environment, in .venv
 
 demo: $(VENV)/run.stamp ## the main job, start to end, with no API key
 	$(BIN)/notifier demo

@@ -39,7 +39,7 @@ async def redeliver(call: Call) -> Response:
         case Refusal.NOT_FOUND:
             raise _unknown()
         case Refusal.CONFLICT:
-            raise Problem("conflict", "it cannot be sent again as it stands")
+            raise Problem("conflict", f"{call.path['id']} cannot be sent again as it stands")
     services.wake.deliver_now()
     return answer(delivery_body(changed), 202)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from notifier.api.problems import Fault, Problem, refused
@@ -58,8 +59,17 @@ def unknown(name: str, what: str, names: Iterable[str]) -> str:
     return f"unknown {what}; there is {', '.join(known)}" if known else f"unknown {what}; there is none"
 
 
-def object_at(value: object, pointer: str, names: Sequence[str], faults: Faults) -> Mapping[str, Any] | None:
-    """An object's members; those that are not in ``names`` are faults. None when it is no object."""
+def object_at(
+    value: object,
+    pointer: str,
+    names: Sequence[str],
+    faults: Faults,
+    meant: Mapping[str, str] = MappingProxyType({}),
+) -> Mapping[str, Any] | None:
+    """An object's members; those that are not in ``names`` are faults. None when it is no object.
+
+    ``meant`` has words on names that are likely to be given and are none.
+    """
     if not isinstance(value, dict):
         faults.add(pointer, "must be an object")
         return None
@@ -67,7 +77,8 @@ def object_at(value: object, pointer: str, names: Sequence[str], faults: Faults)
         if faults.is_full:
             break
         if name not in names:
-            faults.add(below(pointer, name), unknown(name, "field", names))
+            words = f"unknown field; {meant[name]}" if name in meant else unknown(name, "field", names)
+            faults.add(below(pointer, name), words)
     return value
 
 

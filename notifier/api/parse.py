@@ -23,6 +23,12 @@ MAX_METADATA_BYTES = 16 * 1024
 FIELDS = (
     "task_id", "api_path", "provider", "task_url", "callback_url", "callbacks", "metadata", "expire_after",
 )  # fmt: skip
+_MEANT = {
+    "callback": "did you mean callback_url?",
+    "url": "did you mean callback_url?",
+    "events": 'it belongs into callbacks, such as [{"url": "…", "events": ["task.completed"]}]',
+    "headers": 'it belongs into callbacks, such as [{"url": "…", "headers": {"X-Tenant": "7"}}]',
+}
 _IN_BATCH = re.compile(r"/watches/[0-9]+")
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _SCANNER = json.JSONDecoder(parse_int=str)
@@ -40,7 +46,7 @@ class Task:
 def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     """Read the body of ``POST /v1/watches``, or one entry of a batch; raises Problem."""
     faults = Faults()
-    members = object_at(read_json(body), "", FIELDS, faults)
+    members = object_at(read_json(body), "", FIELDS, faults, _MEANT)
     if members is None:
         raise refused(faults.found)
     task = _task_url(members, settings, faults) if "task_url" in members else _task(members, settings, faults)

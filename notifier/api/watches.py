@@ -18,6 +18,16 @@ from notifier.store.interface import Added, Refusal, TooMany, TooManyCallbacks, 
 
 TURN = 16  # entries of a batch are read in turns of so many
 
+_STANDS = {
+    WatchState.WATCHING: "is being watched",
+    WatchState.COMPLETED: "has completed",
+    WatchState.FAILED: "has failed",
+    WatchState.CANCELLED: "was cancelled",
+    WatchState.EXPIRED: "has expired",
+    WatchState.LOST: "is lost",
+    WatchState.STOPPED: "was stopped",
+}
+
 Outcome = Added | TooMany | TooManyCallbacks
 
 
@@ -65,8 +75,14 @@ async def page(call: Call) -> Response:
 async def poll(call: Call) -> Response:
     """Poll now."""
     now = call.services.clock.now()
-    changed = await call.services.store.poll_now(_id(call), now=now)
-    watch = _changed(changed, "it has ended, and an ended watch is not polled")
+    watch_id = _id(call)
+    changed = await call.services.store.poll_now(watch_id, now=now)
+    watch = await _changed(
+        call.services,
+        watch_id,
+        changed,
+        "only what is watched is polled; expired, lost and stopped ones can be resumed",
+    )
     call.services.wake.poll_at(now)
     return answer(_body(watch, call.services), 202)
 
@@ -81,7 +97,7 @@ async def resume(call: Call) -> Response:
     now = services.clock.now()
     expires_at = now + (provider.expire_after_ms if wanted_ms is None else wanted_ms)
     changed = await services.store.resume_watch(watch_id, now=now, expires_at=expires_at)
-    watch = _changed(changed, "only an expired, lost or stopped watch can be resumed")
+    watch = await _changed(services, watch_id, changed, "there is nothing to resume")
     services.wake.poll_at(now)
     return answer(_body(watch, services))
 
@@ -90,7 +106,7 @@ async def stop(call: Call) -> Response:
     """End a watch without a callback."""
     services, watch_id = call.services, _id(call)
     changed = await services.store.stop_watch(watch_id, now=services.clock.now())
-    watch = _changed(changed, "it has ended already, and not by being stopped")
+    watch = await _changed(services, watch_id, changed, "there is nothing to stop")
     services.hub.notify(watch_id)
     return answer(_body(watch, services))
 
@@ -170,12 +186,13 @@ async def _detail(services: Services, watch_id: str) -> WatchDetail:
     return detail
 
 
-def _changed(changed: Watch | Refusal, why_not: str) -> Watch:
+async def _changed(services: Services, watch_id: str, changed: Watch | Refusal, so: str) -> Watch:
     match changed:
         case Refusal.NOT_FOUND:
             raise _unknown()
         case Refusal.CONFLICT:
-            raise Problem("conflict", why_not)
+            state = (await _detail(services, watch_id)).watch.state
+            raise Problem("conflict", f"{watch_id} {_STANDS[state]}; {so}")
         case Watch():
             return changed
 

@@ -12,7 +12,7 @@ from io import TextIOWrapper
 import click
 
 from notifier import __version__
-from notifier.cli.daemon import check, demo, run, status, version
+from notifier.cli.daemon import check, demo, reload, run, status, version
 from notifier.cli.deliveries import deliveries, redeliver, replay
 from notifier.cli.endpoints import endpoints
 from notifier.cli.listen import listen
@@ -52,7 +52,7 @@ def commands() -> None:
 
 
 for _command in (
-    demo, run, check, watch, ls, show, wait, stop, resume, poll,
+    demo, run, check, reload, watch, ls, show, wait, stop, resume, poll,
     deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, version,
 ):  # fmt: skip
     commands.add_command(_command)

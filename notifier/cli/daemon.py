@@ -1,4 +1,4 @@
-"""The commands about the daemon itself: run, check, status, demo, version."""
+"""The commands about the daemon itself: run, check, reload, status, demo, version."""
 
 import platform
 import sqlite3
@@ -8,11 +8,19 @@ import click
 import msgspec
 
 from notifier import __version__
+from notifier.cli.client import ApiProblem
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import facts, safe, tell, tell_json, tree
+from notifier.cli.views import advised
 from notifier.config.faults import BadConfig
 from notifier.config.model import Config
 from notifier.daemon.signing import secret_path
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What the daemon answers when it has done something."""
+
+    status: str
 
 
 @click.command(
@@ -46,7 +54,8 @@ def check(given: Given) -> int:
         told = {"ok": True, "file": config.source, "summary": summary, "notes": config.notes, "faults": ()}
         tell_json(msgspec.json.encode(told))
         return 0
-    tell(f"configuration ok: {safe(config.source or 'defaults, there is no file')}")
+    source = str(Path(config.source).absolute()) if config.source else "defaults, there is no file"
+    tell(f"configuration ok: {safe(source)}")
     for line in facts(list(summary.items())):
         tell(f"  {line}")
     for note in config.notes:
@@ -65,7 +74,8 @@ def _tell_faults(given: Given, bad: BadConfig) -> None:
 def _summary(config: Config) -> dict[str, str | list[str]]:
     """What holds now, in words; of secrets only how many."""
     callbacks = config.callbacks
-    signers = f"{len(callbacks.secrets)} secrets" if callbacks.secrets else secret_path(config.store.url)
+    kept = secret_path(config.store.url).absolute()
+    signers = f"{len(callbacks.secrets)} secrets" if callbacks.secrets else kept
     return {
         "listen": config.server.listen,
         "tokens": str(len(config.server.tokens) or "none"),
@@ -80,6 +90,30 @@ def _summary(config: Config) -> dict[str, str | list[str]]:
     }
 
 
+@click.command(
+    "reload", short_help="Have the daemon read its configuration again.", epilog=example("notifier reload")
+)
+@shared()
+@pass_given
+def reload(given: Given) -> int:
+    """Have the daemon read its configuration again, and say whether it did.
+
+    A configuration with a fault changes nothing; its faults are listed, and the command ends with 1.
+    """
+    try:
+        answer = given.api().request("POST", "/v1/reload")
+    except ApiProblem as problem:
+        if problem.problem.code != "bad_configuration":
+            raise
+        fix = "correct that and reload again; until then the old configuration holds"
+        raise ApiProblem(problem.status, problem.problem, fix) from None
+    if given.is_json:
+        tell_json(answer.raw)
+    else:
+        tell(safe(answer.read(Done).status))
+    return 0
+
+
 @click.command("status", short_help="How the daemon is doing.", epilog=example("notifier status"))
 @shared()
 @pass_given
@@ -89,9 +123,17 @@ def status(given: Given) -> int:
     if given.is_json:
         tell_json(answer.raw)
         return 0
-    for line in tree(answer.read(object)):
+    for line in tree(_with_advice(answer.read(object))):
         tell(line)
     return 0
+
+
+def _with_advice(known: object) -> object:
+    providers = known.get("providers") if isinstance(known, dict) else None
+    if not isinstance(known, dict) or not isinstance(providers, dict):
+        return known
+    told = {name: advised(said, name) if isinstance(said, str) else said for name, said in providers.items()}
+    return {**known, "providers": told}
 
 
 @click.command("demo", short_help="See it work, with no API key.", epilog=example("notifier demo"))

@@ -36,11 +36,12 @@ def find_keys(given: Given, texts: tuple[str, ...] = (), file: Path | None = Non
     config = given.load()
     if config.callbacks.secrets:
         return Keys(config.callbacks.secrets, "callbacks.secrets")
-    path = secret_path(config.store.url)
+    path = secret_path(config.store.url).absolute()
     if not _is_file(path):
         raise NoSecret(
             f"there is no signing secret at {path}",
-            "the daemon makes it at its first start (`notifier run`); or give --secret",
+            "run this in the daemon's folder, or name its --config or a --secret; the daemon makes it at its "
+            "first start (`notifier run`)",
         )
     return Keys(read_secrets(path), str(path))
 

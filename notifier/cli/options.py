@@ -123,17 +123,23 @@ def example(*lines: str) -> str:
 
 
 class Id(click.ParamType[str]):
-    """An id of ours; it goes into a path, so nothing else may. ``hint`` says how to find one."""
+    """An id of ours; it goes into a path, so nothing else may. ``hint`` says how to find one.
 
-    def __init__(self, name: str, prefix: str, hint: str) -> None:
+    ``others`` says, by prefix, what to do with an id of another kind; {id} in it is that id.
+    """
+
+    def __init__(self, name: str, prefix: str, hint: str, others: Mapping[str, str]) -> None:
         self.name = name
         self._prefix = prefix
         self._hint = hint
+        self._others = others
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Take it as it is, or say what it looks like."""
         if not re.fullmatch(rf"{self._prefix}[A-Za-z0-9_-]{{1,80}}", value):
-            self.fail(f"{value!r} is not the id of a {self.name} ({self._prefix}…); {self._hint}", param, ctx)
+            other = self._others.get(value[:4]) if re.fullmatch(r"[A-Za-z0-9_-]{1,84}", value) else None
+            hint = self._hint if other is None else other.format(id=value)
+            self.fail(f"{value!r} is not the id of a {self.name} ({self._prefix}…); {hint}", param, ctx)
         return value
 
 
@@ -172,8 +178,18 @@ class Instant(click.ParamType[str]):
             )
 
 
-WATCH_ID = Id("watch", "wch_", "find it with `notifier ls`, or `notifier ls --task-id TASK_ID`")
-DELIVERY_ID = Id("delivery", "dlv_", "find it with `notifier deliveries`")
+WATCH_ID = Id(
+    "watch",
+    "wch_",
+    "find it with `notifier ls`, or `notifier ls --task-id TASK_ID`",
+    {"dlv_": "`notifier deliveries {id}` shows that delivery, and its watch"},
+)
+DELIVERY_ID = Id(
+    "delivery",
+    "dlv_",
+    "find it with `notifier deliveries`",
+    {"wch_": "`notifier deliveries --watch {id}` lists those of that watch"},
+)
 DURATION = Duration()
 INSTANT = Instant()
 

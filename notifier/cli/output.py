@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from notifier.cli.client import ApiProblem
+from notifier.cli.client import ApiProblem, Fault
 from notifier.clock import wall_ms
 from notifier.config.faults import BadConfig
 from notifier.core.instants import from_text
@@ -69,11 +69,23 @@ def say_fault(fault: NotifierError) -> None:
         say("  fix: correct that; `notifier check` tells when it is right")
         return
     problem = fault.problem if isinstance(fault, ApiProblem) else None
-    say(f"notifier: {safe(problem.code if problem else fault.code)}: {safe(fault.cause)}")
-    for error in problem.errors if problem else ():
-        say(f"  {safe(error.pointer) or '(the whole body)'}: {safe(error.detail)}")
+    errors = [] if problem is None else _at_their_places(problem.errors)
+    # The cause quotes the first of them; with all of them at hand it would be said twice.
+    cause = errors[0] if len(errors) == 1 else f"{len(errors)} faults" if errors else safe(fault.cause)
+    say(f"notifier: {safe(problem.code if problem else fault.code)}: {cause}")
+    for error in errors if len(errors) > 1 else ():
+        say(f"  {error}")
     if fault.fix:
         say(f"  fix: {safe(fault.fix)}")
+
+
+def _at_their_places(errors: Sequence[Fault]) -> list[str]:
+    whole = "(the whole body)" if any(each.pointer for each in errors) else ""
+    places = [safe(each.pointer) or whole for each in errors]
+    return [
+        f"{place}: {safe(each.detail)}" if place else safe(each.detail)
+        for place, each in zip(places, errors, strict=True)
+    ]
 
 
 def is_coloured() -> bool:
@@ -82,8 +94,8 @@ def is_coloured() -> bool:
 
 
 def width() -> int:
-    """How many columns there are; 80 where nobody looks."""
-    return max(40, shutil.get_terminal_size((NARROW, 24)).columns) if _is_terminal() else NARROW
+    """How many columns there are; as many as wanted where a program reads."""
+    return max(40, shutil.get_terminal_size((NARROW, 24)).columns) if _is_terminal() else sys.maxsize
 
 
 def safe(text: str) -> str:

@@ -7,10 +7,22 @@ from dataclasses import dataclass
 import click
 import msgspec
 
+from notifier.cli.client import ApiProblem, Fault
 from notifier.core.jsontext import decode_strict
 
 STDIN_LIMIT = 16 * 1024 * 1024
-HINT = "it wants what `mulerouter run … --no-wait --json` prints: an object with task_id and api_path"
+HINT = (
+    "it wants what `mulerouter run … --no-wait --json` prints, an object with task_id and api_path; "
+    "or with API_PATH given, a provider's answer with task_info.id"
+)
+_OPTIONS = {
+    "/api_path": "API_PATH",
+    "/task_id": "TASK_ID",
+    "/callback_url": "--callback",
+    "/provider": "--provider",
+    "/metadata": "--metadata",
+    "/expire_after": "--expire-after",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +33,11 @@ class Task:
     task_id: str
 
 
-def read_tasks(raw: bytes) -> list[Task]:
-    """Read one object, several in a row, or an array of them; UsageError says what is wrong where."""
+def read_tasks(raw: bytes, api_path: str | None = None) -> list[Task]:
+    """Read one object, several in a row, or an array of them; UsageError says what is wrong where.
+
+    ``api_path`` is that of all of them, whatever they say.
+    """
     if len(raw) > STDIN_LIMIT:
         raise click.UsageError(f"standard input is longer than {STDIN_LIMIT >> 20} MiB; {HINT}")
     try:
@@ -31,7 +46,7 @@ def read_tasks(raw: bytes) -> list[Task]:
         raise click.UsageError(f"standard input is not JSON ({raw[:80]!r}); {HINT}") from None
     if not entries:
         raise click.UsageError(f"standard input is empty; {HINT}")
-    return [_task(entry, number) for number, entry in enumerate(entries, 1)]
+    return [_task(entry, number, api_path) for number, entry in enumerate(entries, 1)]
 
 
 def _entries(text: str) -> list[object]:
@@ -47,14 +62,31 @@ def _entries(text: str) -> list[object]:
     return entries
 
 
-def _task(entry: object, number: int) -> Task:
+def _task(entry: object, number: int, api_path: str | None) -> Task:
     if not isinstance(entry, dict):
         raise click.UsageError(f"entry {number} of standard input is no object ({entry!r:.80}); {HINT}")
-    for name in ("task_id", "api_path"):
-        if not isinstance(entry.get(name), str) or not entry[name]:
-            said = f"; it says {entry['error']!r:.200}" if entry.get("error") else ""
-            raise click.UsageError(f"entry {number} of standard input has no {name}{said}; {HINT}")
-    return Task(api_path=entry["api_path"], task_id=entry["task_id"])
+    info = entry.get("task_info")
+    inner = info.get("id") if isinstance(info, dict) else None
+    found = {"task_id": entry.get("task_id", inner), "api_path": api_path or entry.get("api_path")}
+    sound = {name: value for name, value in found.items() if isinstance(value, str) and value}
+    for name in [name for name in found if name not in sound]:
+        said = f"; it says {entry['error']!r:.200}" if entry.get("error") else ""
+        raise click.UsageError(f"entry {number} of standard input has no {name}{said}; {HINT}")
+    return Task(**sound)
+
+
+def in_options(problem: ApiProblem) -> ApiProblem:
+    """The same with the options' names for the places in the body that ``registration`` has made of them."""
+    told = problem.problem
+    errors = tuple(Fault(_option(each.pointer), each.detail) for each in told.errors)
+    return type(problem)(problem.status, msgspec.structs.replace(told, errors=errors), problem.fix)
+
+
+def _option(pointer: str) -> str:
+    if pointer.startswith("/callbacks"):
+        return "--event" if "/events" in pointer else "--callback"
+    first = "/".join(pointer.split("/")[:2])
+    return _OPTIONS.get(first, pointer)
 
 
 def read_metadata(text: str | None) -> msgspec.Raw | None:

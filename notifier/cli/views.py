@@ -96,8 +96,8 @@ WATCH_COLUMNS = (
     Column("ID"),
     Column("STATE"),
     Column("AGE"),
-    Column("TASK", 12),
-    Column("NOTE", 10),
+    Column("NOTE", 18),
+    Column("TASK", 8),
     Column("API PATH", 20),
 )
 DELIVERY_COLUMNS = (
@@ -105,8 +105,8 @@ DELIVERY_COLUMNS = (
     Column("STATE"),
     Column("TRIES"),
     Column("AGE"),
+    Column("NOTE", 16),
     Column("URL", 16),
-    Column("LAST ERROR", 12),
 )
 ENDPOINT_COLUMNS = (
     Column("ID"),
@@ -122,7 +122,7 @@ TRY_COLUMNS = (Column("TRY"), Column("AT"), Column("TOOK"), Column("STATUS"), Co
 def watch_row(watch: Watch) -> list[str]:
     """One line of ``ls``."""
     note = watch.trouble or (watch.upstream_status if watch.is_live else None) or ""
-    return [watch.id, watch.state, age(watch.registered_at), watch.task_id, note, watch.api_path]
+    return [watch.id, watch.state, age(watch.registered_at), note, watch.task_id, watch.api_path]
 
 
 def delivery_row(delivery: Delivery) -> list[str]:
@@ -132,8 +132,8 @@ def delivery_row(delivery: Delivery) -> list[str]:
         delivery.state,
         str(delivery.tries),
         age(delivery.created_at),
-        delivery.url,
         delivery.last_error or "",
+        delivery.url,
     ]
 
 
@@ -164,11 +164,23 @@ def try_row(attempt: Try) -> list[str]:
 def object_facts(answer: Answer, *, apart: str) -> Pairs:
     """An object's fields in their order, in words; without empty ones and the one to be shown ``apart``."""
     pairs: Pairs = []
-    for name, part in answer.parts().items():
+    parts = answer.parts()
+    provider = parts["provider"].read(str) if "provider" in parts else ""
+    for name, part in parts.items():
         value = "" if name == apart or part.raw in _EMPTY else _fact(name, part)
+        if name == "trouble" and isinstance(value, str):
+            value = advised(value, provider)
         if value:
             pairs.append((name.replace("_", " "), value))
     return pairs
+
+
+def advised(trouble: str, provider: str) -> str:
+    """A provider's trouble with what to do about it, where that is in the reader's hands."""
+    if "(401)" not in trouble:
+        return trouble
+    key = "MULEROUTER_API_KEY" if provider == "mulerouter" else f"api_key of {provider or 'the provider'}"
+    return f"{trouble}: check {key}, then restart the daemon or reload it"
 
 
 def _fact(name: str, part: Answer) -> str | list[str]:
@@ -183,7 +195,10 @@ def _fact(name: str, part: Answer) -> str | list[str]:
             return _error(part)
     if not part.raw.startswith(b'"'):
         return part.raw.decode()
-    return _instant(part.read(str)) if name.endswith("_at") else part.read(str)
+    text = part.read(str)
+    if name.startswith("next_") and age(text):
+        return f"{short_time(text)} (due)"
+    return _instant(text) if name.endswith("_at") else text
 
 
 def _instant(text: str) -> str:
@@ -197,5 +212,8 @@ def _callback(callback: Callback) -> str:
 
 def _error(part: Answer) -> str:
     error = part.read(Error)
-    said = [str(each) for each in (error.code, error.title, error.detail) if each is not None]
-    return f"{' '.join(said)} (says the {error.source})"
+    sentences = [each.strip() for each in (error.title, error.detail) if each and each.strip()]
+    *before, last = sentences or [""]
+    text = " ".join([*(each if each[-1] in ".!?:" else f"{each}." for each in before), last])
+    said = ": ".join(each for each in ("" if error.code is None else str(error.code), text) if each)
+    return f"{said} (says the {error.source})"

@@ -56,6 +56,7 @@ class Waiter:
             raise trouble
         if self._gone_since is None:
             self._gone_since = now
-            say(f"{safe(trouble.cause)}; trying on for {RESTART_S:.0f} s")
+            gone = "went away" if isinstance(trouble, Unreachable) else f"is not ready: {safe(trouble.cause)}"
+            say(f"the daemon {gone}; trying on for {RESTART_S:.0f} s")
         if now >= self._gone_since + RESTART_S:
             raise trouble

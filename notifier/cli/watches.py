@@ -10,7 +10,7 @@ from notifier.cli.client import Answer, ApiProblem, Refused
 from notifier.cli.options import DURATION, WATCH_ID, Given, example, pass_given, shared
 from notifier.cli.output import facts, painted, safe, say, say_fault, table, tell, tell_json
 from notifier.cli.pages import read_list
-from notifier.cli.registration import STDIN_LIMIT, Task, read_metadata, read_tasks, registration
+from notifier.cli.registration import STDIN_LIMIT, Task, in_options, read_metadata, read_tasks, registration
 from notifier.cli.views import (
     DELIVERY_COLUMNS,
     WATCH_COLUMNS,
@@ -66,7 +66,8 @@ def watch(
     """Have a task watched, and URLs called when it ends.
 
     API_PATH is what the task was submitted to, TASK_ID what the provider answered. A single - reads both from
-    standard input. A task that is watched already is not registered twice; a new URL is added to it.
+    standard input; in place of TASK_ID it reads the provider's answer to the submission (task_info.id). A
+    task that is watched already is not registered twice; a new URL is added to it.
     """
     tasks = _tasks(api_path, task_id)
     kept = read_metadata(metadata)
@@ -82,9 +83,9 @@ def watch(
             raise
         except ApiProblem as problem:
             if len(tasks) == 1:
-                raise
+                raise in_options(problem) from None
             say(f"task {safe(task.task_id)} was not registered:")
-            say_fault(problem)
+            say_fault(in_options(problem))
             failures += 1
     return 1 if failures else 0
 
@@ -184,7 +185,12 @@ def stop(given: Given, watch_id: str) -> int:
 def resume(given: Given, watch_id: str, expire_after: str | float | None) -> int:
     """Go on with a watch that is expired, lost or stopped."""
     body = None if expire_after is None else {"expire_after": expire_after}
-    _tell_watch(given, given.api().request("POST", f"/v1/watches/{watch_id}/resume", body=body))
+    api = given.api()
+    try:
+        answer = api.request("POST", f"/v1/watches/{watch_id}/resume", body=body)
+    except ApiProblem as problem:
+        raise in_options(problem) from None
+    _tell_watch(given, answer)
     return 0
 
 
@@ -202,12 +208,14 @@ def _tasks(api_path: str, task_id: str | None) -> list[Task]:
     if api_path != "-":
         if task_id is None:
             raise click.UsageError("Missing argument 'TASK_ID'; a single - reads tasks from standard input.")
-        return [Task(api_path, task_id)]
-    if task_id is not None:
+        if task_id != "-":
+            return [Task(api_path, task_id)]
+    elif task_id is not None:
         raise click.UsageError("With - the task comes from standard input; leave TASK_ID out.")
     if sys.stdin.isatty():
         say("reading from the terminal what the mulerouter command prints; Ctrl-D ends it")
-    return read_tasks(sys.stdin.buffer.read(STDIN_LIMIT + 1))
+    raw = sys.stdin.buffer.read(STDIN_LIMIT + 1)
+    return read_tasks(raw, None if api_path == "-" else api_path)
 
 
 def _tell_watch(given: Given, answer: Answer) -> None:

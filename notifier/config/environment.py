@@ -1,14 +1,14 @@
 """``NOTIFIER_<SECTION>__<KEY>``: every key of the file by a variable, which wins over the file."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from notifier.config.faults import ENVIRONMENT, Fault
 from notifier.config.lines import KeyPath
 from notifier.config.readers import WrongType, hint
-from notifier.config.schema import NAME_RULE, ROOT, Key
+from notifier.config.schema import NAME_RULE, ROOT, Key, Table
 
 _PREFIX = "NOTIFIER_"
 _JOINT = "__"
@@ -41,6 +41,28 @@ def overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> list[Fault]:
         if environ.get(variable) and not _is_set(tree, (*_BUILT_IN, key)):
             _put(tree, (*_BUILT_IN, key), Override(variable, text))
     return faults
+
+
+def misspelt(tree: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """Notes on variables that nobody reads, and which differ from one that is read by their underscores."""
+    read = {path.replace(_JOINT, "_"): path for path in map(variable_of, _paths(ROOT, tree, ()))}
+    notes = []
+    for variable in sorted(name for name in environ if name.startswith(_PREFIX) and _JOINT not in name):
+        meant = read.get(variable.upper())
+        if meant is not None:
+            notes.append(f"{variable} is not read; did you mean {meant}?")
+    return notes
+
+
+def _paths(table: Table, tree: object, before: KeyPath) -> Iterator[KeyPath]:
+    """Every key that there is, below the providers' names in the file and the built-in one."""
+    inside = tree if isinstance(tree, dict) else {}
+    yield from ((*before, name) for name in table.keys)
+    names = {_BUILT_IN[1], *inside} if table.named is not None else set(table.tables)
+    for name in sorted(names):
+        inner = table.table(name)
+        if inner is not None:
+            yield from _paths(inner, inside.get(name), (*before, name))
 
 
 def variable_of(path: Iterable[str]) -> str:

@@ -2,19 +2,21 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from notifier.config.build import Builder
-from notifier.config.environment import Override, overlay, read_text, variable_of
+from notifier.config.environment import Override, misspelt, overlay, read_text, variable_of
 from notifier.config.faults import ENVIRONMENT, BadConfig, Fault
 from notifier.config.lines import KeyPath, line_of, lines_of
 from notifier.config.model import Config
 from notifier.config.readers import Wrong, hint
 from notifier.config.schema import NAME_RULE, ROOT, Key, Table
 from notifier.config.secrets import Vault
+from notifier.core.addresses import KINDS
+from notifier.core.nearest import nearest
 
 __all__ = ["BadConfig", "Fault", "find_file", "load"]
 
@@ -69,9 +71,18 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     if not syntax:  # without the file nothing can be said about what belongs together
         config = Builder(settings, problems).build(source or None)
         if not problems.found and not named_wrongly:
-            return replace(config, notes=tuple(vault.notes))
+            notes = (*vault.notes, *misspelt(tree, environ), *_likely_kinds(config.callbacks.allow))
+            return replace(config, notes=notes)
     faults = [*syntax, *problems.faults(source, text, tree), *named_wrongly]
     raise BadConfig(sorted(faults, key=_reading_order))
+
+
+def _likely_kinds(allowed: Iterable[str]) -> Iterator[str]:
+    """Notes on host names that look like a slip in one of the three kinds of address."""
+    for entry in allowed:
+        meant = None if "." in entry or ":" in entry or entry.lower() in KINDS else nearest(entry, KINDS)
+        if meant is not None:
+            yield f'callbacks.allow: "{entry}" is taken for the name of a host; did you mean "{meant}"?'
 
 
 def _reading_order(fault: Fault) -> tuple[bool, int, str]:

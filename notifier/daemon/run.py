@@ -40,10 +40,16 @@ def run(load: Callable[[], Config]) -> int:
     try:
         asyncio.run(_serve(config, load))
     except NotifierError as fault:
-        log.error("daemon.failed", code=fault.code, cause=fault.cause, fix=fault.fix)
-        print(f"notifier: {fault.cause}\n  fix: {fault.fix}", file=sys.stderr)
+        _tell_failure(fault)
         return fault.exit_status
     return 0
+
+
+def _tell_failure(fault: NotifierError) -> None:
+    """Once in each place: in words on stderr, and as a line of the log where that is not the same screen."""
+    if not sys.stdout.isatty():
+        log.error("daemon.failed", code=fault.code, cause=fault.cause, fix=fault.fix)
+    print(f"notifier: {fault.cause}\n  fix: {fault.fix}", file=sys.stderr)
 
 
 async def _serve(config: Config, load: Callable[[], Config]) -> None:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import signal
+import sys
 
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream
@@ -22,12 +23,21 @@ async def run(host: str, port: int, key: str | None) -> None:
 
 def main() -> None:
     """Read the arguments and run."""
+    given = arguments().parse_args()
+    try:
+        asyncio.run(run(given.host, given.port, given.key))
+    except OSError as fault:
+        cause = f"cannot listen on {given.host}:{given.port}: {fault.strerror or fault}"
+        sys.exit(f"simulator: {cause}; give another --port or --host")
+
+
+def arguments() -> argparse.ArgumentParser:
+    """What it can be told."""
     parser = argparse.ArgumentParser(prog="python -m notifier.simulator", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 is any free one")
     parser.add_argument("--key", help="the only key accepted; without it any is")
-    given = parser.parse_args()
-    asyncio.run(run(given.host, given.port, given.key))
+    return parser
 
 
 if __name__ == "__main__":

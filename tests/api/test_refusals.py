@@ -104,6 +104,20 @@ async def test_all_faults_are_told_at_once(bench: Bench) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("callback", "did you mean callback_url?"), ("events", "callbacks"), ("headers", "callbacks")],
+)
+async def test_a_field_that_is_likely_meant_otherwise_says_where_it_belongs(
+    bench: Bench, name: str, hint: str
+) -> None:
+    """The nearest spelling is not always what was meant."""
+    answer = await bench.http.post("/v1/watches", json=registration() | {name: "x"})
+    (fault,) = answer.json()["errors"]
+    assert fault["pointer"] == f"/{name}"
+    assert hint in fault["detail"]
+
+
 async def test_an_unknown_field_names_the_nearest(bench: Bench) -> None:
     answer = await bench.http.post("/v1/watches", json=registration(calback_url="x"))
     (fault,) = answer.json()["errors"]

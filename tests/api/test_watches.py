@@ -489,6 +489,10 @@ async def test_what_the_state_does_not_allow_is_409(bench: Bench) -> None:
         await bench.http.delete(f"/v1/watches/{ended}"),
     ]
     assert [(each.status_code, each.json()["code"]) for each in answers] == [(409, "conflict")] * 4
+    stands = ["is being watched", *["has completed"] * 3]
+    told = [each.json()["detail"].partition(";")[0] for each in answers]
+    ids = [live, *[ended] * 3]
+    assert told == [f"{watch_id} {state}" for watch_id, state in zip(ids, stands, strict=True)]
     bench.configure(providers={})
     await bench.http.delete(f"/v1/watches/{live}")
     assert (await bench.http.post(f"/v1/watches/{live}/resume")).status_code == 409

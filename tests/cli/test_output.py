@@ -37,12 +37,17 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def full(daemon: FakeDaemon) -> None:
     watch = {**WATCH, "id": LONG_ID, "trouble": "provider refuses the key (401) since noon " * 3}
     delivery = {**DELIVERY, "id": LONG_ID.replace("wch", "dlv"), "url": "http://r/" + "long/" * 40}
+    delivery["last_error"] = "HTTP 500 and more " * 5
     daemon.on("GET", "/v1/watches", {"watches": [watch] * 3, "next_cursor": None})
     daemon.on("GET", "/v1/deliveries", {"deliveries": [delivery] * 3, "next_cursor": None})
 
 
 @pytest.mark.parametrize("command", ["ls", "deliveries"])
-def test_tables_fit_80_columns_and_keep_ids_whole(ask: Run, daemon: FakeDaemon, command: str) -> None:
+@pytest.mark.usefixtures("terminal")
+def test_tables_fit_80_columns_and_keep_ids_whole(
+    ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
     full(daemon)
     lines = ask(command).out.splitlines()
     assert len(lines) == 4
@@ -187,10 +192,30 @@ def test_nested_data_is_an_indented_list() -> None:
     assert list(tree(data)) == ["a b:", "  c: 1", "e:", "  - f: yes", "    g: none", "  - h"]
 
 
+@pytest.mark.parametrize(("command", "word"), [("ls", "provider refuses"), ("deliveries", "HTTP 500")])
+@pytest.mark.usefixtures("terminal")
+def test_the_trouble_is_seen_on_80_columns_too(
+    ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, command: str, word: str
+) -> None:
+    """The reason why something does not go on is what the list is read for; other columns give way to it."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    full(daemon)
+    assert word in ask(command).out.splitlines()[1]
+
+
+def test_what_a_program_reads_is_not_cut(ask: Run, daemon: FakeDaemon) -> None:
+    """Piped output has no width."""
+    full(daemon)
+    assert "/v1/y/generation" in ask("ls").out
+    assert "http://r/" + "long/" * 40 in ask("deliveries").out
+
+
+@pytest.mark.usefixtures("terminal")
 def test_a_locale_that_lacks_a_sign_gets_its_escape(
     ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full(daemon)
+    monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(sys, "stdout", open(1, "w", encoding="latin-1", closefd=False))  # noqa: SIM115
     said = ask("ls")
     assert said.code == 0

@@ -179,7 +179,7 @@ def test_show_tells_everything_with_the_deliveries(ask: Run, daemon: FakeDaemon)
     for part in (
         "https://x/2.jpg",
         "provider refuses the key (401)",
-        "3001 Unsafe blocked (says the provider)",
+        "3001: Unsafe. blocked (says the provider)",
         '{"order": 42}',
         "http://127.0.0.1:9001/hook  task.completed",
         "17 bytes of JSON",

@@ -158,3 +158,32 @@ def test_what_has_no_double_underscore_is_not_ours(read: Read) -> None:
 def test_a_value_where_a_table_belongs_is_told_of_the_file(refuse: Refuse) -> None:
     [told] = refuse("polling = 3", {"NOTIFIER_POLLING__GROWTH": "1"})
     assert told == "config.toml:1: polling: must be a table: [polling]"
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("NOTIFIER_POLLING_GROWTH", "NOTIFIER_POLLING__GROWTH"),
+        ("NOTIFIER_STORE_URL", "NOTIFIER_STORE__URL"),
+        ("NOTIFIER_PROVIDERS_MULEROUTER_API_KEY", "NOTIFIER_PROVIDERS__MULEROUTER__API_KEY"),
+        ("NOTIFIER_PROVIDERS_RUNWAY_POLLING_GROWTH", "NOTIFIER_PROVIDERS__RUNWAY__POLLING__GROWTH"),
+    ],
+)
+def test_a_variable_with_too_few_underscores_is_noted(read: Read, variable: str, meant: str) -> None:
+    """Nobody reads it, so it is no fault; but whoever set it meant something."""
+    config = read('[providers.runway]\nbase_url = "https://r.example"\n', {variable: "1"})
+    assert config.notes == (f"{variable} is not read; did you mean {meant}?",)
+
+
+def test_other_variables_of_ours_are_not_noted(read: Read) -> None:
+    """The commands have variables of their own."""
+    environ = {f"NOTIFIER_{name}": "x" for name in ("URL", "TOKEN", "CONFIG", "SOMETHING")}
+    assert read("", environ).notes == ()
+
+
+def test_a_slip_in_a_kind_of_address_is_noted(read: Read) -> None:
+    """A host may have any name; one that nearly is a kind is more likely a slip."""
+    config = read('[callbacks]\nallow = ["loopbak", "public", "localhost", "printer.lan"]\n')
+    assert config.notes == (
+        'callbacks.allow: "loopbak" is taken for the name of a host; did you mean "loopback"?',
+    )

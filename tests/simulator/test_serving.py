@@ -110,3 +110,17 @@ async def test_as_a_process_it_says_where_it_is_and_ends_when_told(number: signa
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_a_taken_port_is_told_in_one_line() -> None:
+    """Cause and fix, and no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "notifier.simulator", "--port", port), stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await process.communicate()
+    assert process.returncode == 1
+    [line] = said.decode().splitlines()
+    assert f"cannot listen on 127.0.0.1:{port}" in line
+    assert "--port" in line

@@ -54,7 +54,7 @@ def claim_deliveries(
     """See ``Store``. An endpoint that had a turn goes to the back of the line."""
     lapsed = connection.execute(SQL["lapse_claims"], {"now": now}).fetchall()
     for row in lapsed:
-        hasten(connection, row["endpoint_seq"], now)
+        line_up(connection, row["endpoint_seq"], now)
     lanes = _lanes(connection, now, limit, busy, per_origin)
     left = {lane.origin: per_origin - busy.get(lane.origin, 0) for lane in lanes}
     seqs = take_turns(lanes, left, limit)

@@ -134,7 +134,7 @@ def take_over(connection: sqlite3.Connection, *, now: int, max_interval_ms: int)
     connection.execute(SQL["release_watches"], {"now": start})
     released: Sequence[sqlite3.Row] = connection.execute(SQL["release_deliveries"], {"now": start}).fetchall()
     for row in released:
-        connection.execute(SQL["hasten_endpoint"], {"endpoint_seq": row["endpoint_seq"], "due_at": start})
+        connection.execute(SQL["serve_endpoint"], {"endpoint_seq": row["endpoint_seq"], "now": start})
     for row in connection.execute(SQL["provider_seqs"], {"provider": None}).fetchall():
         latest = start + HOUR_MS
         connection.execute(

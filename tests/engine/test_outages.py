@@ -8,6 +8,7 @@ import pytest
 
 from notifier.core.model import DeliveryState
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from notifier.store.interface import Lease
 from tests.engine.conftest import HOOK, HOUR_MS, Bench, task
 from tests.engine.test_deliverer import DOWN, OK, delivery_of, finished
 
@@ -216,4 +217,21 @@ async def test_a_fault_of_ours_is_an_attempt_that_failed(
     detail = await delivery_of(bench, watch_id)
     assert "internal error (KeyError)" in str(detail.delivery.last_error)
     await run_for(bench, 3_000)
+    assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.DELIVERED
+
+
+async def test_a_forced_attempt_that_was_cut_off_is_still_owed(bench: Bench) -> None:
+    """Redelivered to a paused endpoint and lost with its lease: it goes out again all the same."""
+    watch_id = await finished(bench, OK, tasks=2)
+    (endpoint,) = await bench.store.endpoints(before=None, limit=10)
+    await bench.store.pause_endpoint(endpoint.id)
+    now = bench.clock.now()
+    delivery = (await delivery_of(bench, watch_id)).delivery
+    await bench.store.redeliver(delivery.id, now=now, give_up_at=now + HOUR_MS)
+    lease = Lease("a daemon that died", now + 30_000)
+    taken = await bench.store.claim_deliveries(now=now, limit=9, lease=lease, busy={}, per_origin=4)
+    assert [dispatch.delivery_id for dispatch in taken.dispatches] == [delivery.id]
+    bench.clock.advance(31_000)
+    await bench.deliver()
+    assert len(bench.posts.requests) == 1
     assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.DELIVERED

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from notifier.api.problems import Problem, of_store, response_of
 from notifier.errors import StoreUnavailable
 
-LINGER_S = 1.0
+LINGER_S = 3.0
 
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 

@@ -53,7 +53,7 @@ def fault_of(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> Sto
         case code if code == _IOERR and at_commit:
             return StoreUnavailable(
                 f"the disk failed while {file} was written ({error}), so whether this was kept is not known",
-                "look at the disk and the system's log, then ask again: what was kept is found",
+                "look at the disk and the system's log, then ask again: a repeat does no harm",
             )
         case code if code == _IOERR:
             return StoreUnavailable(

@@ -1,7 +1,8 @@
 """What a store promises, whatever database stands behind it.
 
 Every verb that writes is one transaction that has reached the disk when it returns. It raises
-``StoreUnavailable`` (or ``StoreFull``) when it could not be written; then nothing of it was kept.
+``StoreUnavailable`` (or ``StoreFull``) when it could not be written; then nothing of it was kept. Where the
+disk fails in the commit itself, a crash right after may still bring it back; the cause then says so.
 
 Claims carry an owner and a lease: a row that is claimed is handed to nobody else until its lease ends or
 its owner records it. Records are guarded by the claim: a record whose row has moved on since returns False

@@ -1,4 +1,8 @@
-"""New ids, each greater than the one before, so that ids sort as their rows were made."""
+"""New ids, each greater than the one before, so that ids sort as their rows were made.
+
+This holds for one run of the daemon; after a clock was set back, the next run may begin below. Only a page
+cursor whose row has been forgotten is found by it, and would then go on a little off.
+"""
 
 import random
 

@@ -73,8 +73,16 @@ async def open_store(
 
 def _resolved(path: str | Path) -> Path:
     """One name for one file, so that links to it share a lock."""
-    file = Path(path).resolve()
-    if file.is_dir():
+    try:
+        file = Path(path).resolve()
+        is_folder = file.is_dir()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        reason = getattr(error, "strerror", None) or error
+        raise DatabaseUnusable(
+            f"{path} cannot be reached ({reason})",
+            "the user that runs notifier must be let into its directory",
+        ) from error
+    if is_folder:
         raise DatabaseUnusable(f"{file} is a directory", "store.url names a file")
     return file
 

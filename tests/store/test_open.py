@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -73,9 +74,11 @@ async def test_no_file_and_an_empty_file_are_a_new_database(tmp_path: Path, open
                 assert connection.execute(f"PRAGMA {pragma}").fetchone()[0] == expected
 
 
-async def test_nobody_else_can_read_it(tmp_path: Path, opening: OpenStore) -> None:
+@pytest.mark.parametrize("mode_before", [None, 0o666])
+async def test_nobody_else_can_read_it(tmp_path: Path, opening: OpenStore, mode_before: int | None) -> None:
     """Neither the database nor its log, index or lock; one that was open to others is closed to them."""
-    (tmp_path / "notifier.db").touch(mode=0o666)
+    if mode_before is not None:
+        (tmp_path / "notifier.db").touch(mode=mode_before)
     await add(await opening())
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert modes == {f"notifier.db{suffix}": 0o600 for suffix in ("", "-wal", "-shm", ".lock")}
@@ -97,6 +100,19 @@ async def test_readers_cannot_write(opening: OpenStore) -> None:
     store = await opening()
     with pytest.raises(StoreUnavailable, match="cannot be written"):
         await store._read(lambda connection: connection.execute("DELETE FROM watches"))
+
+
+async def test_a_read_of_several_statements_sees_one_state(tmp_path: Path, opening: OpenStore) -> None:
+    """A watch, its event and its deliveries belong together, whatever is committed meanwhile."""
+    store = await opening()
+
+    def look_twice(connection: sqlite3.Connection) -> list[int]:
+        seen = [connection.execute("SELECT count(*) FROM providers").fetchone()[0]]
+        with closing(sqlite3.connect(tmp_path / "notifier.db", isolation_level=None)) as other:
+            other.execute("INSERT INTO providers (name) VALUES ('meanwhile')")
+        return [*seen, connection.execute("SELECT count(*) FROM providers").fetchone()[0]]
+
+    assert await store._read(look_twice) == [0, 0]
 
 
 async def test_closing_leaves_one_tidy_file(tmp_path: Path, opening: OpenStore) -> None:
@@ -202,39 +218,41 @@ async def test_a_place_that_cannot_hold_a_database_is_refused_in_words(
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe")
-    for name in ("folder", "nowhere/notifier.db", "file/notifier.db", "pipe"):
+    (tmp_path / "circle").symlink_to("circle")
+    for name in ("folder", "nowhere/notifier.db", "file/notifier.db", "pipe", "circle"):
         with pytest.raises(DatabaseUnusable) as refusal:
             await opening(name)
         assert str(tmp_path) in refusal.value.cause
         assert refusal.value.fix
-    assert sorted(contents_names(tmp_path)) == ["file", "folder", "pipe"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["circle", "file", "folder", "pipe"]
 
 
-def contents_names(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir()]
-
-
-async def test_a_folder_that_we_may_not_write_to_is_named(tmp_path: Path) -> None:
-    """Run as nobody, since root may write anywhere."""
-    if os.getuid() != 0:
-        pytest.skip("needs root to become somebody else")
-    script = f"""
-import asyncio, os, random
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
+@pytest.mark.parametrize("mode", [0o755, 0o700], ids=["not-writable", "not-even-entered"])
+def test_a_folder_that_is_not_ours_is_named(mode: int) -> None:
+    """Asked as nobody, since root may write anywhere, and below no folder that others would change."""
+    script = """
+import asyncio, os, random, sys
 from notifier.errors import DatabaseUnusable
 from notifier.store.open import open_store
 os.setuid(65534)
 try:
-    asyncio.run(open_store({str(tmp_path / "notifier.db")!r}, owner="x", now=0, chance=random.Random()))
+    asyncio.run(open_store(sys.argv[1], owner="x", now=0, chance=random.Random()))
 except DatabaseUnusable as fault:
     print(fault)
 """
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o011)
-    said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
-    assert str(tmp_path) in said
-    assert "Permission denied" in said
-    assert contents(tmp_path) == {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(mode)
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(folder / "notifier.db")],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert str(folder) in done.stdout, done.stderr
+        assert "Permission denied" in done.stdout
+        assert contents(folder) == {}
 
 
 # ---- one holder

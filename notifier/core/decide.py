@@ -87,8 +87,7 @@ def _unfinished(
     interval = interval_ms(
         pace, age_ms=_age_ms(watch, created_at, now), last_interval_ms=watch.interval_ms, chance=chance
     )
-    wait_ms = max(_wait_ms(interval, missing), _retry_after_ms(verdict) or 0)
-    due_at = now + wait_ms
+    due_at = max(_paced_at(asked_at, now, _wait_ms(interval, missing)), now + (_retry_after_ms(verdict) or 0))
     return Wait(
         due_at=min(due_at, max(watch.expires_at, now)) if asked_at < watch.expires_at else due_at,
         interval_ms=interval,
@@ -133,6 +132,11 @@ def _age_ms(watch: Watch, created_at: int | None, now: int) -> int:
     oldest = watch.registered_at - OLDEST_BEFORE_REGISTRATION_MS
     is_plausible = created_at is not None and oldest <= created_at <= now
     return now - (created_at if created_at is not None and is_plausible else watch.registered_at)
+
+
+def _paced_at(asked_at: int, now: int, wait_ms: int) -> int:
+    """The wait runs from request to request. After a slow answer at least half of it is left for a breath."""
+    return max(asked_at + wait_ms, now + wait_ms // 2)
 
 
 def _wait_ms(interval: int, missing: Missing | None) -> int:

@@ -18,7 +18,7 @@ from apscheduler.triggers.date import DateTrigger
 from notifier.errors import NotifierError, StoreUnavailable
 from notifier.ports import Clock
 
-SPACING_S = 0.02  # rings gather what falls due meanwhile: one claim for many watches
+SPACING_S = 0.01  # rings gather what falls due meanwhile: one claim for many watches
 AFTER_CRASH_MS = 1_000
 OVERDUE_S = 0.5
 

@@ -300,6 +300,35 @@ def test_a_poll_begun_before_the_deadline_does_not_judge_it() -> None:
     assert isinstance(late, End)
 
 
+@pytest.mark.parametrize(
+    ("answered_after_ms", "due_after_ms"),
+    [(0, 2_500), (40, 2_500), (1_250, 2_500), (1_300, 2_550), (30_000, 31_250)],
+)
+def test_the_interval_runs_from_request_to_request(answered_after_ms: int, due_after_ms: int) -> None:
+    """What an answer takes is not added to the wait, but half of the wait is left after a slow one."""
+    now = T + answered_after_ms
+    found = decide_poll(
+        A_WATCH, RUNNING, pace=replace(PACE, growth=0.0), result_ttl_ms=DAY, now=now, chance=0.0, asked_at=T
+    )
+    assert isinstance(found, Wait)
+    assert found.due_at == T + due_after_ms
+
+
+def test_retry_after_runs_from_the_answer() -> None:
+    """A provider counts from when it says so (RFC 9110, 10.2.3)."""
+    found = decide_poll(
+        A_WATCH,
+        Throttled(10_000, "slow down"),
+        pace=PACE,
+        result_ttl_ms=DAY,
+        now=T + 900,
+        chance=0.0,
+        asked_at=T,
+    )
+    assert isinstance(found, Wait)
+    assert found.due_at == T + 900 + 10_000
+
+
 def test_missing_is_counted_from_the_first_answer() -> None:
     first = wait(Unknown(404))
     second = wait(Unknown(410), T + 5_000, watch=after(A_WATCH, first))

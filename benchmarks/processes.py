@@ -41,15 +41,18 @@ async def simulator(folder: Path) -> AsyncIterator[Running]:
 
 
 @contextlib.asynccontextmanager
-async def daemon(folder: Path, settings: Mapping[str, str]) -> AsyncIterator[Running]:
+async def daemon(
+    folder: Path, settings: Mapping[str, str], *, module: str = "notifier"
+) -> AsyncIterator[Running]:
     """Run the real daemon for the block, on a database in ``folder``.
 
-    ``settings`` are configuration keys as paths: ``{"polling.growth": "0"}``.
+    ``settings`` are configuration keys as paths: ``{"polling.growth": "0"}``. ``module`` runs another one in
+    its place that takes the same command line.
     """
     environ = _environ(folder)
-    for path, value in {**_BASE, "store.url": str(folder / "notifier.db"), **settings}.items():
+    for path, value in {**_BASE, "store.url": str(folder / f"{module}.db"), **settings}.items():
         environ["NOTIFIER_" + path.replace(".", "__").upper()] = value
-    async with _serving(["notifier", "run"], environ, folder, "daemon") as running:
+    async with _serving([module, "run"], environ, folder, module) as running:
         yield running
 
 

@@ -56,7 +56,7 @@ def announced_size(scope: Scope, limit: int) -> int:
     if len(lengths) != 1 or not lengths[0].isdigit():
         raise Problem("bad_request", "Content-Length is one number")
     if len(lengths[0]) > 18 or int(lengths[0]) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     return int(lengths[0])
 
 
@@ -71,11 +71,12 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
 
 
-def _too_large(limit: int) -> Problem:
+def too_large(limit: int) -> Problem:
+    """Say how much a body, or an entry of a batch, may have."""
     return Problem("payload_too_large", f"a body has at most {limit // 1024} KiB here")

@@ -232,6 +232,35 @@ async def test_a_thousand_at_once_are_taken(bench: Bench) -> None:
     assert bench.wake.polls == [NOON + 2_500]
 
 
+async def test_an_entry_too_large_alone_is_too_large_in_a_batch(bench: Bench) -> None:
+    """Each entry stands alone, with the limit of one: the others are taken."""
+    large = registration("large", metadata={"a": "x" * 256 * 1024})
+    answer = await bench.http.post("/v1/watches/batch", json={"watches": [registration(), large]})
+    first, second = answer.json()["results"]
+    assert (first["status"], second["status"]) == (201, 413)
+    assert second["problem"]["code"] == "payload_too_large"
+
+
+async def test_others_have_their_turn_while_the_brackets_of_a_batch_are_read(bench: Bench) -> None:
+    """Reading 4 MiB of JSON takes a second; it is done beside the loop."""
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    running = asyncio.create_task(other())
+    body = b'{"watches":[' + b",".join([b'{"a":[[]]}'] * 20_000) + b"]}"
+    answer = await bench.http.post(
+        "/v1/watches/batch", content=body, headers={"content-type": "application/json"}
+    )
+    running.cancel()
+    assert answer.status_code == 422
+    assert turns > 100
+
+
 async def test_others_have_their_turn_while_a_batch_is_read(bench: Bench) -> None:
     turns = 0
 

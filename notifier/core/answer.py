@@ -1,8 +1,10 @@
 """What a provider answered: bytes to JSON, free of the key, and the places where things stand in it."""
 
 import functools
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jmespath
 
@@ -13,6 +15,7 @@ from notifier.core.secret import Secret
 from notifier.core.words import cut, of_size
 
 _BOM = b"\xef\xbb\xbf"
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
 class Unreadable(Exception):
@@ -34,7 +37,7 @@ class Answer:
         if not place:
             return None
         try:
-            return _compiled(place).search(self.document)
+            return _finder(place)(self.document)
         except Exception as error:  # foreign code on foreign data: whatever it trips over
             raise Unreadable(f"answer does not fit the expression {place!r}") from error
 
@@ -103,5 +106,18 @@ def _strictly(text: str) -> Answer:
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled(place: str) -> Any:
-    return jmespath.compile(place)
+def _finder(place: str) -> Callable[[Any], Any]:
+    """What looks up a place. Plain ones (``task_info.status``) need no interpreter, which is 40 us a poll."""
+    if not _PLAIN.fullmatch(place):
+        return cast("Callable[[Any], Any]", jmespath.compile(place).search)
+    names = place.split(".")
+    return lambda document: _walk(document, names)
+
+
+def _walk(document: Any, names: Sequence[str]) -> Any:
+    """JMESPath's rule for identifiers: what is no object has no members."""
+    for name in names:
+        if not isinstance(document, dict):
+            return None
+        document = document.get(name)
+    return document

@@ -1,6 +1,6 @@
 """APScheduler rings; it knows nothing that matters.
 
-Each bell is one date job that is re-armed after every ring, so there is never a list of missed runs. What
+Each bell is one job that is re-armed after every ring, so there is never a list of missed runs. What
 APScheduler 3 does not do by itself stands here: it drops late jobs unless told otherwise (misfire grace),
 skips a job that comes due while it runs, sleeps on when the wall clock is set back, and cancels running
 coroutines when it is shut down.
@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 import structlog
+from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
 from notifier.errors import NotifierError, StoreUnavailable
 from notifier.ports import Clock
@@ -21,6 +22,7 @@ from notifier.ports import Clock
 SPACING_S = 0.01  # rings gather what falls due meanwhile: one claim for many watches
 AFTER_CRASH_MS = 1_000
 OVERDUE_S = 0.5
+SPARE = IntervalTrigger(days=1, timezone=UTC)  # when to ring if nobody re-arms; a job without a next time is thrown away
 
 log = structlog.get_logger()
 
@@ -43,6 +45,7 @@ class Bell:
         self._ring = ring
         self._scheduler = scheduler
         self._clock = clock
+        self._job: Job | None = None
         self._wanted_at: int | None = None
         self._armed_for = float("inf")
         self._rung = float("-inf")
@@ -83,9 +86,12 @@ class Bell:
     def _arm(self, wait_s: float) -> None:
         self._armed_for = self._clock.monotonic() + wait_s
         when = datetime.now(UTC) + timedelta(seconds=wait_s)
-        self._scheduler.add_job(
-            self._on_time, DateTrigger(when), id=self.name, replace_existing=True, misfire_grace_time=None
-        )
+        if self._job is None:
+            self._job = self._scheduler.add_job(
+                self._on_time, SPARE, id=self.name, next_run_time=when, misfire_grace_time=None, coalesce=True
+            )
+        else:
+            self._job.modify(next_run_time=when)
 
     async def _on_time(self) -> None:
         if not self._is_open or self._is_ringing:

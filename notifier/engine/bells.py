@@ -22,7 +22,8 @@ from notifier.ports import Clock
 SPACING_S = 0.01  # rings gather what falls due meanwhile: one claim for many watches
 AFTER_CRASH_MS = 1_000
 OVERDUE_S = 0.5
-SPARE = IntervalTrigger(days=1, timezone=UTC)  # when to ring if nobody re-arms; a job without a next time is thrown away
+# When to ring if nobody re-arms: a job with no next time is thrown away.
+SPARE = IntervalTrigger(days=1, timezone=UTC)
 
 log = structlog.get_logger()
 

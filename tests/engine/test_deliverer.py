@@ -15,11 +15,13 @@ OK = Reply(204)
 DOWN = Unreachable(Fault.CONNECT, "connection refused")
 
 
-async def finished(bench: Bench, *answers: Exchange, tasks: int = 1, url: str = HOOK) -> str:
+async def finished(
+    bench: Bench, *answers: Exchange, tasks: int = 1, url: str = HOOK, metadata: str = "{}"
+) -> str:
     """Have ``tasks`` tasks complete whose receiver gives these answers; returns the last watch's id."""
     bench.posts.add(url, *answers)
     for number in range(tasks):
-        watch_id = await bench.register(f"done-{number}", url=url)
+        watch_id = await bench.register(f"done-{number}", url=url, metadata=metadata)
         bench.polls.add(bench.url_of(f"done-{number}"), task("completed", f"done-{number}"))
     bench.clock.advance(2_500)
     await bench.poll()

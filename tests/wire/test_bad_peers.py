@@ -88,6 +88,7 @@ async def test_a_length_that_lies_downwards_poisons_no_later_exchange() -> None:
 # -- peers that never end
 
 
+@pytest.mark.fault(71)
 @pytest.mark.parametrize(
     "script",
     [
@@ -113,6 +114,7 @@ async def test_who_drips_is_left_at_the_deadline(script: Script) -> None:
     assert fault_of(exchange) is Fault.TIMEOUT
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize(
     "head",
     [
@@ -155,6 +157,7 @@ async def test_headers_without_number_are_no_http() -> None:
     assert fault_of(exchange) is Fault.PROTOCOL
 
 
+@pytest.mark.fault(71)
 async def test_a_request_body_that_nobody_reads_holds_no_socket_after_the_deadline() -> None:
     """A mere close would wait for the peer to read, which it never does: the socket would stay for ever."""
 
@@ -268,6 +271,7 @@ async def test_what_cannot_be_sent_is_a_value_too(url: str, headers: dict[str, s
 # -- what stands although the body does not end
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize(
     "tail",
     [

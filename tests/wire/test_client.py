@@ -167,6 +167,7 @@ async def test_a_black_hole_ends_at_the_deadline() -> None:
 # -- redirects, cookies, proxies
 
 
+@pytest.mark.fault(66)
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 Temp", "308 Perm"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_redirect_is_a_reply_and_its_target_is_never_visited(status: str, method: str) -> None:

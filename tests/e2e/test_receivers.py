@@ -1,9 +1,11 @@
 """Receivers that talk back to the daemon, and operators who change it, with the real command."""
 
 import asyncio
+import contextlib
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,18 @@ class Chain:
         return Response(status_code=204)
 
 
+@contextlib.asynccontextmanager
+async def running(daemon: DaemonProcess) -> AsyncIterator[DaemonProcess]:
+    """It runs for as long as the block, however that ends, and ends well."""
+    await daemon.start()
+    try:
+        async with asyncio.timeout(60):
+            yield daemon
+    finally:
+        status = await daemon.end()
+    assert status == 0
+
+
 @pytest.mark.fault(79)
 async def test_a_receiver_may_register_from_within_its_handler(tmp_path: Path) -> None:
     """Thirty in a row, with room for one callback at a time: none waits for another, each is told once."""
@@ -63,14 +77,11 @@ async def test_a_receiver_may_register_from_within_its_handler(tmp_path: Path) -
     async with serve(upstream) as upstream_url:
         settings = {"callbacks__max_in_flight": "1", "polling__first_after": "50ms"}
         daemon = DaemonProcess(tmp_path, upstream_url=upstream_url, **settings)
-        await daemon.start()
         chain = Chain(daemon, upstream)
-        async with serve(chain.app) as receiver_url:
+        async with serve(chain.app) as receiver_url, running(daemon):
             chain.url = f"{receiver_url}/hook"
             await chain.begin_next()
-            async with asyncio.timeout(60):
-                await chain.is_over.wait()
-            assert await daemon.end() == 0
+            await chain.is_over.wait()
     assert len(set(chain.told)) == len(chain.told) == CHAIN
     assert chain.attempts == {"1"}
     assert set(chain.again) == {"completed"}
@@ -81,9 +92,11 @@ async def test_a_secret_rotated_while_a_callback_is_retried_signs_beside_the_old
     """`notifier secret rotate` and SIGHUP between two attempts: the second verifies by either."""
     upstream, ledger = Upstream(key=KEY), Ledger(answers=[503])
     ledger.hold = hold = asyncio.Event()
-    async with serve(upstream) as upstream_url, serve(ledger.app) as receiver_url:
-        daemon = DaemonProcess(tmp_path, upstream_url=upstream_url)
-        await daemon.start()
+    async with (
+        serve(upstream) as upstream_url,
+        serve(ledger.app) as receiver_url,
+        running(DaemonProcess(tmp_path, upstream_url=upstream_url)) as daemon,
+    ):
         ledger.secret = old = daemon.secret
         task = upstream.add(API_PATH, Script(duration_s=0.1))
         await daemon.register(task.task_id, f"{receiver_url}/hook")
@@ -93,7 +106,6 @@ async def test_a_secret_rotated_while_a_callback_is_retried_signs_beside_the_old
         await daemon.until("config.reloaded")
         hold.set()
         await ledger.until(1)
-        assert await daemon.end() == 0
     ((first, second),) = ledger.headers.values()
     ((body, _),) = ledger.bodies.values()
     assert [each["webhook-signature"].count("v1,") for each in (first, second)] == [1, 2]

@@ -50,6 +50,8 @@ def _breaches(folder: Path, file: Path) -> Iterator[str]:
             yield f"{where}:{_line(node)}: a mark stands above a test and nowhere else"
         elif any(word in ast.unparse(other) for other in test.decorator_list for word in _IDLE):
             yield f"{where}:{_line(node)}: a test that need not pass shows nothing"
+        elif ast.get_docstring(test) is None:
+            yield f"{where}:{_line(node)}: a test that shows something says in its docstring what"
         elif not (rows := _rows(node)) or not set(rows) <= set(ROWS):
             yield f"{where}:{_line(node)}: a mark names rows from {ROWS[0]} to {ROWS[-1]}, as plain numbers"
 

@@ -67,6 +67,7 @@ async def test_a_closed_gate_says_why_since_when_and_when_it_is_tried_next(bench
 
 @pytest.mark.fault(68)
 async def test_410_parks_until_a_user_resumes(bench: Bench) -> None:
+    """The account says that it is gone and what to do; no probe is announced."""
     await waiting(bench)
     await fail(bench, GONE)
     (endpoint,) = await listed(bench)

@@ -110,6 +110,7 @@ async def test_a_length_that_lies_downwards_poisons_no_later_exchange() -> None:
     ],
 )
 async def test_who_drips_is_left_at_the_deadline(script: Script) -> None:
+    """The deadline is that of the whole exchange, however much keeps coming; the next finds room."""
     exchange, _ = await fetch(script)
     assert fault_of(exchange) is Fault.TIMEOUT
 
@@ -124,6 +125,7 @@ async def test_who_drips_is_left_at_the_deadline(script: Script) -> None:
     ids=["long", "endless"],
 )
 async def test_no_more_is_read_than_allowed(head: bytes) -> None:
+    """What lies beyond the limit is not waited for: the connection is closed."""
     exchange, peer = await fetch(for_ever(head, b"a" * 10_000), timeout_ms=LONG_MS)
     assert isinstance(exchange, Reply)
     assert exchange.is_cut

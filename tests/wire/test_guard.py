@@ -76,7 +76,6 @@ async def test_a_name_that_moves_to_a_refused_address_is_refused_at_the_next_con
         assert peer.connections == 1
 
 
-@pytest.mark.fault(80)
 async def test_of_a_names_addresses_only_the_allowed_are_tried() -> None:
     """All in one answer, as an attacker would send it: the refused one first, in the middle and last."""
     names = resolving(mixed_example=[METADATA, "::ffff:169.254.169.254", "127.0.0.1", "169.254.0.1"])

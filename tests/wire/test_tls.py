@@ -51,6 +51,7 @@ async def test_a_certificate_of_our_own_authority_is_trusted_and_the_connection_
 
 @pytest.mark.fault(74)
 async def test_a_certificate_of_an_unknown_authority_is_refused(ca: trustme.CA) -> None:
+    """Nothing is sent before the certificate is verified."""
     tls = server_side(ca.issue_cert("127.0.0.1"))
     async with listening(saying(answer()), tls) as peer, wired() as wire:
         detail = tls_fault(
@@ -62,6 +63,7 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(ca: trustme.CA) 
 
 @pytest.mark.fault(74)
 async def test_a_certificate_for_another_name_is_refused(ca: trustme.CA, ca_file: str) -> None:
+    """A good certificate of somebody else is none, and nothing is sent."""
     tls = server_side(ca.issue_cert("other.example"))
     names = resolving(hook_example=["127.0.0.1"])
     async with listening(saying(answer()), tls) as peer, wired(ca_file=ca_file, resolver=names) as wire:
@@ -72,6 +74,7 @@ async def test_a_certificate_for_another_name_is_refused(ca: trustme.CA, ca_file
 
 @pytest.mark.fault(74)
 async def test_an_expired_certificate_is_refused(ca: trustme.CA, ca_file: str) -> None:
+    """It is told as such, and nothing is sent."""
     past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     tls = server_side(ca.issue_cert("127.0.0.1", not_after=past))
     async with listening(saying(answer()), tls) as peer, wired(ca_file=ca_file) as wire:

@@ -51,9 +51,18 @@ def sign(secrets: Iterable[Secret], message_id: str, timestamp_s: int, body: byt
 
 def entry_of(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
     """Make one ``v1,`` entry with the key itself, whatever its length."""
-    signed = f"{message_id}.{timestamp}.".encode("utf-8", "surrogatepass") + body
-    digest = hmac.digest(key, signed, hashlib.sha256)
+    digest = digest_of(key, signed_part(message_id, timestamp, body))
     return f"v1,{base64.b64encode(digest).decode('ascii')}"
+
+
+def signed_part(message_id: str, timestamp: str, body: bytes) -> bytes:
+    """Return the bytes that are signed, by any version of the standard's signatures."""
+    return f"{message_id}.{timestamp}.".encode("utf-8", "surrogatepass") + body
+
+
+def digest_of(key: bytes, signed: bytes) -> bytes:
+    """HMAC-SHA256."""
+    return hmac.digest(key, signed, hashlib.sha256)
 
 
 def verify(secrets: Iterable[Secret], headers: Mapping[str, str], body: bytes, *, now: int) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from notifier.core.endpoint import Blame, Failed, Report
 from notifier.core.model import Attempt
 from notifier.core.verdict import Retry
@@ -63,7 +65,9 @@ async def test_a_closed_gate_says_why_since_when_and_when_it_is_tried_next(bench
     assert (endpoint["since"], endpoint["next_probe_at"]) == (NOON_TEXT, "2026-11-23T12:00:05.000Z")
 
 
+@pytest.mark.fault(68)
 async def test_410_parks_until_a_user_resumes(bench: Bench) -> None:
+    """The account says that it is gone and what to do; no probe is announced."""
     await waiting(bench)
     await fail(bench, GONE)
     (endpoint,) = await listed(bench)

@@ -52,6 +52,7 @@ def test_no_answer_is_the_endpoints_fault_and_told_in_words(fault: Fault) -> Non
     assert class_of(Unreachable(fault, "")) == str(fault)
 
 
+@pytest.mark.fault(69)
 @pytest.mark.parametrize("status", [300, 400, 404, 408, 425, 429, 500, 503])
 @pytest.mark.parametrize(
     ("header", "expected"),

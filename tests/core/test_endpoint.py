@@ -47,6 +47,7 @@ def probed(endpoint: Endpoint, report: Failed | Accepted, now: int) -> Endpoint:
     return after(replace(endpoint, gate=began_probe(endpoint.gate, now)), report, now, is_probe=True)
 
 
+@pytest.mark.fault(78)
 def test_three_failures_in_a_row_close_it() -> None:
     """Two do not; a success between begins the count anew."""
     endpoint = Endpoint()

@@ -5,11 +5,22 @@ from datetime import UTC, datetime
 import pytest
 import standardwebhooks
 import svix.webhooks
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.secret import Secret
-from notifier.core.signature import BadSecret, BadSignature, entry_of, key_of, make_secret, sign, verify
+from notifier.core.signature import (
+    BadSecret,
+    BadSignature,
+    digest_of,
+    entry_of,
+    key_of,
+    make_secret,
+    sign,
+    signed_part,
+    verify,
+)
 from tests.core.texts import any_text
 
 NOW_S = int(datetime.now(UTC).timestamp())  # the foreign verifiers read the clock themselves
@@ -56,6 +67,53 @@ def test_the_published_vectors(key: str, message_id: str, timestamp: str, body: 
 def test_the_published_vectors_hold_from_the_secret_on() -> None:
     signature = sign([ONE], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, b'{"test": 2432232314}')
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+# The first vector's message signed with Ed25519, from the tests of Svix: of another version than ours.
+ED25519_PAIR = "6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
+ED25519_PUBLIC = "1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+V1A = "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
+V1 = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+VECTOR_AT = 1_614_265_330
+VECTOR = {"webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": str(VECTOR_AT)}
+
+
+def test_the_published_vector_of_v1a_signs_the_same_bytes_as_ours() -> None:
+    """We make no v1a signatures; what one is over is the very text that ours are over."""
+    signed = signed_part(VECTOR["webhook-id"], VECTOR["webhook-timestamp"], b'{"test": 2432232314}')
+    signature = base64.b64decode(V1A.removeprefix("v1a,"))
+    pair = base64.b64decode(ED25519_PAIR)
+    assert Ed25519PrivateKey.from_private_bytes(pair[:32]).sign(signed) == signature
+    assert pair[32:] == base64.b64decode(ED25519_PUBLIC)
+    Ed25519PublicKey.from_public_bytes(pair[32:]).verify(signature, signed)  # raises if it does not fit
+
+
+@pytest.mark.parametrize("entries", [f"{V1A} {V1}", f"{V1} {V1A}"])
+def test_a_v1a_entry_beside_ours_is_passed_over(entries: str) -> None:
+    """The first vector carried both at once: the one that we know decides."""
+    verify([ONE], {**VECTOR, "webhook-signature": entries}, b'{"test": 2432232314}', now=VECTOR_AT * 1_000)
+
+
+def test_a_v1a_entry_alone_proves_nothing_to_us() -> None:
+    """Good as it is: it is no v1 entry, and never taken for one."""
+    with pytest.raises(BadSignature, match="no v1 entry"):
+        verify([ONE], {**VECTOR, "webhook-signature": V1A}, b'{"test": 2432232314}', now=VECTOR_AT * 1_000)
+
+
+def test_the_published_vector_of_github_is_our_digest_in_hex() -> None:
+    """GitHub signs the body alone and writes it in hex; the digest over exact bytes is the same."""
+    digest = digest_of(b"It's a Secret to Everybody", b"Hello, World!")
+    assert digest.hex() == "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+
+
+def test_githubs_signature_proves_nothing_to_us() -> None:
+    """It covers neither id nor time, so that anyone could send it again for ever."""
+    digest = digest_of(key_of(ONE), b"{}").hex()
+    with pytest.raises(BadSignature, match="missing header"):
+        verify([ONE], {"X-Hub-Signature-256": f"sha256={digest}"}, b"{}", now=NOW)
+    for value in (f"sha256={digest}", f"v1,{digest}"):
+        with pytest.raises(BadSignature):
+            verify([ONE], {**headers([ONE], b"{}"), "webhook-signature": value}, b"{}", now=NOW)
 
 
 @given(keys, bodies)

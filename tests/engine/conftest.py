@@ -54,7 +54,12 @@ class Bench:
     planted_crashes: int = 0
 
     async def register(
-        self, task_id: str = "task-1", *, url: str = HOOK, expire_after_ms: int = HOUR_MS
+        self,
+        task_id: str = "task-1",
+        *,
+        url: str = HOOK,
+        expire_after_ms: int = HOUR_MS,
+        metadata: str = '{"order":42}',
     ) -> str:
         now = self.clock.now()
         new = NewWatch(
@@ -62,7 +67,7 @@ class Bench:
             api_path=PATH,
             task_id=task_id,
             callbacks=(Callback(url),),
-            metadata='{"order":42}',
+            metadata=metadata,
             registered_at=now,
             first_poll_at=now + 2_500,
             expires_at=now + expire_after_ms,

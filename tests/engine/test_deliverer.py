@@ -15,12 +15,17 @@ OK = Reply(204)
 DOWN = Unreachable(Fault.CONNECT, "connection refused")
 
 
-async def finished(bench: Bench, *answers: Exchange, tasks: int = 1, url: str = HOOK) -> str:
-    """Have ``tasks`` tasks complete whose receiver gives these answers; returns the last watch's id."""
+async def finished(
+    bench: Bench, *answers: Exchange, tasks: int = 1, url: str = HOOK, metadata: str = "{}", **more: object
+) -> str:
+    """Have ``tasks`` tasks complete whose receiver gives these answers; returns the last watch's id.
+
+    ``more`` is what else the provider says of them.
+    """
     bench.posts.add(url, *answers)
     for number in range(tasks):
-        watch_id = await bench.register(f"done-{number}", url=url)
-        bench.polls.add(bench.url_of(f"done-{number}"), task("completed", f"done-{number}"))
+        watch_id = await bench.register(f"done-{number}", url=url, metadata=metadata)
+        bench.polls.add(bench.url_of(f"done-{number}"), task("completed", f"done-{number}", **more))
     bench.clock.advance(2_500)
     await bench.poll()
     return watch_id

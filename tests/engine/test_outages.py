@@ -28,11 +28,12 @@ def times_of(bench: Bench, url: str = HOOK) -> Iterator[int]:
     return (int(each.headers["webhook-timestamp"]) for each in bench.posts.requests if each.url == url)
 
 
+@pytest.mark.fault(70)
 @pytest.mark.parametrize(
     "trouble",
     [
         *(Unreachable(fault, "") for fault in Fault),
-        *map(Reply, (302, 401, 403, 404, 405, 408, 425, 500, 503)),
+        *map(Reply, (302, 401, 403, 404, 405, 408, 425, 500, 502, 503, 504)),
     ],
     ids=lambda trouble: str(getattr(trouble, "fault", None) or trouble.status),
 )
@@ -47,6 +48,7 @@ async def test_three_failures_of_any_kind_park_everything(bench: Bench, trouble:
     assert waits[:6] == pytest.approx([5, 10, 20, 40, 60, 60], abs=1.1)
 
 
+@pytest.mark.fault(64)
 async def test_a_receiver_that_was_down_for_six_hours_gets_everything_within_a_minute(bench: Bench) -> None:
     """Nothing burnt, nothing lost: the first 2xx wakes all that waits, whatever its schedule said."""
     watch_id = await finished(bench, DOWN, tasks=30)
@@ -108,16 +110,28 @@ async def test_a_refused_event_follows_its_own_schedule_and_holds_up_no_other(be
     assert (await delivery_of(bench, bad)).delivery.state is DeliveryState.PENDING
 
 
-async def test_retry_after_holds_back_the_whole_endpoint(bench: Bench) -> None:
-    """A receiver that asks for ten minutes is left alone for ten minutes, by every message."""
-    await finished(bench, Reply(503, {"retry-after": "600"}), OK, tasks=5)
+@pytest.mark.fault(69)
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [("600", 600), ("Mon, 23 Nov 2026 12:10:02 GMT", 600), ("1e9", 86_400), ("0", 1), ("-7", 1)],
+)
+async def test_retry_after_holds_back_the_whole_endpoint(
+    bench: Bench, status: int, header: str, wait_s: int
+) -> None:
+    """A receiver that asks for ten minutes is left alone for ten minutes, by every message; a day at most."""
+    await finished(bench, Reply(status, {"retry-after": header}), OK, tasks=5)
     bench.deliverer.settings = bench.one_at_a_time()
-    await run_for(bench, 599_000, step_ms=1_000)
+    step_ms = wait_s * 10
+    await run_for(bench, wait_s * 1_000 - step_ms, step_ms=step_ms)
     assert len(bench.posts.requests) == 1
+    await run_for(bench, 2 * step_ms, step_ms=step_ms)
+    assert len(bench.posts.requests) > 1
     await run_for(bench, 5_000)
     assert len(bench.posts.requests) == 6
 
 
+@pytest.mark.fault(68)
 async def test_410_parks_and_drops_nothing(bench: Bench) -> None:
     """Not after hours and not past give_up_after; resumed, everything goes out."""
     watch_id = await finished(bench, Reply(410), tasks=3)

@@ -88,6 +88,7 @@ async def test_a_length_that_lies_downwards_poisons_no_later_exchange() -> None:
 # -- peers that never end
 
 
+@pytest.mark.fault(71)
 @pytest.mark.parametrize(
     "script",
     [
@@ -109,10 +110,12 @@ async def test_a_length_that_lies_downwards_poisons_no_later_exchange() -> None:
     ],
 )
 async def test_who_drips_is_left_at_the_deadline(script: Script) -> None:
+    """The deadline is that of the whole exchange, however much keeps coming; the next finds room."""
     exchange, _ = await fetch(script)
     assert fault_of(exchange) is Fault.TIMEOUT
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize(
     "head",
     [
@@ -122,6 +125,7 @@ async def test_who_drips_is_left_at_the_deadline(script: Script) -> None:
     ids=["long", "endless"],
 )
 async def test_no_more_is_read_than_allowed(head: bytes) -> None:
+    """What lies beyond the limit is not waited for: the connection is closed."""
     exchange, peer = await fetch(for_ever(head, b"a" * 10_000), timeout_ms=LONG_MS)
     assert isinstance(exchange, Reply)
     assert exchange.is_cut
@@ -155,6 +159,7 @@ async def test_headers_without_number_are_no_http() -> None:
     assert fault_of(exchange) is Fault.PROTOCOL
 
 
+@pytest.mark.fault(71)
 async def test_a_request_body_that_nobody_reads_holds_no_socket_after_the_deadline() -> None:
     """A mere close would wait for the peer to read, which it never does: the socket would stay for ever."""
 
@@ -268,6 +273,7 @@ async def test_what_cannot_be_sent_is_a_value_too(url: str, headers: dict[str, s
 # -- what stands although the body does not end
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize(
     "tail",
     [

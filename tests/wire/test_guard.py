@@ -59,6 +59,7 @@ async def test_what_a_name_resolves_to_is_judged() -> None:
     assert "93.184.216.34 is public" in detail
 
 
+@pytest.mark.fault(80)
 async def test_a_name_that_moves_to_a_refused_address_is_refused_at_the_next_connect() -> None:
     """DNS rebinding: good at the first look, the metadata service at the second."""
     now = 0.0

@@ -49,7 +49,9 @@ async def test_a_certificate_of_our_own_authority_is_trusted_and_the_connection_
     assert peer.connections == 1
 
 
+@pytest.mark.fault(74)
 async def test_a_certificate_of_an_unknown_authority_is_refused(ca: trustme.CA) -> None:
+    """Nothing is sent before the certificate is verified."""
     tls = server_side(ca.issue_cert("127.0.0.1"))
     async with listening(saying(answer()), tls) as peer, wired() as wire:
         detail = tls_fault(
@@ -59,7 +61,9 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(ca: trustme.CA) 
     assert peer.heads == []
 
 
+@pytest.mark.fault(74)
 async def test_a_certificate_for_another_name_is_refused(ca: trustme.CA, ca_file: str) -> None:
+    """A good certificate of somebody else is none, and nothing is sent."""
     tls = server_side(ca.issue_cert("other.example"))
     names = resolving(hook_example=["127.0.0.1"])
     async with listening(saying(answer()), tls) as peer, wired(ca_file=ca_file, resolver=names) as wire:
@@ -68,7 +72,9 @@ async def test_a_certificate_for_another_name_is_refused(ca: trustme.CA, ca_file
     assert peer.heads == []
 
 
+@pytest.mark.fault(74)
 async def test_an_expired_certificate_is_refused(ca: trustme.CA, ca_file: str) -> None:
+    """It is told as such, and nothing is sent."""
     past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     tls = server_side(ca.issue_cert("127.0.0.1", not_after=past))
     async with listening(saying(answer()), tls) as peer, wired(ca_file=ca_file) as wire:
@@ -77,14 +83,19 @@ async def test_an_expired_certificate_is_refused(ca: trustme.CA, ca_file: str) -
     assert peer.heads == []
 
 
+@pytest.mark.fault(74)
 async def test_plain_text_on_a_tls_port_is_told_as_such() -> None:
+    """And is not answered in kind: nothing but the beginning of a handshake is ever sent."""
+    seen: list[bytes] = []
+
     async def script(line: Line) -> None:
-        await line.reader.read(100)
+        seen.append(await line.reader.read(100))
         await line.say(b"HTTP/1.1 400 Bad Request\r\n\r\nThis is plain HTTP")
 
     async with listening(script) as peer, wired() as wire:
         url = peer.url().replace("http:", "https:")
-        assert "does not speak TLS" in tls_fault(await wire.get(url, {}, timeout_ms=LONG_MS))
+        assert "does not speak TLS" in tls_fault(await wire.post(url, {}, b"{}", timeout_ms=LONG_MS))
+    assert [first[:1] for first in seen] == [b"\x16"]
 
 
 @pytest.mark.parametrize("with_reset", [True, False])

@@ -1,0 +1,73 @@
+"""The fault matrix is kept: each row has a test that shows what must happen."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.fault_marks import Mark, breaches, marks
+
+TESTS = Path(__file__).parent
+SHOWN = range(64, 83)  # what receivers may do
+MARK = "pytest.mark." + "fault"  # written apart: this file plants marks and bears none
+
+
+def test_every_row_of_a_receivers_fault_has_a_test() -> None:
+    """A test that is renamed, merged or deleted takes its row along, or fails here."""
+    assert sorted(set(SHOWN) - {mark.row for mark in marks(TESTS)}) == []
+
+
+def test_every_mark_shows_something() -> None:
+    """Above a test that runs, with the numbers of rows that there are."""
+    assert breaches(TESTS) == []
+
+
+def planted(folder: Path, source: str, name: str = "test_x.py") -> Path:
+    """A folder of tests with this one file in it."""
+    tests = folder / "tests"
+    tests.mkdir()
+    (tests / name).write_text(f"import pytest\n{source}")
+    return tests
+
+
+def test_a_mark_is_read_with_its_test_and_the_rule_of_it(tmp_path: Path) -> None:
+    """Several rows in one mark, and several marks above one test."""
+    source = f'@{MARK}(7, 9)\n@{MARK}(8)\nasync def test_a() -> None:\n    """The rule.\n\n    More."""\n'
+    tests = planted(tmp_path, f"{source}def test_b() -> None:\n    pass\n")
+    test = "tests/test_x.py::test_a"
+    assert marks(tests) == [
+        Mark(7, test, "The rule."),
+        Mark(8, test, "The rule."),
+        Mark(9, test, "The rule."),
+    ]
+    assert breaches(tests) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        (f"@{MARK}(1)\ndef helper(): ...\n", "above a test"),
+        (f"pytestmark = {MARK}(1)\n", "above a test"),
+        (f"@{MARK}(1)\nclass TestX:\n    def test_x(self): ...\n", "above a test"),
+        (f"@{MARK}(1)\n@pytest.mark.skip('later')\ndef test_x(): ...\n", "shows nothing"),
+        (f"@{MARK}(1)\n@pytest.mark.xfail\ndef test_x(): ...\n", "shows nothing"),
+        (f"@{MARK}(1)\ndef test_x(): ...\n", "in its docstring"),
+        (f"@{MARK}()\ndef test_x():\n    'It.'\n", "from 1 to 98"),
+        (f"@{MARK}(0)\ndef test_x():\n    'It.'\n", "from 1 to 98"),
+        (f"@{MARK}(64, 99)\ndef test_x():\n    'It.'\n", "from 1 to 98"),
+        (f"@{MARK}('64')\ndef test_x():\n    'It.'\n", "from 1 to 98"),
+        (f"@{MARK}(64, row)\ndef test_x():\n    'It.'\n", "from 1 to 98"),
+        (f"@{MARK}(row=64)\ndef test_x():\n    'It.'\n", "from 1 to 98"),
+    ],
+)
+def test_a_mark_that_shows_nothing_is_found(tmp_path: Path, source: str, why: str) -> None:
+    """Wherever it stands and whatever it says, with its place."""
+    (breach,) = breaches(planted(tmp_path, source))
+    assert breach.startswith("tests/test_x.py:2: ")
+    assert why in breach
+
+
+def test_a_mark_outside_the_files_of_tests_is_found(tmp_path: Path) -> None:
+    """Nobody would run what it stands above."""
+    tests = planted(tmp_path, f"@{MARK}(1)\ndef test_x(): ...\n", "helpers.py")
+    assert len(breaches(tests)) == 1
+    assert marks(tests) == []

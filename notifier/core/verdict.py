@@ -1,6 +1,7 @@
 """What a poll can mean, and what is to be done about it: the types between judge, decide and store."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from notifier.core.model import Missing, TaskError, Trouble, WatchState
 
@@ -72,9 +73,27 @@ class Unpolled:
 Verdict = Running | Finished | Unknown | Refused | Throttled | Unclear | Unpolled
 
 
+class Rule(StrEnum):
+    """By which rule the next poll is when it is."""
+
+    AGE = "age"
+    LEARNED = "learned"
+    RETRY_AFTER = "retry_after"
+    MISSING = "missing"
+    DEADLINE = "deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the next poll is when it is: the rule, and the same in words with its figures."""
+
+    rule: Rule
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Poll again at ``due_at``; the rest is what the watch now looks like."""
+    """Poll again at ``due_at`` for this ``reason``; the rest is what the watch now looks like."""
 
     due_at: int
     interval_ms: int
@@ -82,11 +101,15 @@ class Wait:
     task_created_at: int | None
     trouble: Trouble | None
     missing: Missing | None
+    reason: Reason = Reason(Rule.AGE, "by age")
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The watch ends. ``is_polled`` is False when no poll stands behind it (a deadline while paused)."""
+    """The watch ends. ``is_polled`` is False when no poll stands behind it (a deadline while paused).
+
+    ``duration_ms`` is how long the task took, to learn from; None where that is not known well enough.
+    """
 
     state: WatchState
     upstream_status: str | None
@@ -96,6 +119,7 @@ class End:
     result_expires_at: int | None
     task_created_at: int | None
     is_polled: bool = True
+    duration_ms: int | None = None
 
 
 Decision = Wait | End

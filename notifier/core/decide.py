@@ -23,13 +23,15 @@ from notifier.core.verdict import (
     Verdict,
     Wait,
 )
-from notifier.core.words import of_time
 
 LOST_AFTER_COUNT = 3
 LOST_AFTER_MS = 30_000
 LATE_MS = 10_000
 PATIENCE_MS = 300_000
 MISSING_INTERVAL_MS = 15_000  # while missing: three answers over 30 s, told within 60
+
+_MISSING = Reason(Rule.MISSING)
+_DEADLINE = Reason(Rule.DEADLINE)
 
 _OpenVerdict = Running | Unknown | Refused | Throttled | Unclear
 
@@ -124,7 +126,7 @@ def _interval(watch: Watch, rhythm: Rhythm, age_ms: int, chance: float) -> tuple
     habit, last_ms = rhythm.habit, watch.interval_ms
     if habit is None or not habit.is_known:
         interval = pace.interval_ms(rhythm.pace, age_ms=age_ms, last_interval_ms=last_ms, chance=chance)
-        return interval, Reason(Rule.AGE, f"by age: the task is {of_time(age_ms)} old")
+        return interval, Reason(Rule.AGE, age_ms)
     interval = learned.interval_ms(
         habit,
         rhythm.pace,
@@ -133,8 +135,7 @@ def _interval(watch: Watch, rhythm: Rhythm, age_ms: int, chance: float) -> tuple
         chance=chance,
         result_ttl_ms=rhythm.result_ttl_ms,
     )
-    usual = f"{of_time(habit.p5_ms)} to {of_time(habit.p90_ms)} ({habit.finishes} have ended)"
-    return interval, Reason(Rule.LEARNED, f"learned: the task is {of_time(age_ms)} old, such take {usual}")
+    return interval, Reason(Rule.LEARNED, age_ms, habit)
 
 
 def _due(
@@ -145,14 +146,14 @@ def _due(
     interval, reason = paced
     wait_ms = _wait_ms(interval, missing)
     if wait_ms < interval:
-        reason = Reason(Rule.MISSING, "the provider does not know the task; whether it is lost is told soon")
+        reason = _MISSING
     due_at = _paced_at(asked_at, now, wait_ms)
     if now + retry_ms > due_at:
         due_at = now + retry_ms
-        reason = Reason(Rule.RETRY_AFTER, f"the provider asks to wait {of_time(retry_ms)}")
+        reason = Reason(Rule.RETRY_AFTER, wait_ms=retry_ms)
     deadline = max(watch.expires_at, now)
     if asked_at < watch.expires_at and deadline < due_at:
-        return deadline, Reason(Rule.DEADLINE, "its deadline is then")
+        return deadline, _DEADLINE
     return due_at, reason
 
 

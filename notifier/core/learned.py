@@ -17,7 +17,7 @@ ENOUGH = 10
 STEP_SHARE = 0.35  # a step as a share of the time in which most end: 0.035 at the default growth
 TAIL_GROWTH = 2.5  # how much longer each wait is than the one before, once most have ended: 1.25 times
 LIVES = 4  # so many of the longest learned wait fit into the life of a result
-UNKNOWN_LIFE_MS = 86_400_000
+LONGEST_MS = 7_200_000  # nor longer than this: what the store takes for the date of a wrong clock is later
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ def habit_from(sketch: Sketch, finishes: int) -> Habit:
 
 
 def longest_wait_ms(result_ttl_ms: int) -> int:
-    """Return the longest wait that leaves a result most of its life; 0 ms stands for an unknown life."""
-    return (result_ttl_ms or UNKNOWN_LIFE_MS) // LIVES
+    """Return the longest wait that leaves a result most of its life; a life of 0 ms is unknown."""
+    return min(result_ttl_ms // LIVES, LONGEST_MS) if result_ttl_ms else LONGEST_MS
 
 
 def first_poll_at(habit: Habit | None, *, registered_at: int, earliest: int, latest: int | None) -> int:

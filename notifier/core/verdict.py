@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
+from notifier.core.learned import Habit
 from notifier.core.model import Missing, TaskError, Trouble, WatchState
+from notifier.core.words import of_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,36 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why the next poll is when it is: the rule, and the same in words with its figures."""
+    """Why the next poll is when it is: the rule and its figures, to be put into words when they are read."""
 
     rule: Rule
-    text: str
+    age_ms: int = 0
+    habit: Habit | None = None
+    wait_ms: int = 0
+
+    @property
+    def text(self) -> str:
+        """The reason in words."""
+        match self.rule:
+            case Rule.AGE:
+                return f"by age: the task is {of_time(self.age_ms)} old"
+            case Rule.LEARNED:
+                return f"learned: the task is {of_time(self.age_ms)} old, {_usual(self.habit)}"
+            case Rule.RETRY_AFTER:
+                return f"the provider asks to wait {of_time(self.wait_ms)}"
+            case Rule.MISSING:
+                return "the provider does not know the task; whether it is lost is told soon"
+            case Rule.DEADLINE:
+                return "its deadline is then"
+            case _:
+                assert_never(self.rule)
+
+
+def _usual(habit: Habit | None) -> str:
+    if habit is None:
+        return "and its kind is known"
+    span = f"{of_time(habit.p5_ms)} to {of_time(habit.p90_ms)}"
+    return f"such take {span} ({habit.finishes} have ended)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +130,7 @@ class Wait:
     task_created_at: int | None
     trouble: Trouble | None
     missing: Missing | None
-    reason: Reason = Reason(Rule.AGE, "by age")
+    reason: Reason = Reason(Rule.AGE)
 
 
 @dataclass(frozen=True, slots=True)

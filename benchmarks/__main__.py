@@ -16,12 +16,18 @@ from benchmarks import machine, report
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure
 from benchmarks.scenario_idle import idle
+from benchmarks.scenario_learning import learning
 from benchmarks.scenario_polling import polling
 from benchmarks.scenario_registering import registering
 
 Scenario = Callable[[Bench], Awaitable[list[Figure]]]
 
-SCENARIOS: dict[str, Scenario] = {"idle": idle, "registering": registering, "polling": polling}
+SCENARIOS: dict[str, Scenario] = {
+    "idle": idle,
+    "registering": registering,
+    "polling": polling,
+    "learning": learning,
+}
 RESULTS = Path(__file__).with_name("RESULTS.md")
 LIMIT_S = 900.0
 

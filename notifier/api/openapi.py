@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from notifier.api import shapes
-from notifier.api.examples import ATTEMPT, DELIVERY, ENDPOINT, NOON, REFUSED, REGISTRATION, WATCH
+from notifier.api.examples import ATTEMPT, DELIVERY, ENDPOINT, LEARNED, NOON, REFUSED, REGISTRATION, WATCH
 from notifier.api.problems import KINDS, MEDIA_TYPE
 from notifier.core.model import DeliveryState, WatchState
 
@@ -160,6 +160,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                         "oldest_pending_at": None,
                         "expiring_results": 0,
                         "providers": {"mulerouter": "ok"},
+                        "learned": [LEARNED],
                     },
                 )
             },

@@ -56,6 +56,8 @@ def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     if faults.found or task is None:
         raise refused(faults.found)
     provider = settings.providers[task.provider]
+    expires_at = now + (provider.expire_after_ms if expire_after_ms is None else expire_after_ms)
+    first_by_ms = provider.first_by_ms
     return NewWatch(
         provider=task.provider,
         api_path=task.api_path,
@@ -64,7 +66,8 @@ def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
         metadata=metadata,
         registered_at=now,
         first_poll_at=now + provider.first_after_ms,
-        expires_at=now + (provider.expire_after_ms if expire_after_ms is None else expire_after_ms),
+        expires_at=expires_at,
+        first_poll_by=None if first_by_ms is None else min(now + first_by_ms, expires_at),
     )
 
 

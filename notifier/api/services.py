@@ -40,11 +40,15 @@ class Hub(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """What a registration needs to know of a provider."""
+    """What a registration needs to know of a provider.
+
+    ``first_by_ms`` is how far learning may put off the first poll; None: not at all.
+    """
 
     base_url: str
     first_after_ms: int
     expire_after_ms: int
+    first_by_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

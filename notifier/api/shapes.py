@@ -176,10 +176,26 @@ class BatchAnswer(Struct, frozen=True):
     results: list[BatchResult]
 
 
+class LearnedBody(Struct, frozen=True):
+    """How many seconds the tasks of an api_path took: 5 %, 50 % and 90 % of them no more than this.
+
+    From ten ``finishes`` on the first poll is near ``p5_s`` and goes on in even steps until ``p90_s``, unless
+    ``polling.learn`` is false.
+    """
+
+    provider: str
+    api_path: str
+    finishes: int
+    p5_s: float
+    p50_s: float
+    p90_s: float
+
+
 class StatusBody(Struct, frozen=True):
     """How things stand. ``trouble`` says why the daemon is not ready; ``providers`` each one's condition.
 
-    ``expiring_results`` counts undelivered results in the last quarter of their life, or past it.
+    ``expiring_results`` counts undelivered results in the last quarter of their life, or past it. ``learned``
+    has the hundred api_paths with most finishes.
     """
 
     version: str
@@ -189,6 +205,7 @@ class StatusBody(Struct, frozen=True):
     oldest_pending_at: Instant | None
     expiring_results: int
     providers: dict[str, str]
+    learned: list[LearnedBody]
 
 
 class Word(Struct, frozen=True):

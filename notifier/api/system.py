@@ -5,11 +5,13 @@ from starlette.responses import Response
 from notifier.api.call import Call
 from notifier.api.problems import Fault, Problem
 from notifier.api.render import answer
-from notifier.api.shapes import StatusBody, Word
+from notifier.api.shapes import LearnedBody, StatusBody, Word
 from notifier.core.instants import to_text
 from notifier.core.model import DeliveryState, WatchState
+from notifier.store.interface import LearnedPath
 
 FINE = "ok"
+LEARNED_SHOWN = 100
 
 
 async def status(call: Call) -> Response:
@@ -17,6 +19,7 @@ async def status(call: Call) -> Response:
     services = call.services
     settings = services.settings()
     counts = await services.store.counts(now=services.clock.now())
+    learned = await services.store.learned(limit=LEARNED_SHOWN)
     oldest = counts.oldest_pending_at
     return answer(
         StatusBody(
@@ -27,7 +30,20 @@ async def status(call: Call) -> Response:
             oldest_pending_at=None if oldest is None else to_text(oldest),
             expiring_results=counts.expiring,
             providers={name: services.condition_of(name) or FINE for name in settings.providers},
+            learned=[_learned_body(one) for one in learned],
         )
+    )
+
+
+def _learned_body(one: LearnedPath) -> LearnedBody:
+    habit = one.habit
+    return LearnedBody(
+        provider=one.provider,
+        api_path=one.api_path,
+        finishes=habit.finishes,
+        p5_s=habit.p5_ms / 1_000,
+        p50_s=habit.p50_ms / 1_000,
+        p90_s=habit.p90_ms / 1_000,
     )
 
 

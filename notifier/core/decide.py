@@ -1,14 +1,20 @@
 """Deciding: what is to be done about a watch, given what a poll meant."""
 
+from dataclasses import dataclass
 from typing import assert_never
 
+from notifier.core import learned, pace
+from notifier.core.age import began_at, duration_ms
+from notifier.core.learned import Habit
 from notifier.core.model import Missing, TaskError, Trouble, Watch, WatchState
-from notifier.core.pace import Pace, interval_ms
+from notifier.core.pace import Pace
 from notifier.core.verdict import (
     Decision,
     End,
     Finished,
+    Reason,
     Refused,
+    Rule,
     Running,
     Throttled,
     Unclear,
@@ -23,9 +29,20 @@ LOST_AFTER_MS = 30_000
 LATE_MS = 10_000
 PATIENCE_MS = 300_000
 MISSING_INTERVAL_MS = 15_000  # while missing: three answers over 30 s, told within 60
-OLDEST_BEFORE_REGISTRATION_MS = 86_400_000
+
+_MISSING = Reason(Rule.MISSING)
+_DEADLINE = Reason(Rule.DEADLINE)
 
 _OpenVerdict = Running | Unknown | Refused | Throttled | Unclear
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """What the interval follows from, beside the watch: settings, and how long such tasks took."""
+
+    pace: Pace
+    result_ttl_ms: int
+    habit: Habit | None = None
 
 
 def decide_poll(
@@ -37,10 +54,12 @@ def decide_poll(
     now: int,
     chance: float,
     asked_at: int | None = None,
+    habit: Habit | None = None,
 ) -> Decision:
     """Say whether the watch ends now and how, or when it is polled again.
 
     ``asked_at`` is when the poll began (now, if None): a deadline is judged by a poll begun after it.
+    ``habit`` is what is known of such tasks; None: go by age.
     """
     match verdict:
         case Finished():
@@ -50,7 +69,8 @@ def decide_poll(
                 raise AssertionError("an unpolled watch is decided at its deadline only")
             return _expired(watch, watch.upstream_status, watch.task_created_at, text, is_polled=False)
         case Running() | Unknown() | Refused() | Throttled() | Unclear():
-            return _unfinished(watch, verdict, pace, (now if asked_at is None else asked_at, now), chance)
+            when = (now if asked_at is None else asked_at, now)
+            return _unfinished(watch, verdict, Rhythm(pace, result_ttl_ms, habit), when, chance)
         case _:
             assert_never(verdict)
 
@@ -59,6 +79,9 @@ def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> 
     # A finish in the future is a wrong clock; one long ago is honoured, the links may be dead already.
     finished_at = now if verdict.finished_at is None else min(verdict.finished_at, now)
     has_life = result_ttl_ms > 0 and bool(verdict.outputs)
+    created_at = watch.task_created_at if verdict.created_at is None else verdict.created_at
+    # What was cancelled says nothing of how long such tasks take.
+    is_whole = verdict.state in (WatchState.COMPLETED, WatchState.FAILED)
     return End(
         state=verdict.state,
         upstream_status=verdict.upstream_status,
@@ -66,12 +89,13 @@ def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> 
         error=verdict.error,
         payload=verdict.payload,
         result_expires_at=finished_at + result_ttl_ms if has_life else None,
-        task_created_at=watch.task_created_at if verdict.created_at is None else verdict.created_at,
+        task_created_at=created_at,
+        duration_ms=duration_ms(watch, created_at, verdict.finished_at, now) if is_whole else None,
     )
 
 
 def _unfinished(
-    watch: Watch, verdict: _OpenVerdict, pace: Pace, when: tuple[int, int], chance: float
+    watch: Watch, verdict: _OpenVerdict, rhythm: Rhythm, when: tuple[int, int], chance: float
 ) -> Decision:
     asked_at, now = when
     status, created_at = watch.upstream_status, watch.task_created_at
@@ -84,18 +108,53 @@ def _unfinished(
         return _lost(status, created_at, missing, verdict.status, now)
     if _is_over(watch, verdict, trouble, asked_at):
         return _expired(watch, status, created_at, trouble.text if trouble else None)
-    interval = interval_ms(
-        pace, age_ms=_age_ms(watch, created_at, now), last_interval_ms=watch.interval_ms, chance=chance
-    )
-    due_at = max(_paced_at(asked_at, now, _wait_ms(interval, missing)), now + (_retry_after_ms(verdict) or 0))
+    interval, reason = _interval(watch, rhythm, now - began_at(watch, created_at, now), chance)
+    due_at, reason = _due(watch, (interval, reason), when, missing, _retry_after_ms(verdict) or 0)
     return Wait(
-        due_at=min(due_at, max(watch.expires_at, now)) if asked_at < watch.expires_at else due_at,
+        due_at=due_at,
         interval_ms=interval,
         upstream_status=status,
         task_created_at=created_at,
         trouble=trouble,
         missing=missing,
+        reason=reason,
     )
+
+
+def _interval(watch: Watch, rhythm: Rhythm, age_ms: int, chance: float) -> tuple[int, Reason]:
+    """Return the interval, which is kept whatever else moves the next poll."""
+    habit, last_ms = rhythm.habit, watch.interval_ms
+    if habit is None or not habit.is_known:
+        interval = pace.interval_ms(rhythm.pace, age_ms=age_ms, last_interval_ms=last_ms, chance=chance)
+        return interval, Reason(Rule.AGE, age_ms)
+    interval = learned.interval_ms(
+        habit,
+        rhythm.pace,
+        age_ms=age_ms,
+        last_interval_ms=last_ms,
+        chance=chance,
+        result_ttl_ms=rhythm.result_ttl_ms,
+    )
+    return interval, Reason(Rule.LEARNED, age_ms, habit)
+
+
+def _due(
+    watch: Watch, paced: tuple[int, Reason], when: tuple[int, int], missing: Missing | None, retry_ms: int
+) -> tuple[int, Reason]:
+    """Return when to poll next, and which rule had the last word on it."""
+    asked_at, now = when
+    interval, reason = paced
+    wait_ms = _wait_ms(interval, missing)
+    if wait_ms < interval:
+        reason = _MISSING
+    due_at = _paced_at(asked_at, now, wait_ms)
+    if now + retry_ms > due_at:
+        due_at = now + retry_ms
+        reason = Reason(Rule.RETRY_AFTER, wait_ms=retry_ms)
+    deadline = max(watch.expires_at, now)
+    if asked_at < watch.expires_at and deadline < due_at:
+        return deadline, _DEADLINE
+    return due_at, reason
 
 
 def _is_over(watch: Watch, verdict: _OpenVerdict, trouble: Trouble | None, asked_at: int) -> bool:
@@ -122,16 +181,6 @@ def _is_heard(verdict: _OpenVerdict) -> bool:
             return False
         case _:
             assert_never(verdict)
-
-
-def _age_ms(watch: Watch, created_at: int | None, now: int) -> int:
-    """Return the task's age by its own word if that is plausible, else that of its registration.
-
-    Documents and test servers show fixed stamps, years old: polling by those would start at the maximum.
-    """
-    oldest = watch.registered_at - OLDEST_BEFORE_REGISTRATION_MS
-    is_plausible = created_at is not None and oldest <= created_at <= now
-    return now - (created_at if created_at is not None and is_plausible else watch.registered_at)
 
 
 def _paced_at(asked_at: int, now: int, wait_ms: int) -> int:

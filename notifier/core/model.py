@@ -55,7 +55,8 @@ MAX_CALLBACKS = 16  # of one watch: each is a delivery, and all stand in its row
 class NewWatch:
     """A registration that passed validation and is not stored yet.
 
-    ``metadata`` is JSON text. ``first_poll_at`` and ``expires_at`` follow from the polling policy.
+    ``metadata`` is JSON text. ``first_poll_at`` and ``expires_at`` follow from the polling policy; what was
+    learned of such tasks may put the first poll off until ``first_poll_by``, None: it may not.
     """
 
     provider: str
@@ -66,6 +67,7 @@ class NewWatch:
     registered_at: int
     first_poll_at: int
     expires_at: int
+    first_poll_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,12 @@
 """What a poll can mean, and what is to be done about it: the types between judge, decide and store."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
 
+from notifier.core.learned import Habit
 from notifier.core.model import Missing, TaskError, Trouble, WatchState
+from notifier.core.words import of_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,53 @@ class Unpolled:
 Verdict = Running | Finished | Unknown | Refused | Throttled | Unclear | Unpolled
 
 
+class Rule(StrEnum):
+    """By which rule the next poll is when it is."""
+
+    AGE = "age"
+    LEARNED = "learned"
+    RETRY_AFTER = "retry_after"
+    MISSING = "missing"
+    DEADLINE = "deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the next poll is when it is: the rule and its figures, to be put into words when they are read."""
+
+    rule: Rule
+    age_ms: int = 0
+    habit: Habit | None = None
+    wait_ms: int = 0
+
+    @property
+    def text(self) -> str:
+        """The reason in words."""
+        match self.rule:
+            case Rule.AGE:
+                return f"by age: the task is {of_time(self.age_ms)} old"
+            case Rule.LEARNED:
+                return f"learned: the task is {of_time(self.age_ms)} old, {_usual(self.habit)}"
+            case Rule.RETRY_AFTER:
+                return f"the provider asks to wait {of_time(self.wait_ms)}"
+            case Rule.MISSING:
+                return "the provider does not know the task; whether it is lost is told soon"
+            case Rule.DEADLINE:
+                return "its deadline is then"
+            case _:
+                assert_never(self.rule)
+
+
+def _usual(habit: Habit | None) -> str:
+    if habit is None:
+        return "and its kind is known"
+    span = f"{of_time(habit.p5_ms)} to {of_time(habit.p90_ms)}"
+    return f"such take {span} ({habit.finishes} have ended)"
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Poll again at ``due_at``; the rest is what the watch now looks like."""
+    """Poll again at ``due_at`` for this ``reason``; the rest is what the watch now looks like."""
 
     due_at: int
     interval_ms: int
@@ -82,11 +130,15 @@ class Wait:
     task_created_at: int | None
     trouble: Trouble | None
     missing: Missing | None
+    reason: Reason = Reason(Rule.AGE)
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The watch ends. ``is_polled`` is False when no poll stands behind it (a deadline while paused)."""
+    """The watch ends. ``is_polled`` is False when no poll stands behind it (a deadline while paused).
+
+    ``duration_ms`` is how long the task took, to learn from; None where that is not known well enough.
+    """
 
     state: WatchState
     upstream_status: str | None
@@ -96,6 +148,7 @@ class End:
     result_expires_at: int | None
     task_created_at: int | None
     is_polled: bool = True
+    duration_ms: int | None = None
 
 
 Decision = Wait | End

@@ -64,3 +64,8 @@ def of_size(size: int) -> str:
         if size and size % length == 0:
             return f"{size // length} {unit}"
     return f"{size} bytes"
+
+
+def of_time(time_ms: int) -> str:
+    """Say a duration in seconds, to a tenth below a minute."""
+    return f"{time_ms / 1_000:.1f} s" if -60_000 < time_ms < 60_000 else f"{time_ms // 1_000} s"

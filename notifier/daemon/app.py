@@ -16,6 +16,7 @@ from notifier.api.services import ApiSettings, ProviderSettings, Services
 from notifier.clock import SystemClock
 from notifier.config.model import Config
 from notifier.config.read import BadConfig
+from notifier.core.learned import longest_wait_ms
 from notifier.daemon import log as logs
 from notifier.daemon import sdnotify
 from notifier.daemon.interfaces import own_addresses
@@ -247,7 +248,10 @@ class Daemon:
         return ApiSettings(
             providers={
                 name: ProviderSettings(
-                    provider.base_url, provider.polling.first_after_ms, provider.polling.expire_after_ms
+                    provider.base_url,
+                    provider.polling.first_after_ms,
+                    provider.polling.expire_after_ms,
+                    longest_wait_ms(provider.result_ttl_ms) if provider.polling.learn else None,
                 )
                 for name, provider in config.providers.items()
             },

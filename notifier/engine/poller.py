@@ -12,6 +12,7 @@ from notifier.core.decide import LATE_MS, PATIENCE_MS, decide_poll
 from notifier.core.gate import Passage
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.judge import judge_poll
+from notifier.core.learned import Habit
 from notifier.core.model import Watch, moved
 from notifier.core.pace import Pace
 from notifier.core.replies import Exchange
@@ -47,6 +48,7 @@ class Claimed:
     claimed_at: int
     shifted_ms: int
     is_probe: bool
+    habit: Habit | None = None
 
 
 class Poller:
@@ -145,7 +147,8 @@ class Poller:
         if claimed.watches:
             limiter.began(len(claimed.watches), now, is_probe=is_probe)
         for watch in claimed.watches:
-            claim = self._claimed(watch, lease, limiter, is_probe=is_probe)
+            habit = claimed.habits.get(watch.api_path)
+            claim = self._claimed(watch, lease, limiter, is_probe=is_probe, habit=habit)
             self._crew.spawn(self._poll(claim), name=f"poll {watch.id}")
         if is_probe:
             return limiter.gate.probe_at if claimed.watches else now + IDLE_MS
@@ -153,9 +156,11 @@ class Poller:
             return self._when_room(limiter, now)
         return now + IDLE_MS if claimed.next_due_at is None else claimed.next_due_at
 
-    def _claimed(self, watch: Watch, lease: Lease, limiter: Limiter, *, is_probe: bool) -> Claimed:
+    def _claimed(
+        self, watch: Watch, lease: Lease, limiter: Limiter, *, is_probe: bool, habit: Habit | None = None
+    ) -> Claimed:
         now = self._clock.now()
-        return Claimed(watch, lease, limiter, limiter.provider, now, self._shifted_ms, is_probe)
+        return Claimed(watch, lease, limiter, limiter.provider, now, self._shifted_ms, is_probe, habit)
 
     async def _expire(self, limiter: Limiter, now: int) -> None:
         """End what reaches its deadline while the provider cannot be asked.
@@ -251,6 +256,7 @@ class Poller:
             now=self._clock.now(),
             chance=self._chance.random(),
             asked_at=claimed.claimed_at + stepped_ms,
+            habit=claimed.habit if polling.learn else None,
         )
 
     async def _record_wait(self, claimed: Claimed, wait: Wait) -> None:

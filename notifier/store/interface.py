@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from notifier.core.endpoint import Endpoint, Report
+from notifier.core.learned import Habit
 from notifier.core.model import (
     Attempt,
     Delivery,
@@ -67,10 +68,23 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedWatches:
-    """Watches to poll now, most overdue first; ``next_due_at`` is when the first unclaimed one is due."""
+    """Watches to poll now, most overdue first; ``next_due_at`` is when the first unclaimed one is due.
+
+    ``habits`` is what is known of how long their tasks take, by api_path.
+    """
 
     watches: tuple[Watch, ...]
     next_due_at: int | None
+    habits: Mapping[str, Habit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedPath:
+    """How long the tasks of an api_path took so far."""
+
+    provider: str
+    api_path: str
+    habit: Habit
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +184,8 @@ class Store(Protocol):
         A known (provider, api_path, task_id) keeps its metadata and deadline and gains the callbacks whose
         URL is new to it; if it has ended with an event, each gained callback that wants that event gets a
         delivery of that very event, due at its ``registered_at``, to be given up at ``give_up_at``.
+        Of a new watch whose kind is known the first poll is put where such tasks start to end
+        (``core.learned.first_poll_at``).
         A new watch beyond ``max_live`` watching ones is refused as TooMany; what would
         give a watch more than ``MAX_CALLBACKS`` callbacks is refused, whole, as TooManyCallbacks.
         """
@@ -203,7 +219,14 @@ class Store(Protocol):
     async def record_end(
         self, watch: Watch, lease: Lease, end: End, event: Event, *, now: int, give_up_at: int
     ) -> bool:
-        """End the watch, keep its event and create its deliveries (due now), all or nothing."""
+        """End the watch, keep its event and create its deliveries (due now), all or nothing.
+
+        With them goes how long the task took, if the end says so, into what is known of its kind.
+        """
+        ...
+
+    async def learned(self, *, limit: int) -> list[LearnedPath]:
+        """What is known of how long tasks take, by api_path, those with most finishes first."""
         ...
 
     async def stop_watch(self, watch_id: str, *, now: int) -> Watch | Refusal:

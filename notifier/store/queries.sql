@@ -4,8 +4,10 @@
 -- ---- watches: registering
 
 -- name: before_adding
-SELECT t.n AS live, p.seq AS provider_seq, a.seq AS api_path_seq, w.seq AS watch_seq
+SELECT t.n AS live, p.seq AS provider_seq, a.seq AS api_path_seq, w.seq AS watch_seq,
+  h.finishes, h.p5_ms, h.p50_ms, h.p90_ms
 FROM tallies t
+LEFT JOIN habits h ON h.provider = :provider AND h.api_path = :api_path
 LEFT JOIN providers p ON p.name = :provider
 LEFT JOIN api_paths a ON a.path = :api_path
 LEFT JOIN watches w ON w.task_id = :task_id AND w.api_path_seq = a.seq AND w.provider_seq = p.seq
@@ -30,7 +32,8 @@ UPDATE watches SET callbacks = :callbacks WHERE seq = :seq
 -- ---- watches: polling
 
 -- name: due_watches
-SELECT * FROM watch_rows
+SELECT w.*, h.finishes, h.p5_ms, h.p50_ms, h.p90_ms FROM watch_rows w
+LEFT JOIN habits h ON h.provider = :provider AND h.api_path = w.api_path
 WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE name = :provider)
   AND due_at <= :now
 ORDER BY due_at LIMIT :limit
@@ -77,6 +80,27 @@ RETURNING seq, callbacks
 INSERT INTO events (id, watch_seq, round, type, at, body, result_expires_at)
 VALUES (:id, :watch_seq, :round, :type, :at, :body, :result_expires_at)
 RETURNING seq
+
+-- ---- watches: how long tasks take
+
+-- name: habit
+SELECT finishes, sketch FROM habits WHERE provider = :provider AND api_path = :api_path
+
+-- name: keep_habit
+INSERT INTO habits (provider, api_path, finishes, heard_at, p5_ms, p50_ms, p90_ms, sketch)
+VALUES (:provider, :api_path, :finishes, :now, :p5_ms, :p50_ms, :p90_ms, :sketch)
+ON CONFLICT (provider, api_path) DO UPDATE SET
+  finishes = excluded.finishes, heard_at = excluded.heard_at, p5_ms = excluded.p5_ms,
+  p50_ms = excluded.p50_ms, p90_ms = excluded.p90_ms, sketch = excluded.sketch
+
+-- name: forget_habits
+DELETE FROM habits WHERE (provider, api_path) IN (
+  SELECT provider, api_path FROM habits ORDER BY heard_at DESC LIMIT -1 OFFSET :most
+)
+
+-- name: habits
+SELECT provider, api_path, finishes, p5_ms, p50_ms, p90_ms FROM habits
+ORDER BY finishes DESC, provider, api_path LIMIT :limit
 
 -- ---- watches: the user's word
 

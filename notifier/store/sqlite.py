@@ -11,7 +11,7 @@ from notifier.core.endpoint import Report
 from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Watch
 from notifier.core.verdict import End, Sequel, Wait
 from notifier.errors import DatabaseUnusable, StoreUnavailable
-from notifier.store import deliveries, endpoints, pages, replays, turns, upkeep, watches
+from notifier.store import deliveries, endpoints, habits, pages, replays, turns, upkeep, watches
 from notifier.store.driver import Driver
 from notifier.store.faults import fault_of
 from notifier.store.interface import (
@@ -22,6 +22,7 @@ from notifier.store.interface import (
     DeliveryDetail,
     DeliveryQuery,
     EndpointDetail,
+    LearnedPath,
     Lease,
     Refusal,
     ReplayQuery,
@@ -130,6 +131,10 @@ class SqliteStore:
                 connection, watch, lease, end, event, mint=self._mint, now=now, give_up_at=give_up_at
             )
         )
+
+    async def learned(self, *, limit: int) -> list[LearnedPath]:
+        """See ``Store``."""
+        return await self._read(partial(habits.learned, limit=limit))
 
     async def stop_watch(self, watch_id: str, *, now: int) -> Watch | Refusal:
         """See ``Store``."""

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from notifier.core.ids import WATCH
+from notifier.core.learned import Habit, first_poll_at
 from notifier.core.model import MAX_CALLBACKS, Callback, Event, NewWatch, Watch, WatchState
 from notifier.core.verdict import End, Wait
 from notifier.store.deliveries import add_deliveries, deliveries_of_watch
+from notifier.store.habits import habit_of, learn
 from notifier.store.interface import (
     Added,
     ClaimedWatches,
@@ -48,7 +50,7 @@ def _add(
         (provider_seq,) = connection.execute(SQL["add_provider"], {"name": new.provider}).fetchone()
     if api_path_seq is None:
         (api_path_seq,) = connection.execute(SQL["add_api_path"], {"path": new.api_path}).fetchone()
-    watch = _watch_from(new, callbacks, mint(WATCH, new.registered_at))
+    watch = _watch_from(new, callbacks, mint(WATCH, new.registered_at), habit_of(found))
     connection.execute(
         SQL["add_watch"],
         {
@@ -66,7 +68,7 @@ def _add(
     return Added(watch, is_new=True)
 
 
-def _watch_from(new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str) -> Watch:
+def _watch_from(new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, habit: Habit | None) -> Watch:
     return Watch(
         id=watch_id,
         provider=new.provider,
@@ -77,7 +79,12 @@ def _watch_from(new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str) -
         metadata=new.metadata,
         registered_at=new.registered_at,
         expires_at=new.expires_at,
-        due_at=new.first_poll_at,
+        due_at=first_poll_at(
+            habit,
+            registered_at=new.registered_at,
+            earliest=new.first_poll_at,
+            latest=new.first_poll_by,
+        ),
     )
 
 
@@ -134,7 +141,12 @@ def claim_watches(
         seqs = json.dumps([row["seq"] for row in rows])
         connection.execute(SQL["claim_watches"], {"seqs": seqs, "owner": lease.owner, "until": lease.until})
     next_due = connection.execute(following, {"provider": provider, "now": now}).fetchone()
-    return ClaimedWatches(tuple(map(watch_of, rows)), None if next_due is None else next_due[0])
+    known = {} if deadline_from is not None else {row["api_path"]: habit_of(row) for row in rows}
+    return ClaimedWatches(
+        tuple(map(watch_of, rows)),
+        None if next_due is None else next_due[0],
+        {api_path: habit for api_path, habit in known.items() if habit is not None},
+    )
 
 
 def record_wait(connection: sqlite3.Connection, watch: Watch, lease: Lease, wait: Wait, *, now: int) -> bool:
@@ -200,6 +212,8 @@ def record_end(
     ).fetchone()["seq"]
     callbacks = callbacks_of(row["callbacks"])
     add_deliveries(connection, event, event_seq, callbacks, mint, due_at=now, give_up_at=give_up_at)
+    if end.duration_ms is not None:
+        learn(connection, watch, end.duration_ms, now=now)
     return True
 
 

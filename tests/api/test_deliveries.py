@@ -129,6 +129,7 @@ async def test_status_counts_everything(bench: Bench) -> None:
         "oldest_pending_at": "2026-11-23T12:00:00.000Z",
         "expiring_results": 0,
         "providers": {"mulerouter": "ok"},
+        "learned": [],
     }
     assert bench.clock.now() == NOON
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.decide import decide_poll
+from notifier.core.learned import Habit
 from notifier.core.model import Callback, Missing, TaskError, Trouble, Watch, WatchState
 from notifier.core.pace import Pace
 from notifier.core.verdict import (
@@ -15,6 +16,7 @@ from notifier.core.verdict import (
     End,
     Finished,
     Refused,
+    Rule,
     Running,
     Throttled,
     Unclear,
@@ -58,8 +60,9 @@ def decide(
     pace: Pace = PACE,
     ttl_ms: int = DAY,
     chance: float = 0.0,
+    habit: Habit | None = None,
 ) -> Decision:
-    return decide_poll(watch, verdict, pace=pace, result_ttl_ms=ttl_ms, now=now, chance=chance)
+    return decide_poll(watch, verdict, pace=pace, result_ttl_ms=ttl_ms, now=now, chance=chance, habit=habit)
 
 
 def wait(verdict: Verdict, now: int = T, **more: Any) -> Wait:
@@ -400,6 +403,7 @@ def test_an_outcome_is_passed_on_as_it_is() -> None:
         payload='{"a": 1}',
         result_expires_at=None,
         task_created_at=T - 60_000,
+        duration_ms=59_000,
     )
 
 
@@ -477,3 +481,58 @@ def test_downtime_of_ours_expires_nothing_that_the_provider_was_not_heard_about(
 def test_in_the_usual_run_the_deadline_is_kept_whatever_the_provider_says(verdict: Verdict) -> None:
     """The last poll is made at the deadline, and judges it."""
     assert isinstance(decide(verdict, watch=replace(A_WATCH, expires_at=T)), End)
+
+
+VIDEO = Habit(finishes=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
+
+
+def test_what_is_known_of_such_tasks_decides_the_step() -> None:
+    watch = replace(A_WATCH, polls=1, last_polled_at=T + 100 * SECOND)
+    now = T + 200 * SECOND
+    assert wait(RUNNING, now, watch=watch, habit=VIDEO).due_at == now + 12_250
+    assert wait(RUNNING, now, watch=watch, habit=replace(VIDEO, finishes=9)).due_at == now + 20_000
+    assert wait(RUNNING, now, watch=watch).due_at == now + 20_000
+
+
+@pytest.mark.parametrize(
+    ("verdict", "over", "habit", "rule", "text"),
+    [
+        (RUNNING, {}, None, Rule.AGE, "by age: the task is 200 s old"),
+        (RUNNING, {}, replace(VIDEO, finishes=9), Rule.AGE, "by age: the task is 200 s old"),
+        (
+            RUNNING,
+            {},
+            VIDEO,
+            Rule.LEARNED,
+            "learned: the task is 200 s old, such take 150 s to 500 s (50 have ended)",
+        ),
+        (Throttled(40_000, "429"), {}, VIDEO, Rule.RETRY_AFTER, "the provider asks to wait 40.0 s"),
+        (Throttled(1_000, "429"), {}, None, Rule.AGE, "by age: the task is 200 s old"),
+        (
+            Unknown(404),
+            {},
+            None,
+            Rule.MISSING,
+            "the provider does not know the task; whether it is lost is told soon",
+        ),
+        (RUNNING, {"expires_at": T + 201 * SECOND}, VIDEO, Rule.DEADLINE, "its deadline is then"),
+    ],
+)
+def test_each_wait_says_which_rule_had_the_last_word(
+    verdict: Verdict, over: dict[str, Any], habit: Habit | None, rule: Rule, text: str
+) -> None:
+    found = wait(verdict, T + 200 * SECOND, watch=replace(A_WATCH, **over), habit=habit).reason
+    assert (found.rule, found.text) == (rule, text)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [(WatchState.COMPLETED, 15_000), (WatchState.FAILED, 15_000), (WatchState.CANCELLED, None)],
+)
+def test_how_long_it_took_is_told_of_what_ended_by_itself(state: WatchState, expected: int | None) -> None:
+    verdict = Finished(state, state.value, (), None, "{}", T, T + 15 * SECOND)
+    assert end(verdict, T + 16 * SECOND).duration_ms == expected
+
+
+def test_a_watch_that_we_end_says_nothing_of_how_long_tasks_take() -> None:
+    assert end(RUNNING, T + HOUR).duration_ms is None

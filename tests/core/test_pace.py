@@ -42,6 +42,11 @@ def test_jitter_adds_up_to_a_tenth_and_takes_nothing(chance: float, expected: in
     assert interval_ms(DEFAULT, age_ms=30_000, last_interval_ms=0, chance=chance) == expected
 
 
+def test_steps_that_stay_even_keep_the_jitter_that_they_have() -> None:
+    """New jitter on each, and none shorter than the last, would stretch them all to the most there can be."""
+    assert interval_ms(DEFAULT, age_ms=0, last_interval_ms=2_520, chance=0.999) == 2_520
+
+
 def test_a_lowered_maximum_wins_over_the_last_interval() -> None:
     lowered = Pace(min_interval_ms=1_000, max_interval_ms=10_000, growth=0.1)
     assert interval_ms(lowered, age_ms=0, last_interval_ms=60_000, chance=0.0) == 11_000

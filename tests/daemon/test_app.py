@@ -11,7 +11,7 @@ import pytest
 
 from notifier.api.guard import allowed_names
 from notifier.clock import SystemClock, wall_ms
-from notifier.config.model import Config, Polling, Provider, Server, Storage
+from notifier.config.model import HOUR, Config, Polling, Provider, Server, Storage
 from notifier.core.secret import Secret
 from notifier.core.signature import make_secret
 from notifier.daemon import log as logs
@@ -206,3 +206,19 @@ async def test_a_reload_with_another_listen_is_served_under_the_old_name(bench: 
     names = allowed_names(settings.listen, settings.allowed_hosts)
     assert names >= {"notifier.lan", "x.lan"}
     assert "another.lan" not in names
+
+
+async def test_learning_may_put_off_a_first_poll_by_a_quarter_of_a_results_life(bench: Bench) -> None:
+    """By two hours at most; and not at all for a provider that is not to be learned from."""
+    providers = {
+        "short": Provider("short", result_ttl_ms=HOUR),
+        "long": Provider("long", result_ttl_ms=100 * HOUR),
+        "never": Provider("never", polling=Polling(learn=False)),
+    }
+    bench.config = replace(bench.config, providers=providers)
+    settings = bench.daemon()._api_settings.providers
+    assert {name: one.first_by_ms for name, one in settings.items()} == {
+        "short": HOUR // 4,
+        "long": 2 * HOUR,
+        "never": None,
+    }

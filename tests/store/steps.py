@@ -29,9 +29,10 @@ async def finish(
     *,
     now: int = NOON,
     result_expires_at: int | None = None,
+    duration_ms: int | None = None,
 ) -> None:
     """End a claimed watch."""
-    ending = end(state, result_expires_at=result_expires_at)
+    ending = end(state, result_expires_at=result_expires_at, duration_ms=duration_ms)
     told = event(watch, ending, at=now)
     assert await store.record_end(watch, lease(), ending, told, now=now, give_up_at=GIVE_UP)
 

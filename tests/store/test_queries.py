@@ -29,13 +29,14 @@ SCANS_ALLOWED = {
 }
 
 HOT = {
-    "before_adding": {"sqlite_autoindex_watches_2"},
-    "due_watches": {"watches_due"},
+    "before_adding": {"sqlite_autoindex_watches_2", "SEARCH h USING PRIMARY KEY"},
+    "due_watches": {"watches_due", "SEARCH h USING PRIMARY KEY"},
     "next_watch_due": {"watches_due"},
     "due_watches_past_deadline": {"watches_deadline"},
     "next_watch_past_deadline": {"watches_deadline"},
     "record_wait": {"sqlite_autoindex_watches_1"},
     "record_end": {"sqlite_autoindex_watches_1"},
+    "habit": {"SEARCH habits USING PRIMARY KEY"},
     "lapse_claims": {"COVERING INDEX deliveries_claimed"},
     "due_origins": {"origins_due"},
     "due_endpoints": {"endpoints_due"},

@@ -1,0 +1,141 @@
+"""Polling simulated, with the very functions that the daemon polls by: no network, no clock, no database."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.kinds import Kind
+from benchmarks.stats import mean
+from notifier.core import learned, pace
+from notifier.core.learned import Habit, first_poll_at, habit_from
+from notifier.core.pace import Pace
+from notifier.core.sketch import Sketch, seen
+
+FIXED_MS = 2_500
+FIRST_AFTER_MS = 2_500
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How it is polled. ``is_stamped``: the provider says when a task began and ended."""
+
+    pace: Pace
+    is_stamped: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """One task: how long it took, how many polls it took us, and when the last two of them were."""
+
+    duration_ms: int
+    polls: int
+    before_ms: int
+    found_ms: int
+
+    @property
+    def delay_ms(self) -> int:
+        """How late its end was noticed."""
+        return self.found_ms - self.duration_ms
+
+
+@dataclass(slots=True)
+class Path:
+    """What is known of one api_path."""
+
+    setting: Setting
+    chance: random.Random
+    sketch: Sketch = field(default_factory=Sketch)
+    finishes: int = 0
+    habit: Habit | None = None
+
+    def poll(self, duration_ms: int) -> Polled:
+        """Poll one task to its end."""
+        most = learned.longest_wait_ms(DAY_MS)
+        at = first_poll_at(self.habit, registered_at=0, earliest=FIRST_AFTER_MS, latest=most)
+        polls, before, last = 1, 0, 0
+        while at < duration_ms:
+            last = self._interval_ms(at, last)
+            before, at, polls = at, at + last, polls + 1
+        return Polled(duration_ms, polls, before, at)
+
+    def _interval_ms(self, age_ms: int, last_ms: int) -> int:
+        rate, chance = self.setting.pace, self.chance.random()
+        if self.habit is None or not self.habit.is_known:
+            return pace.interval_ms(rate, age_ms=age_ms, last_interval_ms=last_ms, chance=chance)
+        return learned.interval_ms(
+            self.habit, rate, age_ms=age_ms, last_interval_ms=last_ms, chance=chance, result_ttl_ms=DAY_MS
+        )
+
+    def learn(self, task: Polled) -> None:
+        """Know one task more; without stamps it ended between the last two polls."""
+        between = task.found_ms - (task.found_ms - task.before_ms) // 2
+        self.sketch = seen(self.sketch, task.duration_ms if self.setting.is_stamped else between)
+        self.finishes += 1
+        self.habit = habit_from(self.sketch, self.finishes)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Means over tasks, and the same for polls at fixed intervals of ``FIXED_MS``."""
+
+    polls: float
+    delay_s: float
+    relative_delay: float
+    fixed_polls: float
+    fixed_delay_s: float
+    fixed_relative_delay: float
+
+
+def outcome_of(tasks: Sequence[Polled]) -> Outcome:
+    """Take the means."""
+    fixed = [-(-task.duration_ms // FIXED_MS) for task in tasks]
+    late = [polls * FIXED_MS - task.duration_ms for polls, task in zip(fixed, tasks, strict=True)]
+    return Outcome(
+        polls=mean([task.polls for task in tasks]),
+        delay_s=mean([task.delay_ms / 1_000 for task in tasks]),
+        relative_delay=mean([task.delay_ms / task.duration_ms for task in tasks]),
+        fixed_polls=mean(fixed),
+        fixed_delay_s=mean([each / 1_000 for each in late]),
+        fixed_relative_delay=mean([each / task.duration_ms for each, task in zip(late, tasks, strict=True)]),
+    )
+
+
+def mixed(parts: Sequence[tuple[Outcome, float]]) -> Outcome:
+    """Return the means of a fleet, from those of its kinds and their shares."""
+
+    def over(name: str) -> float:
+        return sum(share * float(getattr(outcome, name)) for outcome, share in parts)
+
+    return Outcome(**{name: over(name) for name in Outcome.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How often to begin anew, with how many finishes of which pace before, and how many tasks to measure."""
+
+    rounds: int
+    before: int
+    measured: int
+
+
+def run(kind: Kind, setting: Setting, plan: Plan, *, seed: int, past: Kind | None = None) -> Outcome:
+    """Learn from tasks of ``past`` (the same kind, if None), then measure, with what is learned then fixed.
+
+    Where the past was another, learning goes on while it is measured.
+    """
+    chance = random.Random(seed)
+    tasks: list[Polled] = []
+    for _ in range(plan.rounds):
+        path = Path(setting, chance)
+        for _ in range(plan.before):
+            path.learn(path.poll(_duration_ms(past or kind, chance)))
+        for _ in range(plan.measured):
+            tasks.append(path.poll(_duration_ms(kind, chance)))
+            if past is not None:
+                path.learn(tasks[-1])
+    return outcome_of(tasks)
+
+
+def _duration_ms(kind: Kind, chance: random.Random) -> int:
+    return max(1, round(kind.draw(chance) * 1_000))

@@ -1,0 +1,15 @@
+-- How long the tasks of an api_path take (core/sketch.py), learned from those that have ended. Named by text, so
+-- that it outlives the watches that it was learned from; those heard of last are kept, see "forget_habits".
+CREATE TABLE habits (
+  provider TEXT NOT NULL,
+  api_path TEXT NOT NULL,
+  finishes INTEGER NOT NULL,
+  heard_at INTEGER NOT NULL,
+  p5_ms INTEGER NOT NULL,
+  p50_ms INTEGER NOT NULL,
+  p90_ms INTEGER NOT NULL,
+  sketch BLOB NOT NULL CHECK (length(sketch) = 256),
+  PRIMARY KEY (provider, api_path)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX habits_heard ON habits (heard_at);

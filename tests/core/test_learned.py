@@ -1,0 +1,168 @@
+"""Polling by what was learned: not before tasks end, evenly while they do, rarer after; never shrinking."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.core import pace as by_age
+from notifier.core.learned import ENOUGH, Habit, first_poll_at, habit_from, interval_ms, longest_wait_ms
+from notifier.core.pace import Pace
+from notifier.core.sketch import Sketch, seen
+
+DAY = 86_400_000
+PACE = Pace(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
+VIDEO = Habit(finishes=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
+STEP = 12_250  # of a video: 0.035 of the time from 150 s to 500 s
+
+HABITS = st.builds(
+    lambda finishes, p5, more, most: Habit(finishes, p5, p5 + more, p5 + more + most),
+    st.integers(ENOUGH, 10**6),
+    st.integers(0, 10**9),
+    st.integers(0, 10**9),
+    st.integers(0, 10**9),
+)
+PACES = st.builds(
+    lambda low, more, growth: Pace(low, low + more, growth),
+    st.integers(50, DAY),
+    st.integers(0, 7 * DAY),
+    st.floats(0, 10),
+)
+CHANCES = st.floats(0, 1, exclude_max=True)
+AGES = st.one_of(st.integers(-(10**9), 10**12), st.integers(-(10**400), 10**400))
+LIVES = st.integers(0, 365 * DAY)
+
+
+def most_of(pace: Pace, ttl: int) -> int:
+    """The longest wait, its jitter included."""
+    most = max(pace.min_interval_ms, min(pace.max_interval_ms, longest_wait_ms(ttl)))
+    return most + most // 10
+
+
+def wait(age: int, last: int = 0, habit: Habit = VIDEO, pace: Pace = PACE, ttl: int = DAY) -> int:
+    return interval_ms(habit, pace, age_ms=age, last_interval_ms=last, chance=0.0, result_ttl_ms=ttl)
+
+
+@given(HABITS, PACES, AGES, st.integers(0, 10**12), CHANCES, LIVES)
+def test_an_interval_is_bounded_and_never_shorter_than_the_last(
+    habit: Habit, pace: Pace, age: int, last: int, chance: float, ttl: int
+) -> None:
+    found = interval_ms(habit, pace, age_ms=age, last_interval_ms=last, chance=chance, result_ttl_ms=ttl)
+    assert pace.min_interval_ms <= found <= most_of(pace, ttl)
+    assert found >= min(last, most_of(pace, ttl))
+
+
+@given(HABITS, HABITS, PACES, st.integers(0, 10**9), st.integers(0, 100), st.integers(0, 100), CHANCES)
+def test_over_a_life_of_polls_no_interval_shrinks_whatever_is_learned_meanwhile(
+    one: Habit, other: Habit, pace: Pace, age: int, learned_at: int, changed_at: int, chance: float
+) -> None:
+    """From by age to learned to learned anew, wherever in its life the task is then."""
+    last = 0
+    for poll in range(100):
+        jitter = (chance + poll * 0.618) % 1
+        if poll < learned_at:
+            found = by_age.interval_ms(pace, age_ms=age, last_interval_ms=last, chance=jitter)
+        else:
+            habit = one if poll < changed_at else other
+            found = interval_ms(
+                habit, pace, age_ms=age, last_interval_ms=last, chance=jitter, result_ttl_ms=365 * DAY
+            )
+        assert found >= min(last, most_of(pace, 365 * DAY))
+        age, last = age + found, found
+
+
+def test_while_tasks_end_the_steps_are_even() -> None:
+    """Even with chance: the jitter of the first step stays, and adds nothing more."""
+    age, steps = 150_000, [0]
+    while age <= 500_000:
+        chance = len(steps) * 0.618 % 1
+        steps.append(
+            interval_ms(VIDEO, PACE, age_ms=age, last_interval_ms=steps[-1], chance=chance, result_ttl_ms=DAY)
+        )
+        age += steps[-1]
+    assert STEP <= steps[1] <= STEP * 1.1
+    assert set(steps[1:]) == {steps[1]}
+
+
+def test_when_most_have_ended_each_step_is_a_quarter_longer_up_to_the_maximum() -> None:
+    steps = [STEP]
+    while steps[-1] < 60_000:
+        steps.append(wait(500_001, steps[-1]))
+    ratios = [round(after / before, 2) for before, after in pairwise(steps[:-1])]
+    assert set(ratios) == {1.25}
+    assert steps[-1] == 60_000
+
+
+def test_a_task_first_polled_after_most_have_ended_begins_with_a_step() -> None:
+    assert wait(600_000) == STEP
+
+
+@pytest.mark.parametrize(
+    ("age", "last", "expected"),
+    [
+        (2_500, 0, 2_500),  # by age, as nobody knew its kind before
+        (100_000, 9_000, 10_000),
+        (148_000, 0, STEP),  # a clock that is off by seconds does not make it wait for longer than a step
+        (149_999, 13_000, 13_000),
+    ],
+)
+def test_a_task_polled_before_its_time_goes_on_by_age(age: int, last: int, expected: int) -> None:
+    assert wait(age, last) == expected
+
+
+def test_growth_trades_polls_for_delay_here_too() -> None:
+    """0 asks for the minimum throughout, as by age."""
+    flat = Pace(2_500, 60_000, growth=0)
+    assert [wait(age, last, pace=flat) for age, last in ((200_000, 0), (600_000, 2_500))] == [2_500, 2_500]
+    assert wait(200_000, pace=Pace(2_500, 60_000, growth=0.2)) == 2 * STEP
+
+
+@pytest.mark.parametrize(("ttl", "expected"), [(DAY, 60_000), (0, 60_000), (40_000, 10_000), (4, 2_500)])
+def test_no_wait_eats_up_the_life_of_a_result(ttl: int, expected: int) -> None:
+    """A quarter of it at most; but the minimum stays the minimum."""
+    assert wait(10**9, 50_000, ttl=ttl) == pytest.approx(expected, rel=0.1)
+    assert wait(10**9, 50_000, ttl=ttl) <= expected * 1.1
+
+
+@pytest.mark.parametrize(
+    ("habit", "latest", "expected"),
+    [
+        (VIDEO, 10**6, 150_000),
+        (VIDEO, 100_000, 100_000),
+        (VIDEO, 1_000, 2_500),
+        (VIDEO, None, 2_500),
+        (None, 10**6, 2_500),
+        (Habit(ENOUGH, 1_000, 2_000, 3_000), 10**6, 2_500),
+        (Habit(ENOUGH - 1, 150_000, 300_000, 500_000), 10**6, 2_500),
+    ],
+)
+def test_the_first_poll_is_where_tasks_start_to_end(
+    habit: Habit | None, latest: int | None, expected: int
+) -> None:
+    """Not before first_after, not after what learning may add, and not learned from fewer than ten."""
+    assert first_poll_at(habit, registered_at=0, earliest=2_500, latest=latest) == expected
+
+
+@given(HABITS, st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
+def test_the_first_poll_is_never_early_and_never_past_its_bound(
+    habit: Habit, registered_at: int, first_after: int, more: int
+) -> None:
+    earliest = registered_at + first_after
+    found = first_poll_at(habit, registered_at=registered_at, earliest=earliest, latest=earliest + more)
+    assert earliest <= found <= earliest + more
+
+
+@given(st.integers(0, 365 * DAY))
+def test_the_longest_wait_leaves_a_result_most_of_its_life(ttl: int) -> None:
+    assert 0 <= longest_wait_ms(ttl) <= min((ttl or DAY) / 4, 2 * 3_600_000)
+
+
+@given(st.lists(st.integers(0, DAY), min_size=1, max_size=200))
+def test_a_habit_has_its_quantiles_in_order(durations: list[int]) -> None:
+    sketch = Sketch()
+    for duration in durations:
+        sketch = seen(sketch, duration)
+    habit = habit_from(sketch, len(durations))
+    assert 0 <= habit.p5_ms <= habit.p50_ms <= habit.p90_ms
+    assert habit.is_known == (len(durations) >= ENOUGH)

@@ -1,0 +1,155 @@
+"""What every store promises about how long tasks take: learned with each outcome, known where it matters."""
+
+import random
+
+import pytest
+
+from notifier.core.learned import ENOUGH, Habit
+from notifier.core.model import NewWatch, WatchState
+from notifier.store import habits
+from notifier.store.interface import Store
+from tests.builders import API_PATH, HOUR, PROVIDER, SECOND, end, event, lease, new_watch
+from tests.fakes import NOON
+from tests.store.conftest import OpenStore
+from tests.store.steps import GIVE_UP, add, claim, finish, finished
+
+OTHER_PATH = "/vendors/alibaba/v1/wan2.6-t2v/generation"
+LATE = NOON + HOUR
+
+
+async def teach(store: Store, *durations_ms: int, api_path: str = API_PATH, name: str = "past") -> None:
+    """Have a task of the path end for each duration."""
+    for number, duration_ms in enumerate(durations_ms):
+        await add(store, new_watch(f"{name}-{number}", api_path=api_path, callbacks=()))
+        (watch,) = await claim(store)
+        await finish(store, watch, duration_ms=duration_ms)
+
+
+def patient(task_id: str = "new", **over: object) -> NewWatch:
+    """A registration whose first poll learning may put off."""
+    fields: dict[str, object] = {"first_poll_at": NOON + 2_500, "first_poll_by": LATE, **over}
+    return new_watch(task_id, **fields)
+
+
+async def habit(store: Store) -> Habit:
+    """The one that is known."""
+    (found,) = await store.learned(limit=100)
+    assert (found.provider, found.api_path) == (PROVIDER, API_PATH)
+    return found.habit
+
+
+async def test_an_outcome_teaches_how_long_it_took(store: Store) -> None:
+    await teach(store, *[100 * SECOND] * 5)
+    found = await habit(store)
+    assert found.finishes == 5
+    assert 88 * SECOND <= found.p5_ms <= found.p50_ms <= found.p90_ms <= 113 * SECOND
+
+
+async def test_an_end_without_a_duration_teaches_nothing(store: Store) -> None:
+    await finished(store)
+    assert await store.learned(limit=100) == []
+
+
+async def test_an_outcome_that_comes_second_teaches_nothing(store: Store) -> None:
+    """What is not recorded as the outcome is not learned from either."""
+    (watch,) = await add(store)
+    await claim(store)
+    await store.stop_watch(watch.id, now=NOON)
+    ending = end(WatchState.COMPLETED, duration_ms=SECOND)
+    told = event(watch, ending)
+    assert not await store.record_end(watch, lease(), ending, told, now=NOON, give_up_at=GIVE_UP)
+    assert await store.learned(limit=100) == []
+
+
+async def test_an_outcome_that_is_not_kept_is_not_learned_from(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are one transaction."""
+    await add(store)
+    (watch,) = await claim(store)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr("notifier.store.watches.learn", fail)
+    with pytest.raises(RuntimeError, match="planted"):
+        await finish(store, watch, duration_ms=SECOND)
+    detail = await store.watch(watch.id)
+    assert detail is not None
+    assert (detail.watch.state, detail.event, detail.deliveries) == (WatchState.WATCHING, None, ())
+
+
+async def test_from_ten_outcomes_on_the_first_poll_is_where_such_tasks_start_to_end(store: Store) -> None:
+    await teach(store, *[100 * SECOND] * (ENOUGH - 1))
+    (cold,) = await add(store, patient("cold"))
+    await teach(store, 100 * SECOND, name="tenth")
+    (warm,) = await add(store, patient("warm"))
+    found = await habit(store)
+    assert (cold.due_at, warm.due_at) == (NOON + 2_500, NOON + found.p5_ms)
+
+
+async def test_a_first_poll_is_put_off_only_as_far_as_it_may_be(store: Store) -> None:
+    await teach(store, *[100 * SECOND] * ENOUGH)
+    bounded, unlearned, another = await add(
+        store,
+        patient("bounded", first_poll_by=NOON + 9 * SECOND),
+        patient("unlearned", first_poll_by=None),
+        patient("another", api_path=OTHER_PATH),
+    )
+    assert (bounded.due_at, unlearned.due_at, another.due_at) == (
+        NOON + 9 * SECOND,
+        NOON + 2_500,
+        NOON + 2_500,
+    )
+
+
+async def test_a_claim_brings_what_is_known_of_each_path(store: Store) -> None:
+    await teach(store, 5 * SECOND, 6 * SECOND)
+    await add(store, new_watch("one"), new_watch("two"), new_watch("other", api_path=OTHER_PATH))
+    claimed = await store.claim_watches(PROVIDER, now=NOON, limit=100, lease=lease())
+    assert len(claimed.watches) == 3
+    assert claimed.habits == {API_PATH: await habit(store)}
+
+
+async def test_another_providers_tasks_of_the_same_path_are_another_kind(store: Store) -> None:
+    await teach(store, 5 * SECOND)
+    await add(store, new_watch("other", provider="runway"))
+    claimed = await store.claim_watches("runway", now=NOON, limit=100, lease=lease())
+    assert (len(claimed.watches), claimed.habits) == (1, {})
+
+
+async def test_the_paths_with_most_outcomes_are_told_first(store: Store) -> None:
+    await teach(store, 5 * SECOND)
+    await teach(store, 5 * SECOND, 6 * SECOND, api_path=OTHER_PATH, name="other")
+    assert [one.api_path for one in await store.learned(limit=100)] == [OTHER_PATH, API_PATH]
+    assert [one.api_path for one in await store.learned(limit=1)] == [OTHER_PATH]
+
+
+async def test_what_was_learned_outlives_its_watches(store: Store) -> None:
+    await teach(store, *[100 * SECOND] * ENOUGH)
+    kept = await habit(store)
+    forever = NOON + 400 * HOUR
+    assert await store.prune(delivered_before=forever, dead_before=forever, limit=100) == ENOUGH
+    assert await habit(store) == kept
+
+
+async def test_only_so_many_paths_are_remembered_those_heard_of_last(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(habits, "MOST", 3)
+    for number in range(5):
+        await add(store, new_watch(api_path=f"/p{number}"))
+        (watch,) = await claim(store)
+        await finish(store, watch, now=NOON + number, duration_ms=SECOND)
+    assert sorted(one.api_path for one in await store.learned(limit=100)) == ["/p2", "/p3", "/p4"]
+
+
+async def test_what_was_learned_survives_a_restart(opening: OpenStore) -> None:
+    first = await opening()
+    await teach(first, *[100 * SECOND] * ENOUGH)
+    kept = await habit(first)
+    await first.close()
+    again = await opening(chance=random.Random(2))
+    assert await habit(again) == kept
+    (watch,) = await add(again, patient())
+    assert watch.due_at == NOON + kept.p5_ms

@@ -61,6 +61,7 @@ class Deliverer:
         self._crew = crew
         self._ring = ring
         self._busy: Counter[str] = Counter()
+        self._trials: set[str] = set()
         self._is_starved = False
         self._shifted_ms = 0
         self.ticked_at = clock.monotonic()
@@ -80,11 +81,17 @@ class Deliverer:
             return now + IDLE_MS
         lease = Lease(self._owner, now + settings.timeout_ms + LEASE_MARGIN_MS)
         claimed = await self._store.claim_deliveries(
-            now=now, limit=room, lease=lease, busy=self._busy, per_origin=settings.max_in_flight_per_origin
+            now=now,
+            limit=room,
+            lease=lease,
+            busy=self._busy,
+            per_origin=settings.max_in_flight_per_origin,
+            trials=self._trials,
+            max_trials=max(1, settings.max_in_flight // 2),
         )
         self.ticked_at = self._clock.monotonic()
         for dispatch in claimed.dispatches:
-            self._busy[origin_of(dispatch.url)] += 1
+            self._occupy(dispatch)
             self._crew.spawn(self._deliver(dispatch, lease), name=f"deliver {dispatch.delivery_id}")
         self._is_starved = bool(self._busy)
         next_due_at = claimed.next_due_at
@@ -134,8 +141,16 @@ class Deliverer:
         # The gate may have opened, or the queue behind a probe may move: look at once.
         self._ring(sequel.due_at if isinstance(sequel, Retry) else now)
 
+    def _occupy(self, dispatch: Dispatch) -> None:
+        origin = origin_of(dispatch.url)
+        self._busy[origin] += 1
+        if dispatch.is_trial:
+            self._trials.add(origin)
+
     def _release(self, dispatch: Dispatch) -> None:
         origin = origin_of(dispatch.url)
+        if dispatch.is_trial:
+            self._trials.discard(origin)
         self._busy[origin] -= 1
         if self._busy[origin] <= 0:
             del self._busy[origin]

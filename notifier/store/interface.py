@@ -8,7 +8,7 @@ its owner records it. Records are guarded by the claim: a record whose row has m
 and changes nothing, so that the first outcome wins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -25,6 +25,8 @@ from notifier.core.model import (
     WatchState,
 )
 from notifier.core.verdict import End, Sequel, Wait
+
+MAX_TRIALS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +231,22 @@ class Store(Protocol):
         ...
 
     async def claim_deliveries(
-        self, *, now: int, limit: int, lease: Lease, busy: Mapping[str, int], per_origin: int
+        self,
+        *,
+        now: int,
+        limit: int,
+        lease: Lease,
+        busy: Mapping[str, int],
+        per_origin: int,
+        trials: Collection[str] = (),
+        max_trials: int = MAX_TRIALS,
     ) -> ClaimedDeliveries:
         """Claim pending deliveries that are due, fairly: round robin over endpoints.
 
         ``busy`` counts what is in flight to each origin (``core.urls.origin_of``); with what is claimed
-        no origin exceeds ``per_origin``. ``next_due_at`` leaves out endpoints whose origin is full.
+        no origin exceeds ``per_origin``. ``trials`` are the origins where a dispatch with ``is_trial`` is in
+        flight; they get no second one, and with what is claimed there are ``max_trials`` of them at most.
+        ``next_due_at`` leaves out endpoints for which there is no room.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ from notifier.store import deliveries, endpoints, pages, replays, turns, upkeep,
 from notifier.store.driver import Driver
 from notifier.store.faults import fault_of
 from notifier.store.interface import (
+    MAX_TRIALS,
     Added,
     ClaimedDeliveries,
     ClaimedWatches,
@@ -154,14 +155,21 @@ class SqliteStore:
         return await self._read(lambda connection: deliveries.delivery_detail(connection, delivery_id))
 
     async def claim_deliveries(
-        self, *, now: int, limit: int, lease: Lease, busy: Mapping[str, int], per_origin: int
+        self,
+        *,
+        now: int,
+        limit: int,
+        lease: Lease,
+        busy: Mapping[str, int],
+        per_origin: int,
+        trials: Collection[str] = (),
+        max_trials: int = MAX_TRIALS,
     ) -> ClaimedDeliveries:
         """See ``Store``."""
-        in_flight = dict(busy)  # the caller's goes on changing while this waits
+        # Copies: the caller's go on changing while this waits.
+        slots = turns.Slots(dict(busy), per_origin, frozenset(trials), max_trials)
         return await self._writer.submit(
-            lambda connection: turns.claim_deliveries(
-                connection, now=now, limit=limit, lease=lease, busy=in_flight, per_origin=per_origin
-            )
+            partial(turns.claim_deliveries, now=now, limit=limit, lease=lease, slots=slots)
         )
 
     async def record_attempt(

@@ -111,7 +111,10 @@ async def test_an_attempt_that_was_cut_off_says_that_it_may_be_a_repeat(bench: B
 
 async def test_no_origin_gets_more_than_its_share_at_once(bench: Bench) -> None:
     """Twelve are due at one receiver that takes its time: four are under way, the rest waits as rows."""
-    await finished(bench, OK, tasks=12)
+    await finished(bench, OK, tasks=3)
+    for _ in range(2):  # it has shown that it works
+        await bench.deliver()
+    await finished(bench, OK, tasks=15)
     answer, asked = asyncio.Event(), 0
 
     class Slow:

@@ -19,6 +19,8 @@ from notifier.errors import NotifierError, StoreUnavailable
 from notifier.ports import Clock
 
 SPACING_S = 0.02  # rings gather what falls due meanwhile: one claim for many watches
+SOON_S = 0.02
+"""A ring as near as this is not worth the scheduler's work for it, about 0.3 ms of CPU."""
 AFTER_CRASH_MS = 1_000
 OVERDUE_S = 0.5
 
@@ -48,6 +50,8 @@ class Bell:
         self._rung = float("-inf")
         self._is_ringing = False
         self._is_open = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
         self._silent = asyncio.Event()
         self._silent.set()
 
@@ -81,7 +85,19 @@ class Bell:
         await self._silent.wait()
 
     def _arm(self, wait_s: float) -> None:
+        """Have it rung: by the scheduler or, if that is soon, by the loop, at a fraction of the price."""
         self._armed_for = self._clock.monotonic() + wait_s
+        if self._timer is not None:
+            self._timer.cancel()
+        if wait_s > SOON_S:
+            self._schedule(wait_s)
+        else:
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._start)
+
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self._on_time(), name=f"bell {self.name}")
+
+    def _schedule(self, wait_s: float) -> None:
         when = datetime.now(UTC) + timedelta(seconds=wait_s)
         self._scheduler.add_job(
             self._on_time, DateTrigger(when), id=self.name, replace_existing=True, misfire_grace_time=None

@@ -27,6 +27,7 @@ from notifier.core.model import (
 from notifier.core.verdict import End, Sequel, Wait
 
 MAX_TRIALS = 16
+MAX_REPLAYS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,13 @@ class TooManyCallbacks:
     """Refused: the watch would have ``count`` callbacks, more than ``core.model.MAX_CALLBACKS``."""
 
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TooManyReplays:
+    """Refused: as many replays are under way as may be."""
+
+    under_way: int
 
 
 class Refusal(StrEnum):
@@ -285,8 +293,10 @@ class Store(Protocol):
         """Open it, whatever held it, and have everything that waits due now."""
         ...
 
-    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int:
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | TooManyReplays:
         """Begin to send again what matches now, and return how many that is; a dry run only counts.
+
+        No more than ``MAX_REPLAYS`` are under way or wait for their turn.
 
         What is pending is sent anyway and does not match. The work is done by ``replay_some`` and survives a
         restart.

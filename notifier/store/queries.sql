@@ -352,6 +352,9 @@ WHERE endpoint_seq = (SELECT seq FROM endpoints WHERE url = :endpoint)
   AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until) AND url = :url
 ORDER BY seq LIMIT :limit
 
+-- name: count_replays
+SELECT count(*) AS n FROM replays
+
 -- name: add_replay
 INSERT INTO replays (started_at, since, until, state, url, place, last)
 VALUES (:now, :since, :until, :state, :url, :place, :last)

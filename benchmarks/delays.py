@@ -9,12 +9,16 @@ from benchmarks.ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """Seconds from a task's true end until the daemon noticed it, and until the callback was here."""
+    """Seconds from a task's true end until the daemon noticed it, and until the callback was here.
+
+    ``delivered_s`` lies between the two: it is what delivering took.
+    """
 
     lost: int
     duplicates: int
     noticed_s: Sequence[float]
     called_back_s: Sequence[float]
+    delivered_s: Sequence[float]
 
     @classmethod
     def of(cls, ledger: Ledger, ends: Mapping[str, int]) -> Self:
@@ -25,4 +29,5 @@ class Delays:
             duplicates=ledger.duplicates,
             noticed_s=[(entry.ended_at - end) / 1_000 for entry, end in pairs],
             called_back_s=[(entry.received_at - end) / 1_000 for entry, end in pairs],
+            delivered_s=[(entry.received_at - entry.ended_at) / 1_000 for entry, _ in pairs],
         )

@@ -1,9 +1,11 @@
-"""The receiver: says 200 to everything and writes down what came, and when."""
+"""Receivers: they say 200 to everything and write down what came, and when. Others hang, or refuse."""
 
 import asyncio
 import contextlib
+import socket
 import time
-from collections.abc import AsyncIterator
+from asyncio.trsock import TransportSocket
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -11,7 +13,7 @@ import msgspec
 from benchmarks.framing import Framer
 from notifier.core.instants import from_text
 
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
 class _Data(msgspec.Struct):
@@ -34,10 +36,13 @@ class Entry:
 
 
 class Ledger:
-    """All callbacks by task; the first of each counts, the others are duplicates."""
+    """All callbacks by task; the first of each counts, the others are duplicates.
+
+    ``urls`` has one for each receiver.
+    """
 
     def __init__(self) -> None:
-        self.url = ""
+        self.urls: list[str] = []
         self.entries: dict[str, Entry] = {}
         self.duplicates = 0
 
@@ -72,18 +77,43 @@ class _Receiver(asyncio.Protocol):
         while (message := self._framer.message()) is not None:
             self._ledger.note(message[1])
             if self._transport is not None:
-                self._transport.write(_ANSWER)
+                self._transport.write(ANSWER)
 
 
 @contextlib.asynccontextmanager
-async def receiving() -> AsyncIterator[Ledger]:
-    """Receive for the block, at ``ledger.url``."""
+async def receiving(count: int = 1) -> AsyncIterator[Ledger]:
+    """Receive for the block, at each of ``ledger.urls``: so many origins."""
     ledger = Ledger()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Receiver(ledger), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    ledger.url = f"http://127.0.0.1:{port}/hook"
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(count):
+            ledger.urls.append(await stack.enter_async_context(_serving(lambda: _Receiver(ledger))))
         yield ledger
+
+
+def hanging() -> contextlib.AbstractAsyncContextManager[str]:
+    """Take connections and requests for the block and never answer; gives the URL."""
+    return _serving(asyncio.Protocol)
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[tuple[socket.socket, str]]:
+    """Refuse every connection for the block; gives the URL, and the socket for who wants to listen later.
+
+    The port is bound, so that nobody else answers there.
+    """
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held, _url(held)
+
+
+@contextlib.asynccontextmanager
+async def _serving(protocol: Callable[[], asyncio.Protocol]) -> AsyncIterator[str]:
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    try:
+        yield _url(server.sockets[0])
     finally:
         server.close()
+
+
+def _url(bound: socket.socket | TransportSocket) -> str:
+    return f"http://127.0.0.1:{bound.getsockname()[1]}/hook"

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import msgspec
@@ -57,14 +59,15 @@ class Outcome:
         return self.busy.seconds["daemon"] * 1_000 / self.polls
 
 
-async def offered(folder: Path, offer: Offer) -> Outcome:
+async def offered(folder: Path, offer: Offer, *, receivers: int = 1) -> Outcome:
     """Make the offer and wait until all is called back, or the grace is over.
 
-    ``folder`` is for the database; the provider and the receiver of the callbacks are new too.
+    ``folder`` is for the database, which may hold something already; the provider and the receivers of the
+    callbacks, to which the tasks go in turn, are new.
     """
     async with (
         simulator(folder) as upstream,
-        receiving() as ledger,
+        receiving(receivers) as ledger,
         daemon(folder, {**SETTINGS, "providers.mulerouter.base_url": upstream.url}) as running,
         pool(upstream.url, 2) as control,
         pool(running.url, REGISTRARS) as api,
@@ -72,7 +75,7 @@ async def offered(folder: Path, offer: Offer) -> Outcome:
         await asyncio.sleep(SETTLE_S)
         busy = Busy({"daemon": running.pid, "simulator": upstream.pid})
         began = time.time()
-        ends = await _submit_all(offer, control, api, ledger.url)
+        ends = await _submit_all(offer, control, api, cycle(ledger.urls))
         await _until_called_back(ledger, ends, offer.grace_s)
         await asyncio.sleep(SETTLE_S / 2)  # the last attempts are written down
         busy.stop()
@@ -88,7 +91,7 @@ async def offered(folder: Path, offer: Offer) -> Outcome:
         )
 
 
-async def _submit_all(offer: Offer, control: Pool, api: Pool, hook: str) -> dict[str, int]:
+async def _submit_all(offer: Offer, control: Pool, api: Pool, hooks: Iterator[str]) -> dict[str, int]:
     """Begin and register each task at its time; what is due within one turn goes together."""
     waiting = tasks.plan(offer.count, offer.over_s)[::-1]
     ends: dict[str, int] = {}
@@ -103,7 +106,7 @@ async def _submit_all(offer: Offer, control: Pool, api: Pool, hook: str) -> dict
                 made = await tasks.submit(control, due)
                 ends |= made
                 for task_id in made:
-                    registering.create_task(_register(api, task_id, hook))
+                    registering.create_task(_register(api, task_id, next(hooks)))
             await asyncio.sleep(TURN_S)
     return ends
 

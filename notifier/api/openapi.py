@@ -107,7 +107,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("POST", "/v1/deliveries/replay"): Operation(
             "Send again what matches: the same webhook-ids and bytes, at 10 a second.",
             {202: (shapes.Matched, {"matched": 42})},
-            (*_BODY, *_WRITE),
+            (*_BODY, *_WRITE, "too_many_replays"),
             request=(shapes.Replay, {"since": NOON, "state": "dead", "dry_run": True}),
         ),
         ("GET", "/v1/endpoints"): Operation(

@@ -39,6 +39,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "validation_failed": Kind(422, "Refused"),
         "too_many_callbacks": Kind(422, "Too many callbacks of one watch"),
         "bad_configuration": Kind(422, "Configuration is bad"),
+        "too_many_replays": Kind(429, "Too many replays at once", retry_after_s=60),
         "internal": Kind(500, "Internal error"),
         "busy": Kind(503, "Too much at once", retry_after_s=1),
         "not_ready": Kind(503, "Not ready", retry_after_s=5),

@@ -8,12 +8,13 @@ from starlette.responses import Response
 
 from notifier.api.call import Call
 from notifier.api.fields import Faults, object_at, read_json, text_at, unknown
+from notifier.api.problems import Problem
 from notifier.api.render import answer
 from notifier.api.shapes import Matched
 from notifier.core.instants import from_text
 from notifier.core.model import DeliveryState
 from notifier.core.urls import check_callback_url
-from notifier.store.interface import ReplayQuery
+from notifier.store.interface import ReplayQuery, TooManyReplays
 
 FIELDS = ("since", "until", "state", "url", "dry_run")
 _FILTERS = FIELDS[:-1]
@@ -34,6 +35,9 @@ async def replay(call: Call) -> Response:
     order = read_replay(call.body)
     now = services.clock.now()
     matched = await services.store.start_replay(order.query, now=now, dry_run=order.is_dry)
+    if isinstance(matched, TooManyReplays):
+        waiting = f"{matched.under_way} replays are under way or wait; they go one after the other"
+        raise Problem("too_many_replays", waiting)
     if matched and not order.is_dry:
         services.wake.replay_now()
     return answer(Matched(matched=matched), 202)

@@ -4,6 +4,9 @@ An outage is the endpoint's, not a message's: three failures in a row, of whatev
 what waits burns no attempts. A single probe goes out now and then; the first 2xx opens the gate, wakes all,
 and starts slowly. A user may pause it; 410 parks it until a user resumes it (Standard Webhooks: "the endpoint
 is gone"). Nothing here ever gives an endpoint up.
+
+What has taken nothing yet, or failed last, is on trial: it gets one message at a time until it takes one. All
+that are on trial share a part of the slots, so that however many hang, what works has room.
 """
 
 from dataclasses import dataclass, replace
@@ -34,11 +37,14 @@ class Hold(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Its gate, and how many may be in flight to it while it starts slowly (None: as many as its origin)."""
+    """Its gate, and how many may be in flight to it while it starts slowly (None: as many as its origin).
+
+    A width of 1 is a trial.
+    """
 
     gate: Gate = Gate()
     hold: Hold | None = None
-    width: int | None = None
+    width: int | None = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,16 @@ def after(endpoint: Endpoint, report: Report, now: int, *, is_probe: bool) -> En
             assert_never(report.blame)
 
 
+def speaks_for_origin(report: Report) -> bool | None:
+    """Whether a new endpoint of the same origin may be trusted at once; None when this report does not say.
+
+    Some callers have a URL for each task. They would be on trial for ever if every URL were.
+    """
+    if isinstance(report, Accepted):
+        return True
+    return False if report.blame is Blame.ENDPOINT else None
+
+
 def is_opened(before: Endpoint, now_is: Endpoint) -> bool:
     """Whether what waits may go again that could not before."""
     return _is_shut(before) and not _is_shut(now_is)
@@ -106,7 +122,7 @@ def paused(endpoint: Endpoint) -> Endpoint:
 
 def resumed(endpoint: Endpoint) -> Endpoint:
     """Send again on a user's word, whatever the gate thought; it starts slowly."""
-    return Endpoint(width=1)
+    return Endpoint()
 
 
 def in_words(endpoint: Endpoint) -> str:
@@ -121,12 +137,10 @@ def in_words(endpoint: Endpoint) -> str:
 
 
 def _after_success(endpoint: Endpoint, now: int) -> Endpoint:
-    was_shut = endpoint.gate.since is not None
     gate = gates.succeeded(endpoint.gate, now)
     if gate.since is not None:
         return replace(endpoint, gate=gate)
-    width = 1 if was_shut else endpoint.width
-    return replace(endpoint, gate=gate, width=_wider(width))
+    return replace(endpoint, gate=gate, width=_wider(endpoint.width))
 
 
 def _wider(width: int | None) -> int | None:
@@ -143,7 +157,7 @@ def _put_off(endpoint: Endpoint, report: Failed, now: int, is_probe: bool) -> En
         shut = gates.pause_until(gate, until, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
     else:
         shut = gates.failed(gate, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
-    return replace(endpoint, gate=shut)
+    return replace(endpoint, gate=shut, width=1)
 
 
 def _is_shut(endpoint: Endpoint) -> bool:

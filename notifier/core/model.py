@@ -178,7 +178,8 @@ class Dispatch:
 
     ``number`` is that of the attempt about to be made. ``is_maybe_duplicate``: an earlier attempt was
     claimed and never recorded, so the receiver may have had this message already. ``refusals`` are earlier
-    attempts that spoke against the event itself. ``is_probe``: it tries an endpoint that is held to be down.
+    attempts that spoke against the event itself. ``is_probe``: it tries an endpoint that is held to be down;
+    ``is_trial``: one that has yet to show that it takes anything.
     """
 
     delivery_id: str
@@ -194,6 +195,7 @@ class Dispatch:
     is_maybe_duplicate: bool
     refusals: int = 0
     is_probe: bool = False
+    is_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,9 @@ from notifier.config.model import Config
 from notifier.config.read import BadConfig
 from notifier.core.learned import longest_wait_ms
 from notifier.daemon import log as logs
-from notifier.daemon import sdnotify
+from notifier.daemon import sdnotify, wires
 from notifier.daemon.interfaces import own_addresses
 from notifier.daemon.signing import keep_secrets, secret_path
-from notifier.daemon.wires import callback_policy, callback_wire, poll_connections, poll_wire
 from notifier.engine.bells import Bells
 from notifier.engine.crew import Crew
 from notifier.engine.deliverer import Deliverer
@@ -66,6 +65,7 @@ class Daemon:
         self._polls, self._sends, self._retired = Crew(), Crew(), Crew()
         self._bells = Bells(clock)
         self._poller = self._make_poller()
+        self._trusted = wires.callback_trust(self._config.callbacks)
         self._deliverer = self._make_deliverer()
         self._replayer = Replayer(
             store=store, clock=clock, settings=config.callbacks, deliver=self.deliver_now
@@ -165,14 +165,16 @@ class Daemon:
         return replace(fresh, server=replace(fresh.server, listen=used.server.listen), store=used.store)
 
     def _adopt(self, fresh: Config) -> None:
+        trusted = wires.callback_trust(fresh.callbacks)  # first: it may be refused
         old, self._config = self._config, fresh
         logs.set_up(fresh.log, fresh.known_secrets)
-        if poll_connections(old) != poll_connections(fresh):
+        if wires.poll_connections(old) != wires.poll_connections(fresh):
             self._retire(self._poller.wire, old)
-            self._poller.wire = poll_wire(fresh)
-        if old.callbacks != fresh.callbacks:
+            self._poller.wire = wires.poll_wire(fresh)
+        if old.callbacks != fresh.callbacks or trusted is not self._trusted:
             self._retire(self._deliverer.wire, old)
-            self._deliverer.wire = callback_wire(fresh.callbacks, self._own)
+            self._deliverer.wire = wires.callback_wire(fresh.callbacks, self._own)
+            self._trusted = trusted
         self._poller.configure(fresh.providers, give_up_after_ms=fresh.callbacks.give_up_after_ms)
         self._deliverer.settings = fresh.callbacks
         self._replayer.settings = fresh.callbacks
@@ -182,7 +184,7 @@ class Daemon:
 
     def _retire(self, wire: Wire, old: Config) -> None:
         """Close a client once its last exchange, begun by the old settings or these, has ended."""
-        longest_ms = max(_longest_ms(old), _longest_ms(self._config))
+        longest_ms = max(wires.longest_ms(old), wires.longest_ms(self._config))
 
         async def later() -> None:
             try:
@@ -207,7 +209,7 @@ class Daemon:
     def _make_poller(self) -> Poller:
         poller = Poller(
             store=self._store,
-            wire=poll_wire(self._config),
+            wire=wires.poll_wire(self._config),
             clock=self._clock,
             chance=self._chance,
             owner=self._owner,
@@ -222,7 +224,7 @@ class Daemon:
     def _make_deliverer(self) -> Deliverer:
         return Deliverer(
             store=self._store,
-            wire=callback_wire(self._config.callbacks, self._own),
+            wire=wires.callback_wire(self._config.callbacks, self._own),
             clock=self._clock,
             chance=self._chance,
             owner=self._owner,
@@ -256,7 +258,7 @@ class Daemon:
                 for name, provider in config.providers.items()
             },
             listen=config.server.listen,
-            policy=callback_policy(config.callbacks, self._own),
+            policy=wires.callback_policy(config.callbacks, self._own),
             tokens=config.server.tokens,
             allowed_hosts=config.server.allowed_hosts,
             max_watches=config.server.max_watches,
@@ -301,9 +303,3 @@ class Daemon:
             if now - ticked_at > STALE_S:
                 return f"the {name} has not ticked for {now - ticked_at:.0f} s"
         return None
-
-
-def _longest_ms(config: Config) -> int:
-    """How long an exchange may take."""
-    polls = (provider.polling.request_timeout_ms for provider in config.providers.values())
-    return max(config.callbacks.timeout_ms, *polls)

@@ -1,10 +1,13 @@
 """The two clients: one for polls, one for callbacks. They share no connections and trust different things."""
 
+import ssl
 from collections.abc import Collection
 
 from notifier.config.model import Callbacks, Config
 from notifier.core.addresses import AddressPolicy
+from notifier.errors import NotifierError
 from notifier.wire.client import HttpWire
+from notifier.wire.tls import trusting
 
 POLL_KEEPALIVE_S = 90.0
 CALLBACK_KEEPALIVE_S = 2.0
@@ -27,6 +30,26 @@ def poll_wire(config: Config) -> HttpWire:
 def callback_policy(settings: Callbacks, own: Collection[tuple[str, int]]) -> AddressPolicy:
     """Where callbacks may go; ``own`` is where we listen ourselves."""
     return AddressPolicy.of(settings.allow, own)
+
+
+def callback_trust(settings: Callbacks) -> ssl.SSLContext:
+    """Whom callbacks trust; the same object as long as neither ``ca_file`` nor what is in it changes.
+
+    Raises NotifierError when the file is gone or holds no certificate.
+    """
+    try:
+        return trusting(settings.ca_file or None)
+    except OSError as error:
+        raise NotifierError(
+            f"callbacks.ca_file: {settings.ca_file} cannot be used ({error.strerror or error})",
+            "put the CA's certificates there, as PEM, and reload",
+        ) from error
+
+
+def longest_ms(config: Config) -> int:
+    """How long an exchange may take."""
+    polls = (provider.polling.request_timeout_ms for provider in config.providers.values())
+    return max(config.callbacks.timeout_ms, *polls)
 
 
 def callback_wire(settings: Callbacks, own: Collection[tuple[str, int]]) -> HttpWire:

@@ -20,6 +20,7 @@ from notifier.errors import NotifierError, StoreUnavailable
 from notifier.ports import Clock
 
 SPACING_S = 0.01  # rings gather what falls due meanwhile: one claim for many watches
+SOON_S = 0.02  # a ring as near as this is not worth the scheduler's work for it
 AFTER_CRASH_MS = 1_000
 OVERDUE_S = 0.5
 # When to ring if nobody re-arms: a job with no next time is thrown away.
@@ -52,6 +53,8 @@ class Bell:
         self._rung = float("-inf")
         self._is_ringing = False
         self._is_open = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
         self._silent = asyncio.Event()
         self._silent.set()
 
@@ -85,7 +88,19 @@ class Bell:
         await self._silent.wait()
 
     def _arm(self, wait_s: float) -> None:
+        """Have it rung: by the scheduler or, if that is soon, by the loop, at a fraction of the price."""
         self._armed_for = self._clock.monotonic() + wait_s
+        if self._timer is not None:
+            self._timer.cancel()
+        if wait_s > SOON_S:
+            self._schedule(wait_s)
+        else:
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._start)
+
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self._on_time(), name=f"bell {self.name}")
+
+    def _schedule(self, wait_s: float) -> None:
         when = datetime.now(UTC) + timedelta(seconds=wait_s)
         if self._job is None:
             self._job = self._scheduler.add_job(

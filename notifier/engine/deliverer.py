@@ -61,7 +61,7 @@ class Deliverer:
         self._crew = crew
         self._ring = ring
         self._busy: Counter[str] = Counter()
-        self._is_starved = False
+        self._trials: set[str] = set()
         self._shifted_ms = 0
         self.ticked_at = clock.monotonic()
 
@@ -74,19 +74,23 @@ class Deliverer:
         now = self._clock.now()
         settings = self.settings
         room = settings.max_in_flight - self._busy.total()
-        self._is_starved = True  # until a claim shows that nothing waits for a connection
         if room <= 0:
             self.ticked_at = self._clock.monotonic()
             return now + IDLE_MS
         lease = Lease(self._owner, now + settings.timeout_ms + LEASE_MARGIN_MS)
         claimed = await self._store.claim_deliveries(
-            now=now, limit=room, lease=lease, busy=self._busy, per_origin=settings.max_in_flight_per_origin
+            now=now,
+            limit=room,
+            lease=lease,
+            busy=self._busy,
+            per_origin=settings.max_in_flight_per_origin,
+            trials=self._trials,
+            max_trials=max(1, settings.max_in_flight // 2),
         )
         self.ticked_at = self._clock.monotonic()
         for dispatch in claimed.dispatches:
-            self._busy[origin_of(dispatch.url)] += 1
+            self._occupy(dispatch)
             self._crew.spawn(self._deliver(dispatch, lease), name=f"deliver {dispatch.delivery_id}")
-        self._is_starved = bool(self._busy)
         next_due_at = claimed.next_due_at
         return now + IDLE_MS if next_due_at is None else min(next_due_at, now + IDLE_MS)
 
@@ -95,7 +99,7 @@ class Deliverer:
         try:
             tried = await self._try(dispatch)
         finally:
-            self._release(dispatch)  # the connection is free; the next need not wait for our commit
+            self._release(dispatch)
         stepped_ms = self._shifted_ms - shifted_ms
         await self._record(replace(dispatch, give_up_at=dispatch.give_up_at + stepped_ms), lease, tried)
 
@@ -131,16 +135,24 @@ class Deliverer:
             # Not kept: the lease runs out, and the same message goes out again, marked maybe-duplicate.
             log.warning("delivery.not_recorded", delivery=dispatch.delivery_id, cause=fault.cause)
             return
-        # The gate may have opened, or the queue behind a probe may move: look at once.
-        self._ring(sequel.due_at if isinstance(sequel, Retry) else now)
+        if isinstance(sequel, Retry):
+            self._ring(sequel.due_at)
+
+    def _occupy(self, dispatch: Dispatch) -> None:
+        origin = origin_of(dispatch.url)
+        self._busy[origin] += 1
+        if dispatch.is_trial:
+            self._trials.add(origin)
 
     def _release(self, dispatch: Dispatch) -> None:
+        """Give the slot to the next. Its claim comes after our record, mostly in one commit, and sees it."""
         origin = origin_of(dispatch.url)
+        if dispatch.is_trial:
+            self._trials.discard(origin)
         self._busy[origin] -= 1
         if self._busy[origin] <= 0:
             del self._busy[origin]
-        if self._is_starved:
-            self._ring(self._clock.now())
+        self._ring(self._clock.now())
 
 
 def _attempt(dispatch: Dispatch, tried: Tried) -> Attempt:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, assert_never
 
-from notifier.core.endpoint import Endpoint, Report, after, is_opened
+from notifier.core.endpoint import Report, after, is_opened, speaks_for_origin
 from notifier.core.ids import DELIVERY
 from notifier.core.model import Attempt, Callback, Delivery, DeliveryState, Dispatch, Event
 from notifier.core.urls import endpoint_of, origin_of
@@ -116,13 +116,18 @@ def _with_fresh_budget(
 def _report(
     connection: sqlite3.Connection, endpoint_seq: int, report: Report, now: int, *, is_probe: bool
 ) -> None:
-    """Tell the gate. A gate that opens wakes everything behind it."""
+    """Tell the gate, and of what the origin is to be held. A gate that opens wakes everything behind it."""
     row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
     before = endpoint_of_row(row)
     standing = after(before, report, now, is_probe=is_probe)
-    if standing == before == Endpoint():
+    is_trusted = speaks_for_origin(report)
+    if is_trusted is not None and is_trusted != bool(row["is_trusted"]):
+        trust = {"origin_seq": row["origin_seq"], "is_trusted": int(is_trusted)}
+        connection.execute(SQL["trust_origin"], trust)
+    if standing == before and standing.width is None:
         return
-    keep_gate(connection, endpoint_seq, standing)
+    if standing != before:
+        keep_gate(connection, endpoint_seq, standing)
     if is_opened(before, standing):
         connection.execute(SQL["wake_deliveries"], {"endpoint_seq": endpoint_seq, "now": now})
     line_up(connection, endpoint_seq, now)

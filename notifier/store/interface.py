@@ -9,7 +9,7 @@ its owner records it. Records are guarded by the claim: a record whose row has m
 and changes nothing, so that the first outcome wins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -27,6 +27,9 @@ from notifier.core.model import (
     WatchState,
 )
 from notifier.core.verdict import End, Sequel, Wait
+
+MAX_TRIALS = 16
+MAX_REPLAYS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,13 @@ class TooManyCallbacks:
     """Refused: the watch would have ``count`` callbacks, more than ``core.model.MAX_CALLBACKS``."""
 
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TooManyReplays:
+    """Refused: as many replays are under way as may be."""
+
+    under_way: int
 
 
 class Refusal(StrEnum):
@@ -253,12 +263,22 @@ class Store(Protocol):
         ...
 
     async def claim_deliveries(
-        self, *, now: int, limit: int, lease: Lease, busy: Mapping[str, int], per_origin: int
+        self,
+        *,
+        now: int,
+        limit: int,
+        lease: Lease,
+        busy: Mapping[str, int],
+        per_origin: int,
+        trials: Collection[str] = (),
+        max_trials: int = MAX_TRIALS,
     ) -> ClaimedDeliveries:
         """Claim pending deliveries that are due, fairly: round robin over endpoints.
 
         ``busy`` counts what is in flight to each origin (``core.urls.origin_of``); with what is claimed
-        no origin exceeds ``per_origin``. ``next_due_at`` leaves out endpoints whose origin is full.
+        no origin exceeds ``per_origin``. ``trials`` are the origins where a dispatch with ``is_trial`` is in
+        flight; they get no second one, and with what is claimed there are ``max_trials`` of them at most.
+        ``next_due_at`` leaves out endpoints for which there is no room.
         """
         ...
 
@@ -297,8 +317,10 @@ class Store(Protocol):
         """Open it, whatever held it, and have everything that waits due now."""
         ...
 
-    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int:
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | TooManyReplays:
         """Begin to send again what matches now, and return how many that is; a dry run only counts.
+
+        No more than ``MAX_REPLAYS`` are under way or wait for their turn.
 
         What is pending is sent anyway and does not match. The work is done by ``replay_some`` and survives a
         restart.

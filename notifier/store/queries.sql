@@ -172,8 +172,8 @@ INSERT INTO origins (name) VALUES (:name) ON CONFLICT DO NOTHING
 SELECT seq FROM endpoints WHERE url = :url
 
 -- name: add_endpoint
-INSERT INTO endpoints (id, url, origin_seq)
-VALUES (:id, :url, (SELECT seq FROM origins WHERE name = :origin))
+INSERT INTO endpoints (id, url, origin_seq, width)
+SELECT :id, :url, seq, iif(is_trusted, NULL, 1) FROM origins WHERE name = :origin
 RETURNING seq
 
 -- name: add_delivery
@@ -201,8 +201,13 @@ SELECT seq, name FROM origins
 WHERE due_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
 ORDER BY due_at LIMIT :limit
 
+-- name: origins_on_trial
+SELECT seq, name FROM origins
+WHERE trial_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY trial_at LIMIT :limit
+
 -- name: due_endpoints
-SELECT * FROM endpoints WHERE origin_seq = :origin_seq AND due_at <= :now
+SELECT * FROM endpoints WHERE origin_seq = :origin_seq AND is_on_trial = :is_on_trial AND due_at <= :now
 ORDER BY due_at, seq LIMIT :limit
 
 -- name: in_flight
@@ -238,12 +243,16 @@ WHERE seq = :endpoint_seq
 UPDATE endpoints SET due_at = NULL WHERE seq = :endpoint_seq
 
 -- name: endpoint_by_seq
-SELECT * FROM endpoints WHERE seq = :endpoint_seq
+SELECT e.*, o.is_trusted FROM endpoints e CROSS JOIN origins o ON o.seq = e.origin_seq
+WHERE e.seq = :endpoint_seq
 
 -- name: keep_gate
 UPDATE endpoints SET failures = :failures, closed_at = :closed_at, reason = :reason, probe_at = :probe_at,
   probes = :probes, paused_until = :paused_until, hold = :hold, width = :width
 WHERE seq = :endpoint_seq
+
+-- name: trust_origin
+UPDATE origins SET is_trusted = :is_trusted WHERE seq = :origin_seq
 
 -- name: wake_deliveries
 UPDATE deliveries SET due_at = :now WHERE endpoint_seq = :endpoint_seq AND due_at > :now
@@ -258,6 +267,11 @@ ORDER BY j.key
 SELECT due_at FROM origins
 WHERE due_at IS NOT NULL AND name NOT IN (SELECT value FROM json_each(:full))
 ORDER BY due_at LIMIT 1
+
+-- name: next_trial_due
+SELECT trial_at AS due_at FROM origins
+WHERE trial_at IS NOT NULL AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY trial_at LIMIT 1
 
 -- name: record_attempt
 UPDATE deliveries SET
@@ -361,6 +375,9 @@ WHERE endpoint_seq = (SELECT seq FROM endpoints WHERE url = :endpoint)
   AND state IN (SELECT value FROM json_each(:states)) AND seq > :place AND seq <= :until_seq
   AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until) AND url = :url
 ORDER BY seq LIMIT :limit
+
+-- name: count_replays
+SELECT count(*) AS n FROM replays
 
 -- name: add_replay
 INSERT INTO replays (started_at, since, until, state, url, place, last)

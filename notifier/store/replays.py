@@ -12,7 +12,7 @@ from typing import Any
 
 from notifier.core.model import DeliveryState
 from notifier.core.urls import endpoint_of
-from notifier.store.interface import ReplayQuery
+from notifier.store.interface import MAX_REPLAYS, ReplayQuery, TooManyReplays
 from notifier.store.queries import SQL
 
 COUNTED_AT_ONCE = 50_000
@@ -57,11 +57,17 @@ def look_on(connection: sqlite3.Connection, query: ReplayQuery, so_far: Matches)
     )
 
 
-def start(connection: sqlite3.Connection, query: ReplayQuery, matches: Matches, *, now: int) -> None:
-    """Keep the replay; it reaches from the first match to the last."""
+def start(
+    connection: sqlite3.Connection, query: ReplayQuery, matches: Matches, *, now: int
+) -> int | TooManyReplays:
+    """Keep the replay, which reaches from the first match to the last; returns how many match."""
+    under_way = connection.execute(SQL["count_replays"]).fetchone()["n"]
+    if under_way >= MAX_REPLAYS:
+        return TooManyReplays(under_way)
     values = {"since": query.since, "until": query.until, "state": query.state, "url": query.url}
     span = {"place": matches.first - 1, "last": matches.last}
     connection.execute(SQL["add_replay"], {"now": now, **values, **span})
+    return matches.count
 
 
 def replay_some(connection: sqlite3.Connection, *, now: int, give_up_at: int, limit: int) -> int | None:

@@ -137,7 +137,7 @@ def delivery_of(row: sqlite3.Row) -> Delivery:
     )
 
 
-def dispatch_of(row: sqlite3.Row, *, is_probe: bool) -> Dispatch:
+def dispatch_of(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> Dispatch:
     """Read a row of the query ``dispatches``."""
     return Dispatch(
         delivery_id=row["id"],
@@ -153,6 +153,7 @@ def dispatch_of(row: sqlite3.Row, *, is_probe: bool) -> Dispatch:
         is_maybe_duplicate=bool(row["is_interrupted"]),
         refusals=row["refusals"],
         is_probe=is_probe,
+        is_trial=is_trial,
     )
 
 

@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ from notifier.store import deliveries, endpoints, habits, pages, replays, turns,
 from notifier.store.driver import Driver
 from notifier.store.faults import fault_of
 from notifier.store.interface import (
+    MAX_TRIALS,
     Added,
     ClaimedDeliveries,
     ClaimedWatches,
@@ -28,6 +29,7 @@ from notifier.store.interface import (
     ReplayQuery,
     TooMany,
     TooManyCallbacks,
+    TooManyReplays,
     WatchDetail,
     WatchQuery,
 )
@@ -159,15 +161,22 @@ class SqliteStore:
         return await self._read(lambda connection: deliveries.delivery_detail(connection, delivery_id))
 
     async def claim_deliveries(
-        self, *, now: int, limit: int, lease: Lease, busy: Mapping[str, int], per_origin: int
+        self,
+        *,
+        now: int,
+        limit: int,
+        lease: Lease,
+        busy: Mapping[str, int],
+        per_origin: int,
+        trials: Collection[str] = (),
+        max_trials: int = MAX_TRIALS,
     ) -> ClaimedDeliveries:
         """See ``Store``."""
-        in_flight = dict(busy)  # the caller's goes on changing while this waits
-        return await self._writer.submit(
-            lambda connection: turns.claim_deliveries(
-                connection, now=now, limit=limit, lease=lease, busy=in_flight, per_origin=per_origin
-            )
-        )
+        slots = turns.Slots(
+            dict(busy), per_origin, frozenset(trials), max_trials
+        )  # the caller's go on changing
+        claim = partial(turns.claim_deliveries, now=now, limit=limit, lease=lease, slots=slots)
+        return await self._writer.submit(claim)
 
     async def record_attempt(
         self,
@@ -188,9 +197,8 @@ class SqliteStore:
 
     async def redeliver(self, delivery_id: str, *, now: int, give_up_at: int) -> Delivery | Refusal:
         """See ``Store``."""
-        return await self._writer.submit(
-            lambda connection: deliveries.redeliver(connection, delivery_id, now=now, give_up_at=give_up_at)
-        )
+        again = partial(deliveries.redeliver, delivery_id=delivery_id, now=now, give_up_at=give_up_at)
+        return await self._writer.submit(again)
 
     async def endpoints(self, *, before: str | None, limit: int) -> list[EndpointDetail]:
         """See ``Store``."""
@@ -202,24 +210,21 @@ class SqliteStore:
 
     async def resume_endpoint(self, endpoint_id: str, *, now: int) -> EndpointDetail | Refusal:
         """See ``Store``."""
-        return await self._writer.submit(
-            lambda connection: endpoints.resume(connection, endpoint_id, now=now)
-        )
+        return await self._writer.submit(partial(endpoints.resume, endpoint_id=endpoint_id, now=now))
 
-    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int:
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | TooManyReplays:
         """See ``Store``. It counts in short steps, so that others read between them."""
         matches = replays.Matches()
         while not matches.is_whole:
             matches = await self._read(partial(replays.look_on, query=query, so_far=matches))
         if matches.count and not dry_run:
-            await self._writer.submit(partial(replays.start, query=query, matches=matches, now=now))
+            return await self._writer.submit(partial(replays.start, query=query, matches=matches, now=now))
         return matches.count
 
     async def replay_some(self, *, now: int, give_up_at: int, limit: int) -> int | None:
         """See ``Store``."""
-        return await self._writer.submit(
-            partial(replays.replay_some, now=now, give_up_at=give_up_at, limit=limit)
-        )
+        step = partial(replays.replay_some, now=now, give_up_at=give_up_at, limit=limit)
+        return await self._writer.submit(step)
 
     async def give_up_overdue(self, *, now: int, limit: int) -> int:
         """See ``Store``."""

@@ -1,10 +1,15 @@
-"""Turns: which deliveries may go out now. Round robin over endpoints, few to each origin, as gates allow."""
+"""Turns: which deliveries may go out now. Round robin over endpoints, few to each origin, as gates allow.
+
+What is on trial stands in a line of its own: one message to each origin, and all of them together no more
+than their part of the slots. However many hang there, the rest has room and is never searched for among them.
+"""
 
 import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from notifier.core import gate as gates
 from notifier.core.endpoint import Endpoint, passage, room
@@ -19,13 +24,56 @@ from notifier.store.rows import dispatch_of
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What one endpoint could have sent now, most urgent first. ``is_probe``: it is tried, not trusted."""
+    """What one endpoint could have sent now, most urgent first.
+
+    ``is_probe``: its gate is closed, and one message tries it. ``is_trial``: it has yet to take something.
+    """
 
     endpoint_seq: int
     origin: str
     delivery_seqs: tuple[int, ...]
     standing: Endpoint = Endpoint()
     is_probe: bool = False
+    is_trial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How much is in flight to each origin and may be; to which on trial, and how many of those may be."""
+
+    busy: Mapping[str, int]
+    per_origin: int
+    trials: frozenset[str]
+    max_trials: int
+
+    def left_at(self, origin: str) -> int:
+        """How many more may go to this origin."""
+        return self.per_origin - self.busy.get(origin, 0)
+
+    def left_for_trials(self) -> int:
+        """How many more origins may be tried."""
+        return max(0, self.max_trials - len(self.trials))
+
+    def full(self) -> str:
+        """Which origins have no room, as the queries want it."""
+        return json.dumps(self._full())
+
+    def full_for_trials(self) -> str:
+        """Which origins have no room for a trial: no room at all, or one trial under way."""
+        return json.dumps([*self._full(), *self.trials])
+
+    def after(self, dispatches: Iterable[Dispatch]) -> Self:
+        """Return them with these in flight too."""
+        busy, trials = Counter(self.busy), set(self.trials)
+        for dispatch in dispatches:
+            origin = origin_of(dispatch.url)
+            busy[origin] += 1
+            if dispatch.is_trial:
+                trials.add(origin)
+        return replace(self, busy=busy, trials=frozenset(trials))
+
+    def _full(self) -> list[str]:
+        return [origin for origin, count in self.busy.items() if count >= self.per_origin]
 
 
 def take_turns(lanes: Sequence[Lane], room: Mapping[str, int], limit: int) -> list[int]:
@@ -43,73 +91,85 @@ def take_turns(lanes: Sequence[Lane], room: Mapping[str, int], limit: int) -> li
 
 
 def claim_deliveries(
-    connection: sqlite3.Connection,
-    *,
-    now: int,
-    limit: int,
-    lease: Lease,
-    busy: Mapping[str, int],
-    per_origin: int,
+    connection: sqlite3.Connection, *, now: int, limit: int, lease: Lease, slots: Slots
 ) -> ClaimedDeliveries:
     """See ``Store``. An endpoint that had a turn goes to the back of the line."""
     lapsed = connection.execute(SQL["lapse_claims"], {"now": now}).fetchall()
     for row in lapsed:
         line_up(connection, row["endpoint_seq"], now)
-    lanes = _lanes(connection, now, limit, busy, per_origin)
-    left = {lane.origin: per_origin - busy.get(lane.origin, 0) for lane in lanes}
-    seqs = take_turns(lanes, left, limit)
-    probes = _serve(connection, lanes, set(seqs), now, lease)
-    dispatches = _claim(connection, seqs, lease, now, probes)
+    lanes = _lanes(connection, now, limit, slots)
+    seqs = take_turns(lanes, {lane.origin: slots.left_at(lane.origin) for lane in lanes}, limit)
+    dispatches = _claim(connection, seqs, lease, now, lanes)
     for lane in lanes:
         line_up(connection, lane.endpoint_seq, now)
-    full = _full(_with(busy, dispatches), per_origin)
-    next_due = connection.execute(SQL["next_delivery_due"], {"full": full}).fetchone()
-    return ClaimedDeliveries(dispatches, None if next_due is None else next_due["due_at"])
+    return ClaimedDeliveries(dispatches, _next_due(connection, slots.after(dispatches)))
 
 
-def _lanes(
-    connection: sqlite3.Connection, now: int, limit: int, busy: Mapping[str, int], per_origin: int
-) -> list[Lane]:
+def _next_due(connection: sqlite3.Connection, slots: Slots) -> int | None:
+    rows = [connection.execute(SQL["next_delivery_due"], {"full": slots.full()}).fetchone()]
+    if slots.left_for_trials():
+        rows.append(connection.execute(SQL["next_trial_due"], {"full": slots.full_for_trials()}).fetchone())
+    return min((row["due_at"] for row in rows if row is not None), default=None)
+
+
+def _lanes(connection: sqlite3.Connection, now: int, limit: int, slots: Slots) -> list[Lane]:
     """Look at no more rows than could be claimed: the most overdue endpoints whose origin has room."""
-    due = {"now": now, "limit": limit}
-    found: list[tuple[int, Lane]] = []
-    for origin in connection.execute(SQL["due_origins"], {**due, "full": _full(busy, per_origin)}).fetchall():
-        most = min(per_origin - busy.get(origin["name"], 0), limit)
-        endpoints = connection.execute(
-            SQL["due_endpoints"], {"origin_seq": origin["seq"], "now": now, "limit": most}
-        )
-        found += [
-            (row["due_at"], _lane(connection, row, origin["name"], now, most)) for row in endpoints.fetchall()
-        ]
+    due = {"now": now, "limit": limit, "full": slots.full()}
+    origins = connection.execute(SQL["due_origins"], due).fetchall()
+    found = [
+        lane
+        for origin in origins
+        for lane in _lanes_of(connection, origin, now, min(slots.left_at(origin["name"]), limit))
+    ]
+    on_trial = {"now": now, "limit": min(limit, slots.left_for_trials()), "full": slots.full_for_trials()}
+    for origin in connection.execute(SQL["origins_on_trial"], on_trial).fetchall():
+        found += _lanes_of(connection, origin, now, 1, is_trial=True)
     found.sort(key=lambda entry: entry[0])
     return [lane for _, lane in found]
+
+
+def _lanes_of(
+    connection: sqlite3.Connection, origin: sqlite3.Row, now: int, most: int, *, is_trial: bool = False
+) -> list[tuple[int, Lane]]:
+    """Return the lanes of an origin with when each is due: those in good standing, or those on trial."""
+    of = {"origin_seq": origin["seq"], "is_on_trial": int(is_trial), "now": now, "limit": most}
+    rows = connection.execute(SQL["due_endpoints"], of).fetchall()
+    return [(row["due_at"], _lane(connection, row, origin["name"], now, most)) for row in rows]
 
 
 def _lane(connection: sqlite3.Connection, row: sqlite3.Row, origin: str, now: int, most: int) -> Lane:
     """Ask the gate how many of this endpoint's may go; what a user forces goes in any case."""
     standing = endpoint_of_row(row)
-    way = passage(standing, now)
-    of = {"endpoint_seq": row["seq"]}
-    if way is not Passage.CLOSED:
-        in_flight = connection.execute(SQL["in_flight"], of).fetchone()["n"]
-        free = room(standing, in_flight, now, most=most + in_flight)
-        if free:
-            rows = connection.execute(
-                SQL["due_deliveries"], {**of, "now": now, "limit": min(free, most)}
-            ).fetchall()
-            return _lane_of(row, origin, rows, standing, is_probe=way is Passage.PROBE)
-    forced = connection.execute(SQL["forced_deliveries"], {**of, "limit": most}).fetchall()
-    return _lane_of(row, origin, forced, standing, is_probe=False)
+    in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": row["seq"]}).fetchone()["n"]
+    free = min(room(standing, in_flight, now, most=most + in_flight), most)
+    wanted = {"endpoint_seq": row["seq"], "now": now, "limit": free or most}
+    rows = connection.execute(SQL["due_deliveries" if free else "forced_deliveries"], wanted).fetchall()
+    return Lane(
+        row["seq"],
+        origin,
+        tuple(delivery["seq"] for delivery in rows),
+        standing,
+        is_probe=bool(free and rows) and passage(standing, now) is Passage.PROBE,
+        is_trial=bool(row["is_on_trial"]),
+    )
 
 
-def _lane_of(
-    row: sqlite3.Row, origin: str, rows: list[sqlite3.Row], standing: Endpoint, *, is_probe: bool
-) -> Lane:
-    seqs = tuple(delivery["seq"] for delivery in rows)
-    return Lane(row["seq"], origin, seqs, standing, is_probe=is_probe and bool(seqs))
+def _claim(
+    connection: sqlite3.Connection, seqs: list[int], lease: Lease, now: int, lanes: Sequence[Lane]
+) -> tuple[Dispatch, ...]:
+    if not seqs:
+        return ()
+    probes = _begin_probes(connection, lanes, set(seqs), now, lease)
+    trials = {seq for lane in lanes if lane.is_trial for seq in lane.delivery_seqs}
+    values = {"seqs": json.dumps(seqs), "owner": lease.owner, "until": lease.until, "now": now}
+    connection.execute(SQL["claim_deliveries"], values)
+    return tuple(
+        dispatch_of(row, is_probe=row["seq"] in probes, is_trial=row["seq"] in trials)
+        for row in connection.execute(SQL["dispatches"], {"seqs": values["seqs"]})
+    )
 
 
-def _serve(
+def _begin_probes(
     connection: sqlite3.Connection, lanes: Sequence[Lane], taken: set[int], now: int, lease: Lease
 ) -> set[int]:
     """Note which gates now have their probe under way; returns the deliveries that are probes."""
@@ -137,27 +197,6 @@ def line_up(connection: sqlite3.Connection, endpoint_seq: int, now: int) -> None
     is_narrow = row["width"] is not None and in_flight >= row["width"]
     query = "rest_endpoint" if is_narrow and row["closed_at"] is None else "serve_endpoint"
     connection.execute(SQL[query], {"endpoint_seq": endpoint_seq, "now": now})
-
-
-def _with(busy: Mapping[str, int], dispatches: Iterable[Dispatch]) -> dict[str, int]:
-    in_flight = Counter(busy)
-    in_flight.update(origin_of(dispatch.url) for dispatch in dispatches)
-    return in_flight
-
-
-def _full(in_flight: Mapping[str, int], per_origin: int) -> str:
-    return json.dumps([origin for origin, count in in_flight.items() if count >= per_origin])
-
-
-def _claim(
-    connection: sqlite3.Connection, seqs: list[int], lease: Lease, now: int, probes: set[int]
-) -> tuple[Dispatch, ...]:
-    if not seqs:
-        return ()
-    values = {"seqs": json.dumps(seqs), "owner": lease.owner, "until": lease.until, "now": now}
-    connection.execute(SQL["claim_deliveries"], values)
-    rows = connection.execute(SQL["dispatches"], {"seqs": values["seqs"]})
-    return tuple(dispatch_of(row, is_probe=row["seq"] in probes) for row in rows)
 
 
 def hasten(connection: sqlite3.Connection, endpoint_seq: int, due_at: int) -> None:

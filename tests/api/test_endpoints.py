@@ -47,7 +47,7 @@ async def test_an_endpoint_is_a_url_without_its_query_with_its_figures(bench: Be
     assert endpoint == {
         "url": HOOK,
         "state": "open",
-        "gate": "open",
+        "gate": "open, starting slowly",
         "since": None,
         "next_probe_at": None,
         "pending": 2,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from notifier.store import replays
 from tests.api.conftest import HOOK, HOUR_MS, Bench, pointers
 from tests.api.test_deliveries import delivered, die
 
@@ -101,6 +102,20 @@ async def test_bad_orders_are_refused_where_they_are_bad(
     assert pointers(answer)[0] == pointer
     assert hint in answer.json()["errors"][0]["detail"]
     assert bench.wake.replays == 0
+
+
+async def test_one_replay_too_many_is_refused_and_told_when_to_come_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is kept."""
+    await dead_and_pending(bench)
+    monkeypatch.setattr(replays, "MAX_REPLAYS", 2)
+    for _ in range(2):
+        await replay(bench, state="dead")
+    answer = await bench.http.post("/v1/deliveries/replay", json={"state": "dead"})
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_replays")
+    assert answer.headers["retry-after"] == "60"
+    assert bench.wake.replays == 2
 
 
 async def test_a_replay_without_a_body_is_not_json(bench: Bench) -> None:

@@ -21,6 +21,7 @@ from notifier.core.endpoint import (
     paused,
     resumed,
     room,
+    speaks_for_origin,
 )
 from notifier.core.gate import Passage, began_probe
 
@@ -84,6 +85,23 @@ def test_the_first_2xx_opens_it_wakes_all_and_starts_slowly() -> None:
         endpoint = after(endpoint, OK, now, is_probe=False)
     assert rooms == [2, 4, 8, 16, 16, 16]
     assert room(endpoint, 3, now, most=16) == 13
+
+
+def test_what_never_took_anything_or_failed_last_gets_one_at_a_time() -> None:
+    """One acceptance ends the trial; a refused event, which says that it answers, begins none."""
+    endpoint = Endpoint()
+    assert room(endpoint, 0, NOW, most=4) == 1
+    endpoint = after(endpoint, OK, NOW, is_probe=False)
+    assert room(endpoint, 0, NOW, most=4) == 2
+    endpoint = after(endpoint, REFUSED, NOW, is_probe=False)
+    assert room(endpoint, 0, NOW, most=4) == 2
+    assert room(after(endpoint, down(), NOW, is_probe=False), 0, NOW, most=4) == 1
+
+
+@pytest.mark.parametrize(("report", "word"), [(OK, True), (down(), False), (REFUSED, None), (GONE, None)])
+def test_an_origin_is_judged_by_what_speaks_of_it(report: Failed | Accepted, word: bool | None) -> None:
+    """A refused event and an endpoint that is gone say nothing of its neighbours."""
+    assert speaks_for_origin(report) is word
 
 
 def test_retry_after_closes_it_at_once_for_at_least_that_long() -> None:

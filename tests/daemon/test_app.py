@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+import trustme
 
 from notifier.api.guard import allowed_names
 from notifier.clock import SystemClock, wall_ms
@@ -159,6 +160,42 @@ async def test_a_reload_that_crashes_is_over_for_systemd_too(bench: Bench) -> No
 
     with pytest.raises(RuntimeError, match="planted"):
         await bench.daemon(load).reload()
+    assert bench.has_said_ready_last()
+
+
+async def test_a_reload_reads_the_authority_anew(bench: Bench) -> None:
+    """The same path with another certificate in it is another trust; the same content changes nothing."""
+    path = bench.folder / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    bench.config = replace(bench.config, callbacks=replace(bench.config.callbacks, ca_file=str(path)))
+    daemon = bench.daemon()
+    before = daemon._deliverer.wire
+    assert await daemon.reload() == ()
+    assert daemon._deliverer.wire is before
+    trustme.CA().cert_pem.write_to_path(str(path))
+    assert await daemon.reload() == ()
+    assert daemon._deliverer.wire is not before
+    await daemon._retired.drain(0)
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+async def test_an_authority_that_is_gone_at_a_reload_keeps_the_old_one_and_all_else(
+    bench: Bench, content: bytes | None
+) -> None:
+    """The fault names the file and the fix; nothing of the new configuration is in use."""
+    path = bench.folder / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    bench.config = replace(bench.config, callbacks=replace(bench.config.callbacks, ca_file=str(path)))
+    daemon = bench.daemon()
+    before, config = daemon._deliverer.wire, daemon._config
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    bench.config = replace(bench.config, callbacks=replace(bench.config.callbacks, timeout_ms=1_000))
+    (fault,) = await daemon.reload()
+    assert str(path) in fault
+    assert "as PEM, and reload" in fault
+    assert (daemon._deliverer.wire, daemon._config) == (before, config)
     assert bench.has_said_ready_last()
 
 

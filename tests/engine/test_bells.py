@@ -58,6 +58,26 @@ async def test_an_earlier_wish_comes_first_and_a_later_one_changes_nothing() -> 
     await bells.stop()
 
 
+async def test_what_is_due_soon_rings_without_the_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And once, however many wished for it: a wish is cheap, since every slot that gets free makes one."""
+    clock = SystemClock()
+    bells, rung = Bells(clock), Rung(clock)
+    bell = bells.add("x", rung)
+    bell.spacing_s = 0.0
+    bells.start()
+    await rung.until(1)
+    monkeypatch.setattr(bell, "_schedule", lambda _wait_s: pytest.fail("the scheduler was asked"))
+    bell._armed_for = float("inf")
+    for _ in range(3):
+        bell.at(clock.now())
+    monkeypatch.undo()
+    await rung.until(2)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert rung.count == 2
+    await bells.stop()
+
+
 async def test_a_wish_made_while_it_rings_is_not_lost() -> None:
     """APScheduler would skip a job that is re-added while it runs; the bell remembers and rings again."""
     clock = SystemClock()

@@ -116,7 +116,10 @@ async def test_an_attempt_that_was_cut_off_says_that_it_may_be_a_repeat(bench: B
 
 async def test_no_origin_gets_more_than_its_share_at_once(bench: Bench) -> None:
     """Twelve are due at one receiver that takes its time: four are under way, the rest waits as rows."""
-    await finished(bench, OK, tasks=12)
+    await finished(bench, OK, tasks=3)
+    for _ in range(2):  # it has shown that it works
+        await bench.deliver()
+    await finished(bench, OK, tasks=15)
     answer, asked = asyncio.Event(), 0
 
     class Slow:
@@ -146,3 +149,24 @@ async def test_a_redelivery_is_the_same_message_again(bench: Bench) -> None:
     first, second = bench.posts.requests
     assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
     assert second.headers["notifier-attempt"] == "2"
+
+
+async def test_a_slot_that_gets_free_rings_once_and_the_claim_that_follows_sees_the_record(
+    bench: Bench,
+) -> None:
+    """So that the next goes out after one commit and not after two; the gate's word is in it."""
+    await finished(bench, OK, tasks=3)
+    claims: list[asyncio.Task[int]] = []
+
+    def ring(instant: int) -> None:
+        bench.rung.append(instant)
+        claims.append(asyncio.create_task(bench.deliverer.tick()))
+
+    bench.deliverer._ring = ring
+    await bench.deliverer.tick()
+    while len(bench.posts.requests) < 3:
+        await asyncio.sleep(0)
+    await asyncio.gather(*claims)
+    await bench.crew.drain(60)
+    assert bench.rung[:3] == [bench.clock.now()] * 3
+    assert len(claims) == 3

@@ -46,8 +46,9 @@ class Bench:
         """Have so many deliveries made and delivered."""
         for n in range(count):
             await finished(self.store, task_id=f"task-{n}")
-        for one in await take(self.store):
-            await self.store.record_attempt(one, lease(), attempt(), Delivered(), Accepted(), now=NOON)
+        while dispatches := await take(self.store):
+            for one in dispatches:
+                await self.store.record_attempt(one, lease(), attempt(), Delivered(), Accepted(), now=NOON)
 
     async def pending(self) -> int:
         return len(await self.store.deliveries(DeliveryQuery(state=DeliveryState.PENDING)))

@@ -1,8 +1,11 @@
 """Short ways to bring a store where a test begins."""
 
+from notifier.core.endpoint import Accepted
 from notifier.core.model import Callback, Dispatch, NewWatch, Watch, WatchState
+from notifier.core.urls import origin_of
+from notifier.core.verdict import Delivered
 from notifier.store.interface import Added, Store
-from tests.builders import DAY, PROVIDER, end, event, lease, new_watch
+from tests.builders import DAY, PROVIDER, attempt, end, event, lease, new_watch
 from tests.fakes import NOON
 
 GIVE_UP = NOON + 3 * DAY
@@ -48,6 +51,17 @@ async def finished(
     claimed = {one.id: one for one in await claim(store, now)}
     await finish(store, claimed[watch.id], now=now, **over)  # type: ignore[arg-type]
     return claimed[watch.id]
+
+
+async def proven(store: Store, *urls: str) -> None:
+    """Have the origin of each URL accept something, so that its new endpoints are in good standing."""
+    for n, url in enumerate(urls):
+        origin = origin_of(url)
+        await finished(store, f"{origin}/proof", task_id=f"proof-{n}", now=NOON - DAY)
+        (dispatch,) = await take(store, NOON - DAY)
+        assert await store.record_attempt(
+            dispatch, lease(), attempt(status=204), Delivered(), Accepted(), now=NOON - DAY
+        )
 
 
 async def take(

@@ -11,7 +11,7 @@ from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.interface import Refusal, Store
 from tests.builders import DAY, HOOK, HOUR, MINUTE, REFUSED, attempt, lease
 from tests.fakes import NOON
-from tests.store.steps import GIVE_UP, finished, take
+from tests.store.steps import GIVE_UP, finished, proven, take
 
 A, B, C = "http://127.0.0.1:9001", "http://127.0.0.1:9002", "http://10.0.0.7"
 
@@ -131,12 +131,14 @@ async def test_a_record_without_the_claim_changes_nothing(store: Store) -> None:
 
 async def test_endpoints_take_turns(store: Store) -> None:
     """One with much waiting does not push aside one with little, whoever came first."""
+    await proven(store, A)
     await many(store, f"{A}/long", 5)
     await many(store, f"{A}/short", 2, now=NOON + 1)
     assert paths([*await take(store, NOON + 1, limit=5)]) == ["long", "short", "long", "short", "long"]
 
 
 async def test_an_endpoint_that_was_served_goes_to_the_back_of_the_line(store: Store) -> None:
+    await proven(store, A, B)
     await many(store, f"{A}/a", 4)
     await many(store, f"{A}/b", 4)
     await many(store, f"{B}/c", 4)
@@ -146,6 +148,7 @@ async def test_an_endpoint_that_was_served_goes_to_the_back_of_the_line(store: S
 
 async def test_new_work_neither_loses_nor_gains_an_endpoint_its_place(store: Store) -> None:
     """Else an endpoint that gets events all the time would always be last, or always first."""
+    await proven(store, A)
     await many(store, f"{A}/a", 2)
     await many(store, f"{A}/b", 2, now=NOON + 1)
     await finished(store, f"{A}/a", task_id="a-more", now=NOON + 5)
@@ -155,6 +158,7 @@ async def test_new_work_neither_loses_nor_gains_an_endpoint_its_place(store: Sto
 
 
 async def test_a_recorded_retry_does_not_bring_its_endpoint_forward(store: Store) -> None:
+    await proven(store, A)
     await many(store, f"{A}/a", 3)
     await many(store, f"{A}/b", 3)
     (first,) = await take(store, NOON + 1, limit=1)
@@ -163,6 +167,7 @@ async def test_a_recorded_retry_does_not_bring_its_endpoint_forward(store: Store
 
 
 async def test_queries_of_one_url_are_one_endpoint(store: Store) -> None:
+    await proven(store, A)
     for n in range(3):
         await finished(store, f"{A}/one?n={n}", task_id=f"one-{n}")
     await finished(store, f"{A}/two", task_id="two")
@@ -172,6 +177,7 @@ async def test_queries_of_one_url_are_one_endpoint(store: Store) -> None:
 
 async def test_no_origin_gets_more_than_its_share(store: Store) -> None:
     """What is in flight already counts; another origin is not held up by it."""
+    await proven(store, A, B)
     await many(store, f"{A}/a", 6)
     await many(store, f"{A}/b", 6)
     await many(store, f"{B}/c", 6)
@@ -182,6 +188,7 @@ async def test_no_origin_gets_more_than_its_share(store: Store) -> None:
 
 async def test_next_due_leaves_out_what_has_no_room(store: Store) -> None:
     """Otherwise a full origin would ring the bell without end."""
+    await proven(store, A)
     await many(store, f"{A}/a", 3)
     full = await store.claim_deliveries(now=NOON, limit=9, lease=lease(), busy={}, per_origin=1)
     assert (len(full.dispatches), full.next_due_at) == (1, None)
@@ -192,6 +199,7 @@ async def test_next_due_leaves_out_what_has_no_room(store: Store) -> None:
 
 
 async def test_results_that_expire_go_first_the_rest_by_age(store: Store) -> None:
+    await proven(store, A)
     lives = {"never-1": None, "late": NOON + DAY, "never-2": None, "soon": NOON + HOUR}
     for age, (name, expires_at) in enumerate(lives.items()):
         await finished(store, f"{A}/q?{name}", task_id=name, now=NOON + age, result_expires_at=expires_at)

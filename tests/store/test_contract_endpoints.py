@@ -9,7 +9,7 @@ from notifier.store import upkeep
 from notifier.store.interface import DeliveryQuery, EndpointDetail, Refusal, Store
 from tests.builders import DAY, DOWN, HOUR, MINUTE, REFUSED, SECOND, attempt, lease
 from tests.fakes import NOON
-from tests.store.steps import GIVE_UP, finished, take
+from tests.store.steps import GIVE_UP, finished, proven, take
 
 A, B = "http://127.0.0.1:9001/a", "http://127.0.0.1:9002/b"
 NOBODY = "ep_00000000000000000000000000"
@@ -59,13 +59,14 @@ async def see(store: Store, delivery_id: str) -> Delivery:
 
 async def test_an_endpoint_is_shown_with_what_there_is_of_it(store: Store) -> None:
     """Its URL has no query, and its deliveries are counted over all queries."""
+    await proven(store, A)
     for n in range(4):
         await finished(store, f"{A}?n={n}", task_id=f"a-{n}", now=NOON + n)
     await finished(store, B, task_id="b", now=NOON + 9)
     await end_one(store, Delivered(), Accepted())
     await end_one(store, GiveUp("no"), REFUSED, now=NOON + 1)
     await take(store, NOON + 2, limit=1)
-    newest, oldest = await store.endpoints(before=None, limit=9)
+    newest, oldest, _ = await store.endpoints(before=None, limit=9)
     assert (newest.url, newest.pending, newest.delivered, newest.dead) == (B, 1, 0, 0)
     assert (oldest.url, oldest.pending, oldest.delivered, oldest.dead) == (A, 2, 1, 1)
     assert (newest.oldest_pending_at, oldest.oldest_pending_at) == (NOON + 9, NOON + 2)

@@ -6,9 +6,9 @@ import pytest
 
 from notifier.core.endpoint import Accepted
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
-from notifier.core.verdict import Delivered
+from notifier.core.verdict import Delivered, Retry
 from notifier.store.interface import DeliveryQuery, Store, WatchQuery
-from tests.builders import HOOK, PROVIDER, attempt, lease, new_watch
+from tests.builders import HOOK, PROVIDER, REFUSED, attempt, lease, new_watch
 from tests.fakes import NOON
 from tests.store.steps import add, claim, finish, finished, take
 
@@ -71,8 +71,9 @@ async def test_a_page_goes_on_where_the_last_one_ended_whatever_came_or_went(sto
     first = await store.watches(WatchQuery(limit=5))
     assert names(first) == ["a", "f", "e", "d", "c"]
     await add(store, new_watch("z", registered_at=NOON + 1))
-    for dispatch in await take(store):
-        await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
+    while dispatches := await take(store):
+        for one in dispatches:
+            await store.record_attempt(one, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
     assert await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=99) == 2
     assert await store.watch(first[-1].id) is None
     assert names(await store.watches(WatchQuery(before=first[-1].id))) == ["b"]
@@ -90,11 +91,11 @@ async def some_deliveries(store: Store) -> list[str]:
     """Six deliveries; the second and the fifth are delivered. Returns the ids of their watches."""
     urls = [f"{HOOK}?1", f"{HOOK}?2", "http://b.example/x", f"{HOOK}?1", f"{HOOK}?1", HOOK]
     watches = [await finished(store, url, task_id=f"task-{n}") for n, url in enumerate(urls)]
-    for dispatch in await take(store):
-        if dispatch.watch_id in (watches[1].id, watches[4].id):
-            await store.record_attempt(
-                dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON
-            )
+    while dispatches := await take(store):
+        for one in dispatches:
+            is_taken = one.watch_id in (watches[1].id, watches[4].id)
+            sequel, report = (Delivered(), Accepted()) if is_taken else (Retry(NOON + 1), REFUSED)
+            await store.record_attempt(one, lease(), attempt(), sequel, report, now=NOON)
     return [watch.id for watch in watches]
 
 

@@ -6,7 +6,7 @@ from notifier.core.endpoint import Accepted
 from notifier.core.model import DeliveryState
 from notifier.core.verdict import Delivered, GiveUp, Sequel
 from notifier.store import replays
-from notifier.store.interface import ReplayQuery, Store
+from notifier.store.interface import MAX_REPLAYS, ReplayQuery, Store, TooManyReplays
 from tests.builders import DAY, DOWN, HOUR, REFUSED, attempt, lease
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore
@@ -177,3 +177,16 @@ async def test_a_replay_does_not_go_past_a_closed_gate(store: Store) -> None:
             await store.record_attempt(one, lease(), attempt(), GiveUp("x"), DOWN, now=NOON)
     await replay(store, ReplayQuery(state=DeliveryState.DELIVERED))
     assert len(await take(store, LATER)) == 1, "the one probe"
+
+
+async def test_replays_that_wait_have_a_limit(store: Store) -> None:
+    """Beyond it none is kept; what only counts or matches nothing needs no place; an end makes room."""
+    await settled(store, "a")
+    for _ in range(MAX_REPLAYS):
+        assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=False) == 1
+    assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=False) == TooManyReplays(MAX_REPLAYS)
+    assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=True) == 1
+    assert await store.start_replay(ReplayQuery(url=B), now=LATER, dry_run=False) == 0
+    await store.replay_some(now=LATER, give_up_at=FRESH, limit=10)
+    await settled(store, "b")
+    assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=False) == 1

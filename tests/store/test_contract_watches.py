@@ -11,7 +11,7 @@ from notifier.core.verdict import Delivered
 from notifier.store.interface import Added, Refusal, Store, TooMany, TooManyCallbacks, WatchDetail
 from tests.builders import HOOK, HOUR, PROVIDER, attempt, end, event, lease, new_watch, wait
 from tests.fakes import NOON
-from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
+from tests.store.steps import GIVE_UP, add, claim, finish, finished, proven, take
 
 OTHER = "http://127.0.0.1:9002/other"
 ENDS = [state for state in WatchState if state is not WatchState.WATCHING]
@@ -410,6 +410,7 @@ async def test_what_may_be_stopped_resumed_and_polled_follows_the_table(
 
 @pytest.mark.parametrize("state", [WatchState.EXPIRED, WatchState.LOST, WatchState.STOPPED])
 async def test_a_resumed_watch_starts_a_new_round_and_ends_again(store: Store, state: WatchState) -> None:
+    await proven(store, HOOK)
     watch_id = await in_state(store, state)
     told_before = len(await take(store))
     resumed = await store.resume_watch(watch_id, now=NOON + 1, expires_at=NOON + 2 * HOUR)

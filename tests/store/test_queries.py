@@ -39,6 +39,8 @@ HOT = {
     "habit": {"SEARCH habits USING PRIMARY KEY"},
     "lapse_claims": {"COVERING INDEX deliveries_claimed"},
     "due_origins": {"origins_due"},
+    "origins_on_trial": {"origins_on_trial"},
+    "next_trial_due": {"origins_on_trial"},
     "due_endpoints": {"endpoints_due"},
     "due_deliveries": {"COVERING INDEX deliveries_urgent"},
     "serve_endpoint": {"COVERING INDEX deliveries_due"},

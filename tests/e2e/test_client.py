@@ -21,6 +21,7 @@ from notifier.client import (
     Notifier,
     Refused,
     StillWatching,
+    calls,
     verify,
 )
 from notifier.simulator.script import Script
@@ -31,6 +32,22 @@ from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 pytestmark = pytest.mark.e2e
 
 WAITS = 60
+
+
+class Seen(AsyncNotifier):
+    """Says when so many waits are held by the daemon, or about to be."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.all_held = asyncio.Event()
+        self._held = 0
+
+    async def _done(self, step: calls.Ask | calls.Pause) -> object:
+        if isinstance(step, calls.Ask) and step.query and "wait" in step.query:
+            self._held += 1
+            if self._held == WAITS:
+                self.all_held.set()
+        return await super()._done(step)
 
 
 class Receiver:
@@ -95,12 +112,13 @@ async def test_many_waits_go_on_across_a_kill(tmp_path: Path) -> None:
     """Each is a task of asyncio, not a thread; the daemon dies under them and comes back at its socket."""
     listen = f"unix:{tmp_path}/n.sock"
     async with stage(tmp_path, server__listen=listen) as (daemon, upstream, _, hook):
-        notifier = AsyncNotifier(listen)
+        notifier = Seen(listen)
         tasks = [upstream.add(API_PATH, Script(duration_s=2.0)) for _ in range(WAITS)]
         watches = await asyncio.gather(
             *(notifier.watch(API_PATH, task.task_id, callback=hook) for task in tasks)
         )
         waits = [asyncio.create_task(notifier.wait(watch.id, "60s")) for watch in watches]
+        await notifier.all_held.wait()
         await daemon.kill()
         await daemon.start()
         assert all(ended.is_completed for ended in await asyncio.gather(*waits))

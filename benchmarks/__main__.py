@@ -18,10 +18,16 @@ from benchmarks.figures import Figure
 from benchmarks.scenario_idle import idle
 from benchmarks.scenario_polling import polling
 from benchmarks.scenario_registering import registering
+from benchmarks.scenario_starting import starting
 
 Scenario = Callable[[Bench], Awaitable[list[Figure]]]
 
-SCENARIOS: dict[str, Scenario] = {"idle": idle, "registering": registering, "polling": polling}
+SCENARIOS: dict[str, Scenario] = {
+    "starting": starting,
+    "idle": idle,
+    "registering": registering,
+    "polling": polling,
+}
 RESULTS = Path(__file__).with_name("RESULTS.md")
 LIMIT_S = 900.0
 

@@ -312,6 +312,9 @@ async def test_a_migration_keeps_a_copy_of_what_was(
     assert names(tmp_path) == {"notifier.db", kept.name}
     assert mode(kept) == 0o600
     monkeypatch.setattr(opening_module, "migrations", lambda: old)
+    with pytest.raises(DatabaseUnusable, match="newer notifier") as refusal:
+        await opening()
+    assert kept.name in refusal.value.fix
     restored = await opening(kept.name)
     assert [watch.task_id for watch in await restored.watches(WatchQuery())] == ["before"]
 

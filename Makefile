@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test lint run bench lock clean
+.PHONY: help install demo test lint run bench man dist lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,12 @@ run: $(VENV)/run.stamp ## the daemon, in the foreground
 
 bench: $(VENV)/dev.stamp ## speed and memory, as ratios against limits measured in the same run
 	$(BIN)/python -m benchmarks
+
+man: $(VENV)/dev.stamp ## make man/notifier.1 anew, after the commands' help has changed
+	$(BIN)/python -m tools.manpage > man/notifier.1
+
+dist: $(VENV)/dev.stamp ## the source archive and the wheel, in dist/, with the locked build tools
+	$(BIN)/hatchling build
 
 lock: $(VENV)/dev.stamp ## renew both lock files from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra build pyproject.toml -o requirements.lock

@@ -21,11 +21,13 @@ from benchmarks.scenario_learning import learning
 from benchmarks.scenario_polling import polling
 from benchmarks.scenario_registering import registering
 from benchmarks.scenario_returning import returning
+from benchmarks.scenario_starting import starting
 
 Scenario = Callable[[Bench], Awaitable[list[Figure]]]
 
 SCENARIOS: dict[str, Scenario] = {
     "idle": idle,
+    "starting": starting,
     "registering": registering,
     "polling": polling,
     "delivering": delivering,

@@ -6,6 +6,7 @@ schema and the first page of every table, since reading a million watches would 
 damage in such a file is met later, as an error of the statement that reads it.
 """
 
+import glob
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -70,10 +71,8 @@ def _judge(connection: sqlite3.Connection, path: Path, newest_version: int) -> N
     if application_id != APPLICATION_ID:
         raise DatabaseUnusable(f"{path} is a database of another program", _ELSEWHERE)
     if version > newest_version:
-        raise DatabaseUnusable(
-            f"{path} was written by a newer notifier (its version is {version}, we know {newest_version})",
-            "run that newer notifier; the file was not touched",
-        )
+        cause = f"{path} was written by a newer notifier (its version is {version}, we know {newest_version})"
+        raise DatabaseUnusable(cause, f"run that newer notifier{_or_go_back(path)}; the file was not touched")
     if path.stat().st_size <= CHECKED_WHOLE_BYTES:
         finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if finding != "ok":
@@ -81,6 +80,12 @@ def _judge(connection: sqlite3.Connection, path: Path, newest_version: int) -> N
     else:
         for (name,) in tables:
             connection.execute(f'SELECT * FROM "{name}" LIMIT 1').fetchone()  # noqa: S608 - its own names
+
+
+def _or_go_back(path: Path) -> str:
+    """Name the copy that was kept before the migration, if it is there."""
+    kept = sorted(each.name for each in path.parent.glob(f"{glob.escape(path.name)}.v*.backup"))
+    return f", or restore {kept[-1]}, made before it was brought up to date" if kept else ""
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

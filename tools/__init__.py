@@ -1,0 +1,1 @@
+"""What the project makes its files with; nothing of it is shipped."""

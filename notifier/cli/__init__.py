@@ -12,14 +12,17 @@ from io import TextIOWrapper
 import click
 
 from notifier import __version__
-from notifier.cli.daemon import check, demo, reload, run, status, version
+from notifier.cli.check import check
+from notifier.cli.daemon import demo, reload, run, version
 from notifier.cli.deliveries import deliveries, redeliver, replay
 from notifier.cli.endpoints import endpoints
+from notifier.cli.init import init
 from notifier.cli.listen import listen
 from notifier.cli.options import example, shared
 from notifier.cli.output import say_fault
 from notifier.cli.ping import test_callback
 from notifier.cli.secret import secret
+from notifier.cli.status import status
 from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
 from notifier.errors import NotifierError
 
@@ -52,7 +55,7 @@ def commands() -> None:
 
 
 for _command in (
-    demo, run, check, reload, watch, ls, show, wait, stop, resume, poll,
+    demo, init, check, run, reload, watch, ls, show, wait, stop, resume, poll,
     deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, version,
 ):  # fmt: skip
     commands.add_command(_command)

@@ -88,12 +88,3 @@ def test_show_says_what_is_due_and_what_to_do_about_a_refused_key(ask: Run, daem
     assert "(due)" in out
     assert "provider refuses the key (401): check MULEROUTER_API_KEY" in out
     assert "lost: Not known. 12 answers (says the notifier)" in out
-
-
-def test_status_says_what_to_do_about_a_refused_key(ask: Run, daemon: FakeDaemon) -> None:
-    """Each provider has its own key."""
-    providers = {"mulerouter": "ok", "runway": "provider refuses the key (401)"}
-    daemon.on("GET", "/v1/status", {"version": "1", "providers": providers})
-    out = ask("status").out
-    assert "runway: provider refuses the key (401): check api_key of runway" in out
-    assert "mulerouter: ok" in out

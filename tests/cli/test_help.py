@@ -1,0 +1,104 @@
+"""Every command explains itself, with an example that works, on 80 columns; shells complete its words."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from notifier.cli import commands
+from tests.cli.conftest import Run
+
+
+def every(group: click.Group = commands, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of each command, groups included."""
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from every(command, (*path, name))
+
+
+def understood(words: list[str]) -> None:
+    """Its command, its options and the form of their values exist; nothing is run."""
+    command: click.Command = commands
+    context = commands.make_context("notifier", list(words))
+    while isinstance(command, click.Group):
+        rest = [*context._protected_args, *context.args]
+        if not rest:
+            return
+        name, found, rest = command.resolve_command(context, rest)
+        assert found is not None
+        command, context = found, found.make_context(name, rest, parent=context)
+
+
+def examples(text: str) -> Iterator[list[str]]:
+    """The calls of notifier in a help's examples."""
+    lines = text.split("Example:\n", 1)[1].replace("\\\n", " ").replace("…", "1")
+    for line in lines.splitlines():
+        for part in re.split(r"\||&&", line):
+            words = shlex.split(part)
+            if words[:1] == ["notifier"]:
+                yield words[1:]
+
+
+@pytest.mark.parametrize("words", [(), *every()], ids=" ".join)
+def test_each_help_has_an_example_that_is_understood(run: Run, words: tuple[str, ...]) -> None:
+    """What stands there can be typed."""
+    said = run(*words, "--help")
+    assert said.code == 0
+    assert all(len(line) <= 80 for line in said.out.splitlines())
+    found = list(examples(said.out))
+    assert found
+    for each in found:
+        understood(each)
+        assert tuple(each[: len(words)]) == words or "--config" in each
+
+
+@pytest.mark.parametrize("words", list(every()), ids=" ".join)
+def test_each_command_has_a_line_in_its_groups_help(run: Run, words: tuple[str, ...]) -> None:
+    """No line is cut off there."""
+    listing = run(*words[:-1], "--help").out
+    [line] = re.findall(rf"^  {words[-1]} .*$", listing, re.MULTILINE)
+    assert line.endswith(".")
+    assert not line.endswith("...")
+
+
+def completed(shell: str, typed: str) -> str:
+    """What the shell would offer after these words."""
+    words = typed.split(" ")
+    environ = {
+        **os.environ,
+        "_NOTIFIER_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": words[-1] if shell == "fish" else str(len(words) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from notifier.cli import main; sys.exit(main())"],
+        env=environ, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_options_and_values(shell: str) -> None:
+    """By click's own completion, as the README says to switch it on."""
+    assert "redeliver" in completed(shell, "notifier red")
+    assert "--expire-after" in completed(shell, "notifier watch --ex")
+    assert "completed" in completed(shell, "notifier ls --state com")
+    assert "rotate" in completed(shell, "notifier secret ro")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_that_a_shell_sources_is_made_by_the_command(shell: str) -> None:
+    """bash's own version is asked for: without a bash there is nothing to complete in it."""
+    environ = {**os.environ, "_NOTIFIER_COMPLETE": f"{shell}_source"}
+    code = "import sys; from notifier.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
+    )
+    assert "_NOTIFIER_COMPLETE" in done.stdout

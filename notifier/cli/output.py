@@ -111,7 +111,11 @@ def width_of_talk() -> int:
 def wrapped(text: str, indent: int) -> list[str]:
     """Break a sentence into lines that stand ``indent`` columns in; a program gets it in one."""
     size = width() - indent
-    return [safe(text)] if size > NARROW * 4 else textwrap.wrap(safe(text), max(20, size)) or [""]
+    return (
+        [safe(text)]
+        if size > NARROW * 4
+        else textwrap.wrap(safe(text), max(20, size), break_on_hyphens=False) or [""]
+    )
 
 
 def safe(text: str) -> str:

@@ -6,8 +6,9 @@ import click
 import msgspec
 
 from notifier.cli.options import Given, example, pass_given, shared
-from notifier.cli.output import age, painted, safe, short_time, tell, tell_json, wrapped
-from notifier.cli.views import ENDPOINT_PAGE, Endpoint, advice_of
+from notifier.cli.output import age, painted, safe, tell, tell_json, wrapped
+from notifier.cli.views import ENDPOINT_PAGE, Endpoint, in_short
+from notifier.core.fixes import fix_of
 
 LABEL = 12
 SHOWN = 5  # endpoints that are held back; more are counted
@@ -61,7 +62,7 @@ def lines_of(known: Status, page: Endpoints, *, at: str) -> Iterator[str]:
     doing = known.trouble or "working"
     yield from _subject("daemon", f"notifier {known.version} at {at}: {doing}")
     if known.trouble:
-        yield from _subject("", f"fix: {advice_of(known.trouble)}")
+        yield from _subject("", f"fix: {fix_of(known.trouble)}")
     yield _counted("watches", known.watches)
     yield _counted("deliveries", known.deliveries)
     yield from _subject("", _waiting(known))
@@ -80,26 +81,33 @@ def _waiting(known: Status) -> str:
     if known.deliveries.get("pending"):
         parts.append(f"oldest waiting: {age(known.oldest_pending_at) or '0s'}")
     if known.expiring_results:
-        parts.append(f"{known.expiring_results} undelivered results expire soon")
+        count = known.expiring_results
+        parts.append(f"{count} undelivered {'result expires' if count == 1 else 'results expire'} soon")
     if known.deliveries.get("dead"):
         parts.append("`notifier deliveries --state dead` lists the dead")
     return "; ".join(parts)
 
 
 def _condition(name: str, condition: str) -> Iterator[str]:
-    said, since, at = condition.rpartition(" since ")
-    told = f"{said}{since}{short_time(at)} ({age(at)} ago)" if since and age(at) else condition
-    yield from _subject(name, told)
-    if condition != "ok" and (advice := advice_of(condition, name)):
-        yield from _subject("", f"fix: {advice}")
+    yield from _subject(name, in_short(condition))
+    if condition != "ok" and (fix := fix_of(condition, name)):
+        yield from _subject("", f"fix: {fix}")
 
 
 def _held(page: Endpoints) -> Iterator[str]:
     held = [each for each in page.endpoints if not each.gate.startswith("open")]
     for each in held[:SHOWN]:
         yield from _subject("receiver", f"{each.url} {each.gate}; {each.pending} waiting")
+        yield from _subject("", _fix_of_receiver(each))
     if len(held) > SHOWN or (held and page.next_cursor is not None):
         yield from _subject("", f"{len(held)} receivers held back or more: `notifier endpoints --all`")
+
+
+def _fix_of_receiver(endpoint: Endpoint) -> str:
+    if endpoint.gate.startswith("closed"):
+        test = f"`notifier test-callback {endpoint.url}`"
+        return f"fix: see that it runs ({test}); all that waits goes out at its first 2xx"
+    return f"fix: `notifier endpoints resume {endpoint.id}` when it may be called again"
 
 
 def _subject(label: str, text: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ import msgspec
 
 from notifier.cli.client import Answer
 from notifier.cli.output import Column, age, short_time
+from notifier.core.fixes import fix_of
 
 Pairs = list[tuple[str, str | Sequence[str]]]
 
@@ -177,37 +178,16 @@ def object_facts(answer: Answer, *, apart: str) -> Pairs:
     return pairs
 
 
-def advised(trouble: str, provider: str) -> str:
-    """A provider's trouble with what to do about it, where that is in the reader's hands."""
-    advice = advice_of(trouble, provider)
-    return f"{trouble}: {advice}" if advice else trouble
+def advised(trouble: str, provider: str) -> str | list[str]:
+    """A provider's trouble with what to do about it, where that is known, on a line of its own."""
+    fix = fix_of(trouble, provider)
+    return [in_short(trouble), f"fix: {fix}"] if fix else in_short(trouble)
 
 
-def advice_of(trouble: str, provider: str = "") -> str:
-    """What to do about a trouble, by the words that the daemon has for it; empty where nothing is known."""
-    key = "MULEROUTER_API_KEY" if provider == "mulerouter" else f"api_key of {provider or 'the provider'}"
-    return next((text.format(key=key) for sign, text in _ADVICE.items() if sign in trouble), "")
-
-
-_BY_ITSELF = "nothing is lost; polling goes on by itself when it answers again"
-_ADVICE = {
-    "(401)": "check {key}, then restart the daemon or reload it",
-    "(402)": "top up the account; polling goes on by itself",
-    "(403)": "see that {key} is active and may use this API; `notifier check --online` asks again",
-    "(429)": "nothing; polling goes on by itself, more slowly if max_rate is lowered",
-    "not configured": "put the provider back into the configuration and reload, or stop its watches",
-    "name not resolved": f"see base_url and this machine's DNS; {_BY_ITSELF}",
-    "TLS failed": f"see base_url, the CA certificates and the clock of this machine; {_BY_ITSELF}",
-    "provider: no ": _BY_ITSELF,
-    "provider: connection closed": _BY_ITSELF,
-    "provider answers HTTP 5": _BY_ITSELF,
-    "is full": "free some space; notifier then goes on by itself",
-    "has not ticked": "look at its log; if that lasts, restart it: nothing that was accepted is lost",
-    "the disk failed": "look at the disk and the system's log",
-    "is damaged": "stop notifier and restore a backup",
-    "cannot be written": "check the file's owner, its mode and the mount",
-    "keeps ": "end the program that locks the database (a sqlite3 shell, a copy under way?)",
-}
+def in_short(trouble: str) -> str:
+    """The same with the instant that it ends in as a person reads it: local, and how long ago."""
+    said, since, at = trouble.rpartition(" since ")
+    return f"{said}{since}{short_time(at)} ({age(at)} ago)" if since and age(at) else trouble
 
 
 def _fact(name: str, part: Answer) -> str | list[str]:

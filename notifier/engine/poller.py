@@ -10,6 +10,7 @@ from notifier.config.model import Provider
 from notifier.core.callback import build_event
 from notifier.core.decide import LATE_MS, PATIENCE_MS, decide_poll
 from notifier.core.dialect import poll_headers
+from notifier.core.fixes import fix_of
 from notifier.core.gate import Passage
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.judge import judge_poll
@@ -279,7 +280,8 @@ class Poller:
         before = limiter.condition
         limiter.ended(verdict, now, is_probe=claimed.is_probe)
         if before is None and limiter.condition is not None:
-            log.warning("provider.paused", provider=limiter.provider.name, condition=limiter.condition)
+            name, condition = limiter.provider.name, limiter.condition
+            log.warning("provider.paused", provider=name, condition=condition, fix=fix_of(condition, name))
         if before is not None and limiter.condition is None:
             log.info("provider.resumed", provider=limiter.provider.name)
             self._ring(now)

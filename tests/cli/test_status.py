@@ -25,8 +25,8 @@ def tell(ask: Run, daemon: FakeDaemon) -> Any:
     """What status prints where the daemon says this."""
 
     def call(page: dict[str, Any] = NONE, **changed: Any) -> str:
-        daemon.on("GET", "/v1/status", {**STATUS, **changed})
-        daemon.on("GET", "/v1/endpoints", page)
+        daemon.now("GET", "/v1/status", {**STATUS, **changed})
+        daemon.now("GET", "/v1/endpoints", page)
         said = ask("status")
         assert (said.code, said.err) == (0, "")
         return said.out
@@ -41,7 +41,7 @@ def test_what_there_is_is_told_without_zeros(tell: Any, daemon: FakeDaemon) -> N
     assert lines[1] == "watches     3 watching, 12 completed"
     assert lines[2] == "deliveries  2 pending, 40 delivered, 1 dead"
     assert "oldest waiting: " in lines[3]
-    assert "1 undelivered results expire soon" in lines[3]
+    assert "1 undelivered result expires soon" in lines[3]
     assert "`notifier deliveries --state dead`" in lines[3]
     assert lines[4:] == ["mulerouter  ok"]
 
@@ -85,7 +85,13 @@ def test_receivers_that_are_held_back_are_named(tell: Any) -> None:
     held = {**ENDPOINT, "gate": "closed: HTTP 503", "pending": 7}
     fine = {**ENDPOINT, "gate": "open, starting slowly", "url": "http://fine/"}
     out = tell({"endpoints": [fine, held], "next_cursor": None})
-    assert out.splitlines()[-1] == "receiver    http://127.0.0.1:9001/hook closed: HTTP 503; 7 waiting"
+    assert out.splitlines()[-2:] == [
+        "receiver    http://127.0.0.1:9001/hook closed: HTTP 503; 7 waiting",
+        "            fix: see that it runs (`notifier test-callback http://127.0.0.1:9001/hook`); "
+        "all that waits goes out at its first 2xx",
+    ]
+    parked = {**held, "gate": "parked: the endpoint says that it is gone (410)"}
+    assert "notifier endpoints resume ep_1" in tell({"endpoints": [parked], "next_cursor": None})
     assert "fine" not in out
 
 

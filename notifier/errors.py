@@ -7,9 +7,9 @@ from typing import ClassVar
 
 
 class NotifierError(Exception):
-    """A fault with a cause and a fix, each one line for a person."""
+    """A fault with a code for programs, and a cause and a fix for a person, each one line."""
 
-    code: ClassVar[str] = "internal"
+    code: str = "internal"
     exit_status: ClassVar[int] = 70
 
     def __init__(self, cause: str, fix: str = "") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 LAYERS = (
     ("core",),
     ("errors", "ports"),
-    ("config",),
+    ("client", "config"),
     ("clock", "store", "wire"),
     ("engine",),
     ("api",),

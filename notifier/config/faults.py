@@ -27,7 +27,7 @@ class Fault:
 class BadConfig(NotifierError):
     """The configuration cannot be used; ``faults`` are all that is wrong with it, in reading order."""
 
-    code: ClassVar[str] = "bad_config"
+    code = "bad_config"
     exit_status: ClassVar[int] = 78
 
     def __init__(self, faults: Iterable[Fault]) -> None:

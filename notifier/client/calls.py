@@ -1,0 +1,158 @@
+"""What each call of the client asks, and what it makes of the answers; whoever runs it does the asking.
+
+A call is a generator of steps: it yields an ``Ask`` and is sent the answer, or has its fault thrown in; it
+yields a ``Pause`` and is resumed after it; it returns the result. So the blocking and the asyncio client
+share every rule and differ in how a step is done.
+"""
+
+import math
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from notifier.client.faults import Unavailable, Unreachable
+from notifier.client.http import PATIENCE_S, Answer
+from notifier.client.model import Callback, Page, Watch
+from notifier.core.instants import parse_duration
+from notifier.errors import NotifierError
+
+RETRY_PAUSES_S = (0.1, 0.4, 1.5)  # a daemon that starts again is there after some two seconds
+HOLD_S = 30.0  # one asking of ``wait``; the daemon holds an answer for 60 s at most
+HOLD_GRACE_S = 15.0
+SHORTEST_HOLD_S = 0.05  # the contract's shortest duration
+ASK_PAUSE_S = 0.5  # between two askings, where the daemon does not hold its answer
+AWAY_S = 30.0  # how long a daemon that was there may be away; it loses nothing meanwhile
+PAGE_SIZE = 500
+
+Duration = str | float | timedelta
+"""``"30m"`` or ``"1h30m"``, a number of seconds, or a timedelta."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, and how long its answer may take."""
+
+    method: str
+    path: str
+    query: Mapping[str, object] | None = None
+    body: object = None
+    timeout_s: float = PATIENCE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Time to let pass."""
+
+    seconds: float
+
+
+Steps = Generator[Ask | Pause, Any, T]
+
+
+class StillWatching(NotifierError):
+    """The wait ran out before the watch ended; ``watch`` is how it stands. Nothing has stopped."""
+
+    code = "still_watching"
+    exit_status = 2
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__(f"{watch.id} has not ended yet", "wait again, or leave it to the callback")
+        self.watch = watch
+
+
+def register(
+    api_path: str,
+    task_id: str,
+    callback: str | Callback | Sequence[str | Callback],
+    provider: str | None,
+    metadata: Mapping[str, Any] | None,
+    expire_after: Duration | None,
+) -> Steps[Watch]:
+    """Have a task watched."""
+    given = [callback] if isinstance(callback, str | Callback) else callback
+    body: dict[str, object] = {
+        "api_path": api_path,
+        "task_id": task_id,
+        "callbacks": [Callback(each) if isinstance(each, str) else each for each in given],
+        "provider": provider,
+        "metadata": metadata,
+        "expire_after": None if expire_after is None else _seconds(expire_after),
+    }
+    body = {name: value for name, value in body.items() if value is not None}
+    answer = yield from _asked(Ask("POST", "/v1/watches", body=body))
+    return answer.read(Watch)
+
+
+def get(watch_id: str) -> Steps[Watch]:
+    """Ask for one watch."""
+    answer = yield from _asked(Ask("GET", _path(watch_id)))
+    return answer.read(Watch)
+
+
+def stop(watch_id: str) -> Steps[Watch]:
+    """End a watch without a callback."""
+    answer = yield from _asked(Ask("DELETE", _path(watch_id)))
+    return answer.read(Watch)
+
+
+def page(query: Mapping[str, object], limit: int | None, cursor: str | None) -> Steps[Page]:
+    """Ask for the next watches, ``limit`` at most."""
+    size = PAGE_SIZE if limit is None else min(limit, PAGE_SIZE)
+    answer = yield from _asked(Ask("GET", "/v1/watches", {**query, "limit": size, "cursor": cursor}))
+    return answer.read(Page)
+
+
+def wait(watch_id: str, max_wait: Duration | None, clock: Callable[[], float]) -> Steps[Watch]:
+    """Ask until the watch has ended; ``clock`` is monotonic, in seconds."""
+    deadline = math.inf if max_wait is None else clock() + _seconds(max_wait, allow_zero=True)
+    watch = yield from get(watch_id)  # not held: it tells at once whether daemon and watch are there
+    heard_at = clock()
+    while watch.is_live:
+        asked_at = clock()
+        if asked_at >= deadline:
+            raise StillWatching(watch)
+        try:
+            answer = yield _held(watch_id, deadline - asked_at)
+            watch, heard_at = answer.read(Watch), clock()
+        except (Unreachable, Unavailable):
+            if clock() >= heard_at + AWAY_S:
+                raise
+        if watch.is_live and clock() - asked_at < ASK_PAUSE_S:
+            yield Pause(max(0.0, min(ASK_PAUSE_S, deadline - clock())))
+    return watch
+
+
+def _held(watch_id: str, left_s: float) -> Ask:
+    hold_s = min(HOLD_S, left_s)
+    query = {"wait": f"{hold_s * 1_000:.0f}ms"} if hold_s >= SHORTEST_HOLD_S else None
+    return Ask("GET", _path(watch_id), query, timeout_s=hold_s + HOLD_GRACE_S)
+
+
+def _asked(ask: Ask) -> Steps[Answer]:
+    """Ask again where the connection broke: every request of ours may be made twice."""
+    for pause_s in RETRY_PAUSES_S:
+        try:
+            answer: Answer = yield ask
+        except Unreachable as trouble:
+            if not trouble.is_broken:
+                raise
+        else:
+            return answer
+        yield Pause(pause_s)
+    last: Answer = yield ask
+    return last
+
+
+def _path(watch_id: str) -> str:
+    return f"/v1/watches/{quote(watch_id, safe='')}"
+
+
+def _seconds(duration: Duration, *, allow_zero: bool = False) -> float:
+    """Read a duration; raises BadDuration (a ValueError)."""
+    if isinstance(duration, timedelta):
+        duration = duration.total_seconds()
+    return parse_duration(duration, allow_zero=allow_zero) / 1_000

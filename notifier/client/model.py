@@ -1,0 +1,141 @@
+"""What the API and the callbacks say, as values. Fields that this version does not know are passed over.
+
+States and types are plain text, so that a word of a newer daemon does no harm; the present ones stand in
+``core/model.py``. Instants are aware datetimes in UTC.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Raw, Struct, field
+
+NULL = Raw(b"null")
+
+
+class Callback(Struct, frozen=True, omit_defaults=True):
+    """One receiver: the events that it wants (all, if none is named) and headers to send to it.
+
+    In an answer the values of the headers are masked.
+    """
+
+    url: str
+    events: Sequence[str] = ()
+    headers: Mapping[str, str] = {}
+
+
+class TaskError(Struct, frozen=True):
+    """Why a task did not complete; ``source`` is ``provider``, or ``notifier`` for expired and lost."""
+
+    source: str
+    code: int | str | None = None
+    title: str | None = None
+    detail: str | None = None
+
+
+class Delivery(Struct, frozen=True):
+    """One event for one callback URL: ``pending``, ``delivered`` or ``dead``, after so many attempts."""
+
+    id: str
+    event_id: str
+    type: str
+    url: str
+    state: str
+    attempts: int
+    created_at: datetime
+    next_attempt_at: datetime | None = None
+    give_up_at: datetime | None = None
+    ended_at: datetime | None = None
+    last_error: str | None = None
+
+
+class Watch(Struct, frozen=True):
+    """A task that is watched. ``trouble`` says why polling does not progress, None when it does.
+
+    ``payload`` and ``deliveries`` are filled by ``get`` and ``wait``, not by ``list``.
+    """
+
+    id: str
+    provider: str
+    api_path: str
+    task_id: str
+    state: str
+    registered_at: datetime
+    expires_at: datetime
+    upstream_status: str | None = None
+    metadata: Mapping[str, Any] = {}
+    callbacks: Sequence[Callback] = ()
+    last_polled_at: datetime | None = None
+    next_poll_at: datetime | None = None
+    polls: int = 0
+    trouble: str | None = None
+    ended_at: datetime | None = None
+    outputs: Sequence[str] = ()
+    result_expires_at: datetime | None = None
+    error: TaskError | None = None
+    deliveries: Sequence[Delivery] = ()
+    payload_json: Raw = field(default=NULL, name="payload")
+
+    @property
+    def is_live(self) -> bool:
+        """It has not ended."""
+        return self.state == "watching"
+
+    @property
+    def is_completed(self) -> bool:
+        """The provider says that the task succeeded."""
+        return self.state == "completed"
+
+    @property
+    def payload(self) -> Any:
+        """The provider's last answer, decoded; ``payload_json`` has its bytes."""
+        return json.loads(bytes(self.payload_json))
+
+
+class Page(Struct, frozen=True):
+    """Some watches, newest first, and where the next page begins."""
+
+    watches: Sequence[Watch]
+    next_cursor: str | None = None
+
+
+class Outcome(Struct, frozen=True):
+    """How a task ended: ``data`` of a callback. ``expired``: its outputs were past their time when sent.
+
+    An event that tells of no task (``ping``) leaves the fields as they are here.
+    """
+
+    watch_id: str = ""
+    provider: str = ""
+    api_path: str = ""
+    task_id: str = ""
+    status: str = ""
+    upstream_status: str | None = None
+    metadata: Mapping[str, Any] = {}
+    outputs: Sequence[str] = ()
+    expired: bool = False
+    result_expires_at: datetime | None = None
+    error: TaskError | None = None
+    registered_at: datetime | None = None
+    ended_at: datetime | None = None
+    polls: int = 0
+    payload_json: Raw = field(default=NULL, name="payload")
+
+    @property
+    def payload(self) -> Any:
+        """The provider's last answer, decoded; None for expired and lost. ``payload_json`` has its bytes."""
+        return json.loads(bytes(self.payload_json))
+
+
+class Event(Struct, frozen=True):
+    """What a callback says. A repeat has the same ``id``: keep it, and do the work once.
+
+    ``type`` is ``task.completed``, ``task.failed``, ``task.cancelled``, ``task.expired`` or ``task.lost``; of
+    ``notifier test-callback``, ``ping``. Answer 2xx to a type that you do not know.
+    """
+
+    id: str
+    type: str
+    timestamp: datetime
+    data: Outcome

@@ -43,7 +43,7 @@ class InOrder(click.Group):
     "notifier",
     cls=InOrder,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=example("notifier demo", "notifier run", "notifier ls --state watching"),
+    epilog=example("notifier demo", "notifier init", "notifier run", "notifier status"),
 )
 @click.version_option(__version__, prog_name="notifier", message="%(prog)s %(version)s")
 @shared()

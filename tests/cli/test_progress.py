@@ -74,3 +74,15 @@ def test_a_dumb_terminal_gets_none(terminal: Terminal, monkeypatch: pytest.Monke
     with Progress() as progress:
         progress.show("x")
     assert terminal.getvalue() == ""
+
+
+def test_the_line_is_gone_before_a_result_is_printed(
+    ask: Run, daemon: FakeDaemon, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both go to the same screen; the line would stand before the result."""
+    seen: list[str] = []
+    monkeypatch.setattr("notifier.cli.watches.tell", lambda _: seen.append(terminal.getvalue()))
+    daemon.on("GET", "/v1/watches/wch_1", WATCH, {**WATCH, "state": "completed"})
+    ask("wait", "wch_1")
+    assert seen
+    assert all(each.endswith(CLEAR) for each in seen)

@@ -12,6 +12,7 @@ from io import TextIOWrapper
 import click
 
 from notifier import __version__
+from notifier.cli.backup import backup
 from notifier.cli.check import check
 from notifier.cli.daemon import demo, reload, run, version
 from notifier.cli.deliveries import deliveries, redeliver, replay
@@ -56,7 +57,7 @@ def commands() -> None:
 
 for _command in (
     demo, init, check, run, reload, watch, ls, show, wait, stop, resume, poll,
-    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, version,
+    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, backup, version,
 ):  # fmt: skip
     commands.add_command(_command)
 

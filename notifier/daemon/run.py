@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from notifier.daemon import sdnotify
 from notifier.daemon.app import DRAIN_S, Daemon
 from notifier.daemon.listener import address_of, bind
 from notifier.errors import NotifierError
+from notifier.store.backup import keep_copy
 from notifier.store.open import open_store
 
 STOP_LIMIT_S = 2 * DRAIN_S + 10.0
@@ -66,7 +68,9 @@ def _tell_failure(fault: NotifierError) -> None:
 
 async def _serve(config: Config, load: Callable[[], Config]) -> None:
     owner, chance = f"{socket.gethostname()}:{os.getpid()}", random.SystemRandom()
-    store = await open_store(config.store.url, owner=owner, now=wall_ms(), chance=chance)
+    store = await open_store(
+        config.store.url, owner=owner, now=wall_ms(), chance=chance, before_migration=_keep_copy
+    )
     try:
         clock = SystemClock(at_least=store.last_lived_at or 0)
         bound = _listener(config)
@@ -77,6 +81,13 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
     finally:
         await store.close()
         log.info("daemon.stopped")
+
+
+def _keep_copy(connection: sqlite3.Connection, version: int) -> None:
+    """Before an older database is brought up to date; a large one takes its time, so say what is done."""
+    sdnotify.status("keeping a copy of the database before it is brought up to date")
+    kept = keep_copy(connection, version)
+    log.info("store.migrating", version=version, backup=str(kept))
 
 
 def _listener(config: Config) -> socket.socket:

@@ -1,6 +1,7 @@
 """What each connection is told before anything else."""
 
 import sqlite3
+from pathlib import Path
 
 BUSY_MS = 5_000
 CACHE_KIB = 8_192
@@ -33,6 +34,22 @@ def connect_onlooker(uri: str) -> sqlite3.Connection:
     """Open a file that may not be ours; ``uri`` says how to leave it untouched."""
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def connect_source(file: Path, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
+    """Open a database to copy it. It must be there, and may be in use; its content is left as it is.
+
+    Not ``mode=ro``: that leaves an empty log and its index behind where there was none.
+    """
+    uri = f"{file.absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(uri, uri=True, timeout=busy_ms / 1_000, isolation_level=None)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

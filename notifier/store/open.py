@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from notifier.errors import DatabaseBusy, DatabaseUnusable, NotifierError
+from notifier.store.backup import keep_copy
 from notifier.store.check import APPLICATION_ID, check
 from notifier.store.connection import BUSY_MS, connect_reader, connect_writer
 from notifier.store.driver import AiosqliteDriver, OpenDriver
@@ -20,7 +21,7 @@ from notifier.store.sqlite import SqliteStore
 from notifier.store.upkeep import HOUR_MS, take_over
 from notifier.store.writer import Sleep, Writer
 
-BeforeMigration = Callable[[sqlite3.Connection, int], None]
+BeforeMigration = Callable[[sqlite3.Connection, int], object]
 
 
 async def open_store(
@@ -33,12 +34,12 @@ async def open_store(
     sleep: Sleep = asyncio.sleep,
     busy_ms: int = BUSY_MS,
     max_interval_ms: int = HOUR_MS,
-    before_migration: BeforeMigration | None = None,
+    before_migration: BeforeMigration = keep_copy,
 ) -> SqliteStore:
     """Open the database, making it if it is not there; raises DatabaseUnusable, DatabaseBusy or StoreFull.
 
     ``before_migration`` gets the connection and the version of an existing file that is about to be
-    migrated (for a backup); what it raises stops the opening.
+    migrated, and keeps a copy; what it raises stops the opening.
     """
     file = _resolved(path)
     async with AsyncExitStack() as stack:

@@ -1,0 +1,76 @@
+"""The command backup: it finds the database, says what it made, and refuses in words."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from notifier.daemon.signing import keep_secrets
+from notifier.store.connection import connect_writer
+from notifier.store.open import migrate, migrations
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def database() -> Path:
+    """Where the defaults expect it, with its secret."""
+    path = Path("notifier.db").absolute()
+    with closing(connect_writer(str(path))) as connection:
+        migrate(connection)
+    keep_secrets(path.with_suffix(".secret"))
+    return path
+
+
+def test_it_copies_the_configured_database_and_its_secret(run: Run, database: Path) -> None:
+    """The path alone on stdout, for a script."""
+    said = run("backup", "copy.db")
+    assert (said.code, said.out) == (0, f"{Path('copy.db').absolute()}\n")
+    assert "copy.db.secret" in said.err
+    assert Path("copy.db.secret").read_bytes() == Path("notifier.secret").read_bytes()
+    with closing(sqlite3.connect("copy.db")) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone()[0] == len(migrations())
+
+
+def test_json_says_what_was_made(run: Run, database: Path) -> None:
+    Path("notifier.secret").unlink()
+    told = json.loads(run("backup", "copy.db", "--json").out)
+    assert told == {
+        "path": str(Path("copy.db").absolute()),
+        "secret": None,
+        "bytes": Path("copy.db").stat().st_size,
+        "schema": len(migrations()),
+        "watches": 0,
+    }
+
+
+def test_a_database_can_be_named_where_the_configuration_cannot_be_read(run: Run, database: Path) -> None:
+    """That of a service names credentials that only the service has."""
+    Path("config.toml").write_text('[providers.mulerouter]\napi_key = { credential = "nowhere" }\n')
+    assert run("backup", "copy.db").code == 78
+    assert run("backup", "copy.db", "--database", "notifier.db").code == 0
+
+
+def test_what_stands_there_is_replaced_only_with_force(run: Run, database: Path) -> None:
+    Path("copy.db").write_text("precious")
+    said = run("backup", "copy.db")
+    assert (said.code, Path("copy.db").read_text()) == (1, "precious")
+    assert "--force" in said.err
+    assert run("backup", "copy.db", "--force").code == 0
+
+
+@pytest.mark.parametrize("dest", [".", "notifier.db", "./link.db"])
+def test_a_destination_that_is_none_is_wrong_usage(run: Run, database: Path, dest: str) -> None:
+    """A directory, or the database itself by any name; --force does not help."""
+    Path("link.db").symlink_to("notifier.db")
+    before = database.read_bytes()
+    assert run("backup", dest, "--force").code == 64
+    assert database.read_bytes() == before
+
+
+def test_without_a_database_it_says_how_to_name_it(run: Run) -> None:
+    said = run("backup", "copy.db")
+    assert said.code == 78
+    assert "--database" in said.err
+    assert not Path("copy.db").exists()

@@ -16,6 +16,7 @@ from notifier.store.check import APPLICATION_ID
 from notifier.store.connection import BUSY_MS, connect_source
 from notifier.store.draft import BackupFailed, NameTaken, draft_of, publish
 from notifier.store.faults import code_of, fault_of, is_locked
+from notifier.store.queries import SQL
 
 _FULL = 13
 
@@ -124,10 +125,10 @@ def _copied(database: Path, draft: Path, busy_ms: int) -> tuple[int, int]:
             copy_to(source, draft)
         with closing(sqlite3.connect(draft)) as copy:
             version: int = copy.execute("PRAGMA user_version").fetchone()[0]
-            watches: int = copy.execute("SELECT count(*) FROM watches").fetchone()[0]
+            tallies = copy.execute(SQL["tallies"]).fetchall()
     except sqlite3.Error as error:
         raise _in_words(error, database) from error
-    return version, watches
+    return version, sum(n for kind, _, n in tallies if kind == "watch")
 
 
 def _read(secret: Path) -> bytes:

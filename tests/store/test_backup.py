@@ -17,8 +17,8 @@ from notifier.core.model import DeliveryState, WatchState
 from notifier.errors import DatabaseUnusable, NotifierError
 from notifier.store import backup as module
 from notifier.store import open as opening_module
-from notifier.store.backup import back_up, keep_copy
-from notifier.store.connection import connect_writer
+from notifier.store.backup import back_up, copy_to, keep_copy
+from notifier.store.connection import connect_source, connect_writer
 from notifier.store.draft import BackupFailed, NameTaken
 from notifier.store.interface import DeliveryQuery, WatchQuery
 from notifier.store.open import migrate, migrations
@@ -233,13 +233,20 @@ def test_a_missing_directory_is_told(tmp_path: Path, database: Path) -> None:
         back_up(database, tmp_path / "nowhere" / "copy.db")
 
 
+@pytest.mark.timeout(20)
 def test_a_database_that_is_locked_is_told_after_the_busy_time(tmp_path: Path, database: Path) -> None:
-    """Python's backup alone would try for ever."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+    """Whenever it is locked: Python's backup alone would try for ever."""
+    (tmp_path / "draft.db").touch()
+    with (
+        closing(sqlite3.connect(database, isolation_level=None)) as other,
+        closing(connect_source(database, busy_ms=20)) as source,
+    ):
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(BackupFailed, match="locked"):
             back_up(database, tmp_path / "copy.db", busy_ms=20)
+        with pytest.raises(BackupFailed, match="locked"):
+            copy_to(source, tmp_path / "draft.db")
 
 
 def test_backups_made_while_rows_come_in_are_of_one_moment(tmp_path: Path, database: Path) -> None:

@@ -35,7 +35,7 @@ def understood(words: list[str]) -> None:
 def examples(text: str) -> Iterator[list[str]]:
     """The calls of notifier in a help's examples."""
     lines = text.split("Example:\n", 1)[1].replace("\\\n", " ").replace("…", "1")
-    for line in lines.splitlines():
+    for line in re.sub(r"\$\([^)]*\)", "1", lines).splitlines():
         for part in re.split(r"\||&&", line):
             words = shlex.split(part)
             if words[:1] == ["notifier"]:

@@ -98,8 +98,12 @@ def refused(errors: list[Fault]) -> Problem:
 def of_store(fault: StoreUnavailable) -> Problem:
     """What a client is told when the store did not take a write. Its words are about the file: the log's."""
     if isinstance(fault, StoreFull):
-        return Problem("disk_full", "the disk is full; nothing of this request was kept")
-    return Problem("store_unavailable", "the store takes no writes now; nothing of this request was kept")
+        advice = "free some space, and ask again"
+        return Problem("disk_full", f"the disk is full; nothing of this request was kept; {advice}")
+    advice = "the daemon's log says why"
+    return Problem(
+        "store_unavailable", f"the store takes no writes now; nothing of this request was kept; {advice}"
+    )
 
 
 def body_of(problem: Problem) -> ProblemBody:

@@ -13,14 +13,17 @@ import click
 
 from notifier import __version__
 from notifier.cli.backup import backup
-from notifier.cli.daemon import check, demo, reload, run, status, version
+from notifier.cli.check import check
+from notifier.cli.daemon import demo, reload, run, version
 from notifier.cli.deliveries import deliveries, redeliver, replay
 from notifier.cli.endpoints import endpoints
+from notifier.cli.init import init
 from notifier.cli.listen import listen
 from notifier.cli.options import example, shared
 from notifier.cli.output import say_fault
 from notifier.cli.ping import test_callback
 from notifier.cli.secret import secret
+from notifier.cli.status import status
 from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
 from notifier.errors import NotifierError
 
@@ -41,7 +44,7 @@ class InOrder(click.Group):
     "notifier",
     cls=InOrder,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=example("notifier demo", "notifier run", "notifier ls --state watching"),
+    epilog=example("notifier demo", "notifier init", "notifier run", "notifier status"),
 )
 @click.version_option(__version__, prog_name="notifier", message="%(prog)s %(version)s")
 @shared()
@@ -53,7 +56,7 @@ def commands() -> None:
 
 
 for _command in (
-    demo, run, check, reload, watch, ls, show, wait, stop, resume, poll,
+    demo, init, check, run, reload, watch, ls, show, wait, stop, resume, poll,
     deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, backup, version,
 ):  # fmt: skip
     commands.add_command(_command)

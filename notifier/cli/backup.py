@@ -15,7 +15,7 @@ from notifier.daemon.signing import secret_path
     short_help="Copy the database to a file.",
     epilog=example(
         "notifier backup /var/backups/notifier-$(date +%F).db",
-        "notifier backup --database /var/lib/notifier/notifier.db /mnt/notifier.db --force",
+        "notifier backup --database /srv/notifier.db /mnt/notifier.db --force",
     ),
 )
 @click.argument("dest", type=click.Path(path_type=Path))

@@ -1,8 +1,7 @@
-"""The commands about the daemon itself: run, check, reload, status, demo, version."""
+"""The commands that start the daemon, and have it reload: run, demo, reload, version."""
 
 import platform
 import sqlite3
-from pathlib import Path
 
 import click
 import msgspec
@@ -10,11 +9,7 @@ import msgspec
 from notifier import __version__
 from notifier.cli.client import ApiProblem
 from notifier.cli.options import Given, example, pass_given, shared
-from notifier.cli.output import facts, safe, tell, tell_json, tree
-from notifier.cli.views import advised
-from notifier.config.faults import BadConfig
-from notifier.config.model import Config
-from notifier.daemon.signing import secret_path
+from notifier.cli.output import safe, tell, tell_json
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -35,59 +30,6 @@ def run(given: Given) -> int:
     from notifier.daemon.run import run as run_daemon  # noqa: PLC0415 - the whole daemon, which clients do without
 
     return run_daemon(given.load)
-
-
-@click.command(
-    "check", short_help="Check the configuration.", epilog=example("notifier check --config ./config.toml")
-)
-@shared("--url", "--token")
-@pass_given
-def check(given: Given) -> int:
-    """Read the configuration and list all that is wrong with it; ends with 78 if anything is."""
-    try:
-        config = given.load()
-    except BadConfig as bad:
-        _tell_faults(given, bad)
-        return bad.exit_status
-    summary = _summary(config)
-    if given.is_json:
-        told = {"ok": True, "file": config.source, "summary": summary, "notes": config.notes, "faults": ()}
-        tell_json(msgspec.json.encode(told))
-        return 0
-    source = str(Path(config.source).absolute()) if config.source else "defaults, there is no file"
-    tell(f"configuration ok: {safe(source)}")
-    for line in facts(list(summary.items())):
-        tell(f"  {line}")
-    for note in config.notes:
-        tell(f"note: {safe(note)}")
-    return 0
-
-
-def _tell_faults(given: Given, bad: BadConfig) -> None:
-    if given.is_json:
-        tell_json(msgspec.json.encode({"ok": False, "notes": (), "faults": bad.faults}))
-        return
-    for fault in bad.faults:
-        tell(safe(str(fault)))
-
-
-def _summary(config: Config) -> dict[str, str | list[str]]:
-    """What holds now, in words; of secrets only how many."""
-    callbacks = config.callbacks
-    kept = secret_path(config.store.url).absolute()
-    signers = f"{len(callbacks.secrets)} secrets" if callbacks.secrets else kept
-    return {
-        "listen": config.server.listen,
-        "tokens": str(len(config.server.tokens) or "none"),
-        "database": str(Path(config.store.url).absolute()),
-        "providers": [
-            f"{provider.name}  {provider.base_url}  {'with a key' if provider.api_key else 'without a key'}"
-            for provider in config.providers.values()
-        ],
-        "signed with": str(signers),
-        "callbacks to": ", ".join(callbacks.allow),
-        "log": f"{config.log.level}, {config.log.format}",
-    }
 
 
 @click.command(
@@ -112,28 +54,6 @@ def reload(given: Given) -> int:
     else:
         tell(safe(answer.read(Done).status))
     return 0
-
-
-@click.command("status", short_help="How the daemon is doing.", epilog=example("notifier status"))
-@shared()
-@pass_given
-def status(given: Given) -> int:
-    """Show how many watches and deliveries there are, and each provider's condition."""
-    answer = given.api().request("GET", "/v1/status")
-    if given.is_json:
-        tell_json(answer.raw)
-        return 0
-    for line in tree(_with_advice(answer.read(object))):
-        tell(line)
-    return 0
-
-
-def _with_advice(known: object) -> object:
-    providers = known.get("providers") if isinstance(known, dict) else None
-    if not isinstance(known, dict) or not isinstance(providers, dict):
-        return known
-    told = {name: advised(said, name) if isinstance(said, str) else said for name, said in providers.items()}
-    return {**known, "providers": told}
 
 
 @click.command("demo", short_help="See it work, with no API key.", epilog=example("notifier demo"))

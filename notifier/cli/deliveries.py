@@ -105,7 +105,7 @@ def redeliver(given: Given, delivery_id: str) -> int:
     short_help="Send again all deliveries that match.",
     epilog=example(
         "notifier replay --state dead --since 6h --dry-run",
-        "notifier replay --since 2026-11-23T06:00:00Z --callback https://example.com/hook",
+        "notifier replay --since 2026-11-23T06:00:00Z --callback https://a.example/h",
     ),
 )
 @click.option(

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,25 @@ def is_coloured() -> bool:
 def width() -> int:
     """How many columns there are; as many as wanted where a program reads."""
     return max(40, shutil.get_terminal_size((NARROW, 24)).columns) if _is_terminal() else sys.maxsize
+
+
+def width_of_talk() -> int:
+    """How many columns stderr has, where it is a terminal; NARROW elsewhere."""
+    try:
+        given = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return NARROW
+    return given if given > 0 else NARROW
+
+
+def wrapped(text: str, indent: int) -> list[str]:
+    """Break a sentence into lines that stand ``indent`` columns in; a program gets it in one."""
+    size = width() - indent
+    return (
+        [safe(text)]
+        if size > NARROW * 4
+        else textwrap.wrap(safe(text), max(20, size), break_on_hyphens=False) or [""]
+    )
 
 
 def safe(text: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 
 from notifier.cli.client import Answer, Api
 from notifier.cli.output import say
+from notifier.cli.progress import Progress
 
 PAGE = 500  # the most that the daemon gives at once
 
@@ -43,13 +44,22 @@ def read_list(api: Api, name: str, query: Mapping[str, object], limit: int | Non
     """Read ``/v1/NAME`` page by page until ``limit`` entries are there, or all of them."""
     entries: list[Answer] = []
     cursor: str | None = None
-    while True:
-        size = PAGE if limit is None else min(PAGE, limit - len(entries))
-        page = api.request("GET", f"/v1/{name}", query={**query, "limit": size, "cursor": cursor})
-        parts = page.parts()
-        found = parts[name].read(list[msgspec.Raw]) if name in parts else []
-        entries += [Answer(bytes(raw), page.origin) for raw in found]
-        following = parts["next_cursor"].read(object) if "next_cursor" in parts else None
-        cursor = following if isinstance(following, str) else None
-        if not found or cursor is None or (limit is not None and len(entries) >= limit):
-            return Listing(name, tuple(entries), cursor)
+    with Progress() as progress:
+        while True:
+            size = PAGE if limit is None else min(PAGE, limit - len(entries))
+            page = api.request("GET", f"/v1/{name}", query={**query, "limit": size, "cursor": cursor})
+            found, cursor = _parts_of(page, name)
+            entries += found
+            if not found or cursor is None or (limit is not None and len(entries) >= limit):
+                return Listing(name, tuple(entries), cursor)
+            progress.show(f"{len(entries)} {name} read …")
+
+
+def _parts_of(page: Answer, name: str) -> tuple[list[Answer], str | None]:
+    """The entries of a page, and the cursor to the next one."""
+    parts = page.parts()
+    found = parts[name].read(list[msgspec.Raw]) if name in parts else []
+    following = parts["next_cursor"].read(object) if "next_cursor" in parts else None
+    return [Answer(bytes(raw), page.origin) for raw in found], following if isinstance(
+        following, str
+    ) else None

@@ -6,8 +6,11 @@ import msgspec
 
 from notifier.cli.client import Answer
 from notifier.cli.output import Column, age, short_time
+from notifier.core.fixes import fix_of
 
 Pairs = list[tuple[str, str | Sequence[str]]]
+
+ENDPOINT_PAGE = 500  # the most that the daemon gives at once
 
 _EMPTY = (b"null", b"[]", b"{}", b'""')
 
@@ -175,12 +178,16 @@ def object_facts(answer: Answer, *, apart: str) -> Pairs:
     return pairs
 
 
-def advised(trouble: str, provider: str) -> str:
-    """A provider's trouble with what to do about it, where that is in the reader's hands."""
-    if "(401)" not in trouble:
-        return trouble
-    key = "MULEROUTER_API_KEY" if provider == "mulerouter" else f"api_key of {provider or 'the provider'}"
-    return f"{trouble}: check {key}, then restart the daemon or reload it"
+def advised(trouble: str, provider: str) -> str | list[str]:
+    """A provider's trouble with what to do about it, where that is known, on a line of its own."""
+    fix = fix_of(trouble, provider)
+    return [in_short(trouble), f"fix: {fix}"] if fix else in_short(trouble)
+
+
+def in_short(trouble: str) -> str:
+    """The same with the instant that it ends in as a person reads it: local, and how long ago."""
+    said, since, at = trouble.rpartition(" since ")
+    return f"{said}{since}{short_time(at)} ({age(at)} ago)" if since and age(at) else trouble
 
 
 def _fact(name: str, part: Answer) -> str | list[str]:

@@ -4,9 +4,11 @@ import time
 
 from notifier.cli.client import Answer, Api, ApiProblem, Unreachable
 from notifier.cli.output import safe, say
+from notifier.cli.progress import Progress
 from notifier.cli.views import Watch
 
 HOLD_S = 30.0  # one asking; the daemon holds an answer for 60 s at most
+WATCHED_HOLD_S = 2.0  # the same where somebody looks on, and wants to see it move
 PAUSE_S = 0.5  # between two askings, where the daemon does not hold its answer
 RESTART_S = 30.0  # how long a daemon that was there may be away; it loses nothing meanwhile
 SHORTEST_HOLD_S = 0.05  # the contract's shortest duration
@@ -15,9 +17,12 @@ SHORTEST_HOLD_S = 0.05  # the contract's shortest duration
 class Waiter:
     """Asks for watches until they have ended or the deadline (of the monotonic clock) has passed."""
 
-    def __init__(self, api: Api, deadline: float) -> None:
+    def __init__(self, api: Api, deadline: float, progress: Progress) -> None:
         self._api = api
         self._deadline = deadline
+        self._progress = progress
+        self._began_at = time.monotonic()
+        self._hold_s = WATCHED_HOLD_S if progress.is_shown else HOLD_S
         self._was_there = False
         self._gone_since: float | None = None
 
@@ -26,18 +31,20 @@ class Waiter:
         while True:
             asked_at = time.monotonic()
             answer = self._asked(watch_id, asked_at)
-            if answer is not None and not answer.read(Watch).is_live:
-                return answer
+            known = None if answer is None else answer.read(Watch)
             now = time.monotonic()
-            if answer is not None and now >= self._deadline:
+            if answer is not None and known is not None and (not known.is_live or now >= self._deadline):
+                self._progress.clear()
                 return answer
+            if known is not None:
+                self._progress.show(_line(known, now - self._began_at))
             if now - asked_at < PAUSE_S:
                 time.sleep(max(0.0, min(PAUSE_S, self._deadline - now)))
 
     def _asked(self, watch_id: str, now: float) -> Answer | None:
         """The watch, its answer held as long as may be; None while the daemon is away for a moment."""
         # The first answer is not held: it tells whether the daemon is there at all, and knows the watch.
-        hold_s = min(HOLD_S, self._deadline - now) if self._was_there else 0.0
+        hold_s = min(self._hold_s, self._deadline - now) if self._was_there else 0.0
         query = {"wait": f"{hold_s * 1_000:.0f}ms"} if hold_s >= SHORTEST_HOLD_S else None
         timeout_s = max(hold_s, 0.0) + 15
         try:
@@ -57,6 +64,14 @@ class Waiter:
         if self._gone_since is None:
             self._gone_since = now
             gone = "went away" if isinstance(trouble, Unreachable) else f"is not ready: {safe(trouble.cause)}"
+            self._progress.clear()
             say(f"the daemon {gone}; trying on for {RESTART_S:.0f} s")
         if now >= self._gone_since + RESTART_S:
             raise trouble
+
+
+def _line(watch: Watch, waited_s: float) -> str:
+    minutes, seconds = divmod(int(waited_s), 60)
+    so_far = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    note = watch.trouble or watch.upstream_status or "not asked for yet"
+    return f"{so_far}  {watch.id}  {note}"

@@ -10,6 +10,7 @@ from notifier.cli.client import Answer, ApiProblem, Refused
 from notifier.cli.options import DURATION, WATCH_ID, Given, example, pass_given, shared
 from notifier.cli.output import facts, painted, safe, say, say_fault, table, tell, tell_json
 from notifier.cli.pages import read_list
+from notifier.cli.progress import Progress
 from notifier.cli.registration import STDIN_LIMIT, Task, in_options, read_metadata, read_tasks, registration
 from notifier.cli.views import (
     DELIVERY_COLUMNS,
@@ -31,7 +32,8 @@ STATES = [each.value for each in WatchState]
     short_help="Register a task.",
     epilog=example(
         "notifier watch /vendors/alibaba/v1/qwen-image-edit-max/generation \\",
-        "    3c90c3cc-0d44-4b50-8888-8dd25736052a --callback http://127.0.0.1:9001/hook",
+        "    3c90c3cc-0d44-4b50-8888-8dd25736052a \\",
+        "    --callback http://127.0.0.1:9001/hook",
         "mulerouter run … --no-wait --json | notifier watch - --callback http://…",
     ),
 )
@@ -149,15 +151,16 @@ def wait(given: Given, watch_ids: tuple[str, ...], max_wait: str | float | None)
     Ends with 0 if all of them completed, 2 if one still runs when the wait is over, 1 otherwise.
     """
     patience_s = math.inf if max_wait is None else parse_duration(max_wait) / 1_000
-    waiter = Waiter(given.api(), time.monotonic() + patience_s)
     results = []
-    for watch_id in watch_ids:
-        answer = waiter.ended(watch_id)
-        ended = answer.read(Watch)
-        results.append(ended)
-        _tell_watch(given, answer)
-        for url in () if given.is_json else ended.outputs:
-            tell(safe(url))
+    with Progress() as progress:
+        waiter = Waiter(given.api(), time.monotonic() + patience_s, progress)
+        for watch_id in watch_ids:
+            answer = waiter.ended(watch_id)
+            ended = answer.read(Watch)
+            results.append(ended)
+            _tell_watch(given, answer)
+            for url in () if given.is_json else ended.outputs:
+                tell(safe(url))
     if any(each.is_live for each in results):
         return 2
     return 0 if all(each.state == WatchState.COMPLETED for each in results) else 1

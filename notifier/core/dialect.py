@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from notifier.core.secret import Secret
+
 MULEROUTER_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "running": ("pending", "queued", "processing", "running"),
@@ -40,3 +42,11 @@ class Dialect:
     error_title: str = "task_info.error.title"
     error_detail: str = "task_info.error.detail"
     words: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MULEROUTER_WORDS)
+
+
+def poll_headers(dialect: Dialect, key: Secret | None) -> dict[str, str]:
+    """Make the headers that a task is asked for with; the key stands in one of them."""
+    headers = {"accept": "application/json", **dialect.headers}
+    if key is not None:
+        headers[dialect.auth_header] = dialect.auth_value.replace("{key}", key.reveal())
+    return headers

@@ -294,8 +294,8 @@ class Daemon:
         self._replay_bell.at(self._clock.now())
 
     def why_not_ready(self) -> str | None:
-        """Say why the daemon does not do its work at present; None when it does."""
-        return self._why_stale() or self._housekeeping.trouble
+        """Say why the daemon does not do its work at present; None when it does. Cause before symptom."""
+        return self._housekeeping.trouble or self._bells.trouble or self._why_stale()
 
     def _why_stale(self) -> str | None:
         now = self._clock.monotonic()

@@ -35,7 +35,7 @@ Failed = asyncio.Future[NotifierError]
 class Bell:
     """Calls ``ring``, which says when it wants to be called next. ``at`` asks for an earlier call.
 
-    ``spacing_s`` is the least time between two rings.
+    ``spacing_s`` is the least time between two rings; ``trouble`` says why the last one came to nothing.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Bell:
     ) -> None:
         self.name = name
         self.spacing_s = SPACING_S
+        self.trouble: str | None = None
         self._failed = failed
         self._ring = ring
         self._scheduler = scheduler
@@ -117,8 +118,9 @@ class Bell:
         next_at = self._clock.now() + AFTER_CRASH_MS
         try:
             next_at = await self._ring()
+            self._recovered()
         except StoreUnavailable as fault:
-            log.error("store.unavailable", bell=self.name, cause=fault.cause, fix=fault.fix)
+            self._troubled(fault)
         except NotifierError as fault:
             self._fail(fault)
         except Exception:
@@ -127,6 +129,17 @@ class Bell:
             self._is_ringing = False
             self._silent.set()
             self._rearm(next_at)
+
+    def _troubled(self, fault: StoreUnavailable) -> None:
+        """Tell it once, not with each ring: a full disk may hold the log as well."""
+        if self.trouble != fault.cause:
+            log.error("store.unavailable", bell=self.name, cause=fault.cause, fix=fault.fix)
+        self.trouble = fault.cause
+
+    def _recovered(self) -> None:
+        if self.trouble is not None:
+            log.info("store.recovered", bell=self.name)
+        self.trouble = None
 
     def _fail(self, fault: NotifierError) -> None:
         """Hand it on: it needs the operator, and no later ring would fare better."""
@@ -157,6 +170,11 @@ class Bells:
         bell = Bell(name, ring, self._scheduler, self._clock, self._failed)
         self._bells.append(bell)
         return bell
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the store keeps a bell from its work, in words; None while it does not."""
+        return next((bell.trouble for bell in self._bells if bell.trouble is not None), None)
 
     def start(self) -> None:
         """Ring all, and go on as they say."""

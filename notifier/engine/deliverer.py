@@ -181,6 +181,7 @@ def _tell(dispatch: Dispatch, attempt: Attempt, sequel: Sequel) -> None:
         "delivery": dispatch.delivery_id,
         "watch": dispatch.watch_id,
         "event_id": dispatch.event_id,
+        "receiver": origin_of(dispatch.url),  # no path: one may hold a secret
         "attempt": attempt.number,
     }
     match sequel:

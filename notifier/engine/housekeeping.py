@@ -32,6 +32,8 @@ class Housekeeping:
         try:
             await self._store.heartbeat(now=now)
             is_more = PRUNE_BATCH in (await self._give_up(now), await self._prune(now))
+            if self.trouble is not None:
+                log.info("store.recovered")
             self.trouble = None
             if is_more:
                 return now + SOON_MS
@@ -39,8 +41,9 @@ class Housekeeping:
             if self._ticks % MAINTAIN_EVERY == 0:
                 await self._store.maintain()
         except StoreUnavailable as fault:
+            if self.trouble != fault.cause:
+                log.error("store.unavailable", cause=fault.cause, fix=fault.fix)
             self.trouble = fault.cause
-            log.error("store.unavailable", cause=fault.cause, fix=fault.fix)
             return now + AGAIN_MS
         return now + EVERY_MS
 

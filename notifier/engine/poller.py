@@ -9,6 +9,8 @@ import structlog
 from notifier.config.model import Provider
 from notifier.core.callback import build_event
 from notifier.core.decide import LATE_MS, PATIENCE_MS, decide_poll
+from notifier.core.dialect import poll_headers
+from notifier.core.fixes import fix_of
 from notifier.core.gate import Passage
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.judge import judge_poll
@@ -218,9 +220,7 @@ class Poller:
         provider, watch = claimed.provider, claimed.watch
         dialect = provider.dialect
         url = task_url(provider.base_url, dialect.task_path, watch.api_path, watch.task_id)
-        headers = {"accept": "application/json", **dialect.headers}
-        if provider.api_key is not None:
-            headers[dialect.auth_header] = dialect.auth_value.replace("{key}", provider.api_key.reveal())
+        headers = poll_headers(dialect, provider.api_key)
         return await self.wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
 
     def _judge(self, claimed: Claimed, exchange: Exchange) -> Verdict:
@@ -286,7 +286,8 @@ class Poller:
         before = limiter.condition
         limiter.ended(verdict, now, is_probe=claimed.is_probe)
         if before is None and limiter.condition is not None:
-            log.warning("provider.paused", provider=limiter.provider.name, condition=limiter.condition)
+            name, condition = limiter.provider.name, limiter.condition
+            log.warning("provider.paused", provider=name, condition=condition, fix=fix_of(condition, name))
         if before is not None and limiter.condition is None:
             log.info("provider.resumed", provider=limiter.provider.name)
             self._ring(now)

@@ -32,7 +32,7 @@ class InstanceLock:
                 os.close(handle)
                 raise DatabaseBusy(
                     f"{database} is in use by process {holder}",
-                    "stop that notifier first, or name another file",
+                    "stop that notifier first, or name another file in store.url",
                 ) from None
             except OSError as error:
                 os.close(handle)

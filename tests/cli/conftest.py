@@ -102,6 +102,10 @@ class FakeDaemon:
         canned = [each if isinstance(each, Canned) else Canned(200, each) for each in answers]
         self._script.setdefault((method, path), []).extend(canned)
 
+    def now(self, method: str, path: str, answer: dict[str, Any]) -> None:
+        """Forget what this call was to be answered, and answer it so from now on."""
+        self._script[(method, path)] = [Canned(200, answer)]
+
     def close(self) -> None:
         self._server.shutdown()
         self._thread.join()

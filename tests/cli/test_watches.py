@@ -223,20 +223,3 @@ def test_stopping_what_has_ended_otherwise_is_a_negative_answer(ask: Run, daemon
     said = ask("stop", "wch_1")
     assert (said.code, said.out) == (1, "")
     assert "conflict: it is completed" in said.err
-
-
-def test_status_tells_in_words(ask: Run, daemon: FakeDaemon) -> None:
-    status = {
-        "version": "0.1.0",
-        "trouble": None,
-        "watches": {"watching": 3},
-        "deliveries": {},
-        "oldest_pending_at": None,
-        "providers": {"mulerouter": "well"},
-    }
-    daemon.on("GET", "/v1/status", status)
-    said = ask("status")
-    assert said.code == 0
-    assert "watches:\n  watching: 3\n" in said.out
-    assert "  mulerouter: well" in said.out
-    assert json.loads(ask("status", "--json").out) == status

@@ -77,6 +77,18 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     bench.bound.close()
 
 
+# ---- what it says of itself
+
+
+async def test_it_names_the_cause_and_not_that_ticks_are_missing(bench: Bench) -> None:
+    """A full disk stops the ticks: who asks why nothing goes on is to hear of the disk."""
+    daemon = bench.daemon()
+    daemon._poller.ticked_at -= 60
+    assert "has not ticked" in str(daemon.why_not_ready())
+    daemon._poll_bell.trouble = "the disk is full"
+    assert daemon.why_not_ready() == "the disk is full"
+
+
 # ---- what ends it
 
 

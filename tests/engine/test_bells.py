@@ -122,7 +122,7 @@ async def test_a_ring_that_throws_is_rung_again(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_store_that_cannot_write_is_one_line_and_rung_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That the disk is full is no crash of ours: cause and fix are told, without a traceback."""
+    """That the disk is full is no crash of ours: cause and fix are told once, and that it is over."""
     monkeypatch.setattr(module, "AFTER_CRASH_MS", 1)
     clock = SystemClock()
     bells, second = Bells(clock), asyncio.Event()
@@ -131,17 +131,20 @@ async def test_a_store_that_cannot_write_is_one_line_and_rung_again(monkeypatch:
     async def ring() -> int:
         nonlocal rings
         rings += 1
-        if rings == 1:
+        if rings <= 3:
             raise StoreUnavailable("the disk is full", "free some space")
+        troubles.append(bells.trouble)
         second.set()
         return clock.now() + FAR_MS
 
+    troubles: list[str | None] = []
     bells.add("x", ring)
     failing = asyncio.ensure_future(bells.until_failed())
     with capture_logs() as lines:
         bells.start()
         await second.wait()
         await bells.stop()
+    assert (troubles, bells.trouble) == (["the disk is full"], None)
     assert lines == [
         {
             "log_level": "error",
@@ -149,7 +152,8 @@ async def test_a_store_that_cannot_write_is_one_line_and_rung_again(monkeypatch:
             "bell": "x",
             "cause": "the disk is full",
             "fix": "free some space",
-        }
+        },
+        {"log_level": "info", "event": "store.recovered", "bell": "x"},
     ]
     assert not failing.done()
     failing.cancel()

@@ -3,6 +3,7 @@
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from notifier.config.model import Retention
 from notifier.engine.housekeeping import EVERY_MS, PRUNE_BATCH, Housekeeping
@@ -57,3 +58,12 @@ async def test_a_long_clean_up_keeps_no_trouble_alive(disk: Disk, keeping: House
     disk.is_failing, disk.prunable = False, PRUNE_BATCH
     await keeping.tick()
     assert keeping.trouble is None
+
+
+async def test_a_lasting_trouble_is_logged_once_and_its_end_too(disk: Disk, keeping: Housekeeping) -> None:
+    """A full disk may hold the log as well."""
+    with capture_logs() as lines:
+        for is_failing in (True, True, True, False, False):
+            disk.is_failing = is_failing
+            await keeping.tick()
+    assert [line["event"] for line in lines] == ["store.unavailable", "store.recovered"]

@@ -1,0 +1,104 @@
+"""The command check: all that is wrong with the configuration, and whether providers take their keys."""
+
+import asyncio
+from pathlib import Path
+
+import click
+import msgspec
+
+from notifier.cli.online import Finding, ask_providers
+from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.output import facts, safe, say, tell, tell_json
+from notifier.cli.progress import Progress
+from notifier.config.faults import BadConfig
+from notifier.config.model import Config
+from notifier.daemon.signing import secret_path
+
+
+@click.command(
+    "check",
+    short_help="Check the configuration, and the keys.",
+    epilog=example(
+        "notifier check",
+        "notifier check --config ./config.toml --online",
+    ),
+)
+@click.option("--online", is_flag=True, help="Ask each provider whether it accepts its key.")
+@shared("--url", "--token")
+@pass_given
+def check(given: Given, *, online: bool) -> int:
+    """Read the configuration and list all that is wrong with it; ends with 78 if anything is.
+
+    With --online each provider is asked for a made-up task, which costs nothing: its refusal tells whether
+    the key is accepted. Ends with 1 if polls would not get through.
+    """
+    try:
+        config = given.load()
+    except BadConfig as bad:
+        _tell_faults(given, bad)
+        return bad.exit_status
+    findings = _asked(config) if online else []
+    (_tell_json if given.is_json else _tell_lines)(config, findings)
+    return 0 if all(each.is_ok for each in findings) else 1
+
+
+def _asked(config: Config) -> list[Finding]:
+    with Progress() as progress:
+        progress.show(f"asking {', '.join(config.providers)} …")
+        return asyncio.run(ask_providers(config))
+
+
+def _tell_faults(given: Given, bad: BadConfig) -> None:
+    if given.is_json:
+        tell_json(msgspec.json.encode({"ok": False, "notes": (), "faults": bad.faults}))
+        return
+    for fault in bad.faults:
+        tell(safe(str(fault)))
+    count = len(bad.faults)
+    say(f"notifier: {bad.code}: {count} fault{'s' if count > 1 else ''}; config.example.toml shows every key")
+
+
+def _tell_json(config: Config, findings: list[Finding]) -> None:
+    told = {
+        "ok": all(each.is_ok for each in findings),
+        "file": config.source,
+        "summary": _summary(config),
+        "notes": config.notes,
+        "faults": (),
+        "online": {
+            each.provider: {"ok": each.is_ok, "text": each.text, "fix": each.fix or None} for each in findings
+        },
+    }
+    tell_json(msgspec.json.encode(told))
+
+
+def _tell_lines(config: Config, findings: list[Finding]) -> None:
+    source = str(Path(config.source).absolute()) if config.source else "defaults, there is no file"
+    tell(f"configuration ok: {safe(source)}")
+    for line in facts(list(_summary(config).items())):
+        tell(f"  {line}")
+    for note in config.notes:
+        tell(f"note: {safe(note)}")
+    for each in findings:
+        tell(f"{'ok' if each.is_ok else 'FAILED'}: {safe(each.provider)}: {safe(each.text)}")
+        if each.fix:
+            tell(f"  fix: {safe(each.fix)}")
+
+
+def _summary(config: Config) -> dict[str, str | list[str]]:
+    """What holds now, in words; of secrets only how many."""
+    callbacks = config.callbacks
+    kept = secret_path(config.store.url).absolute()
+    signers = f"{len(callbacks.secrets)} secrets" if callbacks.secrets else kept
+    return {
+        "listen": config.server.listen,
+        "tokens": str(len(config.server.tokens) or "none"),
+        "database": str(Path(config.store.url).absolute()),
+        "providers": [
+            f"{provider.name}  {provider.base_url}  {'with a key' if provider.api_key else 'without a key'}"
+            for provider in config.providers.values()
+        ],
+        "signed with": str(signers),
+        "callbacks to": ", ".join(callbacks.allow),
+        "log": f"{config.log.level}, {config.log.format}",
+    }

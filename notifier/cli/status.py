@@ -1,0 +1,124 @@
+"""The command status: how the daemon is doing, in words, with what to do where something is not well."""
+
+from collections.abc import Iterator, Mapping
+
+import click
+import msgspec
+
+from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.output import age, painted, safe, tell, tell_json, wrapped
+from notifier.cli.views import ENDPOINT_PAGE, Endpoint, in_short
+from notifier.core.fixes import fix_of
+
+LABEL = 12
+SHOWN = 5  # endpoints that are held back; more are counted
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What ``GET /v1/status`` tells; what an older or newer daemon leaves out is empty."""
+
+    version: str
+    trouble: str | None = None
+    watches: Mapping[str, int] = {}
+    deliveries: Mapping[str, int] = {}
+    oldest_pending_at: str | None = None
+    expiring_results: int = 0
+    providers: Mapping[str, str] = {}
+
+
+class Endpoints(msgspec.Struct, frozen=True):
+    """A page of ``GET /v1/endpoints``."""
+
+    endpoints: list[Endpoint] = []
+    next_cursor: str | None = None
+
+
+@click.command(
+    "status",
+    short_help="How the daemon is doing.",
+    epilog=example("notifier status", "notifier status --json"),
+)
+@shared()
+@pass_given
+def status(given: Given) -> int:
+    """Show how many watches and deliveries there are, and what holds a provider or a receiver back.
+
+    Ends with 0 whenever the daemon answers; `curl …/readyz` is for monitoring.
+    """
+    api = given.api()
+    answer = api.request("GET", "/v1/status")
+    if given.is_json:
+        tell_json(answer.raw)
+        return 0
+    known = answer.read(Status)
+    page = api.request("GET", "/v1/endpoints", query={"limit": ENDPOINT_PAGE}).read(Endpoints)
+    for line in lines_of(known, page, at=answer.origin):
+        tell(line)
+    return 0
+
+
+def lines_of(known: Status, page: Endpoints, *, at: str) -> Iterator[str]:
+    """The whole picture, a subject a line."""
+    doing = known.trouble or "working"
+    yield from _subject("daemon", f"notifier {known.version} at {at}: {doing}")
+    if known.trouble:
+        yield from _subject("", f"fix: {fix_of(known.trouble)}")
+    yield _counted("watches", known.watches)
+    yield _counted("deliveries", known.deliveries)
+    yield from _subject("", _waiting(known))
+    for name, condition in known.providers.items():
+        yield from _condition(name, condition)
+    yield from _held(page)
+
+
+def _counted(label: str, counts: Mapping[str, int]) -> str:
+    said = ", ".join(f"{count} {painted(safe(word))}" for word, count in counts.items() if count)
+    return f"{label:<{LABEL}}{said or 'none'}"
+
+
+def _waiting(known: Status) -> str:
+    parts = []
+    if known.deliveries.get("pending"):
+        parts.append(f"oldest waiting: {age(known.oldest_pending_at) or '0s'}")
+    if known.expiring_results:
+        count = known.expiring_results
+        parts.append(f"{count} undelivered {'result expires' if count == 1 else 'results expire'} soon")
+    if known.deliveries.get("dead"):
+        parts.append("`notifier deliveries --state dead` lists the dead")
+    return "; ".join(parts)
+
+
+def _condition(name: str, condition: str) -> Iterator[str]:
+    yield from _subject(name, in_short(condition))
+    if condition != "ok" and (fix := fix_of(condition, name)):
+        yield from _subject("", f"fix: {fix}")
+
+
+def _held(page: Endpoints) -> Iterator[str]:
+    held = [each for each in page.endpoints if not each.gate.startswith("open")]
+    for each in held[:SHOWN]:
+        yield from _subject("receiver", f"{each.url} {each.gate}; {each.pending} waiting")
+        yield from _subject("", _fix_of_receiver(each))
+    if len(held) > SHOWN or (held and page.next_cursor is not None):
+        yield from _subject("", f"{len(held)} receivers held back or more: `notifier endpoints --all`")
+
+
+def _fix_of_receiver(endpoint: Endpoint) -> str:
+    if endpoint.gate.startswith("closed"):
+        test = f"`notifier test-callback {endpoint.url}`"
+        return f"fix: see that it runs ({test}); all that waits goes out at its first 2xx"
+    return f"fix: `notifier endpoints resume {endpoint.id}` when it may be called again"
+
+
+def _subject(label: str, text: str) -> Iterator[str]:
+    """A name and what is to be said of it; nothing is said of what has no text."""
+    if not text:
+        return
+    name = safe(label)
+    lines = wrapped(text, LABEL)
+    if len(name) >= LABEL:
+        yield name
+        name = ""
+    yield f"{name:<{LABEL}}{lines[0]}"
+    for line in lines[1:]:
+        yield " " * LABEL + line

@@ -1,0 +1,88 @@
+"""A progress line is for a person who looks on: on stderr, on a terminal, gone when the answer comes."""
+
+import io
+from types import SimpleNamespace
+
+import pytest
+
+from notifier.cli import waiting
+from notifier.cli.output import columns_of
+from notifier.cli.progress import Progress
+from tests.cli.conftest import WATCH, FakeDaemon, Run
+
+CLEAR = "\r\x1b[K"
+
+
+class Terminal(io.StringIO):
+    """A stderr that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    screen = Terminal()
+    monkeypatch.setattr("notifier.cli.progress.sys", SimpleNamespace(stderr=screen))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(waiting, "PAUSE_S", 0.01)
+    return screen
+
+
+def test_wait_shows_what_it_waits_for_and_leaves_no_trace(
+    ask: Run, daemon: FakeDaemon, terminal: Terminal
+) -> None:
+    """stdout has the result alone, and the answers are held shortly so that the line moves."""
+    daemon.on("GET", "/v1/watches/wch_1", WATCH, WATCH, {**WATCH, "state": "completed"})
+    said = ask("wait", "wch_1")
+    assert (said.code, said.out) == (0, "wch_1  completed\n")
+    assert "0 s  wch_1  processing" in terminal.getvalue()
+    assert terminal.getvalue().endswith(CLEAR)
+    assert {each.query["wait"] for each in daemon.asked[1:]} == {"2000ms"}
+
+
+def test_trouble_is_in_the_line(ask: Run, daemon: FakeDaemon, terminal: Terminal) -> None:
+    """Who waits wants to know why, and no stranger's text drives the terminal."""
+    troubled = {**WATCH, "trouble": "provider refuses the key (401) \x1b[2J" + "語" * 80}
+    daemon.on("GET", "/v1/watches/wch_1", troubled, {**WATCH, "state": "completed"})
+    ask("wait", "wch_1")
+    [line, *_] = [each for each in terminal.getvalue().split(CLEAR) if each]
+    assert "provider refuses the key (401)" in line
+    assert "\x1b" not in line
+    assert columns_of(line) <= 79
+
+
+def test_long_lists_count_as_they_are_read(ask: Run, daemon: FakeDaemon, terminal: Terminal) -> None:
+    """--all may take a while."""
+    page = {"watches": [WATCH], "next_cursor": "x"}
+    daemon.on("GET", "/v1/watches", page, {"watches": [WATCH], "next_cursor": None})
+    ask("ls", "--all")
+    assert "1 watches read …" in terminal.getvalue()
+    assert terminal.getvalue().endswith(CLEAR)
+
+
+def test_elsewhere_there_is_none(ask: Run, daemon: FakeDaemon) -> None:
+    """A log of stderr has nothing that moves."""
+    daemon.on("GET", "/v1/watches/wch_1", WATCH, {**WATCH, "state": "completed"})
+    assert ask("wait", "wch_1").err == ""
+
+
+def test_a_dumb_terminal_gets_none(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not take the line back."""
+    monkeypatch.setenv("TERM", "dumb")
+    with Progress() as progress:
+        progress.show("x")
+    assert terminal.getvalue() == ""
+
+
+def test_the_line_is_gone_before_a_result_is_printed(
+    ask: Run, daemon: FakeDaemon, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both go to the same screen; the line would stand before the result."""
+    seen: list[str] = []
+    monkeypatch.setattr("notifier.cli.watches.tell", lambda _: seen.append(terminal.getvalue()))
+    daemon.on("GET", "/v1/watches/wch_1", WATCH, {**WATCH, "state": "completed"})
+    ask("wait", "wch_1")
+    assert seen
+    assert all(each.endswith(CLEAR) for each in seen)

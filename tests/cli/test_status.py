@@ -1,0 +1,128 @@
+"""status is one screen: what there is, what is held back and since when, and what to do about it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import FakeDaemon, Run
+from tests.cli.test_endpoints import ENDPOINT
+
+NONE: dict[str, Any] = {"endpoints": [], "next_cursor": None}
+STATUS: dict[str, Any] = {
+    "version": "0.1.0",
+    "trouble": None,
+    "watches": {"watching": 3, "completed": 12, "lost": 0},
+    "deliveries": {"pending": 2, "delivered": 40, "dead": 1},
+    "oldest_pending_at": "2020-11-23T12:00:00.000Z",
+    "expiring_results": 1,
+    "providers": {"mulerouter": "ok"},
+}
+
+
+@pytest.fixture
+def tell(ask: Run, daemon: FakeDaemon) -> Any:
+    """What status prints where the daemon says this."""
+
+    def call(page: dict[str, Any] = NONE, **changed: Any) -> str:
+        daemon.now("GET", "/v1/status", {**STATUS, **changed})
+        daemon.now("GET", "/v1/endpoints", page)
+        said = ask("status")
+        assert (said.code, said.err) == (0, "")
+        return said.out
+
+    return call
+
+
+def test_what_there_is_is_told_without_zeros(tell: Any, daemon: FakeDaemon) -> None:
+    """A person reads words, not a tree of numbers."""
+    lines = tell().splitlines()
+    assert lines[0] == f"daemon      notifier 0.1.0 at {daemon.url}: working"
+    assert lines[1] == "watches     3 watching, 12 completed"
+    assert lines[2] == "deliveries  2 pending, 40 delivered, 1 dead"
+    assert "oldest waiting: " in lines[3]
+    assert "1 undelivered result expires soon" in lines[3]
+    assert "`notifier deliveries --state dead`" in lines[3]
+    assert lines[4:] == ["mulerouter  ok"]
+
+
+def test_json_is_the_daemons_own_answer(ask: Run, daemon: FakeDaemon) -> None:
+    """A program gets what the API says, whatever we make of it."""
+    daemon.on("GET", "/v1/status", {**STATUS, "new": [1]})
+    assert json.loads(ask("status", "--json").out) == {**STATUS, "new": [1]}
+
+
+def test_nothing_at_all_is_told_as_none(tell: Any) -> None:
+    """An empty daemon is no blank screen."""
+    out = tell(watches={}, deliveries={"pending": 0}, expiring_results=0)
+    assert "watches     none\ndeliveries  none\nmulerouter  ok\n" in out
+
+
+@pytest.mark.parametrize(
+    ("provider", "condition", "fix"),
+    [
+        ("mulerouter", "provider refuses the key (401)", "check MULEROUTER_API_KEY"),
+        ("runway", "provider refuses the key (401)", "check api_key of runway"),
+        ("mulerouter", "account is empty (402)", "top up the account"),
+        ("mulerouter", "provider forbids access (403)", "check --online"),
+        ("mulerouter", "provider answers HTTP 503", "goes on by itself"),
+        ("mulerouter", "provider: no connection: refused", "goes on by itself"),
+        ("mulerouter", "provider: no answer in time", "goes on by itself"),
+    ],
+)
+def test_a_held_provider_says_since_when_and_what_to_do(
+    tell: Any, provider: str, condition: str, fix: str
+) -> None:
+    """Each provider has its own key."""
+    out = tell(providers={provider: f"{condition} since 2020-11-23T12:00:00.000Z"})
+    assert f"{provider:<12}{condition} since 2020-11-23 " in out
+    assert "d ago)" in out
+    assert fix in out.split("fix: ")[1]
+
+
+def test_receivers_that_are_held_back_are_named(tell: Any) -> None:
+    """Open ones are not worth a line; of many held ones a few stand for all."""
+    held = {**ENDPOINT, "gate": "closed: HTTP 503", "pending": 7}
+    fine = {**ENDPOINT, "gate": "open, starting slowly", "url": "http://fine/"}
+    out = tell({"endpoints": [fine, held], "next_cursor": None})
+    assert out.splitlines()[-2:] == [
+        "receiver    http://127.0.0.1:9001/hook closed: HTTP 503; 7 waiting",
+        "            fix: see that it runs (`notifier test-callback http://127.0.0.1:9001/hook`); "
+        "all that waits goes out at its first 2xx",
+    ]
+    parked = {**held, "gate": "parked: the endpoint says that it is gone (410)"}
+    assert "notifier endpoints resume ep_1" in tell({"endpoints": [parked], "next_cursor": None})
+    assert "fine" not in out
+
+
+def test_of_many_receivers_a_few_are_shown(ask: Run, daemon: FakeDaemon) -> None:
+    """One screen stays one screen."""
+    daemon.on("GET", "/v1/status", STATUS)
+    daemon.on("GET", "/v1/endpoints", {"endpoints": [ENDPOINT] * 400, "next_cursor": "x"})
+    out = ask("status").out
+    assert out.count("receiver  ") == 5
+    assert "`notifier endpoints --all`" in out
+
+
+def test_a_daemon_in_trouble_says_it_first_with_the_fix(tell: Any) -> None:
+    """Why it is not ready is what status is asked for."""
+    lines = tell(trouble="the disk that holds /x/notifier.db is full").splitlines()
+    assert "the disk that holds /x/notifier.db is full" in lines[0]
+    assert lines[1].strip() == "fix: free some space; notifier then goes on by itself"
+
+
+def test_it_fits_80_columns_and_nothing_drives_the_terminal(
+    tell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long sentences are broken at words, and what strangers wrote is escaped."""
+    monkeypatch.setattr("notifier.cli.output._is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    name = "a-provider-with-a-very-long-name"
+    out = tell(
+        {"endpoints": [{**ENDPOINT, "url": "http://r/\x1b[2J" + "long/" * 40}], "next_cursor": None},
+        trouble="the disk failed \x1b]0;x\x07 " * 6,
+        providers={name: "provider refuses the key (401) since 2020-11-23T12:00:00.000Z", "\x9b": "\x1b[1m"},
+    )
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert not any(sign in out for sign in "\x1b\x07\x9b")

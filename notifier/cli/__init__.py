@@ -20,6 +20,7 @@ from notifier.cli.options import example, shared
 from notifier.cli.output import say_fault
 from notifier.cli.ping import test_callback
 from notifier.cli.secret import secret
+from notifier.cli.units import systemd
 from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
 from notifier.errors import NotifierError
 
@@ -53,7 +54,7 @@ def commands() -> None:
 
 for _command in (
     demo, run, check, reload, watch, ls, show, wait, stop, resume, poll,
-    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, version,
+    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, systemd, status, version,
 ):  # fmt: skip
     commands.add_command(_command)
 

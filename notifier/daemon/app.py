@@ -11,7 +11,7 @@ import structlog
 from notifier import __version__
 from notifier.api.app import build_app
 from notifier.api.hosting import Host
-from notifier.api.protocol import DeadlineProtocol
+from notifier.api.parting import PartingProtocol
 from notifier.api.services import ApiSettings, ProviderSettings, Services
 from notifier.clock import SystemClock
 from notifier.config.model import Config
@@ -82,7 +82,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._api_settings = self._make_api_settings()
         app = build_app(self._make_services())
-        self._server = Host(app, bound, http=DeadlineProtocol, timeout_graceful_shutdown=SERVER_GRACE_S)
+        self._server = Host(app, bound, http=PartingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S)
 
     # -- life
 

@@ -38,13 +38,13 @@ def why_not() -> str | None:
         return "it needs root, to make namespaces and a systemd in them"
     missing = [tool for tool in TOOLS if shutil.which(tool, path=PATH) is None]
     if missing:
-        return f"it needs {', '.join(missing)}, which are not installed"
+        return f"not installed: {', '.join(missing)}"
     if not any(Path(path).exists() for path in ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")):
         return "it needs systemd, which is not installed"
     group = _cgroup2()
     if group is None:
         return "it needs a cgroup2 file system, and none is mounted"
-    return _why_no_namespaces() or _why_read_only(group)
+    return _why_no_namespaces() or _why_read_only(group) or _why_no_boot()
 
 
 def _why_no_namespaces() -> str | None:
@@ -65,6 +65,15 @@ def _why_read_only(group: Path) -> str | None:
     except OSError as fault:
         return f"it may make no control group below {group} ({fault.strerror})"
     return None
+
+
+def _why_no_boot() -> str | None:
+    """Try that too: nothing of ours is in it yet."""
+    try:
+        with Box():
+            return None
+    except (OSError, RuntimeError) as fault:
+        return f"a systemd does not come up here: {fault}"
 
 
 class Box:

@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test lint run bench man dist lock clean
+.PHONY: help install demo test test-systemd lint run bench man dist lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 install: $(VENV)/run.stamp ## make the environment, in .venv
 
@@ -17,6 +17,9 @@ demo: $(VENV)/run.stamp ## the main job, start to end, with no API key
 
 test: $(VENV)/dev.stamp lint ## every check: types, style, rules, processes
 	$(BIN)/python -m pytest -n auto
+
+test-systemd: $(VENV)/dev.stamp ## the service under a running systemd of its own (as root, on Linux)
+	$(BIN)/python -m tests.systemd
 
 lint: $(VENV)/dev.stamp ## types and style
 	$(BIN)/ruff check .

@@ -24,6 +24,7 @@ from notifier.cli.output import say_fault
 from notifier.cli.ping import test_callback
 from notifier.cli.secret import secret
 from notifier.cli.status import status
+from notifier.cli.units import systemd
 from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
 from notifier.errors import NotifierError
 
@@ -57,7 +58,7 @@ def commands() -> None:
 
 for _command in (
     demo, init, check, run, reload, watch, ls, show, wait, stop, resume, poll,
-    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, backup, version,
+    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, backup, systemd, version,
 ):  # fmt: skip
     commands.add_command(_command)
 

@@ -40,8 +40,13 @@ def run(given: Given) -> int:
 def reload(given: Given) -> int:
     """Have the daemon read its configuration again, and say whether it did.
 
-    A configuration with a fault changes nothing; its faults are listed, and the command ends with 1.
+    A configuration with a fault changes nothing; its faults are listed, and the command ends with 1. As
+    systemd's ExecReload it asks by signal, and needs no address and no token.
     """
+    from notifier.daemon import hangup  # noqa: PLC0415 - only this command needs it
+
+    if given.url is None and hangup.asks_here(given.environ):
+        return _say_outcome(hangup.ask(given.environ))
     try:
         answer = given.api().request("POST", "/v1/reload")
     except ApiProblem as problem:
@@ -53,6 +58,17 @@ def reload(given: Given) -> int:
         tell_json(answer.raw)
     else:
         tell(safe(answer.read(Done).status))
+    return 0
+
+
+def _say_outcome(faults: tuple[str, ...]) -> int:
+    """In the journal, where nobody reads it but in need: the faults as errors."""
+    from notifier.daemon import log  # noqa: PLC0415 - only this command needs it
+
+    if faults:
+        log.complain(*faults, "the old configuration holds; correct that and reload again")
+        return 1
+    tell("reloaded")
     return 0
 
 

@@ -11,7 +11,7 @@ import structlog
 from notifier import __version__
 from notifier.api.app import build_app
 from notifier.api.hosting import Host
-from notifier.api.protocol import DeadlineProtocol
+from notifier.api.parting import PartingProtocol
 from notifier.api.services import ApiSettings, ProviderSettings, Services
 from notifier.clock import SystemClock
 from notifier.config.model import Config
@@ -19,6 +19,7 @@ from notifier.config.read import BadConfig
 from notifier.core.learned import longest_wait_ms
 from notifier.daemon import log as logs
 from notifier.daemon import sdnotify, wires
+from notifier.daemon.herald import STALE_S, Herald
 from notifier.daemon.interfaces import own_addresses
 from notifier.daemon.signing import keep_secrets, secret_path
 from notifier.engine.bells import Bells
@@ -35,7 +36,6 @@ from notifier.store.interface import Store
 
 DRAIN_S = 20.0
 SERVER_GRACE_S = 5
-STALE_S = 10.0
 
 log = structlog.get_logger()
 
@@ -71,19 +71,19 @@ class Daemon:
             store=store, clock=clock, settings=config.callbacks, deliver=self.deliver_now
         )
         self._housekeeping = Housekeeping(store=store, clock=clock, settings=config.retention)
-        self._poll_bell = self._bells.add("poll", self._poller.tick)
-        self._deliver_bell = self._bells.add("deliver", self._deliverer.tick)
+        self._herald = Herald(
+            store=store, clock=clock, conditions=self._conditions, trouble=self.why_not_ready
+        )
+        self._poll_bell = self._bells.add("poll", self._herald.heard("poll", self._poller.tick))
+        self._deliver_bell = self._bells.add("deliver", self._herald.heard("deliver", self._deliverer.tick))
         self._deliver_bell.spacing_s = 0.002  # an origin has few connections: each that is free counts
         self._replay_bell = self._bells.add("replay", self._replayer.tick)
         self._bells.add("housekeeping", self._housekeeping.tick)
-        self._pulse = Pulse(
-            store=store, clock=clock, bells=self._bells, shift=self._shift, on_beat=self._feed_watchdog
-        )
+        self._pulse = Pulse(store=store, clock=clock, bells=self._bells, shift=self._shift)
         self._stopping = asyncio.Event()
-        self._is_watched = sdnotify.watchdog_interval_s() is not None
         self._api_settings = self._make_api_settings()
         app = build_app(self._make_services())
-        self._server = Host(app, bound, http=DeadlineProtocol, timeout_graceful_shutdown=SERVER_GRACE_S)
+        self._server = Host(app, bound, http=PartingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S)
 
     # -- life
 
@@ -96,7 +96,8 @@ class Daemon:
         beating = asyncio.create_task(self._pulse.run(), name="pulse")
         storing = asyncio.create_task(self._store.until_closed(), name="store")
         ringing = asyncio.create_task(self._bells.until_failed(), name="bells")
-        parts: tuple[asyncio.Task[None], ...] = (serving, beating, storing, ringing)
+        telling = asyncio.create_task(self._herald.run(), name="herald")
+        parts: tuple[asyncio.Task[None], ...] = (serving, beating, storing, ringing, telling)
         waiting: asyncio.Task[bool] = asyncio.create_task(self._stopping.wait(), name="wait")
         up: asyncio.Task[bool] = asyncio.create_task(self._server.is_up.wait(), name="up")
         try:
@@ -106,11 +107,11 @@ class Daemon:
                 on_ready()
                 await asyncio.wait({*parts, waiting}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            waiting.cancel()
-            up.cancel()
+            for task in (waiting, up, telling):
+                task.cancel()
             await self._wind_up(*parts)
-        for task in parts:
-            if not task.cancelled() and (fault := task.exception()) is not None:
+        for part in parts:
+            if not part.cancelled() and (fault := part.exception()) is not None:
                 raise fault
 
     def stop(self) -> None:
@@ -284,10 +285,10 @@ class Daemon:
         self._poller.shift(delta_ms)
         self._deliverer.shift(delta_ms)
 
-    def _feed_watchdog(self) -> None:
-        """Tell systemd that we live, but only while the ticks advance."""
-        if self._is_watched and self._why_stale() is None:
-            sdnotify.watchdog()
+    def _conditions(self) -> dict[str, str]:
+        """Why providers are held back; nothing of those that are not."""
+        told = {name: self._poller.condition_of(name) for name in self._config.providers}
+        return {name: why for name, why in told.items() if why is not None}
 
     def replay_now(self) -> None:
         """Have the replayer tick now."""

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import socket
 import stat
+from ipaddress import ip_address
 from pathlib import Path
 
 from notifier.errors import NotifierError
@@ -38,6 +39,12 @@ def address_of(bound: socket.socket) -> str:
         return f"unix:{name}"
     host, port = name[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_local(bound: socket.socket) -> bool:
+    """Whether only this machine can reach it."""
+    name = bound.getsockname()
+    return isinstance(name, (str, bytes)) or ip_address(name[0]).is_loopback
 
 
 def _bind_tcp(host: str, port: int) -> socket.socket:

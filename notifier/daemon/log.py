@@ -89,6 +89,14 @@ def set_up(
     logging.captureWarnings(True)
 
 
+def complain(*lines: str, stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> None:
+    """Say in words, on ``stream`` (standard error), why the daemon ends; in the journal, as an error."""
+    stream = stream if stream is not None else sys.stderr
+    prefix = f"<{_PRIORITIES['error']}>" if _is_journal(stream, environ) else ""
+    for line in lines:
+        print(f"{prefix}{line}", file=stream)
+
+
 class _Out:
     """The stream. A line is one write, and a stream that is gone is no reason to fail."""
 

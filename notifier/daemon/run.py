@@ -1,6 +1,7 @@
 """`notifier run`: from the configuration to a working daemon, and orderly back. Returns the exit status."""
 
 import asyncio
+import faulthandler
 import gc
 import os
 import random
@@ -9,7 +10,7 @@ import socket
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 import uvloop
@@ -18,10 +19,10 @@ from notifier import __version__
 from notifier.clock import SystemClock, wall_ms
 from notifier.config.model import Config
 from notifier.config.read import BadConfig
+from notifier.daemon import hangup, sdnotify
 from notifier.daemon import log as logs
-from notifier.daemon import sdnotify
 from notifier.daemon.app import DRAIN_S, Daemon
-from notifier.daemon.listener import address_of, bind
+from notifier.daemon.listener import ListenerUnusable, address_of, bind, is_local
 from notifier.errors import NotifierError
 from notifier.store.backup import keep_copy
 from notifier.store.open import open_store
@@ -35,11 +36,11 @@ log = structlog.get_logger()
 
 def run(load: Callable[[], Config]) -> int:
     """Run until a signal ends it. Faults of the operator end it with their own status, said in words."""
+    _show_hangs()
     try:
         config = load()
     except BadConfig as bad:
-        for fault in bad.faults:
-            print(f"notifier: {fault}", file=sys.stderr)
+        logs.complain(*(f"notifier: {fault}" for fault in bad.faults))
         return EX_CONFIG
     logs.set_up(config.log, config.known_secrets)
     try:
@@ -50,6 +51,12 @@ def run(load: Callable[[], Config]) -> int:
         _tell_failure(fault)
         return fault.exit_status
     return 0
+
+
+def _show_hangs() -> None:
+    """Have the stack of each thread on stderr when systemd aborts a daemon that hangs."""
+    if not faulthandler.is_enabled():
+        faulthandler.enable()
 
 
 def _spare_collector() -> None:
@@ -63,7 +70,7 @@ def _tell_failure(fault: NotifierError) -> None:
     """Once in each place: in words on stderr, and as a line of the log where that is not the same screen."""
     if not sys.stdout.isatty():
         log.error("daemon.failed", code=fault.code, cause=fault.cause, fix=fault.fix)
-    print(f"notifier: {fault.cause}\n  fix: {fault.fix}", file=sys.stderr)
+    logs.complain(f"notifier: {fault.code}: {fault.cause}", f"  fix: {fault.fix}")
 
 
 async def _serve(config: Config, load: Callable[[], Config]) -> None:
@@ -91,8 +98,21 @@ def _keep_copy(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _listener(config: Config) -> socket.socket:
+    """What systemd hands over wins. The configuration could not judge it, so that is done here."""
     handed = sdnotify.listen_fds()
-    return handed[0] if handed else bind(config.server.listen)
+    if not handed:
+        return bind(config.server.listen)
+    if not config.server.tokens and not is_local(handed[0]):
+        address = address_of(handed[0])
+        raise ListenerUnusable(
+            f"{address}, handed over by systemd, is reachable from other machines, and there is no token",
+            "set server.tokens, or have ListenStream= of the socket unit name 127.0.0.1 or a path",
+        )
+    for spare in handed[1:]:
+        log.warning(
+            "listener.spare", address=address_of(spare), fix="leave one ListenStream= in the socket unit"
+        )
+    return handed[0]
 
 
 def _say_ready(bound: socket.socket, config: Config) -> None:
@@ -112,7 +132,7 @@ def _warn(config: Config) -> None:
 
 def _obey_signals(daemon: Daemon) -> None:
     loop = asyncio.get_running_loop()
-    reloads: set[asyncio.Task[object]] = set()
+    reloads: set[asyncio.Task[None]] = set()
     asked = threading.Event()
 
     def end(number: signal.Signals) -> None:
@@ -125,13 +145,21 @@ def _obey_signals(daemon: Daemon) -> None:
         daemon.stop()
 
     def reload() -> None:
-        task: asyncio.Task[object] = loop.create_task(daemon.reload())
+        task = loop.create_task(_reload_and_tell(daemon))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, number)
     loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+async def _reload_and_tell(daemon: Daemon) -> None:
+    faults: Sequence[str] = ["the configuration could not be read; see the log"]
+    try:
+        faults = await daemon.reload()
+    finally:
+        hangup.answer(faults)
 
 
 def _exit_at_last(after_s: float) -> None:

@@ -31,6 +31,11 @@ def notify(*fields: str, environ: Mapping[str, str] = os.environ) -> bool:
     return True
 
 
+def is_heard(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a manager wants to be told."""
+    return bool(environ.get("NOTIFY_SOCKET"))
+
+
 def ready(status: str, *, environ: Mapping[str, str] = os.environ) -> bool:
     """Say that the start, or a reload, is done."""
     return notify("READY=1", _status(status), environ=environ)

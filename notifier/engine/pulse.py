@@ -33,10 +33,7 @@ class SteppableClock(Clock, Protocol):
 
 
 class Pulse:
-    """``shift`` is called with the milliseconds of each step, to move what waits in memory.
-
-    ``on_beat`` is called at the end of each beat, on the loop: what it tells is that the loop lives.
-    """
+    """``shift`` is called with the milliseconds of each step, to move what waits in memory."""
 
     def __init__(
         self,
@@ -45,9 +42,7 @@ class Pulse:
         clock: SteppableClock,
         bells: Bells,
         shift: Callable[[int], None],
-        on_beat: Callable[[], None],
     ) -> None:
-        self._on_beat = on_beat
         self._store = store
         self._clock = clock
         self._bells = bells
@@ -66,7 +61,6 @@ class Pulse:
         if abs(drift_ms) >= STEP_MS:
             await self._step(drift_ms)
         self._bells.check()
-        self._on_beat()
 
     async def _step(self, by_ms: int) -> None:
         """Move what waits, in memory and in the store, with the clock. What fails is seen again next time.

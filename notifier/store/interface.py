@@ -183,6 +183,14 @@ class Counts:
     expiring: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class HeldEndpoints:
+    """How many get nothing: ``paused`` until a user resumes them, ``failing`` but for single probes."""
+
+    paused: int = 0
+    failing: int = 0
+
+
 class Store(Protocol):
     """The verbs. ``now`` is epoch milliseconds."""
 
@@ -307,6 +315,10 @@ class Store(Protocol):
 
     async def endpoints(self, *, before: str | None, limit: int) -> list[EndpointDetail]:
         """A page of endpoints, newest first; ``before`` is the id that the last page ended with."""
+        ...
+
+    async def held_endpoints(self) -> HeldEndpoints:
+        """How many endpoints are held back at present."""
         ...
 
     async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | Refusal:

@@ -331,6 +331,10 @@ SELECT * FROM delivery_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) OR
 -- name: endpoint_by_id
 SELECT * FROM endpoints WHERE id = :id
 
+-- name: held_endpoints
+SELECT (SELECT count(*) FROM endpoints WHERE hold IS NOT NULL) AS paused,
+  (SELECT count(*) FROM endpoints WHERE closed_at IS NOT NULL AND hold IS NULL) AS failing
+
 -- name: endpoint_place
 SELECT seq, id = :id AS is_it FROM endpoints WHERE id <= :id ORDER BY id DESC LIMIT 1
 

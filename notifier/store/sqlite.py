@@ -23,6 +23,7 @@ from notifier.store.interface import (
     DeliveryDetail,
     DeliveryQuery,
     EndpointDetail,
+    HeldEndpoints,
     LearnedPath,
     Lease,
     Refusal,
@@ -203,6 +204,10 @@ class SqliteStore:
     async def endpoints(self, *, before: str | None, limit: int) -> list[EndpointDetail]:
         """See ``Store``."""
         return await self._read(partial(pages.endpoints, before=before, limit=limit))
+
+    async def held_endpoints(self) -> HeldEndpoints:
+        """See ``Store``."""
+        return await self._read(endpoints.held)
 
     async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | Refusal:
         """See ``Store``."""

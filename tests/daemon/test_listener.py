@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.daemon.listener import ListenerUnusable, address_of, bind
+from notifier.daemon.listener import ListenerUnusable, address_of, bind, is_local
 
 
 def test_a_tcp_address_is_bound_and_named_as_a_client_writes_it() -> None:
@@ -56,3 +56,16 @@ def test_a_failed_bind_leaves_no_socket_open() -> None:
     """Unclosed sockets warn, and warnings are errors here."""
     with pytest.raises(ListenerUnusable), socket.socket():
         bind("unix:/nonexistent/directory/n.sock")
+
+
+@pytest.mark.parametrize(("host", "is_ours"), [("127.0.0.1", True), ("0.0.0.0", False)])
+def test_a_listener_of_this_machine_is_told_from_one_for_all(host: str, is_ours: bool) -> None:
+    """What systemd hands over is judged by it."""
+    with socket.create_server((host, 0)) as bound:
+        assert is_local(bound) is is_ours
+
+
+def test_a_unix_socket_is_of_this_machine(tmp_path: Path) -> None:
+    """Whatever it is named."""
+    with bind(f"unix:{tmp_path / 'socket'}") as bound:
+        assert is_local(bound)

@@ -6,7 +6,7 @@ from notifier.core.endpoint import Accepted, Blame, Failed, Hold, Report, in_wor
 from notifier.core.model import Delivery, DeliveryState
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store import upkeep
-from notifier.store.interface import DeliveryQuery, EndpointDetail, Refusal, Store
+from notifier.store.interface import DeliveryQuery, EndpointDetail, HeldEndpoints, Refusal, Store
 from tests.builders import DAY, DOWN, HOUR, MINUTE, REFUSED, SECOND, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, finished, proven, take
@@ -179,6 +179,18 @@ async def test_resume_opens_whatever_held_it(store: Store) -> None:
     assert (await endpoint(store)).standing.hold is Hold.GONE
     assert (await resume(store, now=NOON + 1)).standing.hold is None
     assert len(await take(store, NOON + 1)) == 1
+
+
+async def test_held_endpoints_are_counted_by_what_ends_it(store: Store) -> None:
+    """A user's word, or the next probe; one that is both waits for the user."""
+    await finished(store, A, B)
+    assert await store.held_endpoints() == HeldEndpoints()
+    await closed(store)
+    assert await store.held_endpoints() == HeldEndpoints(failing=1)
+    await pause(store, B)
+    assert await store.held_endpoints() == HeldEndpoints(paused=1, failing=1)
+    await pause(store)
+    assert await store.held_endpoints() == HeldEndpoints(paused=2)
 
 
 async def test_resume_never_puts_anything_off(store: Store) -> None:

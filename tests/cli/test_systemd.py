@@ -1,0 +1,98 @@
+"""`notifier systemd` prints the units that ship, filled in for this installation."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from notifier.cli.units import unit
+from tests.cli.conftest import Run
+
+OWN = "/srv/notifier/bin/notifier"
+SHIPPED = Path(__file__).parents[2] / "systemd"
+
+
+@pytest.fixture(autouse=True)
+def called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a virtual environment elsewhere."""
+    monkeypatch.setattr(sys, "argv", [sys.argv[0]])
+    monkeypatch.setattr(sys, "executable", "/srv/notifier/bin/python")
+
+
+def test_for_the_usual_place_it_is_the_unit_that_ships(run: Run) -> None:
+    """One source, so that what is reviewed is what is installed."""
+    said = run("systemd", "--executable", "/opt/notifier/bin/notifier")
+    assert (said.code, said.out) == (0, (SHIPPED / "notifier.service").read_text())
+    assert run("systemd", "--socket").out == (SHIPPED / "notifier.socket").read_text()
+
+
+def test_the_command_of_this_installation_is_filled_in(run: Run) -> None:
+    """Start and reload alike."""
+    said = run("systemd")
+    assert [line for line in said.out.splitlines() if line.startswith("Exec")] == [
+        f"ExecStart={OWN} run",
+        f"ExecReload={OWN} reload",
+    ]
+
+
+def test_key_file_configuration_and_address_are_filled_in(run: Run, tmp_path: Path) -> None:
+    """The service is told by its environment; the socket listens there."""
+    config = tmp_path / "config.toml"
+    config.touch()
+    out = run("systemd", "--key-file", "/etc/k", "--listen", "127.0.0.1:1", "--config", str(config)).out
+    assert "LoadCredential=mulerouter-api-key:/etc/k\n" in out
+    assert 'Environment="NOTIFIER_SERVER__LISTEN=127.0.0.1:1"\n' in out
+    assert f'Environment="NOTIFIER_CONFIG={config}"\n' in out
+    assert "ListenStream=127.0.0.1:1\n" in run("systemd", "--socket", "--listen", "127.0.0.1:1").out
+    listen = "unix:/run/notifier.sock"
+    assert "ListenStream=/run/notifier.sock\n" in run("systemd", "--socket", "--listen", listen).out
+
+
+def test_the_socket_listens_where_the_configuration_says(run: Run, tmp_path: Path) -> None:
+    """So that commands and clients go on finding it."""
+    (tmp_path / "config.toml").write_text('[server]\nlisten = "127.0.0.1:9484"\n')
+    assert "ListenStream=127.0.0.1:9484\n" in run("systemd", "--socket").out
+
+
+def test_how_to_install_it_is_said_beside_it(run: Run) -> None:
+    """On stderr, so that stdout can go into a file."""
+    assert "/etc/systemd/system/notifier.service" in run("systemd").err
+    assert "chmod 600" in run("systemd").err
+    assert "/etc/systemd/system/notifier.socket" in run("systemd", "--socket").err
+
+
+@pytest.mark.parametrize(
+    "place", ["/root/.local/bin/notifier", "/home/a/.venv/bin/notifier", "/tmp/v/bin/notifier"]
+)
+def test_an_installation_that_the_sandbox_hides_is_warned_of(run: Run, place: str) -> None:
+    """pipx and uv install into a home, which the service cannot see."""
+    said = run("systemd", "--executable", place)
+    assert said.code == 0
+    assert f"warning: {place} is hidden" in said.err
+    assert "/opt/notifier" in said.err
+    assert "warning" not in run("systemd").err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--listen", "http://127.0.0.1:1"),
+        ("--listen", "unix:relative"),
+        ("--socket", "--listen", "unix:/run/notifier/notifier.sock"),
+        ("--key-file", "relative"),
+        ("--key-file", "/etc/with space"),
+        ("--key-file", "/etc/%i"),
+        ("--executable", "/opt/a b/notifier"),
+        ("--executable", "/opt/x\nExecStartPre=/bin/sh"),
+    ],
+)
+def test_what_a_unit_cannot_say_is_refused(run: Run, wrong: tuple[str, ...]) -> None:
+    """64, and nothing is printed that could be saved by mistake."""
+    said = run("systemd", *wrong)
+    assert (said.code, said.out) == (64, "")
+
+
+def test_the_drop_ins_ship_too() -> None:
+    """They are beside the units."""
+    assert "LoadCredentialEncrypted=" in unit("encrypted-key.conf")
+    assert "Type=notify-reload" in unit("notify-reload.conf")

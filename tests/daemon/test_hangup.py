@@ -1,0 +1,69 @@
+"""A reload by signal is answered: with the faults, or with none, or in words that nobody answered."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from notifier.daemon import hangup
+
+FAULT = "config.toml:2: log.levle: unknown key"
+
+
+def environ(folder: Path) -> dict[str, str]:
+    return {"MAINPID": str(os.getpid()), "RUNTIME_DIRECTORY": str(folder)}
+
+
+@pytest.mark.parametrize("faults", [(), (FAULT, FAULT)])
+def test_the_one_who_asks_gets_the_faults(tmp_path: Path, faults: tuple[str, ...]) -> None:
+    """The signal goes to the daemon, the answer comes back, and nothing is left in the folder."""
+    sent: list[tuple[int, int]] = []
+
+    def kill(pid: int, number: int) -> None:
+        sent.append((pid, number))
+        hangup.answer(faults, environ(tmp_path))
+
+    assert hangup.ask(environ(tmp_path), kill=kill) == faults
+    assert sent == [(os.getpid(), signal.SIGHUP)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_that_does_not_come_is_told(tmp_path: Path) -> None:
+    """69, naming the process; the reload counts as failed."""
+    with pytest.raises(hangup.Unanswered, match=f"process {os.getpid()}.*has not answered"):
+        hangup.ask(environ(tmp_path), kill=lambda *_: None, patience_s=0.01)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_daemon_that_is_gone_is_told(tmp_path: Path) -> None:
+    """At once."""
+
+    def kill(_pid: int, _number: int) -> None:
+        raise ProcessLookupError(3, "No such process")
+
+    with pytest.raises(hangup.Unanswered, match="No such process"):
+        hangup.ask(environ(tmp_path), kill=kill)
+
+
+def test_more_faults_than_a_datagram_holds_are_cut(tmp_path: Path) -> None:
+    """An answer comes in any case."""
+
+    def kill(_pid: int, _number: int) -> None:
+        hangup.answer([FAULT] * 10_000, environ(tmp_path))
+
+    assert set(hangup.ask(environ(tmp_path), kill=kill)) == {FAULT}
+
+
+def test_who_has_gone_does_not_keep_others_from_their_answer(tmp_path: Path) -> None:
+    """A socket that a dead process left, and a file that is none."""
+    (tmp_path / "reload-1").touch()
+    assert hangup.ask(environ(tmp_path), kill=lambda *_: hangup.answer((), environ(tmp_path))) == ()
+
+
+def test_only_a_reload_by_systemd_asks_so(tmp_path: Path) -> None:
+    """A person's command goes over the API."""
+    assert hangup.asks_here(environ(tmp_path))
+    assert not hangup.asks_here({"RUNTIME_DIRECTORY": str(tmp_path)})
+    assert not hangup.asks_here({"MAINPID": "1"})
+    hangup.answer((FAULT,), {})  # without systemd: nobody to answer

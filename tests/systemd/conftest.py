@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -29,9 +30,8 @@ def box() -> Iterator[Box]:
 
 @pytest.fixture
 def peer(box: Box) -> Iterator[Peer]:
-    peer = Peer(box.listener())
-    yield peer
-    peer.close()
+    with closing(Peer(box.listener())) as peer:
+        yield peer
 
 
 @pytest.fixture

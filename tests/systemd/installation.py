@@ -4,6 +4,7 @@ The dependencies are those of requirements.lock, fetched once by pip and kept in
 network is needed.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -47,25 +48,25 @@ def why_not() -> str | None:
 
 
 def prepare() -> Path:
-    """Build and install; returns the folder that is to be bound to ``PLACE``."""
+    """Build and install; returns the folder that is to be bound to ``PLACE``. One at a time."""
     venv, wheels = KEPT / "venv", KEPT / "wheels"
     venv.mkdir(parents=True, exist_ok=True)
-    wheel = _build(wheels)
-    with Box(binds=[(venv, PLACE), (wheels, "/mnt")]) as box:
-        if not _is_current(venv):
-            _install_locked(box, venv)
-        pip = (
-            f"{PLACE}/bin/python",
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--no-deps",
-            "--no-index",
-            "--force-reinstall",
-        )
-        box.run(*pip, f"/mnt/{wheel.name}")
+    with (KEPT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wheel = _build(wheels)
+        if _has_mark(venv, "lock", _lock_mark()) and _has_mark(venv, "wheel", _digest(wheel)):
+            return venv
+        with Box(binds=[(venv, PLACE), (wheels, "/mnt")]) as box:
+            _install(box, venv, wheel)
     return venv
+
+
+def _install(box: Box, venv: Path, wheel: Path) -> None:
+    if not _has_mark(venv, "lock", _lock_mark()):
+        _install_locked(box, venv)
+    pip = (f"{PLACE}/bin/python", "-m", "pip", "install", "-q", "--no-deps", "--no-index")
+    box.run(*pip, "--force-reinstall", f"/mnt/{wheel.name}")
+    (venv / "wheel.mark").write_text(_digest(wheel))
 
 
 def _build(wheels: Path) -> Path:
@@ -84,9 +85,13 @@ def _lock_mark() -> str:
     return hashlib.sha256(lock + (python() or "").encode()).hexdigest()
 
 
-def _is_current(venv: Path) -> bool:
-    mark = venv / "lock.mark"
-    return mark.exists() and mark.read_text() == _lock_mark()
+def _digest(wheel: Path) -> str:
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+def _has_mark(venv: Path, name: str, wanted: str) -> bool:
+    mark = venv / f"{name}.mark"
+    return mark.exists() and mark.read_text() == wanted
 
 
 def _install_locked(box: Box, venv: Path) -> None:

@@ -59,6 +59,10 @@ def sees_kernel_addresses() -> bool:
     return any(line.split()[0].strip("0") for line in Path("/proc/kallsyms").read_text().splitlines())
 
 
+def opens(family: str) -> None:
+    socket.socket(getattr(socket, family), socket.SOCK_DGRAM).close()
+
+
 def connects(address: str) -> None:
     socket.create_connection((address, int(sys.argv[1])), timeout=2).close()
 
@@ -95,7 +99,7 @@ def main() -> None:
         "writes": writable,
         "executes": all_that(executes, writable),
         "reads": all_that(reads, FILES),
-        "families": all_that(lambda name: socket.socket(getattr(socket, name)).close(), FAMILIES),
+        "families": all_that(opens, FAMILIES),
         "connects": all_that(connects, ADDRESSES),
         "calls": [name for name, attempt in CALLS.items() if works(attempt)],
         "processes": strangers(),

@@ -124,6 +124,9 @@ class Service:
     def has_logged(self, event: str) -> bool:
         return any(line["event"] == event for line in self.events())
 
+    def has_file(self, path: str) -> bool:
+        return self.box.root.joinpath(path.lstrip("/")).exists()
+
     def rows(self, query: str) -> list[list[object]]:
         """What is in the database of a daemon that has ended."""
         told = self.box.run(f"{PLACE}/bin/python", "-c", READ, f"{STATE}/notifier.db", query).stdout

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +45,19 @@ def test_the_exposure_is_at_most_1_2(service: Service) -> None:
 
 
 @pytest.fixture(scope="module")
-def found(box: Box) -> Iterator[dict[str, Any]]:
+def found(box: Box) -> dict[str, Any]:
     """What the probe could do. It runs beside the daemon, as ExecStartPost, which has the same sandbox."""
-    peer = Peer(box.listener())
-    listening = Peer(box.listener(CLOUD_PORT, host=""))
-    service = Service(box, peer)
-    service.clean()
-    box.write("/usr/local/lib/probe.py", PROBE.read_text())
-    service.drop_in(f"[Service]\nExecStartPost={PLACE}/bin/python /usr/local/lib/probe.py {CLOUD_PORT}\n")
-    service.systemctl("start")
-    (told,) = [line for line in service.said().splitlines() if line.startswith("PROBE ")]
-    mounts = box.run("cat", f"/proc/{service.pid}/mountinfo").stdout
-    yield {**json.loads(told.removeprefix("PROBE ")), "mounts": mounts}
-    service.systemctl("stop")
-    listening.close()
-    peer.close()
+    with closing(Peer(box.listener())) as peer, closing(Peer(box.listener(CLOUD_PORT, host=""))):
+        service = Service(box, peer)
+        service.clean()
+        box.write("/usr/local/lib/probe.py", PROBE.read_text())
+        probe = f"{PLACE}/bin/python /usr/local/lib/probe.py {CLOUD_PORT}"
+        service.drop_in(f"[Service]\nExecStartPost={probe}\n")
+        service.systemctl("start")
+        (told,) = [line for line in service.said().splitlines() if line.startswith("PROBE ")]
+        mounts = box.run("cat", f"/proc/{service.pid}/mountinfo").stdout
+        service.systemctl("stop")
+    return {**json.loads(told.removeprefix("PROBE ")), "mounts": mounts}
 
 
 def test_nothing_is_writable_but_its_state_and_what_is_thrown_away(found: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ def test_the_first_connection_starts_the_service(activated: Service) -> None:
 
 def test_started_by_hand_it_has_the_socket_too(activated: Service) -> None:
     """It binds nothing of its own, so that a restart keeps the address."""
+    activated.systemctl("stop", SOCKET)
     activated.systemctl("start")
     activated.systemctl("stop")
     assert activated.call("GET", "/readyz")[0] == 200  # the socket was still there, and started it again

@@ -40,10 +40,11 @@ async def delivering(bench: Bench) -> list[Figure]:
 async def _neighbours(bench: Bench) -> list[Figure]:
     """The same load on eight receivers, alone and beside the two, in turn."""
     alone, beside = [], []
+    each = bench.pick(TO_THE_BAD, 500)
     for _ in range(bench.pick(ROUNDS, 1)):
         alone.append(await _loaded(bench, to_the_bad=0))
-        beside.append(await _loaded(bench, to_the_bad=bench.pick(TO_THE_BAD, 500)))
-    label = f"{RECEIVERS} receivers, {2 * TO_THE_BAD} waiting for two bad ones"
+        beside.append(await _loaded(bench, to_the_bad=each))
+    label = f"{RECEIVERS} receivers, {2 * each} waiting for two bad ones"
     without = median([_p99_ms(outcome) for outcome in alone])
     return [
         Figure(f"{RECEIVERS} receivers: outcome to receipt, p99", without, "ms", note=_each(alone)),

@@ -17,6 +17,7 @@ from typing import IO, Any
 import httpx
 import pytest
 
+from notifier.cli.ping import ping
 from notifier.clock import wall_ms
 from notifier.core.secret import Secret
 from notifier.core.signature import make_secret, sign
@@ -176,6 +177,12 @@ def test_a_callback_is_taken_and_a_repeat_does_nothing(receiver: Receiver) -> No
 def test_a_large_callback_is_taken(receiver: Receiver) -> None:
     """The provider's last answer is in it, up to 4 MiB; some frameworks stop far below."""
     body = json.dumps({**EVENT, "padding": "x" * 4 * 1024 * 1024}).encode()
+    assert receiver.post(body, signed(body)) == 204
+
+
+def test_a_ping_is_taken(receiver: Receiver) -> None:
+    """`notifier test-callback` is told of a sound receiver that it works."""
+    body = ping("http://127.0.0.1:9001/hook", wall_ms()).body
     assert receiver.post(body, signed(body)) == 204
 
 

@@ -65,6 +65,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     id: str
     url: str
     gate: str = ""
+    since: str | None = None
+    next_probe_at: str | None = None
     pending: int = 0
     dead: int = 0
     oldest_pending_at: str | None = None
@@ -204,7 +206,7 @@ def _fact(name: str, part: Answer) -> str | list[str]:
         return part.raw.decode()
     text = part.read(str)
     if name.startswith("next_") and age(text):
-        return f"{short_time(text)} (due)"
+        return f"{short_time(text)} (due; if it stays so, `notifier status` says why)"
     return _instant(text) if name.endswith("_at") else text
 
 

@@ -86,6 +86,6 @@ def test_show_says_what_is_due_and_what_to_do_about_a_refused_key(ask: Run, daem
     }
     daemon.on("GET", "/v1/watches/wch_1", watch)
     out = ask("show", "wch_1").out
-    assert "(due)" in out
+    assert "(due; if it stays so, `notifier status` says why)" in out
     assert re.search(r"provider refuses the key \(401\)\n +fix: check MULEROUTER_API_KEY", out)
     assert "lost: Not known. 12 answers (says the notifier)" in out

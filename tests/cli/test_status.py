@@ -1,6 +1,7 @@
 """status is one screen: what there is, what is held back and since when, and what to do about it."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -82,17 +83,27 @@ def test_a_held_provider_says_since_when_and_what_to_do(
 
 def test_receivers_that_are_held_back_are_named(tell: Any) -> None:
     """Open ones are not worth a line; of many held ones a few stand for all."""
-    held = {**ENDPOINT, "gate": "closed: HTTP 503", "pending": 7}
+    unknown = {"since": None, "next_probe_at": None}  # as of one that a user has paused
+    held = {**ENDPOINT, **unknown, "gate": "closed: HTTP 503", "pending": 7}
     fine = {**ENDPOINT, "gate": "open, starting slowly", "url": "http://fine/"}
     out = tell({"endpoints": [fine, held], "next_cursor": None})
     assert out.splitlines()[-2:] == [
         "receiver    http://127.0.0.1:9001/hook closed: HTTP 503; 7 waiting",
-        "            fix: see that it runs (`notifier test-callback http://127.0.0.1:9001/hook`); "
+        "            fix: `notifier test-callback http://127.0.0.1:9001/hook` says what is wrong; "
         "all that waits goes out at its first 2xx",
     ]
     parked = {**held, "gate": "parked: the endpoint says that it is gone (410)"}
     assert "notifier endpoints resume ep_1" in tell({"endpoints": [parked], "next_cursor": None})
     assert "fine" not in out
+
+
+def test_a_closed_receiver_says_since_when_and_when_it_is_tried_again(tell: Any) -> None:
+    """Who has mended it wants to know whether to wait."""
+    closed = {"since": "2020-11-23T12:00:00.000Z", "next_probe_at": "2020-11-24T12:00:05.000Z"}
+    held = {**ENDPOINT, **closed, "gate": "closed: HTTP 503"}
+    line = tell({"endpoints": [held], "next_cursor": None}).splitlines()[-2]
+    assert "closed: HTTP 503 since 2020-11-23 " in line
+    assert re.search(r"d ago\), next probe 2020-11-24 \d\d:\d\d; 7 waiting$", line)
 
 
 def test_of_many_receivers_a_few_are_shown(ask: Run, daemon: FakeDaemon) -> None:

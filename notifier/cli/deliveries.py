@@ -89,7 +89,7 @@ def _tell_last_answer(attempts: list[Try]) -> None:
 @shared()
 @pass_given
 def redeliver(given: Given, delivery_id: str) -> int:
-    """Send a delivery again at once: the same id and bytes, newly signed."""
+    """Send a delivery again at once, even to a paused endpoint: the same id and bytes, newly signed."""
     answer = given.api().request("POST", f"/v1/deliveries/{delivery_id}/redeliver")
     if given.is_json:
         tell_json(answer.raw)

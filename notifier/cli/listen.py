@@ -126,6 +126,8 @@ def _tell_lines(received: Received) -> None:
         f"answered {received.answered}",
     ]
     tell("  ".join(part for part in told if part))
+    if (metadata := bytes(event.data.metadata)) != b"{}":
+        tell(f"  metadata {safe(metadata.decode('utf-8', 'replace'))}")
     for url in event.data.outputs:
         tell(f"  {safe(url)}")
 

@@ -108,6 +108,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     task_id: str = ""
     status: str = ""
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")
     outputs: list[str] = []
 
 

@@ -35,7 +35,7 @@ _HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108
     "--socket", "is_socket", is_flag=True, help="Print notifier.socket instead of notifier.service."
 )
 @click.option("--listen", metavar="ADDRESS", help=f"host:port or unix:/path [server.listen, {LISTEN}].")
-@click.option("--key-file", metavar="PATH", default=KEY_FILE, help=f"Where the API key stands [{KEY_FILE}].")
+@click.option("--key-file", metavar="PATH", default=KEY_FILE, help=f"The API key's file [{KEY_FILE}].")
 @click.option("--executable", metavar="PATH", help="The command that the service runs [this one].")
 @shared("--url", "--token", "--json")
 @pass_given

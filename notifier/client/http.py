@@ -21,7 +21,7 @@ from notifier.errors import NotifierError
 
 ANSWER_LIMIT = 64 * 1024 * 1024  # a page of 500 watches with all they may carry stays below it
 PATIENCE_S = 30.0
-START_IT = "start it with `notifier run`, or `systemctl start notifier`; or name another one with --url"
+START_IT = "start it with `notifier run`, or `systemctl start notifier`; or name it by --url or NOTIFIER_URL"
 
 T = TypeVar("T")
 
@@ -153,7 +153,7 @@ def _fix(reply: HTTPResponse) -> str:
     if wait is not None and wait.isascii() and wait.isdigit():
         return f"try again in {wait} s"
     if reply.status == 404:
-        return "`notifier ls` and `notifier deliveries` list what there is"
+        return "`notifier ls`, `notifier deliveries` and `notifier endpoints` list what there is"
     return ""
 
 
@@ -176,7 +176,7 @@ def _problem(raw: bytes) -> Problem | None:
 
 def _stranger(where: str, detail: str, *, is_broken: bool = False) -> Unreachable:
     cause = f"what answers at {where} is not notifier: {detail}"
-    return Unreachable(cause, "name the daemon with --url", is_broken=is_broken)
+    return Unreachable(cause, "name the daemon by --url or NOTIFIER_URL", is_broken=is_broken)
 
 
 def _in_words(trouble: Exception) -> str:

@@ -170,6 +170,16 @@ def test_a_line_tells_what_came_and_whether_to_trust_it(capfd: pytest.CaptureFix
         assert part in out
 
 
+def test_metadata_is_told_as_it_came(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is the sender's own; where there is none, no line is spent on it."""
+    _tell_lines(received(body=b'{"data": {"metadata": {"n": 1.50, "big": 1e400, "s": "\xc2\x9b"}}}'))
+    _tell_lines(received(body=b'{"data": {"metadata": {}}}'))
+    out = capfd.readouterr().out
+    assert '\n  metadata {"n": 1.50, "big": 1e400' in out
+    assert out.count("metadata") == 1
+    assert "\x9b" not in out
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"\xff", b"[1]", b'{"data": 5}', b"[" * 100_000, b'{"type": "\\u001b[2J"}']
 )

@@ -13,6 +13,7 @@ from notifier.api import shapes
 from notifier.api.examples import ATTEMPT, DELIVERY, ENDPOINT, NOON, REFUSED, REGISTRATION, WATCH
 from notifier.api.problems import KINDS, MEDIA_TYPE
 from notifier.core.model import DeliveryState, WatchState
+from notifier.core.trace import TRACEPARENT
 
 JSON = "application/json"
 _REF = "#/components/schemas/{name}"
@@ -30,13 +31,17 @@ _WRITE = ("store_unavailable", "disk_full")
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is said of one call. ``answers`` are shape and example by status; ``problems`` are codes."""
+    """What is said of one call. ``answers`` are shape and example by status; ``problems`` are codes.
+
+    ``headers`` names those that it looks at beside the ones that every call has.
+    """
 
     summary: str
     answers: Mapping[int, tuple[type[Struct] | None, Any]]
     problems: Sequence[str] = ()
     request: tuple[type[Struct], Any] | None = None
     is_request_optional: bool = False
+    headers: Sequence[str] = ()
 
 
 _PAGE_OF_WATCHES = {"watches": [dict(WATCH)], "next_cursor": None}
@@ -49,6 +54,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             {201: (shapes.WatchBody, WATCH), 200: (shapes.WatchBody, WATCH)},
             (*_BODY, *_WRITE, "too_many_callbacks", "too_many_watches"),
             request=(shapes.Registration, REGISTRATION),
+            headers=(TRACEPARENT,),
         ),
         ("POST", "/v1/watches/batch"): Operation(
             "Have up to 1000 tasks watched. Each entry stands alone; results come in the entries' order.",
@@ -60,6 +66,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             },
             (*_BODY, *_WRITE),
             request=(shapes.Batch, {"watches": [REGISTRATION]}),
+            headers=(TRACEPARENT,),
         ),
         ("GET", "/v1/watches"): Operation(
             "List watches, newest first.", {200: (shapes.WatchPage, _PAGE_OF_WATCHES)}, ("validation_failed",)
@@ -196,6 +203,15 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 
+HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        TRACEPARENT: {
+            "description": "W3C Trace Context: polls and callbacks of what is registered go on in this trace",
+            "schema": {"type": "string"},
+        },
+    }
+)
+
 
 @functools.cache
 def document(version: str, calls: tuple[tuple[str, str, tuple[str, ...]], ...]) -> bytes:
@@ -218,6 +234,7 @@ def document(version: str, calls: tuple[tuple[str, str, tuple[str, ...]], ...]) 
 
 def _operation(operation: Operation, path: str, names: Sequence[str]) -> dict[str, Any]:
     parameters = [{"name": name, "in": "query", **PARAMETERS[name]} for name in names]
+    parameters += [{"name": name, "in": "header", **HEADERS[name]} for name in operation.headers]
     if "{id}" in path:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
     described: dict[str, Any] = {

@@ -56,6 +56,7 @@ class NewWatch:
     """A registration that passed validation and is not stored yet.
 
     ``metadata`` is JSON text. ``first_poll_at`` and ``expires_at`` follow from the polling policy.
+    ``traceparent`` is the trace that it belongs to (``core/trace.py``), if any.
     """
 
     provider: str
@@ -66,6 +67,7 @@ class NewWatch:
     registered_at: int
     first_poll_at: int
     expires_at: int
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class Watch:
     outputs: tuple[str, ...] = ()
     result_expires_at: int | None = None
     error: TaskError | None = None
+    traceparent: str | None = None
 
 
 def moved(watch: Watch, delta_ms: int) -> Watch:
@@ -192,6 +195,7 @@ class Dispatch:
     is_maybe_duplicate: bool
     refusals: int = 0
     is_probe: bool = False
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from notifier.core.endpoint import PRIVATE_CAP_MS, Blame, Failed, Report
 from notifier.core.model import Attempt, Dispatch
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
 from notifier.core.retry import decide_attempt
+from notifier.core.trace import SPAN_BITS, child_of
 from notifier.core.urls import origin_of
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.engine.crew import Crew
@@ -112,12 +113,16 @@ class Deliverer:
 
     async def _send(self, dispatch: Dispatch, began_at: int) -> Tried:
         secrets = self.settings.secrets
-        headers = build_headers(dispatch, secrets, now=began_at)
+        headers = build_headers(dispatch, secrets, now=began_at, traceparent=self._trace(dispatch))
         exchange = await self.wire.post(
             dispatch.url, headers, dispatch.body, timeout_ms=self.settings.timeout_ms
         )
         report = judge_attempt(exchange, url=dispatch.url, now=self._clock.now())
         return Tried(began_at, exchange, report)
+
+    def _trace(self, dispatch: Dispatch) -> str | None:
+        given = dispatch.traceparent
+        return None if given is None else child_of(given, self._chance.getrandbits(SPAN_BITS))
 
     async def _record(self, dispatch: Dispatch, lease: Lease, tried: Tried) -> None:
         now = self._clock.now()

@@ -15,6 +15,7 @@ from notifier.core.judge import judge_poll
 from notifier.core.model import Watch, moved
 from notifier.core.pace import Pace
 from notifier.core.replies import Exchange
+from notifier.core.trace import SPAN_BITS, TRACEPARENT, child_of
 from notifier.core.urls import task_url
 from notifier.core.verdict import Decision, End, Unclear, Unpolled, Verdict, Wait
 from notifier.engine.crew import Crew
@@ -216,6 +217,8 @@ class Poller:
         headers = {"accept": "application/json", **dialect.headers}
         if provider.api_key is not None:
             headers[dialect.auth_header] = dialect.auth_value.replace("{key}", provider.api_key.reveal())
+        if watch.traceparent is not None:
+            headers[TRACEPARENT] = child_of(watch.traceparent, self._chance.getrandbits(SPAN_BITS))
         return await self.wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
 
     def _judge(self, claimed: Claimed, exchange: Exchange) -> Verdict:

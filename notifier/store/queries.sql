@@ -19,10 +19,11 @@ INSERT INTO api_paths (path) VALUES (:path) RETURNING seq
 
 -- name: add_watch
 INSERT INTO watches
-  (id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, registered_at, expires_at, due_at)
+  (id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, registered_at, expires_at, due_at,
+   traceparent)
 VALUES
   (:id, :provider_seq, :api_path_seq, :task_id, 'watching', :callbacks, :metadata, :registered_at, :expires_at,
-   :due_at)
+   :due_at, :traceparent)
 
 -- name: set_callbacks
 UPDATE watches SET callbacks = :callbacks WHERE seq = :seq
@@ -225,9 +226,10 @@ WHERE seq = :endpoint_seq
 UPDATE deliveries SET due_at = :now WHERE endpoint_seq = :endpoint_seq AND due_at > :now
 
 -- name: dispatches
-SELECT d.*, e.body FROM json_each(:seqs) j
+SELECT d.*, e.body, w.traceparent FROM json_each(:seqs) j
 CROSS JOIN delivery_rows d ON d.seq = j.value
 CROSS JOIN events e ON e.seq = d.event_seq
+CROSS JOIN watches w ON w.seq = e.watch_seq
 ORDER BY j.key
 
 -- name: next_delivery_due

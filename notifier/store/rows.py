@@ -53,6 +53,7 @@ def watch_of(row: sqlite3.Row) -> Watch:
         outputs=tuple(json.loads(row["outputs"] or "[]")),
         result_expires_at=row["result_expires_at"],
         error=None if error is None else TaskError(**json.loads(error)),
+        traceparent=row["traceparent"],
     )
 
 
@@ -153,6 +154,7 @@ def dispatch_of(row: sqlite3.Row, *, is_probe: bool) -> Dispatch:
         is_maybe_duplicate=bool(row["is_interrupted"]),
         refusals=row["refusals"],
         is_probe=is_probe,
+        traceparent=row["traceparent"],
     )
 
 

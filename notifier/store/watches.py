@@ -61,6 +61,7 @@ def _add(
             "registered_at": watch.registered_at,
             "expires_at": watch.expires_at,
             "due_at": watch.due_at,
+            "traceparent": watch.traceparent,
         },
     )
     return Added(watch, is_new=True)
@@ -78,6 +79,7 @@ def _watch_from(new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str) -
         registered_at=new.registered_at,
         expires_at=new.expires_at,
         due_at=new.first_poll_at,
+        traceparent=new.traceparent,
     )
 
 

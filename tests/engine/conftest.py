@@ -54,7 +54,12 @@ class Bench:
     planted_crashes: int = 0
 
     async def register(
-        self, task_id: str = "task-1", *, url: str = HOOK, expire_after_ms: int = HOUR_MS
+        self,
+        task_id: str = "task-1",
+        *,
+        url: str = HOOK,
+        expire_after_ms: int = HOUR_MS,
+        traceparent: str | None = None,
     ) -> str:
         now = self.clock.now()
         new = NewWatch(
@@ -66,6 +71,7 @@ class Bench:
             registered_at=now,
             first_poll_at=now + 2_500,
             expires_at=now + expire_after_ms,
+            traceparent=traceparent,
         )
         (added,) = await self.store.add_watches([new], give_up_at=now + 72 * HOUR_MS, max_live=1_000)
         assert isinstance(added, Added)

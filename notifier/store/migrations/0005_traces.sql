@@ -1,0 +1,6 @@
+-- The trace that a registration belongs to (core/trace.py); NULL for most. It goes with polls and callbacks.
+-- The view watch_rows has all columns of the table, and so this one.
+ALTER TABLE watches ADD COLUMN traceparent TEXT;
+
+-- So that those on hold are counted without a walk through all endpoints, which may be as many as watches.
+CREATE INDEX endpoints_held ON endpoints (hold) WHERE hold IS NOT NULL;

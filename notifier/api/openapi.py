@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 from notifier.api import shapes
 from notifier.api.examples import ATTEMPT, DELIVERY, ENDPOINT, NOON, REFUSED, REGISTRATION, WATCH
 from notifier.api.problems import KINDS, MEDIA_TYPE
+from notifier.api.system import TEXT_FORMAT
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.trace import TRACEPARENT
 
@@ -27,6 +28,15 @@ _BODY = (
     "busy",
 )
 _WRITE = ("store_unavailable", "disk_full")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer that is not JSON of ours: its media type, what is in it, and an example."""
+
+    media_type: str
+    description: str
+    example: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +190,16 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("GET", "/readyz"): Operation(
             "Able to store, and polling lately.", {200: (shapes.Word, {"status": "ready"})}, ("not_ready",)
         ),
+        ("GET", "/metrics"): Operation(
+            "What there is to measure, for Prometheus. The store is read every 5 s at most.",
+            {
+                200: (
+                    None,
+                    Text(TEXT_FORMAT, "Prometheus' text format", 'notifier_watches{state="lost"} 0.0\n'),
+                )
+            },
+            ("store_unavailable",),
+        ),
         ("GET", "/openapi.json"): Operation("This description.", {200: (None, None)}),
     }
 )
@@ -255,6 +275,9 @@ def _operation(operation: Operation, path: str, names: Sequence[str]) -> dict[st
 
 
 def _answer(shape: type[Struct] | None, example: Any) -> dict[str, Any]:
+    if isinstance(example, Text):
+        content = {"schema": {"type": "string"}, "example": example.example}
+        return {"description": example.description, "content": {example.media_type: content}}
     if shape is None:
         return {"description": "OpenAPI 3.1", "content": {JSON: {"schema": {"type": "object"}}}}
     described = shape.__doc__ or ""

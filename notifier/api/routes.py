@@ -50,5 +50,6 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/v1/reload", system.reload),
     Route("GET", "/healthz", system.healthz),
     Route("GET", "/readyz", system.readyz),
+    Route("GET", "/metrics", system.metrics),
     Route("GET", "/openapi.json", openapi),
 )

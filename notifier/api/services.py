@@ -73,7 +73,7 @@ class Services:
     ``settings`` is asked anew by each request, so that a reload holds from the next one on. ``condition_of``
     says why a provider is paused, in words and since when; ``is_ready`` says why the daemon is not ready;
     both say None when all is well. ``reload`` reads the configuration again and returns its faults, none of
-    them meaning that it now holds.
+    them meaning that it now holds. ``metrics`` returns the text of a scrape.
     """
 
     store: Store
@@ -84,3 +84,4 @@ class Services:
     condition_of: Callable[[str], str | None]
     is_ready: Callable[[], str | None]
     reload: Callable[[], Awaitable[tuple[str, ...]]]
+    metrics: Callable[[], Awaitable[bytes]]

@@ -10,6 +10,7 @@ from notifier.core.instants import to_text
 from notifier.core.model import DeliveryState, WatchState
 
 FINE = "ok"
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def status(call: Call) -> Response:
@@ -39,6 +40,11 @@ async def reload(call: Call) -> Response:
         detail = f"{faults[0]}{more}; the old configuration stays"
         raise Problem("bad_configuration", detail, errors=[Fault("", fault) for fault in faults])
     return answer(Word(status="reloaded"))
+
+
+async def metrics(call: Call) -> Response:
+    """What Prometheus scrapes."""
+    return Response(await call.services.metrics(), media_type=TEXT_FORMAT)
 
 
 async def healthz(_: Call) -> Response:

@@ -19,6 +19,7 @@ from notifier.config.read import BadConfig
 from notifier.daemon import log as logs
 from notifier.daemon import sdnotify
 from notifier.daemon.interfaces import own_addresses
+from notifier.daemon.metrics import Metrics, Scrape
 from notifier.daemon.signing import keep_secrets, secret_path
 from notifier.daemon.wires import callback_policy, callback_wire, poll_connections, poll_wire
 from notifier.engine.bells import Bells
@@ -52,9 +53,11 @@ class Daemon:
         bound: socket.socket,
         owner: str,
         load: Callable[[], Config],
+        metrics: Metrics,
     ) -> None:
         self._owner = owner
         self._load = load
+        self._metrics = metrics
         self._store = store
         self._clock = clock
         self._bound = bound
@@ -76,7 +79,12 @@ class Daemon:
         self._replay_bell = self._bells.add("replay", self._replayer.tick)
         self._bells.add("housekeeping", self._housekeeping.tick)
         self._pulse = Pulse(
-            store=store, clock=clock, bells=self._bells, shift=self._shift, on_beat=self._feed_watchdog
+            store=store,
+            clock=clock,
+            bells=self._bells,
+            shift=self._shift,
+            on_beat=self._feed_watchdog,
+            meter=metrics,
         )
         self._stopping = asyncio.Event()
         self._is_watched = sdnotify.watchdog_interval_s() is not None
@@ -214,6 +222,7 @@ class Daemon:
             crew=self._polls,
             ring=self.poll_at,
             deliver=self.deliver_now,
+            meter=self._metrics,
         )
         poller.configure(self._config.providers, give_up_after_ms=self._config.callbacks.give_up_after_ms)
         return poller
@@ -228,6 +237,7 @@ class Daemon:
             crew=self._sends,
             ring=self.deliver_at,
             settings=self._config.callbacks,
+            meter=self._metrics,
         )
 
     def _make_services(self) -> Services:
@@ -240,6 +250,7 @@ class Daemon:
             condition_of=self._poller.condition_of,
             is_ready=self.why_not_ready,
             reload=self.reload,
+            metrics=Scrape(self._metrics, store=self._store, clock=self._clock, standing=self).text,
         )
 
     def _make_api_settings(self) -> ApiSettings:
@@ -290,6 +301,10 @@ class Daemon:
     def why_not_ready(self) -> str | None:
         """Say why the daemon does not do its work at present; None when it does."""
         return self._why_stale() or self._housekeeping.trouble
+
+    def conditions(self) -> dict[str, str | None]:
+        """Each provider's: why it is held back, in words; None while it is not."""
+        return {name: self._poller.condition_of(name) for name in self._config.providers}
 
     def _why_stale(self) -> str | None:
         now = self._clock.monotonic()

@@ -19,7 +19,7 @@ from notifier.core.urls import origin_of
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.engine.crew import Crew
 from notifier.errors import StoreUnavailable
-from notifier.ports import Clock, Wire
+from notifier.ports import NO_METER, Clock, Meter, Wire
 from notifier.store.interface import Lease, Store
 
 IDLE_MS = 1_000
@@ -52,6 +52,7 @@ class Deliverer:
         crew: Crew,
         ring: Callable[[int], None],
         settings: Callbacks,
+        meter: Meter = NO_METER,
     ) -> None:
         self.wire = wire
         self.settings = settings
@@ -61,6 +62,7 @@ class Deliverer:
         self._owner = owner
         self._crew = crew
         self._ring = ring
+        self._meter = meter
         self._busy: Counter[str] = Counter()
         self._is_starved = False
         self._shifted_ms = 0
@@ -132,6 +134,7 @@ class Deliverer:
             kept = await self._store.record_attempt(dispatch, lease, attempt, sequel, tried.report, now=now)
             if kept:
                 _tell(dispatch, attempt, sequel)
+                self._meter.attempted(dispatch, attempt, sequel, now=now)
         except StoreUnavailable as fault:
             # Not kept: the lease runs out, and the same message goes out again, marked maybe-duplicate.
             log.warning("delivery.not_recorded", delivery=dispatch.delivery_id, cause=fault.cause)

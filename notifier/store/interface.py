@@ -150,13 +150,15 @@ class ReplayQuery:
 class Counts:
     """How many of each there are, and since when the oldest pending delivery waits.
 
-    ``expiring``: pending deliveries whose result is in the last quarter of its life, or past it.
+    ``expiring``: pending deliveries whose result is in the last quarter of its life, or past it. ``shut``:
+    endpoints that are ``closed`` by an outage, or held as ``paused`` or ``gone``. These counts end at 10 000.
     """
 
     watches: Mapping[WatchState, int] = field(default_factory=dict)
     deliveries: Mapping[DeliveryState, int] = field(default_factory=dict)
     oldest_pending_at: int | None = None
     expiring: int = 0
+    shut: Mapping[str, int] = field(default_factory=dict)
 
 
 class Store(Protocol):

@@ -369,8 +369,18 @@ SELECT created_at FROM deliveries WHERE state = 'pending' ORDER BY seq LIMIT 1
 
 -- name: expiring
 -- Three quarters of the way from creation to expiry are over. The expression is that of the index.
-SELECT count(*) AS n FROM deliveries
-WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
+SELECT count(*) AS n FROM (SELECT 1 FROM deliveries
+  WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
+  LIMIT :most)
+
+-- name: shut_endpoints
+-- No more rows are looked at than are counted.
+SELECT 'closed' AS state, count(*) AS n
+FROM (SELECT hold FROM endpoints WHERE closed_at IS NOT NULL LIMIT :most) WHERE hold IS NULL
+UNION ALL
+SELECT 'paused', count(*) FROM (SELECT 1 FROM endpoints WHERE hold = 'paused' LIMIT :most)
+UNION ALL
+SELECT 'gone', count(*) FROM (SELECT 1 FROM endpoints WHERE hold = 'gone' LIMIT :most)
 
 -- name: overdue
 SELECT d.seq FROM deliveries d CROSS JOIN endpoints e ON e.seq = d.endpoint_seq

@@ -95,6 +95,7 @@ class Bench:
             condition_of=self.conditions.get,
             is_ready=lambda: self.unready,
             reload=self._reload,
+            metrics=self._scrape,
         )
         self.app: ASGIApp = build_app(self.services)
         self.http = self.client(self.app)
@@ -133,6 +134,9 @@ class Bench:
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
+
+    async def _scrape(self) -> bytes:
+        return b"planted 1.0\n"
 
     async def _reload(self) -> tuple[str, ...]:
         self.reloads += 1

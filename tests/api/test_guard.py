@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from notifier.api.routes import ROUTES
+from notifier.api.system import TEXT_FORMAT
 from notifier.core.secret import Secret
 from tests.api.conftest import Bench, registration
 
@@ -255,3 +256,11 @@ async def test_the_token_is_in_no_answer(bench: Bench) -> None:
         "/v1/watches", json=registration(), headers={"authorization": f"Bearer {shown}x"}
     )
     assert shown not in answer.text
+
+
+async def test_metrics_are_text_and_guarded_like_the_rest(bench: Bench) -> None:
+    answer = await bench.http.get("/metrics")
+    assert (answer.status_code, answer.text) == (200, "planted 1.0\n")
+    assert answer.headers["content-type"] == TEXT_FORMAT
+    bench.configure(tokens=TOKENS)
+    assert (await bench.http.get("/metrics")).status_code == 401

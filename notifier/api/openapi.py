@@ -10,7 +10,18 @@ import msgspec
 from msgspec import Raw, Struct
 
 from notifier.api import shapes
-from notifier.api.examples import ATTEMPT, DELIVERY, ENDPOINT, NOON, REFUSED, REGISTRATION, WATCH
+from notifier.api.events import EVENT_STREAM, LAST_EVENT_ID
+from notifier.api.examples import (
+    ATTEMPT,
+    DELIVERY,
+    ENDPOINT,
+    EVENTS,
+    NOON,
+    REFUSED,
+    REGISTRATION,
+    STREAM,
+    WATCH,
+)
 from notifier.api.problems import KINDS, MEDIA_TYPE
 from notifier.api.system import TEXT_FORMAT
 from notifier.core.model import DeliveryState, WatchState
@@ -164,6 +175,12 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             },
             ("not_found", *_WRITE),
         ),
+        ("GET", "/v1/events"): Operation(
+            "What changes, as server-sent events. Listen first and read the lists then: nothing is missed.",
+            {200: (None, Text(EVENT_STREAM, EVENTS, STREAM))},
+            ("busy", "not_ready"),
+            headers=(LAST_EVENT_ID,),
+        ),
         ("GET", "/v1/status"): Operation(
             "Counts, the oldest waiting delivery, each provider's condition in words.",
             {
@@ -225,6 +242,10 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
+        LAST_EVENT_ID: {
+            "description": "the id of the last event that was seen: go on after it, or begin with a reset",
+            "schema": {"type": "string"},
+        },
         TRACEPARENT: {
             "description": "W3C Trace Context: polls and callbacks of what is registered go on in this trace",
             "schema": {"type": "string"},

@@ -9,7 +9,7 @@ its owner records it. Records are guarded by the claim: a record whose row has m
 and changes nothing, so that the first outcome wins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -99,6 +99,14 @@ class DeliveryDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What there is of what was asked for by id, oldest first."""
+
+    watches: tuple[Watch, ...]
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WatchQuery:
     """A page of watches, newest first. ``before`` is the id that the last page ended with."""
 
@@ -183,6 +191,12 @@ class Store(Protocol):
 
     async def watches(self, query: WatchQuery) -> list[Watch]:
         """A page of watches."""
+        ...
+
+    async def find(
+        self, watch_ids: Iterable[str], delivery_ids: Iterable[str], *, deliveries_of: Iterable[str]
+    ) -> Found:
+        """Those of these that there are, and all deliveries of ``deliveries_of``, as of one instant."""
         ...
 
     async def claim_watches(

@@ -140,6 +140,9 @@ SELECT * FROM watch_rows WHERE seq = :seq
 -- name: watches_by_seq
 SELECT * FROM watch_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC
 
+-- name: watches_by_id
+SELECT * FROM watch_rows WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY seq
+
 -- ---- deliveries: making
 
 -- name: add_origin
@@ -289,6 +292,15 @@ ORDER BY d.seq DESC LIMIT :limit
 
 -- name: deliveries_by_seq
 SELECT * FROM delivery_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC
+
+-- name: deliveries_by_id
+SELECT * FROM delivery_rows WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY seq
+
+-- name: delivery_ids_of_watches
+SELECT d.id FROM json_each(:ids) j
+CROSS JOIN watches w ON w.id = j.value
+CROSS JOIN events e ON e.watch_seq = w.seq
+CROSS JOIN deliveries d ON d.event_seq = e.seq
 
 -- ---- endpoints
 

@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +22,7 @@ from notifier.store.interface import (
     DeliveryDetail,
     DeliveryQuery,
     EndpointDetail,
+    Found,
     Lease,
     Refusal,
     ReplayQuery,
@@ -100,6 +101,19 @@ class SqliteStore:
     async def watches(self, query: WatchQuery) -> list[Watch]:
         """See ``Store``."""
         return await self._read(lambda connection: pages.watches(connection, query))
+
+    async def find(
+        self, watch_ids: Iterable[str], delivery_ids: Iterable[str], *, deliveries_of: Iterable[str]
+    ) -> Found:
+        """See ``Store``."""
+        return await self._read(
+            partial(
+                pages.find,
+                watch_ids=[*watch_ids],
+                delivery_ids=[*delivery_ids],
+                deliveries_of=[*deliveries_of],
+            )
+        )
 
     async def claim_watches(
         self, provider: str, *, now: int, limit: int, lease: Lease, deadline_from: int | None = None

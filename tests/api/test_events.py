@@ -39,7 +39,7 @@ def listeners(feed: Feed) -> int:
 async def test_a_stream_says_what_it_is_and_brings_events(bench: Bench) -> None:
     async with serving(bench.app) as port, stream(port) as (reader, head):
         assert head.startswith(b"http/1.1 200 ")
-        for line in (b"text/event-stream", b"cache-control: no-store", b"transfer-encoding: chunked"):
+        for line in (b"text/event-stream", b"no-store", b"nosniff", b"transfer-encoding: chunked"):
             assert line in head
         assert (await reader.readuntil(b"\n\n")).endswith(b"retry: 2000\nid: %s-0\n\n" % EPOCH.encode())
         await told(bench, "task-1")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from notifier.api import deliveries, endpoints, replays, system, watches
+from notifier.api import deliveries, endpoints, events, replays, system, watches
 from notifier.api.bodies import BATCH_BYTES, BODY_BYTES
 from notifier.api.call import Call, Handler
 from notifier.api.openapi import document
@@ -46,9 +46,11 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/v1/endpoints", endpoints.page, PAGE),
     Route("POST", "/v1/endpoints/{id}/pause", endpoints.pause),
     Route("POST", "/v1/endpoints/{id}/resume", endpoints.resume),
+    Route("GET", "/v1/events", events.events),
     Route("GET", "/v1/status", system.status),
     Route("POST", "/v1/reload", system.reload),
     Route("GET", "/healthz", system.healthz),
     Route("GET", "/readyz", system.readyz),
+    Route("GET", "/metrics", system.metrics),
     Route("GET", "/openapi.json", openapi),
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from starlette.responses import Response
 
@@ -15,6 +16,7 @@ from notifier.api.services import ApiSettings, Services
 from notifier.api.shapes import BatchAnswer, BatchResult, WatchBody, WatchPage
 from notifier.core.ids import WATCH, is_id
 from notifier.core.model import MAX_CALLBACKS, NewWatch, Watch, WatchState
+from notifier.core.trace import TRACEPARENT, read_traceparent
 from notifier.store.interface import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail, WatchQuery
 
 TURN = 16  # entries of a batch are read in turns of so many
@@ -36,7 +38,7 @@ async def register(call: Call) -> Response:
     """Have a task watched."""
     settings = call.services.settings()
     new = read_registration(call.body, settings, call.services.clock.now())
-    outcome = (await _add(call.services, [new]))[0]
+    outcome = (await _add(call, [new]))[0]
     if not isinstance(outcome, Added):
         raise _refusal(outcome, call.body)
     body = _body(outcome.watch, call.services)
@@ -47,7 +49,7 @@ async def register_batch(call: Call) -> Response:
     """Have many tasks watched; each entry stands alone."""
     texts = await asyncio.to_thread(read_batch, call.body)  # 4 MiB of brackets take a second
     entries = await _read(texts, call.services)
-    added = iter(await _add(call.services, [entry for entry in entries if isinstance(entry, NewWatch)]))
+    added = iter(await _add(call, [entry for entry in entries if isinstance(entry, NewWatch)]))
     outcomes = [entry if isinstance(entry, Problem) else next(added) for entry in entries]
     results = [_result(*each, call.services) for each in zip(outcomes, texts, strict=True)]
     return answer(BatchAnswer(results=results))
@@ -133,11 +135,14 @@ def _entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | Problem:
         return problem
 
 
-async def _add(services: Services, new: Sequence[NewWatch]) -> list[Outcome]:
-    """Store them, then tell who has to do with them."""
+async def _add(call: Call, new: Sequence[NewWatch]) -> list[Outcome]:
+    """Store them, in the trace that the request belongs to; then tell who has to do with them."""
     if not new:
         return []
-    settings = services.settings()
+    services, settings = call.services, call.services.settings()
+    trace = read_traceparent(call.header(TRACEPARENT.encode()))
+    if trace is not None:
+        new = [replace(each, traceparent=trace) for each in new]
     give_up_at = services.clock.now() + settings.give_up_after_ms
     outcomes = await services.store.add_watches(new, give_up_at=give_up_at, max_live=settings.max_watches)
     watches = [outcome.watch for outcome in outcomes if isinstance(outcome, Added)]

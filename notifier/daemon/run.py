@@ -23,6 +23,7 @@ from notifier.daemon import hangup, sdnotify
 from notifier.daemon import log as logs
 from notifier.daemon.app import DRAIN_S, Daemon
 from notifier.daemon.listener import ListenerUnusable, address_of, bind, is_local
+from notifier.daemon.metrics import Metrics
 from notifier.errors import NotifierError
 from notifier.store.backup import keep_copy
 from notifier.store.open import open_store
@@ -75,13 +76,21 @@ def _tell_failure(fault: NotifierError) -> None:
 
 async def _serve(config: Config, load: Callable[[], Config]) -> None:
     owner, chance = f"{socket.gethostname()}:{os.getpid()}", random.SystemRandom()
+    metrics = Metrics()
     store = await open_store(
-        config.store.url, owner=owner, now=wall_ms(), chance=chance, before_migration=_keep_copy
+        config.store.url,
+        owner=owner,
+        now=wall_ms(),
+        chance=chance,
+        before_migration=_keep_copy,
+        meter=metrics,
     )
     try:
         clock = SystemClock(at_least=store.last_lived_at or 0)
         bound = _listener(config)
-        daemon = Daemon(config, store=store, clock=clock, bound=bound, owner=owner, load=load)
+        daemon = Daemon(
+            config, store=store, clock=clock, bound=bound, owner=owner, load=load, metrics=metrics
+        )
         _obey_signals(daemon)
         _warn(config)
         await daemon.run(lambda: _say_ready(bound, config))

@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +23,7 @@ from notifier.store.interface import (
     DeliveryDetail,
     DeliveryQuery,
     EndpointDetail,
-    HeldEndpoints,
+    Found,
     LearnedPath,
     Lease,
     Refusal,
@@ -104,6 +104,19 @@ class SqliteStore:
     async def watches(self, query: WatchQuery) -> list[Watch]:
         """See ``Store``."""
         return await self._read(lambda connection: pages.watches(connection, query))
+
+    async def find(
+        self, watch_ids: Iterable[str], delivery_ids: Iterable[str], *, deliveries_of: Iterable[str]
+    ) -> Found:
+        """See ``Store``."""
+        return await self._read(
+            partial(
+                pages.find,
+                watch_ids=[*watch_ids],
+                delivery_ids=[*delivery_ids],
+                deliveries_of=[*deliveries_of],
+            )
+        )
 
     async def claim_watches(
         self, provider: str, *, now: int, limit: int, lease: Lease, deadline_from: int | None = None
@@ -204,10 +217,6 @@ class SqliteStore:
     async def endpoints(self, *, before: str | None, limit: int) -> list[EndpointDetail]:
         """See ``Store``."""
         return await self._read(partial(pages.endpoints, before=before, limit=limit))
-
-    async def held_endpoints(self) -> HeldEndpoints:
-        """See ``Store``."""
-        return await self._read(endpoints.held)
 
     async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | Refusal:
         """See ``Store``."""

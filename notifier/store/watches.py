@@ -63,6 +63,7 @@ def _add(
             "registered_at": watch.registered_at,
             "expires_at": watch.expires_at,
             "due_at": watch.due_at,
+            "traceparent": watch.traceparent,
         },
     )
     return Added(watch, is_new=True)
@@ -85,6 +86,7 @@ def _watch_from(new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, h
             earliest=new.first_poll_at,
             latest=new.first_poll_by,
         ),
+        traceparent=new.traceparent,
     )
 
 

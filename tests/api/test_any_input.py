@@ -124,7 +124,9 @@ def run(tmp_path: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
             open_driver=InlineDriver.open,
         )
         try:
-            await test(Bench(store, clock, Hub(), Wake()))
+            bench = Bench(store, clock, Hub(), Wake())
+            bench.feed.close()  # a stream has no end
+            await test(bench)
         finally:
             await store.close()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from notifier.api.routes import ROUTES
+from notifier.api.system import TEXT_FORMAT
 from notifier.core.secret import Secret
 from tests.api.conftest import Bench, registration
 
@@ -223,6 +224,7 @@ async def test_a_reload_changes_who_is_let_in(bench: Bench) -> None:
 
 async def test_every_answer_says_not_to_sniff_or_store_and_nothing_of_cors(bench: Bench) -> None:
     watch_id = (await bench.register())["id"]
+    bench.feed.close()  # a stream has no end; tests/api/test_events.py looks at its head
     for route in ROUTES:
         path = route.path.replace("{id}", watch_id)
         for method in (route.method, "OPTIONS", "HEAD", "TRACE"):
@@ -255,3 +257,11 @@ async def test_the_token_is_in_no_answer(bench: Bench) -> None:
         "/v1/watches", json=registration(), headers={"authorization": f"Bearer {shown}x"}
     )
     assert shown not in answer.text
+
+
+async def test_metrics_are_text_and_guarded_like_the_rest(bench: Bench) -> None:
+    answer = await bench.http.get("/metrics")
+    assert (answer.status_code, answer.text) == (200, "planted 1.0\n")
+    assert answer.headers["content-type"] == TEXT_FORMAT
+    bench.configure(tokens=TOKENS)
+    assert (await bench.http.get("/metrics")).status_code == 401

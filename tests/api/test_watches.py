@@ -569,3 +569,20 @@ async def _until_held(bench: Bench) -> None:
     async with asyncio.timeout(10):
         while not bench.hub._waiting:
             await asyncio.sleep(0)
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(("given", "kept"), [(TRACE, TRACE), ("nonsense", None), (None, None)])
+async def test_a_registration_is_kept_with_the_trace_of_its_request(
+    bench: Bench, given: str | None, kept: str | None
+) -> None:
+    """For one as for many; what is no valid traceparent is ignored, as the W3C asks."""
+    headers = {} if given is None else {"traceparent": given}
+    one = await bench.http.post("/v1/watches", json=registration("a"), headers=headers)
+    many = await bench.http.post("/v1/watches/batch", json={"watches": [registration("b")]}, headers=headers)
+    for watch_id in (one.json()["id"], many.json()["results"][0]["watch"]["id"]):
+        detail = await bench.store.watch(watch_id)
+        assert detail is not None
+        assert detail.watch.traceparent == kept

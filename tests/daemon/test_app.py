@@ -18,6 +18,7 @@ from notifier.core.signature import make_secret
 from notifier.daemon import log as logs
 from notifier.daemon import sdnotify
 from notifier.daemon.app import Daemon
+from notifier.daemon.metrics import Metrics
 from notifier.daemon.signing import SecretUnusable
 from notifier.errors import DatabaseUnusable, NotifierError, StoreUnavailable
 from notifier.store.open import open_store
@@ -45,6 +46,7 @@ class Bench:
             bound=self.bound,
             owner="test",
             load=load or (lambda: self.config),
+            metrics=Metrics(),
         )
 
     async def run(self, daemon: Daemon, on_ready: Callable[[], None]) -> None:

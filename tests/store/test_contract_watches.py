@@ -463,3 +463,17 @@ async def test_a_delivered_outcome_stays_when_more_is_told(store: Store) -> None
     await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
     await add(store, new_watch(callbacks=(Callback(OTHER),)))
     assert [one.state.value for one in (await see(store, watch.id)).deliveries] == ["delivered", "pending"]
+
+
+async def test_a_trace_is_kept_with_the_watch_and_comes_with_what_is_claimed(store: Store) -> None:
+    """The first registration's: one that finds the watch known changes nothing of it."""
+    await add(store, new_watch(traceparent="00-a"), new_watch("task-2"))
+    await add(store, new_watch(traceparent="00-b"))
+    claimed = {watch.task_id: watch for watch in await claim(store)}
+    assert {task_id: watch.traceparent for task_id, watch in claimed.items()} == {
+        "task-1": "00-a",
+        "task-2": None,
+    }
+    for watch in claimed.values():
+        await finish(store, watch)
+    assert sorted(str(dispatch.traceparent) for dispatch in await take(store)) == ["00-a", "None"]

@@ -42,6 +42,8 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
         ("count_to_replay_to", OF_ENDPOINT),
         ("next_to_replay_to", OF_ENDPOINT),
         ("expiring", "USING INDEX deliveries_expiring (<expr><?)"),
+        ("shut_endpoints", "USING INDEX endpoints_closed"),
+        ("shut_endpoints", "USING COVERING INDEX endpoints_held (hold=?)"),
         ("overdue", "USING INDEX deliveries_overdue (give_up_at<?)"),
         ("trim_attempts", "USING COVERING INDEX attempts_at"),
         ("endpoint_details", "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=?)"),

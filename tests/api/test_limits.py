@@ -202,9 +202,9 @@ async def test_an_unexpected_fault_is_logged_and_not_shown(bench: Bench) -> None
         ("/v1/deliverys", "/v1/deliveries"),
         ("/v2/something/else/altogether", "/openapi.json"),
         ("/" + "x" * 5_000, "/openapi.json"),
-        ("/v1/events", ""),
         ("/v1/endpoint", "/v1/endpoints"),
-        ("/metrics", ""),
+        ("/v1/event", "/v1/events"),
+        ("/metric", "/metrics"),
         ("/", ""),
     ],
 )

@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test lint run bench lock clean
+.PHONY: help install demo test lint faults run bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ lint: $(VENV)/dev.stamp ## types and style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+faults: $(VENV)/dev.stamp ## the disk fails at every call, the power goes at 1200 (minutes; needs cc)
+	$(BIN)/python -m tests.disk
 
 run: $(VENV)/run.stamp ## the daemon, in the foreground
 	$(BIN)/notifier run

@@ -16,7 +16,7 @@ from notifier.core.jsontext import decode_strict
 class Ledger:
     """``bodies`` by webhook-id, in order of arrival. ``answers`` are given to the first callbacks.
 
-    While ``hold`` is an event that is not set, callbacks are kept but not answered.
+    While ``hold`` is an event that is not set, callbacks are kept but not answered; an answer ``takes_s``.
     """
 
     def __init__(self, *, answers: list[int] | None = None) -> None:
@@ -27,6 +27,7 @@ class Ledger:
         self.changed = asyncio.Event()
         self.app = Starlette(routes=[Route("/hook", self._take, methods=["POST"])])
         self.hold: asyncio.Event | None = None
+        self.takes_s = 0.0
         self._answers = answers or []
 
     async def until(self, count: int) -> None:
@@ -47,6 +48,7 @@ class Ledger:
         if status < 300:
             self.outcomes[event["data"]["task_id"]] = event["type"]
         self.changed.set()
+        await asyncio.sleep(self.takes_s)
         if self.hold is not None:
             await self.hold.wait()
         return Response(status_code=status)

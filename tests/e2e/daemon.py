@@ -20,13 +20,18 @@ _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class DaemonProcess:
-    """`notifier run` in a folder of its own. ``lines`` are the log events of all its lives."""
+    """`notifier run` in a folder of its own. ``lines`` are the log events of all its lives.
 
-    def __init__(self, folder: Path, *, upstream_url: str, **settings: str) -> None:
+    ``under`` are further variables of its own, as they are.
+    """
+
+    def __init__(
+        self, folder: Path, *, upstream_url: str, under: Mapping[str, str] | None = None, **settings: str
+    ) -> None:
         self.folder = folder
         self.url = ""
         self.lines: list[dict[str, Any]] = []
-        self._environ = _environ(folder, upstream_url, settings)
+        self._environ = {**_environ(folder, upstream_url, settings), **(under or {})}
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._is_ready = asyncio.Event()

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NONE, EXIT, TORN, EIO_ONCE, FULL, SLOW };
+enum { NONE, EXIT, TORN, EIO_ONCE, FULL, SLOW, READONLY };
 enum { WRITE = 'w', SYNC = 's', TRUNCATE = 't', UNLINK = 'u', NOTE = 'n' };
 
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
@@ -86,7 +86,7 @@ static int path_of(int fd, char *path, size_t size) {
 static int struck(void) {
     if (is_paused) return NONE;
     calls++;
-    if (kind == FULL) return calls >= strike ? FULL : NONE;
+    if (kind == FULL || kind == READONLY) return calls >= strike ? kind : NONE;
     return calls == strike ? kind : NONE;
 }
 
@@ -95,6 +95,7 @@ static int failed(int what, int makes_room) {
     case EXIT: _exit(99);
     case EIO_ONCE: errno = EIO; return 1;
     case FULL: if (makes_room) { errno = ENOSPC; return 1; } return 0;
+    case READONLY: errno = EROFS; return 1;
     case SLOW: usleep((useconds_t)slow_ms * 1000); return 0;
     default: return 0;
     }

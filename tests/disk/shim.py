@@ -14,7 +14,7 @@ MATCH = "notifier.db"
 
 
 class Kind(IntEnum):
-    """What becomes of the n-th call. ``FULL`` lasts, ``TORN`` writes half and ends the process."""
+    """What becomes of the n-th call. ``FULL`` and ``READONLY`` last; ``TORN`` writes half and ends it all."""
 
     NONE = 0
     EXIT = 1
@@ -22,6 +22,7 @@ class Kind(IntEnum):
     EIO = 3
     FULL = 4
     SLOW = 5
+    READONLY = 6
 
 
 def why_not() -> str | None:

@@ -23,7 +23,7 @@ from tests.disk.plants import PLANTS
 from tests.disk.scenarios import SCENARIOS, run
 from tests.disk.shim import Kind, Shim, quick_folder
 
-KINDS = [Kind.EXIT, Kind.TORN, Kind.EIO, Kind.FULL, Kind.SLOW]
+KINDS = [Kind.EXIT, Kind.TORN, Kind.EIO, Kind.FULL, Kind.READONLY, Kind.SLOW]
 SLOW_MS = 20
 STRUCK = 99
 """The exit status of a case that the shim has ended."""

@@ -40,12 +40,12 @@ def tried(library: Path, module: str, *options: str) -> dict[str, Any]:
     return said
 
 
-@pytest.mark.fault(1, 2, 5, 6, 20, 22, 30)
+@pytest.mark.fault(1, 2, 5, 6, 20, 21, 22, 23, 30)
 def test_a_fault_at_any_call_loses_nothing_that_was_answered(library: Path) -> None:
-    """End, torn write, EIO, a full disk, a slow one: the file is sound, whole, and takes writes again."""
+    """End, torn write, EIO, full, read-only, slow: the file is sound, whole, and takes writes again."""
     said = tried(library, "sweep", "--stride", "59")
     assert said["wrong"] == []
-    assert set(said["cases"]) == {"exit", "torn", "eio", "full", "slow"}
+    assert set(said["cases"]) == {"exit", "torn", "eio", "full", "readonly", "slow"}
     assert said["ended"] == said["cases"]["exit"] + said["cases"]["torn"]
     assert said["refused"] > 0
 

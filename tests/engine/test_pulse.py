@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from notifier.engine.pulse import Pulse
 from notifier.errors import StoreUnavailable
 from tests.fakes import FakeClock
@@ -48,6 +50,7 @@ def pulse(rows: Any, clock: WallClock) -> tuple[Pulse, list[int], list[int]]:
     return made, shifts, beats
 
 
+@pytest.mark.fault(34, 35)
 async def test_a_step_moves_clock_rows_and_memory_by_the_same() -> None:
     """Forward and back; each beat is told of."""
     rows, clock = Rows(), WallClock()
@@ -60,6 +63,7 @@ async def test_a_step_moves_clock_rows_and_memory_by_the_same() -> None:
     assert len(beats) == 2
 
 
+@pytest.mark.fault(37)
 async def test_a_small_drift_is_followed_and_moves_nothing() -> None:
     """Slewing by NTP is no step."""
     rows, clock = Rows(), WallClock()

@@ -8,7 +8,7 @@ import ssl
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -31,6 +31,7 @@ class DaemonProcess:
         self.folder = folder
         self.url = ""
         self.lines: list[dict[str, Any]] = []
+        self.errors: IO[bytes] | None = None
         self._environ = {**_environ(folder, upstream_url, settings), **(under or {})}
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -39,6 +40,11 @@ class DaemonProcess:
     @property
     def database(self) -> Path:
         return self.folder / "notifier.db"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def secret(self) -> str:
@@ -53,7 +59,7 @@ class DaemonProcess:
         """Start it and wait for nothing."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "notifier", "run",
-            env=self._environ, cwd=self.folder, stdout=asyncio.subprocess.PIPE,
+            env=self._environ, cwd=self.folder, stdout=asyncio.subprocess.PIPE, stderr=self.errors,
         )  # fmt: skip
         self.url = ""
         self._is_ready.clear()

@@ -7,7 +7,7 @@ a log of its own, so that to move it is to move all of it.
 
 import glob
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,8 @@ def keep_copy(connection: sqlite3.Connection, version: int) -> Path:
         raise DatabaseUnusable(cause, failed.fix) from failed
     for older in database.parent.glob(f"{glob.escape(database.name)}.v*.backup"):
         if older != kept:
-            older.unlink(missing_ok=True)
+            with suppress(OSError):  # the next migration tries again
+                older.unlink(missing_ok=True)
     return kept
 
 

@@ -1,6 +1,7 @@
 """Start, stop, reload and refusal of the real command."""
 
 import asyncio
+import random
 import signal
 import socket
 import sqlite3
@@ -38,6 +39,7 @@ def refusal_of(daemon: DaemonProcess) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.fault(7)
 async def test_sigterm_ends_it_with_0(daemon: DaemonProcess) -> None:
     """It says that it stops, closes the store and leaves no write-ahead log behind."""
     assert await daemon.end(signal.SIGTERM) == 0
@@ -45,6 +47,7 @@ async def test_sigterm_ends_it_with_0(daemon: DaemonProcess) -> None:
     assert not daemon.database.with_name("notifier.db-wal").exists()
 
 
+@pytest.mark.fault(8)
 async def test_a_stop_lets_the_delivery_under_way_end(tmp_path: Path) -> None:
     """The receiver answers after the signal; the answer is recorded, and nothing is sent twice."""
     ledger, upstream = Ledger(), Upstream(key=KEY)
@@ -65,6 +68,7 @@ async def test_a_stop_lets_the_delivery_under_way_end(tmp_path: Path) -> None:
     connection.close()
 
 
+@pytest.mark.fault(9)
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     """A delivery that hangs holds up the first signal, not the second; it comes again at the next start."""
     ledger, upstream = Ledger(), Upstream(key=KEY)
@@ -83,6 +87,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         hold.set()
 
 
+@pytest.mark.fault(16)
 async def test_a_second_daemon_on_the_same_database_is_refused(daemon: DaemonProcess) -> None:
     """Exit 75, naming who holds it."""
     refused = refusal_of(daemon)
@@ -90,6 +95,7 @@ async def test_a_second_daemon_on_the_same_database_is_refused(daemon: DaemonPro
     assert str(daemon.lines[-1]["pid"]) in refused.stderr + refused.stdout
 
 
+@pytest.mark.fault(25)
 @pytest.mark.parametrize("content", [b"just text, no database", b"SQLite format 3\x00" + b"\xff" * 200])
 async def test_a_file_that_is_not_ours_is_refused_untouched(tmp_path: Path, content: bytes) -> None:
     """Exit 78, and not a byte has changed."""
@@ -100,6 +106,7 @@ async def test_a_file_that_is_not_ours_is_refused_untouched(tmp_path: Path, cont
     assert daemon.database.read_bytes() == content
 
 
+@pytest.mark.fault(27)
 async def test_a_newer_database_is_refused_untouched(tmp_path: Path) -> None:
     """Exit 78 in words: a newer version of notifier made it."""
     daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
@@ -127,6 +134,7 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
     assert f"cannot listen on {listen}" in refused.stderr  # in words, for where the log is not looked at
 
 
+@pytest.mark.fault(17)
 async def test_sighup_reads_the_configuration_again_and_keeps_the_old_one_if_it_is_bad(
     tmp_path: Path,
 ) -> None:
@@ -142,4 +150,16 @@ async def test_sighup_reads_the_configuration_again_and_keeps_the_old_one_if_it_
     file.write_text('[log]\nlevel = "debug"\n')
     daemon.signal(signal.SIGHUP)
     await daemon.until("config.reloaded")
+    assert await daemon.end() == 0
+
+
+@pytest.mark.fault(10)
+async def test_a_stop_at_any_moment_of_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Killed by SIGTERM before it obeys it, or stopped by it after: the next start is as any."""
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    for _ in range(2):
+        await daemon.launch()
+        await asyncio.sleep(random.uniform(0.0, 1.2))
+        assert await daemon.end() in (0, -signal.SIGTERM)
+    await daemon.start()
     assert await daemon.end() == 0

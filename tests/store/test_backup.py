@@ -249,6 +249,7 @@ def test_a_database_that_is_locked_is_told_after_the_busy_time(tmp_path: Path, d
             copy_to(source, tmp_path / "draft.db")
 
 
+@pytest.mark.fault(33)
 def test_backups_made_while_rows_come_in_are_of_one_moment(tmp_path: Path, database: Path) -> None:
     """Every transaction adds a provider and a path: in no backup are there more of one than of the other."""
     stop = threading.Event()

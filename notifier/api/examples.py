@@ -1,6 +1,6 @@
 """One example of each thing, for the description of the API; a test reads them back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +23,17 @@ LEARNED: Mapping[str, Any] = MappingProxyType(
         "p50_s": 15.0,
         "p90_s": 23.5,
     }
+)
+MOMENTS: Sequence[Mapping[str, Any]] = (
+    {"at": NOON, "kind": "registered", "text": "mulerouter task 3c90c3cc, 1 callback; watched until 13:00"},
+    {"at": NOON, "kind": "poll", "text": "provider answers HTTP 503: kept, next in 12.0 s (by age)"},
+    {
+        "at": NOON,
+        "kind": "attempt",
+        "text": "attempt 1 to http://127.0.0.1:9001: HTTP 204, after 8 ms",
+        "delivery_id": _DELIVERY_ID,
+        "number": 1,
+    },
 )
 REGISTRATION: Mapping[str, Any] = MappingProxyType(
     {

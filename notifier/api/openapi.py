@@ -17,6 +17,7 @@ from notifier.api.examples import (
     ENDPOINT,
     EVENTS,
     LEARNED,
+    MOMENTS,
     NOON,
     REFUSED,
     REGISTRATION,
@@ -97,6 +98,11 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             "One watch with its payload and deliveries; wait holds the answer until it has ended.",
             {200: (shapes.WatchBody, {**WATCH, "deliveries": [DELIVERY]})},
             ("not_found", "validation_failed"),
+        ),
+        ("GET", "/v1/watches/{id}/timeline"): Operation(
+            "What happened to one watch, oldest first: polls (the last 50), decisions, deliveries, attempts.",
+            {200: (shapes.TimelineBody, {"timeline": [dict(moment) for moment in MOMENTS]})},
+            ("not_found",),
         ),
         ("DELETE", "/v1/watches/{id}"): Operation(
             "End a watch. After this answer no callback of it is created.",

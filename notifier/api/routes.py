@@ -36,6 +36,7 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/v1/watches/batch", watches.register_batch, takes_body=True, body_limit=BATCH_BYTES),
     Route("GET", "/v1/watches", watches.page, ("state", "provider", "task_id", *PAGE)),
     Route("GET", "/v1/watches/{id}", watches.show, ("wait",)),
+    Route("GET", "/v1/watches/{id}/timeline", watches.show_timeline),
     Route("DELETE", "/v1/watches/{id}", watches.stop),
     Route("POST", "/v1/watches/{id}/poll", watches.poll),
     Route("POST", "/v1/watches/{id}/resume", watches.resume, takes_body=True),

@@ -11,9 +11,10 @@ from notifier.api.call import Call
 from notifier.api.parse import place_of_callbacks, read_batch, read_registration, read_resume
 from notifier.api.problems import Fault, Problem, body_of
 from notifier.api.query import cursor_after, wait_of, watch_query
-from notifier.api.render import answer, watch_body, watch_detail_body
+from notifier.api.render import answer, moment_body, watch_body, watch_detail_body
 from notifier.api.services import ApiSettings, Services
-from notifier.api.shapes import BatchAnswer, BatchResult, WatchBody, WatchPage
+from notifier.api.shapes import BatchAnswer, BatchResult, TimelineBody, WatchBody, WatchPage
+from notifier.core.account import timeline
 from notifier.core.ids import WATCH, is_id
 from notifier.core.model import MAX_CALLBACKS, NewWatch, Watch, WatchState
 from notifier.core.trace import TRACEPARENT, read_traceparent
@@ -63,6 +64,14 @@ async def show(call: Call) -> Response:
     if wait_ms and detail.watch.state is WatchState.WATCHING:
         detail = await _ended(call, watch_id, wait_ms)
     return answer(watch_detail_body(detail, call.services.condition_of(detail.watch.provider)))
+
+
+async def show_timeline(call: Call) -> Response:
+    """What happened to one watch, in order."""
+    life = await call.services.store.life(_id(call))
+    if life is None:
+        raise _unknown()
+    return answer(TimelineBody(timeline=[moment_body(moment) for moment in timeline(life)]))
 
 
 async def page(call: Call) -> Response:

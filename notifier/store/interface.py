@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from notifier.core.account import Life
 from notifier.core.endpoint import Endpoint, Report
 from notifier.core.learned import Habit
 from notifier.core.model import (
@@ -213,6 +214,10 @@ class Store(Protocol):
 
     async def watch(self, watch_id: str) -> WatchDetail | None:
         """One watch with event and deliveries."""
+        ...
+
+    async def life(self, watch_id: str) -> Life | None:
+        """All that is kept of a watch, for its timeline; None when there is none of this id."""
         ...
 
     async def watches(self, query: WatchQuery) -> list[Watch]:

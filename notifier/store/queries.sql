@@ -66,6 +66,7 @@ UPDATE watches SET
   upstream_status = :upstream_status, task_created_at = :task_created_at,
   trouble = :trouble, trouble_since = :trouble_since, missing = :missing, missing_since = :missing_since
 WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls
+RETURNING seq
 
 -- name: record_end
 UPDATE watches SET
@@ -110,12 +111,27 @@ UPDATE watches SET
   state = 'stopped', due_at = NULL, owner = NULL, ended_at = :now,
   trouble = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
 WHERE id = :id AND state = 'watching'
+RETURNING seq, round
 
 -- name: resume_watch
 UPDATE watches SET
   state = 'watching', round = round + 1, due_at = :now, expires_at = :expires_at, interval_ms = 0,
   ended_at = NULL, outputs = NULL, result_expires_at = NULL, error = NULL
 WHERE id = :id AND state IN ('expired', 'lost', 'stopped')
+RETURNING seq, round
+
+-- name: note_moment
+INSERT OR REPLACE INTO moments (watch_seq, slot, at, kind, text) VALUES (:watch_seq, :slot, :at, :kind, :text)
+
+-- name: moments
+SELECT at, kind, text FROM moments WHERE watch_seq = :watch_seq
+
+-- name: endings
+SELECT at, type FROM events WHERE watch_seq = :watch_seq
+
+-- name: deliveries_of_watch
+SELECT d.* FROM events e CROSS JOIN delivery_rows d ON d.event_seq = e.seq
+WHERE e.watch_seq = :watch_seq ORDER BY d.seq
 
 -- name: poll_now
 -- Before everything else that is due at its provider, however long the queue.

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from notifier.core.account import Life
 from notifier.core.endpoint import Report
 from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Watch
 from notifier.core.verdict import End, Sequel, Wait
@@ -34,6 +35,7 @@ from notifier.store.interface import (
     WatchDetail,
     WatchQuery,
 )
+from notifier.store.lives import life_of
 from notifier.store.lock import InstanceLock
 from notifier.store.mint import Mint
 from notifier.store.writer import Writer
@@ -100,6 +102,10 @@ class SqliteStore:
     async def watch(self, watch_id: str) -> WatchDetail | None:
         """See ``Store``."""
         return await self._read(lambda connection: watches.watch_detail(connection, watch_id))
+
+    async def life(self, watch_id: str) -> Life | None:
+        """See ``Store``."""
+        return await self._read(lambda connection: life_of(connection, watch_id))
 
     async def watches(self, query: WatchQuery) -> list[Watch]:
         """See ``Store``."""

@@ -597,3 +597,19 @@ async def test_a_registration_is_kept_with_the_trace_of_its_request(
         detail = await bench.store.watch(watch_id)
         assert detail is not None
         assert detail.watch.traceparent == kept
+
+
+async def test_the_timeline_tells_what_happened_in_order(bench: Bench) -> None:
+    """Registered, polled, decided, sent: each with its time, kind and reason."""
+    watch_id = (await bench.register())["id"]
+    bench.clock.advance(1_000)
+    await bench.end(watch_id)
+    body = (await bench.http.get(f"/v1/watches/{watch_id}/timeline")).json()
+    assert [each["kind"] for each in body["timeline"]] == ["registered", "poll", "decision", "delivery"]
+    assert all(list(each)[:3] == ["at", "kind", "text"] for each in body["timeline"])
+    assert body["timeline"][2]["text"].startswith("task.completed: 1 output")
+
+
+async def test_the_timeline_of_no_watch_is_not_found(bench: Bench) -> None:
+    for watch_id in ("wch_01KAQ7W3G0ABCDEFGHJKMNPQRS", "x"):
+        assert (await bench.http.get(f"/v1/watches/{watch_id}/timeline")).status_code == 404

@@ -408,6 +408,7 @@ def test_an_outcome_is_passed_on_as_it_is() -> None:
         result_expires_at=None,
         task_created_at=T - 60_000,
         duration_ms=59_000,
+        said="failed",
     )
 
 

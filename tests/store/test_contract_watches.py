@@ -477,7 +477,11 @@ async def test_a_delivered_outcome_stays_when_more_is_told(store: Store) -> None
 
 async def test_a_trace_is_kept_with_the_watch_and_comes_with_what_is_claimed(store: Store) -> None:
     """The first registration's: one that finds the watch known changes nothing of it."""
-    await add(store, new_watch(traceparent="00-a"), new_watch("task-2"))
+    await add(
+        store,
+        new_watch(traceparent="00-a"),
+        new_watch("task-2", callbacks=(Callback("http://127.0.0.1:9002/hook"),)),
+    )
     await add(store, new_watch(traceparent="00-b"))
     claimed = {watch.task_id: watch for watch in await claim(store)}
     assert {task_id: watch.traceparent for task_id, watch in claimed.items()} == {

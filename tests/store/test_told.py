@@ -24,7 +24,18 @@ UNLISTED = {
     "until_closed",
     "close",
 }
-READING = {"watch", "watches", "find", "providers", "deliveries", "delivery", "endpoints", "counts"}
+READING = {
+    "watch",
+    "life",
+    "learned",
+    "watches",
+    "find",
+    "providers",
+    "deliveries",
+    "delivery",
+    "endpoints",
+    "counts",
+}
 
 
 class Ear:

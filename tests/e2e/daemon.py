@@ -38,10 +38,10 @@ class DaemonProcess:
     def secret(self) -> str:
         return (self.folder / "notifier.secret").read_text().strip()
 
-    async def start(self) -> None:
-        """Start it and wait until it says that it is ready."""
+    async def start(self, *, closed: str = "") -> None:
+        """Start it and wait until it says that it is ready. ``closed``: as a shell says it, ``2>&-``."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "notifier", "run",
+            "sh", "-c", f'exec "$0" -m notifier run {closed}', sys.executable,
             env=self._environ, cwd=self.folder, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         self.url = ""

@@ -45,6 +45,13 @@ async def test_sigterm_ends_it_with_0(daemon: DaemonProcess) -> None:
     assert not daemon.database.with_name("notifier.db-wal").exists()
 
 
+async def test_it_runs_and_ends_where_stdin_and_stderr_are_closed(tmp_path: Path) -> None:
+    """No file of its own stands in their places; what it would say there is lost, and nothing else."""
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    await daemon.start(closed="<&- 2>&-")
+    assert await daemon.end(signal.SIGTERM) == 0
+
+
 async def test_a_stop_lets_the_delivery_under_way_end(tmp_path: Path) -> None:
     """The receiver answers after the signal; the answer is recorded, and nothing is sent twice."""
     ledger, upstream = Ledger(), Upstream(key=KEY)

@@ -29,6 +29,7 @@ from notifier.store.open import open_store
 
 STOP_LIMIT_S = 2 * DRAIN_S + 10.0
 EX_CONFIG = 78
+MIGRATION_LIMIT_S = 3_600  # a killed one begins anew: what takes too long once would never end
 GC_AFTER = 10_000  # new objects; some twenty requests under way have as many
 
 log = structlog.get_logger()
@@ -106,6 +107,7 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
 
 def _keep_copy(connection: sqlite3.Connection, version: int) -> None:
     """Before an older database is brought up to date; a large one takes its time, so say what is done."""
+    sdnotify.extend_start(MIGRATION_LIMIT_S)
     sdnotify.status("keeping a copy of the database before it is brought up to date")
     kept = keep_copy(connection, version)
     log.info("store.migrating", version=version, backup=str(kept))

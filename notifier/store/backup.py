@@ -54,6 +54,7 @@ def back_up(
     for name in (final, kept):
         if name is not None and name.exists() and not may_replace:
             raise NameTaken(name)
+    had_secret = kept is not None and kept.exists()
     content = b"" if secret is None else _read(secret)
     with draft_of(final) as draft:
         version, watches = _copied(database, draft, busy_ms)
@@ -63,7 +64,7 @@ def back_up(
         try:
             publish(draft, final, may_replace=may_replace)
         except BaseException:
-            if kept is not None and not final.exists():
+            if kept is not None and not had_secret and not final.exists():
                 kept.unlink(missing_ok=True)
             raise
     return Backup(final, size_bytes, version, watches, kept)

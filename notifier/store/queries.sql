@@ -207,7 +207,8 @@ UPDATE endpoints SET due_at = max(:due_at, probe_at)
 WHERE seq = :endpoint_seq AND hold IS NULL AND (due_at IS NULL OR due_at > max(:due_at, probe_at))
 
 -- name: force_endpoint
-UPDATE endpoints SET due_at = :now WHERE seq = :endpoint_seq AND (due_at IS NULL OR due_at > :now)
+-- Before all others that wait: somebody is looking.
+UPDATE endpoints SET due_at = 0 WHERE seq = :endpoint_seq
 
 -- ---- deliveries: sending
 

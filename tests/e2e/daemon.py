@@ -50,15 +50,15 @@ class DaemonProcess:
     def secret(self) -> str:
         return (self.folder / "notifier.secret").read_text().strip()
 
-    async def start(self) -> None:
-        """Start it and wait until it says that it is ready."""
-        await self.launch()
+    async def start(self, *, closed: str = "") -> None:
+        """Start it and wait until it says that it is ready. ``closed``: as a shell says it, ``2>&-``."""
+        await self.launch(closed=closed)
         await self.ready()
 
-    async def launch(self) -> None:
+    async def launch(self, *, closed: str = "") -> None:
         """Start it and wait for nothing."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "notifier", "run",
+            "sh", "-c", f'exec "$0" -m notifier run {closed}', sys.executable,
             env=self._environ, cwd=self.folder, stdout=asyncio.subprocess.PIPE, stderr=self.errors,
         )  # fmt: skip
         self.url = ""

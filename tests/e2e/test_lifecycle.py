@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ import pytest
 from notifier.simulator.script import Script
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream
+from notifier.store.check import APPLICATION_ID
+from notifier.store.open import migrations
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 from tests.e2e.ledger import Ledger
 
@@ -45,6 +48,29 @@ async def test_sigterm_ends_it_with_0(daemon: DaemonProcess) -> None:
     assert await daemon.end(signal.SIGTERM) == 0
     assert [line["event"] for line in daemon.lines][-2:] == ["daemon.stopping", "daemon.stopped"]
     assert not daemon.database.with_name("notifier.db-wal").exists()
+
+
+async def test_it_runs_and_ends_where_stdin_and_stderr_are_closed(tmp_path: Path) -> None:
+    """No file of its own stands in their places; what it would say there is lost, and nothing else."""
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    await daemon.start(closed="<&- 2>&-")
+    assert await daemon.end(signal.SIGTERM) == 0
+
+
+async def test_a_start_that_migrates_asks_systemd_for_time_first(tmp_path: Path) -> None:
+    """To copy a large database takes longer than TimeoutStartSec= has; killed, it would begin anew."""
+    *older, _ = migrations()
+    with closing(sqlite3.connect(tmp_path / "notifier.db")) as connection:
+        marks = [f"PRAGMA application_id = {APPLICATION_ID};", f"PRAGMA user_version = {len(older)};"]
+        connection.executescript("".join([*older, *marks]))
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        daemon._environ["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        await daemon.start()
+        assert manager.recv(4096) == b"EXTEND_TIMEOUT_USEC=3600000000"
+        assert await daemon.end() == 0
 
 
 @pytest.mark.fault(8)

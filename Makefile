@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test test-systemd lint run bench man dist lock clean
+.PHONY: help install demo test test-systemd lint faults kill soak docs run bench man dist lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,18 @@ lint: $(VENV)/dev.stamp ## types and style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+faults: $(VENV)/dev.stamp ## the disk fails at every call, the power goes at 1200 (minutes; needs cc)
+	$(BIN)/python -m tests.disk
+
+kill: $(VENV)/dev.stamp ## kill -9 under load, CYCLES times (300: some ten minutes)
+	$(BIN)/python -m tests.e2e.kills $(or $(CYCLES),300)
+
+soak: $(VENV)/dev.stamp ## mixed load and faults for MINUTES (60), watched for drift
+	$(BIN)/python -m tests.soak $(or $(MINUTES),60)
+
+docs: $(VENV)/dev.stamp ## write docs/FAULTS.md anew
+	$(BIN)/python -m tests.faults_page
 
 run: $(VENV)/run.stamp ## the daemon, in the foreground
 	$(BIN)/notifier run

@@ -1,4 +1,4 @@
-"""What the daemon is handed from outside: time, chance and the network.
+"""What the parts are handed from outside: time, chance, the network, and who counts.
 
 Production passes the real ones, the simulation passes its own. Chance is a ``random.Random`` as it is.
 """
@@ -6,7 +6,9 @@ Production passes the real ones, the simulation passes its own. Chance is a ``ra
 from collections.abc import Mapping
 from typing import Protocol
 
+from notifier.core.model import Attempt, Dispatch, Watch
 from notifier.core.replies import Exchange
+from notifier.core.verdict import End, Sequel, Verdict
 
 
 class Clock(Protocol):
@@ -34,4 +36,82 @@ class Wire(Protocol):
 
     async def close(self) -> None:
         """Close what is pooled."""
+        ...
+
+
+class Meter(Protocol):
+    """Is told of the work, to count it. A call takes some microseconds, never fails and decides nothing."""
+
+    def stopwatch(self) -> float:
+        """Seconds from some fixed point, for durations that are told here and for nothing else."""
+        ...
+
+    def polled(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
+        """A poll that began ``late_ms`` after it was due brought ``verdict``."""
+        ...
+
+    def ended(self, watch: Watch, verdict: Verdict, end: End, *, now: int) -> None:
+        """The end of a watch, decided at ``now``, is on disk."""
+        ...
+
+    def attempted(self, dispatch: Dispatch, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
+        """An attempt that ended at ``now`` is on disk."""
+        ...
+
+    def committed(self, units: int, took_s: float) -> None:
+        """The store has committed so many units of work at once."""
+        ...
+
+    def lagged(self, late_s: float) -> None:
+        """A timer of the loop rang so late."""
+        ...
+
+
+class NoMeter:
+    """Where nobody counts."""
+
+    def stopwatch(self) -> float:
+        """No time passes."""
+        return 0.0
+
+    def polled(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
+        """Nothing."""
+
+    def ended(self, watch: Watch, verdict: Verdict, end: End, *, now: int) -> None:
+        """Nothing."""
+
+    def attempted(self, dispatch: Dispatch, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
+        """Nothing."""
+
+    def committed(self, units: int, took_s: float) -> None:
+        """Nothing."""
+
+    def lagged(self, late_s: float) -> None:
+        """Nothing."""
+
+
+NO_METER: Meter = NoMeter()
+
+
+class Changes(Protocol):
+    """Is told what has changed in the store, once it is on disk. Where nobody listens a call does nothing."""
+
+    def watch(self, watch_id: str) -> None:
+        """It came, or ended, goes on again, is polled sooner, or its task stands differently."""
+        ...
+
+    def polled(self, watch_id: str) -> None:
+        """It was polled, and but for the dates all is as before."""
+        ...
+
+    def deliveries_of(self, watch_id: str) -> None:
+        """It may have new deliveries."""
+        ...
+
+    def delivery(self, delivery_id: str) -> None:
+        """It was attempted, or is to be sent again."""
+        ...
+
+    def many(self) -> None:
+        """More than can be named."""
         ...

@@ -1,4 +1,6 @@
-"""Which test shows which row of the fault matrix: the ``@pytest.mark.fault(64, …)`` above it says so.
+"""Which test shows which row of the fault matrix, or what is done against which threat.
+
+``@pytest.mark.fault(64, …)`` and ``@pytest.mark.threat(7, …)`` above it say so.
 
 Read from the sources, so that nothing need be imported or run.
 """
@@ -8,14 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROWS = range(1, 99)
+ROWS = {"fault": range(1, 99), "threat": range(1, 19)}
 _IDLE = ("skip", "xfail")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A row, the test that shows it (as pytest would be told to run it), and the rule in its docstring."""
+    """A row of ``kind``, the test that shows it (as pytest is told to run it), and the rule it states."""
 
+    kind: str
     row: int
     test: str
     rule: str
@@ -24,7 +27,7 @@ class Mark:
 def marks(folder: Path) -> list[Mark]:
     """Every mark in the tests below ``folder``, by row."""
     found = [mark for file in folder.rglob("test_*.py") for mark in _of_file(folder, file)]
-    return sorted(found, key=lambda mark: (mark.row, mark.test))
+    return sorted(found, key=lambda mark: (mark.kind, mark.row, mark.test))
 
 
 def breaches(folder: Path) -> list[str]:
@@ -36,15 +39,18 @@ def _of_file(folder: Path, file: Path) -> Iterator[Mark]:
     where = file.relative_to(folder.parent).as_posix()
     for test in _tests(_parsed(file)):
         rule = (ast.get_docstring(test) or "").split("\n", maxsplit=1)[0]
-        for call in filter(_is_fault, test.decorator_list):
-            yield from (Mark(row, f"{where}::{test.name}", rule) for row in _rows(call))
+        for call in test.decorator_list:
+            if kind := _kind(call):
+                yield from (Mark(kind, row, f"{where}::{test.name}", rule) for row in _rows(call))
 
 
 def _breaches(folder: Path, file: Path) -> Iterator[str]:
     where, tree = file.relative_to(folder.parent).as_posix(), _parsed(file)
     tests = list(_tests(tree)) if file.name.startswith("test_") else []
     above = {id(mark): test for test in tests for mark in test.decorator_list}
-    for node in filter(_is_fault, ast.walk(tree)):
+    for node in ast.walk(tree):
+        if (kind := _kind(node)) is None:
+            continue
         test = above.get(id(node))
         if test is None:
             yield f"{where}:{_line(node)}: a mark stands above a test and nowhere else"
@@ -52,8 +58,9 @@ def _breaches(folder: Path, file: Path) -> Iterator[str]:
             yield f"{where}:{_line(node)}: a test that need not pass shows nothing"
         elif ast.get_docstring(test) is None:
             yield f"{where}:{_line(node)}: a test that shows something says in its docstring what"
-        elif not (rows := _rows(node)) or not set(rows) <= set(ROWS):
-            yield f"{where}:{_line(node)}: a mark names rows from {ROWS[0]} to {ROWS[-1]}, as plain numbers"
+        elif not (rows := _rows(node)) or not set(rows) <= set(ROWS[kind]):
+            first, last = ROWS[kind][0], ROWS[kind][-1]
+            yield f"{where}:{_line(node)}: a mark names rows from {first} to {last}, as plain numbers"
 
 
 def _parsed(file: Path) -> ast.Module:
@@ -66,8 +73,12 @@ def _tests(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
             yield node
 
 
-def _is_fault(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.fault"
+def _kind(node: ast.AST) -> str | None:
+    """What a mark is of; None where it is no mark of ours."""
+    if not isinstance(node, ast.Call):
+        return None
+    name = ast.unparse(node.func)
+    return next((kind for kind in ROWS if name == f"pytest.mark.{kind}"), None)
 
 
 def _rows(call: ast.AST) -> list[int]:

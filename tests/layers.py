@@ -23,6 +23,7 @@ EXTERNAL = {
     "httpx_aiohttp": {"wire/client.py"},
     "aiosqlite": {"store/driver.py"},
     "apscheduler": {"engine/bells.py"},
+    "prometheus_client": {"daemon/metrics.py"},
 }
 """Libraries that only these files import."""
 

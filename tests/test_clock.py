@@ -1,6 +1,12 @@
 """The real clock flows from the wall time at start and follows a step only when told to."""
 
+import time
+
+import pytest
+
 from notifier.clock import SystemClock, elapsed_ms, wall_ms
+from notifier.core.instants import from_text, to_text
+from notifier.core.retry_after import retry_after_ms
 from notifier.ports import Clock, Wire
 from tests.fakes import NOON, FakeClock, FakeWire
 
@@ -77,3 +83,20 @@ def test_the_fake_clock_moves_only_when_told() -> None:
     assert (clock.advance(50), clock.monotonic()) == (NOON + 50, 0.05)
     clock.step(-HOUR)
     assert (clock.now(), clock.monotonic()) == (NOON + 50 - HOUR, 0.05)
+
+
+@pytest.mark.fault(38)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Pacific/Kiritimati", "EST5EDT"])
+def test_the_zone_of_the_machine_means_nothing(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    """Instants count from the epoch and are written in UTC, in the hour that comes twice too."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        twice = 1_792_890_000_000  # 2026-10-25T01:00:00Z, when Berlin's clocks go back
+        assert to_text(twice) == "2026-10-25T01:00:00.000Z"
+        assert from_text("2026-10-25T01:00:00Z") == twice
+        assert retry_after_ms("Sun, 25 Oct 2026 01:00:05 GMT", now=twice, cap_ms=HOUR) == 5_000
+        assert abs(wall_ms() - time.time() * 1_000) < 60_000
+    finally:
+        monkeypatch.undo()
+        time.tzset()

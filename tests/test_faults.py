@@ -1,19 +1,29 @@
-"""The fault matrix is kept: each row has a test that shows what must happen."""
+"""The fault matrix and the threat model are kept: each row has a test, or the reason why it has none."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.fault_marks import Mark, breaches, marks
+from tests import faults_page
+from tests.fault_marks import ROWS, Mark, breaches, marks
 
 TESTS = Path(__file__).parent
-SHOWN = range(64, 83)  # what receivers may do
 MARK = "pytest.mark." + "fault"  # written apart: this file plants marks and bears none
+THREAT = "pytest.mark." + "threat"
 
 
-def test_every_row_of_a_receivers_fault_has_a_test() -> None:
+@pytest.mark.parametrize("kind", ROWS)
+def test_every_row_has_a_test_or_the_reason_why_not(kind: str) -> None:
     """A test that is renamed, merged or deleted takes its row along, or fails here."""
-    assert sorted(set(SHOWN) - {mark.row for mark in marks(TESTS)}) == []
+    shown = {mark.row for mark in marks(TESTS) if mark.kind == kind}
+    rows = faults_page.rows(kind)
+    assert [row.number for row in rows] == list(ROWS[kind])
+    assert [row.number for row in rows if row.number not in shown and not row.why_not] == []
+
+
+def test_the_page_is_that_of_the_tests_there_are() -> None:
+    """`make docs` writes it anew."""
+    assert faults_page.PAGE.read_text(encoding="utf-8") == faults_page.page()
 
 
 def test_every_mark_shows_something() -> None:
@@ -35,9 +45,9 @@ def test_a_mark_is_read_with_its_test_and_the_rule_of_it(tmp_path: Path) -> None
     tests = planted(tmp_path, f"{source}def test_b() -> None:\n    pass\n")
     test = "tests/test_x.py::test_a"
     assert marks(tests) == [
-        Mark(7, test, "The rule."),
-        Mark(8, test, "The rule."),
-        Mark(9, test, "The rule."),
+        Mark("fault", 7, test, "The rule."),
+        Mark("fault", 8, test, "The rule."),
+        Mark("fault", 9, test, "The rule."),
     ]
     assert breaches(tests) == []
 
@@ -56,6 +66,7 @@ def test_a_mark_is_read_with_its_test_and_the_rule_of_it(tmp_path: Path) -> None
         (f"@{MARK}(64, 99)\ndef test_x():\n    'It.'\n", "from 1 to 98"),
         (f"@{MARK}('64')\ndef test_x():\n    'It.'\n", "from 1 to 98"),
         (f"@{MARK}(64, row)\ndef test_x():\n    'It.'\n", "from 1 to 98"),
+        (f"@{THREAT}(19)\ndef test_x():\n    'It.'\n", "from 1 to 18"),
         (f"@{MARK}(row=64)\ndef test_x():\n    'It.'\n", "from 1 to 98"),
     ],
 )

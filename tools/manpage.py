@@ -33,6 +33,8 @@ notifier.secret the signing secrets, beside the database
 notifier.db.vN.backup the database before its last migration
 """
 
+HELP = ["-h", "--help"]  # click hands these down from the group, and keeps what it found first
+
 
 def page() -> str:
     """Return the whole page in roff, the same for the same commands."""
@@ -62,7 +64,7 @@ def _section(heading: str, *lines: str) -> Iterator[str]:
 
 
 def _commands(group: click.Group, path: str) -> Iterator[str]:
-    context = _context(group, path)
+    context = click.Context(group, info_name=path)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None or command.hidden:
@@ -74,7 +76,7 @@ def _commands(group: click.Group, path: str) -> Iterator[str]:
 
 
 def _command(command: click.Command, path: str) -> Iterator[str]:
-    context = _context(command, path)
+    context = click.Context(command, info_name=path, help_option_names=HELP)
     usage = " ".join(command.collect_usage_pieces(context))
     yield f".SS {_plain(path)} {_plain(usage)}".rstrip()
     yield from _prose(command.help or "")
@@ -85,12 +87,7 @@ def _command(command: click.Command, path: str) -> Iterator[str]:
 
 def _shared() -> list[tuple[str, str]]:
     """The options that stand before the command as well as after it."""
-    return _records(commands, _context(commands, "notifier"))
-
-
-def _context(command: click.Command, path: str) -> click.Context:
-    """As in a run: click keeps the help option that it makes at the first use, whoever that is."""
-    return click.Context(command, info_name=path, **commands.context_settings)
+    return _records(commands, click.Context(commands, info_name="notifier", help_option_names=HELP))
 
 
 def _records(command: click.Command, context: click.Context) -> list[tuple[str, str]]:

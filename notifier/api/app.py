@@ -1,6 +1,7 @@
 """The application: envelope, guard, router, and what each call goes through before its handler."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
@@ -8,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notifier.api.bodies import BodyBudget, announced_size, check_type, read_body
 from notifier.api.call import Call
-from notifier.api.envelope import Envelope
+from notifier.api.envelope import Envelope, headers_of
 from notifier.api.guard import Guard
 from notifier.api.parse import refuse_members
 from notifier.api.problems import Problem
@@ -54,7 +55,14 @@ class Endpoint:
             body = await read_body(receive, route.body_limit)
             if not route.takes_body:
                 refuse_members(body)
-            call = Call(self._services, scope["path_params"], query, body, lambda: _gone(receive))
+            call = Call(
+                self._services,
+                scope["path_params"],
+                query,
+                body,
+                partial(headers_of, scope),
+                lambda: _gone(receive),
+            )
             response = await route.handler(call)
         await response(scope, receive, send)
 

@@ -1,6 +1,6 @@
 """One request as the handlers see it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -10,12 +10,16 @@ from notifier.api.services import Services
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that has passed the guard and is complete. ``gone`` returns when its client went away."""
+    """A request that has passed the guard and is complete. ``gone`` returns when its client went away.
+
+    ``header`` returns all values of a header, whose name is asked for in lower case.
+    """
 
     services: Services
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+    header: Callable[[bytes], Sequence[bytes]]
     gone: Callable[[], Awaitable[None]]
 
 

@@ -1,6 +1,6 @@
 """One example of each thing, for the description of the API; a test reads them back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +23,17 @@ LEARNED: Mapping[str, Any] = MappingProxyType(
         "p50_s": 15.0,
         "p90_s": 23.5,
     }
+)
+MOMENTS: Sequence[Mapping[str, Any]] = (
+    {"at": NOON, "kind": "registered", "text": "mulerouter task 3c90c3cc, 1 callback; watched until 13:00"},
+    {"at": NOON, "kind": "poll", "text": "provider answers HTTP 503: kept, next in 12.0 s (by age)"},
+    {
+        "at": NOON,
+        "kind": "attempt",
+        "text": "attempt 1 to http://127.0.0.1:9001: HTTP 204, after 8 ms",
+        "delivery_id": _DELIVERY_ID,
+        "number": 1,
+    },
 )
 REGISTRATION: Mapping[str, Any] = MappingProxyType(
     {
@@ -105,3 +116,24 @@ REFUSED = {
     "code": "validation_failed",
     "errors": [{"pointer": "/taskid", "detail": "unknown field; did you mean task_id?"}],
 }
+EVENTS = """\
+`event: watch` and `event: delivery` bring in `data` the thing as GET /v1/watches and GET /v1/deliveries list
+it, as it stands now; changes in quick succession are one event. A watch is told when it is new, has ended,
+stands differently by the provider's word or in other trouble, was resumed, stopped or is polled sooner, and
+once a second at most when it was only polled (of 300 such watches in a second). A delivery is told when it is
+made, attempted, delivered, dead or to be sent again.
+`event: reset` says to read the lists anew: the Last-Event-ID is too old or of another run of the daemon, or
+more has changed at once than is told singly (a replay, a provider held back, a large batch, old ones
+forgotten). One `reset` comes 5 s after the other at the earliest.
+The first `id:` comes at once, without an event, and a comment whenever there was nothing else for 15 s. At
+most 32 listen at once; one that reads too slowly is cut off. A minute after the last one has gone, and with
+every start of the daemon, all ids become too old."""
+STREAM = """\
+retry: 2000
+id: 5f0c1e9a7b42-0
+
+id: 5f0c1e9a7b42-1
+event: watch
+data: {"id": "wch_01KAQ7W3G0ABCDEFGHJKMNPQRS", "state": "watching", "polls": 4, "…": "…"}
+
+"""

@@ -10,9 +10,24 @@ import msgspec
 from msgspec import Raw, Struct
 
 from notifier.api import shapes
-from notifier.api.examples import ATTEMPT, DELIVERY, ENDPOINT, LEARNED, NOON, REFUSED, REGISTRATION, WATCH
+from notifier.api.events import EVENT_STREAM, LAST_EVENT_ID
+from notifier.api.examples import (
+    ATTEMPT,
+    DELIVERY,
+    ENDPOINT,
+    EVENTS,
+    LEARNED,
+    MOMENTS,
+    NOON,
+    REFUSED,
+    REGISTRATION,
+    STREAM,
+    WATCH,
+)
 from notifier.api.problems import KINDS, MEDIA_TYPE
+from notifier.api.system import TEXT_FORMAT
 from notifier.core.model import DeliveryState, WatchState
+from notifier.core.trace import TRACEPARENT
 
 JSON = "application/json"
 _REF = "#/components/schemas/{name}"
@@ -29,14 +44,27 @@ _WRITE = ("store_unavailable", "disk_full")
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """An answer that is not JSON of ours: its media type, what is in it, and an example."""
+
+    media_type: str
+    description: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """What is said of one call. ``answers`` are shape and example by status; ``problems`` are codes."""
+    """What is said of one call. ``answers`` are shape and example by status; ``problems`` are codes.
+
+    ``headers`` names those that it looks at beside the ones that every call has.
+    """
 
     summary: str
     answers: Mapping[int, tuple[type[Struct] | None, Any]]
     problems: Sequence[str] = ()
     request: tuple[type[Struct], Any] | None = None
     is_request_optional: bool = False
+    headers: Sequence[str] = ()
 
 
 _PAGE_OF_WATCHES = {"watches": [dict(WATCH)], "next_cursor": None}
@@ -49,6 +77,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             {201: (shapes.WatchBody, WATCH), 200: (shapes.WatchBody, WATCH)},
             (*_BODY, *_WRITE, "too_many_callbacks", "too_many_watches"),
             request=(shapes.Registration, REGISTRATION),
+            headers=(TRACEPARENT,),
         ),
         ("POST", "/v1/watches/batch"): Operation(
             "Have up to 1000 tasks watched. Each entry stands alone; results come in the entries' order.",
@@ -60,6 +89,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             },
             (*_BODY, *_WRITE),
             request=(shapes.Batch, {"watches": [REGISTRATION]}),
+            headers=(TRACEPARENT,),
         ),
         ("GET", "/v1/watches"): Operation(
             "List watches, newest first.", {200: (shapes.WatchPage, _PAGE_OF_WATCHES)}, ("validation_failed",)
@@ -68,6 +98,11 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             "One watch with its payload and deliveries; wait holds the answer until it has ended.",
             {200: (shapes.WatchBody, {**WATCH, "deliveries": [DELIVERY]})},
             ("not_found", "validation_failed"),
+        ),
+        ("GET", "/v1/watches/{id}/timeline"): Operation(
+            "What happened to one watch, oldest first: polls (the last 50), decisions, deliveries, attempts.",
+            {200: (shapes.TimelineBody, {"timeline": [dict(moment) for moment in MOMENTS]})},
+            ("not_found",),
         ),
         ("DELETE", "/v1/watches/{id}"): Operation(
             "End a watch. After this answer no callback of it is created.",
@@ -147,6 +182,12 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             },
             ("not_found", *_WRITE),
         ),
+        ("GET", "/v1/events"): Operation(
+            "What changes, as server-sent events. Listen first and read the lists then: nothing is missed.",
+            {200: (None, Text(EVENT_STREAM, EVENTS, STREAM))},
+            ("busy", "not_ready"),
+            headers=(LAST_EVENT_ID,),
+        ),
         ("GET", "/v1/status"): Operation(
             "Counts, the oldest waiting delivery, each provider's condition in words.",
             {
@@ -174,6 +215,16 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("GET", "/readyz"): Operation(
             "Able to store, and polling lately.", {200: (shapes.Word, {"status": "ready"})}, ("not_ready",)
         ),
+        ("GET", "/metrics"): Operation(
+            "What there is to measure, for Prometheus. The store is read every 5 s at most.",
+            {
+                200: (
+                    None,
+                    Text(TEXT_FORMAT, "Prometheus' text format", 'notifier_watches{state="lost"} 0.0\n'),
+                )
+            },
+            ("store_unavailable",),
+        ),
         ("GET", "/openapi.json"): Operation("This description.", {200: (None, None)}),
     }
 )
@@ -192,6 +243,19 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "cursor": {"description": "the next_cursor of the page before", "schema": {"type": "string"}},
         "wait": {
             "description": 'hold the answer until it has ended, at most "60s"',
+            "schema": {"type": "string"},
+        },
+    }
+)
+
+HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        LAST_EVENT_ID: {
+            "description": "the id of the last event that was seen: go on after it, or begin with a reset",
+            "schema": {"type": "string"},
+        },
+        TRACEPARENT: {
+            "description": "W3C Trace Context: polls and callbacks of what is registered go on in this trace",
             "schema": {"type": "string"},
         },
     }
@@ -219,6 +283,7 @@ def document(version: str, calls: tuple[tuple[str, str, tuple[str, ...]], ...]) 
 
 def _operation(operation: Operation, path: str, names: Sequence[str]) -> dict[str, Any]:
     parameters = [{"name": name, "in": "query", **PARAMETERS[name]} for name in names]
+    parameters += [{"name": name, "in": "header", **HEADERS[name]} for name in operation.headers]
     if "{id}" in path:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
     described: dict[str, Any] = {
@@ -239,6 +304,9 @@ def _operation(operation: Operation, path: str, names: Sequence[str]) -> dict[st
 
 
 def _answer(shape: type[Struct] | None, example: Any) -> dict[str, Any]:
+    if isinstance(example, Text):
+        content = {"schema": {"type": "string"}, "example": example.example}
+        return {"description": example.description, "content": {example.media_type: content}}
     if shape is None:
         return {"description": "OpenAPI 3.1", "content": {JSON: {"schema": {"type": "object"}}}}
     described = shape.__doc__ or ""

@@ -11,8 +11,10 @@ from notifier.api.shapes import (
     EndpointBody,
     EndpointState,
     ErrorBody,
+    MomentBody,
     WatchBody,
 )
+from notifier.core.account import Moment
 from notifier.core.endpoint import Endpoint, in_words
 from notifier.core.instants import to_text
 from notifier.core.model import Attempt, Callback, Delivery, Event, TaskError, Trouble, Watch, WatchState
@@ -71,6 +73,17 @@ def watch_detail_body(detail: WatchDetail, condition: str | None) -> WatchBody:
     body = watch_body(detail.watch, condition)
     deliveries = [delivery_body(delivery) for delivery in detail.deliveries]
     return msgspec.structs.replace(body, payload=_payload(detail.watch, detail.event), deliveries=deliveries)
+
+
+def moment_body(moment: Moment) -> MomentBody:
+    """A line of a timeline."""
+    return MomentBody(
+        at=to_text(moment.at),
+        kind=moment.kind,
+        text=moment.text,
+        delivery_id=UNSET if moment.delivery_id is None else moment.delivery_id,
+        number=UNSET if moment.number is None else moment.number,
+    )
 
 
 def delivery_body(delivery: Delivery) -> DeliveryBody:

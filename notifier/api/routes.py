@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from notifier.api import deliveries, endpoints, replays, system, watches
+from notifier.api import deliveries, endpoints, events, replays, system, watches
 from notifier.api.bodies import BATCH_BYTES, BODY_BYTES
 from notifier.api.call import Call, Handler
 from notifier.api.openapi import document
@@ -36,6 +36,7 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/v1/watches/batch", watches.register_batch, takes_body=True, body_limit=BATCH_BYTES),
     Route("GET", "/v1/watches", watches.page, ("state", "provider", "task_id", *PAGE)),
     Route("GET", "/v1/watches/{id}", watches.show, ("wait",)),
+    Route("GET", "/v1/watches/{id}/timeline", watches.show_timeline),
     Route("DELETE", "/v1/watches/{id}", watches.stop),
     Route("POST", "/v1/watches/{id}/poll", watches.poll),
     Route("POST", "/v1/watches/{id}/resume", watches.resume, takes_body=True),
@@ -46,9 +47,11 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/v1/endpoints", endpoints.page, PAGE),
     Route("POST", "/v1/endpoints/{id}/pause", endpoints.pause),
     Route("POST", "/v1/endpoints/{id}/resume", endpoints.resume),
+    Route("GET", "/v1/events", events.events),
     Route("GET", "/v1/status", system.status),
     Route("POST", "/v1/reload", system.reload),
     Route("GET", "/healthz", system.healthz),
     Route("GET", "/readyz", system.readyz),
+    Route("GET", "/metrics", system.metrics),
     Route("GET", "/openapi.json", openapi),
 )

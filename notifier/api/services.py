@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from notifier.api.feed import Feed
 from notifier.core.addresses import AddressPolicy
 from notifier.core.secret import Secret
 from notifier.ports import Clock
@@ -77,7 +78,8 @@ class Services:
     ``settings`` is asked anew by each request, so that a reload holds from the next one on. ``condition_of``
     says why a provider is paused, in words and since when; ``is_ready`` says why the daemon is not ready;
     both say None when all is well. ``reload`` reads the configuration again and returns its faults, none of
-    them meaning that it now holds.
+    them meaning that it now holds. ``metrics`` returns the text of a scrape. ``feed`` is
+    for those who listen to changes.
     """
 
     store: Store
@@ -88,3 +90,5 @@ class Services:
     condition_of: Callable[[str], str | None]
     is_ready: Callable[[], str | None]
     reload: Callable[[], Awaitable[tuple[str, ...]]]
+    metrics: Callable[[], Awaitable[bytes]]
+    feed: Feed

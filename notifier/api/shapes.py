@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from notifier.core.account import Kind
 from notifier.core.model import DeliveryState, EventType, WatchState
 
 Instant = Annotated[
@@ -115,6 +116,22 @@ class WatchBody(Struct, frozen=True):
     payload: Raw
     error: ErrorBody | None
     deliveries: list[DeliveryBody]
+
+
+class MomentBody(Struct, frozen=True):
+    """What happened to a watch, and why. ``delivery_id`` and ``number`` tell of which attempt it is said."""
+
+    at: Instant
+    kind: Kind
+    text: str
+    delivery_id: str | UnsetType = UNSET
+    number: int | UnsetType = UNSET
+
+
+class TimelineBody(Struct, frozen=True):
+    """The last 50 polls of a watch, what was decided, done by users, and sent; oldest first."""
+
+    timeline: list[MomentBody]
 
 
 class WatchPage(Struct, frozen=True):

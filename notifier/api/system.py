@@ -12,6 +12,7 @@ from notifier.store.interface import LearnedPath
 
 FINE = "ok"
 LEARNED_SHOWN = 100
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def status(call: Call) -> Response:
@@ -55,6 +56,11 @@ async def reload(call: Call) -> Response:
         detail = f"{faults[0]}{more}; the old configuration stays"
         raise Problem("bad_configuration", detail, errors=[Fault("", fault) for fault in faults])
     return answer(Word(status="reloaded"))
+
+
+async def metrics(call: Call) -> Response:
+    """What Prometheus scrapes."""
+    return Response(await call.services.metrics(), media_type=TEXT_FORMAT)
 
 
 async def healthz(_: Call) -> Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from starlette.responses import Response
 
@@ -10,11 +11,13 @@ from notifier.api.call import Call
 from notifier.api.parse import place_of_callbacks, read_batch, read_registration, read_resume
 from notifier.api.problems import Fault, Problem, body_of
 from notifier.api.query import cursor_after, wait_of, watch_query
-from notifier.api.render import answer, watch_body, watch_detail_body
+from notifier.api.render import answer, moment_body, watch_body, watch_detail_body
 from notifier.api.services import ApiSettings, Services
-from notifier.api.shapes import BatchAnswer, BatchResult, WatchBody, WatchPage
+from notifier.api.shapes import BatchAnswer, BatchResult, TimelineBody, WatchBody, WatchPage
+from notifier.core.account import timeline
 from notifier.core.ids import WATCH, is_id
 from notifier.core.model import MAX_CALLBACKS, NewWatch, Watch, WatchState
+from notifier.core.trace import TRACEPARENT, read_traceparent
 from notifier.store.interface import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail, WatchQuery
 
 TURN = 16  # entries of a batch are read in turns of so many
@@ -36,7 +39,7 @@ async def register(call: Call) -> Response:
     """Have a task watched."""
     settings = call.services.settings()
     new = read_registration(call.body, settings, call.services.clock.now())
-    outcome = (await _add(call.services, [new]))[0]
+    outcome = (await _add(call, [new]))[0]
     if not isinstance(outcome, Added):
         raise _refusal(outcome, call.body)
     body = _body(outcome.watch, call.services)
@@ -47,7 +50,7 @@ async def register_batch(call: Call) -> Response:
     """Have many tasks watched; each entry stands alone."""
     texts = await asyncio.to_thread(read_batch, call.body)  # 4 MiB of brackets take a second
     entries = await _read(texts, call.services)
-    added = iter(await _add(call.services, [entry for entry in entries if isinstance(entry, NewWatch)]))
+    added = iter(await _add(call, [entry for entry in entries if isinstance(entry, NewWatch)]))
     outcomes = [entry if isinstance(entry, Problem) else next(added) for entry in entries]
     results = [_result(*each, call.services) for each in zip(outcomes, texts, strict=True)]
     return answer(BatchAnswer(results=results))
@@ -61,6 +64,14 @@ async def show(call: Call) -> Response:
     if wait_ms and detail.watch.state is WatchState.WATCHING:
         detail = await _ended(call, watch_id, wait_ms)
     return answer(watch_detail_body(detail, call.services.condition_of(detail.watch.provider)))
+
+
+async def show_timeline(call: Call) -> Response:
+    """What happened to one watch, in order."""
+    life = await call.services.store.life(_id(call))
+    if life is None:
+        raise _unknown()
+    return answer(TimelineBody(timeline=[moment_body(moment) for moment in timeline(life)]))
 
 
 async def page(call: Call) -> Response:
@@ -133,11 +144,14 @@ def _entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | Problem:
         return problem
 
 
-async def _add(services: Services, new: Sequence[NewWatch]) -> list[Outcome]:
-    """Store them, then tell who has to do with them."""
+async def _add(call: Call, new: Sequence[NewWatch]) -> list[Outcome]:
+    """Store them, in the trace that the request belongs to; then tell who has to do with them."""
     if not new:
         return []
-    settings = services.settings()
+    services, settings = call.services, call.services.settings()
+    trace = read_traceparent(call.header(TRACEPARENT.encode()))
+    if trace is not None:
+        new = [replace(each, traceparent=trace) for each in new]
     give_up_at = services.clock.now() + settings.give_up_after_ms
     outcomes = await services.store.add_watches(new, give_up_at=give_up_at, max_live=settings.max_watches)
     watches = [outcome.watch for outcome in outcomes if isinstance(outcome, Added)]

@@ -17,6 +17,7 @@ from notifier.cli.check import check
 from notifier.cli.daemon import demo, reload, run, version
 from notifier.cli.deliveries import deliveries, redeliver, replay
 from notifier.cli.endpoints import endpoints
+from notifier.cli.explain import explain
 from notifier.cli.init import init
 from notifier.cli.listen import listen
 from notifier.cli.options import example, shared
@@ -57,7 +58,7 @@ def commands() -> None:
 
 
 for _command in (
-    demo, init, check, run, reload, watch, ls, show, wait, stop, resume, poll,
+    demo, init, check, run, reload, watch, ls, show, explain, wait, stop, resume, poll,
     deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, backup, systemd, version,
 ):  # fmt: skip
     commands.add_command(_command)

@@ -110,16 +110,18 @@ def wait(watch_id: str, max_wait: Duration | None, clock: Callable[[], float]) -
     """Ask until the watch has ended; ``clock`` is monotonic, in seconds."""
     deadline = math.inf if max_wait is None else clock() + _seconds(max_wait, allow_zero=True)
     watch = yield from get(watch_id)  # not held: it tells at once whether daemon and watch are there
-    heard_at = clock()
+    gone_at: float | None = None
     while watch.is_live:
         asked_at = clock()
         if asked_at >= deadline:
             raise StillWatching(watch)
         try:
             answer = yield _held(watch_id, deadline - asked_at)
-            watch, heard_at = answer.read(Watch), clock()
+            watch, gone_at = answer.read(Watch), None
         except (Unreachable, Unavailable):
-            if clock() >= heard_at + AWAY_S:
+            # Counted from when it was missed: nothing is heard while an answer is held, for as long as this.
+            gone_at = clock() if gone_at is None else gone_at
+            if clock() >= gone_at + AWAY_S:
                 raise
         if watch.is_live and clock() - asked_at < ASK_PAUSE_S:
             yield Pause(max(0.0, min(ASK_PAUSE_S, deadline - clock())))

@@ -11,6 +11,7 @@ from notifier.core.jsontext import scrub
 from notifier.core.model import Dispatch, Event, EventType, TaskError, Watch, WatchState
 from notifier.core.secret import Secret
 from notifier.core.signature import sign
+from notifier.core.trace import TRACEPARENT
 from notifier.core.verdict import End
 
 _NULL = "null"
@@ -61,10 +62,18 @@ def build_event(watch: Watch, end: End, *, event_id: str, now: int) -> Event:
     )
 
 
-def build_headers(dispatch: Dispatch, secrets: Iterable[Secret], *, now: int) -> Mapping[str, str]:
-    """Make the headers of one attempt: the callback's own, and ours, which nothing overrides."""
+def build_headers(
+    dispatch: Dispatch, secrets: Iterable[Secret], *, now: int, traceparent: str | None = None
+) -> Mapping[str, str]:
+    """Make the headers of one attempt: the callback's own, and ours, which nothing overrides.
+
+    ``traceparent`` is that of this very attempt (``core.trace.child_of``), if its watch belongs to a trace.
+    """
     timestamp_s = now // 1_000
     headers = {name: value for name, value in dispatch.headers if not is_refused(name)}
+    if traceparent is not None:
+        headers = {name: value for name, value in headers.items() if name.lower() != TRACEPARENT}
+        headers[TRACEPARENT] = traceparent
     headers |= {
         "Content-Type": "application/json",
         "User-Agent": f"notifier/{__version__}",

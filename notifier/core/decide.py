@@ -1,9 +1,10 @@
 """Deciding: what is to be done about a watch, given what a poll meant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from notifier.core import learned, pace
+from notifier.core.account import said
 from notifier.core.age import began_at, duration_ms
 from notifier.core.learned import Habit
 from notifier.core.model import Missing, TaskError, Trouble, Watch, WatchState
@@ -61,18 +62,20 @@ def decide_poll(
     ``asked_at`` is when the poll began (now, if None): a deadline is judged by a poll begun after it.
     ``habit`` is what is known of such tasks; None: go by age.
     """
+    decision: Decision
     match verdict:
         case Finished():
-            return _finished(watch, verdict, result_ttl_ms, now)
+            decision = _finished(watch, verdict, result_ttl_ms, now)
         case Unpolled(text=text):
             if now < watch.expires_at:
                 raise AssertionError("an unpolled watch is decided at its deadline only")
-            return _expired(watch, watch.upstream_status, watch.task_created_at, text, is_polled=False)
+            decision = _expired(watch, watch.upstream_status, watch.task_created_at, text, is_polled=False)
         case Running() | Unknown() | Refused() | Throttled() | Unclear():
             when = (now if asked_at is None else asked_at, now)
-            return _unfinished(watch, verdict, Rhythm(pace, result_ttl_ms, habit), when, chance)
+            decision = _unfinished(watch, verdict, Rhythm(pace, result_ttl_ms, habit), when, chance)
         case _:
             assert_never(verdict)
+    return replace(decision, said=said(verdict))
 
 
 def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> End:

@@ -57,6 +57,7 @@ class NewWatch:
 
     ``metadata`` is JSON text. ``first_poll_at`` and ``expires_at`` follow from the polling policy; what was
     learned of such tasks may put the first poll off until ``first_poll_by``, None: it may not.
+    ``traceparent`` is the trace that it belongs to (``core/trace.py``), if any.
     """
 
     provider: str
@@ -68,6 +69,7 @@ class NewWatch:
     first_poll_at: int
     expires_at: int
     first_poll_by: int | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class Watch:
     outputs: tuple[str, ...] = ()
     result_expires_at: int | None = None
     error: TaskError | None = None
+    traceparent: str | None = None
 
 
 def moved(watch: Watch, delta_ms: int) -> Watch:
@@ -196,6 +199,7 @@ class Dispatch:
     refusals: int = 0
     is_probe: bool = False
     is_trial: bool = False
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,10 @@ def _usual(habit: Habit | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Poll again at ``due_at`` for this ``reason``; the rest is what the watch now looks like."""
+    """Poll again at ``due_at`` for this ``reason``; the rest is what the watch now looks like.
+
+    ``said`` is what the poll brought, in words.
+    """
 
     due_at: int
     interval_ms: int
@@ -131,6 +134,7 @@ class Wait:
     trouble: Trouble | None
     missing: Missing | None
     reason: Reason = Reason(Rule.AGE)
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ class End:
     """The watch ends. ``is_polled`` is False when no poll stands behind it (a deadline while paused).
 
     ``duration_ms`` is how long the task took, to learn from; None where that is not known well enough.
+    ``said`` is what the last poll brought, in words.
     """
 
     state: WatchState
@@ -149,6 +154,7 @@ class End:
     task_created_at: int | None
     is_polled: bool = True
     duration_ms: int | None = None
+    said: str = ""
 
 
 Decision = Wait | End

@@ -8,19 +8,20 @@ from dataclasses import replace
 
 import structlog
 
-from notifier import __version__
 from notifier.api.app import build_app
+from notifier.api.feed import Feed
 from notifier.api.hosting import Host
 from notifier.api.parting import PartingProtocol
-from notifier.api.services import ApiSettings, ProviderSettings, Services
+from notifier.api.services import Services
 from notifier.clock import SystemClock
 from notifier.config.model import Config
 from notifier.config.read import BadConfig
-from notifier.core.learned import longest_wait_ms
 from notifier.daemon import log as logs
 from notifier.daemon import sdnotify, wires
 from notifier.daemon.herald import STALE_S, Herald
 from notifier.daemon.interfaces import own_addresses
+from notifier.daemon.metrics import Metrics, Scrape
+from notifier.daemon.settings import api_settings
 from notifier.daemon.signing import keep_secrets, secret_path
 from notifier.engine.bells import Bells
 from notifier.engine.crew import Crew
@@ -33,6 +34,7 @@ from notifier.engine.replayer import Replayer
 from notifier.errors import NotifierError
 from notifier.ports import Wire
 from notifier.store.interface import Store
+from notifier.store.told import told
 
 DRAIN_S = 20.0
 SERVER_GRACE_S = 5
@@ -52,14 +54,22 @@ class Daemon:
         bound: socket.socket,
         owner: str,
         load: Callable[[], Config],
+        metrics: Metrics,
     ) -> None:
         self._owner = owner
         self._load = load
-        self._store = store
+        self._metrics = metrics
+        self._chance = random.SystemRandom()
+        self._feed = Feed(
+            store=store,
+            epoch=f"{self._chance.getrandbits(48):012x}",
+            condition_of=self.condition_of,
+            conditions=self.conditions,
+        )
+        store = self._store = told(store, self._feed)
         self._clock = clock
         self._bound = bound
         self._config = self._with_secrets(config)
-        self._chance = random.SystemRandom()
         self._own = own_addresses(bound)
         self._hub = Hub()
         self._polls, self._sends, self._retired = Crew(), Crew(), Crew()
@@ -79,9 +89,9 @@ class Daemon:
         self._deliver_bell.spacing_s = 0.002  # an origin has few connections: each that is free counts
         self._replay_bell = self._bells.add("replay", self._replayer.tick)
         self._bells.add("housekeeping", self._housekeeping.tick)
-        self._pulse = Pulse(store=store, clock=clock, bells=self._bells, shift=self._shift)
+        self._pulse = Pulse(store=store, clock=clock, bells=self._bells, shift=self._shift, meter=metrics)
         self._stopping = asyncio.Event()
-        self._api_settings = self._make_api_settings()
+        self._api_settings = api_settings(self._config, self._own)
         app = build_app(self._make_services())
         self._server = Host(app, bound, http=PartingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S)
 
@@ -122,6 +132,7 @@ class Daemon:
         """Intake, bells, work under way. The caller closes the store after that."""
         self._server.stop()
         self._hub.close()
+        self._feed.close()
         await self._bells.stop()
         cut = await self._polls.drain(DRAIN_S) + await self._sends.drain(DRAIN_S)
         if cut:
@@ -168,6 +179,8 @@ class Daemon:
     def _adopt(self, fresh: Config) -> None:
         trusted = wires.callback_trust(fresh.callbacks)  # first: it may be refused
         old, self._config = self._config, fresh
+        if old.server != fresh.server:
+            self._feed.cut()  # whoever listens is judged anew
         logs.set_up(fresh.log, fresh.known_secrets)
         if wires.poll_connections(old) != wires.poll_connections(fresh):
             self._retire(self._poller.wire, old)
@@ -180,7 +193,7 @@ class Daemon:
         self._deliverer.settings = fresh.callbacks
         self._replayer.settings = fresh.callbacks
         self._housekeeping.settings = fresh.retention
-        self._api_settings = self._make_api_settings()
+        self._api_settings = api_settings(self._config, self._own)
         self.poll_at(self._clock.now())
 
     def _retire(self, wire: Wire, old: Config) -> None:
@@ -218,6 +231,7 @@ class Daemon:
             crew=self._polls,
             ring=self.poll_at,
             deliver=self.deliver_now,
+            meter=self._metrics,
         )
         poller.configure(self._config.providers, give_up_after_ms=self._config.callbacks.give_up_after_ms)
         return poller
@@ -232,6 +246,7 @@ class Daemon:
             crew=self._sends,
             ring=self.deliver_at,
             settings=self._config.callbacks,
+            meter=self._metrics,
         )
 
     def _make_services(self) -> Services:
@@ -241,30 +256,11 @@ class Daemon:
             settings=lambda: self._api_settings,
             hub=self._hub,
             wake=self,
-            condition_of=self._poller.condition_of,
+            condition_of=self.condition_of,
             is_ready=self.why_not_ready,
             reload=self.reload,
-        )
-
-    def _make_api_settings(self) -> ApiSettings:
-        config = self._config
-        return ApiSettings(
-            providers={
-                name: ProviderSettings(
-                    provider.base_url,
-                    provider.polling.first_after_ms,
-                    provider.polling.expire_after_ms,
-                    longest_wait_ms(provider.result_ttl_ms) if provider.polling.learn else None,
-                )
-                for name, provider in config.providers.items()
-            },
-            listen=config.server.listen,
-            policy=wires.callback_policy(config.callbacks, self._own),
-            tokens=config.server.tokens,
-            allowed_hosts=config.server.allowed_hosts,
-            max_watches=config.server.max_watches,
-            give_up_after_ms=config.callbacks.give_up_after_ms,
-            version=__version__,
+            feed=self._feed,
+            metrics=Scrape(self._metrics, store=self._store, clock=self._clock, standing=self).text,
         )
 
     # -- what the API may ask of the engine
@@ -297,6 +293,14 @@ class Daemon:
     def why_not_ready(self) -> str | None:
         """Say why the daemon does not do its work at present; None when it does. Cause before symptom."""
         return self._housekeeping.trouble or self._bells.trouble or self._why_stale()
+
+    def conditions(self) -> dict[str, str | None]:
+        """Each provider's: why it is held back, in words; None while it is not."""
+        return {name: self.condition_of(name) for name in self._config.providers}
+
+    def condition_of(self, provider: str) -> str | None:
+        """The same of one, whether it is configured or not."""
+        return self._poller.condition_of(provider)
 
     def _why_stale(self) -> str | None:
         now = self._clock.monotonic()

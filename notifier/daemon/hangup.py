@@ -13,10 +13,12 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from notifier.core.words import cut
 from notifier.errors import NotifierError
 
 _PREFIX = "reload-"
 _ANSWER_BYTES = 64 * 1024
+_FAULT_CHARS = 4 * 1024  # one always fits: a sign is at most twelve bytes of JSON
 PATIENCE_S = 30.0
 
 
@@ -82,8 +84,8 @@ def _folder(environ: Mapping[str, str]) -> Path | None:
 
 
 def _fitting(faults: Sequence[str]) -> bytes:
-    """As many as go into one datagram; a configuration with more is no better for it."""
-    kept = list(faults)
+    """As many as go into one datagram, cut if need be; none would say that there was no fault."""
+    kept = [cut(fault, _FAULT_CHARS) for fault in faults]
     while len(told := json.dumps(kept).encode()) > _ANSWER_BYTES:
         kept = kept[: len(kept) // 2]
     return told

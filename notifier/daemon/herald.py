@@ -14,7 +14,7 @@ from notifier.core.words import cut
 from notifier.daemon import sdnotify
 from notifier.errors import StoreUnavailable
 from notifier.ports import Clock
-from notifier.store.interface import Counts, HeldEndpoints, Store
+from notifier.store.interface import Counts, Store
 
 STALE_S = 10.0  # bells ring once a second at least
 EVERY_S = 10.0
@@ -87,15 +87,12 @@ class Herald:
     async def _standing(self) -> str:
         try:
             counts = await self._store.counts(now=self._clock.now())
-            held = await self._store.held_endpoints()
         except StoreUnavailable as fault:
             return cut(f"the store cannot be read: {fault.cause}", MOST_CHARS)
-        return in_words(counts, held, self._conditions(), self._trouble())
+        return in_words(counts, self._conditions(), self._trouble())
 
 
-def in_words(
-    counts: Counts, held: HeldEndpoints, conditions: Mapping[str, str], trouble: str | None = None
-) -> str:
+def in_words(counts: Counts, conditions: Mapping[str, str], trouble: str | None = None) -> str:
     """Say what is watched, what waits and what is paused, in one line."""
     parts = [] if trouble is None else [trouble]
     parts.append(f"watching {_of(counts.watches.get(WatchState.WATCHING, 0), 'task')}")
@@ -103,7 +100,7 @@ def in_words(
     dead = counts.deliveries.get(DeliveryState.DEAD, 0)
     if dead:
         parts.append(f"{_of(dead, 'callback')} dead")
-    parts.extend(_paused(held, conditions))
+    parts.extend(_paused(counts.shut, conditions))
     return cut("; ".join(parts), MOST_CHARS)
 
 
@@ -113,11 +110,12 @@ def _waiting(counts: Counts) -> str:
     return f"{_of(waiting, 'callback')} waiting{since}" if waiting else "no callback waiting"
 
 
-def _paused(held: HeldEndpoints, conditions: Mapping[str, str]) -> Iterable[str]:
-    if held.paused:
-        yield f"{_of(held.paused, 'endpoint')} paused until resumed"
-    if held.failing:
-        yield f"{_of(held.failing, 'endpoint')} failing, tried now and then"
+def _paused(shut: Mapping[str, int], conditions: Mapping[str, str]) -> Iterable[str]:
+    held, failing = shut.get("paused", 0) + shut.get("gone", 0), shut.get("closed", 0)
+    if held:
+        yield f"{_of(held, 'endpoint')} paused until resumed"
+    if failing:
+        yield f"{_of(failing, 'endpoint')} failing, tried now and then"
     for name, why in conditions.items():
         yield f"{name}: {why}"
 

@@ -23,12 +23,14 @@ from notifier.daemon import hangup, sdnotify
 from notifier.daemon import log as logs
 from notifier.daemon.app import DRAIN_S, Daemon
 from notifier.daemon.listener import ListenerUnusable, address_of, bind, is_local
+from notifier.daemon.metrics import Metrics
 from notifier.errors import NotifierError
 from notifier.store.backup import keep_copy
 from notifier.store.open import open_store
 
 STOP_LIMIT_S = 2 * DRAIN_S + 10.0
 EX_CONFIG = 78
+MIGRATION_LIMIT_S = 3_600  # a killed one begins anew: what takes too long once would never end
 GC_AFTER = 10_000  # new objects; some twenty requests under way have as many
 
 log = structlog.get_logger()
@@ -36,6 +38,7 @@ log = structlog.get_logger()
 
 def run(load: Callable[[], Config]) -> int:
     """Run until a signal ends it. Faults of the operator end it with their own status, said in words."""
+    _have_standard_files()
     _show_hangs()
     try:
         config = load()
@@ -51,6 +54,19 @@ def run(load: Callable[[], Config]) -> int:
         _tell_failure(fault)
         return fault.exit_status
     return 0
+
+
+def _have_standard_files() -> None:
+    """Who starts us may have closed some. What we open would stand there, and libuv aborts on closing it."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.__stdout__ is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - for as long as we live
+    if sys.__stderr__ is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _show_hangs() -> None:
@@ -75,13 +91,21 @@ def _tell_failure(fault: NotifierError) -> None:
 
 async def _serve(config: Config, load: Callable[[], Config]) -> None:
     owner, chance = f"{socket.gethostname()}:{os.getpid()}", random.SystemRandom()
+    metrics = Metrics()
     store = await open_store(
-        config.store.url, owner=owner, now=wall_ms(), chance=chance, before_migration=_keep_copy
+        config.store.url,
+        owner=owner,
+        now=wall_ms(),
+        chance=chance,
+        before_migration=_keep_copy,
+        meter=metrics,
     )
     try:
         clock = SystemClock(at_least=store.last_lived_at or 0)
         bound = _listener(config)
-        daemon = Daemon(config, store=store, clock=clock, bound=bound, owner=owner, load=load)
+        daemon = Daemon(
+            config, store=store, clock=clock, bound=bound, owner=owner, load=load, metrics=metrics
+        )
         _obey_signals(daemon)
         _warn(config)
         await daemon.run(lambda: _say_ready(bound, config))
@@ -92,6 +116,7 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
 
 def _keep_copy(connection: sqlite3.Connection, version: int) -> None:
     """Before an older database is brought up to date; a large one takes its time, so say what is done."""
+    sdnotify.extend_start(MIGRATION_LIMIT_S)
     sdnotify.status("keeping a copy of the database before it is brought up to date")
     kept = keep_copy(connection, version)
     log.info("store.migrating", version=version, backup=str(kept))

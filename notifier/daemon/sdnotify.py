@@ -46,6 +46,11 @@ def status(text: str, *, environ: Mapping[str, str] = os.environ) -> bool:
     return notify(_status(text), environ=environ)
 
 
+def extend_start(by_s: int, *, environ: Mapping[str, str] = os.environ) -> bool:
+    """Ask for ``by_s`` seconds from now for a start that takes longer than TimeoutStartSec= has it."""
+    return notify(f"EXTEND_TIMEOUT_USEC={by_s * 1_000_000}", environ=environ)
+
+
 def reloading(*, environ: Mapping[str, str] = os.environ) -> bool:
     """Say that a reload begins; ``ready`` ends it. Type=notify-reload insists on the clock field."""
     now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000

@@ -14,11 +14,12 @@ from notifier.core.endpoint import PRIVATE_CAP_MS, Blame, Failed, Report
 from notifier.core.model import Attempt, Dispatch
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
 from notifier.core.retry import decide_attempt
+from notifier.core.trace import SPAN_BITS, child_of
 from notifier.core.urls import origin_of
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.engine.crew import Crew
 from notifier.errors import StoreUnavailable
-from notifier.ports import Clock, Wire
+from notifier.ports import NO_METER, Clock, Meter, Wire
 from notifier.store.interface import Lease, Store
 
 IDLE_MS = 1_000
@@ -51,6 +52,7 @@ class Deliverer:
         crew: Crew,
         ring: Callable[[int], None],
         settings: Callbacks,
+        meter: Meter = NO_METER,
     ) -> None:
         self.wire = wire
         self.settings = settings
@@ -60,6 +62,7 @@ class Deliverer:
         self._owner = owner
         self._crew = crew
         self._ring = ring
+        self._meter = meter
         self._busy: Counter[str] = Counter()
         self._trials: set[str] = set()
         self._shifted_ms = 0
@@ -116,12 +119,16 @@ class Deliverer:
 
     async def _send(self, dispatch: Dispatch, began_at: int) -> Tried:
         secrets = self.settings.secrets
-        headers = build_headers(dispatch, secrets, now=began_at)
+        headers = build_headers(dispatch, secrets, now=began_at, traceparent=self._trace(dispatch))
         exchange = await self.wire.post(
             dispatch.url, headers, dispatch.body, timeout_ms=self.settings.timeout_ms
         )
         report = judge_attempt(exchange, url=dispatch.url, now=self._clock.now())
         return Tried(began_at, exchange, report)
+
+    def _trace(self, dispatch: Dispatch) -> str | None:
+        given = dispatch.traceparent
+        return None if given is None else child_of(given, self._chance.getrandbits(SPAN_BITS))
 
     async def _record(self, dispatch: Dispatch, lease: Lease, tried: Tried) -> None:
         now = self._clock.now()
@@ -131,6 +138,7 @@ class Deliverer:
             kept = await self._store.record_attempt(dispatch, lease, attempt, sequel, tried.report, now=now)
             if kept:
                 _tell(dispatch, attempt, sequel)
+                self._meter.attempted(dispatch, attempt, sequel, now=now)
         except StoreUnavailable as fault:
             # Not kept: the lease runs out, and the same message goes out again, marked maybe-duplicate.
             log.warning("delivery.not_recorded", delivery=dispatch.delivery_id, cause=fault.cause)

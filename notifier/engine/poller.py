@@ -18,13 +18,14 @@ from notifier.core.learned import Habit
 from notifier.core.model import Watch, moved
 from notifier.core.pace import Pace
 from notifier.core.replies import Exchange
+from notifier.core.trace import SPAN_BITS, TRACEPARENT, child_of
 from notifier.core.urls import task_url
 from notifier.core.verdict import Decision, End, Unclear, Unpolled, Verdict, Wait
 from notifier.engine.crew import Crew
 from notifier.engine.hub import Hub
 from notifier.engine.limiter import Limiter
 from notifier.errors import StoreUnavailable
-from notifier.ports import Clock, Wire
+from notifier.ports import NO_METER, Clock, Meter, Wire
 from notifier.store.interface import Lease, Store
 
 IDLE_MS = 1_000
@@ -72,6 +73,7 @@ class Poller:
         crew: Crew,
         ring: Callable[[int], None],
         deliver: Callable[[], None],
+        meter: Meter = NO_METER,
     ) -> None:
         self.wire = wire
         self._store = store
@@ -82,6 +84,7 @@ class Poller:
         self._crew = crew
         self._ring = ring
         self._deliver = deliver
+        self._meter = meter
         self._limiters: dict[str, Limiter] = {}
         self._starved: set[str] = set()
         self._shifted_ms = 0
@@ -206,6 +209,8 @@ class Poller:
             verdict = await self._ask(claimed)
         finally:
             self._release(claimed, verdict)
+        due_at = claimed.watch.due_at or claimed.claimed_at
+        self._meter.polled(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
         await self._settle(claimed, verdict)
 
     async def _ask(self, claimed: Claimed) -> Verdict:
@@ -220,7 +225,9 @@ class Poller:
         provider, watch = claimed.provider, claimed.watch
         dialect = provider.dialect
         url = task_url(provider.base_url, dialect.task_path, watch.api_path, watch.task_id)
-        headers = poll_headers(dialect, provider.api_key)
+        headers = dict(poll_headers(dialect, provider.api_key))
+        if watch.traceparent is not None:
+            headers[TRACEPARENT] = child_of(watch.traceparent, self._chance.getrandbits(SPAN_BITS))
         return await self.wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
 
     def _judge(self, claimed: Claimed, exchange: Exchange) -> Verdict:
@@ -240,7 +247,7 @@ class Poller:
                 case Wait():
                     await self._record_wait(claimed, decision)
                 case End():
-                    await self._record_end(claimed, decision)
+                    await self._record_end(claimed, verdict, decision)
         except StoreUnavailable as fault:
             # Nothing was kept; the lease runs out and the watch is polled again.
             log.warning("watch.not_recorded", watch=claimed.watch.id, cause=fault.cause, fix=fault.fix)
@@ -270,7 +277,7 @@ class Poller:
             log.info("watch.recovered", watch=watch.id, task=watch.task_id)
         self._ring(wait.due_at)
 
-    async def _record_end(self, claimed: Claimed, end: End) -> None:
+    async def _record_end(self, claimed: Claimed, verdict: Verdict, end: End) -> None:
         watch, now = claimed.watch, self._clock.now()
         event_id = new_id(EVENT, now, self._chance.getrandbits(ENTROPY_BITS))
         event = build_event(watch, end, event_id=event_id, now=now)
@@ -278,6 +285,7 @@ class Poller:
         if await self._store.record_end(watch, claimed.lease, end, event, now=now, give_up_at=give_up_at):
             told = {"watch": watch.id, "task": watch.task_id, "state": str(end.state), "event_id": event.id}
             log.info("watch.ended", **told)
+            self._meter.ended(watch, verdict, end, now=now)
             self._hub.notify(watch.id)
             self._deliver()
 

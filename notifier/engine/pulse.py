@@ -11,7 +11,7 @@ import structlog
 
 from notifier.engine.bells import Bells
 from notifier.errors import StoreUnavailable
-from notifier.ports import Clock
+from notifier.ports import NO_METER, Clock, Meter
 from notifier.store.interface import Store
 
 BEAT_S = 1.0
@@ -42,7 +42,9 @@ class Pulse:
         clock: SteppableClock,
         bells: Bells,
         shift: Callable[[int], None],
+        meter: Meter = NO_METER,
     ) -> None:
+        self._meter = meter
         self._store = store
         self._clock = clock
         self._bells = bells
@@ -52,7 +54,9 @@ class Pulse:
         """Beat until cancelled."""
         while True:
             await self.beat()
+            began = self._meter.stopwatch()
             await asyncio.sleep(BEAT_S)
+            self._meter.lagged(self._meter.stopwatch() - began - BEAT_S)
 
     async def beat(self) -> None:
         """Follow the wall clock, then look after the bells."""

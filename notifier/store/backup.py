@@ -7,7 +7,7 @@ a log of its own, so that to move it is to move all of it.
 
 import glob
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def back_up(
     for name in (final, kept):
         if name is not None and name.exists() and not may_replace:
             raise NameTaken(name)
+    had_secret = kept is not None and kept.exists()
     content = b"" if secret is None else _read(secret)
     with draft_of(final) as draft:
         version, watches = _copied(database, draft, busy_ms)
@@ -63,7 +64,7 @@ def back_up(
         try:
             publish(draft, final, may_replace=may_replace)
         except BaseException:
-            if kept is not None and not final.exists():
+            if kept is not None and not had_secret and not final.exists():
                 kept.unlink(missing_ok=True)
             raise
     return Backup(final, size_bytes, version, watches, kept)
@@ -86,7 +87,8 @@ def keep_copy(connection: sqlite3.Connection, version: int) -> Path:
         raise DatabaseUnusable(cause, failed.fix) from failed
     for older in database.parent.glob(f"{glob.escape(database.name)}.v*.backup"):
         if older != kept:
-            older.unlink(missing_ok=True)
+            with suppress(OSError):  # the next migration tries again
+                older.unlink(missing_ok=True)
     return kept
 
 

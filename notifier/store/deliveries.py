@@ -157,7 +157,7 @@ def redeliver(
     if row is None:
         return Refusal.NOT_FOUND
     if row["is_waiting"]:
-        connection.execute(SQL["force_endpoint"], {"endpoint_seq": row["endpoint_seq"], "now": now})
+        connection.execute(SQL["force_endpoint"], {"endpoint_seq": row["endpoint_seq"]})
     return delivery_of(connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone())
 
 

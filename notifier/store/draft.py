@@ -4,7 +4,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from notifier.errors import NotifierError
@@ -45,7 +45,8 @@ def draft_of(final: Path) -> Iterator[Path]:
     finally:
         if draft is not None:
             for leftover in (draft, draft.with_name(f"{draft.name}-journal")):
-                leftover.unlink(missing_ok=True)
+                with suppress(OSError):  # on a disk that takes nothing it stays, under a name that says so
+                    leftover.unlink(missing_ok=True)
 
 
 def publish(draft: Path, final: Path, *, may_replace: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from notifier.core.endpoint import Endpoint, Hold, paused, resumed
 from notifier.core.gate import Gate
-from notifier.store.interface import EndpointDetail, HeldEndpoints, Refusal
+from notifier.store.interface import EndpointDetail, Refusal
 from notifier.store.queries import SQL
 
 
@@ -42,12 +42,6 @@ def details(connection: sqlite3.Connection, seqs: list[int]) -> list[EndpointDet
     """Read these endpoints and count what there is of each, in the order of ``seqs``."""
     rows = connection.execute(SQL["endpoint_details"], {"seqs": json.dumps(seqs)})
     return [_detail_of(row) for row in rows]
-
-
-def held(connection: sqlite3.Connection) -> HeldEndpoints:
-    """See ``Store.held_endpoints``."""
-    row = connection.execute(SQL["held_endpoints"]).fetchone()
-    return HeldEndpoints(paused=row["paused"], failing=row["failing"])
 
 
 def pause(connection: sqlite3.Connection, endpoint_id: str) -> EndpointDetail | Refusal:

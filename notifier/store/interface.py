@@ -9,11 +9,12 @@ its owner records it. Records are guarded by the claim: a record whose row has m
 and changes nothing, so that the first outcome wins.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from notifier.core.account import Life
 from notifier.core.endpoint import Endpoint, Report
 from notifier.core.learned import Habit
 from notifier.core.model import (
@@ -123,6 +124,14 @@ class DeliveryDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What there is of what was asked for by id, oldest first."""
+
+    watches: tuple[Watch, ...]
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WatchQuery:
     """A page of watches, newest first. ``before`` is the id that the last page ended with."""
 
@@ -174,21 +183,15 @@ class ReplayQuery:
 class Counts:
     """How many of each there are, and since when the oldest pending delivery waits.
 
-    ``expiring``: pending deliveries whose result is in the last quarter of its life, or past it.
+    ``expiring``: pending deliveries whose result is in the last quarter of its life, or past it. ``shut``:
+    endpoints that are ``closed`` by an outage, or held as ``paused`` or ``gone``. These counts end at 10 000.
     """
 
     watches: Mapping[WatchState, int] = field(default_factory=dict)
     deliveries: Mapping[DeliveryState, int] = field(default_factory=dict)
     oldest_pending_at: int | None = None
     expiring: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class HeldEndpoints:
-    """How many get nothing: ``paused`` until a user resumes them, ``failing`` but for single probes."""
-
-    paused: int = 0
-    failing: int = 0
+    shut: Mapping[str, int] = field(default_factory=dict)
 
 
 class Store(Protocol):
@@ -213,8 +216,18 @@ class Store(Protocol):
         """One watch with event and deliveries."""
         ...
 
+    async def life(self, watch_id: str) -> Life | None:
+        """All that is kept of a watch, for its timeline; None when there is none of this id."""
+        ...
+
     async def watches(self, query: WatchQuery) -> list[Watch]:
         """A page of watches."""
+        ...
+
+    async def find(
+        self, watch_ids: Iterable[str], delivery_ids: Iterable[str], *, deliveries_of: Iterable[str]
+    ) -> Found:
+        """Those of these that there are, and all deliveries of ``deliveries_of``, as of one instant."""
         ...
 
     async def claim_watches(
@@ -315,10 +328,6 @@ class Store(Protocol):
 
     async def endpoints(self, *, before: str | None, limit: int) -> list[EndpointDetail]:
         """A page of endpoints, newest first; ``before`` is the id that the last page ended with."""
-        ...
-
-    async def held_endpoints(self) -> HeldEndpoints:
-        """How many endpoints are held back at present."""
         ...
 
     async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | Refusal:

@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from notifier.errors import DatabaseBusy, DatabaseUnusable, NotifierError
+from notifier.ports import NO_METER, Meter
 from notifier.store.backup import keep_copy
 from notifier.store.check import APPLICATION_ID, check
 from notifier.store.connection import BUSY_MS, connect_reader, connect_writer
@@ -35,6 +36,7 @@ async def open_store(
     busy_ms: int = BUSY_MS,
     max_interval_ms: int = HOUR_MS,
     before_migration: BeforeMigration = keep_copy,
+    meter: Meter = NO_METER,
 ) -> SqliteStore:
     """Open the database, making it if it is not there; raises DatabaseUnusable, DatabaseBusy or StoreFull.
 
@@ -56,7 +58,7 @@ async def open_store(
             stack.push_async_callback(reader.close)
         except sqlite3.Error as error:
             raise _fault_of(error, file) from error
-        writer = Writer(str(file), driver, writer_driver, sleep=sleep)
+        writer = Writer(str(file), driver, writer_driver, sleep=sleep, meter=meter)
         stack.push_async_callback(writer.close)
         last_lived_at = await writer.submit(partial(take_over, now=now, max_interval_ms=max_interval_ms))
         stack.pop_all()

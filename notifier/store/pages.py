@@ -14,7 +14,7 @@ from typing import Any
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
 from notifier.core.urls import endpoint_of
 from notifier.store.endpoints import details
-from notifier.store.interface import DeliveryQuery, EndpointDetail, WatchQuery
+from notifier.store.interface import DeliveryQuery, EndpointDetail, Found, WatchQuery
 from notifier.store.queries import SQL
 from notifier.store.rows import END_OF_TIME, delivery_of, watch_of
 
@@ -90,3 +90,14 @@ def _seqs(connection: sqlite3.Connection, sql: str, values: Mapping[str, Any]) -
 
 def _merged(lanes: Iterable[list[int]], limit: int) -> str:
     return json.dumps(list(islice(heapq.merge(*lanes, reverse=True), limit)))
+
+
+def find(
+    connection: sqlite3.Connection, *, watch_ids: list[str], delivery_ids: list[str], deliveries_of: list[str]
+) -> Found:
+    """See ``Store.find``."""
+    further = connection.execute(SQL["delivery_ids_of_watches"], {"ids": json.dumps(deliveries_of)})
+    of_watches = [row["id"] for row in further]
+    watch_rows = connection.execute(SQL["watches_by_id"], {"ids": json.dumps(watch_ids)})
+    rows = connection.execute(SQL["deliveries_by_id"], {"ids": json.dumps(delivery_ids + of_watches)})
+    return Found(tuple(map(watch_of, watch_rows)), tuple(map(delivery_of, rows)))

@@ -21,10 +21,11 @@ INSERT INTO api_paths (path) VALUES (:path) RETURNING seq
 
 -- name: add_watch
 INSERT INTO watches
-  (id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, registered_at, expires_at, due_at)
+  (id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, registered_at, expires_at, due_at,
+   traceparent)
 VALUES
   (:id, :provider_seq, :api_path_seq, :task_id, 'watching', :callbacks, :metadata, :registered_at, :expires_at,
-   :due_at)
+   :due_at, :traceparent)
 
 -- name: set_callbacks
 UPDATE watches SET callbacks = :callbacks WHERE seq = :seq
@@ -65,6 +66,7 @@ UPDATE watches SET
   upstream_status = :upstream_status, task_created_at = :task_created_at,
   trouble = :trouble, trouble_since = :trouble_since, missing = :missing, missing_since = :missing_since
 WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls
+RETURNING seq
 
 -- name: record_end
 UPDATE watches SET
@@ -109,12 +111,27 @@ UPDATE watches SET
   state = 'stopped', due_at = NULL, owner = NULL, ended_at = :now,
   trouble = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
 WHERE id = :id AND state = 'watching'
+RETURNING seq, round
 
 -- name: resume_watch
 UPDATE watches SET
   state = 'watching', round = round + 1, due_at = :now, expires_at = :expires_at, interval_ms = 0,
   ended_at = NULL, outputs = NULL, result_expires_at = NULL, error = NULL
 WHERE id = :id AND state IN ('expired', 'lost', 'stopped')
+RETURNING seq, round
+
+-- name: note_moment
+INSERT OR REPLACE INTO moments (watch_seq, slot, at, kind, text) VALUES (:watch_seq, :slot, :at, :kind, :text)
+
+-- name: moments
+SELECT at, kind, text FROM moments WHERE watch_seq = :watch_seq
+
+-- name: endings
+SELECT at, type FROM events WHERE watch_seq = :watch_seq
+
+-- name: deliveries_of_watch
+SELECT d.* FROM events e CROSS JOIN delivery_rows d ON d.event_seq = e.seq
+WHERE e.watch_seq = :watch_seq ORDER BY d.seq
 
 -- name: poll_now
 -- Before everything else that is due at its provider, however long the queue.
@@ -163,6 +180,9 @@ SELECT * FROM watch_rows WHERE seq = :seq
 -- name: watches_by_seq
 SELECT * FROM watch_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC
 
+-- name: watches_by_id
+SELECT * FROM watch_rows WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY seq
+
 -- ---- deliveries: making
 
 -- name: add_origin
@@ -187,7 +207,8 @@ UPDATE endpoints SET due_at = max(:due_at, probe_at)
 WHERE seq = :endpoint_seq AND hold IS NULL AND (due_at IS NULL OR due_at > max(:due_at, probe_at))
 
 -- name: force_endpoint
-UPDATE endpoints SET due_at = :now WHERE seq = :endpoint_seq AND (due_at IS NULL OR due_at > :now)
+-- Before all others that wait: somebody is looking.
+UPDATE endpoints SET due_at = 0 WHERE seq = :endpoint_seq
 
 -- ---- deliveries: sending
 
@@ -258,9 +279,10 @@ UPDATE origins SET is_trusted = :is_trusted WHERE seq = :origin_seq
 UPDATE deliveries SET due_at = :now WHERE endpoint_seq = :endpoint_seq AND due_at > :now
 
 -- name: dispatches
-SELECT d.*, e.body FROM json_each(:seqs) j
+SELECT d.*, e.body, w.traceparent FROM json_each(:seqs) j
 CROSS JOIN delivery_rows d ON d.seq = j.value
 CROSS JOIN events e ON e.seq = d.event_seq
+CROSS JOIN watches w ON w.seq = e.watch_seq
 ORDER BY j.key
 
 -- name: next_delivery_due
@@ -326,14 +348,19 @@ ORDER BY d.seq DESC LIMIT :limit
 -- name: deliveries_by_seq
 SELECT * FROM delivery_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC
 
+-- name: deliveries_by_id
+SELECT * FROM delivery_rows WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY seq
+
+-- name: delivery_ids_of_watches
+SELECT d.id FROM json_each(:ids) j
+CROSS JOIN watches w ON w.id = j.value
+CROSS JOIN events e ON e.watch_seq = w.seq
+CROSS JOIN deliveries d ON d.event_seq = e.seq
+
 -- ---- endpoints
 
 -- name: endpoint_by_id
 SELECT * FROM endpoints WHERE id = :id
-
--- name: held_endpoints
-SELECT (SELECT count(*) FROM endpoints WHERE hold IS NOT NULL) AS paused,
-  (SELECT count(*) FROM endpoints WHERE closed_at IS NOT NULL AND hold IS NULL) AS failing
 
 -- name: endpoint_place
 SELECT seq, id = :id AS is_it FROM endpoints WHERE id <= :id ORDER BY id DESC LIMIT 1
@@ -412,8 +439,18 @@ SELECT created_at FROM deliveries WHERE state = 'pending' ORDER BY seq LIMIT 1
 
 -- name: expiring
 -- Three quarters of the way from creation to expiry are over. The expression is that of the index.
-SELECT count(*) AS n FROM deliveries
-WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
+SELECT count(*) AS n FROM (SELECT 1 FROM deliveries
+  WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
+  LIMIT :most)
+
+-- name: shut_endpoints
+-- No more rows are looked at than are counted.
+SELECT 'closed' AS state, count(*) AS n
+FROM (SELECT hold FROM endpoints WHERE closed_at IS NOT NULL LIMIT :most) WHERE hold IS NULL
+UNION ALL
+SELECT 'paused', count(*) FROM (SELECT 1 FROM endpoints WHERE hold = 'paused' LIMIT :most)
+UNION ALL
+SELECT 'gone', count(*) FROM (SELECT 1 FROM endpoints WHERE hold = 'gone' LIMIT :most)
 
 -- name: overdue
 SELECT d.seq FROM deliveries d CROSS JOIN endpoints e ON e.seq = d.endpoint_seq

@@ -53,6 +53,7 @@ def watch_of(row: sqlite3.Row) -> Watch:
         outputs=tuple(json.loads(row["outputs"] or "[]")),
         result_expires_at=row["result_expires_at"],
         error=None if error is None else TaskError(**json.loads(error)),
+        traceparent=row["traceparent"],
     )
 
 
@@ -154,6 +155,7 @@ def dispatch_of(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> Dispatch
         refusals=row["refusals"],
         is_probe=is_probe,
         is_trial=is_trial,
+        traceparent=row["traceparent"],
     )
 
 

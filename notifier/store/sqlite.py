@@ -2,11 +2,12 @@
 
 import random
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from notifier.core.account import Life
 from notifier.core.endpoint import Report
 from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Watch
 from notifier.core.verdict import End, Sequel, Wait
@@ -23,7 +24,7 @@ from notifier.store.interface import (
     DeliveryDetail,
     DeliveryQuery,
     EndpointDetail,
-    HeldEndpoints,
+    Found,
     LearnedPath,
     Lease,
     Refusal,
@@ -34,6 +35,7 @@ from notifier.store.interface import (
     WatchDetail,
     WatchQuery,
 )
+from notifier.store.lives import life_of
 from notifier.store.lock import InstanceLock
 from notifier.store.mint import Mint
 from notifier.store.writer import Writer
@@ -101,9 +103,26 @@ class SqliteStore:
         """See ``Store``."""
         return await self._read(lambda connection: watches.watch_detail(connection, watch_id))
 
+    async def life(self, watch_id: str) -> Life | None:
+        """See ``Store``."""
+        return await self._read(lambda connection: life_of(connection, watch_id))
+
     async def watches(self, query: WatchQuery) -> list[Watch]:
         """See ``Store``."""
         return await self._read(lambda connection: pages.watches(connection, query))
+
+    async def find(
+        self, watch_ids: Iterable[str], delivery_ids: Iterable[str], *, deliveries_of: Iterable[str]
+    ) -> Found:
+        """See ``Store``."""
+        return await self._read(
+            partial(
+                pages.find,
+                watch_ids=[*watch_ids],
+                delivery_ids=[*delivery_ids],
+                deliveries_of=[*deliveries_of],
+            )
+        )
 
     async def claim_watches(
         self, provider: str, *, now: int, limit: int, lease: Lease, deadline_from: int | None = None
@@ -204,10 +223,6 @@ class SqliteStore:
     async def endpoints(self, *, before: str | None, limit: int) -> list[EndpointDetail]:
         """See ``Store``."""
         return await self._read(partial(pages.endpoints, before=before, limit=limit))
-
-    async def held_endpoints(self) -> HeldEndpoints:
-        """See ``Store``."""
-        return await self._read(endpoints.held)
 
     async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | Refusal:
         """See ``Store``."""

@@ -93,15 +93,17 @@ def take_turns(lanes: Sequence[Lane], room: Mapping[str, int], limit: int) -> li
 def claim_deliveries(
     connection: sqlite3.Connection, *, now: int, limit: int, lease: Lease, slots: Slots
 ) -> ClaimedDeliveries:
-    """See ``Store``. An endpoint that had a turn goes to the back of the line."""
+    """See ``Store``. Who had a turn goes to the back of the line; who got no slot keeps its place."""
     lapsed = connection.execute(SQL["lapse_claims"], {"now": now}).fetchall()
     for row in lapsed:
         line_up(connection, row["endpoint_seq"], now)
     lanes = _lanes(connection, now, limit, slots)
     seqs = take_turns(lanes, {lane.origin: slots.left_at(lane.origin) for lane in lanes}, limit)
     dispatches = _claim(connection, seqs, lease, now, lanes)
+    taken = set(seqs)
     for lane in lanes:
-        line_up(connection, lane.endpoint_seq, now)
+        if not lane.delivery_seqs or not taken.isdisjoint(lane.delivery_seqs):
+            line_up(connection, lane.endpoint_seq, now)
     return ClaimedDeliveries(dispatches, _next_due(connection, slots.after(dispatches)))
 
 

@@ -11,6 +11,7 @@ from notifier.store.queries import SQL
 
 HOUR_MS = 3_600_000
 LOOKED_AT = 1_000
+MOST_COUNTED = 10_000
 LONG_LOG_BYTES = 64 * 1024 * 1024
 PATIENCE_WITH_READERS_MS = 100
 MAX_ATTEMPTS = 200_000
@@ -21,11 +22,13 @@ def counts(connection: sqlite3.Connection, *, now: int) -> Counts:
     """See ``Store``."""
     tallies = {(row["kind"], row["state"]): row["n"] for row in connection.execute(SQL["tallies"])}
     oldest = connection.execute(SQL["oldest_pending"]).fetchone()
+    most = {"most": MOST_COUNTED}
     return Counts(
         watches={state: tallies["watch", state] for state in WatchState},
         deliveries={state: tallies["delivery", state] for state in DeliveryState},
         oldest_pending_at=None if oldest is None else oldest["created_at"],
-        expiring=connection.execute(SQL["expiring"], {"now": now}).fetchone()["n"],
+        expiring=connection.execute(SQL["expiring"], {"now": now, **most}).fetchone()["n"],
+        shut={row["state"]: row["n"] for row in connection.execute(SQL["shut_endpoints"], most)},
     )
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from notifier.core.account import Kind, Moment, of_wait
 from notifier.core.ids import WATCH
+from notifier.core.instants import to_text
 from notifier.core.learned import Habit, first_poll_at
 from notifier.core.model import MAX_CALLBACKS, Callback, Event, NewWatch, Watch, WatchState
 from notifier.core.verdict import End, Wait
@@ -21,6 +23,7 @@ from notifier.store.interface import (
     TooManyCallbacks,
     WatchDetail,
 )
+from notifier.store.lives import note_act, note_poll
 from notifier.store.mint import Mint
 from notifier.store.queries import SQL
 from notifier.store.rows import callbacks_of, callbacks_text, error_text, event_of, outputs_text, watch_of
@@ -63,6 +66,7 @@ def _add(
             "registered_at": watch.registered_at,
             "expires_at": watch.expires_at,
             "due_at": watch.due_at,
+            "traceparent": watch.traceparent,
         },
     )
     return Added(watch, is_new=True)
@@ -85,6 +89,7 @@ def _watch_from(new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, h
             earliest=new.first_poll_at,
             latest=new.first_poll_by,
         ),
+        traceparent=new.traceparent,
     )
 
 
@@ -151,7 +156,7 @@ def claim_watches(
 
 def record_wait(connection: sqlite3.Connection, watch: Watch, lease: Lease, wait: Wait, *, now: int) -> bool:
     """See ``Store``."""
-    changed = connection.execute(
+    row = connection.execute(
         SQL["record_wait"],
         {
             **_guard(watch, lease),
@@ -165,8 +170,11 @@ def record_wait(connection: sqlite3.Connection, watch: Watch, lease: Lease, wait
             "missing": wait.missing and wait.missing.count,
             "missing_since": wait.missing and wait.missing.since,
         },
-    )
-    return changed.rowcount == 1
+    ).fetchone()
+    if row is None:
+        return False
+    note_poll(connection, row["seq"], watch.polls, now, of_wait(wait, now))
+    return True
 
 
 def record_end(
@@ -198,6 +206,8 @@ def record_end(
     ).fetchone()
     if row is None:
         return False
+    if end.is_polled:
+        note_poll(connection, row["seq"], watch.polls, now, end.said)
     event_seq = connection.execute(
         SQL["add_event"],
         {
@@ -224,7 +234,9 @@ def _guard(watch: Watch, lease: Lease) -> dict[str, Any]:
 
 def stop_watch(connection: sqlite3.Connection, watch_id: str, *, now: int) -> Watch | Refusal:
     """See ``Store``."""
-    connection.execute(SQL["stop_watch"], {"id": watch_id, "now": now})
+    row = connection.execute(SQL["stop_watch"], {"id": watch_id, "now": now}).fetchone()
+    if row is not None:
+        note_act(connection, row["seq"], 2 * row["round"] + 1, Moment(now, Kind.STOPPED, "by a user"))
     return _watch_if(connection, watch_id, WatchState.STOPPED)
 
 
@@ -233,7 +245,10 @@ def resume_watch(
 ) -> Watch | Refusal:
     """See ``Store``."""
     values = {"id": watch_id, "now": now, "expires_at": expires_at}
-    if connection.execute(SQL["resume_watch"], values).rowcount == 1:
+    row = connection.execute(SQL["resume_watch"], values).fetchone()
+    if row is not None:
+        text = f"by a user, until {to_text(expires_at)}"
+        note_act(connection, row["seq"], 2 * row["round"], Moment(now, Kind.RESUMED, text))
         return _watch_if(connection, watch_id, WatchState.WATCHING)
     return Refusal.NOT_FOUND if _row(connection, watch_id) is None else Refusal.CONFLICT
 

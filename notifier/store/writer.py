@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from notifier.errors import NotifierError, StoreUnavailable
+from notifier.ports import NO_METER, Meter
 from notifier.store.driver import Driver
 from notifier.store.faults import fault_of, is_io_error, is_of_storage
 
@@ -140,12 +141,14 @@ class Writer:
         *,
         sleep: Sleep = asyncio.sleep,
         max_waiting: int = MAX_WAITING,
+        meter: Meter = NO_METER,
     ) -> None:
         self._file = file
         self._driver: Driver | None = driver
         self._open_driver = open_driver
         self._sleep = sleep
         self._max_waiting = max_waiting
+        self._meter = meter
         self._waiting: deque[_Unit] = deque()
         self._weight = 0
         self._pressed = asyncio.Event()  # something is to be written now
@@ -240,6 +243,7 @@ class Writer:
             self._nap = None
 
     async def _write(self, batch: list[_Unit]) -> None:
+        began = self._meter.stopwatch()
         try:
             outcomes = await self._outcomes(batch)
         except Exception as error:  # whatever it is: the callers hear of it, and the writer goes on
@@ -251,6 +255,7 @@ class Writer:
                 unit.future.cancel()
             raise
         else:
+            self._meter.committed(len(batch), self._meter.stopwatch() - began)
             for unit, outcome in zip(batch, outcomes, strict=True):
                 unit.resolve(outcome)
 

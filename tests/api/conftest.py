@@ -11,6 +11,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from notifier.api.app import build_app
+from notifier.api.feed import Feed
 from notifier.api.services import ApiSettings, ProviderSettings, Services
 from notifier.core.addresses import AddressPolicy
 from notifier.core.callback import build_event
@@ -21,12 +22,14 @@ from notifier.store.driver import InlineDriver
 from notifier.store.interface import Lease
 from notifier.store.open import open_store
 from notifier.store.sqlite import SqliteStore
+from notifier.store.told import told
 from tests.fakes import FakeClock
 
 PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
 HOOK = "http://127.0.0.1:9001/hook"
 HOUR_MS = 3_600_000
 LEASE_MS = 30_000
+EPOCH = "5f0c1e9a7b42"
 BASE = "https://api.mulerouter.ai"
 MULEROUTER = ProviderSettings(base_url=BASE, first_after_ms=2_500, expire_after_ms=HOUR_MS)
 SETTINGS = ApiSettings(
@@ -86,8 +89,15 @@ class Bench:
     reloads: int = 0
 
     def __post_init__(self) -> None:
-        self.services = Services(
+        self.feed = Feed(
             store=self.store,
+            epoch=EPOCH,
+            condition_of=self.conditions.get,
+            conditions=lambda: dict(self.conditions),
+            beat_s=HOUR_MS / 1_000,  # tests beat by hand
+        )
+        self.services = Services(
+            store=told(self.store, self.feed),
             clock=self.clock,
             settings=lambda: self.settings,
             wake=self.wake,
@@ -95,6 +105,8 @@ class Bench:
             condition_of=self.conditions.get,
             is_ready=lambda: self.unready,
             reload=self._reload,
+            metrics=self._scrape,
+            feed=self.feed,
         )
         self.app: ASGIApp = build_app(self.services)
         self.http = self.client(self.app)
@@ -125,7 +137,8 @@ class Bench:
         error = None if state is WatchState.COMPLETED else TaskError("provider", 3001, "Bad", "no")
         end = End(state, str(state), ("https://x/1.jpg",), error, payload, now + HOUR_MS, None)
         event = build_event(watch, end, event_id=f"evt_{watch_id[4:]}", now=now)
-        assert await self.store.record_end(watch, lease, end, event, now=now, give_up_at=now + HOUR_MS)
+        told_store, give_up_at = self.services.store, now + HOUR_MS
+        assert await told_store.record_end(watch, lease, end, event, now=now, give_up_at=give_up_at)
         self.hub.notify(watch_id)
 
     async def see(self, watch_id: str, **query: str) -> dict[str, Any]:
@@ -133,6 +146,9 @@ class Bench:
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
+
+    async def _scrape(self) -> bytes:
+        return b"planted 1.0\n"
 
     async def _reload(self) -> tuple[str, ...]:
         self.reloads += 1
@@ -151,5 +167,6 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     )
     bench = Bench(store, clock, Hub(), Wake())
     yield bench
+    bench.feed.close()
     await bench.http.aclose()
     await store.close()

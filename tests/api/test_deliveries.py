@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from notifier.core.model import Attempt
 from notifier.core.verdict import GiveUp
 from notifier.store.interface import Lease
@@ -161,6 +163,7 @@ async def test_a_bad_reload_lists_all_faults(bench: Bench) -> None:
     assert bench.reloads == 2
 
 
+@pytest.mark.threat(3)
 async def test_nothing_with_an_effect_is_a_get(bench: Bench) -> None:
     """Row 3 of the threats: a link or an image in a page cannot change anything."""
     await bench.http.get("/v1/reload")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from notifier.api.routes import ROUTES
+from notifier.api.system import TEXT_FORMAT
 from notifier.core.secret import Secret
 from tests.api.conftest import Bench, registration
 
@@ -48,6 +49,8 @@ async def ask(bench: Bench, method: str, path: str, headers: Pairs, body: bytes 
     return answer
 
 
+@pytest.mark.fault(97)
+@pytest.mark.threat(1)
 @pytest.mark.parametrize(
     "hosts",
     [
@@ -83,6 +86,7 @@ async def ask(bench: Bench, method: str, path: str, headers: Pairs, body: bytes 
 )
 @pytest.mark.parametrize("path", ["/healthz", "/v1/watches", "/nowhere"])
 async def test_a_host_that_is_not_ours_is_421(bench: Bench, hosts: list[bytes], path: str) -> None:
+    """A name that was made to lead here is still not ours, whatever the port."""
     answer = await ask(bench, "GET", path, [(b"host", host) for host in hosts])
     assert answer.status == 421
     assert b'"wrong_host"' in answer.body
@@ -122,6 +126,8 @@ async def test_a_unix_socket_needs_a_host_too(bench: Bench) -> None:
     assert (await ask(bench, "GET", "/healthz", [(b"host", b"unix")])).status == 421
 
 
+@pytest.mark.fault(97)
+@pytest.mark.threat(2)
 @pytest.mark.parametrize(
     "headers",
     [
@@ -143,6 +149,7 @@ async def test_a_unix_socket_needs_a_host_too(bench: Bench) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
 async def test_a_page_of_another_origin_gets_403(bench: Bench, headers: Pairs, method: str) -> None:
+    """Whatever it asks, and also where it hides its name."""
     for kind in (b"text/plain", b"application/x-www-form-urlencoded", b"application/json"):
         body = b"{}" if method == "POST" else b""
         answer = await ask(
@@ -170,6 +177,8 @@ TOKENS = (Secret("t0ken-" + "a" * 40), Secret("schlüssel-" + "b" * 40))
 LOCAL = (b"host", b"localhost")
 
 
+@pytest.mark.fault(97)
+@pytest.mark.threat(5)
 @pytest.mark.parametrize(
     "shown",
     [
@@ -191,6 +200,7 @@ LOCAL = (b"host", b"localhost")
     ],
 )
 async def test_without_a_token_of_ours_nothing_is_served(bench: Bench, shown: list[bytes]) -> None:
+    """No token, another one, one that is no ASCII: 401, never 500."""
     bench.configure(tokens=TOKENS)
     headers = [LOCAL, (b"content-type", b"application/json"), *((b"authorization", each) for each in shown)]
     for method, path in (
@@ -221,8 +231,11 @@ async def test_a_reload_changes_who_is_let_in(bench: Bench) -> None:
     assert (await bench.http.get("/v1/status")).status_code == 401
 
 
+@pytest.mark.threat(3)
 async def test_every_answer_says_not_to_sniff_or_store_and_nothing_of_cors(bench: Bench) -> None:
+    """On every route, and for every refusal."""
     watch_id = (await bench.register())["id"]
+    bench.feed.close()  # a stream has no end; tests/api/test_events.py looks at its head
     for route in ROUTES:
         path = route.path.replace("{id}", watch_id)
         for method in (route.method, "OPTIONS", "HEAD", "TRACE"):
@@ -235,7 +248,9 @@ async def test_every_answer_says_not_to_sniff_or_store_and_nothing_of_cors(bench
                 assert "OPTIONS" not in answer.headers["allow"]
 
 
+@pytest.mark.fault(97)
 async def test_the_order_is_host_origin_token_body(bench: Bench) -> None:
+    """Nobody's body is read before it is known who asks."""
     bench.configure(tokens=TOKENS)
     evil: list[tuple[bytes, bytes]] = [(b"origin", b"null"), (b"content-type", b"text/plain")]
     body = b"x" * 10_000_000
@@ -248,10 +263,20 @@ async def test_the_order_is_host_origin_token_body(bench: Bench) -> None:
     assert (await ask(bench, "POST", "/v1/watches", [LOCAL, shown, json_type], body)).status == 413
 
 
+@pytest.mark.threat(5)
 async def test_the_token_is_in_no_answer(bench: Bench) -> None:
+    """Neither in a refusal nor elsewhere."""
     bench.configure(tokens=TOKENS)
     shown = TOKENS[0].reveal()
     answer = await bench.http.post(
         "/v1/watches", json=registration(), headers={"authorization": f"Bearer {shown}x"}
     )
     assert shown not in answer.text
+
+
+async def test_metrics_are_text_and_guarded_like_the_rest(bench: Bench) -> None:
+    answer = await bench.http.get("/metrics")
+    assert (answer.status_code, answer.text) == (200, "planted 1.0\n")
+    assert answer.headers["content-type"] == TEXT_FORMAT
+    bench.configure(tokens=TOKENS)
+    assert (await bench.http.get("/metrics")).status_code == 401

@@ -19,6 +19,7 @@ from tests.api.conftest import Bench, registration
 GOOD = json.dumps(registration()).encode()
 
 
+@pytest.mark.threat(2)
 @pytest.mark.parametrize(
     "kind",
     [
@@ -38,6 +39,7 @@ GOOD = json.dumps(registration()).encode()
     ],
 )
 async def test_a_body_of_another_type_is_415(bench: Bench, kind: str | None) -> None:
+    """A form or a text, which a page may send unasked, is not read."""
     headers = {} if kind is None else {"content-type": kind}
     for path in ("/v1/watches", "/v1/watches/batch", "/v1/reload"):
         answer = await bench.http.post(path, content=GOOD, headers=headers)
@@ -67,6 +69,8 @@ async def test_a_body_that_says_it_is_too_large_is_not_read(bench: Bench) -> Non
         assert answer.headers["connection"] == "close"
 
 
+@pytest.mark.fault(85)
+@pytest.mark.threat(16)
 async def test_a_body_in_chunks_is_counted(bench: Bench) -> None:
     """Row 85 of the fault matrix."""
     headers = {"content-type": "application/json", "transfer-encoding": "chunked"}
@@ -93,7 +97,10 @@ async def test_a_length_that_is_no_number_is_no_500(bench: Bench, length: bytes)
     assert (await bench.http.send(request)).status_code in (400, 413)
 
 
+@pytest.mark.fault(98)
+@pytest.mark.threat(16)
 async def test_bodies_together_are_bounded() -> None:
+    """However many ask at once."""
     budget = BodyBudget(room=100)
     with budget.hold(60):
         with pytest.raises(Problem, match="busy"), budget.hold(60):
@@ -104,6 +111,7 @@ async def test_bodies_together_are_bounded() -> None:
         pass
 
 
+@pytest.mark.fault(95)
 async def test_a_client_that_goes_away_leaves_nothing(bench: Bench) -> None:
     """Row 95 of the fault matrix: cut off at each byte, nothing is stored and nothing is answered."""
     for count in (0, 1, len(GOOD) - 1):
@@ -159,6 +167,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.fault(19, 29)
 @pytest.mark.parametrize(
     ("fault", "status", "code"),
     [
@@ -179,7 +188,9 @@ async def test_a_store_that_cannot_write_is_told_apart(
     assert (answer.headers.get("retry-after") is not None) == (status == 503)
 
 
+@pytest.mark.threat(17)
 async def test_an_unexpected_fault_is_logged_and_not_shown(bench: Bench) -> None:
+    """The answer has no trace of ours, and the log has no body."""
     canary = "sk-canary https://user:pw@host/"
     http = bench.client(build_app(replace(bench.services, store=Broken(RuntimeError(canary)))))  # type: ignore[arg-type]
     with capture_logs() as logs:
@@ -202,9 +213,9 @@ async def test_an_unexpected_fault_is_logged_and_not_shown(bench: Bench) -> None
         ("/v1/deliverys", "/v1/deliveries"),
         ("/v2/something/else/altogether", "/openapi.json"),
         ("/" + "x" * 5_000, "/openapi.json"),
-        ("/v1/events", ""),
         ("/v1/endpoint", "/v1/endpoints"),
-        ("/metrics", ""),
+        ("/v1/event", "/v1/events"),
+        ("/metric", "/metrics"),
         ("/", ""),
     ],
 )

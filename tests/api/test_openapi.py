@@ -9,7 +9,7 @@ import pytest
 
 from notifier.api import shapes
 from notifier.api.fields import Faults
-from notifier.api.openapi import OPERATIONS, PARAMETERS
+from notifier.api.openapi import HEADERS, OPERATIONS, PARAMETERS
 from notifier.api.parse import FIELDS, MAX_BATCH, read_batch, read_registration, read_resume
 from notifier.api.query import DEFAULT_LIMIT, MAX_LIMIT
 from notifier.api.receivers import FIELDS as CALLBACK_FIELDS
@@ -41,9 +41,12 @@ async def test_every_parameter_is_described(bench: Bench) -> None:
         in_query = [each["name"] for each in parameters if each["in"] == "query"]
         in_path = [each["name"] for each in parameters if each["in"] == "path"]
         assert in_query == list(route.query)
+        in_header = [each["name"] for each in parameters if each["in"] == "header"]
+        assert in_header == list(OPERATIONS[route.method, route.path].headers)
         assert in_path == (["id"] if "{id}" in route.path else [])
         assert ("requestBody" in paths[route.path][route.method.lower()]) == route.takes_body
     assert {name for route in ROUTES for name in route.query} == set(PARAMETERS)
+    assert {name for each in OPERATIONS.values() for name in each.headers} == set(HEADERS)
 
 
 async def test_every_reference_leads_somewhere(bench: Bench) -> None:

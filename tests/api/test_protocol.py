@@ -73,6 +73,7 @@ def statuses(answers: bytes) -> list[int]:
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answers)]
 
 
+@pytest.mark.fault(88)
 @pytest.mark.parametrize(
     "head",
     [
@@ -145,7 +146,9 @@ async def test_bytes_may_come_one_by_one(bench: Bench) -> None:
         assert statuses(await say(port, *(bytes([byte]) for byte in request))) == [200]
 
 
+@pytest.mark.fault(88)
 async def test_pipelined_requests_are_answered_in_order(bench: Bench) -> None:
+    """One after the other, each whole."""
     async with serving(bench.app) as port:
         answer = await say(
             port,
@@ -243,6 +246,8 @@ async def test_a_host_that_is_not_ours_is_421_on_the_wire_too(bench: Bench) -> N
             assert statuses(await say(port, head)) == [421]
 
 
+@pytest.mark.fault(87)
+@pytest.mark.threat(16)
 @pytest.mark.parametrize(
     ("begun", "expected"),
     [
@@ -264,6 +269,7 @@ async def test_who_does_not_go_on_is_cut_off(
         assert statuses(await say(port, *begun)) == expected
 
 
+@pytest.mark.fault(87)
 @pytest.mark.parametrize("begun", [GET, POST + b"Content-Length: 1000000\r\n\r\n"])
 async def test_who_drips_is_cut_off(bench: Bench, begun: bytes) -> None:
     """Each byte comes in time; the whole does not."""
@@ -282,7 +288,10 @@ async def test_who_drips_is_cut_off(bench: Bench, begun: bytes) -> None:
         assert (await answer)[:12] in (b"HTTP/1.1 408", b"HTTP/1.1 413", b"reset")
 
 
+@pytest.mark.fault(87)
+@pytest.mark.threat(16)
 async def test_a_crowd_of_silent_clients_keeps_nobody_out(bench: Bench) -> None:
+    """Who asks in time is answered beside them."""
     async with serving(bench.app, Hasty) as port:
         crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
         assert statuses(await say(port, GET + b"Connection: close\r\n\r\n")) == [200]
@@ -313,6 +322,7 @@ async def test_a_held_answer_is_dropped_when_its_client_leaves(bench: Bench) -> 
         await _until(lambda: not bench.hub._waiting)
 
 
+@pytest.mark.fault(85)
 async def test_who_sends_first_and_reads_later_gets_the_refusal(bench: Bench) -> None:
     """Row 85: 10 MB, declared or in chunks. The answer is 413 and arrives, and the connection ends."""
     size = 10_000_000

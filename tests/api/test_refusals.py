@@ -138,6 +138,8 @@ async def test_the_list_of_faults_is_bounded(bench: Bench, monkeypatch: pytest.M
     assert len(asked) == MAX_FAULTS
 
 
+@pytest.mark.fault(92)
+@pytest.mark.threat(7)
 @pytest.mark.parametrize(
     "url",
     [
@@ -197,6 +199,8 @@ async def test_a_private_address_is_refused_where_only_loopback_is_allowed(bench
     await bench.register(callback_url="http://10.0.0.1/x")
 
 
+@pytest.mark.fault(93)
+@pytest.mark.threat(10)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -233,6 +237,7 @@ async def test_headers_that_could_forge_a_callback_are_refused(
     assert pointer.startswith("/callbacks/0/headers/")
 
 
+@pytest.mark.fault(83, 84)
 @pytest.mark.parametrize(
     "body",
     [
@@ -261,6 +266,7 @@ async def test_what_is_no_json_is_400(bench: Bench, body: bytes) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_json"), body
 
 
+@pytest.mark.fault(84, 86)
 @pytest.mark.parametrize(
     ("text", "pointer"),
     [

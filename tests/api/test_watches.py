@@ -64,7 +64,9 @@ async def test_the_poller_is_woken_for_a_new_watch(bench: Bench) -> None:
     assert bench.wake.deliveries == 0
 
 
+@pytest.mark.fault(4, 90)
 async def test_a_known_task_is_the_same_watch_and_gains_the_callback(bench: Bench) -> None:
+    """Asked again, with the same body or another, it is the first one's watch: nothing else of it changes."""
     first = await bench.register(metadata={"a": 1})
     answer = await bench.http.post(
         "/v1/watches", json=registration(callback_url=f"{HOOK}2", metadata={"b": 2}, expire_after="9h")
@@ -77,6 +79,7 @@ async def test_a_known_task_is_the_same_watch_and_gains_the_callback(bench: Benc
     assert (body["metadata"], body["expires_at"]) == ({"a": 1}, first["expires_at"])
 
 
+@pytest.mark.fault(89)
 async def test_identical_registrations_at_once_make_one_watch(bench: Bench) -> None:
     """Row 89 of the fault matrix."""
     answers = await asyncio.gather(*(bench.http.post("/v1/watches", json=registration()) for _ in range(50)))
@@ -94,6 +97,7 @@ async def test_a_url_added_after_the_end_wakes_the_deliverer(bench: Bench) -> No
     assert len({each["event_id"] for each in deliveries}) == 1
 
 
+@pytest.mark.fault(94)
 async def test_metadata_comes_back_to_the_byte(bench: Bench) -> None:
     """Numbers keep their writing, texts theirs: row 94."""
     text = '{"n": 1.0, "e": 1e2, "big": 18446744073709551615, "t": "\\u00e9 שלום 👩‍🚀 \\ud83d\\ude00"}'
@@ -145,7 +149,10 @@ async def test_expire_after_is_text_or_seconds(bench: Bench, expire_after: objec
     assert (await bench.register(expire_after=expire_after))["expires_at"] == f"2026-11-23T{until}Z"
 
 
+@pytest.mark.fault(98)
+@pytest.mark.threat(16)
 async def test_too_many_live_watches_are_refused_for_a_while(bench: Bench) -> None:
+    """503 with Retry-After: the client is told to come back."""
     bench.configure(max_watches=1)
     await bench.register("one")
     answer = await bench.http.post("/v1/watches", json=registration("two"))
@@ -308,6 +315,7 @@ async def test_pages_are_filtered(bench: Bench) -> None:
         assert all(each["payload"] is None and each["deliveries"] == [] for each in page["watches"])
 
 
+@pytest.mark.fault(96)
 async def test_a_foreign_or_changed_cursor_is_refused(bench: Bench) -> None:
     """Row 96: a cursor is for the filters it was given out for."""
     for n in range(3):
@@ -326,6 +334,7 @@ async def test_a_foreign_or_changed_cursor_is_refused(bench: Bench) -> None:
     assert (await bench.http.get("/v1/watches", params={"cursor": cursor, "limit": 2})).status_code == 200
 
 
+@pytest.mark.threat(16)
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
@@ -347,6 +356,7 @@ async def test_a_foreign_or_changed_cursor_is_refused(bench: Bench) -> None:
     ],
 )
 async def test_parameters_out_of_range_are_refused(bench: Bench, query: str, pointer: str) -> None:
+    """A page has at most 500."""
     assert pointer in pointers(await bench.http.get(f"/v1/watches?{query}"))
 
 
@@ -545,6 +555,7 @@ async def test_the_deadline_of_a_delivery_is_counted_from_the_settings(bench: Be
     assert ends[f"{HOOK}2"] == "2026-11-23T14:00:00.000Z"
 
 
+@pytest.mark.threat(8, 9)
 async def test_no_field_changes_the_host_that_a_key_goes_to(bench: Bench) -> None:
     """Rows 8 and 9 of the threats: only configured base URLs, and paths that stay below them."""
     for url in (
@@ -569,3 +580,36 @@ async def _until_held(bench: Bench) -> None:
     async with asyncio.timeout(10):
         while not bench.hub._waiting:
             await asyncio.sleep(0)
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(("given", "kept"), [(TRACE, TRACE), ("nonsense", None), (None, None)])
+async def test_a_registration_is_kept_with_the_trace_of_its_request(
+    bench: Bench, given: str | None, kept: str | None
+) -> None:
+    """For one as for many; what is no valid traceparent is ignored, as the W3C asks."""
+    headers = {} if given is None else {"traceparent": given}
+    one = await bench.http.post("/v1/watches", json=registration("a"), headers=headers)
+    many = await bench.http.post("/v1/watches/batch", json={"watches": [registration("b")]}, headers=headers)
+    for watch_id in (one.json()["id"], many.json()["results"][0]["watch"]["id"]):
+        detail = await bench.store.watch(watch_id)
+        assert detail is not None
+        assert detail.watch.traceparent == kept
+
+
+async def test_the_timeline_tells_what_happened_in_order(bench: Bench) -> None:
+    """Registered, polled, decided, sent: each with its time, kind and reason."""
+    watch_id = (await bench.register())["id"]
+    bench.clock.advance(1_000)
+    await bench.end(watch_id)
+    body = (await bench.http.get(f"/v1/watches/{watch_id}/timeline")).json()
+    assert [each["kind"] for each in body["timeline"]] == ["registered", "poll", "decision", "delivery"]
+    assert all(list(each)[:3] == ["at", "kind", "text"] for each in body["timeline"])
+    assert body["timeline"][2]["text"].startswith("task.completed: 1 output")
+
+
+async def test_the_timeline_of_no_watch_is_not_found(bench: Bench) -> None:
+    for watch_id in ("wch_01KAQ7W3G0ABCDEFGHJKMNPQRS", "x"):
+        assert (await bench.http.get(f"/v1/watches/{watch_id}/timeline")).status_code == 404

@@ -153,6 +153,20 @@ def test_a_daemon_that_is_away_for_half_a_minute_is_told_of() -> None:
     assert time.now == 30.0
 
 
+def test_a_daemon_that_dies_while_it_holds_an_answer_is_waited_for_as_long_as_any() -> None:
+    """The time that it was there and silent is no time away."""
+    time = Time()
+    asking = calls.wait("wch_1", None, time)
+    next(asking)
+    asking.send(Answer(json.dumps(WATCH).encode(), "here"))
+    time.now += 29.9
+    assert isinstance(asking.throw(BROKEN), Ask)
+    for _ in range(20):
+        assert isinstance(asking.throw(BROKEN), Pause)
+        time.now += 0.5
+        assert isinstance(next(asking), Ask)
+
+
 def test_a_daemon_that_does_not_hold_is_not_asked_without_pause() -> None:
     """An older one, or a proxy between."""
     time = Time()

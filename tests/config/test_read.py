@@ -215,10 +215,12 @@ def test_this_machine_alone_needs_no_token(read: Read, listen: str) -> None:
     assert read(f"[server]\nlisten = '{listen}'").server.listen == listen
 
 
+@pytest.mark.threat(4)
 @pytest.mark.parametrize(
     "listen", ["0.0.0.0:80", "[::]:80", "192.168.0.1:80", "n.lan:80", "127.1:80", "[fe80::1]:80"]
 )
 def test_others_who_can_reach_us_need_a_token(read: Read, refuse: Refuse, listen: str) -> None:
+    """To listen beyond this machine without one is a fault of the configuration."""
     [told] = refuse(f"[server]\nlisten = '{listen}'")
     assert "there is no token" in told
     config = read(f"[server]\nlisten = '{listen}'\ntokens = [{{ env = 'T' }}]", {"T": "a-token"})

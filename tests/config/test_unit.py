@@ -45,8 +45,10 @@ def test_the_database_lies_in_the_folder_that_is_kept() -> None:
 SELF_EVIDENT = {"Description", "WantedBy", "RestartSec", "Restart", "StartLimitBurst", "ExecStart"}
 
 
+@pytest.mark.threat(18)
 @pytest.mark.parametrize("group", re.split(r"\n(?=\[|# -- )", UNIT)[1:])
 def test_every_group_of_directives_gives_its_reason(group: str) -> None:
+    """Each restriction of the unit says what it is for."""
     directives = [line for line in group.splitlines() if re.match(r"[A-Z]\w*=", line)]
     named = {line.partition("=")[0] for line in directives}
     assert not directives or "# " in group or named <= SELF_EVIDENT

@@ -71,8 +71,10 @@ GATEWAYS = table(
 )
 
 
+@pytest.mark.threat(7)
 @pytest.mark.parametrize(("address", "why"), NEVER)
 def test_some_addresses_are_refused_whatever_is_allowed(address: str, why: str) -> None:
+    """Link-local, metadata, multicast and the like, in every spelling."""
     for host in ("h", "a.example", address):
         reason = OPEN.refuse(host, address, 80)
         assert reason is not None

@@ -248,3 +248,14 @@ def test_an_attempt_says_how_long_its_result_will_last(left_ms: int, seconds: st
     assert build_headers(dispatch, [ONE], now=NOW)["notifier-result-expires-in"] == seconds
     unknown = replace(DISPATCH, result_expires_at=None)
     assert "notifier-result-expires-in" not in build_headers(unknown, [ONE], now=NOW)
+
+
+def test_a_trace_of_ours_takes_the_place_of_the_callbacks_own() -> None:
+    """However that is written: a receiver sees one of them, and the callback's own where we have none."""
+    dispatch = replace(DISPATCH, headers=(("TraceParent", "own"), ("x-tenant", "7")))
+    ours = build_headers(dispatch, [ONE], now=NOW, traceparent="ours")
+    assert [(name, value) for name, value in ours.items() if name.lower() == "traceparent"] == [
+        ("traceparent", "ours")
+    ]
+    assert ours["x-tenant"] == "7"
+    assert build_headers(dispatch, [ONE], now=NOW)["TraceParent"] == "own"

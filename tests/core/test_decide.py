@@ -163,9 +163,11 @@ def test_the_last_poll_is_made_at_the_deadline(verdict: Verdict) -> None:
 # ---- the deadline
 
 
+@pytest.mark.fault(63)
 @pytest.mark.parametrize("late", [0, 1, 10_000])
 @pytest.mark.parametrize("verdict", UNFINISHED)
 def test_after_the_deadline_whatever_is_no_outcome_ends_it_as_expired(verdict: Verdict, late: int) -> None:
+    """Also what never gave an answer."""
     found = end(verdict, T + HOUR + late)
     assert (found.state, found.is_polled) == (WatchState.EXPIRED, True)
     assert (found.outputs, found.payload, found.result_expires_at) == ((), None, None)
@@ -262,6 +264,7 @@ def test_both_the_count_and_the_time_are_needed(missing: Missing | None, is_lost
     assert isinstance(found, End) == is_lost
 
 
+@pytest.mark.fault(47, 48)
 @given(
     st.integers(50, 20_000),
     st.integers(0, 600_000),
@@ -272,6 +275,7 @@ def test_both_the_count_and_the_time_are_needed(missing: Missing | None, is_lost
 def test_a_lost_task_is_told_within_sixty_seconds(
     least: int, more: int, growth: float, chance: float, last_interval: int
 ) -> None:
+    """However rarely it was polled before."""
     pace = Pace(least, least + more, growth)
     watch = replace(A_WATCH, interval_ms=min(last_interval, pace.max_interval_ms), registered_at=T - HOUR)
     found, asked = polls_while_missing(watch, pace, chance)
@@ -404,6 +408,7 @@ def test_an_outcome_is_passed_on_as_it_is() -> None:
         result_expires_at=None,
         task_created_at=T - 60_000,
         duration_ms=59_000,
+        said="failed",
     )
 
 
@@ -446,10 +451,12 @@ VERDICTS = st.one_of(
 )
 
 
+@pytest.mark.fault(63)
 @given(st.lists(VERDICTS, max_size=300), st.floats(0, 1, exclude_max=True), st.integers(50, DAY))
 def test_whatever_is_answered_a_watch_ends_by_its_deadline_and_never_spins(
     verdicts: list[Verdict], chance: float, life_ms: int
 ) -> None:
+    """Any answers, at any times."""
     watch, now = replace(A_WATCH, expires_at=T + life_ms), T
     for verdict in verdicts:
         found = decide(verdict, now, watch=watch, chance=chance)

@@ -17,6 +17,7 @@ def test_headers_come_back_as_they_are_and_in_their_order() -> None:
     assert check_callback_headers({}) == ()
 
 
+@pytest.mark.threat(10)
 @pytest.mark.parametrize(
     "name",
     [
@@ -27,6 +28,7 @@ def test_headers_come_back_as_they_are_and_in_their_order() -> None:
     ],
 )  # fmt: skip
 def test_headers_that_are_ours_or_the_connections_are_refused(name: str) -> None:
+    """In any case of letters."""
     with pytest.raises(BadHeader, match="not for users") as refused:
         check_callback_headers({"X-A": "1", name: "1"})
     assert refused.value.name == name
@@ -66,6 +68,8 @@ def test_a_name_that_is_no_token_is_refused(name: str) -> None:
         check_callback_headers({name: "1"})
 
 
+@pytest.mark.fault(93)
+@pytest.mark.threat(10)
 @pytest.mark.parametrize(
     "value",
     [
@@ -74,6 +78,7 @@ def test_a_name_that_is_no_token_is_refused(name: str) -> None:
     ],
 )  # fmt: skip
 def test_a_value_that_is_not_visible_ascii_is_refused(value: str) -> None:
+    """CR, LF, NUL and letters beyond it alike."""
     with pytest.raises(BadHeader, match="visible ASCII"):
         check_callback_headers({"X-A": value})
 
@@ -93,8 +98,10 @@ def test_a_name_that_stands_twice_is_refused() -> None:
         check_callback_headers({"X-A": "1", "x-a": "2"})
 
 
+@pytest.mark.threat(10)
 @given(st.dictionaries(any_text, any_text))
 def test_what_passes_can_be_written_on_one_line_each(headers: dict[str, str]) -> None:
+    """Nothing in it can begin another header."""
     try:
         passed = check_callback_headers(headers)
     except BadHeader:

@@ -17,8 +17,10 @@ def test_the_id_of_a_known_instant_is_the_known_ulid() -> None:
     assert new_id(WATCH, 1_469_918_176_385, 0) == "wch_01ARYZ6S410000000000000000"
 
 
+@pytest.mark.threat(15)
 @given(st.sampled_from([WATCH, EVENT, DELIVERY]), instants, entropies)
 def test_an_id_is_prefix_and_ulid_and_holds_no_dot(prefix: str, at: int, entropy: int) -> None:
+    """A dot parts what is signed."""
     made = new_id(prefix, at, entropy)
     assert re.fullmatch(r"(wch|evt|dlv)_[0-9A-HJKMNP-TV-Z]{26}", made)
     assert is_id(made, prefix)

@@ -109,10 +109,12 @@ def test_what_leaves_doubt_is_refused_with_its_place(raw: bytes, pointer: str, w
     refused.value.pointer.encode()
 
 
+@pytest.mark.threat(12)
 @pytest.mark.parametrize("size", [1_000, 100_000, 4 * 2**20])
 @pytest.mark.parametrize("unit", [b"[", b'{"a":', b'[{"a":'])
 @pytest.mark.parametrize("is_closed", [False, True])
 def test_nesting_without_end_is_refused_and_exhausts_nothing(size: int, unit: bytes, is_closed: bool) -> None:
+    """A hundred thousand brackets cost what a hundred do."""
     count = size // len(unit)
     closing = unit.replace(b'"a":', b"")[::-1].translate(bytes.maketrans(b"[{", b"]}"))
     raw = unit * count + (b"1" + closing * count if is_closed else b"")

@@ -94,10 +94,12 @@ def test_words_are_stripped_and_case_folded(word: str) -> None:
             assert found.state is plain.state
 
 
+@pytest.mark.fault(57)
 @pytest.mark.parametrize(
     "word", ["expired", "complete", "success", "done", "FAIL", "42", "完了", "com pleted"]
 )
 def test_an_unknown_word_keeps_it_running_and_is_named(word: str) -> None:
+    """Providers add words; the deadline still holds."""
     found = judge_json(an_answer(word, created_at="2026-11-23T11:59:00Z"))
     assert isinstance(found, Running)
     assert (found.upstream_status, found.created_at) == (word, NOW - 60_000)
@@ -117,6 +119,7 @@ def test_an_unknown_word_is_bounded_and_on_one_line() -> None:
 # ---- what is no outcome
 
 
+@pytest.mark.fault(53, 55)
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -150,6 +153,7 @@ def test_an_unknown_word_is_bounded_and_on_one_line() -> None:
     ],
 )
 def test_an_answer_that_cannot_be_read_is_unclear_and_says_why(body: bytes, words: str) -> None:
+    """HTML, nothing, half of it, a byte order mark, no task_info: each has its words."""
     assert words in unclear(judge_body(body))
 
 
@@ -169,8 +173,10 @@ def test_every_2xx_is_read_by_its_body(status: int) -> None:
     assert unclear(judge_body(b"", status=status)) == "answer is empty"
 
 
+@pytest.mark.fault(54)
 @pytest.mark.parametrize("status", [None, 1, 1.5, True, [], ["completed"], {}, {"status": "completed"}])
 def test_a_status_of_another_type_is_unclear(status: object) -> None:
+    """A number, a list, null: no word, no outcome."""
     assert unclear(judge_json(an_answer(status))) == "answer has no status at task_info.status"
 
 
@@ -179,9 +185,11 @@ def test_an_empty_status_is_unclear(status: str) -> None:
     assert unclear(judge_json(an_answer(status))) == "answer's status is empty"
 
 
+@pytest.mark.fault(56)
 @pytest.mark.parametrize("other", ["other", "", 7, False, [TASK], {"id": TASK}, TASK + " ", TASK[:-1]])
 @pytest.mark.parametrize("status", ["processing", "completed", "failed", "martian"])
 def test_an_answer_about_another_task_is_never_an_outcome(other: object, status: str) -> None:
+    """Whatever it says of it."""
     assert "about another task" in unclear(judge_json(an_answer(status, id=other)))
 
 
@@ -198,10 +206,12 @@ def test_an_id_is_compared_as_text_whatever_its_case_and_may_be_absent() -> None
     assert isinstance(number, Finished)
 
 
+@pytest.mark.fault(58)
 @pytest.mark.parametrize(
     ("size", "words"), [(1 << 20, "1 MiB"), (65_536, "64 KiB"), (1_000, "1000 bytes"), (0, "allowed")]
 )
 def test_a_cut_body_is_unclear_even_if_it_reads_well(size: int, words: str) -> None:
+    """What was cut off might have said something else."""
     body = json.dumps(an_answer("completed")).encode().ljust(size)[:size]
     assert unclear(judge(Reply(200, body=body, is_cut=True))) == f"answer larger than {words}"
 
@@ -209,6 +219,7 @@ def test_a_cut_body_is_unclear_even_if_it_reads_well(size: int, words: str) -> N
 # ---- HTTP statuses
 
 
+@pytest.mark.fault(45, 46)
 @pytest.mark.parametrize(
     ("status", "text"),
     [
@@ -218,11 +229,14 @@ def test_a_cut_body_is_unclear_even_if_it_reads_well(size: int, words: str) -> N
     ],
 )
 def test_a_refused_account_is_not_the_tasks_fault(status: int, text: str) -> None:
+    """401, 402 and 403 say something of the account, each in its own words."""
     assert judge(Reply(status, body=json.dumps(an_answer("failed")).encode())) == Refused(status, text)
 
 
+@pytest.mark.fault(48)
 @pytest.mark.parametrize("status", [404, 410])
 def test_404_and_410_do_not_know_the_task(status: int) -> None:
+    """Neither is an outcome by itself."""
     assert judge(Reply(status)) == Unknown(status)
 
 
@@ -248,14 +262,18 @@ def test_retry_after_is_honoured_and_clamped_to_an_hour(header: str | None, expe
         assert found.retry_after_ms == expected
 
 
+@pytest.mark.fault(52)
 @pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 520, 599])
 def test_5xx_is_an_outage_of_the_provider(status: int) -> None:
+    """It counts against the provider, whose probes then come ever more rarely."""
     found = judge(Reply(status, body=json.dumps(an_answer("completed")).encode()))
     assert found == Unclear(f"provider answers HTTP {status}", is_outage=True)
 
 
+@pytest.mark.fault(49, 50)
 @pytest.mark.parametrize("status", [400, 405, 408, 409, 418, 422, 423, 425, 451, 499, 100, 199, 600, 999])
 def test_every_other_status_is_unclear_and_no_outage(status: int) -> None:
+    """It is no outcome: polling goes on until the deadline, and says so."""
     body = json.dumps(an_answer("failed")).encode()
     assert unclear(judge(Reply(status, body=body))) == f"provider answers HTTP {status}"
 
@@ -270,8 +288,10 @@ REDIRECTS = [
 ]
 
 
+@pytest.mark.fault(59)
 @pytest.mark.parametrize(("location", "words"), REDIRECTS)
 def test_a_redirect_is_named_by_its_host_and_never_an_outcome(location: str, words: str) -> None:
+    """Only its host: what follows may hold secrets."""
     body = json.dumps(an_answer("completed")).encode()
     assert unclear(judge(Reply(302, {"location": location}, body))) == f"provider: {words}"
 
@@ -316,6 +336,7 @@ def test_the_documented_answer_is_read_whole() -> None:
     )
 
 
+@pytest.mark.fault(61)
 @pytest.mark.parametrize(
     ("beside", "outputs"),
     [
@@ -337,6 +358,7 @@ def test_the_documented_answer_is_read_whole() -> None:
     ],
 )
 def test_outputs_are_the_strings_of_plural_else_singular(beside: dict[str, Any], outputs: tuple[str]) -> None:
+    """None of either is no output, and the task has completed all the same."""
     assert finished(an_answer("completed", beside=beside)).outputs == outputs
 
 
@@ -352,8 +374,10 @@ def test_the_error_is_the_providers() -> None:
     assert found == TaskError("provider", 3001, "Invalid Request", "prohibited content")
 
 
+@pytest.mark.fault(61)
 @pytest.mark.parametrize("error", [None, {}, [], "boom", 7, {"code": None, "title": "", "detail": " "}])
 def test_a_failure_without_a_reason_says_so(error: object) -> None:
+    """It is told as it is."""
     found = finished(an_answer("failed", error=error)).error
     assert found == TaskError("provider", None, "The task failed; the provider gave no reason", None)
 
@@ -465,8 +489,10 @@ WITH_KEY = [
 ]
 
 
+@pytest.mark.threat(17)
 @pytest.mark.parametrize("exchange", WITH_KEY)
 def test_no_verdict_quotes_the_key_or_a_part_of_it(exchange: Exchange) -> None:
+    """Wherever the provider has put it."""
     assert KEY[:6] not in texts_of(judge(exchange))
 
 
@@ -572,18 +598,22 @@ def check(verdict: Judged, reply: Reply) -> None:
     str(verdict).encode()
 
 
+@pytest.mark.fault(53, 54)
 @given(st.binary(), st.integers(100, 599), HEADERS, st.booleans())
 @example(b"[" * 200_000, 200, {}, False)
 @example(b'{"task_info":' * 200_000, 200, {}, False)
 @example(b'{"a":1,"a":' + b"[" * 200_000, 200, {}, False)
 def test_no_bytes_make_it_raise(body: bytes, status: int, headers: dict[str, str], is_cut: bool) -> None:
+    """Not even such as are no JSON."""
     reply = Reply(status, headers, body, is_cut=is_cut)
     check(judge(reply), reply)
     judge_attempt(reply, url="http://127.0.0.1/", now=NOW)
 
 
+@pytest.mark.fault(54)
 @given(DOCUMENTS)
 def test_no_json_makes_it_raise(document: object) -> None:
+    """Whatever types stand where."""
     reply = Reply(200, body=json.dumps(document).encode())
     check(judge(reply), reply)
 
@@ -607,11 +637,13 @@ def strings_in(value: Any) -> list[str]:
             return []
 
 
+@pytest.mark.threat(17)
 @given(DOCUMENTS, st.text(min_size=4), st.booleans())
 @example({"title": "a****b"}, "****", True)
 @example("x", "completed", True)
 @example("x", "true", False)
 def test_no_json_gets_the_key_through(said: object, key: str, is_ascii: bool) -> None:
+    """However it is escaped."""
     error = {"code": key, "title": f"a {key}", "detail": f"{key}{key}"}
     document = an_answer("failed", error=error, beside={"said": said, key + "x": 1, "images": [f"/{key}"]})
     found = judge(Reply(200, body=json.dumps(document, ensure_ascii=is_ascii).encode()), key=key)

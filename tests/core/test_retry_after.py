@@ -87,8 +87,10 @@ ODD = st.one_of(
 )
 
 
+@pytest.mark.fault(51)
 @given(ODD, st.integers(-(2**62), 2**62))
 def test_whatever_it_holds_it_is_none_or_within_the_clamp(value: str, now: int) -> None:
+    """Never an error, never beyond the bounds."""
     found = wait(value, now=now)
     assert found is None or 1_000 <= found <= POLL_CAP_MS
 

@@ -116,8 +116,10 @@ def test_githubs_signature_proves_nothing_to_us() -> None:
             verify([ONE], {**headers([ONE], b"{}"), "webhook-signature": value}, b"{}", now=NOW)
 
 
+@pytest.mark.threat(15)
 @given(keys, bodies)
 def test_foreign_verifiers_take_our_signature(key: bytes, body: bytes) -> None:
+    """Two libraries that others wrote."""
     secret = make_secret(key)
     sent = headers([OTHER, secret], body)
     standardwebhooks.Webhook(secret.reveal()).verify(body, sent, json_parse=False)
@@ -135,12 +137,16 @@ def test_foreign_verifiers_refuse_what_we_refuse(key: bytes, body: bytes) -> Non
         verify([secret], sent, body + b" ", now=NOW)
 
 
+@pytest.mark.threat(15)
 @given(st.binary())
 def test_any_bytes_can_be_signed_and_verified(body: bytes) -> None:
+    """What is signed are the bytes that are sent."""
     verify([ONE], headers([ONE], body), body, now=NOW)
 
 
+@pytest.mark.threat(14)
 def test_while_secrets_rotate_either_side_may_be_ahead() -> None:
+    """One signature a secret; one that fits is enough."""
     third = make_secret(b"3" * 32)
     sent = headers([ONE, OTHER], b"{}")
     assert sent["webhook-signature"].count("v1,") == 2
@@ -164,8 +170,10 @@ def test_a_message_within_five_minutes_is_taken(age_s: int) -> None:
     verify([ONE], headers([ONE], b"{}", at_s=NOW_S - age_s), b"{}", now=NOW)
 
 
+@pytest.mark.threat(14)
 @pytest.mark.parametrize(("age_s", "why"), [(301, "301 s old"), (-301, "301 s ahead"), (86_400, "old")])
 def test_a_message_of_another_time_is_refused_though_its_signature_is_good(age_s: int, why: str) -> None:
+    """More than five minutes off, either way."""
     with pytest.raises(BadSignature, match=why):
         verify([ONE], headers([ONE], b"{}", at_s=NOW_S - age_s), b"{}", now=NOW)
 

@@ -65,6 +65,7 @@ def test_a_callback_url_is_made_canonical(text: str, canonical: str) -> None:
     assert check_callback_url(canonical) == canonical
 
 
+@pytest.mark.fault(92)
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -131,6 +132,7 @@ def test_a_callback_url_is_made_canonical(text: str, canonical: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_callback_url_is_refused_with_words(text: str, why: str) -> None:
+    """Scheme, user, port, host, each by name."""
     with pytest.raises(BadUrl, match=why) as refused:
         check_callback_url(text)
     assert 10 < len(str(refused.value)) < 120
@@ -193,12 +195,14 @@ def test_a_task_id_is_taken(text: str) -> None:
     assert check_task_id(text) == text
 
 
+@pytest.mark.threat(9)
 @pytest.mark.parametrize(
     "text",
     ["", ".", "..", "a" * 201, "-a", "_a", ".a", ":a", "a/b", "a\\b", "a b", "a?b", "a#b", "%2e%2e",
      "a%2fb", "../a", "a\n", "a\0", "é", "٣", "a;b", "a@b", "{a}", "a/../b", "ａ"],
 )  # fmt: skip
 def test_what_is_no_task_id_is_refused(text: str) -> None:
+    """Dots alone, slashes, escapes, marks of a query."""
     with pytest.raises(BadUrl, match="1 to 200"):
         check_task_id(text)
 
@@ -254,8 +258,10 @@ def test_no_task_url_is_made_of_a_bad_path_or_id(api_path: str, task_id: str) ->
         task_url("https://h", MULEROUTER_PATH, api_path, task_id)
 
 
+@pytest.mark.threat(8, 9)
 @given(any_text, any_text)
 def test_no_path_and_no_id_changes_the_host_that_a_key_is_sent_to(api_path: str, task_id: str) -> None:
+    """Whatever they hold, the URL stays below its base."""
     try:
         url = task_url("https://h", MULEROUTER_PATH, api_path, task_id)
     except BadUrl:

@@ -18,6 +18,7 @@ from notifier.core.signature import make_secret
 from notifier.daemon import log as logs
 from notifier.daemon import sdnotify
 from notifier.daemon.app import Daemon
+from notifier.daemon.metrics import Metrics
 from notifier.daemon.signing import SecretUnusable
 from notifier.errors import DatabaseUnusable, NotifierError, StoreUnavailable
 from notifier.store.open import open_store
@@ -45,6 +46,7 @@ class Bench:
             bound=self.bound,
             owner="test",
             load=load or (lambda: self.config),
+            metrics=Metrics(),
         )
 
     async def run(self, daemon: Daemon, on_ready: Callable[[], None]) -> None:
@@ -92,6 +94,7 @@ async def test_it_names_the_cause_and_not_that_ticks_are_missing(bench: Bench) -
 # ---- what ends it
 
 
+@pytest.mark.fault(31)
 async def test_a_database_that_was_removed_ends_the_daemon(bench: Bench) -> None:
     """What is written from then on goes into a file that nobody will find: it must not go on."""
     daemon = bench.daemon()
@@ -100,6 +103,7 @@ async def test_a_database_that_was_removed_ends_the_daemon(bench: Bench) -> None
         await bench.run(daemon, lambda: None)
 
 
+@pytest.mark.fault(15)
 async def test_a_writer_that_died_ends_the_daemon(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes no write any more, and says so; a start brings a new one."""
     daemon = bench.daemon()

@@ -55,6 +55,16 @@ def test_more_faults_than_a_datagram_holds_are_cut(tmp_path: Path) -> None:
     assert set(hangup.ask(environ(tmp_path), kill=kill)) == {FAULT}
 
 
+def test_a_fault_that_no_datagram_holds_is_cut_and_not_left_out(tmp_path: Path) -> None:
+    """An answer without a fault is a success."""
+
+    def kill(_pid: int, _number: int) -> None:
+        hangup.answer(["\N{OLD ITALIC LETTER A}" * 70_000], environ(tmp_path))
+
+    (told,) = hangup.ask(environ(tmp_path), kill=kill)
+    assert told.startswith("\N{OLD ITALIC LETTER A}" * 100)
+
+
 def test_who_has_gone_does_not_keep_others_from_their_answer(tmp_path: Path) -> None:
     """A socket that a dead process left, and a file that is none."""
     (tmp_path / "reload-1").touch()

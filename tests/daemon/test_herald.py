@@ -10,11 +10,10 @@ from notifier.core.model import DeliveryState, WatchState
 from notifier.daemon import sdnotify
 from notifier.daemon.herald import MOST_CHARS, STALE_S, Herald, in_words
 from notifier.errors import StoreFull
-from notifier.store.interface import Counts, HeldEndpoints
+from notifier.store.interface import Counts
 from tests.fakes import FakeClock
 
 FED = ("WATCHDOG=1",)
-NONE = HeldEndpoints()
 
 
 class Disk:
@@ -32,9 +31,6 @@ class Disk:
 
     async def counts(self, *, now: int) -> Counts:
         return Counts()
-
-    async def held_endpoints(self) -> HeldEndpoints:
-        return NONE
 
 
 class Bench:
@@ -141,9 +137,10 @@ def test_the_status_says_what_is_watched_what_waits_and_what_is_paused() -> None
         watches={WatchState.WATCHING: 12},
         deliveries={DeliveryState.PENDING: 1, DeliveryState.DEAD: 2},
         oldest_pending_at=0,
+        shut={"closed": 3, "paused": 1, "gone": 0},
     )
     conditions = {"mulerouter": "provider refuses the key (401)"}
-    assert in_words(counts, HeldEndpoints(paused=1, failing=3), conditions) == (
+    assert in_words(counts, conditions) == (
         "watching 12 tasks; 1 callback waiting since 1970-01-01T00:00:00.000Z; 2 callbacks dead; "
         "1 endpoint paused until resumed; 3 endpoints failing, tried now and then; "
         "mulerouter: provider refuses the key (401)"
@@ -152,6 +149,6 @@ def test_the_status_says_what_is_watched_what_waits_and_what_is_paused() -> None
 
 def test_trouble_comes_first_and_the_line_stays_short() -> None:
     """What an operator must see is not cut off."""
-    text = in_words(Counts(), NONE, {f"p{n}": "x" * 80 for n in range(50)}, "the disk is full")
+    text = in_words(Counts(), {f"p{n}": "x" * 80 for n in range(50)}, "the disk is full")
     assert text.startswith("the disk is full; watching 0 tasks")
     assert len(text) <= MOST_CHARS

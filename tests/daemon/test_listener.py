@@ -27,6 +27,7 @@ def test_a_taken_port_says_so_and_names_the_fix() -> None:
     assert caught.value.exit_status == 78
 
 
+@pytest.mark.threat(6)
 def test_a_unix_socket_is_for_its_group_at_most(tmp_path: Path) -> None:
     """Mode 0660, whatever the umask."""
     path = tmp_path / "n.sock"

@@ -89,8 +89,10 @@ def test_a_format_that_is_asked_for_wins_over_the_stream(form: str, is_json: boo
         assert "\x1b" not in only_line(stream)
 
 
+@pytest.mark.threat(11)
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
 def test_no_value_breaks_the_line_or_reaches_the_terminal(stream: io.StringIO) -> None:
+    """Line ends of every kind, escapes, halves of letters."""
     logger = set_up(stream, environ={"NO_COLOR": "1"})
     try:
         raise ValueError(VILE)
@@ -158,7 +160,9 @@ def test_odd_numbers_are_still_json() -> None:
     assert len(event["huge"]) == logs.VALUE_CHARS
 
 
+@pytest.mark.threat(17)
 def test_a_traceback_is_inside_the_json_with_its_causes_and_no_locals() -> None:
+    """Local variables hold keys."""
     stream = io.StringIO()
     logger = set_up(stream)
 
@@ -233,7 +237,9 @@ def test_a_stream_that_cannot_write_everything_writes_what_it_can() -> None:
     assert raw.getvalue().endswith(b'text="3\\u21924 \\ud800"\n')
 
 
+@pytest.mark.threat(11)
 def test_fields_cannot_pose_as_the_lines_own() -> None:
+    """An event is named by us alone."""
     stream = io.StringIO()
     set_up(stream).info("a.b", timestamp="never", level="critical", exception="none", exc_info=None)
     event = only_event(stream)

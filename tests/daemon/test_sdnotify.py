@@ -28,6 +28,8 @@ def environ(manager: socket.socket) -> dict[str, str]:
 def test_each_change_of_state_is_one_datagram(manager: socket.socket, environ: dict[str, str]) -> None:
     assert sdnotify.ready("3 watches → 2 receivers", environ=environ)
     assert manager.recv(4096).decode() == "READY=1\nSTATUS=3 watches → 2 receivers"
+    assert sdnotify.extend_start(90, environ=environ)
+    assert manager.recv(4096) == b"EXTEND_TIMEOUT_USEC=90000000"
     assert sdnotify.stopping("draining", environ=environ)
     assert manager.recv(4096) == b"STOPPING=1\nSTATUS=draining"
     assert sdnotify.watchdog(environ=environ)
@@ -69,6 +71,7 @@ def test_a_manager_that_does_not_read_holds_nobody_for_long(
     assert 0 < sent < 10_000
 
 
+@pytest.mark.fault(12)
 @pytest.mark.parametrize(
     ("environ", "interval"),
     [
@@ -82,6 +85,7 @@ def test_a_manager_that_does_not_read_holds_nobody_for_long(
     ],
 )
 def test_the_watchdog_is_fed_twice_in_its_time(environ: dict[str, str], interval: float | None) -> None:
+    """At half the interval that systemd asks for."""
     assert sdnotify.watchdog_interval_s(environ) == interval
 
 

@@ -32,6 +32,7 @@ def test_one_is_made_once_and_kept(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.threat(13)
 def test_nobody_else_may_read_it(path: Path) -> None:
     """Mode 0600, when it is made and when it is replaced."""
     keep_secrets(path)

@@ -8,7 +8,7 @@ import ssl
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -20,34 +20,55 @@ _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class DaemonProcess:
-    """`notifier run` in a folder of its own. ``lines`` are the log events of all its lives."""
+    """`notifier run` in a folder of its own. ``lines`` are the log events of all its lives.
 
-    def __init__(self, folder: Path, *, upstream_url: str, **settings: str) -> None:
+    ``under`` are further variables of its own, as they are.
+    """
+
+    def __init__(
+        self, folder: Path, *, upstream_url: str, under: Mapping[str, str] | None = None, **settings: str
+    ) -> None:
         self.folder = folder
         self.url = ""
         self.lines: list[dict[str, Any]] = []
-        self._environ = _environ(folder, upstream_url, settings)
+        self.errors: IO[bytes] | None = None
+        self._environ = {**_environ(folder, upstream_url, settings), **(under or {})}
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._is_ready = asyncio.Event()
 
     @property
     def database(self) -> Path:
         return self.folder / "notifier.db"
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def secret(self) -> str:
         return (self.folder / "notifier.secret").read_text().strip()
 
-    async def start(self) -> None:
-        """Start it and wait until it says that it is ready."""
+    async def start(self, *, closed: str = "") -> None:
+        """Start it and wait until it says that it is ready. ``closed``: as a shell says it, ``2>&-``."""
+        await self.launch(closed=closed)
+        await self.ready()
+
+    async def launch(self, *, closed: str = "") -> None:
+        """Start it and wait for nothing."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "notifier", "run",
-            env=self._environ, cwd=self.folder, stdout=asyncio.subprocess.PIPE,
+            "sh", "-c", f'exec "$0" -m notifier run {closed}', sys.executable,
+            env=self._environ, cwd=self.folder, stdout=asyncio.subprocess.PIPE, stderr=self.errors,
         )  # fmt: skip
         self.url = ""
-        is_ready = asyncio.Event()
-        self._reading = asyncio.create_task(self._read(is_ready))
-        ready = asyncio.create_task(is_ready.wait())
+        self._is_ready.clear()
+        self._reading = asyncio.create_task(self._read())
+
+    async def ready(self) -> None:
+        """Wait until it says that it is ready."""
+        assert self._reading is not None
+        ready = asyncio.create_task(self._is_ready.wait())
         await asyncio.wait({ready, self._reading}, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         assert self.url, f"the daemon did not get ready: {self.lines[-5:]}"
@@ -85,7 +106,7 @@ class DaemonProcess:
         answer: dict[str, Any] = reply.json()
         return answer
 
-    async def _read(self, is_ready: asyncio.Event) -> None:
+    async def _read(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
         async for raw in self._process.stdout:
@@ -93,7 +114,7 @@ class DaemonProcess:
             self.lines.append(line)
             if line["event"] == "daemon.ready":
                 self.url = line["url"]
-                is_ready.set()
+                self._is_ready.set()
 
 
 def _environ(folder: Path, upstream_url: str, settings: Mapping[str, str]) -> dict[str, str]:

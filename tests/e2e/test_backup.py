@@ -39,6 +39,7 @@ def restore(daemon: DaemonProcess, final: Path) -> None:
 
 
 @pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.fault(33)
 async def test_what_was_acknowledged_before_the_backup_is_told_after_the_restore(
     tmp_path: Path, is_running: bool
 ) -> None:

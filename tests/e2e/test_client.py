@@ -73,7 +73,7 @@ async def stage(
 ) -> AsyncIterator[tuple[DaemonProcess, Upstream, Receiver, str]]:
     upstream, receiver = Upstream(key=KEY), Receiver()
     async with serve(upstream) as upstream_url, serve(receiver.app) as receiver_url:
-        daemon = DaemonProcess(folder, upstream_url=upstream_url, **settings)
+        daemon = DaemonProcess(folder, upstream_url=upstream_url, under=None, **settings)
         await daemon.start()
         receiver.secret = daemon.secret
         try:

@@ -1,12 +1,14 @@
 """Start, stop, reload and refusal of the real command."""
 
 import asyncio
+import random
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ import pytest
 from notifier.simulator.script import Script
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream
+from notifier.store.check import APPLICATION_ID
+from notifier.store.open import migrations
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 from tests.e2e.ledger import Ledger
 
@@ -38,6 +42,7 @@ def refusal_of(daemon: DaemonProcess) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.fault(7)
 async def test_sigterm_ends_it_with_0(daemon: DaemonProcess) -> None:
     """It says that it stops, closes the store and leaves no write-ahead log behind."""
     assert await daemon.end(signal.SIGTERM) == 0
@@ -45,6 +50,30 @@ async def test_sigterm_ends_it_with_0(daemon: DaemonProcess) -> None:
     assert not daemon.database.with_name("notifier.db-wal").exists()
 
 
+async def test_it_runs_and_ends_where_stdin_and_stderr_are_closed(tmp_path: Path) -> None:
+    """No file of its own stands in their places; what it would say there is lost, and nothing else."""
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    await daemon.start(closed="<&- 2>&-")
+    assert await daemon.end(signal.SIGTERM) == 0
+
+
+async def test_a_start_that_migrates_asks_systemd_for_time_first(tmp_path: Path) -> None:
+    """To copy a large database takes longer than TimeoutStartSec= has; killed, it would begin anew."""
+    *older, _ = migrations()
+    with closing(sqlite3.connect(tmp_path / "notifier.db")) as connection:
+        marks = [f"PRAGMA application_id = {APPLICATION_ID};", f"PRAGMA user_version = {len(older)};"]
+        connection.executescript("".join([*older, *marks]))
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        daemon._environ["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        await daemon.start()
+        assert manager.recv(4096) == b"EXTEND_TIMEOUT_USEC=3600000000"
+        assert await daemon.end() == 0
+
+
+@pytest.mark.fault(8)
 async def test_a_stop_lets_the_delivery_under_way_end(tmp_path: Path) -> None:
     """The receiver answers after the signal; the answer is recorded, and nothing is sent twice."""
     ledger, upstream = Ledger(), Upstream(key=KEY)
@@ -65,6 +94,7 @@ async def test_a_stop_lets_the_delivery_under_way_end(tmp_path: Path) -> None:
     connection.close()
 
 
+@pytest.mark.fault(9)
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     """A delivery that hangs holds up the first signal, not the second; it comes again at the next start."""
     ledger, upstream = Ledger(), Upstream(key=KEY)
@@ -83,6 +113,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         hold.set()
 
 
+@pytest.mark.fault(16)
 async def test_a_second_daemon_on_the_same_database_is_refused(daemon: DaemonProcess) -> None:
     """Exit 75, naming who holds it."""
     refused = refusal_of(daemon)
@@ -90,6 +121,7 @@ async def test_a_second_daemon_on_the_same_database_is_refused(daemon: DaemonPro
     assert str(daemon.lines[-1]["pid"]) in refused.stderr + refused.stdout
 
 
+@pytest.mark.fault(25)
 @pytest.mark.parametrize("content", [b"just text, no database", b"SQLite format 3\x00" + b"\xff" * 200])
 async def test_a_file_that_is_not_ours_is_refused_untouched(tmp_path: Path, content: bytes) -> None:
     """Exit 78, and not a byte has changed."""
@@ -100,6 +132,7 @@ async def test_a_file_that_is_not_ours_is_refused_untouched(tmp_path: Path, cont
     assert daemon.database.read_bytes() == content
 
 
+@pytest.mark.fault(27)
 async def test_a_newer_database_is_refused_untouched(tmp_path: Path) -> None:
     """Exit 78 in words: a newer version of notifier made it."""
     daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
@@ -127,6 +160,7 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
     assert f"cannot listen on {listen}" in refused.stderr  # in words, for where the log is not looked at
 
 
+@pytest.mark.fault(17)
 async def test_sighup_reads_the_configuration_again_and_keeps_the_old_one_if_it_is_bad(
     tmp_path: Path,
 ) -> None:
@@ -142,4 +176,16 @@ async def test_sighup_reads_the_configuration_again_and_keeps_the_old_one_if_it_
     file.write_text('[log]\nlevel = "debug"\n')
     daemon.signal(signal.SIGHUP)
     await daemon.until("config.reloaded")
+    assert await daemon.end() == 0
+
+
+@pytest.mark.fault(10)
+async def test_a_stop_at_any_moment_of_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Killed by SIGTERM before it obeys it, or stopped by it after: the next start is as any."""
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    for _ in range(2):
+        await daemon.launch()
+        await asyncio.sleep(random.uniform(0.0, 1.2))
+        assert await daemon.end() in (0, -signal.SIGTERM)
+    await daemon.start()
     assert await daemon.end() == 0

@@ -75,8 +75,12 @@ async def test_a_receiver_may_register_from_within_its_handler(tmp_path: Path) -
     """Thirty in a row, with room for one callback at a time: none waits for another, each is told once."""
     upstream = Upstream(key=KEY)
     async with serve(upstream) as upstream_url:
-        settings = {"callbacks__max_in_flight": "1", "polling__first_after": "50ms"}
-        daemon = DaemonProcess(tmp_path, upstream_url=upstream_url, **settings)
+        daemon = DaemonProcess(
+            tmp_path,
+            upstream_url=upstream_url,
+            callbacks__max_in_flight="1",
+            polling__first_after="50ms",
+        )
         chain = Chain(daemon, upstream)
         async with serve(chain.app) as receiver_url, running(daemon):
             chain.url = f"{receiver_url}/hook"

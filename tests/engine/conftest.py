@@ -61,6 +61,7 @@ class Bench:
         expire_after_ms: int = HOUR_MS,
         metadata: str = '{"order":42}',
         is_learned: bool = False,
+        traceparent: str | None = None,
     ) -> str:
         now = self.clock.now()
         new = NewWatch(
@@ -73,6 +74,7 @@ class Bench:
             first_poll_at=now + 2_500,
             expires_at=now + expire_after_ms,
             first_poll_by=now + expire_after_ms if is_learned else None,
+            traceparent=traceparent,
         )
         (added,) = await self.store.add_watches([new], give_up_at=now + 72 * HOUR_MS, max_live=1_000)
         assert isinstance(added, Added)

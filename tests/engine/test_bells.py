@@ -100,6 +100,7 @@ async def test_a_wish_made_while_it_rings_is_not_lost() -> None:
     await bells.stop()
 
 
+@pytest.mark.fault(14)
 async def test_a_ring_that_throws_is_rung_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """One crash is no end: APScheduler would have dropped the job."""
     monkeypatch.setattr(module, "AFTER_CRASH_MS", 1)
@@ -159,6 +160,7 @@ async def test_a_store_that_cannot_write_is_one_line_and_rung_again(monkeypatch:
     failing.cancel()
 
 
+@pytest.mark.fault(15)
 async def test_a_fault_that_no_ring_will_mend_is_handed_on() -> None:
     """Whoever waits for it gets the fault itself, and ends the process by it."""
     clock = SystemClock()
@@ -178,6 +180,7 @@ async def test_a_fault_that_no_ring_will_mend_is_handed_on() -> None:
     assert lines == []
 
 
+@pytest.mark.fault(35)
 async def test_a_wall_clock_that_was_set_back_stalls_no_bell(monkeypatch: pytest.MonkeyPatch) -> None:
     """The job waits for an instant an hour away by the wall; the check sees that and re-arms."""
     clock = SystemClock()

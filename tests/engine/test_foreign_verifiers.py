@@ -50,6 +50,7 @@ async def test_another_secret_verifies_nothing(bench: Bench, is_taken: Verifier)
     assert not is_taken(NOBODYS.reveal(), request.headers, request.body)
 
 
+@pytest.mark.threat(14)
 async def test_a_message_older_than_five_minutes_is_refused(bench: Bench, is_taken: Verifier) -> None:
     """The timestamp is signed: who recorded a message cannot play it back later."""
     request = await sent(bench, ms_ago=310_000)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from notifier.engine.crew import Crew
 from notifier.engine.hub import Hub
 
@@ -51,6 +53,7 @@ async def test_a_task_that_throws_hurts_no_other() -> None:
     assert done.is_set()
 
 
+@pytest.mark.fault(8)
 async def test_draining_is_bounded() -> None:
     """What does not end in time is cancelled and counted."""
     crew = Crew()

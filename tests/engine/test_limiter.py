@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from notifier.config.model import Provider
 from notifier.core.gate import Passage
 from notifier.core.secret import Secret
@@ -45,6 +47,7 @@ def test_it_says_when_the_rate_has_room_again() -> None:
     assert limiter.room(at) >= 1
 
 
+@pytest.mark.fault(51)
 def test_throttling_pauses_the_whole_provider_at_once() -> None:
     """429 with Retry-After: nothing goes out before that instant, then one probe."""
     limiter = Limiter(PROVIDER, NOON)
@@ -56,6 +59,7 @@ def test_throttling_pauses_the_whole_provider_at_once() -> None:
     assert "429" in limiter.condition
 
 
+@pytest.mark.fault(45)
 def test_three_refusals_in_a_row_pause_and_one_success_resumes() -> None:
     """A refused key holds the provider back, with probes at most a minute apart; one success is enough."""
     limiter = Limiter(PROVIDER, NOON)

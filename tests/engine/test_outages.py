@@ -216,6 +216,7 @@ async def test_a_redelivery_asked_for_during_the_last_attempt_is_made(bench: Ben
     assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.DELIVERED
 
 
+@pytest.mark.fault(14)
 async def test_a_fault_of_ours_is_an_attempt_that_failed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

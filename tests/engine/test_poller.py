@@ -71,6 +71,7 @@ async def test_the_key_goes_out_and_nowhere_else(bench: Bench) -> None:
     assert b"***" in detail.event.body
 
 
+@pytest.mark.fault(45, 46)
 async def test_no_trouble_of_the_provider_fails_a_task(bench: Bench) -> None:
     """Outage, refused key, empty account, HTML: the watch waits and says why; then the outcome comes."""
     watch_id = await bench.register()
@@ -178,6 +179,7 @@ async def test_a_clock_that_is_stepped_during_a_poll_expires_nothing(bench: Benc
     assert watch.expires_at - bench.clock.now() == HOUR_MS - 2_500
 
 
+@pytest.mark.fault(14)
 async def test_a_fault_of_ours_is_trouble_and_no_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in handling one answer: the watch says so, goes on by its rules, and no other is hurt."""
     watch_id = await bench.register()
@@ -208,6 +210,7 @@ async def test_poll_now_goes_before_the_whole_queue(bench: Bench) -> None:
     assert [request.url for request in bench.polls.requests] == [bench.url_of("task-37")]
 
 
+@pytest.mark.fault(51)
 async def test_throttling_holds_back_the_whole_provider(bench: Bench) -> None:
     """After one 429 with Retry-After nothing is asked of that provider until then, then a single probe."""
     for number in range(5):
@@ -225,6 +228,7 @@ async def test_throttling_holds_back_the_whole_provider(bench: Bench) -> None:
     assert len(bench.polls.requests) == asked + 1
 
 
+@pytest.mark.fault(11, 52)
 async def test_overdue_work_is_spread_under_the_rate(bench: Bench) -> None:
     """After a long stop everything is due; no second sees more polls than the rate allows."""
     for number in range(40):
@@ -251,6 +255,7 @@ async def test_a_watch_is_polled_by_one_at_a_time(bench: Bench) -> None:
     assert len(bench.polls.requests) == 1
 
 
+@pytest.mark.fault(91)
 async def test_a_watch_stopped_while_it_is_asked_stays_stopped(bench: Bench) -> None:
     """After the answer to DELETE no event is made, whatever the provider says then."""
     watch_id = await bench.register()
@@ -265,6 +270,7 @@ async def test_a_watch_stopped_while_it_is_asked_stays_stopped(bench: Bench) -> 
     assert detail.deliveries == ()
 
 
+@pytest.mark.fault(20)
 async def test_a_write_that_fails_is_made_good_after_the_lease(bench: Bench) -> None:
     """The outcome is not told before it is stored; the watch comes due again by its lease and ends then."""
     watch_id = await bench.register()
@@ -284,6 +290,7 @@ async def test_a_write_that_fails_is_made_good_after_the_lease(bench: Bench) -> 
     assert (await bench.see(watch_id)).watch.state is WatchState.COMPLETED
 
 
+@pytest.mark.fault(47, 48)
 async def test_an_unknown_task_is_lost_after_three_answers_over_half_a_minute(bench: Bench) -> None:
     """404 three times over 30 s, told within 60 s of the first."""
     watch_id = await bench.register()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from notifier.engine.pulse import Pulse
 from notifier.errors import StoreUnavailable
 from tests.fakes import FakeClock
@@ -46,6 +48,7 @@ def pulse(rows: Any, clock: WallClock) -> tuple[Pulse, list[int]]:
     return Pulse(store=rows, clock=clock, bells=bells, shift=shifts.append), shifts
 
 
+@pytest.mark.fault(34, 35)
 async def test_a_step_moves_clock_rows_and_memory_by_the_same() -> None:
     """Forward and back."""
     rows, clock = Rows(), WallClock()
@@ -57,6 +60,7 @@ async def test_a_step_moves_clock_rows_and_memory_by_the_same() -> None:
     assert clock.drift_ms() == 0
 
 
+@pytest.mark.fault(37)
 async def test_a_small_drift_is_followed_and_moves_nothing() -> None:
     """Slewing by NTP is no step."""
     rows, clock = Rows(), WallClock()

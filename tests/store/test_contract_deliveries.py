@@ -53,6 +53,7 @@ async def test_what_is_claimed_is_handed_to_nobody_else(store: Store) -> None:
     assert (claimed.dispatches, claimed.next_due_at) == ((), None)
 
 
+@pytest.mark.fault(3)
 async def test_a_claim_that_is_not_recorded_is_sent_again_as_a_maybe_duplicate(store: Store) -> None:
     """The mark stays until an attempt is recorded, however many claims are lost."""
     await finished(store)

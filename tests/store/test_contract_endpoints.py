@@ -6,7 +6,7 @@ from notifier.core.endpoint import Accepted, Blame, Failed, Hold, Report, in_wor
 from notifier.core.model import Delivery, DeliveryState
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store import upkeep
-from notifier.store.interface import DeliveryQuery, EndpointDetail, HeldEndpoints, Refusal, Store
+from notifier.store.interface import DeliveryQuery, EndpointDetail, Refusal, Store
 from tests.builders import DAY, DOWN, HOUR, MINUTE, REFUSED, SECOND, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, finished, proven, take
@@ -183,14 +183,19 @@ async def test_resume_opens_whatever_held_it(store: Store) -> None:
 
 async def test_held_endpoints_are_counted_by_what_ends_it(store: Store) -> None:
     """A user's word, or the next probe; one that is both waits for the user."""
+
+    async def shut() -> tuple[int, int, int]:
+        told = (await store.counts(now=NOON)).shut
+        return told["closed"], told["paused"], told["gone"]
+
     await finished(store, A, B)
-    assert await store.held_endpoints() == HeldEndpoints()
+    assert await shut() == (0, 0, 0)
     await closed(store)
-    assert await store.held_endpoints() == HeldEndpoints(failing=1)
+    assert await shut() == (1, 0, 0)
     await pause(store, B)
-    assert await store.held_endpoints() == HeldEndpoints(paused=1, failing=1)
+    assert await shut() == (1, 1, 0)
     await pause(store)
-    assert await store.held_endpoints() == HeldEndpoints(paused=2)
+    assert await shut() == (0, 2, 0)
 
 
 async def test_resume_never_puts_anything_off(store: Store) -> None:

@@ -65,6 +65,7 @@ async def test_pages_of_watches_make_up_the_whole_newest_first(
     assert "".join(names(seen)) == expected
 
 
+@pytest.mark.fault(96)
 async def test_a_page_goes_on_where_the_last_one_ended_whatever_came_or_went(store: Store) -> None:
     """New rows do not shift it, and a row that is gone meanwhile only leaves a gap."""
     await some_watches(store)

@@ -97,3 +97,33 @@ async def test_a_new_endpoint_has_the_name_of_its_origin(store: Store) -> None:
     bad = [dispatch for dispatch in (await claim(store, NOON + HOUR)).dispatches if dispatch.url == f"{A}/2"]
     assert (good.is_trial, [dispatch.is_trial for dispatch in bad]) == (False, [])
     assert [each.is_trial for each in (await claim(store, NOON + HOUR)).dispatches] == [True]
+
+
+async def test_a_trial_has_its_turn_however_much_waits_elsewhere(store: Store) -> None:
+    """Where slots are few, one that was looked at but got none keeps its place in the line."""
+    await proven(store, B, C)
+    await waiting(store, f"{B}/x", f"{C}/x", each=4)
+    await waiting(store, A, each=1)
+    taken = []
+    for now in range(NOON + 1, NOON + 4):
+        (dispatch,) = (await claim(store, now, limit=1)).dispatches
+        await record(store, dispatch, is_taken=True, now=now)
+        taken.append(dispatch.url)
+    assert sorted(taken) == [A, f"{B}/x", f"{C}/x"]
+
+
+async def test_a_trial_has_its_turn_beside_a_busy_neighbour(store: Store) -> None:
+    """Also where its origin has room for one more only, and a good endpoint of it has much to send."""
+    await proven(store, A)
+    await waiting(store, f"{A}/x", f"{A}/y", each=6)
+    for dispatch in (await claim(store)).dispatches:
+        await record(store, dispatch, is_taken=dispatch.url == f"{A}/y")
+    taken = []
+    for now in range(NOON + 1, NOON + 5):
+        claimed = await store.claim_deliveries(
+            now=now, limit=9, lease=lease(now + 20_000), busy={A: 3}, per_origin=4, max_trials=9
+        )
+        for dispatch in claimed.dispatches:
+            await record(store, dispatch, is_taken=True, now=now)
+            taken.append(dispatch.url)
+    assert f"{A}/x" in taken[:3]

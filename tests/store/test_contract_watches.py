@@ -54,7 +54,9 @@ async def test_a_registration_comes_back_as_it_was_given(store: Store) -> None:
     assert (seen.state, seen.due_at, seen.expires_at) == (WatchState.WATCHING, NOON, NOON + HOUR)
 
 
+@pytest.mark.fault(90)
 async def test_a_known_task_keeps_metadata_and_deadline(store: Store) -> None:
+    """Whatever the second registration says of them."""
     (first,) = await add(store)
     later = new_watch(metadata='{"other": 1}', expires_at=NOON + 9 * HOUR, registered_at=NOON + 1)
     (again,) = await store.add_watches([later], give_up_at=GIVE_UP, max_live=1_000)
@@ -144,7 +146,9 @@ async def test_no_more_than_max_live_are_taken(store: Store) -> None:
     assert len(await add(store, *wanted[2:], max_live=2)) == 1
 
 
+@pytest.mark.fault(89)
 async def test_fifty_at_once_make_one_watch(store: Store) -> None:
+    """All get the same id."""
     results = await asyncio.gather(
         *(store.add_watches([new_watch()], give_up_at=GIVE_UP, max_live=9) for _ in range(50))
     )
@@ -164,7 +168,9 @@ async def test_only_what_is_due_is_claimed_most_overdue_first(store: Store) -> N
     assert claimed.next_due_at == NOON + 1
 
 
+@pytest.mark.fault(11)
 async def test_a_claim_takes_no_more_than_the_limit_and_says_when_the_next_is_due(store: Store) -> None:
+    """However much is overdue, no more of it is in memory than is asked for."""
     await add(store, *(new_watch(f"task-{n}", first_poll_at=NOON - n) for n in range(3)))
     claimed = await store.claim_watches(PROVIDER, now=NOON, limit=2, lease=lease())
     assert [watch.task_id for watch in claimed.watches] == ["task-2", "task-1"]
@@ -309,6 +315,7 @@ async def test_a_url_gained_while_the_watch_is_polled_is_told_too(store: Store) 
     assert {dispatch.url for dispatch in await take(store)} == {HOOK, OTHER}
 
 
+@pytest.mark.fault(60)
 async def test_the_first_outcome_wins(store: Store) -> None:
     """Whatever comes second, an end or a wait, changes nothing and makes no second event."""
     await add(store)
@@ -359,6 +366,7 @@ async def test_a_wait_recorded_twice_counts_once(store: Store) -> None:
     assert (await see(store, claimed.id)).watch.polls == 1
 
 
+@pytest.mark.fault(1)
 async def test_an_event_that_cannot_be_kept_leaves_the_watch_as_it_was(store: Store) -> None:
     """State, event and deliveries are one transaction: none of them alone."""
     await add(store)
@@ -384,7 +392,9 @@ async def test_a_stop_ends_the_watch_without_an_event(store: Store) -> None:
     assert await claim(store, NOON + HOUR) == []
 
 
+@pytest.mark.fault(91)
 async def test_a_stop_wins_over_a_poll_under_way(store: Store) -> None:
+    """What the poll brings is not recorded, and told to nobody."""
     await add(store)
     (claimed,) = await claim(store)
     await store.stop_watch(claimed.id, now=NOON)
@@ -463,3 +473,21 @@ async def test_a_delivered_outcome_stays_when_more_is_told(store: Store) -> None
     await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
     await add(store, new_watch(callbacks=(Callback(OTHER),)))
     assert [one.state.value for one in (await see(store, watch.id)).deliveries] == ["delivered", "pending"]
+
+
+async def test_a_trace_is_kept_with_the_watch_and_comes_with_what_is_claimed(store: Store) -> None:
+    """The first registration's: one that finds the watch known changes nothing of it."""
+    await add(
+        store,
+        new_watch(traceparent="00-a"),
+        new_watch("task-2", callbacks=(Callback("http://127.0.0.1:9002/hook"),)),
+    )
+    await add(store, new_watch(traceparent="00-b"))
+    claimed = {watch.task_id: watch for watch in await claim(store)}
+    assert {task_id: watch.traceparent for task_id, watch in claimed.items()} == {
+        "task-1": "00-a",
+        "task-2": None,
+    }
+    for watch in claimed.values():
+        await finish(store, watch)
+    assert sorted(str(dispatch.traceparent) for dispatch in await take(store)) == ["00-a", "None"]

@@ -31,9 +31,11 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         yield opened
 
 
+@pytest.mark.fault(28)
 def test_every_older_version_reaches_the_schema_of_a_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By its own steps, one after the other."""
     everything = migrations()
     with closing(connect_writer(str(tmp_path / "new.db"))) as new:
         migrate(new)
@@ -55,6 +57,7 @@ def test_a_second_time_changes_nothing(connection: sqlite3.Connection) -> None:
     assert (connection.total_changes, schema(connection)) == before
 
 
+@pytest.mark.fault(5)
 @pytest.mark.parametrize("fault", ["CREATE TABLE nonsense (", "INSERT INTO nowhere VALUES (1);"])
 def test_a_step_that_fails_leaves_the_version_before_it(
     connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, fault: str

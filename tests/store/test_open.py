@@ -59,7 +59,9 @@ def no_umask() -> Iterator[None]:
 # ---- what a new one looks like
 
 
+@pytest.mark.fault(26)
 async def test_no_file_and_an_empty_file_are_a_new_database(tmp_path: Path, opening: OpenStore) -> None:
+    """There is nothing in either that could be lost."""
     (tmp_path / "empty.db").touch(mode=0o644)
     for name in ("missing.db", "empty.db"):
         store = await opening(name)
@@ -74,6 +76,7 @@ async def test_no_file_and_an_empty_file_are_a_new_database(tmp_path: Path, open
                 assert connection.execute(f"PRAGMA {pragma}").fetchone()[0] == expected
 
 
+@pytest.mark.threat(13)
 @pytest.mark.parametrize("mode_before", [None, 0o666])
 async def test_nobody_else_can_read_it(tmp_path: Path, opening: OpenStore, mode_before: int | None) -> None:
     """Neither the database nor its log, index or lock; one that was open to others is closed to them."""
@@ -84,6 +87,7 @@ async def test_nobody_else_can_read_it(tmp_path: Path, opening: OpenStore, mode_
     assert modes == {f"notifier.db{suffix}": 0o600 for suffix in ("", "-wal", "-shm", ".lock")}
 
 
+@pytest.mark.fault(18)
 async def test_what_is_answered_is_written_through(opening: OpenStore) -> None:
     """FULL (2): the log is synced at every commit, so that a power cut takes back nothing."""
     store = await opening()
@@ -129,6 +133,7 @@ SIGNED = [f"PRAGMA application_id = {APPLICATION_ID}"]
 NEWER = [*SIGNED, "CREATE TABLE watches (x)", "PRAGMA user_version = 999"]
 
 
+@pytest.mark.fault(26, 27)
 @pytest.mark.parametrize("log", [False, True], ids=["plain", "with-log"])
 @pytest.mark.parametrize(
     ("statements", "words"),
@@ -156,10 +161,12 @@ async def test_a_foreign_or_newer_database_is_refused_untouched(
     assert refusal.value.fix
 
 
+@pytest.mark.fault(25)
 @pytest.mark.parametrize("size", [1, 15, 100, 5_000, 100_000])
 async def test_what_is_no_database_is_refused_untouched(
     tmp_path: Path, opening: OpenStore, size: int
 ) -> None:
+    """Whatever it begins with."""
     (tmp_path / "notifier.db").write_bytes(b"something else\n" * (size // 15) + b"x")
     before = contents(tmp_path)
     with pytest.raises(DatabaseUnusable, match="no database"):
@@ -167,6 +174,7 @@ async def test_what_is_no_database_is_refused_untouched(
     assert contents(tmp_path) == before
 
 
+@pytest.mark.fault(25)
 async def test_damage_is_found_and_left_as_it_is(tmp_path: Path, opening: OpenStore) -> None:
     """Each page overwritten in turn: refused, or (a page that holds nothing) opened; never repaired."""
     store = await opening()
@@ -212,9 +220,11 @@ async def test_a_log_without_its_database_is_not_thrown_away(
     assert contents(tmp_path) == before
 
 
+@pytest.mark.fault(24)
 async def test_a_place_that_cannot_hold_a_database_is_refused_in_words(
     tmp_path: Path, opening: OpenStore
 ) -> None:
+    """A folder, a missing one, a link in a circle: each is named with the fix."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe")
@@ -268,6 +278,7 @@ asyncio.run(hold())
 """
 
 
+@pytest.mark.fault(16)
 async def test_a_second_daemon_is_told_who_has_it(tmp_path: Path, opening: OpenStore) -> None:
     """By any name of the file; after kill -9 of the first the way is free."""
     path = tmp_path / "notifier.db"
@@ -318,6 +329,7 @@ async def test_a_database_locked_by_another_program_is_busy(tmp_path: Path, open
     await add(await opening())
 
 
+@pytest.mark.fault(31)
 @pytest.mark.parametrize("victim", ["notifier.db", "notifier.db.lock"])
 @pytest.mark.parametrize("is_replaced", [False, True])
 async def test_a_file_that_is_taken_away_while_in_use_is_noticed(
@@ -358,6 +370,7 @@ async def test_what_nobody_had_claimed_is_not_marked(opening: OpenStore) -> None
     assert not dispatch.is_maybe_duplicate
 
 
+@pytest.mark.fault(39)
 async def test_the_last_sign_of_life_is_remembered(opening: OpenStore) -> None:
     """A machine that has lost its time (1970) can start where it stood, and what was due stays due then."""
     first = await opening()

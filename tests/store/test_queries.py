@@ -175,6 +175,7 @@ async def test_maintenance_takes_no_statistics(opening: OpenStore) -> None:
     assert not [name for name in tables if name.startswith("sqlite_stat")]
 
 
+@pytest.mark.fault(32)
 async def test_a_long_log_is_cut_off(
     tmp_path: Path, opening: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

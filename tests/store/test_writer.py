@@ -115,6 +115,7 @@ def failing(path: Path, sql: str, code: int) -> Callable[[], sqlite3.Connection]
 # ---- together
 
 
+@pytest.mark.fault(30)
 async def test_who_waits_together_is_committed_together(bench: Bench) -> None:
     """One visit to the thread, one fsync, in the order in which they came."""
     assert await asyncio.gather(*map(bench.insert, range(40))) == list(range(40))
@@ -305,6 +306,7 @@ async def test_a_cancelled_caller_whose_unit_throws_disturbs_nobody(bench: Bench
     assert await bench.insert(2) == 2
 
 
+@pytest.mark.fault(95)
 async def test_callers_cancelled_at_every_moment(bench: Bench) -> None:
     """However far each had come: all is kept, once."""
     for patience in range(60):
@@ -319,7 +321,9 @@ async def test_callers_cancelled_at_every_moment(bench: Bench) -> None:
 # ---- trouble below
 
 
+@pytest.mark.fault(19, 20)
 async def test_a_full_disk_refuses_the_whole_batch_and_comes_back_by_itself(bench: Bench) -> None:
+    """Nothing of it is kept; once there is room the next is taken."""
     pages = await bench.writer.submit(
         lambda connection: connection.execute("PRAGMA max_page_count = 6").fetchone()[0]
     )
@@ -347,7 +351,9 @@ sys.stdin.readline()
 """
 
 
+@pytest.mark.fault(29)
 async def test_another_programs_lock_is_waited_for_then_refused(bench: Bench) -> None:
+    """As long as it may be waited for, and in words."""
     with subprocess.Popen(
         [sys.executable, "-c", LOCK, str(bench.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
@@ -361,6 +367,7 @@ async def test_another_programs_lock_is_waited_for_then_refused(bench: Bench) ->
     assert bench.kept() == ["after"]
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize("statement", ["BEGIN", "INSERT", "COMMIT"])
 async def test_a_failing_disk_refuses_the_batch_and_the_file_is_read_anew(
     tmp_path: Path, open_driver: OpenDriver, statement: str
@@ -420,6 +427,7 @@ async def test_a_connection_that_cannot_be_made_anew_is_tried_again_each_time(
 # ---- bounds and the end
 
 
+@pytest.mark.fault(13, 98)
 async def test_too_many_who_wait_are_refused_at_once(tmp_path: Path, open_driver: OpenDriver) -> None:
     """Memory does not grow while the disk hangs."""
     bench = Bench(tmp_path / "x.db", open_driver)
@@ -472,6 +480,7 @@ async def test_what_must_stand_outside_a_transaction_does(bench: Bench) -> None:
     assert bench.log.count("COMMIT") == 2
 
 
+@pytest.mark.fault(1)
 def test_a_crash_between_two_units_keeps_neither(tmp_path: Path) -> None:
     """The process is gone in the middle of a batch: nothing of it was answered, nothing of it is kept."""
     script = f"""

@@ -68,6 +68,7 @@ def test_the_status_says_what_is_watched_and_what_waits(service: Service) -> Non
     )
 
 
+@pytest.mark.fault(12, 13)
 @pytest.mark.parametrize(
     ("signal", "place"),
     [

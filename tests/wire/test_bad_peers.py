@@ -30,9 +30,12 @@ WHOLE = answer(
 )
 
 
+@pytest.mark.fault(41)
 @pytest.mark.parametrize("with_reset", [True, False], ids=["reset", "closed"])
 @pytest.mark.parametrize("at", [0, 1, 9, 15, 17, 40, len(WHOLE) - 20, len(WHOLE) - 1])
 async def test_an_answer_that_breaks_off_at_any_byte_is_no_reply(at: int, with_reset: bool) -> None:
+    """Reset or closed, in the head or in the body."""
+
     async def script(line: Line) -> None:
         await line.request()
         if at:
@@ -68,7 +71,9 @@ async def test_an_answer_without_length_ends_with_the_connection() -> None:
     assert exchange.body == b"old but valid"
 
 
+@pytest.mark.fault(43, 58)
 async def test_a_length_that_lies_upwards_ends_at_the_deadline() -> None:
+    """What is announced and does not come is not waited for longer."""
     exchange, _ = await fetch(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\nshort"))
     assert fault_of(exchange) is Fault.TIMEOUT
     assert isinstance(exchange, Unreachable)
@@ -88,6 +93,7 @@ async def test_a_length_that_lies_downwards_poisons_no_later_exchange() -> None:
 # -- peers that never end
 
 
+@pytest.mark.fault(44)
 @pytest.mark.fault(71)
 @pytest.mark.parametrize(
     "script",
@@ -115,6 +121,8 @@ async def test_who_drips_is_left_at_the_deadline(script: Script) -> None:
     assert fault_of(exchange) is Fault.TIMEOUT
 
 
+@pytest.mark.fault(58)
+@pytest.mark.threat(12)
 @pytest.mark.fault(76)
 @pytest.mark.parametrize(
     "head",
@@ -133,7 +141,10 @@ async def test_no_more_is_read_than_allowed(head: bytes) -> None:
     assert peer.ended == ["lost"]
 
 
+@pytest.mark.fault(58)
+@pytest.mark.threat(12)
 async def test_endless_chunks_are_cut() -> None:
+    """Where there is no length, what was read is counted."""
     chunk = b"2710\r\n" + b"a" * 10_000 + b"\r\n"
     exchange, _ = await fetch(
         for_ever(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", chunk), timeout_ms=LONG_MS
@@ -207,7 +218,10 @@ def bomb() -> bytes:
     return gzip.compress(b"a" * 10_000_000)
 
 
+@pytest.mark.fault(58)
+@pytest.mark.threat(12)
 async def test_a_compressed_answer_is_not_unpacked() -> None:
+    """A few bytes might become a gigabyte."""
     exchange, _ = await fetch(saying(answer(bomb(), "200 OK", "Content-Encoding: gzip")))
     assert fault_of(exchange) is Fault.PROTOCOL
     assert isinstance(exchange, Unreachable)

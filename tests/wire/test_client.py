@@ -111,7 +111,9 @@ async def test_any_status_is_a_reply(status: str) -> None:
 # -- the network
 
 
+@pytest.mark.fault(40)
 async def test_a_closed_port_is_no_connection() -> None:
+    """It comes back as a value, in words."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
         port = bound.getsockname()[1]
     async with wired() as wire:
@@ -122,7 +124,9 @@ async def test_a_closed_port_is_no_connection() -> None:
     assert "refused" in exchange.detail
 
 
+@pytest.mark.fault(40)
 async def test_a_name_that_does_not_resolve() -> None:
+    """It comes back as a value, in words."""
     async with wired(resolver=resolving()) as wire:
         exchange = await wire.get("http://nowhere.example/x?secret=canary", {}, timeout_ms=LONG_MS)
     assert fault_of(exchange) is Fault.DNS
@@ -155,7 +159,9 @@ async def black_hole() -> AsyncIterator[int]:
         yield bound.getsockname()[1]
 
 
+@pytest.mark.fault(40, 43)
 async def test_a_black_hole_ends_at_the_deadline() -> None:
+    """Nothing answers the connect; it is left when its time is over."""
     async with black_hole() as port, wired() as wire:
         exchange = await wire.get(f"http://127.0.0.1:{port}/", {}, timeout_ms=SOON_MS)
     assert fault_of(exchange) is Fault.TIMEOUT
@@ -167,6 +173,8 @@ async def test_a_black_hole_ends_at_the_deadline() -> None:
 # -- redirects, cookies, proxies
 
 
+@pytest.mark.fault(59)
+@pytest.mark.threat(8)
 @pytest.mark.fault(66)
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 Temp", "308 Perm"])
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -59,6 +59,7 @@ async def test_what_a_name_resolves_to_is_judged() -> None:
     assert "93.184.216.34 is public" in detail
 
 
+@pytest.mark.threat(7)
 @pytest.mark.fault(80)
 async def test_a_name_that_moves_to_a_refused_address_is_refused_at_the_next_connect() -> None:
     """DNS rebinding: good at the first look, the metadata service at the second."""
@@ -76,6 +77,7 @@ async def test_a_name_that_moves_to_a_refused_address_is_refused_at_the_next_con
         assert peer.connections == 1
 
 
+@pytest.mark.threat(7)
 async def test_of_a_names_addresses_only_the_allowed_are_tried() -> None:
     """All in one answer, as an attacker would send it: the refused one first, in the middle and last."""
     names = resolving(mixed_example=[METADATA, "::ffff:169.254.169.254", "127.0.0.1", "169.254.0.1"])
@@ -95,8 +97,10 @@ async def test_a_refused_address_beside_a_dead_one_is_no_connection() -> None:
     assert (exchange.fault, exchange.peer) == (Fault.CONNECT, f"127.0.0.1:{port}")
 
 
+@pytest.mark.threat(7)
 @pytest.mark.parametrize("host", ["127.0.0.1", "me.example", "[::ffff:127.0.0.1]"])
 async def test_our_own_listener_is_refused_by_every_name(host: str) -> None:
+    """By any address of this machine that leads to it."""
     async with listening(saying(answer())) as own, listening(saying(answer())) as other:
         policy = AddressPolicy.of(("loopback",), [("127.0.0.1", own.port)])
         async with wired(policy=policy, resolver=resolving(me_example=["127.0.0.1"])) as wire:

@@ -19,6 +19,7 @@ from tests.wire.peers import (
 # -- connections that are there already
 
 
+@pytest.mark.fault(42)
 async def test_a_get_on_a_connection_that_dies_with_the_request_is_repeated_once() -> None:
     """The peer's own idle limit strikes just when we ask again."""
 

@@ -85,6 +85,7 @@ async def test_who_gives_up_does_not_end_the_lookup_for_the_others(names: Names)
     assert names.asked == ["dead.example"]
 
 
+@pytest.mark.fault(40)
 @pytest.mark.fault(75)
 async def test_dead_names_delay_no_healthy_one(names: Names) -> None:
     """More of them than any shared pool has threads."""

@@ -49,6 +49,8 @@ async def test_a_certificate_of_our_own_authority_is_trusted_and_the_connection_
     assert peer.connections == 1
 
 
+@pytest.mark.fault(62)
+@pytest.mark.threat(8)
 @pytest.mark.fault(74)
 async def test_a_certificate_of_an_unknown_authority_is_refused(ca: trustme.CA) -> None:
     """Nothing is sent before the certificate is verified."""
@@ -61,6 +63,7 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(ca: trustme.CA) 
     assert peer.heads == []
 
 
+@pytest.mark.fault(62)
 @pytest.mark.fault(74)
 async def test_a_certificate_for_another_name_is_refused(ca: trustme.CA, ca_file: str) -> None:
     """A good certificate of somebody else is none, and nothing is sent."""
@@ -72,6 +75,7 @@ async def test_a_certificate_for_another_name_is_refused(ca: trustme.CA, ca_file
     assert peer.heads == []
 
 
+@pytest.mark.fault(62)
 @pytest.mark.fault(74)
 async def test_an_expired_certificate_is_refused(ca: trustme.CA, ca_file: str) -> None:
     """It is told as such, and nothing is sent."""
@@ -83,6 +87,7 @@ async def test_an_expired_certificate_is_refused(ca: trustme.CA, ca_file: str) -
     assert peer.heads == []
 
 
+@pytest.mark.fault(62)
 @pytest.mark.fault(74)
 async def test_plain_text_on_a_tls_port_is_told_as_such() -> None:
     """And is not answered in kind: nothing but the beginning of a handshake is ever sent."""

@@ -1,0 +1,42 @@
+"""The command explain: where a task is, and why, in the words of its timeline."""
+
+import click
+import msgspec
+
+from notifier.cli.options import WATCH_ID, Given, example, pass_given, shared
+from notifier.cli.output import facts, safe, short_time, tell, tell_json
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """One line of a timeline."""
+
+    at: str
+    kind: str
+    text: str
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """What happened to a watch, oldest first."""
+
+    timeline: list[Moment]
+
+
+@click.command(
+    "explain", short_help="Tell what happened to a watch, and why.", epilog=example("notifier explain wch_1…")
+)
+@click.argument("watch_id", metavar="ID", type=WATCH_ID)
+@shared()
+@pass_given
+def explain(given: Given, watch_id: str) -> int:
+    """Tell what happened to a watch, in order, and why.
+
+    Its last 50 polls and what followed from each, what users did, each delivery and each attempt.
+    """
+    answer = given.api().request("GET", f"/v1/watches/{watch_id}/timeline")
+    if given.is_json:
+        tell_json(answer.raw)
+        return 0
+    moments = answer.read(Timeline).timeline
+    for line in facts([(f"{short_time(each.at)} {each.kind}", safe(each.text)) for each in moments]):
+        tell(line)
+    return 0

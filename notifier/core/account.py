@@ -1,0 +1,144 @@
+"""The life of a watch in words, one line for each thing that happened: its timeline."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from notifier.core.instants import to_text
+from notifier.core.model import Attempt, Delivery, DeliveryState, Watch
+from notifier.core.urls import origin_of
+from notifier.core.verdict import (
+    Finished,
+    Refused,
+    Running,
+    Throttled,
+    Unclear,
+    Unknown,
+    Unpolled,
+    Verdict,
+    Wait,
+)
+from notifier.core.words import of_time
+
+POLLS_KEPT = 50
+ACTS_KEPT = 14
+
+
+class Kind(StrEnum):
+    """What happened: ours, the provider's, the user's or the receiver's."""
+
+    REGISTERED = "registered"
+    POLL = "poll"
+    STOPPED = "stopped"
+    RESUMED = "resumed"
+    DECISION = "decision"
+    DELIVERY = "delivery"
+    ATTEMPT = "attempt"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line. ``delivery_id`` and ``number`` say of which delivery and attempt it tells."""
+
+    at: int
+    kind: Kind
+    text: str
+    delivery_id: str | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The outcome of one round: the type of its event, and when."""
+
+    at: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """All that is kept of a watch: ``moments`` are its polls and what users did, in any order."""
+
+    watch: Watch
+    moments: Sequence[Moment] = ()
+    endings: Sequence[Ending] = ()
+    deliveries: Sequence[tuple[Delivery, Sequence[Attempt]]] = ()
+
+
+def said(verdict: Verdict) -> str:
+    """What a poll brought."""
+    match verdict:
+        case Running(upstream_status=status, oddity=oddity):
+            return f"{status or 'running'} ({oddity})" if oddity else status or "running"
+        case Finished(upstream_status=status):
+            return status
+        case Unknown(status=status):
+            return f"HTTP {status}: the provider does not know the task"
+        case Refused(text=text) | Throttled(text=text) | Unclear(text=text) | Unpolled(text=text):
+            return text
+        case _:
+            assert_never(verdict)
+
+
+def of_wait(wait: Wait, now: int) -> str:
+    """What a poll brought that ended nothing, what follows, and by which rule."""
+    return f"{wait.said}: kept, next in {of_time(max(0, wait.due_at - now))} ({wait.reason.text})"
+
+
+def timeline(life: Life) -> list[Moment]:
+    """All of it in the order in which it happened; what happened in one millisecond by cause and effect."""
+    moments = [
+        Moment(life.watch.registered_at, Kind.REGISTERED, _registered(life.watch)),
+        *life.moments,
+        *_decisions(life),
+        *(moment for delivery, attempts in life.deliveries for moment in _of_delivery(delivery, attempts)),
+    ]
+    order = {kind: place for place, kind in enumerate(Kind)}
+    return sorted(moments, key=lambda moment: (moment.at, order[moment.kind]))
+
+
+def _registered(watch: Watch) -> str:
+    count = len(watch.callbacks)
+    told = f"{count} callback{'' if count == 1 else 's'}"
+    return f"{watch.provider} task {watch.task_id}, {told}; watched until {to_text(watch.expires_at)}"
+
+
+def _decisions(life: Life) -> Iterable[Moment]:
+    for ending in life.endings:
+        text = ending.type
+        if ending.at == life.watch.ended_at:
+            text = f"{text}: {_outcome(life.watch)}"
+        yield Moment(ending.at, Kind.DECISION, text)
+
+
+def _outcome(watch: Watch) -> str:
+    if watch.error is not None:
+        return "; ".join(part for part in (watch.error.title, watch.error.detail) if part)
+    count = len(watch.outputs)
+    outputs = f"{count} output{'' if count == 1 else 's'}"
+    if watch.result_expires_at is None:
+        return outputs
+    return f"{outputs}, to be had until {to_text(watch.result_expires_at)}"
+
+
+def _of_delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> Iterable[Moment]:
+    to = origin_of(delivery.url)
+    text = f"{delivery.type} to {to}: {_standing(delivery)}"
+    yield Moment(delivery.created_at, Kind.DELIVERY, text, delivery.id)
+    for attempt in attempts:
+        text = f"attempt {attempt.number} to {to}: {_answered(attempt)}"
+        yield Moment(attempt.at, Kind.ATTEMPT, text, delivery.id, attempt.number)
+
+
+def _standing(delivery: Delivery) -> str:
+    if delivery.state is DeliveryState.DELIVERED:
+        return "delivered"
+    if delivery.state is DeliveryState.DEAD:
+        return f"dead, {delivery.last_error}"
+    return "pending" if delivery.due_at is None else f"pending, next attempt at {to_text(delivery.due_at)}"
+
+
+def _answered(attempt: Attempt) -> str:
+    what = attempt.error or f"HTTP {attempt.status}"
+    return f"{what}, after {attempt.duration_ms} ms"

@@ -1,0 +1,246 @@
+"""What there is to measure, in Prometheus' terms. The only file that knows its client.
+
+Counters and histograms live in memory: a restart is a counter reset, as Prometheus expects. What stands in
+the store is read when somebody asks, at most every ``FRESH_S`` seconds. Every label has few values: states,
+classes, and the names of providers, of which no more than ``MOST_PROVIDERS`` are told apart.
+"""
+
+import asyncio
+import platform
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from typing import Generic, Protocol, TypeVar, assert_never
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from notifier import __version__
+from notifier.core.model import Attempt, Dispatch, Watch
+from notifier.core.verdict import (
+    Delivered,
+    End,
+    Finished,
+    Refused,
+    Running,
+    Sequel,
+    Throttled,
+    Unclear,
+    Unknown,
+    Unpolled,
+    Verdict,
+)
+from notifier.ports import Clock
+from notifier.store.interface import Counts, Store
+
+FRESH_S = 5.0
+MOST_PROVIDERS = 100
+OTHER = "other"
+
+_SHORT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
+_LATE_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_NOTICE_S = (0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 120, 300, 900)
+_DELIVERY_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 300, 1_800, 7_200, 43_200)
+_MARGIN_S = (0, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 64_800, 79_200, 86_400)
+_UNITS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+M = TypeVar("M", Counter, Histogram)
+
+
+class _Children(dict[tuple[str, ...], M], Generic[M]):
+    """A metric's children by their labels; the library's own look-up takes a lock and three times as long."""
+
+    def __init__(self, make: Callable[..., M]) -> None:
+        super().__init__()
+        self._make: Callable[..., M] = make
+
+    def __missing__(self, labels: tuple[str, ...]) -> M:
+        child = self[labels] = self._make(*labels)
+        return child
+
+
+class Metrics:
+    """``ports.Meter``: counts what the parts tell, in a registry of its own."""
+
+    def __init__(self, *, stopwatch: Callable[[], float] = time.perf_counter) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # when a series began: none of our readers asks
+        self.stopwatch = stopwatch
+        self.registry = CollectorRegistry()
+        self._providers: set[str] = set()
+        self._make_counters()
+        self._make_histograms()
+        info = Gauge(
+            "notifier_build_info", "Always 1.", ["version", "python", "sqlite"], registry=self.registry
+        )
+        info.labels(__version__, platform.python_version(), sqlite3.sqlite_version).set(1)
+        ProcessCollector(registry=self.registry)
+
+    def _make_counters(self) -> None:
+        polls = self._counter("polls", "Polls by what they brought.", "provider", "outcome")
+        ends = self._counter("ended_watches", "Watches that ended, by their end.", "provider", "state")
+        attempts = self._counter("attempts", "Attempts of deliveries by what came of them.", "outcome")
+        self._polls = _Children(polls.labels)
+        self._ends = _Children(ends.labels)
+        self._attempts = _Children(attempts.labels)
+
+    def _make_histograms(self) -> None:
+        lateness = self._histogram("poll_lateness_seconds", "How late a due poll began.", _LATE_S, "provider")
+        notice = self._histogram(
+            "notice_delay_seconds",
+            "From when a task ended by the provider's word, or was registered if later, to our notice.",
+            _NOTICE_S,
+            "provider",
+        )
+        self._lateness = _Children(lateness.labels)
+        self._notice = _Children(notice.labels)
+        self._attempt_s = self._histogram("attempt_seconds", "How long an attempt took.", _SHORT_S)
+        self._delivery_s = self._histogram(
+            "delivery_delay_seconds", "From the making of a delivery to its 2xx.", _DELIVERY_S
+        )
+        self._margin_s = self._histogram(
+            "result_margin_seconds", "How long a result was still to live when it was delivered.", _MARGIN_S
+        )
+        self._commit_units = self._histogram("commit_units", "Units of work in one commit.", _UNITS)
+        self._commit_s = self._histogram("commit_seconds", "How long a commit took, with its work.", _SHORT_S)
+        self._lag_s = self._histogram("loop_lag_seconds", "How late the loop woke a timer.", _SHORT_S)
+
+    def _counter(self, name: str, words: str, *labels: str) -> Counter:
+        return Counter(f"notifier_{name}", words, labels, registry=self.registry)
+
+    def _histogram(self, name: str, words: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"notifier_{name}", words, labels, registry=self.registry, buckets=buckets)
+
+    def _told_apart(self, provider: str) -> str:
+        if provider not in self._providers:
+            if len(self._providers) >= MOST_PROVIDERS:
+                return OTHER
+            self._providers.add(provider)
+        return provider
+
+    # -- what the parts tell
+
+    def polled(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
+        """See ``Meter``."""
+        provider = self._told_apart(watch.provider)
+        self._polls[provider, outcome_of(verdict)].inc()
+        self._lateness[provider,].observe(max(0, late_ms) / 1_000)
+
+    def ended(self, watch: Watch, verdict: Verdict, end: End, *, now: int) -> None:
+        """See ``Meter``. A resumed watch was not looked at for a while; its delay would say nothing of us."""
+        provider = self._told_apart(watch.provider)
+        self._ends[provider, end.state].inc()
+        if isinstance(verdict, Finished) and verdict.finished_at is not None and watch.round == 0:
+            since = max(verdict.finished_at, watch.registered_at)
+            self._notice[provider,].observe(max(0, now - since) / 1_000)
+
+    def attempted(self, dispatch: Dispatch, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
+        """See ``Meter``."""
+        self._attempts[attempt.fault or "accepted",].inc()
+        self._attempt_s.observe(attempt.duration_ms / 1_000)
+        if isinstance(sequel, Delivered):
+            self._delivery_s.observe(max(0, now - dispatch.created_at) / 1_000)
+            if dispatch.result_expires_at is not None:
+                self._margin_s.observe((dispatch.result_expires_at - now) / 1_000)
+
+    def committed(self, units: int, took_s: float) -> None:
+        """See ``Meter``."""
+        self._commit_units.observe(units)
+        self._commit_s.observe(took_s)
+
+    def lagged(self, late_s: float) -> None:
+        """See ``Meter``."""
+        self._lag_s.observe(max(0.0, late_s))
+
+
+def outcome_of(verdict: Verdict) -> str:
+    """What a poll brought, as one word of few."""
+    match verdict:
+        case Finished(state=state):
+            return state
+        case Running():
+            return "running"
+        case Unknown():
+            return "unknown"
+        case Refused():
+            return "refused"
+        case Throttled():
+            return "throttled"
+        case Unclear(is_outage=is_outage):
+            return "outage" if is_outage else "unclear"
+        case Unpolled():
+            return "unpolled"
+        case _:
+            assert_never(verdict)
+
+
+class Standing(Protocol):
+    """What the daemon says of itself when it is asked."""
+
+    def why_not_ready(self) -> str | None:
+        """Why it does not do its work at present; None when it does."""
+        ...
+
+    def conditions(self) -> Mapping[str, str | None]:
+        """Each provider's: why it is held back; None while it is not."""
+        ...
+
+
+class Scrape:
+    """Makes the answer of ``GET /metrics``: what was counted, and how things stand."""
+
+    def __init__(self, metrics: Metrics, *, store: Store, clock: Clock, standing: Standing) -> None:
+        self._registry = metrics.registry
+        self._store = store
+        self._clock = clock
+        self._standing = standing
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+        self._ready = self._gauge("ready", "1 when the daemon stores and polls, else 0.")
+        self._paused = self._gauge("provider_paused", "1 while a provider is held back.", "provider")
+        self._watches = self._gauge("watches", "Watches by state.", "state")
+        self._deliveries = self._gauge("deliveries", "Deliveries by state.", "state")
+        self._oldest = self._gauge(
+            "oldest_waiting_delivery_seconds", "Age of the oldest pending delivery; 0 when none is."
+        )
+        self._expiring = self._gauge(
+            "expiring_results",
+            "Undelivered results in the last quarter of their life or past it; up to 10000.",
+        )
+        self._shut = self._gauge(
+            "shut_endpoints", "Endpoints that are not sent to freely, by why; up to 10000 each.", "state"
+        )
+
+    async def text(self) -> bytes:
+        """Return all of it in Prometheus' text format 0.0.4; raises StoreUnavailable."""
+        async with self._reading:
+            if self._clock.monotonic() - self._read_at >= FRESH_S:
+                now = self._clock.now()
+                self._keep(await self._store.counts(now=now), now)
+                self._read_at = self._clock.monotonic()
+        self._ready.set(self._standing.why_not_ready() is None)
+        self._paused.clear()
+        for provider, condition in self._standing.conditions().items():
+            self._paused.labels(provider).set(condition is not None)
+        return generate_latest(self._registry)
+
+    def _keep(self, counts: Counts, now: int) -> None:
+        for gauge, by_state in (
+            (self._watches, counts.watches),
+            (self._deliveries, counts.deliveries),
+            (self._shut, counts.shut),
+        ):
+            for state, count in by_state.items():
+                gauge.labels(state).set(count)
+        oldest_at = now if counts.oldest_pending_at is None else counts.oldest_pending_at
+        self._oldest.set(max(0, now - oldest_at) / 1_000)
+        self._expiring.set(counts.expiring)
+
+    def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
+        return Gauge(f"notifier_{name}", words, labels, registry=self._registry)

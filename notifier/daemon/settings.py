@@ -1,0 +1,31 @@
+"""The API's part of the configuration."""
+
+from collections.abc import Collection
+
+from notifier import __version__
+from notifier.api.services import ApiSettings, ProviderSettings
+from notifier.config.model import Config
+from notifier.core.learned import longest_wait_ms
+from notifier.daemon.wires import callback_policy
+
+
+def api_settings(config: Config, own: Collection[tuple[str, int]]) -> ApiSettings:
+    """Return what the API needs to know; ``own`` is where we listen ourselves."""
+    return ApiSettings(
+        providers={
+            name: ProviderSettings(
+                provider.base_url,
+                provider.polling.first_after_ms,
+                provider.polling.expire_after_ms,
+                longest_wait_ms(provider.result_ttl_ms) if provider.polling.learn else None,
+            )
+            for name, provider in config.providers.items()
+        },
+        listen=config.server.listen,
+        policy=callback_policy(config.callbacks, own),
+        tokens=config.server.tokens,
+        allowed_hosts=config.server.allowed_hosts,
+        max_watches=config.server.max_watches,
+        give_up_after_ms=config.callbacks.give_up_after_ms,
+        version=__version__,
+    )

@@ -1,0 +1,31 @@
+"""The command explain."""
+
+from tests.cli.conftest import Canned, FakeDaemon, Run
+
+MOMENTS = {
+    "timeline": [
+        {"at": "2026-11-23T12:00:00.000Z", "kind": "registered", "text": "mulerouter task t-1, 1 callback"},
+        {
+            "at": "2026-11-23T12:00:02.500Z",
+            "kind": "poll",
+            "text": "HTTP 503\u001b[31m: kept, next in 12.0 s",
+        },
+    ]
+}
+
+
+def test_a_timeline_is_told_line_by_line(ask: Run, daemon: FakeDaemon) -> None:
+    """Time, kind and reason; what an answer of somebody else holds moves no cursor."""
+    daemon.on("GET", "/v1/watches/wch_1/timeline", MOMENTS)
+    said = ask("explain", "wch_1")
+    assert said.code == 0
+    first, second = said.out.splitlines()
+    assert first.endswith("registered  mulerouter task t-1, 1 callback")
+    assert second.endswith(": kept, next in 12.0 s")
+    assert "\u001b" not in said.out
+
+
+def test_with_json_it_is_what_came(ask: Run, daemon: FakeDaemon) -> None:
+    raw = b'{"timeline":[]}'
+    daemon.on("GET", "/v1/watches/wch_1/timeline", Canned(200, raw))
+    assert ask("explain", "wch_1", "--json").out.encode() == raw + b"\n"

@@ -1,0 +1,152 @@
+"""A watch's life in words: what was said, what followed, and by which rule."""
+
+from dataclasses import replace
+
+import pytest
+
+from notifier.core.account import Ending, Kind, Life, Moment, of_wait, said, timeline
+from notifier.core.decide import decide_poll
+from notifier.core.model import (
+    Attempt,
+    Callback,
+    Delivery,
+    DeliveryState,
+    EventType,
+    TaskError,
+    Watch,
+    WatchState,
+)
+from notifier.core.pace import Pace
+from notifier.core.verdict import (
+    End,
+    Finished,
+    Refused,
+    Running,
+    Throttled,
+    Unclear,
+    Unknown,
+    Unpolled,
+    Verdict,
+    Wait,
+)
+
+T = 1_795_435_200_000
+PACE = Pace(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
+WATCH = Watch(
+    id="wch_1",
+    provider="mulerouter",
+    api_path="/vendors/x/generation",
+    task_id="t-1",
+    state=WatchState.WATCHING,
+    callbacks=(Callback("http://127.0.0.1:9001/hook?token=s"),),
+    metadata="{}",
+    registered_at=T,
+    expires_at=T + 3_600_000,
+    due_at=T,
+)
+ENDED = replace(WATCH, state=WatchState.COMPLETED, due_at=None, ended_at=T + 9_000, outputs=("https://x/1",))
+DELIVERY = Delivery(
+    id="dlv_1",
+    event_id="evt_1",
+    watch_id="wch_1",
+    type=EventType.COMPLETED,
+    url="http://127.0.0.1:9001/hook?token=s",
+    state=DeliveryState.DELIVERED,
+    attempts=2,
+    created_at=T + 9_000,
+    due_at=None,
+    give_up_at=T + 99_000,
+    ended_at=T + 12_000,
+    last_error=None,
+    result_expires_at=None,
+)
+ATTEMPTS = (
+    Attempt(number=1, at=T + 9_000, duration_ms=8, status=503, error=None, answer="no"),
+    Attempt(number=2, at=T + 11_000, duration_ms=9, status=204, error=None, answer=None),
+)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (Running("processing"), "processing"),
+        (Running(None), "running"),
+        (Running("odd", oddity='status "odd" is not known'), 'odd (status "odd" is not known)'),
+        (Finished(WatchState.COMPLETED, "completed", (), None, "{}"), "completed"),
+        (Unknown(404), "HTTP 404: the provider does not know the task"),
+        (Refused(401, "provider refuses the key (401)"), "provider refuses the key (401)"),
+        (Throttled(None, "provider throttles (429)"), "provider throttles (429)"),
+        (Unclear("provider answers HTTP 503", is_outage=True), "provider answers HTTP 503"),
+        (Unpolled("provider is paused"), "provider is paused"),
+    ],
+)
+def test_what_a_poll_brought_is_said_in_the_judges_words(verdict: Verdict, words: str) -> None:
+    assert said(verdict) == words
+
+
+def test_a_decision_carries_what_was_said_and_why_the_next_poll_is_when_it_is() -> None:
+    """The line of the issue: what came, that the watch is kept, when the next poll is and by which rule."""
+    verdict = Unclear("provider answers HTTP 503", is_outage=True)
+    decision = decide_poll(WATCH, verdict, pace=PACE, result_ttl_ms=0, now=T + 30_000, chance=0.0)
+    assert isinstance(decision, Wait)
+    words = "provider answers HTTP 503: kept, next in 3.0 s (by age: the task is 30.0 s old)"
+    assert of_wait(decision, T + 30_000) == words
+
+
+def test_an_end_carries_what_was_said() -> None:
+    verdict = Finished(WatchState.COMPLETED, "completed", (), None, "{}")
+    decision = decide_poll(WATCH, verdict, pace=PACE, result_ttl_ms=0, now=T, chance=0.0)
+    assert isinstance(decision, End)
+    assert decision.said == "completed"
+
+
+def test_a_timeline_is_in_order_and_causes_stand_before_effects() -> None:
+    """Poll, decision, delivery and attempt of one millisecond stand in that order."""
+    poll = Moment(T + 9_000, Kind.POLL, "completed")
+    life = Life(ENDED, (poll,), (Ending(T + 9_000, "task.completed"),), ((DELIVERY, ATTEMPTS),))
+    lines = timeline(life)
+    assert [(moment.at - T, moment.kind) for moment in lines] == [
+        (0, "registered"),
+        (9_000, "poll"),
+        (9_000, "decision"),
+        (9_000, "delivery"),
+        (9_000, "attempt"),
+        (11_000, "attempt"),
+    ]
+    assert lines[2].text == "task.completed: 1 output"
+    assert lines[3].text == "task.completed to http://127.0.0.1:9001: delivered"
+    assert lines[4].text == "attempt 1 to http://127.0.0.1:9001: HTTP 503, after 8 ms"
+    assert (lines[5].delivery_id, lines[5].number) == ("dlv_1", 2)
+
+
+def test_a_timeline_tells_no_query_of_a_callback_url() -> None:
+    """Tokens stand there."""
+    life = Life(ENDED, (), (Ending(T + 9_000, "task.completed"),), ((DELIVERY, ATTEMPTS),))
+    assert "token" not in " ".join(moment.text for moment in timeline(life))
+
+
+@pytest.mark.parametrize(
+    ("delivery", "words"),
+    [
+        (
+            replace(DELIVERY, state=DeliveryState.PENDING, due_at=T),
+            "pending, next attempt at 2026-11-23T12:00:00.000Z",
+        ),
+        (replace(DELIVERY, state=DeliveryState.DEAD, last_error="HTTP 400"), "dead, HTTP 400"),
+    ],
+)
+def test_a_delivery_says_how_it_stands(delivery: Delivery, words: str) -> None:
+    (line,) = (each for each in timeline(Life(ENDED, deliveries=((delivery, ()),))) if each.delivery_id)
+    assert line.text == f"task.completed to http://127.0.0.1:9001: {words}"
+
+
+def test_only_the_latest_round_has_its_outcome_told() -> None:
+    """What an earlier round ended with is known by the type of its event."""
+    error = TaskError("notifier", "lost", "The provider does not know the task", "three answers said so")
+    watch = replace(ENDED, state=WatchState.LOST, error=error, outputs=())
+    endings = (Ending(T + 5_000, "task.expired"), Ending(T + 9_000, "task.lost"))
+    texts = [each.text for each in timeline(Life(watch, endings=endings)) if each.kind is Kind.DECISION]
+    assert texts == [
+        "task.expired",
+        "task.lost: The provider does not know the task; three answers said so",
+    ]

@@ -1,0 +1,251 @@
+"""What is counted, and how it reads to Prometheus."""
+
+import random
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from notifier.api.system import TEXT_FORMAT
+from notifier.core.model import Dispatch, Watch, WatchState
+from notifier.core.verdict import (
+    Delivered,
+    Finished,
+    Refused,
+    Retry,
+    Running,
+    Throttled,
+    Unclear,
+    Unknown,
+    Unpolled,
+    Verdict,
+)
+from notifier.daemon.metrics import FRESH_S, MOST_PROVIDERS, OTHER, Metrics, Scrape, outcome_of
+from notifier.ports import NO_METER, Meter
+from notifier.store.driver import InlineDriver
+from notifier.store.open import open_store
+from notifier.store.sqlite import SqliteStore
+from tests.builders import HOUR, MINUTE, SECOND, attempt, end, new_watch
+from tests.fakes import NOON, FakeClock
+from tests.store.steps import GIVE_UP, add, claim, finish
+
+VERDICTS: Mapping[str, Verdict] = {
+    "running": Running("processing"),
+    "completed": Finished(WatchState.COMPLETED, "completed", (), None, "{}"),
+    "failed": Finished(WatchState.FAILED, "failed", (), None, "{}"),
+    "unknown": Unknown(404),
+    "refused": Refused(401, "no"),
+    "throttled": Throttled(None, "slow down"),
+    "outage": Unclear("down", is_outage=True),
+    "unclear": Unclear("what?", is_outage=False),
+    "unpolled": Unpolled("paused"),
+}
+
+
+@dataclass
+class Bench:
+    """A scrape of the real store; the daemon's word is planted."""
+
+    store: SqliteStore
+    clock: FakeClock
+    metrics: Metrics
+    provider_conditions: dict[str, str | None] = field(default_factory=lambda: {"mulerouter": None})
+    trouble: str | None = None
+
+    def __post_init__(self) -> None:
+        self.scrape = Scrape(self.metrics, store=self.store, clock=self.clock, standing=self)
+
+    def why_not_ready(self) -> str | None:
+        return self.trouble
+
+    def conditions(self) -> Mapping[str, str | None]:
+        return self.provider_conditions
+
+    async def samples(self) -> list[Sample]:
+        return list(samples_of((await self.scrape.text()).decode()))
+
+    async def value(self, name: str, **labels: str) -> float | None:
+        """The value of the one series of this name and these labels; None when there is none."""
+        found = [each.value for each in await self.samples() if (each.name, each.labels) == (name, labels)]
+        assert len(found) <= 1
+        return found[0] if found else None
+
+
+def samples_of(text: str) -> Iterator[Sample]:
+    for family in text_string_to_metric_families(text):
+        yield from family.samples
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    clock, metrics = FakeClock(), Metrics()
+    store = await open_store(
+        tmp_path / "notifier.db",
+        owner="daemon-1",
+        now=NOON,
+        chance=random.Random(1),
+        open_driver=InlineDriver.open,
+        meter=metrics,
+    )
+    yield Bench(store, clock, metrics)
+    await store.close()
+
+
+def watch(**over: object) -> Watch:
+    new = new_watch()
+    fields = {"id": "wch_1", "state": WatchState.WATCHING, "due_at": NOON, **over}
+    return Watch(
+        provider=str(fields.pop("provider", new.provider)),
+        api_path=new.api_path,
+        task_id=new.task_id,
+        callbacks=(),
+        metadata="{}",
+        registered_at=NOON,
+        expires_at=NOON + HOUR,
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def dispatch(result_expires_at: int | None = None) -> Dispatch:
+    return Dispatch(
+        "dlv_1", "evt_1", "wch_1", "http://h/", (), b"", 1, NOON, GIVE_UP, result_expires_at, False
+    )
+
+
+def exercise(meter: Meter) -> None:
+    """Tell all there is to tell, once each."""
+    for verdict in VERDICTS.values():
+        meter.polled(watch(), verdict, late_ms=40)
+    done = Finished(WatchState.COMPLETED, "completed", (), None, "{}", finished_at=NOON)
+    for state in WatchState:
+        meter.ended(watch(), done, end(state), now=NOON + SECOND)
+    for fault in (None, "dns", "connect", "timeout", "http_4xx", "http_5xx"):
+        sequel = Retry(NOON) if fault else Delivered()
+        meter.attempted(dispatch(NOON + HOUR), attempt(fault=fault), sequel, now=NOON)
+    meter.committed(3, 0.004)
+    meter.lagged(0.002)
+
+
+def test_every_verdict_has_its_word() -> None:
+    assert {word: outcome_of(verdict) for word, verdict in VERDICTS.items()} == {
+        word: word for word in VERDICTS
+    }
+
+
+def test_where_nobody_counts_everything_may_be_told() -> None:
+    exercise(NO_METER)
+    assert NO_METER.stopwatch() == NO_METER.stopwatch()
+
+
+async def test_polls_are_counted_by_provider_and_outcome(bench: Bench) -> None:
+    for verdict in (VERDICTS["running"], VERDICTS["running"], VERDICTS["refused"]):
+        bench.metrics.polled(watch(), verdict, late_ms=1_500)
+    assert await bench.value("notifier_polls_total", provider="mulerouter", outcome="running") == 2
+    assert await bench.value("notifier_polls_total", provider="mulerouter", outcome="refused") == 1
+    assert await bench.value("notifier_poll_lateness_seconds_sum", provider="mulerouter") == 4.5
+
+
+async def test_notice_delay_counts_from_the_tasks_own_end(bench: Bench) -> None:
+    """But not from before we were told of the task, and not for one that nobody watched for a while."""
+    name = "notifier_notice_delay_seconds"
+    for finished_at, over in (
+        (NOON + SECOND, {}),
+        (NOON - HOUR, {}),
+        (NOON, {"round": 1}),
+        (None, {}),
+    ):
+        done = Finished(WatchState.COMPLETED, "completed", (), None, "{}", finished_at=finished_at)
+        bench.metrics.ended(watch(**over), done, end(), now=NOON + 3 * SECOND)
+    bench.metrics.ended(watch(), VERDICTS["unknown"], end(WatchState.LOST), now=NOON)
+    assert await bench.value(f"{name}_count", provider="mulerouter") == 2
+    assert await bench.value(f"{name}_sum", provider="mulerouter") == 2 + 3
+    assert await bench.value("notifier_ended_watches_total", provider="mulerouter", state="completed") == 4
+    assert await bench.value("notifier_ended_watches_total", provider="mulerouter", state="lost") == 1
+
+
+async def test_the_margin_of_a_result_that_died_before_is_below_nought(bench: Bench) -> None:
+    bench.metrics.attempted(dispatch(NOON - MINUTE), attempt(fault=None), Delivered(), now=NOON)
+    bench.metrics.attempted(dispatch(NOON + MINUTE), attempt(fault=None), Delivered(), now=NOON)
+    bench.metrics.attempted(dispatch(NOON + MINUTE), attempt(fault="dns"), Retry(NOON), now=NOON)
+    assert await bench.value("notifier_result_margin_seconds_bucket", le="0.0") == 1
+    assert await bench.value("notifier_result_margin_seconds_count") == 2
+    assert await bench.value("notifier_attempts_total", outcome="accepted") == 2
+    assert await bench.value("notifier_attempts_total", outcome="dns") == 1
+
+
+async def test_providers_beyond_a_bound_are_not_told_apart(bench: Bench) -> None:
+    """A label has few values, whatever reloads bring."""
+    for number in range(MOST_PROVIDERS + 5):
+        bench.metrics.polled(watch(provider=f"p{number}"), VERDICTS["running"], late_ms=0)
+    polls = [each for each in await bench.samples() if each.name == "notifier_polls_total"]
+    assert len(polls) == MOST_PROVIDERS + 1
+    assert await bench.value("notifier_polls_total", provider=OTHER, outcome="running") == 5
+
+
+async def test_what_the_store_holds_is_read_when_asked_for(bench: Bench) -> None:
+    """Watches and deliveries by state, the oldest that waits: as /v1/status has them."""
+    await add(bench.store, new_watch(), new_watch("task-2"))
+    (first, _) = await claim(bench.store)
+    await finish(bench.store, first, result_expires_at=NOON + HOUR)
+    bench.clock.advance(50 * MINUTE)
+    assert await bench.value("notifier_watches", state="watching") == 1
+    assert await bench.value("notifier_watches", state="completed") == 1
+    assert await bench.value("notifier_deliveries", state="pending") == 1
+    assert await bench.value("notifier_oldest_waiting_delivery_seconds") == 50 * 60
+    assert await bench.value("notifier_expiring_results") == 1
+    assert await bench.value("notifier_shut_endpoints", state="paused") == 0
+
+
+async def test_the_store_is_not_asked_again_within_seconds(bench: Bench) -> None:
+    """However often somebody scrapes."""
+    assert await bench.value("notifier_watches", state="watching") == 0
+    await add(bench.store, new_watch())
+    bench.clock.advance(int(FRESH_S * 1_000) - 1)
+    assert await bench.value("notifier_watches", state="watching") == 0
+    bench.clock.advance(1)
+    assert await bench.value("notifier_watches", state="watching") == 1
+
+
+async def test_endpoints_that_are_shut_are_counted_by_why(bench: Bench) -> None:
+    await add(bench.store, new_watch())
+    (claimed,) = await claim(bench.store)
+    await finish(bench.store, claimed)
+    (endpoint,) = await bench.store.endpoints(before=None, limit=5)
+    await bench.store.pause_endpoint(endpoint.id)
+    assert await bench.value("notifier_shut_endpoints", state="paused") == 1
+    assert await bench.value("notifier_shut_endpoints", state="gone") == 0
+
+
+async def test_a_paused_provider_shows_and_one_that_is_gone_does_not(bench: Bench) -> None:
+    bench.provider_conditions = {"a": "HTTP 401 since …", "b": None}
+    assert await bench.value("notifier_provider_paused", provider="a") == 1
+    assert await bench.value("notifier_provider_paused", provider="b") == 0
+    bench.provider_conditions = {"b": None}
+    assert await bench.value("notifier_provider_paused", provider="a") is None
+
+
+async def test_readiness_is_that_of_readyz(bench: Bench) -> None:
+    assert await bench.value("notifier_ready") == 1
+    bench.trouble = "the disk is full"
+    assert await bench.value("notifier_ready") == 0
+
+
+async def test_the_writer_tells_of_each_commit(bench: Bench) -> None:
+    before = await bench.value("notifier_commit_units_count") or 0
+    await bench.store.heartbeat(now=NOON)
+    assert await bench.value("notifier_commit_units_count") == before + 1
+    assert await bench.value("notifier_commit_seconds_count") == before + 1
+
+
+async def test_two_daemons_in_one_process_count_apart(bench: Bench) -> None:
+    """The registry is of its own, and holds nothing of what other code has put into the global one."""
+    Metrics().lagged(1.0)
+    assert await bench.value("notifier_loop_lag_seconds_count") == 0
+
+
+def test_the_media_type_is_that_of_the_text() -> None:
+    assert TEXT_FORMAT == CONTENT_TYPE_PLAIN_0_0_4

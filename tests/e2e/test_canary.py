@@ -23,6 +23,7 @@ pytestmark = pytest.mark.e2e
 
 KEY = "sk-canary-of-mulerouter-0123456789"
 OTHER_KEY = "sk-canary-of-another-9876543210"
+STREAM = "/v1/events"
 TOKEN = "token-canary-5555555555"
 SECRET_FILES = {"key", "other-key", "token", "notifier.secret"}
 TOLD = ("completed", "failed", "cancelled")
@@ -101,6 +102,16 @@ class Client:
         self.answers.append(f"{answer.status_code} {answer.headers.items()} {answer.text}")
         return answer
 
+    async def listen(self) -> None:
+        """Keep what the stream of changes says, which has no end of its own."""
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=None) as http,
+            http.stream("GET", self._url + STREAM, headers=headers) as stream,
+        ):
+            async for text in stream.aiter_text():
+                self.answers.append(text)
+
     async def register(self, task: str, hooks: list[str], provider: str = "mulerouter") -> str:
         body = {
             "provider": provider,
@@ -116,7 +127,7 @@ class Client:
         """Every route with every id, then what must be refused."""
         for route in ROUTES:
             for each in ids if "{id}" in route.path and route.method == "GET" else [""]:
-                if route.method == "GET":
+                if route.method == "GET" and route.path != STREAM:
                     await self.ask("GET", route.path.replace("{id}", each))
         await self.ask("GET", "/v1/watches", token=TOKEN[:-1])
         await self.ask("GET", "/v1/watches", headers={"host": "evil.example"})
@@ -145,7 +156,11 @@ async def test_no_secret_is_anywhere_but_where_it_belongs(tmp_path: Path) -> Non
             try:
                 async with asyncio.timeout(40):
                     client = Client(daemon.url)
+                    listening = asyncio.create_task(client.listen())
                     await _live(client, receiver_url)
+                    listening.cancel()
+                    await asyncio.gather(listening, return_exceptions=True)
+                    assert any("task.completed" in each for each in client.answers)
                 table = [Path(f"/proc/{daemon.pid}", name) for name in ("cmdline", "environ")]
                 processes = [entry.read_bytes().decode("latin-1") for entry in table if entry.exists()]
                 files = _files(tmp_path)

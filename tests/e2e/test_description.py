@@ -21,6 +21,7 @@ async def tried(url: str, folder: Path) -> str:
     """Have schemathesis try; returns what it found, or nothing."""
     trying = await asyncio.create_subprocess_exec(
         COMMAND, "--config-file", SETTINGS, "run", f"{url}/openapi.json",
+        "--exclude-path", "/v1/events",  # it has no end, and what tries waits for one
         "--max-examples", EXAMPLES, "--phases", PHASES, "--no-color", "--suppress-health-check", "all",
         cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip

@@ -22,6 +22,7 @@ from benchmarks.scenario_peers import peers
 from benchmarks.scenario_polling import polling
 from benchmarks.scenario_registering import registering
 from benchmarks.scenario_returning import returning
+from benchmarks.scenario_scaling import scaling
 from benchmarks.scenario_starting import starting
 
 Scenario = Callable[[Bench], Awaitable[list[Figure]]]
@@ -33,6 +34,7 @@ SCENARIOS: dict[str, Scenario] = {
     "polling": polling,
     "delivering": delivering,
     "returning": returning,
+    "scaling": scaling,
     "peers": peers,
     "learning": learning,
 }

@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import machine, report
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure
+from benchmarks.scenario_callback import callback
 from benchmarks.scenario_delivering import delivering
 from benchmarks.scenario_idle import idle
 from benchmarks.scenario_learning import learning
@@ -33,6 +34,7 @@ SCENARIOS: dict[str, Scenario] = {
     "registering": registering,
     "polling": polling,
     "delivering": delivering,
+    "callback": callback,
     "returning": returning,
     "scaling": scaling,
     "peers": peers,

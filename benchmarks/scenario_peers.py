@@ -21,7 +21,7 @@ LOW = Offer(count=200, over_s=30.0, grace_s=GRACE_S)
 HIGH = Offer(count=2_000, over_s=30.0, grace_s=GRACE_S)
 QUICK = Offer(count=40, over_s=5.0, grace_s=GRACE_S)
 LEFT_OUT_OF_HIGH = {DBOS}
-"""Over ten times the CPU that one core has for this load: an overload says no more than the lower one."""
+"""At 13 ms CPU a poll it would need eight cores: an overload says no more than the lower load does."""
 CPU_GOALS = {
     LOW: {SCRIPT: 1.0, APSCHEDULER: 0.45, DBOS: 0.18},
     HIGH: {SCRIPT: 0.05},

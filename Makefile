@@ -4,8 +4,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PEERS  := .venv-peers
 
-.PHONY: help install demo test test-systemd lint faults kill soak docs run bench man dist lock clean
+.PHONY: help install demo test test-systemd lint faults kill soak docs run bench man dist lock clean bench-peers
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,6 +45,9 @@ run: $(VENV)/run.stamp ## the daemon, in the foreground
 bench: $(VENV)/dev.stamp ## speed and memory, as ratios against limits measured in the same run
 	$(BIN)/python -m benchmarks
 
+bench-peers: $(VENV)/dev.stamp $(PEERS)/peers.stamp ## the same job done by what one would use instead; from then on part of bench
+	$(BIN)/python -m benchmarks --only peers
+
 man: $(VENV)/dev.stamp ## make man/notifier.1 anew, after the commands' help has changed
 	$(BIN)/python -m tools.manpage > man/notifier.1
 
@@ -55,7 +59,7 @@ lock: $(VENV)/dev.stamp ## renew both lock files from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/python.stamp:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "notifier needs Python 3.11 or newer; say which: make PYTHON=python3.12 …")'
@@ -75,3 +79,8 @@ $(VENV)/dev.stamp: $(VENV)/python.stamp requirements-dev.lock pyproject.toml
 	$(PIP) --require-hashes -r requirements-dev.lock
 	$(LINK)
 	touch $@ $(VENV)/run.stamp
+
+$(PEERS)/peers.stamp: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install -q --disable-pip-version-check -r $<
+	touch $@

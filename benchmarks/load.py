@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from benchmarks.delays import Delays
 from benchmarks.ledger import Ledger, receiving
 from benchmarks.processes import daemon, simulator
 from benchmarks.usage import Busy, peak_rss_mb, rss_mb
+
+Register = Callable[[str, str], Coroutine[None, None, None]]
+"""Tells whom we measure of a task, by its id, and where to call back."""
 
 INTERVAL_S = 0.25
 TURN_S = 0.02
@@ -29,6 +33,7 @@ SETTINGS = {
     "polling.learn": "false",
     "providers.mulerouter.max_rate": "5000/s",
     "providers.mulerouter.max_in_flight": "64",
+    "server.max_watches": "2000000",
 }
 
 
@@ -43,20 +48,21 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the daemon made of an offer."""
+    """What the daemon, or a peer in its place, made of an offer."""
 
     offer: Offer
     delays: Delays
     polls: int
     polls_per_s: float
+    cpu_s: float
     busy: Busy
     rss_mb: float
     peak_mb: float
 
     @property
     def cpu_ms_per_poll(self) -> float:
-        """CPU of the whole daemon, for everything that it did, over its polls."""
-        return self.busy.seconds["daemon"] * 1_000 / self.polls
+        """CPU of the whole process, for everything that it did, over its polls."""
+        return self.cpu_s * 1_000 / max(1, self.polls)
 
 
 async def offered(folder: Path, offer: Offer, *, receivers: int = 1) -> Outcome:
@@ -75,8 +81,8 @@ async def offered(folder: Path, offer: Offer, *, receivers: int = 1) -> Outcome:
         await asyncio.sleep(SETTLE_S)
         busy = Busy({"daemon": running.pid, "simulator": upstream.pid})
         began = time.time()
-        ends = await _submit_all(offer, control, api, cycle(ledger.urls))
-        await _until_called_back(ledger, ends, offer.grace_s)
+        ends = await submit_all(offer, control, partial(_register, api), cycle(ledger.urls))
+        await until_called_back(ledger, ends, offer.grace_s)
         await asyncio.sleep(SETTLE_S / 2)  # the last attempts are written down
         busy.stop()
         told = await tasks.told(control)
@@ -84,15 +90,19 @@ async def offered(folder: Path, offer: Offer, *, receivers: int = 1) -> Outcome:
             offer=offer,
             delays=Delays.of(ledger, ends),
             polls=told.polls,
-            polls_per_s=_steady_rate(told, began, offer),
+            polls_per_s=steady_rate(told, began, offer),
+            cpu_s=busy.seconds["daemon"],
             busy=busy,
             rss_mb=rss_mb(running.pid),
             peak_mb=peak_rss_mb(running.pid),
         )
 
 
-async def _submit_all(offer: Offer, control: Pool, api: Pool, hooks: Iterator[str]) -> dict[str, int]:
-    """Begin and register each task at its time; what is due within one turn goes together."""
+async def submit_all(offer: Offer, control: Pool, register: Register, hooks: Iterator[str]) -> dict[str, int]:
+    """Begin and register each task at its time; what is due within one turn goes together.
+
+    Returns when each ends, in epoch milliseconds, by its id.
+    """
     waiting = tasks.plan(offer.count, offer.over_s)[::-1]
     ends: dict[str, int] = {}
     start = time.monotonic()
@@ -106,7 +116,7 @@ async def _submit_all(offer: Offer, control: Pool, api: Pool, hooks: Iterator[st
                 made = await tasks.submit(control, due)
                 ends |= made
                 for task_id in made:
-                    registering.create_task(_register(api, task_id, next(hooks)))
+                    registering.create_task(register(task_id, next(hooks)))
             await asyncio.sleep(TURN_S)
     return ends
 
@@ -125,13 +135,14 @@ def registration(task_id: str, hook: str) -> bytes:
     )
 
 
-async def _until_called_back(ledger: Ledger, ends: dict[str, int], grace_s: float) -> None:
+async def until_called_back(ledger: Ledger, ends: dict[str, int], grace_s: float) -> None:
+    """Wait until all is called back, or so long after the last end."""
     deadline = max(ends.values()) / 1_000 + grace_s
     while not ledger.entries.keys() >= ends.keys() and time.time() < deadline:
         await asyncio.sleep(0.05)
 
 
-def _steady_rate(told: tasks.Told, began: float, offer: Offer) -> float:
+def steady_rate(told: tasks.Told, began: float, offer: Offer) -> float:
     """Polls a second from when the tasks that end are as many as those that come, until none come."""
     first, last = began + min(WARM_S, offer.over_s / 2), began + offer.over_s
     count = sum(first <= at / 1_000 < last for task in told.tasks for at in task.polled_at)

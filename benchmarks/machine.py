@@ -34,8 +34,16 @@ def facts(disk: Path) -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}, {_file_system(disk)}",
         "Python": f"{platform.python_version()}, SQLite {sqlite3.sqlite_version}",
         "libraries": libraries,
+        "peers, where they were measured": _peers(),
         "load average when it began": load,
     }
+
+
+def _peers() -> str:
+    """Return the peers that were chosen; what they need in turn stands below an empty line."""
+    text = Path(__file__).with_name("peers").joinpath("requirements.txt").read_text()
+    chosen, _, _ = text.partition("\n\n")
+    return ", ".join(line.replace("==", " ") for line in chosen.splitlines() if "==" in line)
 
 
 def _processor() -> str:

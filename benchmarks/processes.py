@@ -4,31 +4,48 @@ import asyncio
 import contextlib
 import os
 import sys
-from asyncio.subprocess import DEVNULL, Process
+import time
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from benchmarks import peers
+
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 60.0
 JOB_LIMIT_S = 300.0
 KEY = "sk-mr-benchmark-not-a-real-key"
 _ROOT = Path(__file__).resolve().parent.parent
+PEERS_PYTHON = str(_ROOT / ".venv-peers" / "bin" / "python")
 
 
 class BenchmarkFailed(Exception):
     """A process did not do what the benchmark needs; the message says which and what it said last."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Running:
-    """A process that serves."""
+    """A process that serves. ``ready_s`` is how long it took from its start until it said so."""
 
-    pid: int
+    process: Process
     url: str
     output: Path
+    ready_s: float
+    is_killed: bool = False
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self.process.pid
+
+    async def kill(self) -> None:
+        """End it with SIGKILL, as a crash would."""
+        self.is_killed = True
+        self.process.kill()
+        await self.process.wait()
 
 
 @contextlib.asynccontextmanager
@@ -53,6 +70,16 @@ async def daemon(
     for path, value in {**_BASE, "store.url": str(folder / f"{module}.db"), **settings}.items():
         environ["NOTIFIER_" + path.replace(".", "__").upper()] = value
     async with _serving([module, "run"], environ, folder, module) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def peer(folder: Path, module: str, *arguments: str) -> AsyncIterator[Running]:
+    """Run a peer for the block, with the Python of its own environment; what to watch goes to its stdin."""
+    command = [f"{peers.__name__}.{module}", *arguments]
+    async with _serving(
+        command, _environ(folder), folder, module, python=PEERS_PYTHON, stdin=PIPE
+    ) as running:
         yield running
 
 
@@ -84,30 +111,39 @@ def _environ(folder: Path) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def _serving(
-    arguments: list[str], environ: Mapping[str, str], folder: Path, name: str
+    arguments: list[str],
+    environ: Mapping[str, str],
+    folder: Path,
+    name: str,
+    *,
+    python: str = sys.executable,
+    stdin: int = DEVNULL,
 ) -> AsyncIterator[Running]:
     output = folder / f"{name}.log"
+    began = time.monotonic()
     with output.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *arguments, env=environ, cwd=folder, stdout=file, stdin=DEVNULL
+            python, "-m", *arguments, env=environ, cwd=folder, stdout=file, stdin=stdin
         )
     try:
-        yield Running(process.pid, await _url_of(process, output), output)
-        if process.returncode is not None:
+        url = await _url_of(process, output)
+        running = Running(process, url, output, time.monotonic() - began)
+        yield running
+        if process.returncode is not None and not running.is_killed:
             raise BenchmarkFailed(f"the {name} ended by itself; it said: {_tail(output)}")
     finally:
         await _end(process)
 
 
 async def _url_of(process: Process, output: Path) -> str:
-    """Wait for the line that says where it serves; both programs print it as JSON with a ``url``."""
+    """Wait for the line that says where it serves; all programs print it as JSON with a ``url``."""
     async with asyncio.timeout(START_LIMIT_S):
         while process.returncode is None:
             for line in output.read_bytes().splitlines():
                 said = _said(line)
                 if "url" in said and said.get("event", "daemon.ready") == "daemon.ready":
                     return str(said["url"])
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
     raise BenchmarkFailed(f"a process ended before it was ready; it said: {_tail(output)}")
 
 

@@ -12,6 +12,8 @@ Written by `make bench` (`python -m benchmarks`); every figure was measured in t
 ratio, it is to the limit measured in the same run, and the goal is for the ratio. The machine was shared with
 other work: CPU figures are to be trusted more than rates and delays. "Cores used" says who had the processor
 during a load; `others` is everything that was not part of the benchmark.
+
+![CPU of a poll, lateness and memory against the watches that wait](scaling.svg)
 """
 
 

@@ -1,0 +1,102 @@
+"""What one would use instead, at the job of the scenario ``polling``, beside notifier in the same run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.bench import Bench
+from benchmarks.figures import Figure, at_most, exactly
+from benchmarks.load import Offer, Outcome, offered
+from benchmarks.peer_load import offered_to
+from benchmarks.processes import PEERS_PYTHON
+from benchmarks.stats import quantile
+
+OURS = "notifier"
+SCRIPT = "a script, asyncio and httpx"
+APSCHEDULER = "APScheduler, SQLAlchemyJobStore"
+HUEY = "Huey, SQLite"
+DBOS = "DBOS, SQLite"
+PEERS = {SCRIPT: "naive", APSCHEDULER: "apscheduler_store", HUEY: "huey_sqlite", DBOS: "dbos_sqlite"}
+GRACE_S = 12.0
+LOW = Offer(count=200, over_s=30.0, grace_s=GRACE_S)
+HIGH = Offer(count=2_000, over_s=30.0, grace_s=GRACE_S)
+QUICK = Offer(count=40, over_s=5.0, grace_s=GRACE_S)
+LEFT_OUT_OF_HIGH = {DBOS}
+"""At 13 ms CPU a poll it would need eight cores: an overload says no more than the lower load does."""
+CPU_GOALS = {
+    LOW: {SCRIPT: 1.0, APSCHEDULER: 0.45, DBOS: 0.18},
+    HIGH: {SCRIPT: 0.05},
+}
+"""How much of a peer's CPU a poll of ours may take."""
+
+
+async def peers(bench: Bench) -> list[Figure]:
+    """Offer both loads to all, one after the other; nothing where the peers' environment is not there."""
+    if not Path(PEERS_PYTHON).exists():
+        bench.say("peers: left out; `make bench-peers` makes their environment, and measures them")
+        return []
+    figures: list[Figure] = []
+    for offer in bench.pick((LOW, HIGH), (QUICK,)):
+        outcomes = {OURS: await _measured(bench, OURS, offer)}
+        for name in PEERS:
+            if offer is HIGH and name in LEFT_OUT_OF_HIGH:
+                continue
+            outcomes[name] = await _measured(bench, name, offer)
+        figures += _figures(offer, outcomes)
+    return figures
+
+
+async def _measured(bench: Bench, name: str, offer: Offer) -> Outcome:
+    with bench.folder() as folder:
+        outcome = await (offered(folder, offer) if name == OURS else offered_to(PEERS[name], folder, offer))
+    called = outcome.delays.called_back_s
+    late = f"{quantile(called, 0.5):.3f} s late" if called else "nothing called back"
+    bench.say(
+        f"{offer.count} tasks, {name}: {outcome.delays.lost} lost, {late}, {outcome.polls} polls, "
+        f"{outcome.cpu_ms_per_poll:.3f} ms CPU each; cores: {outcome.busy}"
+    )
+    return outcome
+
+
+def _figures(offer: Offer, outcomes: Mapping[str, Outcome]) -> list[Figure]:
+    figures = [figure for name, outcome in outcomes.items() for figure in _of_one(name, outcome)]
+    ours = outcomes[OURS].cpu_ms_per_poll
+    for name in filter(PEERS.get, outcomes):
+        goal = CPU_GOALS.get(offer, {}).get(name)
+        figures.append(
+            Figure(
+                f"{_label(offer, OURS)}: CPU of 1000 polls, against {name}",
+                ours,
+                "s",
+                None if goal is None else at_most(goal),
+                outcomes[name].cpu_ms_per_poll,
+            )
+        )
+    return figures
+
+
+def _of_one(name: str, outcome: Outcome) -> list[Figure]:
+    label = _label(outcome.offer, name)
+    lost, called = outcome.delays.lost, outcome.delays.called_back_s
+    came = "of those that came" if lost else ""
+    each = f"{outcome.polls / outcome.offer.count:.1f} polls a task; cores used: {outcome.busy}"
+    lateness = [
+        Figure(f"{label}: called back after, {words}", quantile(called, share), "s", note=came)
+        for words, share in (("p50", 0.5), ("p99", 0.99))
+        if called
+    ]
+    return [
+        Figure(
+            f"{label}: lost",
+            lost,
+            "tasks",
+            exactly(0) if name == OURS else None,
+            note=f"not called back {outcome.offer.grace_s:g} s after the last end",
+        ),
+        *lateness,
+        Figure(f"{label}: CPU of 1000 polls", outcome.cpu_ms_per_poll, "s", note=each),
+        Figure(f"{label}: peak memory", outcome.peak_mb, "MB"),
+    ]
+
+
+def _label(offer: Offer, name: str) -> str:
+    return f"{offer.count} tasks, {name}"

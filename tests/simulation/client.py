@@ -147,9 +147,10 @@ class Client:
     async def stop(self) -> None:
         """End a watch; from the answer on no callback of it may be made."""
         watched = self._any()
-        if watched is None:
+        if watched is None or not self._take(watched):
             return
         answer = await call(self._life, "DELETE", f"/v1/watches/{watched.watch_id}")
+        watched.taken_in = 0
         if answer.status == 200:
             rows = self._oracle.audit.rows(
                 "SELECT id FROM events WHERE watch_seq = (SELECT seq FROM watches WHERE id = ?)", watched.watch_id
@@ -159,13 +160,14 @@ class Client:
     async def resume(self) -> None:
         """Go on with a watch that has expired, was lost or stopped."""
         watched = self._any()
-        if watched is None:
+        if watched is None or not self._take(watched):
             return
         before = watched.stopped_knowing, watched.since
         watched.stopped_knowing, watched.since = None, self._life.world.elapsed_ms()
         watched.nudged_at = watched.since
         watched.resumes += 1
         answer = await call(self._life, "POST", f"/v1/watches/{watched.watch_id}/resume", {"expire_after": "10m"})
+        watched.taken_in = 0
         if answer.status == 200:
             watched.expire_after_ms = 600_000
         elif answer.status in (409, 503, 507):
@@ -249,6 +251,13 @@ class Client:
         """Have the configuration read again."""
         self._life.world.disturb()
         await call(self._life, "POST", "/v1/reload")
+
+    def _take(self, watched: Watched) -> bool:
+        """Stop and resume one watch one after the other: of two at once nobody knows which was last."""
+        if watched.taken_in == self._life.number:
+            return False
+        watched.taken_in = self._life.number
+        return True
 
     def _any(self) -> Watched | None:
         known = list(self._oracle.watched.values())

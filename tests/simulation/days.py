@@ -13,6 +13,8 @@ BRISK = Tempo(idle_s=1, housekeeping_s=60, pause_s=(1, 20))
 """Production's own tempo, crowded: for lives of hours."""
 CALM = Tempo(idle_s=300, housekeeping_s=900, pause_s=(1, 2_400))
 """For lives of days: hardly anything moves but by its own ring."""
+CROWDED = Tempo(idle_s=300, housekeeping_s=900, pause_s=(1, 60))
+"""As calm inside, and crowded outside: for hunting a bug."""
 
 ACTS: tuple[tuple[int, str], ...] = (
     (40, "register"),

@@ -1,7 +1,7 @@
 """The database's disk: slow by chance, full by order, and the place where a process likes to die.
 
-A crash here is one of four: before the transaction, at one of its statements, before its COMMIT, or after
-it and before anybody has heard. The file keeps what was committed, as it does when a process is killed; what a
+A crash here is one of three: at a statement of a transaction, before its COMMIT, or after it and before
+anybody has heard. The file keeps what was committed, as it does when a process is killed; what a
 power cut does to it is shown elsewhere.
 """
 
@@ -19,20 +19,24 @@ T = TypeVar("T")
 FULL = 13  # SQLITE_FULL
 
 
+CRASHES = ("statement", "commit", "unheard")
+PLACES = (
+    "INSERT INTO watches", "INSERT INTO events", "INSERT INTO attempts", "UPDATE watches", "UPDATE deliveries",
+    "UPDATE endpoints", "DELETE FROM replays", "",
+)  # fmt: skip
+
+
 @dataclass
 class Plan:
-    """What is to happen in the write after ``skip`` more: ``how`` is a kind of crash, or ``full``.
+    """What is to happen in the ``skip``-th next write with a statement that begins with ``place``.
 
-    ``count`` writes meet a full disk; ``statement`` is the one that a crash or fault waits for.
+    ``how`` is a kind of crash, or ``full``: then ``count`` such writes meet a full disk.
     """
 
     how: str
-    skip: int
-    statement: int = 1
+    place: str = ""
+    skip: int = 0
     count: int = 1
-
-
-CRASHES = ("before", "statement", "commit", "unheard")
 
 
 class Disk:
@@ -74,19 +78,16 @@ class Disk:
         if self.is_slow:
             self._disturb()
 
-    def take_plan(self) -> Plan | None:
-        """The plan, if this write is the one."""
-        plan = self.plan
-        if plan is None:
-            return None
+    def strike(self, plan: Plan) -> bool:
+        """Whether this is the time for the plan."""
         if plan.skip > 0:
             plan.skip -= 1
-            return None
+            return False
         plan.count -= 1
         self._disturb()
         if plan.count <= 0:
             self.plan = None
-        return plan
+        return True
 
 
 class SimDriver:
@@ -100,14 +101,12 @@ class SimDriver:
     async def run(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """See ``Driver``."""
         await self._disk.wait()
-        plan = self._disk.take_plan() if self._is_writer else None
+        plan = self._disk.plan if self._is_writer else None
         if plan is None:
             return fn(self._connection)
-        if plan.how == "before":
-            self._disk.die("before a transaction")
         tampered: Any = Tampered(self._connection, plan, self._disk)
         result = fn(tampered)
-        if plan.how in CRASHES:  # "unheard", or the statement never came
+        if tampered.is_struck and plan.how == "unheard":
             self._disk.die("after a commit that nobody heard of")
         return result
 
@@ -123,21 +122,27 @@ class Tampered:
         self._connection = connection
         self._plan = plan
         self._disk = disk
-        self._left = plan.statement
+        self._is_met = False
+        self.is_struck = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """See ``sqlite3.Connection``."""
-        if sql == "COMMIT" and self._plan.how == "commit":
+        if sql != "BEGIN IMMEDIATE" and not self._is_met and sql.startswith(self._plan.place):
+            self._is_met = True
+            self.is_struck = self._disk.strike(self._plan)
+            if self.is_struck:
+                self._act_at(sql)
+        if self.is_struck and sql == "COMMIT" and self._plan.how == "commit":
             self._disk.die("before a COMMIT")
-        if sql not in ("BEGIN IMMEDIATE", "ROLLBACK"):
-            self._left -= 1
-        if self._left == 0 and self._plan.how == "statement":
-            self._disk.die(f"at {sql.split()[0]} within a transaction")
-        if self._left <= 0 and self._plan.how == "full" and sql != "ROLLBACK":
+        return self._connection.execute(sql, *values)
+
+    def _act_at(self, sql: str) -> None:
+        if self._plan.how == "statement":
+            self._disk.die(f"at {' '.join(sql.split()[:3])}")
+        if self._plan.how == "full":
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorcode = FULL
             raise error
-        return self._connection.execute(sql, *values)

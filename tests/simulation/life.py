@@ -78,6 +78,8 @@ class Life:
         self.is_dead = False
         self.is_ready = False
         self.is_stopping = False
+        self.is_stopped = False
+        self.born_at = self.world.elapsed_ms()
         self.chance = random.Random(f"daemon {self.world.seed} {number}")
         self.front: Front | None = None
         self.clock: SystemClock | None = None
@@ -86,6 +88,7 @@ class Life:
         self._outside = outside
         outside.life = self
         self.loop = VirtualLoop(self.world)
+        self.world.on_breach = self.loop.stop
         self.loop.set_exception_handler(self._hear_loop)
         self._acts: set[asyncio.Task[None]] = set()
         self._main = self.loop.create_task(self._live(), name="main")
@@ -176,7 +179,7 @@ class Life:
             self._store._lock.release()  # the kernel lets go of a dead process's locks
 
     def _bury_stopped(self) -> None:
-        self.is_dead = True
+        self.is_dead = self.is_stopped = True
         self.world.note("stopped", self.owner)
         self.world.disturb()
         self._outside.disk.connections.clear()

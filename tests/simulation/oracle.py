@@ -52,6 +52,7 @@ class Watched:
     expire_after_ms: int
     resumes: int = 0
     nudged_at: int = 0
+    taken_in: int = 0
     stopped_knowing: set[str] | None = None
     """The ids of its events when a stop was answered; None while it was not stopped, or is resumed."""
 
@@ -82,6 +83,7 @@ class Oracle:
     gone: dict[str, int] = field(default_factory=dict)
     resent: Counter[tuple[str, str]] = field(default_factory=Counter)
     polled_at: dict[str, int] = field(default_factory=dict)
+    disk_troubled_at: int = -1
     skewed_ms: int = 0
     """How far the wall clock was ever set ahead where the daemon could not know that it was."""
     touched: dict[str, int] = field(default_factory=dict)

@@ -68,6 +68,18 @@ def check_return(simulation: "Simulation") -> None:
             world.breach("P7 it comes back", f"{name} is well since {since} ms and was not asked")
 
 
+def check_stop(simulation: "Simulation") -> None:
+    """An orderly stop writes down every answer that it has waited for."""
+    life = simulation.oracle.life
+    if not life.is_stopped or life.born_at < simulation.oracle.disk_troubled_at:
+        return
+    kept = {(row["event_id"], row["url"]): row["attempts"] for row in simulation.audit.rows(FINAL)}
+    for place, receipts in simulation.oracle.receipts.items():
+        last = receipts[-1]
+        if last.is_heard and last.at >= life.born_at and kept.get(place, 0) < last.number:
+            simulation.world.breach("stop order", f"{place}: attempt {last.number} was answered and not written down")
+
+
 def check_end(simulation: "Simulation") -> None:
     """P1: each watch has its outcome, and each callback URL has it too, or is listed as dead."""
     world, audit = simulation.world, simulation.audit

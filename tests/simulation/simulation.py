@@ -10,7 +10,7 @@ from tests.simulation import promises
 from tests.simulation.audit import Audit
 from tests.simulation.city import City, Tempo
 from tests.simulation.client import Client
-from tests.simulation.disk import CRASHES, Disk, Plan
+from tests.simulation.disk import CRASHES, PLACES, Disk, Plan
 from tests.simulation.life import Life, Outside, edges
 from tests.simulation.loop import Stuck
 from tests.simulation.oracle import Oracle
@@ -41,7 +41,7 @@ class Simulation:
         self.chance = self.world.chance
         self.tempo = tempo
         file = folder / "notifier.db"
-        disk = Disk(self.chance, self._die, self.world.disturb)
+        disk = Disk(self.chance, self._die, self._note_disk)
         city = City(self.chance, lambda: self._die("after a receiver took it"), self.world.elapsed_ms)
         self._audit = Audit(file)
         oracle = Oracle(self.world, city, self._audit, tempo, file)
@@ -67,6 +67,10 @@ class Simulation:
 
     def _die(self, where: str) -> NoReturn:
         self._life().die(where)
+
+    def _note_disk(self) -> None:
+        self.world.disturb()
+        self.oracle.disk_troubled_at = self.world.elapsed_ms()
 
     def _life(self) -> Life:
         assert self._outside.life is not None
@@ -99,6 +103,7 @@ class Simulation:
                 self.world.breach("alive", str(stuck))
                 return
             if not lives_on:
+                promises.check_stop(self)
                 self._after_death()
         self.city.settle()
 
@@ -125,8 +130,8 @@ class Simulation:
 
     def crash_soon(self) -> None:
         """Kill it in one of its next writes."""
-        how, skip = self.chance.choice(CRASHES), self.chance.randrange(12)
-        self.disk.plan = Plan(how, skip, statement=self.chance.randrange(1, 8))
+        how, place = self.chance.choice(CRASHES), self.chance.choice(PLACES)
+        self.disk.plan = Plan(how, place, skip=self.chance.randrange(3))
 
     def crash_after_answer(self) -> None:
         """Kill it right after some receiver has taken its next callback."""
@@ -141,7 +146,7 @@ class Simulation:
         """Let the next writes meet a full disk."""
         self.world.note("full disk")
         self.world.disturb()
-        self.disk.plan = Plan("full", 0, statement=self.chance.randrange(4), count=self.chance.randrange(1, 30))
+        self.disk.plan = Plan("full", self.chance.choice(PLACES), count=self.chance.randrange(1, 20))
 
     def slow_disk(self) -> None:
         """Make the disk slow, or quick again."""
@@ -177,9 +182,7 @@ class Simulation:
         self.disk.plan, self.disk.is_slow = None, False
         self.world.note("faults end")
         self.world.disturb()
-        self.advance(3_600.0 if not self.is_up else 1.0)
-        self.do("reload")
-        self.do("release_all")
+        self._reach_client()
         promises.begin(self)
         waited = 0.0
         while waited < LATEST_DRAIN_S and not self.world.breaches and promises.waiting(self._audit):
@@ -189,6 +192,20 @@ class Simulation:
         self.world.counts["drained_s"] = int(waited)
         if not self.world.breaches:
             promises.check_end(self)
+
+    def _reach_client(self) -> None:
+        """Have the last acts of the users done: the configuration is read, and nothing is held any more."""
+        for _ in range(20):
+            while not self.is_up or not self._life().is_ready or self._life().is_stopping:
+                self.advance(60.0)
+                if self.world.breaches:
+                    return
+            self.do("reload")
+            self.do("release_all")
+            self.advance(1.0)
+            if not self._audit.rows("SELECT 1 FROM endpoints WHERE hold IS NOT NULL"):
+                return
+        self.world.breach("alive", "the endpoints cannot be resumed")
 
     @property
     def audit(self) -> Audit:

@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -43,6 +44,7 @@ class World:
     """When (``elapsed_ms``) the last thing happened that excuses lateness everywhere."""
 
     def __post_init__(self) -> None:
+        self.on_breach: Callable[[], None] = lambda: None
         self.chance = random.Random(f"world {self.seed}")
         self._digest = hashlib.sha256(self.seed.encode())
 
@@ -74,6 +76,7 @@ class World:
         """A promise was not kept."""
         self.note("BREACH", rule, text)
         self.breaches.append(Breach(rule, self.elapsed_ms(), text))
+        self.on_breach()
 
     @property
     def hash(self) -> str:

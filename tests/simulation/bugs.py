@@ -1,0 +1,220 @@
+"""Bugs that a daemon of this kind is apt to have, each as a switch: planted, the simulation must see it.
+
+None of them lives in the package. A switch fails loudly when what it bends is no longer there.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+from notifier.core import answer, decide, endpoint
+from notifier.core.endpoint import Accepted, Blame, Endpoint, Failed
+from notifier.core.model import Attempt, Dispatch, WatchState
+from notifier.core.replies import Reply
+from notifier.core.verdict import Delivered, Finished, GiveUp
+from notifier.daemon.app import Daemon
+from notifier.engine import deliverer, poller
+from notifier.engine.deliverer import Deliverer
+from notifier.errors import NotifierError
+from notifier.store import deliveries, turns, upkeep, watches
+from notifier.store.queries import SQL
+from notifier.store.sqlite import SqliteStore
+
+Switch = Callable[[], AbstractContextManager[Any]]
+
+
+@contextmanager
+def two_transactions() -> Iterator[None]:
+    """The end of a watch is committed, and its deliveries after that."""
+    add, end, submit = watches.add_deliveries, watches.record_end, SqliteStore.record_end
+    later: list[Callable[[Any], None]] = []
+
+    def note(_connection: Any, *what: Any, **when: Any) -> None:
+        later.append(lambda connection: add(connection, *what, **when))
+
+    def end_alone(*args: Any, **kwargs: Any) -> bool:
+        with mock.patch.object(watches, "add_deliveries", note):
+            return end(*args, **kwargs)
+
+    async def record_end(self: SqliteStore, *args: Any, **kwargs: Any) -> bool:
+        kept = await submit(self, *args, **kwargs)
+        while later:
+            await self._writer.submit(later.pop())
+        return kept
+
+    with (
+        mock.patch.object(watches, "record_end", end_alone),
+        mock.patch.object(SqliteStore, "record_end", record_end),
+    ):
+        yield
+
+
+@contextmanager
+def delivered_before_sent() -> Iterator[None]:
+    """An attempt is written down as a success, and made after that."""
+
+    async def deliver(self: Deliverer, dispatch: Dispatch, lease: Any) -> None:
+        now = self._clock.now()
+        made = Attempt(dispatch.number, now, 0, 200, None, None)
+        await self._store.record_attempt(dispatch, lease, made, Delivered(), Accepted(), now=now)
+        try:
+            await self._try(dispatch)
+        finally:
+            self._release(dispatch)
+
+    with mock.patch.object(Deliverer, "_deliver", deliver):
+        yield
+
+
+@contextmanager
+def store_closed_first() -> Iterator[None]:
+    """A stop closes the store, and lets what is under way end after that."""
+    wind_up = Daemon._wind_up
+
+    async def wrong_way_round(self: Daemon, *args: Any) -> None:
+        await self._store.close()
+        await wind_up(self, *args)
+
+    with mock.patch.object(Daemon, "_wind_up", wrong_way_round):
+        yield
+
+
+@contextmanager
+def no_mark() -> Iterator[None]:
+    """An attempt that may be a repeat does not say so."""
+    build = deliverer.build_headers
+
+    def unmarked(dispatch: Dispatch, *args: Any, **kwargs: Any) -> Mapping[str, str]:
+        return build(replace(dispatch, is_maybe_duplicate=False), *args, **kwargs)
+
+    with mock.patch.object(deliverer, "build_headers", unmarked):
+        yield
+
+
+@contextmanager
+def given_up_at_410() -> Iterator[None]:
+    """An endpoint that says that it is gone costs its deliveries their life."""
+    original = deliverer.decide_attempt
+
+    def decided(dispatch: Dispatch, report: Any, **kwargs: Any) -> Any:
+        if isinstance(report, Failed) and report.blame is Blame.GONE:
+            return GiveUp(f"given up: {report.text}")
+        return original(dispatch, report, **kwargs)
+
+    with mock.patch.object(deliverer, "decide_attempt", decided):
+        yield
+
+
+@contextmanager
+def sent_again_after_410() -> Iterator[None]:
+    """An endpoint that says that it is gone is not parked."""
+    original = endpoint.after
+
+    def after(standing: Endpoint, report: Any, now: int, *, is_probe: bool) -> Endpoint:
+        if isinstance(report, Failed) and report.blame is Blame.GONE:
+            return standing
+        return original(standing, report, now, is_probe=is_probe)
+
+    with mock.patch.object(deliveries, "after", after):
+        yield
+
+
+@contextmanager
+def refusal_is_failure() -> Iterator[None]:
+    """An answer 400 to a poll is told as the task's failure."""
+    original = poller.judge_poll
+
+    def judged(exchange: Any, **kwargs: Any) -> Any:
+        if isinstance(exchange, Reply) and exchange.status == 400:
+            return Finished(WatchState.FAILED, "failed", (), None, "{}")
+        return original(exchange, **kwargs)
+
+    with mock.patch.object(poller, "judge_poll", judged):
+        yield
+
+
+@contextmanager
+def answered_before_commit() -> Iterator[None]:
+    """A registration is answered from a transaction that is undone, and written soon after."""
+    original = SqliteStore.add_watches
+
+    async def add(self: SqliteStore, *args: Any, **kwargs: Any) -> Any:
+        class Undone(Exception):
+            pass
+
+        answers: list[Any] = []
+
+        def work(connection: Any) -> None:
+            answers[:] = watches.add_watches(connection, args[0], self._mint, **kwargs)
+            raise Undone
+
+        with contextlib.suppress(Undone):
+            await self._writer.submit(work)
+        later = asyncio.ensure_future(_late(original(self, *args, **kwargs)))
+        later.add_done_callback(lambda _: None)
+        return answers
+
+    with mock.patch.object(SqliteStore, "add_watches", add):
+        yield
+
+
+async def _late(work: Any) -> None:
+    with contextlib.suppress(NotifierError):
+        await asyncio.sleep(0.2)
+        await work
+
+
+def _interval_without_memory(*args: Any, **kwargs: Any) -> int:
+    return _INTERVAL(*args, **{**kwargs, "last_interval_ms": 0})
+
+
+_INTERVAL = decide.interval_ms
+
+
+def _without_holds(standing: Endpoint, now: int) -> Any:
+    return endpoint.passage(replace(standing, hold=None), now)
+
+
+def _all_at_once(lanes: Any, _room: Any, limit: int) -> list[int]:
+    return [seq for lane in lanes for seq in lane.delivery_seqs][:limit]
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+def _in_module(module: Any, name: str, value: Any) -> Switch:
+    return lambda: mock.patch.object(module, name, value)
+
+
+def _in_sql(module: Any, name: str, was: str, becomes: str) -> Switch:
+    assert was in SQL[name], f"the statement {name} no longer holds {was!r}"
+    return lambda: mock.patch.object(module, "SQL", {**SQL, name: SQL[name].replace(was, becomes)})
+
+
+BUGS: Mapping[str, Switch] = {
+    "two transactions instead of one": two_transactions,
+    "claim without a lease": _in_sql(turns, "claim_deliveries", "WHERE seq IN", "WHERE 0 AND seq IN"),
+    "delivered before it is sent": delivered_before_sent,
+    "intervals shrink": _in_module(decide, "interval_ms", _interval_without_memory),
+    "given up at 410": given_up_at_410,
+    "sent again after 410": sent_again_after_410,
+    "no wake-up after the gate opens": _in_module(deliveries, "line_up", _nothing),
+    "no guard on the second outcome": _in_sql(
+        watches, "record_end", "AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls", ""
+    ),
+    "store closed before the work ends": store_closed_first,
+    "no maybe-duplicate": no_mark,
+    "order by age alone": _in_sql(turns, "due_deliveries", "ORDER BY urgency, due_at", "ORDER BY -urgency"),
+    "key not redacted": _in_module(answer, "redact", lambda text, _key: text),
+    "no bound per origin": _in_module(turns, "take_turns", _all_at_once),
+    "a refused poll is a failed task": refusal_is_failure,
+    "a stepped clock is believed": _in_module(upkeep, "shift_times", _nothing),
+    "a paused endpoint is sent to": _in_module(turns, "passage", _without_holds),
+    "claims never lapse": _in_sql(turns, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"),
+    "answered before it is on disk": answered_before_commit,
+}

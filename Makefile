@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test lint run bench lock clean
+.PHONY: help install demo test lint run simulate bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ lint: $(VENV)/dev.stamp ## types and style
 
 run: $(VENV)/run.stamp ## the daemon, in the foreground
 	$(BIN)/notifier run
+
+simulate: $(VENV)/dev.stamp ## the whole daemon on virtual time: make simulate SEED=7 DAYS=30 TEMPO=calm
+	$(BIN)/python -m tests.simulation $(or $(SEED),1) $(or $(DAYS),5) $(or $(TEMPO),calm)
 
 bench: $(VENV)/dev.stamp ## speed and memory, as ratios against limits measured in the same run
 	$(BIN)/python -m benchmarks

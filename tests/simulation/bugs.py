@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
@@ -20,7 +20,7 @@ from notifier.daemon.app import Daemon
 from notifier.engine import deliverer, poller
 from notifier.engine.deliverer import Deliverer
 from notifier.errors import NotifierError
-from notifier.store import deliveries, turns, upkeep, watches
+from notifier.store import deliveries, endpoints, turns, upkeep, watches
 from notifier.store.queries import SQL
 from notifier.store.sqlite import SqliteStore
 
@@ -162,6 +162,9 @@ def answered_before_commit() -> Iterator[None]:
         yield
 
 
+_GUARD = "AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls"
+
+
 async def _late(work: Any) -> None:
     with contextlib.suppress(NotifierError):
         await asyncio.sleep(0.2)
@@ -173,10 +176,6 @@ def _interval_without_memory(*args: Any, **kwargs: Any) -> int:
 
 
 _INTERVAL = decide.interval_ms
-
-
-def _without_holds(standing: Endpoint, now: int) -> Any:
-    return endpoint.passage(replace(standing, hold=None), now)
 
 
 def _all_at_once(lanes: Any, _room: Any, limit: int) -> list[int]:
@@ -196,25 +195,42 @@ def _in_sql(module: Any, name: str, was: str, becomes: str) -> Switch:
     return lambda: mock.patch.object(module, "SQL", {**SQL, name: SQL[name].replace(was, becomes)})
 
 
-BUGS: Mapping[str, Switch] = {
-    "two transactions instead of one": two_transactions,
-    "claim without a lease": _in_sql(turns, "claim_deliveries", "WHERE seq IN", "WHERE 0 AND seq IN"),
-    "delivered before it is sent": delivered_before_sent,
-    "intervals shrink": _in_module(decide, "interval_ms", _interval_without_memory),
-    "given up at 410": given_up_at_410,
-    "sent again after 410": sent_again_after_410,
-    "no wake-up after the gate opens": _in_module(deliveries, "line_up", _nothing),
-    "no guard on the second outcome": _in_sql(
-        watches, "record_end", "AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls", ""
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A switch, and the promises by which the bug may first be seen."""
+
+    planted: Switch
+    rules: tuple[str, ...]
+
+
+LOSS, RETURN, AGREES = "P1 no loss", "P7 it comes back", "the store agrees with itself"
+TRUTH, REPEATS, CLAIM = "P4 the provider's word", "P3 repeats", "claim before send"
+
+BUGS: Mapping[str, Bug] = {
+    "two transactions instead of one": Bug(two_transactions, (LOSS, AGREES)),
+    "claim without a lease": Bug(
+        _in_sql(turns, "claim_deliveries", "WHERE seq IN", "WHERE 0 AND seq IN"), (CLAIM,)
     ),
-    "store closed before the work ends": store_closed_first,
-    "no maybe-duplicate": no_mark,
-    "order by age alone": _in_sql(turns, "due_deliveries", "ORDER BY urgency, due_at", "ORDER BY -urgency"),
-    "key not redacted": _in_module(answer, "redact", lambda text, _key: text),
-    "no bound per origin": _in_module(turns, "take_turns", _all_at_once),
-    "a refused poll is a failed task": refusal_is_failure,
-    "a stepped clock is believed": _in_module(upkeep, "shift_times", _nothing),
-    "a paused endpoint is sent to": _in_module(turns, "passage", _without_holds),
-    "claims never lapse": _in_sql(turns, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"),
-    "answered before it is on disk": answered_before_commit,
+    "delivered before it is sent": Bug(delivered_before_sent, (CLAIM,)),
+    "intervals shrink": Bug(_in_module(decide, "interval_ms", _interval_without_memory), ("pace",)),
+    "given up at 410": Bug(given_up_at_410, ("410",)),
+    "sent again after 410": Bug(sent_again_after_410, ("410",)),
+    "no wake-up after the gate opens": Bug(_in_module(deliveries, "line_up", _nothing), (AGREES, RETURN)),
+    "no guard on the second outcome": Bug(
+        _in_sql(watches, "record_end", _GUARD, ""), ("stop", "first outcome wins", "no fault of ours")
+    ),
+    "store closed before the work ends": Bug(store_closed_first, ("stop order",)),
+    "no maybe-duplicate": Bug(no_mark, (REPEATS,)),
+    "order by age alone": Bug(
+        _in_sql(turns, "due_deliveries", "ORDER BY urgency, due_at", "ORDER BY due_at"), ("order",)
+    ),
+    "key not redacted": Bug(_in_module(answer, "redact", lambda text, _key: text), ("P6 keys",)),
+    "no bound per origin": Bug(_in_module(turns, "take_turns", _all_at_once), ("P5 bounded",)),
+    "a refused poll is a failed task": Bug(refusal_is_failure, (TRUTH,)),
+    "a stepped clock is believed": Bug(_in_module(upkeep, "shift_times", _nothing), (TRUTH, RETURN, "order")),
+    "a paused endpoint is sent to": Bug(
+        _in_module(endpoints, "paused", lambda standing: standing), ("pause",)
+    ),
+    "claims never lapse": Bug(_in_sql(turns, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)),
+    "answered before it is on disk": Bug(answered_before_commit, (LOSS, TRUTH, "no fault of ours")),
 }

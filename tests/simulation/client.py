@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from notifier.core.urls import endpoint_of
+from notifier.core.instants import from_text
 from tests.simulation.oracle import Watched
 from tests.simulation.peers import Task, TaskKey
 
@@ -72,7 +72,7 @@ class Client:
     def __init__(self, life: Callable[[], "Life"]) -> None:
         self._life_now = life
         self._unanswered: list[dict[str, Any]] = []
-        self.endpoints: dict[str, str] = {}
+        self._asked_at: dict[str, int] = {}
 
     @property
     def _life(self) -> "Life":
@@ -115,7 +115,7 @@ class Client:
     async def _register(self, body: dict[str, Any]) -> None:
         self._unanswered.append(body)
         life = self._life
-        asked_at = life.world.elapsed_ms()
+        asked_at = self._asked_at.setdefault(body["task_id"], life.world.elapsed_ms())
         answer = await call(life, "POST", "/v1/watches", body)
         if answer.status in (200, 201, 422, 400):
             self._unanswered = [each for each in self._unanswered if each is not body]
@@ -145,8 +145,11 @@ class Client:
             await self._register({**names, "callbacks": [self._callback()]})
 
     async def stop(self) -> None:
-        """End a watch; from the answer on no callback of it may be made."""
-        watched = self._any()
+        """End a watch, often just while it is polled; from the answer on no callback of it may be made."""
+        watched = self._any_live()
+        if watched is not None and self._life.city.chance.random() < 0.5:
+            await self._poll(watched)
+            await asyncio.sleep(self._life.city.chance.random() * 0.5)
         if watched is None or not self._take(watched):
             return
         answer = await call(self._life, "DELETE", f"/v1/watches/{watched.watch_id}")
@@ -162,25 +165,28 @@ class Client:
         watched = self._any()
         if watched is None or not self._take(watched):
             return
-        before = watched.stopped_knowing, watched.since
-        watched.stopped_knowing, watched.since = None, self._life.world.elapsed_ms()
-        watched.nudged_at = watched.since
+        before = watched.stopped_knowing, watched.expire_after_ms
+        watched.stopped_knowing, watched.expire_after_ms = None, 0  # not known until it is answered
+        watched.nudged_at = asked_at = self._life.world.elapsed_ms()
         watched.resumes += 1
         answer = await call(self._life, "POST", f"/v1/watches/{watched.watch_id}/resume", {"expire_after": "10m"})
         watched.taken_in = 0
         if answer.status == 200:
-            watched.expire_after_ms = 600_000
-        elif answer.status in (409, 503, 507):
+            watched.since, watched.expire_after_ms = asked_at, 600_000
+        else:
             watched.resumes -= 1
-            watched.stopped_knowing, watched.since = before
+            watched.stopped_knowing, watched.expire_after_ms = before
 
     async def poll(self) -> None:
         """Poll now."""
-        watched = self._any()
+        watched = self._any_live()
         if watched is not None:
-            watched.nudged_at = self._life.world.elapsed_ms()
-            await call(self._life, "POST", f"/v1/watches/{watched.watch_id}/poll")
-            watched.nudged_at = self._life.world.elapsed_ms()
+            await self._poll(watched)
+
+    async def _poll(self, watched: Watched) -> None:
+        watched.nudged_at = self._life.world.elapsed_ms()
+        await call(self._life, "POST", f"/v1/watches/{watched.watch_id}/poll")
+        watched.nudged_at = self._life.world.elapsed_ms()
 
     async def look(self) -> None:
         """Read what there is, here and there."""
@@ -259,6 +265,11 @@ class Client:
         watched.taken_in = self._life.number
         return True
 
+    def _any_live(self) -> Watched | None:
+        rows = self._oracle.audit.rows("SELECT id FROM watches WHERE state = 'watching'")
+        known = [self._oracle.watched[row["id"]] for row in rows if row["id"] in self._oracle.watched]
+        return self._life.city.chance.choice(known) if known else self._any()
+
     def _any(self) -> Watched | None:
         known = list(self._oracle.watched.values())
         return self._life.city.chance.choice(known[-30:]) if known else None
@@ -269,11 +280,6 @@ class Client:
 
 
 def _ms(stamp: str) -> int:
-    from notifier.core.instants import from_text
-
     found = from_text(stamp)
     assert found is not None
     return found
-
-
-__all__ = ["Answer", "Client", "call", "endpoint_of"]

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from tests.simulation.city import Tempo
@@ -15,6 +14,7 @@ CALM = Tempo(idle_s=300, housekeeping_s=900, pause_s=(1, 2_400))
 """For lives of days: hardly anything moves but by its own ring."""
 CROWDED = Tempo(idle_s=300, housekeeping_s=900, pause_s=(1, 60))
 """As calm inside, and crowded outside: for hunting a bug."""
+TEMPI = {"brisk": BRISK, "calm": CALM, "crowded": CROWDED}
 
 ACTS: tuple[tuple[int, str], ...] = (
     (40, "register"),
@@ -33,8 +33,8 @@ FAULTS: tuple[tuple[int, str], ...] = (
     (3, "crash"),
     (6, "crash_soon"),
     (3, "crash_after_answer"),
-    (2, "stop"),
-    (1, "fill_disk"),
+    (3, "stop"),
+    (2, "fill_disk"),
     (1, "slow_disk"),
     (1, "sleep"),
     (2, "step_clock"),
@@ -42,11 +42,10 @@ FAULTS: tuple[tuple[int, str], ...] = (
 )
 
 
-def run(seed: str, days: float, *, tempo: Tempo | None = None) -> Result:
+def run(seed: str, days: float, *, tempo: Tempo = CALM) -> Result:
     """Live so many virtual days, then end the faults and drain."""
     with tempfile.TemporaryDirectory(prefix="notifier-simulation-") as folder:
-        chosen = tempo or (BRISK if days <= 0.25 else CALM)
-        with Simulation(seed, Path(folder), chosen) as simulation:
+        with Simulation(seed, Path(folder), tempo) as simulation:
             live(simulation, days)
             simulation.drain()
             return simulation.result()
@@ -86,6 +85,3 @@ def fault(simulation: Simulation, name: str) -> None:
 def _draw(simulation: Simulation, table: tuple[tuple[int, str], ...]) -> str:
     weights, names = zip(*table, strict=True)
     return str(simulation.chance.choices(names, weights)[0])
-
-
-__all__ = ["BRISK", "CALM", "Tempo", "live", "replace", "run"]

@@ -186,7 +186,7 @@ class Upstream:
 
 RECEIVER_MOODS = (
     "slow", "late", "hang", "refuse", "reset before", "reset after", "500", "502", "503", "429", "401", "404",
-    "302", "picky", "flapping", "410",
+    "302", "picky", "flapping", "410", "410", "410",
 )  # fmt: skip
 
 
@@ -233,7 +233,7 @@ class Receiver:
         mood = self.mood.name
         takes_s = self.chance.uniform(0.003, 0.3)
         if mood == "flapping":
-            mood = self.chance.choice([FINE, FINE, *RECEIVER_MOODS[:-2]])
+            mood = self.chance.choice([FINE, FINE, *RECEIVER_MOODS[:-4]])
         match mood:
             case "slow":
                 takes_s = self.chance.uniform(1, 4.5)

@@ -21,6 +21,14 @@ LIVE_BY_PROVIDER = """
 SELECT p.name, count(*) AS n FROM watches w JOIN providers p ON p.seq = w.provider_seq
 WHERE w.state = 'watching' GROUP BY p.name
 """
+OVERDUE_LEASES = """
+SELECT id FROM deliveries WHERE leased_until < ?
+UNION ALL SELECT id FROM watches WHERE owner IS NOT NULL AND due_at < ?
+"""
+GIVEN_UP_AT_410 = """
+SELECT d.id, d.last_error FROM deliveries d JOIN attempts a ON a.delivery_seq = d.seq AND a.number = d.attempts
+WHERE d.state = 'dead' AND a.status = 410 AND d.last_error LIKE '%410%'
+"""
 PRIVATE_MS, PUBLIC_MS = 60_000, 600_000
 REACTION_MS = 30_000
 OUTCOMES = ("completed", "failed", "cancelled", "expired", "lost")
@@ -68,6 +76,18 @@ def check_return(simulation: "Simulation") -> None:
             world.breach("P7 it comes back", f"{name} is well since {since} ms and was not asked")
 
 
+def check_now_and_then(simulation: "Simulation") -> None:
+    """What was claimed and never written down is looked at again when its lease is over; 410 costs no life."""
+    life, world = simulation.oracle.life, simulation.world
+    for row in simulation.audit.rows(GIVEN_UP_AT_410):
+        world.breach("410", f"{row['id']} was given up: {row['last_error']}")
+    patience_ms = simulation.tempo.idle_s * 2_000 + REACTION_MS
+    if not simulation.is_up or world.elapsed_ms() < max(life.born_at, world.calm_since) + 2 * patience_ms:
+        return
+    for row in simulation.audit.rows(OVERDUE_LEASES, life.now() - patience_ms, life.now() - patience_ms):
+        world.breach("P7 it comes back", f"{row['id']} is claimed, and its lease was over long ago")
+
+
 def check_stop(simulation: "Simulation") -> None:
     """An orderly stop writes down every answer that it has waited for."""
     life = simulation.oracle.life
@@ -108,8 +128,6 @@ def _check_delivery(simulation: "Simulation", row: Any) -> None:
         simulation.world.counts["dead"] += 1
         if not row["last_error"]:
             simulation.world.breach("P1 no loss", f"{row['id']} is dead without a reason")
-        if row["last_status"] == 410 and "410" in row["last_error"]:
-            simulation.world.breach("410", f"{row['id']} was given up: {row['last_error']}")
 
 
 def _check_watch(

@@ -1,5 +1,7 @@
 """What a run came to, in words: one line of figures, and for a broken promise all that it takes to see it again."""
 
+from tests.simulation.city import Tempo
+from tests.simulation.days import TEMPI
 from tests.simulation.simulation import Result
 
 
@@ -23,13 +25,19 @@ def summary(result: Result, seconds: float) -> str:
     return f"seed {result.seed}: trace {result.hash}, {told}"
 
 
-def failure(result: Result, days: float) -> str:
+def failure(result: Result, days: float, tempo: Tempo) -> str:
     """What was broken, the way there, and the command that shows it again."""
     return "\n".join(
         [
             *result.last_lines,
             "",
             *map(str, result.breaches[:5]),
-            f"seed {result.seed}; see it again with: make simulate SEED={result.seed} DAYS={days:g}",
+            f"seed {result.seed}; see it again with: "
+            f"make simulate SEED={result.seed} DAYS={days:g} TEMPO={name_of(tempo)}",
         ]
     )
+
+
+def name_of(tempo: Tempo) -> str:
+    """As the command line calls it."""
+    return next(name for name, known in TEMPI.items() if known == tempo)

@@ -51,6 +51,7 @@ class Simulation:
         self.returning: dict[str, int] = {}
         self.asked_again: dict[str, int] = {}
         self.faults_ended_at = 0
+        self._step = (0.0, 0)
         self._lives = 0
         self._down_until = 0.0
         self._stack = contextlib.ExitStack()
@@ -106,19 +107,22 @@ class Simulation:
                 promises.check_stop(self)
                 self._after_death()
         self.city.settle()
+        promises.check_now_and_then(self)
 
     def _after_death(self) -> None:
+        if self.world.mono < self._step[0] + self.tempo.idle_s + 10:
+            self._believe_step()
         self.disk.plan = None
         self._down_until = self.world.mono + self.chance.choice([0.1, 0.1, 2.0, 2.0, 10.0, 60.0, 1_800.0])
         for text in self._audit.disagreements(self.world.wall_ms()):
             self.world.breach("the store agrees with itself", text)
 
-    def do(self, name: str) -> None:
+    def do(self, name: str, wait_s: float = 0.05) -> None:
         """Have the client begin an act by its name; nobody waits for it."""
         if self.is_up:
             act: Callable[[], Awaitable[None]] = getattr(self.client, name)
             self._life().spawn(act(), name)
-            self.advance(0.05)
+            self.advance(wait_s)
 
     # -- faults
 
@@ -138,7 +142,9 @@ class Simulation:
         self.chance.choice(list(self.city.receivers.values())).crashes_next = True
 
     def stop(self) -> None:
-        """Stop the daemon in order."""
+        """Stop the daemon in order, mostly in the middle of something."""
+        if self.chance.random() < 0.7:
+            self.do("redeliver", wait_s=0.1)
         if self.is_up:
             self._life().stop()
 
@@ -165,7 +171,14 @@ class Simulation:
         self.world.stepped_ms += int(seconds * 1_000)
         self.world.note("step", seconds)
         self.world.disturb(self.tempo.idle_s * 1_000 + 1_000)  # until the daemon has seen it
-        self.oracle.skewed_ms += max(0, int(seconds * 1_000))
+        self._step = (self.world.mono, max(0, int(seconds * 1_000)))
+        if not self.is_up:
+            self._believe_step()
+
+    def _believe_step(self) -> None:
+        """A clock that was set while nobody looked is the time, as far as a daemon can know."""
+        self.oracle.skewed_ms += self._step[1]
+        self._step = (0.0, 0)
 
     def edit_config(self) -> None:
         """Change the configuration, and mostly have it read again."""

@@ -123,7 +123,8 @@ class Client:
             self._promised(answer.body, body, asked_at)
         elif answer.status not in (0, 503, 507):
             is_crowded = answer.body.get("code") == "too_many_callbacks"
-            if body["provider"] in life.city.config.providers and not is_crowded:
+            was_away = any(body["provider"] not in config.providers for config in life.city.configs)
+            if not was_away and not is_crowded:
                 life.world.breach("API", f"a registration is answered {answer.status}: {answer.body}")
 
     def _promised(self, watch: Mapping[str, Any], body: Mapping[str, Any], asked_at: int) -> None:

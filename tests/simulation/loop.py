@@ -73,6 +73,7 @@ class VirtualLoop(base_events.BaseEventLoop):
     def finish(self) -> None:
         """End every task: each is cancelled until it is done, in a time of its own; then close."""
         self.bury()
+        self._stopping = False  # whoever stopped it last has been obeyed
         for _ in range(20):
             self.call_later(0.001, self.stop)
             self._run_through()  # what was not begun yet begins, so that no coroutine is left unawaited

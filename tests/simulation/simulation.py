@@ -216,7 +216,7 @@ class Simulation:
             self.do("reload")
             self.do("release_all")
             self.advance(1.0)
-            if not self._audit.rows("SELECT 1 FROM endpoints WHERE hold IS NOT NULL"):
+            if self.world.breaches or not self._audit.rows("SELECT 1 FROM endpoints WHERE hold IS NOT NULL"):
                 return
         self.world.breach("alive", "the endpoints cannot be resumed")
 

@@ -57,7 +57,7 @@ def two_transactions() -> Iterator[None]:
 def delivered_before_sent() -> Iterator[None]:
     """An attempt is written down as a success, and made after that."""
 
-    async def deliver(self: Deliverer, dispatch: Dispatch, lease: Any) -> None:
+    async def deliver(self: Deliverer, dispatch: Dispatch, lease: Any, *_: int) -> None:
         now = self._clock.now()
         made = Attempt(dispatch.number, now, 0, 200, None, None)
         await self._store.record_attempt(dispatch, lease, made, Delivered(), Accepted(), now=now)

@@ -202,9 +202,16 @@ class Simulation:
             self.advance(DRAIN_STEP_S)
             waited += DRAIN_STEP_S
             promises.check_return(self)
+            if self.is_held:
+                self.do("release_all")
         self.world.counts["drained_s"] = int(waited)
         if not self.world.breaches:
             promises.check_end(self)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether some endpoint is sent nothing until a user resumes it."""
+        return bool(self._audit.rows("SELECT 1 FROM endpoints WHERE hold IS NOT NULL LIMIT 1"))
 
     def _reach_client(self) -> None:
         """Have the last acts of the users done: the configuration is read, and nothing is held any more."""
@@ -216,7 +223,7 @@ class Simulation:
             self.do("reload")
             self.do("release_all")
             self.advance(1.0)
-            if self.world.breaches or not self._audit.rows("SELECT 1 FROM endpoints WHERE hold IS NOT NULL"):
+            if self.world.breaches or not self.is_held:
                 return
         self.world.breach("alive", "the endpoints cannot be resumed")
 

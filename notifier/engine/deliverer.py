@@ -86,7 +86,9 @@ class Deliverer:
         self.ticked_at = self._clock.monotonic()
         for dispatch in claimed.dispatches:
             self._busy[origin_of(dispatch.url)] += 1
-            self._crew.spawn(self._deliver(dispatch, lease, shifted_ms), name=f"deliver {dispatch.delivery_id}")
+            self._crew.spawn(
+                self._deliver(dispatch, lease, shifted_ms), name=f"deliver {dispatch.delivery_id}"
+            )
         self._is_starved = bool(self._busy)
         next_due_at = claimed.next_due_at
         return now + IDLE_MS if next_due_at is None else min(next_due_at, now + IDLE_MS)

@@ -37,8 +37,8 @@ class Claimed:
     """One watch in our hands, and by what right.
 
     ``provider`` is as it was when the request went out: its key is what the answer must be cleaned of, even
-    if a reload has brought another meanwhile. ``shifted_ms`` is how far the clock had been stepped when the row
-    was read; ``claimed_at`` goes by that clock.
+    if a reload has brought another meanwhile. ``shifted_ms`` is how far the clock had been stepped when the
+    claim was asked for; the row and ``claimed_at`` go by that clock.
     """
 
     watch: Watch
@@ -158,7 +158,7 @@ class Poller:
     def _claimed(
         self, watch: Watch, lease: Lease, limiter: Limiter, shifted_ms: int, *, is_probe: bool
     ) -> Claimed:
-        """``shifted_ms`` is as it was when the claim was asked for: a step since then reached the row after it."""
+        """A step since the claim was asked for reached the row only after it had been read."""
         claimed_at = self._clock.now() - (self._shifted_ms - shifted_ms)
         return Claimed(watch, lease, limiter, limiter.provider, claimed_at, shifted_ms, is_probe)
 

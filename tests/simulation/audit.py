@@ -8,15 +8,15 @@ from tests.store.test_invariants import AGREE, NOT_NARROW
 
 DELIVERY = """
 SELECT d.seq, d.state, d.owner, d.leased_until, d.attempts, d.is_forced, d.is_late, d.urgency, d.created_at,
-  d.endpoint_seq, e.body, e.type, e.at, e.round, w.id AS watch_id, w.round AS watch_round, w.state AS watch_state,
-  w.expires_at, ep.hold, ep.closed_at, ep.width
+  d.endpoint_seq, e.body, e.type, e.round, w.id AS watch_id, w.round AS watch_round, ep.closed_at
 FROM watches w
 JOIN events e ON e.watch_seq = w.seq JOIN deliveries d ON d.event_seq = e.seq
 JOIN endpoints ep ON ep.seq = d.endpoint_seq
 WHERE w.id = ? AND e.id = ? AND d.url = ?
 """
 MORE_URGENT = """
-SELECT url FROM deliveries WHERE endpoint_seq = ? AND due_at IS NOT NULL AND due_at <= ? AND urgency < ? LIMIT 1
+SELECT url FROM deliveries
+WHERE endpoint_seq = ? AND due_at IS NOT NULL AND due_at <= ? AND urgency < ? LIMIT 1
 """
 WATCH_OF_TASK = "SELECT * FROM watches WHERE task_id = ?"
 EVENTS = "SELECT e.* FROM events e JOIN watches w ON w.seq = e.watch_seq WHERE w.id = ?"

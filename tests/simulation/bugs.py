@@ -5,16 +5,20 @@ None of them lives in the package. A switch fails loudly when what it bends is n
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
 from notifier.core import answer, decide, endpoint
+from notifier.core.callback import build_headers
 from notifier.core.endpoint import Accepted, Blame, Endpoint, Failed
-from notifier.core.model import Attempt, Dispatch, WatchState
+from notifier.core.judge import judge_poll
+from notifier.core.model import Attempt, Dispatch, Event, WatchState
+from notifier.core.pace import interval_ms
 from notifier.core.replies import Reply
+from notifier.core.retry import decide_attempt
 from notifier.core.verdict import Delivered, Finished, GiveUp
 from notifier.daemon.app import Daemon
 from notifier.engine import deliverer, poller
@@ -30,20 +34,22 @@ Switch = Callable[[], AbstractContextManager[Any]]
 @contextmanager
 def two_transactions() -> Iterator[None]:
     """The end of a watch is committed, and its deliveries after that."""
-    add, end, submit = watches.add_deliveries, watches.record_end, SqliteStore.record_end
-    later: list[Callable[[Any], None]] = []
+    end, submit = watches.record_end, SqliteStore.record_end
+    later: dict[str, Callable[[Any], None]] = {}
 
-    def note(_connection: Any, *what: Any, **when: Any) -> None:
-        later.append(lambda connection: add(connection, *what, **when))
+    def note(_connection: Any, event: Event, *what: Any, **when: Any) -> None:
+        later[event.id] = lambda connection: deliveries.add_deliveries(connection, event, *what, **when)
 
     def end_alone(*args: Any, **kwargs: Any) -> bool:
         with mock.patch.object(watches, "add_deliveries", note):
             return end(*args, **kwargs)
 
-    async def record_end(self: SqliteStore, *args: Any, **kwargs: Any) -> bool:
-        kept = await submit(self, *args, **kwargs)
-        while later:
-            await self._writer.submit(later.pop())
+    async def record_end(
+        self: SqliteStore, watch: Any, lease: Any, end: Any, event: Event, **when: Any
+    ) -> bool:
+        kept = await submit(self, watch, lease, end, event, **when)
+        if kept:
+            await self._writer.submit(later.pop(event.id))
         return kept
 
     with (
@@ -86,10 +92,9 @@ def store_closed_first() -> Iterator[None]:
 @contextmanager
 def no_mark() -> Iterator[None]:
     """An attempt that may be a repeat does not say so."""
-    build = deliverer.build_headers
 
     def unmarked(dispatch: Dispatch, *args: Any, **kwargs: Any) -> Mapping[str, str]:
-        return build(replace(dispatch, is_maybe_duplicate=False), *args, **kwargs)
+        return build_headers(replace(dispatch, is_maybe_duplicate=False), *args, **kwargs)
 
     with mock.patch.object(deliverer, "build_headers", unmarked):
         yield
@@ -98,12 +103,11 @@ def no_mark() -> Iterator[None]:
 @contextmanager
 def given_up_at_410() -> Iterator[None]:
     """An endpoint that says that it is gone costs its deliveries their life."""
-    original = deliverer.decide_attempt
 
     def decided(dispatch: Dispatch, report: Any, **kwargs: Any) -> Any:
         if isinstance(report, Failed) and report.blame is Blame.GONE:
             return GiveUp(f"given up: {report.text}")
-        return original(dispatch, report, **kwargs)
+        return decide_attempt(dispatch, report, **kwargs)
 
     with mock.patch.object(deliverer, "decide_attempt", decided):
         yield
@@ -126,14 +130,25 @@ def sent_again_after_410() -> Iterator[None]:
 @contextmanager
 def refusal_is_failure() -> Iterator[None]:
     """An answer 400 to a poll is told as the task's failure."""
-    original = poller.judge_poll
 
     def judged(exchange: Any, **kwargs: Any) -> Any:
         if isinstance(exchange, Reply) and exchange.status == 400:
             return Finished(WatchState.FAILED, "failed", (), None, "{}")
-        return original(exchange, **kwargs)
+        return judge_poll(exchange, **kwargs)
 
     with mock.patch.object(poller, "judge_poll", judged):
+        yield
+
+
+@contextmanager
+def in_flight_forgotten() -> Iterator[None]:
+    """What is on its way to an origin already does not count."""
+    claim = SqliteStore.claim_deliveries
+
+    async def claim_more(self: SqliteStore, **kwargs: Any) -> Any:
+        return await claim(self, **{**kwargs, "busy": {}})
+
+    with mock.patch.object(SqliteStore, "claim_deliveries", claim_more):
         yield
 
 
@@ -154,7 +169,7 @@ def answered_before_commit() -> Iterator[None]:
 
         with contextlib.suppress(Undone):
             await self._writer.submit(work)
-        later = asyncio.ensure_future(_late(original(self, *args, **kwargs)))
+        later = asyncio.ensure_future(_late(lambda: original(self, *args, **kwargs)))
         later.add_done_callback(lambda _: None)
         return answers
 
@@ -165,21 +180,14 @@ def answered_before_commit() -> Iterator[None]:
 _GUARD = "AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls"
 
 
-async def _late(work: Any) -> None:
+async def _late(work: Callable[[], Awaitable[object]]) -> None:
     with contextlib.suppress(NotifierError):
         await asyncio.sleep(0.2)
-        await work
+        await work()
 
 
 def _interval_without_memory(*args: Any, **kwargs: Any) -> int:
-    return _INTERVAL(*args, **{**kwargs, "last_interval_ms": 0})
-
-
-_INTERVAL = decide.interval_ms
-
-
-def _all_at_once(lanes: Any, _room: Any, limit: int) -> list[int]:
-    return [seq for lane in lanes for seq in lane.delivery_seqs][:limit]
+    return interval_ms(*args, **{**kwargs, "last_interval_ms": 0})
 
 
 def _nothing(*_: Any, **__: Any) -> None:
@@ -225,12 +233,14 @@ BUGS: Mapping[str, Bug] = {
         _in_sql(turns, "due_deliveries", "ORDER BY urgency, due_at", "ORDER BY due_at"), ("order",)
     ),
     "key not redacted": Bug(_in_module(answer, "redact", lambda text, _key: text), ("P6 keys",)),
-    "no bound per origin": Bug(_in_module(turns, "take_turns", _all_at_once), ("P5 bounded",)),
+    "no bound per origin": Bug(in_flight_forgotten, ("P5 bounded",)),
     "a refused poll is a failed task": Bug(refusal_is_failure, (TRUTH,)),
     "a stepped clock is believed": Bug(_in_module(upkeep, "shift_times", _nothing), (TRUTH, RETURN, "order")),
     "a paused endpoint is sent to": Bug(
         _in_module(endpoints, "paused", lambda standing: standing), ("pause",)
     ),
-    "claims never lapse": Bug(_in_sql(turns, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)),
+    "claims never lapse": Bug(
+        _in_sql(turns, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)
+    ),
     "answered before it is on disk": Bug(answered_before_commit, (LOSS, TRUTH, "no fault of ours")),
 }

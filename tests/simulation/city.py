@@ -88,7 +88,9 @@ class City:
             key,
             created_at=now,
             ends_at=None if chance.random() < 0.05 else now + int(lasts * chance.uniform(0.5, 1.5)),
-            word=chance.choice(["completed", "completed", "succeeded", "Completed", "failed", "canceled"]).lower(),
+            word=chance.choice(
+                ["completed", "completed", "succeeded", "Completed", "failed", "canceled"]
+            ).lower(),
             known_from=now + chance.choice([0, 0, 0, 4 * SECOND]),
             vanishes_at=now + chance.randrange(HOUR) if chance.random() < 0.06 else None,
             is_fickle=chance.random() < 0.1,
@@ -115,7 +117,10 @@ class City:
     def change_a_mood(self) -> str:
         """Somebody begins to misbehave, or to behave."""
         chance, now = self.chance, self.now()
-        peer = chance.choice([*self.upstreams.values(), *self.receivers.values()])
+        peers: list[Upstream | Receiver] = [*self.receivers.values()]
+        if chance.random() < 0.35:
+            peers = [*self.upstreams.values()]
+        peer = chance.choice(peers)
         moods = PROVIDER_MOODS if isinstance(peer, Upstream) else RECEIVER_MOODS
         lasts = chance.choice([20 * SECOND, MINUTE, 10 * MINUTE, HOUR, 5 * HOUR])
         name = FINE if chance.random() < 0.3 else chance.choice(moods)
@@ -125,7 +130,8 @@ class City:
     def settle(self) -> None:
         """Moods whose time is over end; once the faults are over, all of them."""
         now = self.now()
-        for peer in (*self.upstreams.values(), *self.receivers.values()):
+        peers: list[Upstream | Receiver] = [*self.upstreams.values(), *self.receivers.values()]
+        for peer in peers:
             if peer.mood.name != FINE:
                 peer.trouble(now)
                 if self.is_over or now >= peer.mood.until:
@@ -154,7 +160,9 @@ class City:
             max_in_flight_per_origin=chance.choice([1, 2, 4]),
         )
         return Config(
-            providers=providers, callbacks=callbacks, retention=Retention(delivered_ms=90 * DAY, dead_ms=90 * DAY)
+            providers=providers,
+            callbacks=callbacks,
+            retention=Retention(delivered_ms=90 * DAY, dead_ms=90 * DAY),
         )
 
     def _provider(self, upstream: Upstream) -> Provider:

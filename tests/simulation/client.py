@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from notifier.core.instants import from_text
-from tests.simulation.oracle import Watched
+from tests.simulation.books import Watched
+from tests.simulation.oracle import Oracle
 from tests.simulation.peers import Task, TaskKey
 
 if TYPE_CHECKING:
@@ -157,7 +158,8 @@ class Client:
         watched.taken_in = 0
         if answer.status == 200:
             rows = self._oracle.audit.rows(
-                "SELECT id FROM events WHERE watch_seq = (SELECT seq FROM watches WHERE id = ?)", watched.watch_id
+                "SELECT id FROM events WHERE watch_seq = (SELECT seq FROM watches WHERE id = ?)",
+                watched.watch_id,
             )
             watched.stopped_knowing = {row["id"] for row in rows}
 
@@ -170,7 +172,9 @@ class Client:
         watched.stopped_knowing, watched.expire_after_ms = None, 0  # not known until it is answered
         watched.nudged_at = asked_at = self._life.world.elapsed_ms()
         watched.resumes += 1
-        answer = await call(self._life, "POST", f"/v1/watches/{watched.watch_id}/resume", {"expire_after": "10m"})
+        answer = await call(
+            self._life, "POST", f"/v1/watches/{watched.watch_id}/resume", {"expire_after": "10m"}
+        )
         watched.taken_in = 0
         if answer.status == 200:
             watched.since, watched.expire_after_ms = asked_at, 600_000
@@ -267,16 +271,21 @@ class Client:
         return True
 
     def _any_live(self) -> Watched | None:
+        """One that is watched still, best of all one whose task has just ended upstream."""
+        city = self._life.city
         rows = self._oracle.audit.rows("SELECT id FROM watches WHERE state = 'watching'")
-        known = [self._oracle.watched[row["id"]] for row in rows if row["id"] in self._oracle.watched]
-        return self._life.city.chance.choice(known) if known else self._any()
+        live = [self._oracle.watched[row["id"]] for row in rows if row["id"] in self._oracle.watched]
+        ended = [each for each in live if (city.task(each.key).ends_at or city.now() + 1) <= city.now()]
+        if ended and city.chance.random() < 0.7:
+            return city.chance.choice(ended)
+        return city.chance.choice(live) if live else self._any()
 
     def _any(self) -> Watched | None:
         known = list(self._oracle.watched.values())
         return self._life.city.chance.choice(known[-30:]) if known else None
 
     @property
-    def _oracle(self) -> Any:
+    def _oracle(self) -> Oracle:
         return self._life.oracle
 
 

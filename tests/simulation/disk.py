@@ -21,8 +21,9 @@ FULL = 13  # SQLITE_FULL
 
 CRASHES = ("statement", "commit", "unheard")
 PLACES = (
-    "INSERT INTO watches", "INSERT INTO events", "INSERT INTO attempts", "UPDATE watches", "UPDATE deliveries",
-    "UPDATE endpoints", "DELETE FROM replays", "INSERT INTO attempts", "INSERT INTO events", "",
+    "INSERT INTO watches", "INSERT INTO events", "INSERT INTO events", "INSERT INTO attempts",
+    "INSERT INTO attempts", "UPDATE watches", "UPDATE deliveries", "UPDATE endpoints",
+    "DELETE FROM replays", "",
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from notifier.clock import SystemClock
 from notifier.daemon import app as daemon_app
 from notifier.daemon.app import Daemon
 from notifier.engine import bells, deliverer, housekeeping, poller, pulse, replayer
-from notifier.errors import NotifierError
+from notifier.errors import StoreUnavailable
 from notifier.store.open import open_store
 from notifier.store.sqlite import SqliteStore
 from tests.simulation.city import City, Tempo
@@ -109,7 +109,7 @@ class Life:
             self.clock = SystemClock(
                 store.last_lived_at or 0, wall=self.world.wall_ms, elapsed=self.world.elapsed_ms
             )
-            bound = cast(socket.socket, None)
+            bound = cast("socket.socket", None)
             self.daemon = Daemon(
                 self.city.load(),
                 store=store,
@@ -183,8 +183,8 @@ class Life:
         self.world.note("stopped", self.owner)
         self.world.disturb()
         self._outside.disk.connections.clear()
-        fault = self._main.exception()
-        if fault is not None and not (isinstance(fault, NotifierError) and self.oracle.is_excused(fault)):
+        fault = self._main.exception()  # a disk that fails as it starts may end it
+        if fault is not None and not isinstance(fault, StoreUnavailable):
             self.world.breach("alive", f"the daemon ended by itself: {fault!r}")
         self.loop.finish()
 

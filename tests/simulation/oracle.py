@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from notifier.core.callback import mark_expired
 from notifier.core.signature import BadSignature, verify
 from notifier.core.urls import endpoint_of
-from notifier.errors import NotifierError, StoreUnavailable
 from tests.simulation.audit import DELIVERY, MORE_URGENT, WATCH_OF_TASK, Audit
+from tests.simulation.books import Paced, Receipt, Watched
 from tests.simulation.city import City, Tempo
 from tests.simulation.peers import FINE, Receiver, Task, TaskKey, Upstream
 from tests.simulation.world import World
@@ -24,47 +24,6 @@ LEASE_MARGIN_MS = 15_000
 SETTLING_MS = 5_000
 RECOVERY_MS = 300_000
 WORD_OF_TYPE = {"task.completed": "completed", "task.failed": "failed", "task.cancelled": "cancelled"}
-
-
-@dataclass
-class Receipt:
-    """One arrival at a receiver. ``is_taken``: it acted on it; ``is_heard``: the daemon got its 2xx."""
-
-    event_id: str
-    url: str
-    number: int
-    body: bytes
-    at: int
-    is_marked: bool
-    is_taken: bool = False
-    is_heard: bool = False
-    status: int | None = None
-
-
-@dataclass
-class Watched:
-    """What a client knows of its watch. ``urls`` are those whose registration was answered."""
-
-    watch_id: str
-    key: TaskKey
-    urls: dict[str, tuple[str, ...] | None]
-    since: int
-    expire_after_ms: int
-    resumes: int = 0
-    nudged_at: int = 0
-    taken_in: int = 0
-    stopped_knowing: set[str] | None = None
-    """The ids of its events when a stop was answered; None while it was not stopped, or is resumed."""
-
-
-@dataclass
-class Paced:
-    """When a task was last asked for, and what the row said of its pace."""
-
-    at: int
-    round: int
-    interval_ms: int
-    life: int
 
 
 @dataclass
@@ -81,7 +40,6 @@ class Oracle:
     events_of: dict[str, set[str]] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)
-    resent: Counter[tuple[str, str]] = field(default_factory=Counter)
     polled_at: dict[str, int] = field(default_factory=dict)
     disk_troubled_at: int = -1
     skewed_ms: int = 0
@@ -97,10 +55,6 @@ class Oracle:
         self.sending: Counter[str] = Counter()
         self._asked.clear()
         self.world.disturb()
-
-    def is_excused(self, fault: NotifierError) -> bool:
-        """Whether the daemon may end so: the disk failed as it started."""
-        return isinstance(fault, StoreUnavailable)
 
     # -- polls
 
@@ -193,7 +147,7 @@ class Oracle:
         finally:
             if life is self.life:
                 self.sending[receiver.origin] -= 1
-            if receipt.status == 410:
+            if receipt.status == 410 and self.gone.get(receiver.url, -1) <= self.world.calm_since:
                 self.gone[receiver.url] = self.world.elapsed_ms()
 
     def _judge(self, receiver: Receiver, receipt: Receipt, headers: Mapping[str, str]) -> None:
@@ -204,7 +158,9 @@ class Oracle:
         data = json.loads(receipt.body)["data"]
         row = self.audit.row(DELIVERY, data["watch_id"], receipt.event_id, receipt.url)
         if row is None:
-            self.world.breach("P2 no invention", f"{receipt.event_id} to {receipt.url} is sent and not on disk")
+            self.world.breach(
+                "P2 no invention", f"{receipt.event_id} to {receipt.url} is sent and not on disk"
+            )
             return
         self._check_claim(receipt, row)
         self._check_truth(data, row)
@@ -239,7 +195,9 @@ class Oracle:
     def _check_repeat(self, receipt: Receipt) -> None:
         earlier = self.receipts.get((receipt.event_id, receipt.url), [])
         if any(each.body != receipt.body for each in earlier):
-            self.world.breach("P3 repeats", f"{receipt.event_id} to {receipt.url} has other bytes than before")
+            self.world.breach(
+                "P3 repeats", f"{receipt.event_id} to {receipt.url} has other bytes than before"
+            )
         if any(each.number >= receipt.number for each in earlier) and not receipt.is_marked:
             text = f"{receipt.event_id} to {receipt.url}: attempt {receipt.number} comes again, unmarked"
             self.world.breach("P3 repeats", text)
@@ -252,10 +210,12 @@ class Oracle:
     def _check_claim(self, receipt: Receipt, row: Any) -> None:
         body = mark_expired(row["body"]) if row["is_late"] else row["body"]
         if receipt.body != body:
-            self.world.breach("P2 no invention", f"{receipt.event_id} is sent with other bytes than are stored")
+            self.world.breach(
+                "P2 no invention", f"{receipt.event_id} is sent with other bytes than are stored"
+            )
         is_claimed = row["owner"] == self.life.owner and row["state"] == "pending"
         if receipt.is_marked and receipt.at < self.world.calm_since + LEASE_MARGIN_MS:
-            return  # a claim outlived its lease (the machine slept): both are sent, and the first answer is kept
+            return  # a claim outlived its lease (the machine slept): both are sent, the first answer is kept
         if not is_claimed or receipt.number != row["attempts"] + 1:
             text = f"{receipt.event_id} to {receipt.url} is sent with no claim on disk ({row['state']})"
             self.world.breach("claim before send", text)
@@ -290,9 +250,9 @@ class Oracle:
 
     def _check_stop(self, event_id: str, watch_id: str) -> None:
         watched = self.watched.get(watch_id)
-        if watched is not None and watched.stopped_knowing is not None:
-            if event_id not in watched.stopped_knowing:
-                self.world.breach("stop", f"{event_id} of {watch_id} comes after a stop was answered")
+        known = None if watched is None else watched.stopped_knowing
+        if known is not None and event_id not in known:
+            self.world.breach("stop", f"{event_id} of {watch_id} comes after a stop was answered")
 
     def _check_hold(self, receiver: Receiver, receipt: Receipt) -> None:
         paused_at = self.held.get(receiver.url)
@@ -320,7 +280,9 @@ class Oracle:
         is_well = all(each.mood.name == FINE and each.was_well(since - RECOVERY_MS) for each in neighbours)
         is_free = row["closed_at"] is None and receiver.url not in self.released_after(since)
         if is_well and is_free:
-            self.world.breach("P5 isolated", f"{receipt.event_id} waited {late} ms for {receipt.url}, which is well")
+            self.world.breach(
+                "P5 isolated", f"{receipt.event_id} waited {late} ms for {receipt.url}, which is well"
+            )
 
     def released_after(self, since: int) -> set[str]:
         """Endpoints that a user has held or let go of since then."""

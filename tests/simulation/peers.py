@@ -87,6 +87,14 @@ PROVIDER_MOODS = (
 )  # fmt: skip
 
 
+NO_REPLY: Mapping[str, Exchange] = {
+    "refuse": Unreachable(Fault.CONNECT, "refused"),
+    "reset": Unreachable(Fault.RESET, ""),
+    "reset before": Unreachable(Fault.RESET, ""),
+    "reset after": Unreachable(Fault.RESET, ""),
+}
+
+
 @dataclass
 class Upstream:
     """A provider. ``keys`` are those that it takes."""
@@ -113,25 +121,23 @@ class Upstream:
             mood = "401"
         if mood != FINE:
             self.trouble(now)
-        takes_s = self.chance.uniform(0.005, 0.4)
-        match mood:
-            case "hang":
-                return Turn(0.0, None)
-            case "refuse":
-                return Turn(takes_s, Unreachable(Fault.CONNECT, "refused"))
-            case "reset":
-                return Turn(takes_s, Unreachable(Fault.RESET, ""))
-            case "401" | "402" | "403" | "400" | "451" | "500" | "503" | "429":
-                return Turn(takes_s, Reply(int(mood), self._retry_after(mood, now), b'{"title": "no"}'))
-            case "redirect":
-                return Turn(takes_s, Reply(302, {"location": "https://elsewhere.example/login"}))
-            case "garbage":
-                return Turn(takes_s, Reply(200, body=self._garbage(task)))
-            case "slow":
-                takes_s = self.chance.uniform(1, 20)
+        if mood == "hang":
+            return Turn(0.0, None)
+        takes_s = self.chance.uniform(1, 20) if mood == "slow" else self.chance.uniform(0.005, 0.4)
+        return Turn(takes_s, self._exchange(mood, task, key or "", now))
+
+    def _exchange(self, mood: str, task: Task | None, key: str, now: int) -> Exchange:
+        if mood in NO_REPLY:
+            return NO_REPLY[mood]
+        if mood.isdigit():
+            return Reply(int(mood), self._retry_after(mood, now), b'{"title": "no"}')
+        if mood == "redirect":
+            return Reply(302, {"location": "https://elsewhere.example/login"})
+        if mood == "garbage":
+            return Reply(200, body=self._garbage(task))
         if task is None or mood == "amnesia" or now < task.known_from or self._is_gone(task, now):
-            return Turn(takes_s, Reply(self.chance.choice([404, 410]), body=b'{"title": "unknown"}'))
-        return Turn(takes_s, Reply(200, body=self._truth(task, key or "", now)))
+            return Reply(self.chance.choice([404, 410]), body=b'{"title": "unknown"}')
+        return Reply(200, body=self._truth(task, key, now))
 
     def _is_gone(self, task: Task, now: int) -> bool:
         return task.vanishes_at is not None and now >= task.vanishes_at
@@ -148,7 +154,11 @@ class Upstream:
     def _truth(self, task: Task, key: str, now: int) -> bytes:
         status = task.status_at(now, self.chance)
         task_id = task.key[2]
-        info: dict[str, object] = {"id": task_id, "status": status, "created_at": to_text(NOON + task.created_at)}
+        info: dict[str, object] = {
+            "id": task_id,
+            "status": status,
+            "created_at": to_text(NOON + task.created_at),
+        }
         document: dict[str, object] = {"task_info": info}
         if MEANING.get(status) == "completed":
             info["updated_at"] = to_text(NOON + (task.ends_at or now))
@@ -234,35 +244,24 @@ class Receiver:
         takes_s = self.chance.uniform(0.003, 0.3)
         if mood == "flapping":
             mood = self.chance.choice([FINE, FINE, *RECEIVER_MOODS[:-4]])
-        match mood:
-            case "slow":
-                takes_s = self.chance.uniform(1, 4.5)
-            case "late":
-                return Turn(self.chance.uniform(16, 30), self._taken())
-            case "hang":
-                return Turn(0.0, None, is_processed=self.chance.random() < 0.5)
-            case "refuse":
-                return Turn(takes_s, Unreachable(Fault.CONNECT, "refused"), is_processed=False)
-            case "reset before":
-                return Turn(takes_s, Unreachable(Fault.RESET, "", peer=self.peer), is_processed=False)
-            case "reset after":
-                return Turn(takes_s, Unreachable(Fault.RESET, "", peer=self.peer))
-            case "302":
-                reply = Reply(302, {"location": "http://169.254.169.254/"}, peer=self.peer)
-                return Turn(takes_s, reply, is_processed=False)
-            case "picky":
-                if event_id in self.refused or self.chance.random() < 0.5:
-                    self.refused.add(event_id)
-                    return Turn(takes_s, self._refusal(self.chance.choice([400, 413, 422])), is_processed=False)
-            case mood if mood.isdigit():
-                return Turn(takes_s, self._refusal(int(mood), now), is_processed=False)
+        if mood == "hang":
+            return Turn(0.0, None, is_processed=self.chance.random() < 0.5)
+        if mood in NO_REPLY:
+            return Turn(takes_s, NO_REPLY[mood], is_processed=mood == "reset after")
+        if mood.isdigit():
+            return Turn(takes_s, self._refusal(int(mood), now), is_processed=False)
+        if mood == "picky" and (event_id in self.refused or self.chance.random() < 0.5):
+            self.refused.add(event_id)
+            return Turn(takes_s, self._refusal(self.chance.choice([400, 413, 422]), now), is_processed=False)
+        if mood in ("slow", "late"):
+            takes_s = self.chance.uniform(1, 4.5) if mood == "slow" else self.chance.uniform(16, 30)
         return Turn(takes_s, self._taken())
 
     def _taken(self) -> Reply:
         return Reply(self.chance.choice([200, 201, 204]), body=b"ok", peer=self.peer)
 
-    def _refusal(self, status: int, now: int = 0) -> Reply:
-        headers = {}
+    def _refusal(self, status: int, now: int) -> Reply:
+        headers = {"location": "http://169.254.169.254/"} if status == 302 else {}
         if status in (429, 503) and self.chance.random() < 0.5:
             seconds = self.chance.choice([2, 45, 600])
             headers = {"retry-after": str(seconds)}

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from notifier.core.urls import endpoint_of
 from tests.simulation.audit import EVENTS, FINAL, Audit
-from tests.simulation.oracle import WORD_OF_TYPE, Watched
+from tests.simulation.books import Watched
+from tests.simulation.oracle import WORD_OF_TYPE
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -21,12 +22,10 @@ LIVE_BY_PROVIDER = """
 SELECT p.name, count(*) AS n FROM watches w JOIN providers p ON p.seq = w.provider_seq
 WHERE w.state = 'watching' GROUP BY p.name
 """
-OVERDUE_LEASES = """
-SELECT id FROM deliveries WHERE leased_until < ?
-UNION ALL SELECT id FROM watches WHERE owner IS NOT NULL AND due_at < ?
-"""
+OVERDUE_LEASES = "SELECT id FROM deliveries WHERE leased_until < ?"
 GIVEN_UP_AT_410 = """
-SELECT d.id, d.last_error FROM deliveries d JOIN attempts a ON a.delivery_seq = d.seq AND a.number = d.attempts
+SELECT d.id, d.last_error FROM deliveries d
+JOIN attempts a ON a.delivery_seq = d.seq AND a.number = d.attempts
 WHERE d.state = 'dead' AND a.status = 410 AND d.last_error LIKE '%410%'
 """
 PRIVATE_MS, PUBLIC_MS = 60_000, 600_000
@@ -51,7 +50,8 @@ def begin(simulation: "Simulation") -> None:
         if row["refusals"] == 0
     }
     simulation.asked_again = {
-        row["name"]: max(now, city.upstreams[row["name"]].asked_not_before) + _longest_ms(simulation, row["name"])
+        row["name"]: max(now, city.upstreams[row["name"]].asked_not_before)
+        + _longest_ms(simulation, row["name"])
         for row in simulation.audit.rows(LIVE_BY_PROVIDER)
     }
     simulation.faults_ended_at = now
@@ -67,9 +67,12 @@ def check_return(simulation: "Simulation") -> None:
     world, oracle = simulation.world, simulation.oracle
     now, since = world.elapsed_ms(), simulation.faults_ended_at
     slack_ms = REACTION_MS + simulation.tempo.idle_s * 2_000
-    sent_to = {endpoint_of(url): each[-1].at for (_, url), each in oracle.receipts.items() if each[-1].at >= since}
+    sent_to = {
+        endpoint_of(url): each[-1].at for (_, url), each in oracle.receipts.items() if each[-1].at >= since
+    }
+    waits = {row["url"] for row in simulation.audit.rows(PENDING_BY_ENDPOINT)}
     for url, latest in simulation.returning.items():
-        if url not in sent_to and now > latest + slack_ms:
+        if url in waits and url not in sent_to and now > latest + slack_ms:
             world.breach("P7 it comes back", f"{url} is well since {since} ms and was sent nothing")
     for name, latest in simulation.asked_again.items():
         if simulation.oracle.polled_at.get(name, 0) < since and now > latest + slack_ms:
@@ -77,14 +80,14 @@ def check_return(simulation: "Simulation") -> None:
 
 
 def check_now_and_then(simulation: "Simulation") -> None:
-    """What was claimed and never written down is looked at again when its lease is over; 410 costs no life."""
+    """What was claimed and not written down is looked at again after its lease; a 410 costs no life."""
     life, world = simulation.oracle.life, simulation.world
     for row in simulation.audit.rows(GIVEN_UP_AT_410):
         world.breach("410", f"{row['id']} was given up: {row['last_error']}")
     patience_ms = simulation.tempo.idle_s * 2_000 + REACTION_MS
-    if not simulation.is_up or world.elapsed_ms() < max(life.born_at, world.calm_since) + 2 * patience_ms:
+    if not simulation.is_up or world.elapsed_ms() < max(life.born_at, world.leapt_at) + patience_ms:
         return
-    for row in simulation.audit.rows(OVERDUE_LEASES, life.now() - patience_ms, life.now() - patience_ms):
+    for row in simulation.audit.rows(OVERDUE_LEASES, life.now() - patience_ms):
         world.breach("P7 it comes back", f"{row['id']} is claimed, and its lease was over long ago")
 
 
@@ -97,7 +100,9 @@ def check_stop(simulation: "Simulation") -> None:
     for place, receipts in simulation.oracle.receipts.items():
         last = receipts[-1]
         if last.is_heard and last.at >= life.born_at and kept.get(place, 0) < last.number:
-            simulation.world.breach("stop order", f"{place}: attempt {last.number} was answered and not written down")
+            simulation.world.breach(
+                "stop order", f"{place}: attempt {last.number} was answered and not written down"
+            )
 
 
 def check_end(simulation: "Simulation") -> None:
@@ -121,8 +126,8 @@ def check_end(simulation: "Simulation") -> None:
 
 def _check_delivery(simulation: "Simulation", row: Any) -> None:
     receipts = simulation.oracle.receipts.get((row["event_id"], row["url"]), [])
-    if row["state"] == "delivered" and not any(each.is_taken for each in receipts):
-        text = f"{row['id']} is called delivered, and {row['url']} never took it"
+    if row["state"] == "delivered" and not any(each.is_heard for each in receipts):
+        text = f"{row['id']} is called delivered, and {row['url']} never said so"
         simulation.world.breach("P1 no loss", text)
     if row["state"] == "dead":
         simulation.world.counts["dead"] += 1
@@ -130,9 +135,7 @@ def _check_delivery(simulation: "Simulation", row: Any) -> None:
             simulation.world.breach("P1 no loss", f"{row['id']} is dead without a reason")
 
 
-def _check_watch(
-    simulation: "Simulation", watched: Watched, deliveries: dict[tuple[str, str], Any]
-) -> None:
+def _check_watch(simulation: "Simulation", watched: Watched, deliveries: dict[tuple[str, str], Any]) -> None:
     world, watch_id = simulation.world, watched.watch_id
     row = simulation.audit.row("SELECT * FROM watches WHERE id = ?", watch_id)
     if row is None:
@@ -141,7 +144,7 @@ def _check_watch(
     events = simulation.audit.rows(EVENTS, watch_id)
     if len({event["round"] for event in events}) != len(events) or len(events) > watched.resumes + 1:
         world.breach("first outcome wins", f"{watch_id} has {len(events)} outcomes")
-    last = next((event for event in events if event["round"] == row["round"]), None)
+    last: Any = next((event for event in events if event["round"] == row["round"]), None)
     if row["state"] in OUTCOMES and (last is None or last["type"] != f"task.{row['state']}"):
         world.breach("P1 no loss", f"{watch_id} is {row['state']} and has no event of it")
     if watched.stopped_knowing is not None and {event["id"] for event in events} - watched.stopped_knowing:

@@ -1,4 +1,4 @@
-"""What a run came to, in words: one line of figures, and for a broken promise all that it takes to see it again."""
+"""What a run came to: a line of figures, and for a broken promise all that it takes to see it again."""
 
 from tests.simulation.city import Tempo
 from tests.simulation.days import TEMPI

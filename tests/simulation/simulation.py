@@ -1,4 +1,4 @@
-"""A whole simulated installation that is moved step by step, and its end: faults stop, everything must drain."""
+"""A simulated installation, moved step by step, and its end: the faults stop, everything must drain."""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ class Result:
 
 
 class Simulation:
-    """One world from its first day to its last. Use it in ``with``: it stands in for modules' names meanwhile."""
+    """One world from its first day to its last. Use it in ``with``: it bends names of modules meanwhile."""
 
     def __init__(self, seed: str, folder: Path, tempo: Tempo) -> None:
         self.world = World(seed)
@@ -152,7 +152,9 @@ class Simulation:
         """Let the next writes meet a full disk."""
         self.world.note("full disk")
         self.world.disturb()
-        self.disk.plan = Plan("full", self.chance.choice(PLACES), count=self.chance.randrange(1, 20))
+        self.disk.plan = Plan(
+            "full", self.chance.choice(("INSERT INTO attempts", *PLACES)), count=self.chance.randrange(1, 20)
+        )
 
     def slow_disk(self) -> None:
         """Make the disk slow, or quick again."""
@@ -163,12 +165,14 @@ class Simulation:
     def sleep(self, seconds: float) -> None:
         """Suspend the machine: the loop's time stands still, all other time goes on."""
         self.world.slept_s += seconds
+        self.world.leapt_at = self.world.elapsed_ms()
         self.world.note("sleep", seconds)
         self.world.disturb()
 
     def step_clock(self, seconds: float) -> None:
         """Set the wall clock."""
         self.world.stepped_ms += int(seconds * 1_000)
+        self.world.leapt_at = self.world.elapsed_ms()
         self.world.note("step", seconds)
         self.world.disturb(self.tempo.idle_s * 1_000 + 1_000)  # until the daemon has seen it
         self._step = (self.world.mono, max(0, int(seconds * 1_000)))
@@ -237,7 +241,7 @@ class Simulation:
         return Result(
             seed=self.world.seed,
             hash=self.world.hash,
-            virtual_days=self.world.elapsed_ms() / 86_400_000,
+            virtual_days=self.world.mono / 86_400,
             counts=dict(self.world.counts),
             breaches=tuple(self.world.breaches),
             last_lines=tuple(self.world.lines),

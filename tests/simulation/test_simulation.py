@@ -14,20 +14,21 @@ from tests.simulation.bugs import BUGS
 from tests.simulation.city import Tempo
 from tests.simulation.days import BRISK, CALM, CROWDED, run
 from tests.simulation.report import failure, summary
+from tests.simulation.world import Breach
 
 FIXED = range(1, 11)
 FRESH = 2
 LONG_DAYS = 5.0
 """12 lives of 5 days are the 60 virtual days that every run of the suite goes through."""
 BRISK_DAYS = 0.03
-HUNT_DAYS = 0.3
-HUNTED_SEEDS = 4
+HUNT_DAYS = 0.15
+HUNTED_SEEDS = 8
 
 Note = Callable[[str, object], None]
 
 
 def live(seed: str, days: float, tempo: Tempo, note: Note) -> None:
-    """Live these days; fail with all that it takes to see it again. The figures go to the end of the report."""
+    """Live these days; fail with all that it takes to see them again. The figures end up in the report."""
     began = time.perf_counter()
     result = run(seed, days, tempo=tempo)
     line = summary(result, time.perf_counter() - began)
@@ -59,7 +60,7 @@ def test_fresh_seeds_break_no_promise(number: int, record_property: Note) -> Non
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_seen(bug: str) -> None:
     """The simulation can fail: each bug of this kind breaks a promise within a few seeds."""
-    seen = []
+    seen: list[Breach] = []
     for seed in range(1, HUNTED_SEEDS + 1):
         with BUGS[bug].planted():
             seen += run(str(seed), HUNT_DAYS, tempo=CROWDED).breaches

@@ -47,7 +47,7 @@ class SimWire:
             return Unreachable(Fault.CONNECT, "")
         with self._life.oracle.attempt(receiver, url, headers, body) as receipt:
             turn = receiver.answer(receipt.event_id, self._world.elapsed_ms())
-            receipt.is_taken = turn.is_processed and _is_good(turn.exchange)
+            receipt.is_taken = turn.is_processed
             exchange = await self._have(turn, timeout_ms)
             receipt.is_heard = _is_good(exchange)
             receipt.status = exchange.status if isinstance(exchange, Reply) else None

@@ -43,6 +43,9 @@ class World:
     calm_since: int = 0
     """When (``elapsed_ms``) the last thing happened that excuses lateness everywhere."""
 
+    leapt_at: int = 0
+    """When the machine last woke, or its clock was set."""
+
     def __post_init__(self) -> None:
         self.on_breach: Callable[[], None] = lambda: None
         self.chance = random.Random(f"world {self.seed}")

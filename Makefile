@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PEERS  := .venv-peers
 
-.PHONY: help install demo test test-systemd lint faults kill soak docs run bench man dist lock clean bench-peers
+.PHONY: help install demo test test-systemd lint simulate faults kill soak docs run bench bench-peers man dist lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ docs: $(VENV)/dev.stamp ## write docs/FAULTS.md anew
 
 run: $(VENV)/run.stamp ## the daemon, in the foreground
 	$(BIN)/notifier run
+
+simulate: $(VENV)/dev.stamp ## the whole daemon on virtual time: make simulate SEED=7 DAYS=30 TEMPO=calm
+	$(BIN)/python -m tests.simulation $(or $(SEED),1) $(or $(DAYS),5) $(or $(TEMPO),calm)
 
 bench: $(VENV)/dev.stamp ## speed and memory, as ratios against limits measured in the same run
 	$(BIN)/python -m benchmarks

@@ -52,7 +52,7 @@ async def _measured(bench: Bench, name: str, offer: Offer) -> Outcome:
     late = f"{quantile(called, 0.5):.3f} s late" if called else "nothing called back"
     bench.say(
         f"{offer.count} tasks, {name}: {outcome.delays.lost} lost, {late}, {outcome.polls} polls, "
-        f"{outcome.cpu_ms_per_poll:.3f} ms CPU each; cores: {outcome.busy}"
+        f"{outcome.cpu_s:.1f} s CPU in all; cores: {outcome.busy}"
     )
     return outcome
 
@@ -60,7 +60,7 @@ async def _measured(bench: Bench, name: str, offer: Offer) -> Outcome:
 def _figures(offer: Offer, outcomes: Mapping[str, Outcome]) -> list[Figure]:
     figures = [figure for name, outcome in outcomes.items() for figure in _of_one(name, outcome)]
     ours = outcomes[OURS].cpu_ms_per_poll
-    for name in filter(PEERS.get, outcomes):
+    for name in (name for name in PEERS if name in outcomes and outcomes[name].polls):
         goal = CPU_GOALS.get(offer, {}).get(name)
         figures.append(
             Figure(
@@ -93,7 +93,12 @@ def _of_one(name: str, outcome: Outcome) -> list[Figure]:
             note=f"not called back {outcome.offer.grace_s:g} s after the last end",
         ),
         *lateness,
-        Figure(f"{label}: CPU of 1000 polls", outcome.cpu_ms_per_poll, "s", note=each),
+        *(
+            [Figure(f"{label}: CPU of 1000 polls", outcome.cpu_ms_per_poll, "s", note=each)]
+            if outcome.polls
+            else []
+        ),
+        Figure(f"{label}: polls", outcome.polls, "polls"),
         Figure(f"{label}: peak memory", outcome.peak_mb, "MB"),
     ]
 

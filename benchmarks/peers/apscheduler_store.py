@@ -1,6 +1,7 @@
 """APScheduler with its SQLAlchemyJobStore on SQLite: one interval job for each task, on the loop."""
 
 import asyncio
+import logging
 import sys
 
 import httpx
@@ -38,6 +39,7 @@ async def take(task_id: str, hook: str) -> None:
 
 async def main() -> None:
     """Watch what comes until stdin ends."""
+    logging.disable(logging.WARNING)  # it says for each poll that it skips that it does
     scheduler.start()
     await each_registered(take)
     await asyncio.Event().wait()

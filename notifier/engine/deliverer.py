@@ -81,6 +81,7 @@ class Deliverer:
             self.ticked_at = self._clock.monotonic()
             return now + IDLE_MS
         lease = Lease(self._owner, now + settings.timeout_ms + LEASE_MARGIN_MS)
+        shifted_ms = self._shifted_ms  # a step from here on reaches the claimed rows after they were read
         claimed = await self._store.claim_deliveries(
             now=now,
             limit=room,
@@ -93,12 +94,13 @@ class Deliverer:
         self.ticked_at = self._clock.monotonic()
         for dispatch in claimed.dispatches:
             self._occupy(dispatch)
-            self._crew.spawn(self._deliver(dispatch, lease), name=f"deliver {dispatch.delivery_id}")
+            self._crew.spawn(
+                self._deliver(dispatch, lease, shifted_ms), name=f"deliver {dispatch.delivery_id}"
+            )
         next_due_at = claimed.next_due_at
         return now + IDLE_MS if next_due_at is None else min(next_due_at, now + IDLE_MS)
 
-    async def _deliver(self, dispatch: Dispatch, lease: Lease) -> None:
-        shifted_ms = self._shifted_ms
+    async def _deliver(self, dispatch: Dispatch, lease: Lease, shifted_ms: int) -> None:
         try:
             tried = await self._try(dispatch)
         finally:

@@ -41,7 +41,8 @@ class Claimed:
     """One watch in our hands, and by what right.
 
     ``provider`` is as it was when the request went out: its key is what the answer must be cleaned of, even
-    if a reload has brought another meanwhile. ``shifted_ms`` is how far the clock had been stepped by then.
+    if a reload has brought another meanwhile. ``shifted_ms`` is how far the clock had been stepped when the
+    claim was asked for; the row and ``claimed_at`` go by that clock.
     """
 
     watch: Watch
@@ -148,12 +149,13 @@ class Poller:
 
     async def _claim(self, limiter: Limiter, now: int, room: int, *, is_probe: bool) -> int:
         lease = Lease(self._owner, now + limiter.provider.polling.request_timeout_ms + LEASE_MARGIN_MS)
+        shifted_ms = self._shifted_ms
         claimed = await self._store.claim_watches(limiter.provider.name, now=now, limit=room, lease=lease)
         if claimed.watches:
             limiter.began(len(claimed.watches), now, is_probe=is_probe)
         for watch in claimed.watches:
             habit = claimed.habits.get(watch.api_path)
-            claim = self._claimed(watch, lease, limiter, is_probe=is_probe, habit=habit)
+            claim = self._claimed(watch, lease, limiter, shifted_ms, is_probe=is_probe, habit=habit)
             self._crew.spawn(self._poll(claim), name=f"poll {watch.id}")
         if is_probe:
             return limiter.gate.probe_at if claimed.watches else now + IDLE_MS
@@ -162,10 +164,18 @@ class Poller:
         return now + IDLE_MS if claimed.next_due_at is None else claimed.next_due_at
 
     def _claimed(
-        self, watch: Watch, lease: Lease, limiter: Limiter, *, is_probe: bool, habit: Habit | None = None
+        self,
+        watch: Watch,
+        lease: Lease,
+        limiter: Limiter,
+        shifted_ms: int,
+        *,
+        is_probe: bool,
+        habit: Habit | None = None,
     ) -> Claimed:
-        now = self._clock.now()
-        return Claimed(watch, lease, limiter, limiter.provider, now, self._shifted_ms, is_probe, habit)
+        """A step since the claim was asked for reached the row only after it had been read."""
+        claimed_at = self._clock.now() - (self._shifted_ms - shifted_ms)
+        return Claimed(watch, lease, limiter, limiter.provider, claimed_at, shifted_ms, is_probe, habit)
 
     async def _expire(self, limiter: Limiter, now: int) -> None:
         """End what reaches its deadline while the provider cannot be asked.
@@ -191,7 +201,7 @@ class Poller:
                 await self._expire_all(gone, "its provider is not configured any more", now, 0)
 
     async def _expire_all(self, limiter: Limiter, why: str, now: int, deadline_from: int) -> None:
-        lease = Lease(self._owner, now + LEASE_MARGIN_MS)
+        lease, shifted_ms = Lease(self._owner, now + LEASE_MARGIN_MS), self._shifted_ms
         claimed = await self._store.claim_watches(
             limiter.provider.name,
             now=now - LATE_MS,
@@ -200,7 +210,7 @@ class Poller:
             deadline_from=deadline_from,
         )
         for watch in claimed.watches:
-            unasked = self._claimed(watch, lease, limiter, is_probe=False)
+            unasked = self._claimed(watch, lease, limiter, shifted_ms, is_probe=False)
             self._crew.spawn(self._settle(unasked, Unpolled(why)), name=f"expire {watch.id}")
 
     async def _poll(self, claimed: Claimed) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from notifier.core.model import DeliveryState
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.store.interface import Lease
+from notifier.store.interface import ClaimedDeliveries, Lease
 from tests.engine.conftest import HOOK, HOUR_MS, Bench, task
 from tests.engine.test_deliverer import DOWN, OK, delivery_of, finished
 
@@ -200,6 +201,28 @@ async def test_a_clock_that_is_stepped_during_an_attempt_kills_nothing(bench: Be
     await bench.store.shift_times(100 * HOUR_MS)
     await bench.crew.drain(60)
     assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.PENDING
+
+
+async def test_a_clock_that_is_stepped_while_a_claim_is_written_hurries_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The delivery was read before the step: its 72 hours move with the clock, and it waits its turn."""
+    watch_id = await finished(bench, Reply(503), Reply(422))
+    claim = bench.store.claim_deliveries
+
+    async def claim_and_step(**kwargs: Any) -> ClaimedDeliveries:
+        claimed = await claim(**kwargs)
+        bench.clock.step(100 * HOUR_MS)
+        bench.deliverer.shift(100 * HOUR_MS)
+        await bench.store.shift_times(100 * HOUR_MS)
+        return claimed
+
+    monkeypatch.setattr(bench.store, "claim_deliveries", claim_and_step)
+    await bench.deliver()
+    delivery = (await delivery_of(bench, watch_id)).delivery
+    assert delivery.state is DeliveryState.PENDING
+    assert delivery.due_at is not None
+    assert delivery.due_at > bench.clock.now()
 
 
 async def test_a_redelivery_asked_for_during_the_last_attempt_is_made(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from notifier.core.replies import Fault, Reply, Unreachable
 from notifier.core.secret import Secret
 from notifier.core.verdict import Verdict
 from notifier.errors import StoreUnavailable
+from notifier.store.interface import ClaimedWatches
 from tests.engine.conftest import HOUR_MS, KEY, PROVIDER, Bench, task
 
 DOWN = Unreachable(Fault.CONNECT, "connection refused")
@@ -177,6 +179,30 @@ async def test_a_clock_that_is_stepped_during_a_poll_expires_nothing(bench: Benc
     assert watch.due_at is not None
     assert 0 < watch.due_at - bench.clock.now() <= 66_000
     assert watch.expires_at - bench.clock.now() == HOUR_MS - 2_500
+
+
+async def test_a_clock_that_is_stepped_while_a_claim_is_written_expires_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row was read before the step: it moves with the clock as one that was in our hands does."""
+    watch_id = await bench.register()
+    bench.polls.add(bench.url_of(), task("processing"))
+    claim = bench.store.claim_watches
+
+    async def claim_and_step(*args: Any, **kwargs: Any) -> ClaimedWatches:
+        claimed = await claim(*args, **kwargs)
+        bench.clock.step(2 * HOUR_MS)
+        bench.poller.shift(2 * HOUR_MS)
+        await bench.store.shift_times(2 * HOUR_MS)
+        return claimed
+
+    monkeypatch.setattr(bench.store, "claim_watches", claim_and_step)
+    bench.clock.advance(2_500)
+    await bench.poll()
+    watch = (await bench.see(watch_id)).watch
+    assert watch.state is WatchState.WATCHING
+    assert watch.due_at is not None
+    assert 0 < watch.due_at - bench.clock.now() <= 66_000
 
 
 @pytest.mark.fault(14)

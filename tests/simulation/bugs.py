@@ -1,0 +1,246 @@
+"""Bugs that a daemon of this kind is apt to have, each as a switch: planted, the simulation must see it.
+
+None of them lives in the package. A switch fails loudly when what it bends is no longer there.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest import mock
+
+from notifier.core import answer, endpoint, pace
+from notifier.core.callback import build_headers
+from notifier.core.endpoint import Accepted, Blame, Endpoint, Failed
+from notifier.core.judge import judge_poll
+from notifier.core.model import Attempt, Dispatch, Event, WatchState
+from notifier.core.pace import interval_ms
+from notifier.core.replies import Reply
+from notifier.core.retry import decide_attempt
+from notifier.core.verdict import Delivered, Finished, GiveUp
+from notifier.daemon.app import Daemon
+from notifier.engine import deliverer, poller
+from notifier.engine.deliverer import Deliverer
+from notifier.errors import NotifierError
+from notifier.store import deliveries, endpoints, turns, upkeep, watches
+from notifier.store.queries import SQL
+from notifier.store.sqlite import SqliteStore
+
+Switch = Callable[[], AbstractContextManager[Any]]
+
+
+@contextmanager
+def two_transactions() -> Iterator[None]:
+    """The end of a watch is committed, and its deliveries after that."""
+    end, submit = watches.record_end, SqliteStore.record_end
+    later: dict[str, Callable[[Any], None]] = {}
+
+    def note(_connection: Any, event: Event, *what: Any, **when: Any) -> None:
+        later[event.id] = lambda connection: deliveries.add_deliveries(connection, event, *what, **when)
+
+    def end_alone(*args: Any, **kwargs: Any) -> bool:
+        with mock.patch.object(watches, "add_deliveries", note):
+            return end(*args, **kwargs)
+
+    async def record_end(
+        self: SqliteStore, watch: Any, lease: Any, end: Any, event: Event, **when: Any
+    ) -> bool:
+        kept = await submit(self, watch, lease, end, event, **when)
+        if kept:
+            await self._writer.submit(later.pop(event.id))
+        return kept
+
+    with (
+        mock.patch.object(watches, "record_end", end_alone),
+        mock.patch.object(SqliteStore, "record_end", record_end),
+    ):
+        yield
+
+
+@contextmanager
+def delivered_before_sent() -> Iterator[None]:
+    """An attempt is written down as a success, and made after that."""
+
+    async def deliver(self: Deliverer, dispatch: Dispatch, lease: Any, *_: int) -> None:
+        now = self._clock.now()
+        made = Attempt(dispatch.number, now, 0, 200, None, None)
+        await self._store.record_attempt(dispatch, lease, made, Delivered(), Accepted(), now=now)
+        try:
+            await self._try(dispatch)
+        finally:
+            self._release(dispatch)
+
+    with mock.patch.object(Deliverer, "_deliver", deliver):
+        yield
+
+
+@contextmanager
+def store_closed_first() -> Iterator[None]:
+    """A stop closes the store, and lets what is under way end after that."""
+    wind_up = Daemon._wind_up
+
+    async def wrong_way_round(self: Daemon, *args: Any) -> None:
+        await self._store.close()
+        await wind_up(self, *args)
+
+    with mock.patch.object(Daemon, "_wind_up", wrong_way_round):
+        yield
+
+
+@contextmanager
+def no_mark() -> Iterator[None]:
+    """An attempt that may be a repeat does not say so."""
+
+    def unmarked(dispatch: Dispatch, *args: Any, **kwargs: Any) -> Mapping[str, str]:
+        return build_headers(replace(dispatch, is_maybe_duplicate=False), *args, **kwargs)
+
+    with mock.patch.object(deliverer, "build_headers", unmarked):
+        yield
+
+
+@contextmanager
+def given_up_at_410() -> Iterator[None]:
+    """An endpoint that says that it is gone costs its deliveries their life."""
+
+    def decided(dispatch: Dispatch, report: Any, **kwargs: Any) -> Any:
+        if isinstance(report, Failed) and report.blame is Blame.GONE:
+            return GiveUp(f"given up: {report.text}")
+        return decide_attempt(dispatch, report, **kwargs)
+
+    with mock.patch.object(deliverer, "decide_attempt", decided):
+        yield
+
+
+@contextmanager
+def sent_again_after_410() -> Iterator[None]:
+    """An endpoint that says that it is gone is not parked."""
+    original = endpoint.after
+
+    def after(standing: Endpoint, report: Any, now: int, *, is_probe: bool) -> Endpoint:
+        if isinstance(report, Failed) and report.blame is Blame.GONE:
+            return standing
+        return original(standing, report, now, is_probe=is_probe)
+
+    with mock.patch.object(deliveries, "after", after):
+        yield
+
+
+@contextmanager
+def refusal_is_failure() -> Iterator[None]:
+    """An answer 400 to a poll is told as the task's failure."""
+
+    def judged(exchange: Any, **kwargs: Any) -> Any:
+        if isinstance(exchange, Reply) and exchange.status == 400:
+            return Finished(WatchState.FAILED, "failed", (), None, "{}")
+        return judge_poll(exchange, **kwargs)
+
+    with mock.patch.object(poller, "judge_poll", judged):
+        yield
+
+
+@contextmanager
+def in_flight_forgotten() -> Iterator[None]:
+    """What is on its way to an origin already does not count."""
+    claim = SqliteStore.claim_deliveries
+
+    async def claim_more(self: SqliteStore, **kwargs: Any) -> Any:
+        return await claim(self, **{**kwargs, "busy": {}})
+
+    with mock.patch.object(SqliteStore, "claim_deliveries", claim_more):
+        yield
+
+
+@contextmanager
+def answered_before_commit() -> Iterator[None]:
+    """A registration is answered from a transaction that is undone, and written soon after."""
+    original = SqliteStore.add_watches
+
+    async def add(self: SqliteStore, *args: Any, **kwargs: Any) -> Any:
+        class Undone(Exception):
+            pass
+
+        answers: list[Any] = []
+
+        def work(connection: Any) -> None:
+            answers[:] = watches.add_watches(connection, args[0], self._mint, **kwargs)
+            raise Undone
+
+        with contextlib.suppress(Undone):
+            await self._writer.submit(work)
+        later = asyncio.ensure_future(_late(lambda: original(self, *args, **kwargs)))
+        later.add_done_callback(lambda _: None)
+        return answers
+
+    with mock.patch.object(SqliteStore, "add_watches", add):
+        yield
+
+
+_GUARD = "AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls"
+
+
+async def _late(work: Callable[[], Awaitable[object]]) -> None:
+    with contextlib.suppress(NotifierError):
+        await asyncio.sleep(0.2)
+        await work()
+
+
+def _interval_without_memory(*args: Any, **kwargs: Any) -> int:
+    return interval_ms(*args, **{**kwargs, "last_interval_ms": 0})
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+def _in_module(module: Any, name: str, value: Any) -> Switch:
+    return lambda: mock.patch.object(module, name, value)
+
+
+def _in_sql(module: Any, name: str, was: str, becomes: str) -> Switch:
+    assert was in SQL[name], f"the statement {name} no longer holds {was!r}"
+    return lambda: mock.patch.object(module, "SQL", {**SQL, name: SQL[name].replace(was, becomes)})
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A switch, and the promises by which the bug may first be seen."""
+
+    planted: Switch
+    rules: tuple[str, ...]
+
+
+LOSS, RETURN, AGREES = "P1 no loss", "P7 it comes back", "the store agrees with itself"
+TRUTH, REPEATS, CLAIM = "P4 the provider's word", "P3 repeats", "claim before send"
+
+BUGS: Mapping[str, Bug] = {
+    "two transactions instead of one": Bug(two_transactions, (LOSS, AGREES)),
+    "claim without a lease": Bug(
+        _in_sql(turns, "claim_deliveries", "WHERE seq IN", "WHERE 0 AND seq IN"), (CLAIM,)
+    ),
+    "delivered before it is sent": Bug(delivered_before_sent, (CLAIM,)),
+    "intervals shrink": Bug(_in_module(pace, "interval_ms", _interval_without_memory), ("pace",)),
+    "given up at 410": Bug(given_up_at_410, ("410",)),
+    "sent again after 410": Bug(sent_again_after_410, ("410",)),
+    "no wake-up after the gate opens": Bug(_in_module(deliveries, "line_up", _nothing), (AGREES, RETURN)),
+    "no guard on the second outcome": Bug(
+        _in_sql(watches, "record_end", _GUARD, ""), ("stop", "first outcome wins", "no fault of ours")
+    ),
+    "store closed before the work ends": Bug(store_closed_first, ("stop order",)),
+    "no maybe-duplicate": Bug(no_mark, (REPEATS,)),
+    "order by age alone": Bug(
+        _in_sql(turns, "due_deliveries", "ORDER BY urgency, due_at", "ORDER BY due_at"), ("order",)
+    ),
+    "key not redacted": Bug(_in_module(answer, "redact", lambda text, _key: text), ("P6 keys",)),
+    "no bound per origin": Bug(in_flight_forgotten, ("P5 bounded",)),
+    "a refused poll is a failed task": Bug(refusal_is_failure, (TRUTH,)),
+    "a stepped clock is believed": Bug(_in_module(upkeep, "shift_times", _nothing), (TRUTH, RETURN, "order")),
+    "a paused endpoint is sent to": Bug(
+        _in_module(endpoints, "paused", lambda standing: standing), ("pause",)
+    ),
+    "claims never lapse": Bug(
+        _in_sql(turns, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)
+    ),
+    "answered before it is on disk": Bug(answered_before_commit, (LOSS, TRUTH, "no fault of ours")),
+}

@@ -1,0 +1,89 @@
+"""Days at random: what happens outside, act by act, drawn from the seed."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.simulation.city import Tempo
+from tests.simulation.simulation import Result, Simulation
+
+DAY_S = 86_400.0
+BRISK = Tempo(idle_s=1, housekeeping_s=60, pause_s=(1, 20))
+"""Production's own tempo, crowded: for lives of hours."""
+CALM = Tempo(idle_s=300, housekeeping_s=900, pause_s=(1, 3_000))
+"""For lives of days: hardly anything moves but by its own ring."""
+CROWDED = Tempo(idle_s=60, housekeeping_s=300, pause_s=(1, 60))
+"""Nearly as calm inside, and crowded outside: for hunting a bug."""
+TEMPI = {"brisk": BRISK, "calm": CALM, "crowded": CROWDED}
+
+ACTS: tuple[tuple[int, str], ...] = (
+    (40, "register"),
+    (6, "add_callback"),
+    (5, "stop"),
+    (5, "resume"),
+    (6, "poll"),
+    (4, "look"),
+    (6, "redeliver"),
+    (1, "replay"),
+    (4, "pause"),
+    (6, "release"),
+)
+FAULTS: tuple[tuple[int, str], ...] = (
+    (24, "mood"),
+    (3, "crash"),
+    (6, "crash_soon"),
+    (3, "crash_after_answer"),
+    (3, "stop"),
+    (5, "fill_disk"),
+    (1, "slow_disk"),
+    (1, "sleep"),
+    (4, "step_clock"),
+    (2, "edit_config"),
+)
+
+
+def run(seed: str, days: float, *, tempo: Tempo = CALM) -> Result:
+    """Live so many virtual days, then end the faults and drain."""
+    with (
+        tempfile.TemporaryDirectory(prefix="notifier-simulation-") as folder,
+        Simulation(seed, Path(folder), tempo) as simulation,
+    ):
+        live(simulation, days)
+        simulation.drain()
+        return simulation.result()
+
+
+def live(simulation: Simulation, days: float) -> None:
+    """Acts and faults in turn, until the days are over or a promise is broken."""
+    chance, world = simulation.chance, simulation.world
+    shortest, mean = simulation.tempo.pause_s
+    while world.mono < days * DAY_S and not world.breaches:
+        simulation.advance(shortest + chance.expovariate(1 / mean))
+        if chance.random() < 0.8:
+            for _ in range(chance.choice([1, 1, 1, 8])):
+                simulation.do(_draw(simulation, ACTS))
+        else:
+            fault(simulation, _draw(simulation, FAULTS))
+
+
+def fault(simulation: Simulation, name: str) -> None:
+    """Let one thing go wrong."""
+    chance = simulation.chance
+    if name == "mood":
+        simulation.world.note("mood", simulation.city.change_a_mood())
+    elif name == "sleep":
+        simulation.sleep(chance.choice([30.0, 600.0, 8 * 3_600.0]))
+    elif name == "step_clock":
+        simulation.step_clock(chance.choice([-1, 1]) * chance.choice([0.5, 30.0, 3_600.0, DAY_S]))
+    elif name == "stop" and chance.random() < 0.3:
+        simulation.stop()
+        simulation.advance(chance.random() * 5)
+        simulation.crash()
+    else:
+        act: Callable[[], None] = getattr(simulation, name)
+        act()
+
+
+def _draw(simulation: Simulation, table: tuple[tuple[int, str], ...]) -> str:
+    weights, names = zip(*table, strict=True)
+    return str(simulation.chance.choices(names, weights)[0])

@@ -1,0 +1,269 @@
+"""Providers and receivers: what they are asked, and how they misbehave, mood by mood."""
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from notifier.core.instants import to_text
+from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from tests.fakes import NOON
+
+Chance = random.Random
+TaskKey = tuple[str, str, str]
+"""(provider, api_path, task_id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How an exchange goes: ``takes_s`` until ``exchange`` is back; None: nothing ever comes.
+
+    ``is_processed``: the peer has acted on the request, whatever comes back.
+    """
+
+    takes_s: float
+    exchange: Exchange | None
+    is_processed: bool = True
+
+
+FINE = "fine"
+
+
+@dataclass
+class Mood:
+    """How a peer is at present, and until when (world's ``elapsed_ms``)."""
+
+    name: str = FINE
+    until: int = 0
+
+
+# -- providers
+
+
+@dataclass
+class Task:
+    """A task upstream, as it truly is. Instants are the world's ``elapsed_ms``.
+
+    ``told`` are the texts in which an end was told to the daemon, by the word of that end.
+    """
+
+    key: TaskKey
+    created_at: int
+    ends_at: int | None
+    word: str
+    known_from: int = 0
+    vanishes_at: int | None = None
+    is_fickle: bool = False
+    quotes_key: bool = False
+    oddity: str | None = None
+    told: dict[str, list[str]] = field(default_factory=dict)
+    misses: list[int] = field(default_factory=list)
+
+    def status_at(self, now: int, chance: Chance) -> str:
+        """The word that it is told by now."""
+        if self.ends_at is None or now < self.ends_at:
+            return self.oddity or ("queued" if now < self.created_at + 3_000 else "processing")
+        if self.is_fickle and self.told:
+            return chance.choice(["processing", "failed", "completed", "cancelled"])
+        return self.word
+
+    def end_now(self, now: int) -> None:
+        """End within moments, as all do once the faults are over."""
+        if self.ends_at is None or self.ends_at > now:
+            self.ends_at = now
+        self.known_from, self.oddity = 0, None
+
+
+MEANING = {
+    "completed": "completed",
+    "succeeded": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "canceled": "cancelled",
+}
+PROVIDER_MOODS = (
+    "slow", "hang", "refuse", "reset", "500", "503", "429", "401", "402", "403", "400", "451", "garbage",
+    "redirect", "blips", "amnesia",
+)  # fmt: skip
+
+
+NO_REPLY: Mapping[str, Exchange] = {
+    "refuse": Unreachable(Fault.CONNECT, "refused"),
+    "reset": Unreachable(Fault.RESET, ""),
+    "reset before": Unreachable(Fault.RESET, ""),
+    "reset after": Unreachable(Fault.RESET, ""),
+}
+
+
+@dataclass
+class Upstream:
+    """A provider. ``keys`` are those that it takes."""
+
+    name: str
+    base_url: str
+    keys: set[str]
+    chance: Chance
+    tasks: dict[TaskKey, Task] = field(default_factory=dict)
+    mood: Mood = field(default_factory=Mood)
+    asked_not_before: int = 0
+    troubled_at: int = 0
+
+    def trouble(self, now: int) -> None:
+        """It is not well, or was not until now."""
+        self.troubled_at = now
+
+    def answer(self, task: Task | None, key: str | None, now: int) -> Turn:
+        """Say what a poll brings."""
+        mood = self.mood.name
+        if mood == "blips":
+            mood = self.chance.choice([FINE, FINE, FINE, *PROVIDER_MOODS[:14]])
+        if key not in self.keys and mood not in ("hang", "refuse"):
+            mood = "401"
+        if mood != FINE:
+            self.trouble(now)
+        if mood == "hang":
+            return Turn(0.0, None)
+        takes_s = self.chance.uniform(1, 20) if mood == "slow" else self.chance.uniform(0.005, 0.4)
+        return Turn(takes_s, self._exchange(mood, task, key or "", now))
+
+    def _exchange(self, mood: str, task: Task | None, key: str, now: int) -> Exchange:
+        if mood in NO_REPLY:
+            return NO_REPLY[mood]
+        if mood.isdigit():
+            return Reply(int(mood), self._retry_after(mood, now), b'{"title": "no"}')
+        if mood == "redirect":
+            return Reply(302, {"location": "https://elsewhere.example/login"})
+        if mood == "garbage":
+            return Reply(200, body=self._garbage(task))
+        if task is None or mood == "amnesia" or now < task.known_from or self._is_gone(task, now):
+            return Reply(self.chance.choice([404, 410]), body=b'{"title": "unknown"}')
+        return Reply(200, body=self._truth(task, key, now))
+
+    def _is_gone(self, task: Task, now: int) -> bool:
+        return task.vanishes_at is not None and now >= task.vanishes_at
+
+    def _retry_after(self, mood: str, now: int) -> Mapping[str, str]:
+        if mood not in ("429", "503") or self.chance.random() < 0.3:
+            return {}
+        seconds = self.chance.choice([1, 7, 30, 120])
+        value = self.chance.choice([str(seconds), "soon", "-5", "0.5", f"{seconds}.5"])
+        if value[0].isdigit():
+            self.asked_not_before = max(self.asked_not_before, now + int(float(value) * 1_000))
+        return {"retry-after": value}
+
+    def _truth(self, task: Task, key: str, now: int) -> bytes:
+        status = task.status_at(now, self.chance)
+        task_id = task.key[2]
+        info: dict[str, object] = {
+            "id": task_id,
+            "status": status,
+            "created_at": to_text(NOON + task.created_at),
+        }
+        document: dict[str, object] = {"task_info": info}
+        if MEANING.get(status) == "completed":
+            info["updated_at"] = to_text(NOON + (task.ends_at or now))
+            document["images"] = [f"https://cdn.example/{task_id}/{n}.jpg" for n in range(2)]
+        if MEANING.get(status) == "failed":
+            info["error"] = {"code": 3001, "title": "Unsafe prompt", "detail": "The prompt was refused"}
+        if task.quotes_key:
+            document["debug"] = f"called with Bearer {key}"
+        return json.dumps(document).encode()
+
+    def _garbage(self, task: Task | None) -> bytes:
+        task_id = "" if task is None else task.key[2]
+        other = {"task_info": {"id": f"not-{task_id}", "status": "completed"}, "images": ["https://x/y.jpg"]}
+        return self.chance.choice(
+            [
+                b"",
+                b"<html>failed</html>",
+                b'{"task_info": {"id": "' + task_id.encode() + b'", "status": "fai',
+                b"\xef\xbb\xbf{}",
+                b"[]",
+                b"null",
+                b'{"task_info": {"status": 7}}',
+                b'{"task_info": {"status": null}}',
+                b'{"task_info": {"status": "failed", "status": "completed"}}',
+                b'{"x": NaN, "task_info": {"status": "failed"}}',
+                b'{"error": "task failed"}',
+                b"[" * 5_000,
+                json.dumps(other).encode(),
+            ]
+        )
+
+
+# -- receivers
+
+
+RECEIVER_MOODS = (
+    "slow", "late", "hang", "refuse", "reset before", "reset after", "500", "502", "503", "429", "401", "404",
+    "302", "picky", "flapping", "410", "410", "410",
+)  # fmt: skip
+
+
+@dataclass
+class Receiver:
+    """What stands behind one endpoint. ``crash`` ends the daemon right after a 2xx has been given."""
+
+    url: str
+    origin: str
+    is_public: bool
+    chance: Chance
+    crash: Callable[[], None]
+    mood: Mood = field(default_factory=Mood)
+    asked_not_before: int = 0
+    troubled_at: int = 0
+    well_since: int | None = 0
+    refused: set[str] = field(default_factory=set)
+    crashes_next: bool = False
+
+    def was_well(self, at: int) -> bool:
+        """Whether it has taken whatever came since then."""
+        return self.well_since is not None and self.well_since <= at
+
+    @property
+    def peer(self) -> str:
+        """The address that was spoken to."""
+        return "93.184.216.34" if self.is_public else "127.0.0.1"
+
+    def answer(self, event_id: str, now: int) -> Turn:
+        """Say what a callback brings."""
+        turn = self._turn(event_id, now)
+        taken = isinstance(turn.exchange, Reply) and 200 <= turn.exchange.status <= 299
+        if not taken or turn.takes_s > 1:
+            self.trouble(now)
+        elif self.well_since is None:
+            self.well_since = now
+        return turn
+
+    def trouble(self, now: int) -> None:
+        """It is not well, or was not until now; the next 2xx says that it is."""
+        self.troubled_at, self.well_since = now, None
+
+    def _turn(self, event_id: str, now: int) -> Turn:
+        mood = self.mood.name
+        takes_s = self.chance.uniform(0.003, 0.3)
+        if mood == "flapping":
+            mood = self.chance.choice([FINE, FINE, *RECEIVER_MOODS[:-4]])
+        if mood == "hang":
+            return Turn(0.0, None, is_processed=self.chance.random() < 0.5)
+        if mood in NO_REPLY:
+            return Turn(takes_s, NO_REPLY[mood], is_processed=mood == "reset after")
+        if mood.isdigit():
+            return Turn(takes_s, self._refusal(int(mood), now), is_processed=False)
+        if mood == "picky" and (event_id in self.refused or self.chance.random() < 0.5):
+            self.refused.add(event_id)
+            return Turn(takes_s, self._refusal(self.chance.choice([400, 413, 422]), now), is_processed=False)
+        if mood in ("slow", "late"):
+            takes_s = self.chance.uniform(1, 4.5) if mood == "slow" else self.chance.uniform(16, 30)
+        return Turn(takes_s, self._taken())
+
+    def _taken(self) -> Reply:
+        return Reply(self.chance.choice([200, 201, 204]), body=b"ok", peer=self.peer)
+
+    def _refusal(self, status: int, now: int) -> Reply:
+        headers = {"location": "http://169.254.169.254/"} if status == 302 else {}
+        if status in (429, 503) and self.chance.random() < 0.5:
+            seconds = self.chance.choice([2, 45, 600])
+            headers = {"retry-after": str(seconds)}
+            self.asked_not_before = max(self.asked_not_before, now + seconds * 1_000)
+        return Reply(status, headers, b"no", peer=self.peer)

@@ -79,7 +79,7 @@ def ceiling(value: float) -> float:
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= value)
+    return next(step * power for step in (1, 2, 4, 6, 8, 10, 20) if step * power >= value)
 
 
 def _text(x: float, y: float, text: str, kind: str, anchor: str = "start") -> str:

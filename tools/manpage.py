@@ -33,8 +33,6 @@ notifier.secret the signing secrets, beside the database
 notifier.db.vN.backup the database before its last migration
 """
 
-HELP = ["-h", "--help"]  # click hands these down from the group, and keeps what it found first
-
 
 def page() -> str:
     """Return the whole page in roff, the same for the same commands."""
@@ -64,7 +62,7 @@ def _section(heading: str, *lines: str) -> Iterator[str]:
 
 
 def _commands(group: click.Group, path: str) -> Iterator[str]:
-    context = click.Context(group, info_name=path)
+    context = _context(group, path)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None or command.hidden:
@@ -76,7 +74,7 @@ def _commands(group: click.Group, path: str) -> Iterator[str]:
 
 
 def _command(command: click.Command, path: str) -> Iterator[str]:
-    context = click.Context(command, info_name=path, help_option_names=HELP)
+    context = _context(command, path)
     usage = " ".join(command.collect_usage_pieces(context))
     yield f".SS {_plain(path)} {_plain(usage)}".rstrip()
     yield from _prose(command.help or "")
@@ -87,7 +85,12 @@ def _command(command: click.Command, path: str) -> Iterator[str]:
 
 def _shared() -> list[tuple[str, str]]:
     """The options that stand before the command as well as after it."""
-    return _records(commands, click.Context(commands, info_name="notifier", help_option_names=HELP))
+    return _records(commands, _context(commands, "notifier"))
+
+
+def _context(command: click.Command, path: str) -> click.Context:
+    """With the names of --help that the whole program has: a command keeps those it was first asked with."""
+    return click.Context(command, info_name=path, **commands.context_settings)
 
 
 def _records(command: click.Command, context: click.Context) -> list[tuple[str, str]]:

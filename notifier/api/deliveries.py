@@ -6,7 +6,8 @@ from notifier.api.call import Call
 from notifier.api.problems import Problem
 from notifier.api.query import cursor_after, delivery_query
 from notifier.api.render import answer, delivery_body, delivery_detail_body
-from notifier.api.shapes import DeliveryPage
+from notifier.api.services import Services
+from notifier.api.shapes import DeliveryBody, DeliveryPage
 from notifier.core.ids import DELIVERY, is_id
 from notifier.store.interface import DeliveryQuery, Refusal
 
@@ -19,6 +20,11 @@ async def page(call: Call) -> Response:
     shown = found[: query.limit]
     cursor = cursor_after(shown[-1].id, call.query) if len(found) > len(shown) else None
     return answer(DeliveryPage(deliveries=[delivery_body(each) for each in shown], next_cursor=cursor))
+
+
+async def newest(services: Services, limit: int) -> list[DeliveryBody]:
+    """The deliveries that were made last."""
+    return [delivery_body(each) for each in await services.store.deliveries(DeliveryQuery(limit=limit))]
 
 
 async def show(call: Call) -> Response:

@@ -1,6 +1,7 @@
 """This API in OpenAPI 3.1: the words stand here, the schemas come from ``shapes.py``."""
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -24,6 +25,7 @@ from notifier.api.examples import (
     STREAM,
     WATCH,
 )
+from notifier.api.pages import HTML
 from notifier.api.problems import KINDS, MEDIA_TYPE
 from notifier.api.system import TEXT_FORMAT
 from notifier.core.model import DeliveryState, WatchState
@@ -195,6 +197,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                     shapes.StatusBody,
                     {
                         "version": "0.1.0",
+                        "summary": "All is well: 1 task is being watched, no delivery waits.",
                         "trouble": None,
                         "watches": {**dict.fromkeys((state.value for state in WatchState), 0), "watching": 1},
                         "deliveries": dict.fromkeys((state.value for state in DeliveryState), 0),
@@ -226,6 +229,23 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             ("store_unavailable",),
         ),
         ("GET", "/openapi.json"): Operation("This description.", {200: (None, None)}),
+        ("GET", "/"): Operation(
+            "The page for people.", {200: (None, Text(HTML, "The page", "<!doctype html>\n"))}
+        ),
+        ("GET", "/page/{name}"): Operation(
+            "A file of the page.",
+            {200: (None, Text("text/javascript; charset=utf-8", "Script, style or icon", "export {};\n"))},
+            ("not_found",),
+        ),
+        ("POST", "/v1/login"): Operation(
+            "Make a link that lets one browser in, once, within a minute. Where there are tokens, needs one.",
+            {201: (shapes.LoginBody, {"path": "/login?code=5f0c…", "expires_at": NOON})},
+        ),
+        ("GET", "/login"): Operation(
+            "Let in the browser that brings a code, and send it to the page. Needs no token.",
+            {303: (None, Text("text/plain", "To the page, with a cookie", ""))},
+            ("validation_failed",),
+        ),
     }
 )
 
@@ -241,6 +261,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
         },
         "cursor": {"description": "the next_cursor of the page before", "schema": {"type": "string"}},
+        "code": {"description": "what POST /v1/login gave out", "schema": {"type": "string"}},
         "wait": {
             "description": 'hold the answer until it has ended, at most "60s"',
             "schema": {"type": "string"},
@@ -284,8 +305,10 @@ def document(version: str, calls: tuple[tuple[str, str, tuple[str, ...]], ...]) 
 def _operation(operation: Operation, path: str, names: Sequence[str]) -> dict[str, Any]:
     parameters = [{"name": name, "in": "query", **PARAMETERS[name]} for name in names]
     parameters += [{"name": name, "in": "header", **HEADERS[name]} for name in operation.headers]
-    if "{id}" in path:
-        parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    in_path: list[str] = re.findall(r"{(\w+)}", path)
+    parameters += [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path
+    ]
     described: dict[str, Any] = {
         "summary": operation.summary,
         "parameters": parameters,

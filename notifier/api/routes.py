@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from notifier.api import deliveries, endpoints, events, replays, system, watches
+from notifier.api import deliveries, endpoints, events, pages, replays, system, watches
 from notifier.api.bodies import BATCH_BYTES, BODY_BYTES
 from notifier.api.call import Call, Handler
 from notifier.api.openapi import document
@@ -54,4 +54,8 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/readyz", system.readyz),
     Route("GET", "/metrics", system.metrics),
     Route("GET", "/openapi.json", openapi),
+    Route("GET", "/", pages.page),
+    Route("GET", "/page/{name}", pages.file),
+    Route("POST", "/v1/login", pages.offer_login),
+    Route("GET", "/login", pages.login, ("code",)),
 )

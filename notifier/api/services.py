@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from notifier.api.feed import Feed
+from notifier.api.logins import Logins
 from notifier.core.addresses import AddressPolicy
 from notifier.core.secret import Secret
 from notifier.ports import Clock
@@ -79,7 +80,7 @@ class Services:
     says why a provider is paused, in words and since when; ``is_ready`` says why the daemon is not ready;
     both say None when all is well. ``reload`` reads the configuration again and returns its faults, none of
     them meaning that it now holds. ``metrics`` returns the text of a scrape. ``feed`` is
-    for those who listen to changes.
+    for those who listen to changes, ``logins`` for browsers.
     """
 
     store: Store
@@ -92,3 +93,4 @@ class Services:
     reload: Callable[[], Awaitable[tuple[str, ...]]]
     metrics: Callable[[], Awaitable[bytes]]
     feed: Feed
+    logins: Logins

@@ -211,11 +211,13 @@ class LearnedBody(Struct, frozen=True):
 class StatusBody(Struct, frozen=True):
     """How things stand. ``trouble`` says why the daemon is not ready; ``providers`` each one's condition.
 
+    ``summary`` says all of it in one sentence, for a person.
     ``expiring_results`` counts undelivered results in the last quarter of their life, or past it. ``learned``
     has the hundred api_paths with most finishes.
     """
 
     version: str
+    summary: str
     trouble: str | None
     watches: dict[str, int]
     deliveries: dict[str, int]
@@ -223,6 +225,13 @@ class StatusBody(Struct, frozen=True):
     expiring_results: int
     providers: dict[str, str]
     learned: list[LearnedBody]
+
+
+class LoginBody(Struct, frozen=True):
+    """Where a browser is let in, once and until ``expires_at``; without tokens that is the page itself."""
+
+    path: str
+    expires_at: Instant | None
 
 
 class Word(Struct, frozen=True):

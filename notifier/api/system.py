@@ -5,34 +5,50 @@ from starlette.responses import Response
 from notifier.api.call import Call
 from notifier.api.problems import Fault, Problem
 from notifier.api.render import answer
+from notifier.api.services import Services
 from notifier.api.shapes import LearnedBody, StatusBody, Word
+from notifier.api.summary import FINE, summary
 from notifier.core.instants import to_text
 from notifier.core.model import DeliveryState, WatchState
 from notifier.store.interface import LearnedPath
 
-FINE = "ok"
 LEARNED_SHOWN = 100
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def status(call: Call) -> Response:
     """How things stand."""
-    services = call.services
+    return answer(await status_body(call.services))
+
+
+async def status_body(services: Services) -> StatusBody:
+    """The same, for the page too."""
     settings = services.settings()
     counts = await services.store.counts(now=services.clock.now())
     learned = await services.store.learned(limit=LEARNED_SHOWN)
     oldest = counts.oldest_pending_at
-    return answer(
-        StatusBody(
-            version=settings.version,
-            trouble=services.is_ready(),
-            watches={state.value: counts.watches.get(state, 0) for state in WatchState},
-            deliveries={state.value: counts.deliveries.get(state, 0) for state in DeliveryState},
-            oldest_pending_at=None if oldest is None else to_text(oldest),
-            expiring_results=counts.expiring,
-            providers={name: services.condition_of(name) or FINE for name in settings.providers},
-            learned=[_learned_body(one) for one in learned],
-        )
+    trouble = services.is_ready()
+    watches = {state.value: counts.watches.get(state, 0) for state in WatchState}
+    deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
+    providers = {name: services.condition_of(name) or FINE for name in settings.providers}
+    said = summary(
+        trouble=trouble,
+        watches=watches,
+        deliveries=deliveries,
+        expiring=counts.expiring,
+        held=sum(counts.shut.values()),
+        providers=providers,
+    )
+    return StatusBody(
+        version=settings.version,
+        summary=said,
+        trouble=trouble,
+        watches=watches,
+        deliveries=deliveries,
+        oldest_pending_at=None if oldest is None else to_text(oldest),
+        expiring_results=counts.expiring,
+        providers=providers,
+        learned=[_learned_body(one) for one in learned],
     )
 
 

@@ -84,6 +84,11 @@ async def page(call: Call) -> Response:
     return answer(WatchPage(watches=[_body(watch, call.services) for watch in shown], next_cursor=cursor))
 
 
+async def newest(services: Services, limit: int) -> list[WatchBody]:
+    """The watches that were registered last."""
+    return [_body(watch, services) for watch in await services.store.watches(WatchQuery(limit=limit))]
+
+
 async def poll(call: Call) -> Response:
     """Poll now."""
     now = call.services.clock.now()

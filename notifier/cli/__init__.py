@@ -20,6 +20,7 @@ from notifier.cli.endpoints import endpoints
 from notifier.cli.explain import explain
 from notifier.cli.init import init
 from notifier.cli.listen import listen
+from notifier.cli.open import open_
 from notifier.cli.options import example, shared
 from notifier.cli.output import say_fault
 from notifier.cli.ping import test_callback
@@ -59,7 +60,8 @@ def commands() -> None:
 
 for _command in (
     demo, init, check, run, reload, watch, ls, show, explain, wait, stop, resume, poll,
-    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, backup, systemd, version,
+    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, open_,
+    backup, systemd, version,
 ):  # fmt: skip
     commands.add_command(_command)
 

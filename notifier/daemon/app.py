@@ -11,6 +11,7 @@ import structlog
 from notifier.api.app import build_app
 from notifier.api.feed import Feed
 from notifier.api.hosting import Host
+from notifier.api.logins import Logins
 from notifier.api.parting import PartingProtocol
 from notifier.api.services import Services
 from notifier.clock import SystemClock
@@ -260,6 +261,7 @@ class Daemon:
             is_ready=self.why_not_ready,
             reload=self.reload,
             feed=self._feed,
+            logins=Logins(self._clock, self._chance),
             metrics=Scrape(self._metrics, store=self._store, clock=self._clock, standing=self).text,
         )
 

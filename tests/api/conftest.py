@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from notifier.api.app import build_app
 from notifier.api.feed import Feed
+from notifier.api.logins import Logins
 from notifier.api.services import ApiSettings, ProviderSettings, Services
 from notifier.core.addresses import AddressPolicy
 from notifier.core.callback import build_event
@@ -107,6 +108,7 @@ class Bench:
             reload=self._reload,
             metrics=self._scrape,
             feed=self.feed,
+            logins=Logins(self.clock, random.Random(7)),
         )
         self.app: ASGIApp = build_app(self.services)
         self.http = self.client(self.app)

@@ -117,6 +117,7 @@ async def test_status_counts_everything(bench: Bench) -> None:
     body = (await bench.http.get("/v1/status")).json()
     assert body == {
         "version": "0.1.0",
+        "summary": "Needs a look: 1 delivery is dead. Else 1 task is being watched, 1 delivery waits.",
         "trouble": None,
         "watches": {
             "watching": 1,

@@ -216,7 +216,7 @@ async def test_an_unexpected_fault_is_logged_and_not_shown(bench: Bench) -> None
         ("/v1/endpoint", "/v1/endpoints"),
         ("/v1/event", "/v1/events"),
         ("/metric", "/metrics"),
-        ("/", ""),
+        ("/~~~", ""),
     ],
 )
 async def test_an_unknown_route_is_404_and_names_the_nearest(bench: Bench, path: str, hint: str) -> None:

@@ -1,0 +1,63 @@
+"""The command open: the daemon's page in a browser, which is let in by a link that is good once."""
+
+import sys
+
+import click
+import msgspec
+
+from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.output import safe, say, tell, tell_json
+from notifier.errors import NotifierError
+
+
+class Login(msgspec.Struct, frozen=True):
+    """What ``POST /v1/login`` answers; ``expires_at`` is None where no login is wanted."""
+
+    path: str
+    expires_at: str | None = None
+
+
+class NoPage(NotifierError):
+    """The daemon listens where no browser can go."""
+
+    code = "no_page"
+    exit_status = 64
+
+
+@click.command(
+    "open",
+    short_help="Open the page in a browser.",
+    epilog=example("notifier open", "notifier open --print"),
+)
+@click.option("--print", "is_print", is_flag=True, help="Only print the address.")
+@shared()
+@pass_given
+def open_(given: Given, *, is_print: bool) -> int:
+    """Print the page's address, and open a browser there if this is a terminal.
+
+    Where the daemon has tokens, the link lets one browser in, once and within a minute; the login is good
+    for 12 hours.
+    """
+    answer = given.api().request("POST", "/v1/login")
+    if answer.origin.startswith("unix:"):
+        raise NoPage(
+            f"the daemon listens at {answer.origin}, where no browser can go",
+            "for the page, have it listen on 127.0.0.1: server.listen",
+        )
+    login = answer.read(Login)
+    url = answer.origin + login.path
+    if given.is_json:
+        tell_json(msgspec.json.encode({"url": url, "expires_at": login.expires_at}))
+        return 0
+    tell(safe(url))
+    if login.expires_at is not None:
+        say("this link lets one browser in, once, within a minute")
+    if sys.stdout.isatty() and not is_print:
+        _show(url)
+    return 0
+
+
+def _show(url: str) -> None:
+    import webbrowser  # noqa: PLC0415 - a command's start is CPU time, and others need none
+
+    webbrowser.open(url)

@@ -1,0 +1,44 @@
+"""One sentence says what is wrong before it says what there is."""
+
+from typing import Any
+
+import pytest
+
+from notifier.api.summary import summary
+
+WELL: dict[str, Any] = {
+    "trouble": None,
+    "watches": {"watching": 3},
+    "deliveries": {"pending": 0, "dead": 0},
+    "expiring": 0,
+    "held": 0,
+    "providers": {"mulerouter": "ok"},
+}
+
+
+def test_all_is_well_with_what_there_is() -> None:
+    """Numbers are said in words that fit them."""
+    assert summary(**WELL) == "All is well: 3 tasks are being watched, no delivery waits."
+    few = {**WELL, "watches": {"watching": 1}, "deliveries": {"pending": 1}}
+    assert summary(**few) == "All is well: 1 task is being watched, 1 delivery waits."
+    none = {**WELL, "watches": {}, "deliveries": {"pending": 2}}
+    assert summary(**none) == "All is well: nothing is being watched, 2 deliveries wait."
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"trouble": "the poller has not ticked for 9 s"}, "the poller has not ticked for 9 s"),
+        (
+            {"providers": {"a": "ok", "b": "provider refuses the key (401)"}},
+            "b: provider refuses the key (401)",
+        ),
+        ({"deliveries": {"dead": 1}}, "1 delivery is dead"),
+        ({"deliveries": {"dead": 2}}, "2 deliveries are dead"),
+        ({"held": 1}, "1 receiver is held back"),
+        ({"expiring": 2}, "2 undelivered results expire soon"),
+    ],
+)
+def test_what_is_wrong_is_said_first(wrong: dict[str, Any], said: str) -> None:
+    """In the words that status and troubles have."""
+    assert summary(**{**WELL, **wrong}).startswith(f"Needs a look: {said}. Else ")

@@ -1,0 +1,63 @@
+"""open prints where the page is, with a link that lets a browser in where one is wanted."""
+
+import json
+import webbrowser
+
+import pytest
+
+from notifier.cli.open import NoPage
+from tests.cli.conftest import FakeDaemon, Run
+
+OPEN = {"path": "/", "expires_at": None}
+LOGIN = {"path": "/login?code=abc", "expires_at": "2026-11-23T12:01:00.000Z"}
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a browser would have been sent to."""
+    urls: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", urls.append)
+    return urls
+
+
+def test_the_address_is_printed_and_nothing_opened_for_a_program(
+    ask: Run, daemon: FakeDaemon, opened: list[str]
+) -> None:
+    """A browser is for a person at a terminal."""
+    daemon.on("POST", "/v1/login", OPEN)
+    said = ask("open")
+    assert (said.code, said.out, said.err) == (0, f"{daemon.url}/\n", "")
+    assert opened == []
+
+
+def test_a_link_says_how_long_it_is_good(ask: Run, daemon: FakeDaemon) -> None:
+    """On stderr: stdout is the link alone."""
+    daemon.on("POST", "/v1/login", LOGIN)
+    said = ask("open", "--token", "t0ken")
+    assert said.out == f"{daemon.url}/login?code=abc\n"
+    assert "once, within a minute" in said.err
+    assert daemon.asked[0].headers["authorization"] == "Bearer t0ken"
+
+
+def test_a_terminal_gets_a_browser_unless_it_declines(
+    ask: Run, daemon: FakeDaemon, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--print is for machines without one."""
+    daemon.on("POST", "/v1/login", OPEN)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    ask("open", "--print")
+    assert opened == []
+    ask("open")
+    assert opened == [f"{daemon.url}/"]
+
+
+def test_json_has_the_whole_address(ask: Run, daemon: FakeDaemon) -> None:
+    """And until when it is good."""
+    daemon.on("POST", "/v1/login", LOGIN)
+    url = f"{daemon.url}/login?code=abc"
+    assert json.loads(ask("open", "--json").out) == {"url": url, "expires_at": LOGIN["expires_at"]}
+
+
+def test_a_unix_socket_has_no_page_for_a_browser() -> None:
+    """It says what to do instead."""
+    assert NoPage("x", "y").exit_status == 64

@@ -170,7 +170,9 @@ async def test_the_policy_holds(stage: Stage) -> None:
     page = await stage.page()
     write = "try { document.body.innerHTML = '<b>x</b>'; 'done' } catch (error) { error.name }"
     assert await page.evaluate(write) == "TypeError"
-    load = "new Promise((r) => { const i = new Image(); i.onerror = () => r(1); i.src = 'http://localhost:9' })"
+    load = (
+        "new Promise((end) => Object.assign(new Image(), {onerror: () => end(1), src: 'http://localhost:9'}))"
+    )
     assert await page.evaluate(load) == 1
     assert len(stage.complaints) >= 2
     stage.complaints.clear()

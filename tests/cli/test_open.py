@@ -5,7 +5,7 @@ import webbrowser
 
 import pytest
 
-from notifier.cli.open import NoPage
+from notifier.cli.client import Answer, Api
 from tests.cli.conftest import FakeDaemon, Run
 
 OPEN = {"path": "/", "expires_at": None}
@@ -58,6 +58,10 @@ def test_json_has_the_whole_address(ask: Run, daemon: FakeDaemon) -> None:
     assert json.loads(ask("open", "--json").out) == {"url": url, "expires_at": LOGIN["expires_at"]}
 
 
-def test_a_unix_socket_has_no_page_for_a_browser() -> None:
+def test_a_unix_socket_has_no_page_for_a_browser(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says what to do instead."""
-    assert NoPage("x", "y").exit_status == 64
+    answer = Answer(json.dumps(LOGIN).encode(), "unix:/run/n.sock")
+    monkeypatch.setattr(Api, "request", lambda *_, **__: answer)
+    said = run("open", "--url", "unix:/run/n.sock")
+    assert (said.code, said.out) == (64, "")
+    assert "server.listen" in said.err

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: run all scenarios, print the table, write RESULTS.md.
+"""``python -m benchmarks``: run all scenarios, print the table, write RESULTS.md and README's few figures.
 
 ``--quick`` tries everything at a fraction of the load and writes nothing. The exit status is 1 when a goal
 was missed.
@@ -41,6 +41,7 @@ SCENARIOS: dict[str, Scenario] = {
     "learning": learning,
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
+README = Path(__file__).parents[1] / "README.md"
 LIMIT_S = 2_400.0
 
 
@@ -71,6 +72,8 @@ def main() -> int:
         results = given.results or (None if given.quick or given.only else RESULTS)
         if results is not None:
             results.write_text(report.markdown(figures, facts))
+        if results == RESULTS:
+            README.write_text(report.renewed(README.read_text(), figures))
         return 1 if any(figure.is_reached is False for figure in figures) else 0
     return 130
 

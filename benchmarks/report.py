@@ -1,5 +1,6 @@
 """The figures as a table, in the terminal and in RESULTS.md."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from benchmarks.figures import Figure
@@ -47,6 +48,17 @@ def markdown(figures: Sequence[Figure], facts: Mapping[str, str]) -> str:
     lines += ["", "## Measured on", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
     return "\n".join(lines) + "\n"
+
+
+def renewed(readme: str, figures: Sequence[Figure]) -> str:
+    """Give the rows of README.md that name one of the figures what was measured now; the rest stays."""
+    now = {row[0]: row[1] for row in rows(figures)}
+
+    def row(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"| {name} | {now[name]} |" if name in now else found[0]
+
+    return re.sub(r"^\| ([^|]+) \| [^|]+ \|$", row, readme, flags=re.M)
 
 
 def _goal(figure: Figure) -> str:

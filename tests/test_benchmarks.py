@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import svg
+from benchmarks import report, svg
+from benchmarks.figures import Figure
 from benchmarks.filling import FIRST_DUE_MS, LAST_DUE_MS, MINUTE_MS, fill
 from benchmarks.one_commit import CALLBACK_URL, METADATA
 from benchmarks.tasks import API_PATH
@@ -92,6 +93,13 @@ def test_a_plot_is_a_picture_with_its_points_inside(points: list[tuple[float, fl
 def test_an_axis_ends_at_a_round_number_not_far_above(value: float) -> None:
     """The top of an axis is at least the greatest value and at most twice that."""
     assert value <= svg.ceiling(value) <= 2 * value * (1 + 1e-9)
+
+
+def test_a_run_renews_the_rows_that_readme_has_and_nothing_else() -> None:
+    """A row of two cells is a figure where its name is one."""
+    readme = "| what | figure |\n|---|---|\n| idle: memory | 1 MB |\n| `x.y` | `3` |\nidle: memory\n"
+    renewed = report.renewed(readme, [Figure("idle: memory", 59.34, "MB"), Figure("other", 2.0, "s")])
+    assert renewed == readme.replace("1 MB", "59.3 MB")
 
 
 def _new(now: int) -> NewWatch:

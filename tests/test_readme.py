@@ -30,7 +30,6 @@ TASK_ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 COMING = ("backup", "systemd")  # commands of other hands; each is checked from the day it is there
 STANDS_FOR = {"ID": "wch_1", "URL": "http://127.0.0.1:9001/hook", "DEST": "/tmp/copy.db"}
 FOREIGN = {"pipx", "uv", "python3", "mulerouter", "curl", "sudo", "journalctl"}
-SLACK = 1.5  # how far a figure may have moved since it was copied from the benchmarks
 
 
 def typed() -> Iterator[list[str]]:
@@ -160,18 +159,12 @@ def test_the_table_of_settings_has_the_real_defaults() -> None:
 
 
 def test_the_figures_are_those_of_the_benchmarks() -> None:
-    """Nearly: a new run need not change the README, a new order of size must."""
-    row = re.compile(r"^\| ([^|]+) \| ([0-9.]+) ([^|]+) \|", re.M)
-    measured = {
-        name: (float(figure), unit)
-        for name, figure, unit in row.findall((ROOT / "benchmarks" / "RESULTS.md").read_text())
-    }
-    told = row.findall(README.partition("## Benchmarks")[2])
-    assert told
-    for name, figure, unit in told:
-        now, its_unit = measured[name]
-        assert unit == its_unit
-        assert now / SLACK <= float(figure) <= now * SLACK, f"{name}: {now} by now"
+    """`make bench` writes both files; whoever edits one by hand is told."""
+    row = re.compile(r"^\| ([^|]+) \| ([^|]+) \|", re.M)
+    measured = dict(row.findall((ROOT / "benchmarks" / "RESULTS.md").read_text()))
+    told = dict(row.findall(README.partition("## Benchmarks")[2]))
+    assert len(told) > 5
+    assert told.items() <= measured.items()
 
 
 def test_it_can_be_read_in_one_go() -> None:

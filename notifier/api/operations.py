@@ -17,12 +17,14 @@ from notifier.api.examples import (
     LEARNED,
     MOMENTS,
     NOON,
+    PLOTS,
     REFUSED,
     REGISTRATION,
     STREAM,
     WATCH,
 )
 from notifier.api.pages import HTML
+from notifier.api.plots import PlotsBody
 from notifier.api.system import TEXT_FORMAT
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.trace import TRACEPARENT
@@ -201,6 +203,10 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                     },
                 )
             },
+        ),
+        ("GET", "/v1/plots"): Operation(
+            "What the page plots: task durations, notice delay, polls a task and saved, callback latency.",
+            {200: (PlotsBody, PLOTS)},
         ),
         ("POST", "/v1/reload"): Operation(
             "Read the configuration again. A bad one changes nothing.",

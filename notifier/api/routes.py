@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from notifier.api import deliveries, endpoints, events, pages, replays, system, watches
+from notifier.api import deliveries, endpoints, events, pages, plots, replays, system, watches
 from notifier.api.bodies import BATCH_BYTES, BODY_BYTES
 from notifier.api.call import Call, Handler
 from notifier.api.openapi import document
@@ -49,6 +49,7 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/v1/endpoints/{id}/resume", endpoints.resume),
     Route("GET", "/v1/events", events.events),
     Route("GET", "/v1/status", system.status),
+    Route("GET", "/v1/plots", plots.plots),
     Route("POST", "/v1/reload", system.reload),
     Route("GET", "/healthz", system.healthz),
     Route("GET", "/readyz", system.readyz),

@@ -27,6 +27,7 @@ from notifier.store.interface import (
     Found,
     LearnedPath,
     Lease,
+    Recent,
     Refusal,
     ReplayQuery,
     TooMany,
@@ -157,6 +158,10 @@ class SqliteStore:
     async def learned(self, *, limit: int) -> list[LearnedPath]:
         """See ``Store``."""
         return await self._read(partial(habits.learned, limit=limit))
+
+    async def recent(self, *, limit: int) -> Recent:
+        """See ``Store``."""
+        return await self._read(partial(pages.recent, limit=limit))
 
     async def stop_watch(self, watch_id: str, *, now: int) -> Watch | Refusal:
         """See ``Store``."""

@@ -110,6 +110,10 @@ class Bench:
             feed=self.feed,
             logins=Logins(self.clock, random.Random(7)),
         )
+        self.remake()
+
+    def remake(self) -> None:
+        """Build the application, anew where ``services`` are others now."""
         self.app: ASGIApp = build_app(self.services)
         self.http = self.client(self.app)
 

@@ -28,6 +28,7 @@ READING = {
     "watch",
     "life",
     "learned",
+    "recent",
     "watches",
     "find",
     "providers",

@@ -24,6 +24,7 @@ from notifier.api.examples import (
     WATCH,
 )
 from notifier.api.pages import HTML
+from notifier.api.pictures import PICTURE
 from notifier.api.plots import PlotsBody
 from notifier.api.system import TEXT_FORMAT
 from notifier.core.model import DeliveryState, WatchState
@@ -100,6 +101,12 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             "What happened to one watch, oldest first: polls (the last 50), decisions, deliveries, attempts.",
             {200: (shapes.TimelineBody, {"timeline": [dict(moment) for moment in MOMENTS]})},
             ("not_found",),
+        ),
+        ("GET", "/v1/watches/{id}/outputs/{number}"): Operation(
+            "One result, counted from 0, through the daemon, if it is a picture of at most 8 MiB (PNG, JPEG, "
+            "WebP, GIF, AVIF). Fetched without key or cookie, and only from where callbacks may go.",
+            {200: (None, Text(PICTURE, "The picture, as its own type", ""))},
+            ("not_found", "no_picture", "busy"),
         ),
         ("DELETE", "/v1/watches/{id}"): Operation(
             "End a watch. After this answer no callback of it is created.",

@@ -41,6 +41,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "bad_configuration": Kind(422, "Configuration is bad"),
         "too_many_replays": Kind(429, "Too many replays at once", retry_after_s=60),
         "internal": Kind(500, "Internal error"),
+        "no_picture": Kind(502, "No picture to show"),
         "busy": Kind(503, "Too much at once", retry_after_s=1),
         "not_ready": Kind(503, "Not ready", retry_after_s=5),
         "store_unavailable": Kind(503, "Store cannot write", retry_after_s=5),

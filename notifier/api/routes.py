@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from notifier.api import deliveries, endpoints, events, pages, plots, replays, system, watches
+from notifier.api import deliveries, endpoints, events, pages, pictures, plots, replays, system, watches
 from notifier.api.bodies import BATCH_BYTES, BODY_BYTES
 from notifier.api.call import Call, Handler
 from notifier.api.openapi import document
@@ -37,6 +37,7 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/v1/watches", watches.page, ("state", "provider", "task_id", *PAGE)),
     Route("GET", "/v1/watches/{id}", watches.show, ("wait",)),
     Route("GET", "/v1/watches/{id}/timeline", watches.show_timeline),
+    Route("GET", "/v1/watches/{id}/outputs/{number}", pictures.output),
     Route("DELETE", "/v1/watches/{id}", watches.stop),
     Route("POST", "/v1/watches/{id}/poll", watches.poll),
     Route("POST", "/v1/watches/{id}/resume", watches.resume, takes_body=True),

@@ -35,6 +35,14 @@ async def show(call: Call) -> Response:
     return answer(delivery_detail_body(detail))
 
 
+async def body(call: Call) -> Response:
+    """The very bytes that its attempts send. They are not signed here: a signature tells of its instant."""
+    message = await call.services.store.message(_id(call))
+    if message is None:
+        raise _unknown()
+    return Response(message, media_type="application/json")
+
+
 async def redeliver(call: Call) -> Response:
     """Send it again: the same id and bytes, a fresh budget."""
     services = call.services

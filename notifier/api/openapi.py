@@ -11,11 +11,10 @@ from msgspec import Raw, Struct
 
 from notifier.api import shapes
 from notifier.api.events import LAST_EVENT_ID
-from notifier.api.operations import OPERATIONS, Operation, Text
+from notifier.api.operations import JSON, OPERATIONS, Operation, Text
 from notifier.api.problems import KINDS, MEDIA_TYPE
 from notifier.core.trace import TRACEPARENT
 
-JSON = "application/json"
 _REF = "#/components/schemas/{name}"
 _GUARD = ("unauthorized", "forbidden_origin", "wrong_host")
 PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -98,6 +97,8 @@ def _operation(operation: Operation, path: str, names: Sequence[str]) -> dict[st
 def _answer(shape: type[Struct] | None, example: Any) -> dict[str, Any]:
     if isinstance(example, Text):
         content = {"schema": {"type": "string"}, "example": example.example}
+        if example.media_type == JSON:
+            content = {"schema": {"type": "object"}, "example": msgspec.json.decode(example.example)}
         return {"description": example.description, "content": {example.media_type: content}}
     if shape is None:
         return {"description": "OpenAPI 3.1", "content": {JSON: {"schema": {"type": "object"}}}}

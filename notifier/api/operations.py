@@ -30,6 +30,7 @@ from notifier.api.system import TEXT_FORMAT
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.trace import TRACEPARENT
 
+JSON = "application/json"
 _BODY = (
     "bad_json",
     "request_timeout",
@@ -43,7 +44,7 @@ _WRITE = ("store_unavailable", "disk_full")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An answer that is not JSON of ours: its media type, what is in it, and an example."""
+    """An answer whose shape is not ours: its media type, what is in it, and an example."""
 
     media_type: str
     description: str
@@ -131,6 +132,11 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("GET", "/v1/deliveries/{id}"): Operation(
             "One delivery with its attempts.",
             {200: (shapes.DeliveryBody, {**DELIVERY, "attempts": [ATTEMPT]})},
+            ("not_found",),
+        ),
+        ("GET", "/v1/deliveries/{id}/body"): Operation(
+            "The bytes that every attempt of a delivery sends as its body, without a signature.",
+            {200: (None, Text(JSON, "The event", '{"id": "evt_…", "type": "task.completed", "…": "…"}'))},
             ("not_found",),
         ),
         ("POST", "/v1/deliveries/{id}/redeliver"): Operation(

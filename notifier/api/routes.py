@@ -44,6 +44,7 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/v1/deliveries", deliveries.page, ("state", "watch_id", "url", *PAGE)),
     Route("POST", "/v1/deliveries/replay", replays.replay, takes_body=True),  # before {id}, which is any word
     Route("GET", "/v1/deliveries/{id}", deliveries.show),
+    Route("GET", "/v1/deliveries/{id}/body", deliveries.body),
     Route("POST", "/v1/deliveries/{id}/redeliver", deliveries.redeliver),
     Route("GET", "/v1/endpoints", endpoints.page, PAGE),
     Route("POST", "/v1/endpoints/{id}/pause", endpoints.pause),

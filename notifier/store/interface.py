@@ -299,6 +299,10 @@ class Store(Protocol):
         """One delivery with its attempts."""
         ...
 
+    async def message(self, delivery_id: str) -> bytes | None:
+        """The body that every attempt of a delivery sends; None when there is none of this id."""
+        ...
+
     async def claim_deliveries(
         self,
         *,

@@ -329,6 +329,9 @@ RETURNING endpoint_seq, owner IS NULL AS is_waiting
 -- name: delivery
 SELECT * FROM delivery_rows WHERE id = :id
 
+-- name: delivery_body
+SELECT e.body, d.is_late FROM deliveries d CROSS JOIN events e ON e.seq = d.event_seq WHERE d.id = :id
+
 -- name: attempts
 SELECT a.* FROM attempts a WHERE delivery_seq = :delivery_seq ORDER BY number
 

@@ -185,6 +185,10 @@ class SqliteStore:
         """See ``Store``."""
         return await self._read(lambda connection: deliveries.delivery_detail(connection, delivery_id))
 
+    async def message(self, delivery_id: str) -> bytes | None:
+        """See ``Store``."""
+        return await self._read(partial(deliveries.message, delivery_id=delivery_id))
+
     async def claim_deliveries(
         self,
         *,

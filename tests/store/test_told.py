@@ -34,6 +34,7 @@ READING = {
     "providers",
     "deliveries",
     "delivery",
+    "message",
     "endpoints",
     "counts",
 }

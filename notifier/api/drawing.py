@@ -76,7 +76,7 @@ def _ranges(name: str, plot: RangesBody) -> Html:
     for number, each in enumerate(shown):
         top = number * ROW
         low, middle, high = (_near(WIDTH * at / longest) for at in (each.low_s, each.middle_s, each.high_s))
-        told = f"{seconds(each.low_s)}–{seconds(each.high_s)} s, half within {seconds(each.middle_s)} s"
+        told = f"half within {seconds(each.middle_s)} s"
         shapes += [
             _text("edge", 0, top + TEXT, each.label, "start"),
             _text("count", WIDTH, top + TEXT, told, "end"),

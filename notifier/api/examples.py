@@ -120,11 +120,11 @@ PLOTS: Mapping[str, Any] = MappingProxyType(
     {
         "durations": {
             "title": "Task duration",
-            "said": "half of qwen-image-edit-max/generation within 15.0 s",
+            "said": "half of qwen-image-edit-max within 15.0 s",
             "about": "How long tasks took by their api_path …",
             "ranges": [
                 {
-                    "label": "qwen-image-edit-max/generation",
+                    "label": "qwen-image-edit-max",
                     "api_path": _TASK["api_path"],
                     "count": 57,
                     "low_s": 8.4,

@@ -29,6 +29,9 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
         },
         "cursor": {"description": "the next_cursor of the page before", "schema": {"type": "string"}},
+        "watches": {"description": "the watches in this state, or all", "schema": {"type": "string"}},
+        "deliveries": {"description": "the deliveries in this state, or all", "schema": {"type": "string"}},
+        "task": {"description": "a task id, or the id of a watch or delivery", "schema": {"type": "string"}},
         "code": {"description": "what POST /v1/login gave out", "schema": {"type": "string"}},
         "wait": {
             "description": 'hold the answer until it has ended, at most "60s"',

@@ -23,7 +23,7 @@ from notifier.api.examples import (
     STREAM,
     WATCH,
 )
-from notifier.api.pages import HTML
+from notifier.api.frame import HTML
 from notifier.api.pictures import PICTURE
 from notifier.api.plots import PlotsBody
 from notifier.api.system import TEXT_FORMAT
@@ -242,7 +242,22 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ),
         ("GET", "/openapi.json"): Operation("This description.", {200: (None, None)}),
         ("GET", "/"): Operation(
-            "The page for people.", {200: (None, Text(HTML, "The page", "<!doctype html>\n"))}
+            "The page for people; task leads to one by its id.",
+            {
+                200: (None, Text(HTML, "The page", "<!doctype html>\n")),
+                303: (None, Text("text/plain", "To the page of the watch or delivery of this id", "")),
+            },
+            ("validation_failed",),
+        ),
+        ("GET", "/watches/{id}"): Operation(
+            "The page of one watch.",
+            {200: (None, Text(HTML, "The page", "<!doctype html>\n"))},
+            ("not_found",),
+        ),
+        ("GET", "/deliveries/{id}"): Operation(
+            "The page of one delivery.",
+            {200: (None, Text(HTML, "The page", "<!doctype html>\n"))},
+            ("not_found",),
         ),
         ("GET", "/page/{name}"): Operation(
             "A file of the page.",

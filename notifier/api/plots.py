@@ -20,6 +20,7 @@ PATHS = 20
 NOTICE_MS = (500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000)
 CALLBACK_MS = (20, 50, 100, 500, 2_000, 10_000, 60_000)
 POLLS = (1, 2, 3, 5, 8, 13, 21)
+GENERIC = ("generation", "generations", "prediction", "predictions", "task", "tasks")
 MORE = "more"
 NO_TASK = "no task has ended yet"
 NO_CALLBACK = "no callback has been delivered yet"
@@ -107,8 +108,9 @@ def in_words(duration_ms: float) -> str:
 
 
 def short_path(api_path: str) -> str:
-    """The last two segments: enough to tell one path from the other, and short enough for a plot."""
-    return "/".join(api_path.split("/")[-2:])
+    """The last segment that says something: short enough for a plot; the table has all of it."""
+    *before, last = api_path.strip("/").split("/")
+    return before[-1] if before and last in GENERIC else last
 
 
 def _durations(learned: Sequence[LearnedPath]) -> RangesBody:
@@ -193,7 +195,7 @@ def _of_last(count: int, what: str) -> str:
 
 
 def _edge(edge_ms: int) -> str:
-    return f"{edge_ms} ms" if edge_ms < 500 else f"{edge_ms / 1_000:g} s"
+    return f"{edge_ms} ms" if edge_ms < 100 else f"{edge_ms / 1_000:g} s"
 
 
 def _bars(labels: Sequence[str], counts: Sequence[int]) -> list[Bar]:

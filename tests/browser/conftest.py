@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.stage import WHY_NOT, Stage, staged
+from tests.browser.stage import Stage, staged
+from tools.chromium import WHY_NOT
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from notifier.simulator.script import Canned, Outcome, Result, Script
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream
 from tests.browser.png import with_palette, written
-from tests.browser.stage import WHY_NOT, browsing
 from tests.e2e.daemon import _NO_TLS, KEY, DaemonProcess
+from tools.chromium import WHY_NOT, browsing
 
 DOCS = Path(__file__).parents[2] / "docs" / "page"
 MOST_BYTES = 120 * 1024

@@ -1,32 +1,20 @@
 """A real daemon with its provider and receivers, and a browser that looks at it."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page
 
 from notifier.simulator.script import Script
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 from tests.e2e.ledger import Ledger
+from tools.chromium import browsing
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-WHY_NOT = None if CHROMIUM else "there is no Chromium on this machine; Debian's is `apt-get install chromium`"
-# As root it can have no sandbox of its own; and it is to talk to the daemon and to nobody else.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PATIENCE_MS = 15_000
 
 
@@ -59,17 +47,6 @@ class Stage:
         """Submit a task and register it."""
         made = self.upstream.add(API_PATH, Script(duration_s=duration_s))
         return await self.daemon.register(made.task_id, self.hook, **more)
-
-
-@asynccontextmanager
-async def browsing() -> AsyncIterator[Browser]:
-    """The system's Chromium, without a window."""
-    async with async_playwright() as tool:
-        opened = await tool.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        try:
-            yield opened
-        finally:
-            await opened.close()
 
 
 @asynccontextmanager

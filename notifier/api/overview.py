@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 
 from notifier.api import words
 from notifier.api.drawing import drawn
-from notifier.api.html import Html, age, join, moment, table, tag, timed
+from notifier.api.html import Html, age, instant, join, moment, table, tag, timed
 from notifier.api.plots import PlotsBody
 from notifier.api.shapes import DeliveryBody, EndpointBody, EndpointState, StatusBody, WatchBody
-from notifier.api.summary import FINE
+from notifier.api.summary import FINE, WELL
 from notifier.core.fixes import fix_of, fix_of_receiver
 from notifier.core.model import WatchState
 
@@ -51,14 +51,10 @@ def overview(shown: Overview) -> Html:
     status = shown.status
     return join(
         tag("h1", "What is being watched and delivered", class_="unseen"),
-        tag(
-            "p",
-            timed(status.summary, shown.now),
-            class_=f"summary {'ill' if is_ill(status.summary) else 'well'}",
-        ),
+        _summary(status, shown.now),
         tag("noscript", tag("p", _SCRIPTLESS)),
         _tiles("watches", status.watches, shown.wanted),
-        _tiles("deliveries", status.deliveries, shown.wanted),
+        _tiles("deliveries", status.deliveries, shown.wanted, _oldest(status, shown.now)),
         _section("watches", _watches(shown)),
         _section("deliveries", _deliveries(shown)),
         _section("endpoints", _endpoints(shown)),
@@ -69,7 +65,7 @@ def overview(shown: Overview) -> Html:
 
 def is_ill(summary: str) -> bool:
     """Whether the sentence of state asks for a look."""
-    return not summary.startswith("All is well")
+    return not summary.startswith(WELL)
 
 
 def task_cell(watch: WatchBody) -> Html:
@@ -87,7 +83,21 @@ def state(word: str) -> Html:
     return tag("span", word, class_=f"state {word}")
 
 
-def _tiles(name: str, counts: Mapping[str, int], wanted: Wanted) -> Html:
+def _summary(status: StatusBody, now: int) -> Html:
+    fix = fixed(fix_of(status.trouble)) if status.trouble else Html("")
+    return tag(
+        "p", timed(status.summary, now), fix, class_=f"summary {'ill' if is_ill(status.summary) else 'well'}"
+    )
+
+
+def _oldest(status: StatusBody, now: int) -> Html:
+    if not status.deliveries.get("pending"):
+        return Html("")
+    waited = age(status.oldest_pending_at, now)
+    return tag("li", f"{words.OLDEST}: ", waited, class_="soft") if waited else Html("")
+
+
+def _tiles(name: str, counts: Mapping[str, int], wanted: Wanted, more: str = "") -> Html:
     """Links, one for each state, that filter a list."""
     chosen = "" if name == "watches" and wanted.task else getattr(wanted, name)
     tiles = []
@@ -99,7 +109,9 @@ def _tiles(name: str, counts: Mapping[str, int], wanted: Wanted) -> Html:
             tag("li", tag("a", tag("strong", str(count)), " ", word, href=to, class_=class_, **current))
         )
     title = words.TITLES[name]
-    return tag("nav", tag("p", title), tag("ul", *tiles), class_="tiles", aria_label=f"{title} by state")
+    return tag(
+        "nav", tag("p", title), tag("ul", *tiles, more), class_="tiles", aria_label=f"{title} by state"
+    )
 
 
 def _watches(shown: Overview) -> Html:
@@ -170,7 +182,7 @@ def _endpoints(shown: Overview) -> Html:
 def _endpoint(endpoint: EndpointBody, now: int) -> tuple[str, ...]:
     gate = [tag("span", endpoint.gate, class_=endpoint.state.value)]
     if endpoint.since is not None:
-        gate += [join(" since "), moment(endpoint.since, now)]
+        gate += [join(" since "), instant(endpoint.since, now)]
     if endpoint.next_probe_at is not None:
         gate += [join(", next probe "), moment(endpoint.next_probe_at, now, due=words.DUE)]
     fix = fix_of_receiver(endpoint.gate, endpoint.url, endpoint.id)

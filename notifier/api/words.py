@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from notifier.api.summary import WELL
 from notifier.core.advice import FAULT_ADVICE, STATUS_ADVICE
 from notifier.core.fixes import CLOSED, CLOSED_FIX, FIXES, HELD_FIX
 from notifier.core.model import DeliveryState, WatchState
@@ -63,6 +64,7 @@ EMPTY = MappingProxyType(
     }
 )
 DUE = "due"
+OLDEST = "oldest waiting"
 GOOD_UNTIL = "These links are good until"
 SHOW = "show picture"
 NO_PICTURES = (
@@ -113,12 +115,14 @@ def module(origin: str, *, has_tokens: bool) -> str:
         "facts": dict(FACTS),
         "empty": dict(EMPTY),
         "due": DUE,
+        "oldest": OLDEST,
         "good_until": GOOD_UNTIL,
         "show": SHOW,
         "no_pictures": NO_PICTURES,
         "all": ALL,
         "again": AGAIN,
         "live": LIVE,
+        "well": WELL,
         "states": {"watches": WATCH_STATES, "deliveries": DELIVERY_STATES},
         "resumable": RESUMABLE,
         "fixes": list(FIXES.items()),

@@ -31,7 +31,7 @@ from tools.chromium import WHY_NOT, browsing
 
 DOCS = Path(__file__).parents[2] / "docs" / "page"
 MOST_BYTES = 120 * 1024
-TASKS, OVER_S, SETTLE_S = 150, 100.0, 18.0
+TASKS, OVER_S, SETTLE_S = 150, 100.0, 32.0
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,17 @@ KINDS = (
 SETTINGS = {
     "polling__first_after": "2.5s",
     "polling__min_interval": "2.5s",
-    "callbacks__give_up_after": "60s",
+    "callbacks__give_up_after": "80s",
     "providers__runway__base_url": "",
     "providers__runway__api_key": '{ env = "RUNWAY_KEY" }',
 }
 LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 1360}},
-    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 1000}},
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 1430}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 1430}},
     "watch": {"color_scheme": "light", "viewport": {"width": 1280, "height": 1180}},
     "narrow": {"color_scheme": "dark", "viewport": {"width": 375, "height": 812}, "device_scale_factor": 1.5},
 }
-PLACES = {"light": "/?deliveries=dead", "watch": "/watches/{id}"}
+PLACES = {"light": "/?deliveries=dead", "dark": "/?deliveries=dead", "watch": "/watches/{id}"}
 
 
 @dataclass

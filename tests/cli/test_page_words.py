@@ -1,6 +1,7 @@
 """The page says the same as the commands: the same states, columns, fields, troubles and advice."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -160,6 +161,27 @@ def test_providers_and_receivers_are_told_of_as_status_does(sign: str) -> None:
             assert ", next probe " in text
             told += 1
     assert told == 5
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sign"), [("the disk that holds /x/notifier.db is full", "free some space"), (None, "")]
+)
+def test_what_is_wrong_with_the_daemon_is_told_as_status_does(trouble: str | None, sign: str) -> None:
+    """With what to do, and since when the oldest delivery waits."""
+    page = first_page({"mulerouter": "ok"})
+    pending, oldest = {"pending": 2}, "2026-11-23T11:57:00.000Z"
+    said = trouble or "All is well"
+    status = msgspec.structs.replace(
+        page.status, trouble=trouble, summary=said, deliveries=pending, oldest_pending_at=oldest
+    )
+    text = text_of(overview(replace(page, status=status)))
+    known = Status("0.1.0", trouble=trouble, deliveries=pending, oldest_pending_at=oldest)
+    told = [plain(line) for line in lines_of(known, Endpoints(), at=ORIGIN)]
+    fixes = [line for line in told if line.startswith("fix:")]
+    assert len(fixes) == bool(trouble)
+    assert all(line in text and sign in line for line in fixes)
+    assert any(line.startswith("oldest waiting: ") for line in told)
+    assert "oldest waiting: 3m" in text
 
 
 def test_a_timeline_is_what_explain_tells() -> None:

@@ -91,7 +91,6 @@ function route(isNew) {
     return;
   }
   open = null;
-  document.title = "notifier";
   const wanted = new URLSearchParams(location.search);
   const filters = Object.fromEntries(Object.entries(USUAL).map(([name, usual]) => [name, wanted.get(name) ?? usual]));
   search.elements.task.value = filters.task;

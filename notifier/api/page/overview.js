@@ -37,9 +37,15 @@ export function overview(known, acts) {
   function show() {
     if (!known.isRead) return;
     const { status } = known;
-    if (summary.dataset.said !== status.summary) summary.replaceChildren(...timed(summary.dataset.said = status.summary));
-    summary.className = `summary ${status.summary.startsWith("All is well") ? "well" : "ill"}`;
-    for (const name of ["watches", "deliveries"]) showTiles(tiles[name].list, name, status[name], known.filters);
+    if (summary.dataset.said !== status.summary) {
+      summary.dataset.said = status.summary;
+      summary.replaceChildren(...timed(status.summary), ...[fix(status.trouble && fixOf(status.trouble, ""))].filter(Boolean));
+    }
+    const isWell = status.summary.startsWith(WORDS.well);
+    summary.className = `summary ${isWell ? "well" : "ill"}`;
+    document.title = isWell ? "notifier" : "notifier: needs a look";
+    showTiles(tiles.watches.list, "watches", status.watches, known.filters);
+    showTiles(tiles.deliveries.list, "deliveries", status.deliveries, known.filters, status.oldest_pending_at);
     showList("watches", (each) => watchRow(each, acts), emptyWatches(known));
     showList("deliveries", (each) => deliveryRow(each, acts), emptyDeliveries(known));
     parts.endpoints.show(heldFirst(known.endpoints).map((each) => endpointRow(each, acts)), [empty.endpoints]);
@@ -101,18 +107,20 @@ export function address(filters) {
   return said.length ? `/?${new URLSearchParams(said)}` : "/";
 }
 
-function showTiles(list, name, counts, filters) {
+function showTiles(list, name, counts, filters, oldest = null) {
   const chosen = name === "watches" && filters.task ? "" : filters[name];
-  const signature = JSON.stringify([counts, filters]);
+  const signature = JSON.stringify([counts, filters, oldest]);
   if (list.dataset.signature === signature) return;
   list.dataset.signature = signature;
   const all = [[WORDS.all, Object.values(counts).reduce((sum, count) => sum + count, 0)], ...Object.entries(counts)];
-  keepingFocus(() => replace(list, all.map(([word, count]) => el("li", {}, el("a", {
+  const items = all.map(([word, count]) => el("li", {}, el("a", {
     href: address({ ...filters, task: "", [name]: word }),
     class: count ? word : `${word} none`,
     "aria-current": word === chosen ? "true" : null,
     data: { key: `tile-${name}-${word}` },
-  }, el("strong", {}, String(count)), " ", word)))));
+  }, el("strong", {}, String(count)), " ", word)));
+  if (oldest) items.push(el("li", { class: "soft" }, `${WORDS.oldest}: `, moment(oldest, { as: "age" })));
+  keepingFocus(() => replace(list, items));
 }
 
 function watchRow(watch, acts) {
@@ -137,7 +145,7 @@ export function deliveryRow(delivery, acts) {
 function endpointRow(endpoint, acts) {
   const gate = () => [
     el("span", { class: endpoint.state }, endpoint.gate),
-    endpoint.since && [" since ", moment(endpoint.since)],
+    endpoint.since && [" since ", moment(endpoint.since, { as: "instant" })],
     endpoint.next_probe_at && [", next probe ", moment(endpoint.next_probe_at, { due })],
     fix(fixOfReceiver(endpoint)),
   ].flat();

@@ -1,5 +1,6 @@
 """The plots and the words of the page: the live page and the daemon's own say and draw the same."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -23,6 +24,10 @@ SHIFTS = """() => new Promise((end) => {
         .observe({type: "layout-shift", buffered: true});
     setTimeout(() => end(sum), 300);
 })"""
+
+
+TOPS = """() => Object.fromEntries([...document.querySelectorAll("h2[id]")]
+    .map((each) => [each.id, each.getBoundingClientRect().top]))"""
 
 
 async def drawn(page: Page) -> dict[str, Any]:
@@ -70,9 +75,18 @@ async def test_a_plot_can_be_read_as_a_table_that_stays_open(stage: Stage) -> No
 
 
 async def test_nothing_moves_while_the_page_becomes_live(stage: Stage) -> None:
-    """Neither when the scripts take over, nor when the plots come."""
+    """The lists stand where the daemon had put them; below them there is room for one fold more."""
+    await stage.task(600)
     page = await past(stage)
     assert await page.evaluate(SHIFTS) < 0.02
+    context = await stage.browser.new_context()
+    still = await context.new_page()
+    await still.route("**/app.js", lambda route: asyncio.ensure_future(route.abort()))
+    await still.goto(stage.daemon.url)
+    before, after = await still.evaluate(TOPS), await page.evaluate(TOPS)
+    for name, top in before.items():
+        room = 0 if name in ("watches", "deliveries") else 40
+        assert abs(after[name] - top) <= room + 1, (name, before, after)
 
 
 async def in_page(page: Page, name: str, *values: object) -> Any:

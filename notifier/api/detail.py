@@ -140,7 +140,7 @@ def _timeline(timeline: Sequence[MomentBody], now: int) -> Html:
     rows = [
         (tag("time", each.at[11:23], datetime=each.at), each.kind, timed(each.text, now)) for each in timeline
     ]
-    return _section("timeline", table(words.TITLES["timeline"], words.HEADS["timeline"], rows))
+    return _section("timeline", table(words.TITLES["timeline"], words.HEADS["timeline"], rows, is_wide=True))
 
 
 def _attempts(attempts: Sequence[AttemptBody], now: int) -> Html:
@@ -164,8 +164,8 @@ def _attempt(attempt: AttemptBody, now: int) -> tuple[str, ...]:
 def times(attempt: AttemptBody) -> str:
     """Where the time of an attempt went, as far as it is known, and with whom."""
     parts = (
-        "" if attempt.connect_ms is None else f"connected after {attempt.connect_ms}",
-        "" if attempt.first_byte_ms is None else f"answered after {attempt.first_byte_ms}",
+        "" if attempt.connect_ms is None else f"connected after {attempt.connect_ms} ms",
+        "" if attempt.first_byte_ms is None else f"answered after {attempt.first_byte_ms} ms",
     )
     spent = ", ".join(part for part in parts if part)
     peer = f"to {attempt.peer}" if attempt.peer else ""

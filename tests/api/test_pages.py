@@ -245,7 +245,7 @@ async def test_a_delivery_has_a_page_that_needs_no_script(bench: Bench) -> None:
     assert await bench.store.record_attempt(dispatch, lease, made, GiveUp("HTTP 401"), REFUSED, now=now)
     seen = Seen((await bench.http.get(f"/deliveries/{delivery['id']}")).text)
     assert {"dead", "HTTP 401", "<h1>no</h1>", "401", "12 ms"} <= set(seen.texts)
-    assert "connected after 3, answered after 11; to 127.0.0.1:9001" in seen.texts
+    assert "connected after 3 ms, answered after 11 ms; to 127.0.0.1:9001" in seen.texts
     assert "fix: the signature was refused" in seen.text
     assert f"/watches/{watch_id}" in seen.links
     overview = Seen((await bench.http.get("/")).text)

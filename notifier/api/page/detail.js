@@ -14,7 +14,7 @@ const { titles, heads, due } = WORDS;
 export function watchView(id, acts) {
   const element = el("div"), kept = keeper(), path = `/v1/watches/${encodeURIComponent(id)}`;
   const deliveries = table(titles.deliveries, [...heads.deliveries, WORDS.actions], { isWide: true });
-  const steps = table(titles.timeline, heads.timeline);
+  const steps = table(titles.timeline, heads.timeline, { isWide: true });
   const sections = { deliveries: section("deliveries", deliveries), timeline: section("timeline", steps) };
   const pictures = new Map();
 
@@ -133,8 +133,8 @@ function attemptRow(attempt, delivery, acts) {
 /** Where the time of an attempt went, as far as it is known, and with whom. */
 function times({ connect_ms, first_byte_ms, peer }) {
   const spent = [
-    connect_ms === null ? "" : `connected after ${connect_ms}`,
-    first_byte_ms === null ? "" : `answered after ${first_byte_ms}`,
+    connect_ms === null ? "" : `connected after ${connect_ms} ms`,
+    first_byte_ms === null ? "" : `answered after ${first_byte_ms} ms`,
   ].filter(Boolean).join(", ");
   return [spent, peer ? `to ${peer}` : ""].filter(Boolean).join("; ");
 }

@@ -10,6 +10,7 @@ import time
 from itertools import cycle
 
 import msgspec
+import uvloop
 
 from benchmarks.processes import KEY
 from benchmarks.tasks import API_PATH
@@ -57,5 +58,5 @@ def _cpu_s() -> float:
 
 
 if __name__ == "__main__":
-    bare = asyncio.run(measure(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+    bare = uvloop.run(measure(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
     sys.stdout.buffer.write(msgspec.json.encode(bare))

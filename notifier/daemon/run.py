@@ -22,7 +22,7 @@ from notifier.config.read import BadConfig
 from notifier.daemon import hangup, sdnotify
 from notifier.daemon import log as logs
 from notifier.daemon.app import DRAIN_S, Daemon
-from notifier.daemon.listener import ListenerUnusable, address_of, bind, is_local
+from notifier.daemon.listener import address_of, bind, refuse_open
 from notifier.daemon.metrics import Metrics
 from notifier.errors import NotifierError
 from notifier.store.backup import keep_copy
@@ -124,15 +124,8 @@ def _keep_copy(connection: sqlite3.Connection, version: int) -> None:
 
 def _listener(config: Config) -> socket.socket:
     """What systemd hands over wins. The configuration could not judge it, so that is done here."""
-    handed = sdnotify.listen_fds()
-    if not handed:
-        return bind(config.server.listen)
-    if not config.server.tokens and not is_local(handed[0]):
-        address = address_of(handed[0])
-        raise ListenerUnusable(
-            f"{address}, handed over by systemd, is reachable from other machines, and there is no token",
-            "set server.tokens, or have ListenStream= of the socket unit name 127.0.0.1 or a path",
-        )
+    handed = sdnotify.listen_fds() or [bind(config.server.listen)]
+    refuse_open(handed[0], has_token=bool(config.server.tokens))
     for spare in handed[1:]:
         log.warning(
             "listener.spare", address=address_of(spare), fix="leave one ListenStream= in the socket unit"

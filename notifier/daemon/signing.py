@@ -4,6 +4,7 @@ The first is made at the first start. While several are there every callback car
 that receivers can change from one to the next in their own time.
 """
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,7 +90,10 @@ def _damaged(path: Path, why: str) -> SecretUnusable:
 def _cannot_keep(path: Path, fault: OSError) -> SecretUnusable:
     return SecretUnusable(
         f"cannot keep the signing secret in {path}: {fault.strerror}",
-        "make it and its directory readable and writable for this user, or name secrets in callbacks.secrets",
+        "free some space on that disk"
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT)
+        else "make it and its directory readable and writable for this user, "
+        "or name secrets in callbacks.secrets",
     )
 
 

@@ -90,8 +90,9 @@ def test_a_write_that_fails_leaves_what_was_there(path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(SecretUnusable, match="No space left"):
+    with pytest.raises(SecretUnusable, match="No space left") as caught:
         write_secrets(path, [Secret(GOOD), *kept])
+    assert caught.value.fix == "free some space on that disk"
     assert read_secrets(path) == kept
     assert list(path.parent.iterdir()) == [path]
 

@@ -90,9 +90,17 @@ def _places(given: Given, *, is_users: bool) -> Places:
     if not is_users:
         config = Path(given.config or FILE_NAME).absolute()
         return Places(config, config.with_name(DATABASE_NAME))
-    home = Path(given.environ.get("HOME") or Path.home())
+    home = _home(given)
     data = Path(given.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
     return Places(home / ".config" / "notifier" / FILE_NAME, data / "notifier" / DATABASE_NAME)
+
+
+def _home(given: Given) -> Path:
+    try:
+        return Path(given.environ.get("HOME") or Path.home())
+    except RuntimeError as fault:
+        cause = "there is no home: HOME is not set, and the system knows none of this user"
+        raise CannotWrite(cause, "set HOME, or name a place with --config") from fault
 
 
 def _refuse_to_overwrite(path: Path) -> None:

@@ -12,7 +12,7 @@ import click
 
 from notifier.cli.client import parse_address
 from notifier.cli.options import Given, example, pass_given, shared
-from notifier.cli.output import safe, say
+from notifier.cli.output import safe, say, tell
 
 EXECUTABLE = "/opt/notifier/bin/notifier"
 KEY_FILE = "/etc/notifier/mulerouter-api-key"
@@ -48,15 +48,13 @@ def systemd(
     /etc/notifier/config.toml.
     """
     if is_socket:
-        click.echo(_socket_unit(_listened(given, listen)), nl=False)
+        tell(_socket_unit(_listened(given, listen)), end="")
         _say_next(
             "notifier.socket", "sudo systemctl daemon-reload && sudo systemctl enable --now notifier.socket"
         )
         return 0
     command = executable or _own_path()
-    click.echo(
-        _service_unit(command, _absolute("--key-file", key_file), _environment(given, listen)), nl=False
-    )
+    tell(_service_unit(command, _absolute("--key-file", key_file), _environment(given, listen)), end="")
     _say_next("notifier.service", "sudo systemctl daemon-reload && sudo systemctl enable --now notifier")
     say(f"the API key goes into {safe(key_file)}, for root alone (chmod 600); it is read at each start")
     _warn_of_hidden(command, given.config)

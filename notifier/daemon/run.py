@@ -38,7 +38,6 @@ log = structlog.get_logger()
 
 def run(load: Callable[[], Config]) -> int:
     """Run until a signal ends it. Faults of the operator end it with their own status, said in words."""
-    _have_standard_files()
     _show_hangs()
     try:
         config = load()
@@ -54,19 +53,6 @@ def run(load: Callable[[], Config]) -> int:
         _tell_failure(fault)
         return fault.exit_status
     return 0
-
-
-def _have_standard_files() -> None:
-    """Who starts us may have closed some. What we open would stand there, and libuv aborts on closing it."""
-    for fd in range(3):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-    if sys.__stdout__ is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - for as long as we live
-    if sys.__stderr__ is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _show_hangs() -> None:

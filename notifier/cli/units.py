@@ -1,11 +1,12 @@
 """The command systemd: the units of this package, filled in for this installation."""
 
 import os
-import shlex
+import re
 import sys
 from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
+from ipaddress import ip_address
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from notifier.cli.output import safe, say, tell
 EXECUTABLE = "/opt/notifier/bin/notifier"
 KEY_FILE = "/etc/notifier/mulerouter-api-key"
 LISTEN = "127.0.0.1:8484"
+_PLAIN = re.compile(r"[\w@+=:,./\[\]-]+", re.ASCII)
 _RUNTIME_DIRECTORY = "/run/notifier/"
 # By ProtectHome= and PrivateTmp=.
 _HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108 - compared, not used
@@ -85,7 +87,19 @@ def _socket_unit(listen: str) -> str:
             f"{stream}: {_RUNTIME_DIRECTORY} goes away with the service, and the socket with it; "
             "use unix:/run/notifier.sock"
         )
+    if not stream.startswith("/") and not _is_ip(stream.rpartition(":")[0].strip("[]")):
+        raise click.UsageError(
+            f"{stream}: systemd looks no names up; give --listen an address, as in {LISTEN}"
+        )
     return unit("notifier.socket").replace(f"ListenStream={LISTEN}", f"ListenStream={stream}")
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _listened(given: Given, listen: str | None) -> str:
@@ -102,15 +116,17 @@ def _environment(given: Given, listen: str | None) -> list[tuple[str, str]]:
 
 
 def _address(listen: str) -> str:
+    """What the service would take as server.listen."""
+    from notifier.config.readers import listen as read_listen  # noqa: PLC0415 - most commands do without it
+
     try:
         address = parse_address(listen)
+        if "://" in listen and address.socket_path is None:
+            raise ValueError(f"leave out the scheme, as in {LISTEN}")
+        text = str(read_listen(listen if address.socket_path is None else address.text))
     except ValueError as wrong:
         raise click.UsageError(f"--listen {listen!r}: {wrong}") from None
-    if address.socket_path is not None:
-        return _word("--listen", address.text)
-    if "://" in listen:
-        raise click.UsageError(f"--listen {listen!r}: leave out the scheme, as in {LISTEN}")
-    return _word("--listen", listen)
+    return _word("--listen", text)
 
 
 def _absolute(option: str, path: str) -> str:
@@ -123,7 +139,7 @@ def _absolute(option: str, path: str) -> str:
 
 def _word(option: str, text: str) -> str:
     """What may stand in a unit as it is; systemd has meanings of its own for the rest."""
-    if shlex.quote(text) != text or "%" in text:
+    if not _PLAIN.fullmatch(text):
         raise click.UsageError(
             f"{option} {text!r}: spaces, quotes and %, $ cannot stand in a unit; use another path"
         )

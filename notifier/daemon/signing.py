@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from notifier.config.model import SECRET_SUFFIX
 from notifier.core.secret import Secret
 from notifier.core.signature import key_of, make_secret
 from notifier.errors import NotifierError
@@ -27,7 +28,7 @@ class SecretUnusable(NotifierError):
 
 def secret_path(store_url: str) -> Path:
     """Where the secrets of the database at ``store_url`` are kept."""
-    return Path(store_url).with_suffix(".secret")
+    return Path(store_url).with_suffix(SECRET_SUFFIX)
 
 
 def keep_secrets(path: Path) -> tuple[Secrets, bool]:

@@ -77,7 +77,7 @@ def _bind_tcp(host: str, port: int) -> socket.socket:
 def _bind_unix(path: Path) -> socket.socket:
     """Bind in place of a socket that a dead process left; a living one keeps its place."""
     with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISSOCK(path.stat().st_mode) and not _is_answered(path):
+        if stat.S_ISSOCK(path.stat().st_mode) and _is_dead(path):
             path.unlink()
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -90,10 +90,11 @@ def _bind_unix(path: Path) -> socket.socket:
     return bound
 
 
-def _is_answered(path: Path) -> bool:
+def _is_dead(path: Path) -> bool:
+    """Whether nobody listens there. One whose queue is full, or that we may not open, is a living one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
-        return probe.connect_ex(str(path)) == 0
+        return probe.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
 def _fix(fault: OSError) -> str:

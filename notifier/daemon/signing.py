@@ -4,6 +4,7 @@ The first is made at the first start. While several are there every callback car
 that receivers can change from one to the next in their own time.
 """
 
+import contextlib
 import errno
 import os
 from collections.abc import Sequence
@@ -98,12 +99,21 @@ def _cannot_keep(path: Path, fault: OSError) -> SecretUnusable:
     )
 
 
+def _give_to_owner(draft: int, path: Path) -> None:
+    """What root replaces stays the daemon's, which could not read it at its next start otherwise."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.stat()
+        if found.st_uid != os.geteuid():
+            os.fchown(draft, found.st_uid, found.st_gid)
+
+
 def _write(path: Path, text: str) -> None:
     """A draft of a name of its own: two who write at once leave one of the two texts, whole."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     private = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(private, "w", encoding="utf-8") as file:
+            _give_to_owner(file.fileno(), path)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 import uvloop
@@ -90,7 +91,13 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
         clock = SystemClock(at_least=store.last_lived_at or 0)
         bound = _listener(config)
         daemon = Daemon(
-            config, store=store, clock=clock, bound=bound, owner=owner, load=load, metrics=metrics
+            config,
+            store=store,
+            clock=clock,
+            bound=bound,
+            owner=owner,
+            load=partial(_read_again, load),
+            metrics=metrics,
         )
         _obey_signals(daemon)
         _warn(config)
@@ -125,7 +132,14 @@ def _say_ready(bound: socket.socket, config: Config) -> None:
     sdnotify.ready(f"ready on {url}")
 
 
+def _read_again(load: Callable[[], Config]) -> Config:
+    config = load()
+    _warn(config)
+    return config
+
+
 def _warn(config: Config) -> None:
+    """Say what is allowed and yet likely a mistake."""
     for note in config.notes:
         log.warning("config.note", note=note)
     for provider in config.providers.values():

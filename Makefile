@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PEERS  := .venv-peers
+NODE   := tests/node/node_modules
 
 .PHONY: help install demo test test-browser test-systemd screenshots lint simulate faults kill soak docs run bench bench-peers man dist lock clean
 
@@ -16,7 +17,7 @@ install: $(VENV)/run.stamp ## make the environment, in .venv
 demo: $(VENV)/run.stamp ## the main job, start to end, with no API key
 	$(BIN)/notifier demo
 
-test: $(VENV)/dev.stamp lint ## every check: types, style, rules, processes
+test: $(VENV)/dev.stamp $(NODE)/node.stamp lint ## every check: types, style, rules, processes
 	$(BIN)/python -m pytest -n auto -rs # what was skipped, and why, stands at the end
 
 test-browser: $(VENV)/dev.stamp ## the page in a real browser: part of test where there is a Chromium
@@ -68,7 +69,7 @@ lock: $(VENV)/dev.stamp ## renew both lock files from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) $(PEERS) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(NODE) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/python.stamp:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "notifier needs Python 3.11 or newer; say which: make PYTHON=python3.12 …")'
@@ -88,6 +89,12 @@ $(VENV)/dev.stamp: $(VENV)/python.stamp requirements-dev.lock pyproject.toml
 	$(PIP) --require-hashes -r requirements-dev.lock
 	$(LINK)
 	touch $@ $(VENV)/run.stamp
+
+# Express and npm's verifier are for some ten tests; where they cannot be had, these say so and are skipped.
+$(NODE)/node.stamp: tests/node/package-lock.json
+	mkdir -p $(NODE)
+	if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix tests/node || echo "npm: no packages; tests in JavaScript are skipped"; else echo "no npm: tests in JavaScript are skipped"; fi
+	mkdir -p $(NODE) && touch $@
 
 $(PEERS)/peers.stamp: benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEERS)

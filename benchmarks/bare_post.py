@@ -1,4 +1,4 @@
-"""The limit of delivering: the daemon's own HTTP client posting signed events as fast as it can.
+"""The limit of delivering: httpx over httpx-aiohttp as it comes, posting signed events as fast as it can.
 
 A process of its own, so that it competes with the receivers as the daemon does: prints one JSON object.
 """
@@ -8,16 +8,17 @@ import sys
 import time
 import uuid
 
+import httpx
 import msgspec
+import uvloop
+from httpx_aiohttp import AiohttpTransport
 
 from benchmarks.one_commit import METADATA
 from benchmarks.tasks import API_PATH
 from notifier.config.model import Callbacks
 from notifier.core.callback import build_headers
 from notifier.core.model import Dispatch
-from notifier.core.replies import Reply
 from notifier.core.signature import make_secret
-from notifier.daemon.wires import callback_wire
 
 _SETTINGS = Callbacks(secrets=(make_secret(bytes(range(32))),))
 
@@ -30,27 +31,26 @@ class BarePost(msgspec.Struct):
 
 async def measure(count: int, urls: list[str]) -> BarePost:
     """Warm up, then POST ``count`` events in all, as many in flight to each URL as the daemon sends."""
-    wire = callback_wire(_SETTINGS, ())
+    limits = httpx.Limits(max_connections=_SETTINGS.max_in_flight)
+    client = httpx.AsyncClient(transport=AiohttpTransport(limits=limits, trust_env=False))
     senders = urls * _SETTINGS.max_in_flight_per_origin
 
     async def post(url: str, times: int) -> None:
         for _ in range(times):
             dispatch = _dispatch(url)
             headers = build_headers(dispatch, _SETTINGS.secrets, now=dispatch.created_at)
-            exchange = await wire.post(url, headers, dispatch.body, timeout_ms=_SETTINGS.timeout_ms)
-            if not isinstance(exchange, Reply) or exchange.status != 200:
-                raise RuntimeError(f"a receiver did not answer as it should: {exchange}")
+            answer = await client.post(url, headers=headers, content=dispatch.body)
+            if answer.status_code != 200:
+                raise RuntimeError(f"a receiver answered {answer.status_code}")
 
     async def post_side_by_side(times: int) -> None:
         await asyncio.gather(*(post(url, times // len(senders)) for url in senders))
 
-    try:
+    async with client:
         await post_side_by_side(len(senders) * 4)
         began = time.monotonic()
         await post_side_by_side(count)
         return BarePost(count // len(senders) * len(senders) / (time.monotonic() - began))
-    finally:
-        await wire.close()
 
 
 def _dispatch(url: str) -> Dispatch:
@@ -75,5 +75,5 @@ def _dispatch(url: str) -> Dispatch:
 
 
 if __name__ == "__main__":
-    bare = asyncio.run(measure(int(sys.argv[1]), sys.argv[2:]))
+    bare = uvloop.run(measure(int(sys.argv[1]), sys.argv[2:]))
     sys.stdout.buffer.write(msgspec.json.encode(bare))

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import cast
 from urllib.parse import urlsplit
 
 from benchmarks.framing import Framer
 
 ANSWER_LIMIT_S = 60.0
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,9 @@ class Answer:
 class Connection(asyncio.Protocol):
     """One connection, one request at a time."""
 
-    def __init__(self, authority: str) -> None:
-        self._authority = authority
+    def __init__(self, authority: str, headers: Mapping[str, str]) -> None:
+        fields = {"host": authority, **headers}
+        self._fields = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self._framer = Framer()
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Answer] | None = None
@@ -44,12 +48,11 @@ class Connection(asyncio.Protocol):
 
     def _head(self, method: str, path: str, length: int) -> bytes:
         sized = f"content-type: application/json\r\ncontent-length: {length}\r\n" if length else ""
-        return f"{method} {path} HTTP/1.1\r\nhost: {self._authority}\r\n{sized}\r\n".encode()
+        return f"{method} {path} HTTP/1.1\r\n{self._fields}{sized}\r\n".encode()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio calls this."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
 
     def data_received(self, data: bytes) -> None:
         """asyncio calls this."""
@@ -65,12 +68,12 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionError("the other end closed the connection"))
 
 
-async def connect(url: str) -> Connection:
-    """Open a connection to a base URL."""
+async def connect(url: str, headers: Mapping[str, str] = NO_HEADERS) -> Connection:
+    """Open a connection to a base URL; ``headers`` go with each request."""
     authority = urlsplit(url).netloc
     host, _, port = authority.rpartition(":")
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(lambda: Connection(authority), host, int(port))
+    _, connection = await loop.create_connection(lambda: Connection(authority, headers), host, int(port))
     return connection
 
 
@@ -92,9 +95,9 @@ class Pool:
 
 
 @contextlib.asynccontextmanager
-async def pool(url: str, size: int) -> AsyncIterator[Pool]:
+async def pool(url: str, size: int, headers: Mapping[str, str] = NO_HEADERS) -> AsyncIterator[Pool]:
     """Hold ``size`` connections for the block."""
-    connections = [await connect(url) for _ in range(size)]
+    connections = [await connect(url, headers) for _ in range(size)]
     try:
         yield Pool(connections)
     finally:

@@ -1,5 +1,6 @@
 """What one would use instead, at the job of the scenario ``polling``, beside notifier in the same run."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,16 @@ SCRIPT = "a script, asyncio and httpx"
 APSCHEDULER = "APScheduler, SQLAlchemyJobStore"
 HUEY = "Huey, SQLite"
 DBOS = "DBOS, SQLite"
-PEERS = {SCRIPT: "naive", APSCHEDULER: "apscheduler_store", HUEY: "huey_sqlite", DBOS: "dbos_sqlite"}
+CELERY = "Celery, Redis, 8 processes"
+PEERS = {
+    SCRIPT: "naive",
+    APSCHEDULER: "apscheduler_store",
+    CELERY: "celery_redis",
+    HUEY: "huey_sqlite",
+    DBOS: "dbos_sqlite",
+}
+NEEDS = {CELERY: "redis-server"}
+"""Programs that a peer needs beside its Python."""
 GRACE_S = 12.0
 LOW = Offer(count=200, over_s=30.0, grace_s=GRACE_S)
 HIGH = Offer(count=2_000, over_s=30.0, grace_s=GRACE_S)
@@ -23,8 +33,8 @@ QUICK = Offer(count=40, over_s=5.0, grace_s=GRACE_S)
 LEFT_OUT_OF_HIGH = {DBOS}
 """At 13 ms CPU a poll it would need eight cores: an overload says no more than the lower load does."""
 CPU_GOALS = {
-    LOW: {SCRIPT: 1.0, APSCHEDULER: 0.45, DBOS: 0.18},
-    HIGH: {SCRIPT: 0.05},
+    LOW: {SCRIPT: 1.0, APSCHEDULER: 0.45, CELERY: 0.25, DBOS: 0.18},
+    HIGH: {SCRIPT: 0.05, CELERY: 0.17},
 }
 """How much of a peer's CPU a poll of ours may take."""
 
@@ -34,15 +44,24 @@ async def peers(bench: Bench) -> list[Figure]:
     if not Path(PEERS_PYTHON).exists():
         bench.say("peers: left out; `make bench-peers` makes their environment, and measures them")
         return []
+    names = [name for name in PEERS if _is_there(bench, name)]
     figures: list[Figure] = []
     for offer in bench.pick((LOW, HIGH), (QUICK,)):
         outcomes = {OURS: await _measured(bench, OURS, offer)}
-        for name in PEERS:
+        for name in names:
             if offer is HIGH and name in LEFT_OUT_OF_HIGH:
                 continue
             outcomes[name] = await _measured(bench, name, offer)
         figures += _figures(offer, outcomes)
     return figures
+
+
+def _is_there(bench: Bench, name: str) -> bool:
+    program = NEEDS.get(name)
+    if program is None or shutil.which(program):
+        return True
+    bench.say(f"{name}: left out, as there is no {program} here")
+    return False
 
 
 async def _measured(bench: Bench, name: str, offer: Offer) -> Outcome:

@@ -12,7 +12,9 @@ import svix.webhooks
 Verifier = Callable[[str, Mapping[str, str], bytes], bool]
 """Whether a message is taken: by the secret, its headers and its body. Reads the clock of this machine."""
 
-NODE_SCRIPT = Path(__file__).with_name("verify.cjs")
+NODE_FOLDER = Path(__file__).with_name("node")
+NODE_MODULES = NODE_FOLDER / "node_modules"
+HOW_TO_GET_THEM = "`npm ci --prefix tests/node`, as `make test` does where there is npm"
 
 
 def by_standardwebhooks(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
@@ -47,11 +49,16 @@ def npm_is_missing() -> str | None:
     if which("node") is None:
         return "node is not installed"
     if _node("").returncode == 2:
-        return "no standardwebhooks of npm: `npm install --no-save standardwebhooks`, in the topmost folder"
+        return f"no standardwebhooks of npm: {HOW_TO_GET_THEM}"
     return None
 
 
 def _node(asked: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["node", str(NODE_SCRIPT)], input=asked, capture_output=True, text=True, timeout=60, check=False
+        ["node", str(NODE_FOLDER / "verify.cjs")],
+        input=asked,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )

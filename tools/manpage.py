@@ -14,6 +14,7 @@ _EXIT = """
 2 wait ran out, the task still runs
 64 wrong usage
 69 the daemon cannot be reached
+74 standard output cannot be written
 75 another daemon holds the database
 77 refused
 78 the configuration or the database cannot be used

@@ -54,11 +54,8 @@ async def redeliver(call: Call) -> Response:
     now = services.clock.now()
     give_up_at = now + services.settings().give_up_after_ms
     changed = await services.store.redeliver(_id(call), now=now, give_up_at=give_up_at)
-    match changed:
-        case Refusal.NOT_FOUND:
-            raise _unknown()
-        case Refusal.CONFLICT:
-            raise Problem("conflict", f"{call.path['id']} cannot be sent again as it stands")
+    if isinstance(changed, Refusal):
+        raise _unknown()
     services.wake.deliver_now()
     return answer(delivery_body(changed), 202)
 

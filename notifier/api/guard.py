@@ -98,7 +98,6 @@ def check_token(scope: Scope, settings: ApiSettings, logins: Logins, host: str) 
         raise Problem(
             "unauthorized",
             "one of server.tokens is needed: Authorization: Bearer …; for a browser, `notifier open`",
-            headers={"WWW-Authenticate": "Bearer"},
         )
 
 

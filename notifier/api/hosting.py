@@ -25,6 +25,7 @@ class Host(uvicorn.Server):
             **options,
         )
         super().__init__(config)
+        _send_at_once(bound)
         self.is_up = asyncio.Event()
         self._bound = bound
         self._is_over = asyncio.Event()
@@ -51,3 +52,13 @@ class Host(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to whoever embeds it."""
         yield
+
+
+def _send_at_once(bound: socket.socket) -> None:
+    """Have what it accepts send each piece as it comes (Linux hands the option down).
+
+    asyncio sees to that itself only where a socket was made for TCP by number; else an answer in two pieces
+    comes 40 ms late, when the client's kernel has acknowledged the first.
+    """
+    if bound.family in (socket.AF_INET, socket.AF_INET6):
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

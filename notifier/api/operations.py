@@ -147,7 +147,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                     {**DELIVERY, "state": "pending", "next_attempt_at": NOON, "ended_at": None},
                 )
             },
-            ("not_found", "conflict", *_WRITE),
+            ("not_found", *_WRITE),
         ),
         ("POST", "/v1/deliveries/replay"): Operation(
             "Send again what matches: the same webhook-ids and bytes, at 10 a second.",

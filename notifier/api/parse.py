@@ -86,7 +86,7 @@ def read_batch(body: bytes) -> list[bytes]:
     except BadJson as fault:
         raise Problem("bad_json", str(fault)) from None
     except RefusedJson as fault:
-        if not _IN_BATCH.match(fault.pointer) or _names(body) != ["watches"]:
+        if not _IN_BATCH.match(fault.pointer) or not _is_batch(body):
             raise refused([Fault(fault.pointer, fault.detail)]) from None
         entries = _cut_items(body.decode())
     if len(entries) > MAX_BATCH:
@@ -122,9 +122,10 @@ def _items(batch: object, body: bytes) -> list[str]:
     return raw_items(raw_members(body)["watches"])
 
 
-def _names(body: bytes) -> list[str]:
-    """The names in the outermost object, each as often as it stands there."""
-    return [name for name, _ in json.loads(body, object_pairs_hook=list, parse_int=str)]
+def _is_batch(body: bytes) -> bool:
+    """Whether an object of JSON is ``{"watches": […]}`` and no more, whatever stands in the array."""
+    members = json.loads(body, object_pairs_hook=tuple, parse_int=str)  # a list is an array then
+    return len(members) == 1 and members[0][0] == "watches" and isinstance(members[0][1], list)
 
 
 def _cut_items(text: str) -> list[str]:

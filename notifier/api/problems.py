@@ -1,7 +1,7 @@
 """Everything that can be wrong with a request, as RFC 9457 problems with codes that stay."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import msgspec
@@ -15,18 +15,24 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The status and title that a code stands for, and after how many seconds to try again."""
+    """The status, title and headers that a code stands for."""
 
     status: int
     title: str
-    retry_after_s: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
+
+def _again_in(seconds: int) -> Mapping[str, str]:
+    return MappingProxyType({"Retry-After": str(seconds)})
+
+
+_BY_TOKEN = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "bad_request": Kind(400, "No proper HTTP request"),
         "bad_json": Kind(400, "Not JSON"),
-        "unauthorized": Kind(401, "Token missing or wrong"),
+        "unauthorized": Kind(401, "Token missing or wrong", _BY_TOKEN),
         "forbidden_origin": Kind(403, "Not from this page"),
         "not_found": Kind(404, "Not found"),
         "no_such_route": Kind(404, "No such route"),
@@ -39,13 +45,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "validation_failed": Kind(422, "Refused"),
         "too_many_callbacks": Kind(422, "Too many callbacks of one watch"),
         "bad_configuration": Kind(422, "Configuration is bad"),
-        "too_many_replays": Kind(429, "Too many replays at once", retry_after_s=60),
+        "too_many_replays": Kind(429, "Too many replays at once", _again_in(60)),
         "internal": Kind(500, "Internal error"),
         "no_picture": Kind(502, "No picture to show"),
-        "busy": Kind(503, "Too much at once", retry_after_s=1),
-        "not_ready": Kind(503, "Not ready", retry_after_s=5),
-        "store_unavailable": Kind(503, "Store cannot write", retry_after_s=5),
-        "too_many_watches": Kind(503, "Too many live watches", retry_after_s=30),
+        "busy": Kind(503, "Too much at once", _again_in(1)),
+        "not_ready": Kind(503, "Not ready", _again_in(5)),
+        "store_unavailable": Kind(503, "Store cannot write", _again_in(5)),
+        "too_many_watches": Kind(503, "Too many live watches", _again_in(30)),
         "disk_full": Kind(507, "Disk is full"),
     }
 )
@@ -84,8 +90,7 @@ class Problem(Exception):
     @property
     def headers(self) -> dict[str, str]:
         """The headers that belong to the answer."""
-        wait_s = KINDS[self.code].retry_after_s
-        return {**self._headers, **({} if wait_s is None else {"Retry-After": str(wait_s)})}
+        return {**KINDS[self.code].headers, **self._headers}
 
 
 def refused(errors: list[Fault]) -> Problem:

@@ -10,7 +10,7 @@ from notifier.api.shapes import LearnedBody, StatusBody, Word
 from notifier.api.summary import FINE, summary
 from notifier.core.instants import to_text
 from notifier.core.model import DeliveryState, WatchState
-from notifier.store.interface import LearnedPath
+from notifier.store.interface import LearnedPath, WatchQuery
 
 LEARNED_SHOWN = 100
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,7 +30,8 @@ async def status_body(services: Services) -> StatusBody:
     trouble = services.is_ready()
     watches = {state.value: counts.watches.get(state, 0) for state in WatchState}
     deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
-    providers = {name: services.condition_of(name) or FINE for name in settings.providers}
+    names = [*settings.providers, *await _missing(services)]
+    providers = {name: services.condition_of(name) or FINE for name in names}
     said = summary(
         trouble=trouble,
         watches=watches,
@@ -50,6 +51,13 @@ async def status_body(services: Services) -> StatusBody:
         providers=providers,
         learned=[_learned_body(one) for one in learned],
     )
+
+
+async def _missing(services: Services) -> list[str]:
+    """Providers that are not configured, and that watches wait for."""
+    store, configured = services.store, services.settings().providers
+    known = [name for name in await store.providers() if name not in configured]
+    return [name for name in known if await store.watches(WatchQuery(WatchState.WATCHING, name, limit=1))]
 
 
 def _learned_body(one: LearnedPath) -> LearnedBody:

@@ -4,14 +4,16 @@ A command's start is CPU time that a script pays each time, so what only some co
 servers) is imported by those. The exit codes are the contract's.
 """
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
-from io import TextIOWrapper
+from pathlib import Path
 
 import click
 
 from notifier import __version__
+from notifier.cli import streams
 from notifier.cli.backup import backup
 from notifier.cli.check import check
 from notifier.cli.daemon import demo, reload, run, version
@@ -22,17 +24,19 @@ from notifier.cli.init import init
 from notifier.cli.listen import listen
 from notifier.cli.open import open_
 from notifier.cli.options import example, shared
-from notifier.cli.output import say_fault
+from notifier.cli.output import safe, say, say_fault
 from notifier.cli.ping import test_callback
 from notifier.cli.secret import secret
 from notifier.cli.status import status
 from notifier.cli.units import systemd
 from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
+from notifier.core.jsontext import scrub
 from notifier.errors import NotifierError
 
 WRONG_USAGE = 64
 INTERNAL = 70
 INTERRUPTED = 130
+_COMPLETION = "_NOTIFIER_COMPLETE"  # click's; it is asked, answers and ends by itself
 
 
 class InOrder(click.Group):
@@ -68,11 +72,16 @@ for _command in (
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    _let_nothing_be_unprintable()
+    streams.make_ready()
     try:
-        result = commands.main(
-            args=None if args is None else list(args), prog_name="notifier", standalone_mode=False
-        )
+        return _run(sys.argv[1:] if args is None else list(args))
+    except BrokenPipeError:  # of what is said below
+        return streams.let_go()
+
+
+def _run(args: list[str]) -> int:
+    try:
+        result = commands.main(args=args, prog_name="notifier", standalone_mode=False)
     except click.UsageError as wrong:
         wrong.show()
         return WRONG_USAGE
@@ -81,15 +90,32 @@ def main(args: Sequence[str] | None = None) -> int:
     except NotifierError as fault:
         say_fault(fault)
         return fault.exit_status
-    except Exception:
-        # 1 would say that a task failed; this says that we did.
-        traceback.print_exc()
-        return INTERNAL
+    except SystemExit:
+        if _COMPLETION in os.environ:
+            raise
+        return streams.READER_GONE  # click would say 1: that a task did not complete
+    except Exception as fault:
+        return _say_unexpected(fault, args)
     return result if isinstance(result, int) else 0
 
 
-def _let_nothing_be_unprintable() -> None:
-    """Where the locale is not UTF-8, show … and its like as escapes instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+def _say_unexpected(fault: Exception, given: Sequence[str]) -> int:
+    odd = next((each for each in given if each != scrub(each)), None)
+    if isinstance(fault, UnicodeEncodeError) and odd is not None:
+        say(f"notifier: no_text: {safe(odd)!r} is no text, neither in this locale's encoding nor in UTF-8")
+        return WRONG_USAGE
+    if isinstance(fault, FileNotFoundError) and not _stands_somewhere():
+        say("notifier: no_folder: the folder that it was started in is gone")
+        say("  fix: go to one that is there, and start it again")
+        return WRONG_USAGE
+    # 1 would say that a task failed; this says that we did.
+    traceback.print_exception(fault)
+    return INTERNAL
+
+
+def _stands_somewhere() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True

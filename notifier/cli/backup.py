@@ -1,6 +1,8 @@
 """The command backup: a copy of the database that can be restored, made while the daemon works."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -8,6 +10,19 @@ import msgspec
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import safe, say, tell, tell_json
 from notifier.daemon.signing import secret_path
+from notifier.errors import NotifierError
+
+if TYPE_CHECKING:
+    from notifier.store.backup import Backup
+
+_BESIDE = ("-wal", "-shm", "-journal", ".lock")  # what SQLite and we keep beside the file, by its name
+
+
+class PlaceUnreachable(NotifierError):
+    """A file or folder that we may not look at."""
+
+    code = "backup_failed"
+    exit_status = 1
 
 
 @click.command(
@@ -38,16 +53,14 @@ def backup(given: Given, *, dest: Path, database: Path | None, force: bool) -> i
     DEST.secret in the place of notifier.secret; start the daemon. What ended after the backup ends again
     then, and is told again under a new webhook-id.
     """
-    from notifier.store.backup import back_up  # noqa: PLC0415 - SQLite, which other commands do without
-
-    final = dest.absolute()
-    if final.is_dir():
-        raise click.UsageError(f"{dest} is a directory; DEST names the file to be made")
     source = Path(database or given.load().store.url).absolute()
-    if _is_same(source, final):
-        raise click.UsageError(f"{dest} is the database itself")
-    secret = secret_path(str(source))
-    made = back_up(source, final, secret=secret if secret.is_file() else None, may_replace=force)
+    try:
+        made = _copy(source, dest.absolute(), may_replace=force)
+    except OSError as fault:
+        raise PlaceUnreachable(
+            f"{fault.filename or dest} cannot be reached ({fault.strerror})",
+            "run this as the user that runs notifier, and name a place that it may write to",
+        ) from fault
     if given.is_json:
         told = {
             "path": str(made.path),
@@ -61,9 +74,32 @@ def backup(given: Given, *, dest: Path, database: Path | None, force: bool) -> i
     tell(safe(str(made.path)))
     say(f"{made.watches} watches, {made.size_bytes:,} bytes, read through and sound")
     if made.secret is not None:
-        say(f"the signing secrets of {safe(secret.name)} are in {safe(str(made.secret))}")
+        kept = secret_path(str(source)).name
+        say(f"the signing secrets of {safe(kept)} are in {safe(str(made.secret))}")
     return 0
 
 
-def _is_same(source: Path, final: Path) -> bool:
-    return final.exists() and source.exists() and source.samefile(final)
+def _copy(source: Path, final: Path, *, may_replace: bool) -> "Backup":
+    from notifier.store.backup import back_up  # noqa: PLC0415 - SQLite, which other commands do without
+
+    secret = secret_path(str(source))
+    _refuse_place(final, (source, secret, *(source.with_name(source.name + end) for end in _BESIDE)))
+    return back_up(source, final, secret=secret if secret.is_file() else None, may_replace=may_replace)
+
+
+def _refuse_place(final: Path, in_use: Iterable[Path]) -> None:
+    """Raise UsageError for what no ``--force`` may replace: root could replace a device by a file."""
+    if final.is_dir():
+        raise click.UsageError(f"{final} is a directory; DEST names the file to be made")
+    if any(_is_same(each, final) for each in in_use):
+        raise click.UsageError(f"{final} is a file of the database in use")
+    if final.exists() and not final.is_file():
+        raise click.UsageError(f"{final} is no regular file; DEST names the file to be made")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two names are of one file, be it there yet or not."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    folders = (one.parent, other.parent)
+    return one.name == other.name and all(map(Path.exists, folders)) and Path.samefile(*folders)

@@ -89,7 +89,8 @@ def _summary(config: Config) -> dict[str, str | list[str]]:
     """What holds now, in words; of secrets only how many."""
     callbacks = config.callbacks
     kept = secret_path(config.store.url).absolute()
-    signers = f"{len(callbacks.secrets)} secrets" if callbacks.secrets else kept
+    count = len(callbacks.secrets)
+    signers = f"{count} {'secret' if count == 1 else 'secrets'}" if count else kept
     return {
         "listen": config.server.listen,
         "tokens": str(len(config.server.tokens) or "none"),

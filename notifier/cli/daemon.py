@@ -2,6 +2,8 @@
 
 import platform
 import sqlite3
+from collections.abc import Callable
+from pathlib import Path
 
 import click
 import msgspec
@@ -10,6 +12,7 @@ from notifier import __version__
 from notifier.cli.client import ApiProblem
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import safe, tell, tell_json
+from notifier.config.model import Config
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -29,7 +32,24 @@ def run(given: Given) -> int:
     """Run the daemon in the foreground; SIGTERM and Ctrl-C end it, SIGHUP reads the configuration again."""
     from notifier.daemon.run import run as run_daemon  # noqa: PLC0415 - the whole daemon, which clients do without
 
-    return run_daemon(given.load)
+    return run_daemon(rereading(given))
+
+
+def rereading(given: Given) -> Callable[[], Config]:
+    """Return what reads the configuration, at the start and at each reload: the file that it found first.
+
+    One that is gone by then is a fault: with another, or the defaults, tokens and providers would go too.
+    """
+    from notifier.config.read import load  # noqa: PLC0415 - most commands do without it
+
+    file: Path | None = None
+
+    def read() -> Config:
+        nonlocal file
+        file = file or given.config_file()
+        return load(file, given.environ)
+
+    return read
 
 
 @click.command(

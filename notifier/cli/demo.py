@@ -208,6 +208,7 @@ def _environ(folder: Path, upstream_url: str, secret: Secret) -> dict[str, str]:
     return {
         **kept,
         "HOME": str(folder),
+        "NOTIFIER_CONFIG": os.devnull,  # else /etc/notifier's would be found
         "DEMO_SIGNING_SECRET": secret.reveal(),
         "MULEROUTER_API_KEY": KEY,
         "MULEROUTER_BASE_URL": upstream_url,

@@ -71,7 +71,12 @@ def init(given: Given, *, is_users: bool) -> int:
     if key:
         _refuse_to_overwrite(places.key)
         write_new(places.key, f"{key}\n", 0o600)
-    write_new(places.config, configuration(places, has_key_file=bool(key)), 0o644)
+    try:
+        write_new(places.config, configuration(places, has_key_file=bool(key)), 0o644)
+    except NotifierError:
+        if key:
+            places.key.unlink(missing_ok=True)  # of no use without it, and in the way of the next time
+        raise
     _make_folder(places.database.parent)
     _tell(given, places, has_key_file=bool(key))
     return 0
@@ -90,9 +95,17 @@ def _places(given: Given, *, is_users: bool) -> Places:
     if not is_users:
         config = Path(given.config or FILE_NAME).absolute()
         return Places(config, config.with_name(DATABASE_NAME))
-    home = Path(given.environ.get("HOME") or Path.home())
+    home = _home(given)
     data = Path(given.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
     return Places(home / ".config" / "notifier" / FILE_NAME, data / "notifier" / DATABASE_NAME)
+
+
+def _home(given: Given) -> Path:
+    try:
+        return Path(given.environ.get("HOME") or Path.home())
+    except RuntimeError as fault:
+        cause = "there is no home: HOME is not set, and the system knows none of this user"
+        raise CannotWrite(cause, "set HOME, or name a place with --config") from fault
 
 
 def _refuse_to_overwrite(path: Path) -> None:
@@ -117,15 +130,18 @@ def _is_attended() -> bool:
 
 
 def write_new(path: Path, text: str, mode: int) -> None:
-    """Make the file with its mode from the first moment on; what is there is never opened."""
+    """Make the file, whole or not at all, with its mode from the first moment on; none there is opened."""
     _make_folder(path.parent)
+    handle: int | None = None
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, no path
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         _refuse_to_overwrite(path)
     except OSError as fault:
+        if handle is not None:  # then it is ours
+            path.unlink(missing_ok=True)
         raise CannotWrite(f"{path} cannot be written ({fault.strerror})", _ELSEWHERE) from fault
 
 

@@ -49,16 +49,33 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def tell(line: str) -> None:
+class CannotTell(NotifierError):
+    """Standard output takes nothing: the disk behind it is full, say. What was to be done is done."""
+
+    code = "cannot_tell"
+    exit_status = 74
+
+
+def tell(line: str, *, end: str = "\n") -> None:
     """Tell data: one line on stdout. ``line`` is safe already; colours in it pass if it may have them."""
-    click.echo(line, color=is_coloured())
+    _put(line + end)
+
+
+def _put(text: str | bytes) -> None:
+    try:
+        click.echo(text, nl=False, color=is_coloured())
+    except BrokenPipeError:
+        raise
+    except OSError as fault:
+        cause = f"standard output cannot be written ({fault.strerror})"
+        raise CannotTell(cause, "see where it is redirected to") from fault
 
 
 def tell_json(raw: bytes) -> None:
     """Print JSON with the values it came with; spread out for a person, one line for a program."""
     spread = msgspec.json.format(raw, indent=2 if _is_terminal() else -1)
     text = _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", spread.decode())
-    click.echo(text.encode())
+    _put(text.encode() + b"\n")
 
 
 def say_fault(fault: NotifierError) -> None:

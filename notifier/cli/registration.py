@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from notifier.cli.client import ApiProblem, Fault
-from notifier.core.jsontext import decode_strict
+from notifier.core.jsontext import decode_strict, scrub
 
 STDIN_LIMIT = 16 * 1024 * 1024
 HINT = (
@@ -68,11 +68,16 @@ def _task(entry: object, number: int, api_path: str | None) -> Task:
     info = entry.get("task_info")
     inner = info.get("id") if isinstance(info, dict) else None
     found = {"task_id": entry.get("task_id", inner), "api_path": api_path or entry.get("api_path")}
-    sound = {name: value for name, value in found.items() if isinstance(value, str) and value}
+    sound = {name: value for name, value in found.items() if isinstance(value, str) and _is_text(value)}
     for name in [name for name in found if name not in sound]:
         said = f"; it says {entry['error']!r:.200}" if entry.get("error") else ""
         raise click.UsageError(f"entry {number} of standard input has no {name}{said}; {HINT}")
     return Task(**sound)
+
+
+def _is_text(value: str) -> bool:
+    """Whether it says something, and can be sent: JSON can hold half a sign, UTF-8 cannot."""
+    return bool(value) and scrub(value) == value
 
 
 def in_options(problem: ApiProblem) -> ApiProblem:

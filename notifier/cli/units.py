@@ -1,22 +1,24 @@
 """The command systemd: the units of this package, filled in for this installation."""
 
 import os
-import shlex
+import re
 import sys
 from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
+from ipaddress import ip_address
 from pathlib import Path
 
 import click
 
 from notifier.cli.client import parse_address
 from notifier.cli.options import Given, example, pass_given, shared
-from notifier.cli.output import safe, say
+from notifier.cli.output import safe, say, tell
 
 EXECUTABLE = "/opt/notifier/bin/notifier"
 KEY_FILE = "/etc/notifier/mulerouter-api-key"
 LISTEN = "127.0.0.1:8484"
+_PLAIN = re.compile(r"[\w@+=:,./\[\]-]+", re.ASCII)
 _RUNTIME_DIRECTORY = "/run/notifier/"
 # By ProtectHome= and PrivateTmp=.
 _HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108 - compared, not used
@@ -48,15 +50,13 @@ def systemd(
     /etc/notifier/config.toml.
     """
     if is_socket:
-        click.echo(_socket_unit(_listened(given, listen)), nl=False)
+        tell(_socket_unit(_listened(given, listen)), end="")
         _say_next(
             "notifier.socket", "sudo systemctl daemon-reload && sudo systemctl enable --now notifier.socket"
         )
         return 0
     command = executable or _own_path()
-    click.echo(
-        _service_unit(command, _absolute("--key-file", key_file), _environment(given, listen)), nl=False
-    )
+    tell(_service_unit(command, _absolute("--key-file", key_file), _environment(given, listen)), end="")
     _say_next("notifier.service", "sudo systemctl daemon-reload && sudo systemctl enable --now notifier")
     say(f"the API key goes into {safe(key_file)}, for root alone (chmod 600); it is read at each start")
     _warn_of_hidden(command, given.config)
@@ -87,7 +87,19 @@ def _socket_unit(listen: str) -> str:
             f"{stream}: {_RUNTIME_DIRECTORY} goes away with the service, and the socket with it; "
             "use unix:/run/notifier.sock"
         )
+    if not stream.startswith("/") and not _is_ip(stream.rpartition(":")[0].strip("[]")):
+        raise click.UsageError(
+            f"{stream}: systemd looks no names up; give --listen an address, as in {LISTEN}"
+        )
     return unit("notifier.socket").replace(f"ListenStream={LISTEN}", f"ListenStream={stream}")
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _listened(given: Given, listen: str | None) -> str:
@@ -104,15 +116,17 @@ def _environment(given: Given, listen: str | None) -> list[tuple[str, str]]:
 
 
 def _address(listen: str) -> str:
+    """What the service would take as server.listen."""
+    from notifier.config.readers import listen as read_listen  # noqa: PLC0415 - most commands do without it
+
     try:
         address = parse_address(listen)
+        if "://" in listen and address.socket_path is None:
+            raise ValueError(f"leave out the scheme, as in {LISTEN}")
+        text = str(read_listen(listen if address.socket_path is None else address.text))
     except ValueError as wrong:
         raise click.UsageError(f"--listen {listen!r}: {wrong}") from None
-    if address.socket_path is not None:
-        return _word("--listen", address.text)
-    if "://" in listen:
-        raise click.UsageError(f"--listen {listen!r}: leave out the scheme, as in {LISTEN}")
-    return _word("--listen", listen)
+    return _word("--listen", text)
 
 
 def _absolute(option: str, path: str) -> str:
@@ -125,7 +139,7 @@ def _absolute(option: str, path: str) -> str:
 
 def _word(option: str, text: str) -> str:
     """What may stand in a unit as it is; systemd has meanings of its own for the rest."""
-    if shlex.quote(text) != text or "%" in text:
+    if not _PLAIN.fullmatch(text):
         raise click.UsageError(
             f"{option} {text!r}: spaces, quotes and %, $ cannot stand in a unit; use another path"
         )

@@ -101,6 +101,8 @@ class Api:
             connection.request(message.method, message.target, message.content, message.headers)
             reply = connection.getresponse()
             raw = reply.read(ANSWER_LIMIT + 1)
+            if reply.length and len(raw) <= ANSWER_LIMIT:  # asked for so many, it does not say so itself
+                raise IncompleteRead(raw, reply.length)
         except (OSError, HTTPException, UnicodeError) as trouble:
             raise fault_of(trouble, self._address, timeout_s) from trouble
         finally:

@@ -17,8 +17,10 @@ from notifier.config.model import (
     Server,
     Storage,
 )
+from notifier.config.readers import Wrong, each
 from notifier.core.addresses import LOOPBACK, PUBLIC, kind_of
 from notifier.core.dialect import MULEROUTER_WORDS, Dialect
+from notifier.core.secret import Secret
 from notifier.core.signature import BadSecret, key_of
 
 BUILT_IN = Provider().name
@@ -133,18 +135,24 @@ class Builder:
             )
 
     def _check_callbacks(self, callbacks: Callbacks) -> None:
-        for position, secret in enumerate(callbacks.secrets, start=1):
-            try:
-                key_of(secret)
-            except BadSecret as fault:
-                text = f"entry {position} cannot sign: {fault}; `notifier secret` makes one"
-                self.problems.add(("callbacks", "secrets"), text)
+        try:
+            each(_check_signer, callbacks.secrets)
+        except Wrong as fault:
+            text = f"{fault}; one is whsec_ and 24 to 64 random bytes in base64"
+            self.problems.add(("callbacks", "secrets"), text)
 
     def _set_in(self, path: KeyPath) -> Mapping[str, Any]:
         table = self.settings
         for name in path:
             table = table.get(name, {})
         return table
+
+
+def _check_signer(secret: Secret) -> None:
+    try:
+        key_of(secret)
+    except BadSecret as fault:
+        raise Wrong(f"cannot sign: {fault}") from None
 
 
 def _is_loopback(host: str) -> bool:

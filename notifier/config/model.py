@@ -10,6 +10,7 @@ SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+SECRET_SUFFIX = ".secret"  # noqa: S105 - in the place of the database's: the file of what callbacks are signed with
 
 
 @dataclass(frozen=True, slots=True)

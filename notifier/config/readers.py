@@ -6,13 +6,18 @@ Messages never quote what might be a secret: a value that stands in the wrong pl
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TypeVar
 
+from notifier.config.model import SECRET_SUFFIX
 from notifier.core.addresses import KINDS, AddressPolicy, BadAllow
 from notifier.core.instants import BadDuration, parse_duration
 from notifier.core.nearest import nearest
 from notifier.core.urls import BadUrl, check_base_url
 
 Reader = Callable[[object], object]
+T = TypeVar("T")
+R = TypeVar("R")
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?", re.ASCII)
 _IPV6 = re.compile(r"\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII)
@@ -155,19 +160,27 @@ def one_of(*names: str) -> Reader:
     return read
 
 
+def each(read_one: Callable[[T], R], values: Iterable[T]) -> tuple[R, ...]:
+    """Read every entry of a list; raises Wrong that tells all that are wrong, by their numbers."""
+    taken: list[R] = []
+    faults: list[str] = []
+    for position, value in enumerate(values, start=1):
+        try:
+            taken.append(read_one(value))
+        except Wrong as fault:
+            faults.append(f"entry {position} {fault}")
+    if faults:
+        raise Wrong("; ".join(faults))
+    return tuple(taken)
+
+
 def list_of(read_one: Callable[[object], object], example: str) -> Reader:
-    """A list; the first entry that is wrong is told by its number."""
+    """A list of what ``read_one`` takes."""
 
     def read(value: object) -> tuple[object, ...]:
         if not isinstance(value, list):
             raise _typed(value, f"a list such as {example}")
-        taken = []
-        for position, one in enumerate(value, start=1):
-            try:
-                taken.append(read_one(one))
-            except Wrong as fault:
-                raise Wrong(f"entry {position} {fault}") from None
-        return tuple(taken)
+        return each(read_one, value)
 
     return read
 
@@ -211,6 +224,10 @@ def store_path(value: object) -> str:
     path = text(value)
     if "://" in path or path.startswith((":memory:", "file:")):
         raise Wrong("must be the path of a SQLite file; no other database is spoken to")
+    if path.endswith("/") or PurePath(path).name in ("", ".."):
+        raise Wrong("must name a file, not a folder")
+    if path.endswith(SECRET_SUFFIX):
+        raise Wrong(f"must not end in {SECRET_SUFFIX}: the signing secrets are kept under that name")
     return path
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notifier.config.readers import Certificates, Reference, Wrong
+from notifier.config.readers import Certificates, Reference, Wrong, each
 from notifier.core.secret import Secret
 
 _MAX_BYTES = 8_192
@@ -24,7 +24,7 @@ class Vault:
     def resolve(self, value: object) -> object:
         """Replace references by the secrets they name; what is none stays. Raises Wrong."""
         if isinstance(value, tuple):
-            return tuple(self.resolve(one) for one in value)
+            return each(self.resolve, value)
         if isinstance(value, Certificates):
             return self._trusted(value)
         return self.find(value) if isinstance(value, Reference) else value

@@ -67,10 +67,11 @@ def class_of(exchange: Exchange) -> str | None:
 def is_public(url: str, peer: str | None) -> bool:
     """Whether the receiver is on the internet, by the address spoken to, else by how its host is written.
 
-    Where a name did not resolve, one without a dot or below a local domain counts as of this network.
+    ``peer`` is that address with its port, as in a URL. Where a name did not resolve, one without a dot or
+    below a local domain counts as of this network.
     """
-    host = (urlsplit(url).hostname or "").rstrip(".")
+    host = (urlsplit(url if peer is None else f"//{peer}").hostname or "").rstrip(".")
     try:
-        return kind_of(ip_address(peer or host)) == PUBLIC
+        return kind_of(ip_address(host)) == PUBLIC
     except ValueError:
         return "." in host and not host.endswith(_LOCAL_SUFFIXES)

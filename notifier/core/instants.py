@@ -3,6 +3,7 @@
 import re
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from math import isfinite
 
 SHORTEST_MS = 50
@@ -15,6 +16,7 @@ _INSTANT = re.compile(
 )
 _UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS_MS), re.ASCII)
+_MAX_INSTANT_CHARS = 100  # what is longer has no business among the remembered
 _MAX_DURATION_CHARS = 40  # a longer one is no duration, and exact arithmetic on it would cost
 _HINT = 'write "250ms", "2.5s", "10m", "1h30m", "72h", "7d" or a number of seconds'
 
@@ -31,9 +33,14 @@ def to_text(at: int) -> str:
 def from_text(text: object) -> int | None:
     """Read a provider's stamp; None for whatever is no instant. Without an offset it is taken as UTC.
 
-    A fraction may have any length; what is finer than a millisecond is cut off.
+    A fraction may be long (the whole: 100 characters); what is finer than a millisecond is cut off.
     """
-    found = _INSTANT.fullmatch(text) if isinstance(text, str) else None
+    return _read(text) if isinstance(text, str) and len(text) <= _MAX_INSTANT_CHARS else None
+
+
+@lru_cache(maxsize=1_024)  # each poll of a task brings the stamp of its making again
+def _read(text: str) -> int | None:
+    found = _INSTANT.fullmatch(text)
     if found is None:
         return None
     year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])

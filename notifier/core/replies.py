@@ -22,8 +22,9 @@ class Fault(StrEnum):
 class Reply:
     """An HTTP answer. Header names are lower-case; ``body`` is at most what the caller allowed.
 
-    ``is_cut`` says that the body was longer than that, or broke off. The instants count from the start of the
-    exchange; ``connect_ms`` is None when a connection was there already.
+    ``is_cut`` says that the body was longer than that, or broke off. ``peer`` is the address and port spoken
+    to, as in a URL. The instants count from the start of the exchange; ``connect_ms`` is None when a
+    connection was there already.
     """
 
     status: int

@@ -22,6 +22,7 @@ from notifier.daemon import log as logs
 from notifier.daemon import sdnotify, wires
 from notifier.daemon.herald import STALE_S, Herald
 from notifier.daemon.interfaces import own_addresses
+from notifier.daemon.listener import refuse_open
 from notifier.daemon.metrics import Metrics, Scrape
 from notifier.daemon.settings import api_settings
 from notifier.daemon.signing import keep_secrets, secret_path
@@ -171,6 +172,7 @@ class Daemon:
 
     def _in_place(self, fresh: Config) -> Config:
         """Leave what is open, the socket and the database, as it is until a restart, and say so."""
+        refuse_open(self._bound, has_token=bool(fresh.server.tokens))
         used = self._config
         for key, was, now in (
             ("server.listen", used.server.listen, fresh.server.listen),

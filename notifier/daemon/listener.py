@@ -47,6 +47,20 @@ def is_local(bound: socket.socket) -> bool:
     return isinstance(name, (str, bytes)) or ip_address(name[0]).is_loopback
 
 
+def refuse_open(bound: socket.socket, *, has_token: bool) -> None:
+    """Raise ListenerUnusable for a socket that other machines reach while there is no token.
+
+    The socket in use is judged: systemd hands over its own, and a changed ``server.listen`` waits for a
+    restart.
+    """
+    if not has_token and not is_local(bound):
+        raise ListenerUnusable(
+            f"{address_of(bound)} is reachable from other machines, and there is no token",
+            "set server.tokens; or listen on 127.0.0.1 or a Unix socket (server.listen, or ListenStream= "
+            "where systemd holds the socket), and restart",
+        )
+
+
 def _bind_tcp(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     bound = socket.socket(family, kind, protocol)
@@ -63,7 +77,7 @@ def _bind_tcp(host: str, port: int) -> socket.socket:
 def _bind_unix(path: Path) -> socket.socket:
     """Bind in place of a socket that a dead process left; a living one keeps its place."""
     with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISSOCK(path.stat().st_mode) and not _is_answered(path):
+        if stat.S_ISSOCK(path.stat().st_mode) and _is_dead(path):
             path.unlink()
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -76,10 +90,11 @@ def _bind_unix(path: Path) -> socket.socket:
     return bound
 
 
-def _is_answered(path: Path) -> bool:
+def _is_dead(path: Path) -> bool:
+    """Whether nobody listens there. One whose queue is full, or that we may not open, is a living one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
-        return probe.connect_ex(str(path)) == 0
+        return probe.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
 def _fix(fault: OSError) -> str:

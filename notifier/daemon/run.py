@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 import uvloop
@@ -22,7 +23,7 @@ from notifier.config.read import BadConfig
 from notifier.daemon import hangup, sdnotify
 from notifier.daemon import log as logs
 from notifier.daemon.app import DRAIN_S, Daemon
-from notifier.daemon.listener import ListenerUnusable, address_of, bind, is_local
+from notifier.daemon.listener import address_of, bind, refuse_open
 from notifier.daemon.metrics import Metrics
 from notifier.errors import NotifierError
 from notifier.store.backup import keep_copy
@@ -38,7 +39,6 @@ log = structlog.get_logger()
 
 def run(load: Callable[[], Config]) -> int:
     """Run until a signal ends it. Faults of the operator end it with their own status, said in words."""
-    _have_standard_files()
     _show_hangs()
     try:
         config = load()
@@ -54,19 +54,6 @@ def run(load: Callable[[], Config]) -> int:
         _tell_failure(fault)
         return fault.exit_status
     return 0
-
-
-def _have_standard_files() -> None:
-    """Who starts us may have closed some. What we open would stand there, and libuv aborts on closing it."""
-    for fd in range(3):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-    if sys.__stdout__ is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - for as long as we live
-    if sys.__stderr__ is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _show_hangs() -> None:
@@ -104,7 +91,13 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
         clock = SystemClock(at_least=store.last_lived_at or 0)
         bound = _listener(config)
         daemon = Daemon(
-            config, store=store, clock=clock, bound=bound, owner=owner, load=load, metrics=metrics
+            config,
+            store=store,
+            clock=clock,
+            bound=bound,
+            owner=owner,
+            load=partial(_read_again, load),
+            metrics=metrics,
         )
         _obey_signals(daemon)
         _warn(config)
@@ -124,15 +117,8 @@ def _keep_copy(connection: sqlite3.Connection, version: int) -> None:
 
 def _listener(config: Config) -> socket.socket:
     """What systemd hands over wins. The configuration could not judge it, so that is done here."""
-    handed = sdnotify.listen_fds()
-    if not handed:
-        return bind(config.server.listen)
-    if not config.server.tokens and not is_local(handed[0]):
-        address = address_of(handed[0])
-        raise ListenerUnusable(
-            f"{address}, handed over by systemd, is reachable from other machines, and there is no token",
-            "set server.tokens, or have ListenStream= of the socket unit name 127.0.0.1 or a path",
-        )
+    handed = sdnotify.listen_fds() or [bind(config.server.listen)]
+    refuse_open(handed[0], has_token=bool(config.server.tokens))
     for spare in handed[1:]:
         log.warning(
             "listener.spare", address=address_of(spare), fix="leave one ListenStream= in the socket unit"
@@ -146,7 +132,14 @@ def _say_ready(bound: socket.socket, config: Config) -> None:
     sdnotify.ready(f"ready on {url}")
 
 
+def _read_again(load: Callable[[], Config]) -> Config:
+    config = load()
+    _warn(config)
+    return config
+
+
 def _warn(config: Config) -> None:
+    """Say what is allowed and yet likely a mistake."""
     for note in config.notes:
         log.warning("config.note", note=note)
     for provider in config.providers.values():

@@ -4,10 +4,13 @@ The first is made at the first start. While several are there every callback car
 that receivers can change from one to the next in their own time.
 """
 
+import contextlib
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from notifier.config.model import SECRET_SUFFIX
 from notifier.core.secret import Secret
 from notifier.core.signature import key_of, make_secret
 from notifier.errors import NotifierError
@@ -26,7 +29,7 @@ class SecretUnusable(NotifierError):
 
 def secret_path(store_url: str) -> Path:
     """Where the secrets of the database at ``store_url`` are kept."""
-    return Path(store_url).with_suffix(".secret")
+    return Path(store_url).with_suffix(SECRET_SUFFIX)
 
 
 def keep_secrets(path: Path) -> tuple[Secrets, bool]:
@@ -89,8 +92,19 @@ def _damaged(path: Path, why: str) -> SecretUnusable:
 def _cannot_keep(path: Path, fault: OSError) -> SecretUnusable:
     return SecretUnusable(
         f"cannot keep the signing secret in {path}: {fault.strerror}",
-        "make it and its directory readable and writable for this user, or name secrets in callbacks.secrets",
+        "free some space on that disk"
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT)
+        else "make it and its directory readable and writable for this user, "
+        "or name secrets in callbacks.secrets",
     )
+
+
+def _give_to_owner(draft: int, path: Path) -> None:
+    """What root replaces stays the daemon's, which could not read it at its next start otherwise."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.stat()
+        if found.st_uid != os.geteuid():
+            os.fchown(draft, found.st_uid, found.st_gid)
 
 
 def _write(path: Path, text: str) -> None:
@@ -99,6 +113,7 @@ def _write(path: Path, text: str) -> None:
     private = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(private, "w", encoding="utf-8") as file:
+            _give_to_owner(file.fileno(), path)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

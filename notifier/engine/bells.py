@@ -19,7 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from notifier.errors import NotifierError, StoreUnavailable
 from notifier.ports import Clock
 
-SPACING_S = 0.01  # rings gather what falls due meanwhile: one claim for many watches
+SPACING_S = 0.02  # rings gather what falls due meanwhile: one claim for many watches
 SOON_S = 0.02  # a ring as near as this is not worth the scheduler's work for it
 AFTER_CRASH_MS = 1_000
 OVERDUE_S = 0.5

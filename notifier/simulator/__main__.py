@@ -31,11 +31,18 @@ def main() -> None:
         sys.exit(f"simulator: {cause}; give another --port or --host")
 
 
+def _port(text: str) -> int:
+    """The system would take a larger number for its last 16 bits."""
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65_536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+    return int(text)
+
+
 def arguments() -> argparse.ArgumentParser:
     """What it can be told."""
     parser = argparse.ArgumentParser(prog="python -m notifier.simulator", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 is any free one")
+    parser.add_argument("--port", type=_port, default=0, help="0 is any free one")
     parser.add_argument("--key", help="the only key accepted; without it any is")
     return parser
 

@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from notifier.core.words import one_line
 from notifier.errors import DatabaseUnusable
 from notifier.store.check import APPLICATION_ID
 from notifier.store.connection import BUSY_MS, connect_source
@@ -107,7 +108,7 @@ def copy_to(source: sqlite3.Connection, draft: Path) -> None:
         raise _in_words(error, draft.parent) from error
     if finding != "ok":
         raise BackupFailed(
-            f"the copy is damaged ({finding}), so the database is, or the disk under the copy",
+            f"the copy is damaged ({one_line(finding, 200)}), so the database is, or the disk under the copy",
             "look at the disk and the system's log; an older backup may be sound",
         )
 

@@ -11,6 +11,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from notifier.core.words import one_line
 from notifier.errors import DatabaseUnusable, NotifierError
 from notifier.store.connection import connect_onlooker
 from notifier.store.faults import is_damaged
@@ -76,7 +77,7 @@ def _judge(connection: sqlite3.Connection, path: Path, newest_version: int) -> N
     if path.stat().st_size <= CHECKED_WHOLE_BYTES:
         finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if finding != "ok":
-            raise DatabaseUnusable(f"{path} is damaged ({finding})", _RESTORE)
+            raise DatabaseUnusable(f"{path} is damaged ({one_line(finding, 200)})", _RESTORE)
     else:
         for (name,) in tables:
             connection.execute(f'SELECT * FROM "{name}" LIMIT 1').fetchone()  # noqa: S608 - its own names

@@ -1,8 +1,10 @@
 """SQLite's errors in the project's words: what is wrong and what to do about it."""
 
+import errno
 import sqlite3
+from pathlib import Path
 
-from notifier.errors import StoreFull, StoreUnavailable
+from notifier.errors import DatabaseUnusable, NotifierError, StoreFull, StoreUnavailable
 
 _FULL = 13
 _IOERR = 10
@@ -10,6 +12,7 @@ _LOCKED = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED
 _DAMAGED = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
 _CLOSED_OFF = {3, 8, 14}  # SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN
 _OUT_OF_MEANS = {7, 9, 15}  # SQLITE_NOMEM, SQLITE_INTERRUPT, SQLITE_PROTOCOL
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _STORAGE = {_FULL, _IOERR} | _LOCKED | _DAMAGED | _CLOSED_OFF | _OUT_OF_MEANS
 
 
@@ -67,3 +70,10 @@ def fault_of(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> Sto
             )
         case _:
             return StoreUnavailable(f"{file} cannot be used now ({error})", "try again")
+
+
+def unmakeable(path: Path, error: OSError, fix: str) -> NotifierError:
+    """Say why a file cannot be made or written at a start; ``fix`` is for all but a full disk."""
+    if error.errno in _NO_ROOM:
+        return StoreFull(f"the disk that holds {path} is full", "free some space, and start it again")
+    return DatabaseUnusable(f"{path} cannot be written ({error.strerror})", fix)

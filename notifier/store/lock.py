@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from notifier.errors import DatabaseBusy, DatabaseUnusable
+from notifier.store.faults import unmakeable
 
 
 class InstanceLock:
@@ -40,10 +41,18 @@ class InstanceLock:
                     f"{path} cannot be locked ({error.strerror})", "keep the database on a local disk"
                 ) from error
             if lock.is_in_place():
-                os.truncate(handle, 0)
-                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+                lock._say_who()
                 return lock
             os.close(handle)  # its last holder removed it between our two calls
+
+    def _say_who(self) -> None:
+        """Write down which process has it."""
+        try:
+            os.truncate(self._handle, 0)
+            os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            self.release()
+            raise unmakeable(self._path, error, "look at the disk and the system's log") from error
 
     def is_in_place(self) -> bool:
         """Whether the file that we hold is still the one that others would find."""
@@ -68,7 +77,5 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DatabaseUnusable(
-            f"{path} cannot be written ({error.strerror})",
-            f"the directory {path.parent} must exist, and the user that runs notifier must own it",
-        ) from error
+        fix = f"the directory {path.parent} must exist, and the user that runs notifier must own it"
+        raise unmakeable(path, error, fix) from error

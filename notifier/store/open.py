@@ -16,7 +16,7 @@ from notifier.store.backup import keep_copy
 from notifier.store.check import APPLICATION_ID, check
 from notifier.store.connection import BUSY_MS, connect_reader, connect_writer
 from notifier.store.driver import AiosqliteDriver, OpenDriver
-from notifier.store.faults import fault_of, is_damaged, is_locked
+from notifier.store.faults import fault_of, is_damaged, is_locked, unmakeable
 from notifier.store.lock import InstanceLock
 from notifier.store.sqlite import SqliteStore
 from notifier.store.upkeep import HOUR_MS, take_over
@@ -127,9 +127,7 @@ def _make_private(file: Path) -> None:
         if file.stat().st_mode & 0o077:
             file.chmod(0o600)
     except OSError as error:
-        raise DatabaseUnusable(
-            f"{file} cannot be made ({error.strerror})", f"let the user that runs notifier own {file.parent}"
-        ) from error
+        raise unmakeable(file, error, f"let the user that runs notifier own {file.parent}") from error
     else:
         os.close(handle)  # no connection is open on it yet, so no lock of SQLite's is lost
 

@@ -195,7 +195,7 @@ class Writer:
             self._pressed.set()
         elif self._nap is None:
             self._nap = asyncio.create_task(self._wait_for_company())
-        return await asyncio.shield(future)
+        return await future  # a caller that is cancelled cancels this alone: the unit runs
 
     async def _wait_for_company(self) -> None:
         await self._sleep(PATIENCE_S)

@@ -1,12 +1,13 @@
 """The network as the engine sees it: an exchange goes out, a value comes back, in time.
 
 The only file that imports httpx. The sockets under it are aiohttp's: httpx's own pool loses a connection for
-good when an exchange is cancelled, and a deadline is a cancellation.
+good when an exchange is cancelled, and a deadline is a cancellation. The transport is called without a client
+around it: all that one would add (redirects, cookies, credentials and proxies of the environment) is unwanted
+here, and costs as much again.
 """
 
 import asyncio
-import contextlib
-import http.cookiejar
+import functools
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
@@ -64,14 +65,7 @@ class HttpWire:
         self._tls = trusting(ca_file)
         self._resolver = resolver or Resolver()
         self._monotonic = monotonic
-        self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session),
-            headers=_HEADERS,
-            cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
-            timeout=None,  # noqa: S113 - each exchange has a deadline as a whole
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session)
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
         """One GET. The answer's body comes whole, or cut at ``max_body``, or there is no reply."""
@@ -83,7 +77,7 @@ class HttpWire:
 
     async def close(self) -> None:
         """Close all connections. An exchange under way ends as unreachable."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Called by the transport at the first exchange: aiohttp wants a running loop."""
@@ -108,8 +102,9 @@ class HttpWire:
     ) -> Exchange:
         started_at = self._monotonic()
         try:
-            request = self._request(method, url, headers, body)
-            trip = Trip(URL(str(request.url), encoded=True), started_at)
+            spelled = _spelled(url)
+            request = _request(method, spelled, headers, body)
+            trip = Trip(URL(str(spelled), encoded=True), started_at)
         except (httpx.InvalidURL, ValueError):  # UnicodeError too: idna, a header that is not ASCII
             return Unreachable(Fault.PROTOCOL, "this URL or a header cannot be sent")
         token = CURRENT.set(trip)
@@ -125,32 +120,16 @@ class HttpWire:
             connect_ms=None if trip.connected_at is None else trip.ms_until(trip.connected_at),
         )
 
-    def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> httpx.Request:
-        """A long body goes out in pieces: what the peer does not read is not piled up in a buffer."""
-        if body is None or len(body) <= _PIECE:
-            return self._client.build_request(method, url, headers=headers, content=body)
-        sized = {**headers, "content-length": str(len(body))}
-        return self._client.build_request(method, url, headers=sized, content=_pieces(body))
-
     async def _answer(self, request: httpx.Request, trip: Trip, timeout_ms: int) -> Exchange:
-        """Send and read. ``standing`` is the reply that holds even if its body never ends."""
-        standing: Reply | None = None
+        """Send and read. What stands on the trip holds even if the body never ends."""
         try:
-            async with asyncio.timeout(timeout_ms / 1_000), self._sent(request, trip) as response:
-                first_byte_ms = trip.ms_until(self._monotonic())
-                head = Reply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
-                is_accepted = response.is_success and request.method == "POST"
-                if is_accepted:
-                    standing = head
-                elif not response.is_success:
-                    standing = replace(head, is_cut=True)
-                if not is_accepted and _is_encoded(head):
-                    return standing or Unreachable(Fault.PROTOCOL, "encoded although asked not to")
-                async with asyncio.timeout(REST_S if is_accepted else None):
-                    body, is_cut = await self._read(response)
-                return head if is_accepted else replace(head, body=body, is_cut=is_cut)
+            async with asyncio.timeout(timeout_ms / 1_000):
+                response = await self._transport.handle_async_request(request)
+                trip.is_answered = True
+                try:
+                    return await self._heard(response, request.method, trip)
+                finally:
+                    await response.aclose()  # the connection goes back, or is closed if more is to come
         except TimeoutError:
             fault, detail = faults.of_timeout(timeout_ms, trip)
         except _TROUBLE as error:
@@ -160,17 +139,23 @@ class HttpWire:
             if _is_called_off():
                 raise
             fault, detail = faults.CLOSED_BY_US  # close() so ends who is still waiting for a connection
-        return standing or Unreachable(fault, detail)
+        return trip.standing or Unreachable(fault, detail)
 
-    @contextlib.asynccontextmanager
-    async def _sent(self, request: httpx.Request, trip: Trip) -> AsyncIterator[httpx.Response]:
-        """Give the answer's head, and at the end the connection back, or close it if more is to come."""
-        response = await self._client.send(request, stream=True)
-        trip.is_answered = True
-        try:
-            yield response
-        finally:
-            await response.aclose()
+    async def _heard(self, response: httpx.Response, method: str, trip: Trip) -> Exchange:
+        """Read the answer after its head, as far as it matters."""
+        first_byte_ms = trip.ms_until(self._monotonic())
+        head = Reply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
+        if response.is_success and method == "POST":
+            trip.standing = head
+            async with asyncio.timeout(REST_S):
+                await self._read(response)
+            return head
+        if not response.is_success:
+            trip.standing = replace(head, is_cut=True)
+        if _is_encoded(head):
+            return trip.standing or Unreachable(Fault.PROTOCOL, "encoded although asked not to")
+        body, is_cut = await self._read(response)
+        return replace(head, body=body, is_cut=is_cut)
 
     async def _read(self, response: httpx.Response) -> tuple[bytes, bool]:
         """Return the body up to the limit, and whether it was longer."""
@@ -181,6 +166,20 @@ class HttpWire:
             if len(chunk) > room:
                 return bytes(body), True
         return bytes(body), False
+
+
+@functools.lru_cache(maxsize=1_024)
+def _spelled(url: str) -> httpx.URL:
+    """Read a URL, or raise httpx.InvalidURL. What is polled is soon polled again: reading takes 15 us."""
+    return httpx.URL(url)
+
+
+def _request(method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None) -> httpx.Request:
+    """A long body goes out in pieces: what the peer does not read is not piled up in a buffer."""
+    if body is None or len(body) <= _PIECE:
+        return httpx.Request(method, url, headers={**_HEADERS, **headers}, content=body)
+    sized = {**_HEADERS, **headers, "content-length": str(len(body))}
+    return httpx.Request(method, url, headers=sized, content=_pieces(body))
 
 
 def _is_called_off() -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from aiohttp.connector import Connection
 from yarl import URL
 
+from notifier.core.replies import Reply
+
 CURRENT: ContextVar["Trip"] = ContextVar("trip")
 
 
@@ -20,7 +22,7 @@ class Trip:
 
     ``tried`` holds the addresses connected to, ``refused`` why others were not. ``peer`` is the address and
     port at the other end, or the last that was tried. ``connected_at`` stays None when a connection was there
-    already.
+    already. ``standing`` is a reply that holds, whatever becomes of its body.
     """
 
     url: URL
@@ -30,6 +32,7 @@ class Trip:
     peer: str | None = None
     connected_at: float | None = None
     is_answered: bool = False
+    standing: Reply | None = None
     _connection: Connection | None = None
     _transport: asyncio.Transport | None = None
 

@@ -7,7 +7,7 @@ import pytest
 from notifier.core.model import Attempt
 from notifier.core.verdict import GiveUp
 from notifier.store.interface import Lease
-from tests.api.conftest import HOOK, HOUR_MS, LEASE_MS, Bench, pointers
+from tests.api.conftest import HOOK, HOUR_MS, LEASE_MS, MULEROUTER, Bench, pointers
 from tests.builders import REFUSED
 from tests.fakes import NOON
 
@@ -181,6 +181,18 @@ async def test_alive_and_ready_are_two_things(bench: Bench) -> None:
     assert answer.json()["detail"] == bench.unready
     assert (await bench.http.get("/healthz")).json() == {"status": "ok"}
     assert (await bench.http.get("/v1/status")).json()["trouble"] == bench.unready
+
+
+async def test_a_provider_that_is_gone_is_told_of_as_long_as_watches_wait_for_it(bench: Bench) -> None:
+    """Taken out of the configuration or renamed, it is why they do not go on."""
+    watch = await bench.register()
+    bench.configure(providers={"acme": MULEROUTER})
+    bench.conditions["mulerouter"] = "provider is not configured"
+    body = (await bench.http.get("/v1/status")).json()
+    assert body["providers"] == {"acme": "ok", "mulerouter": "provider is not configured"}
+    assert body["summary"].startswith("Needs a look: mulerouter: provider is not configured.")
+    await bench.http.delete(f"/v1/watches/{watch['id']}")
+    assert (await bench.http.get("/v1/status")).json()["providers"] == {"acme": "ok"}
 
 
 async def test_a_bad_reload_lists_all_faults(bench: Bench) -> None:

@@ -57,6 +57,7 @@ async def test_a_link_is_good_once(bench: Bench) -> None:
     assert (await bench.http.get(path)).status_code == 303
     answer = await bench.http.get(path)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert answer.headers["www-authenticate"] == "Bearer"  # RFC 9110: each 401 says how
     assert "set-cookie" not in answer.headers
 
 

@@ -220,6 +220,8 @@ async def test_an_entry_that_is_refused_as_json_hurts_no_other(bench: Bench) -> 
         '{"watches": [{"metadata": {"t": "\\ud800"}}], "watches": []}',
         '{"watches": [{"metadata": {"t": "\\ud800"}}], "more": 1}',
         '{"watches": {}}',
+        '{"watches": {"0": {"t": "\\u0000"}}}',
+        '{"watches": {"0": [' + json.dumps(registration()) + ', "\\u0000"]}}',
         '{"watch": []}',
         "[]",
         "{}",

@@ -62,12 +62,13 @@ def problem(status: int, code: str, detail: str, errors: object = ()) -> "Canned
 
 @dataclass(frozen=True)
 class Canned:
-    """One answer; ``body`` is sent as JSON, or as it is where it is bytes."""
+    """One answer; ``body`` is sent as JSON, or as it is where it is bytes. Its last ``lost`` never come."""
 
     status: int
     body: object
     kind: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    lost: int = 0
 
     def content(self) -> bytes:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
@@ -140,7 +141,8 @@ class FakeDaemon:
                 for name, value in canned.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(content)
+                self.wfile.write(content[: len(content) - canned.lost])
+                self.close_connection = self.close_connection or canned.lost > 0
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

@@ -1,7 +1,11 @@
 """The command backup: it finds the database, says what it made, and refuses in words."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -67,6 +71,57 @@ def test_a_destination_that_is_none_is_wrong_usage(run: Run, database: Path, des
     before = database.read_bytes()
     assert run("backup", dest, "--force").code == 64
     assert database.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["notifier.db-wal", "notifier.db-shm", "notifier.db.lock", "notifier.secret"]
+)
+def test_no_file_of_the_database_in_use_is_replaced(run: Run, database: Path, name: str) -> None:
+    """Its log holds what is not in the file yet, and without its secret no callback is believed."""
+    for is_there in (False, True):
+        if is_there:
+            Path(name).write_text("in use")
+        before = Path(name).read_bytes() if Path(name).exists() else None
+        said = run("backup", name, "--force")
+        assert (said.code, said.out) == (64, "")
+        assert "database in use" in said.err
+        assert (Path(name).read_bytes() if Path(name).exists() else None) == before
+
+
+def test_only_a_file_is_replaced(run: Run, database: Path) -> None:
+    """As root, --force would put a file in the place of a device such as /dev/null."""
+    os.mkfifo("pipe")
+    said = run("backup", "pipe", "--force")
+    assert (said.code, said.out) == (64, "")
+    assert Path("pipe").is_fifo()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
+@pytest.mark.parametrize(("source", "dest"), [("open", "closed"), ("closed", "open")])
+def test_a_folder_that_may_not_be_entered_is_named(source: str, dest: str) -> None:
+    """Whether it is to hold the copy or holds the database; below no folder of pytest's, closed as well."""
+    script = """
+import os, sys
+import notifier.store.backup
+from notifier.cli import main
+os.setuid(65534)
+sys.exit(main(["backup", "--database", *sys.argv[1:]]))
+"""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for each, mode in (("open", 0o777), ("closed", 0o700)):
+            (folder / each).mkdir()
+            (folder / each).chmod(mode)
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(folder / source / "a.db"), str(folder / dest / "b.db")],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1, done.stderr
+    assert str(folder / "closed") in done.stderr
+    assert "cannot be reached (Permission denied)" in done.stderr
 
 
 def test_without_a_database_it_says_how_to_name_it(run: Run) -> None:

@@ -1,11 +1,14 @@
 """init writes a configuration that works as it is, overwrites nothing, and asks only a person."""
 
+import errno
 import json
+import os
 import re
 import stat
 import sys
 import tomllib
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -178,6 +181,30 @@ def test_a_place_that_cannot_be_written_is_said_in_words(run: Run, tmp_path: Pat
     said = run("init", "--config", "file/config.toml")
     assert said.code == 1
     assert "cannot_write" in said.err
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_disk_that_fills_up_leaves_nothing_behind(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, room: int
+) -> None:
+    """Neither a part of a configuration nor a key without one: it can be run again. ``room`` files fit."""
+    asked(monkeypatch, KEY)
+    left, fdopen = [True] * room, os.fdopen
+
+    def scarce(handle: int, *_: object, **__: object) -> IO[str]:
+        if left:
+            left.pop()
+            return fdopen(handle, "w")
+        os.close(handle)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fdopen", scarce)
+        said = run("init")
+    assert (said.code, said.out) == (1, "")
+    assert "No space left on device" in said.err
+    assert list(tmp_path.iterdir()) == []
+    assert run("init").code == 0
 
 
 def test_an_odd_folder_makes_sound_toml(tmp_path: Path) -> None:

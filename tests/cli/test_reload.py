@@ -1,5 +1,12 @@
 """reload has the daemon read its configuration again, and tells what came of it."""
 
+from pathlib import Path
+
+import pytest
+
+from notifier.cli.daemon import rereading
+from notifier.cli.options import Given
+from notifier.config.faults import BadConfig
 from tests.cli.conftest import FakeDaemon, Run, problem
 
 
@@ -25,3 +32,34 @@ def test_each_fault_of_a_bad_configuration_is_told_once(ask: Run, daemon: FakeDa
 def test_without_a_daemon_it_ends_with_69(run: Run) -> None:
     """systemd shows the reload as failed."""
     assert run("reload", "--url", "http://127.0.0.1:1").code == 69
+
+
+def test_a_file_that_is_gone_at_a_reload_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another file, or the defaults, would be a configuration without its tokens and providers."""
+    monkeypatch.chdir(tmp_path)
+    file = Path("config.toml")
+    file.write_text("[log]\nlevel = 'error'\n")
+    load = rereading(Given(environ={"HOME": str(tmp_path / "home")}))
+    assert load().log.level == "error"
+    file.write_text("[log]\nlevel = 'debug'\n")
+    assert load().log.level == "debug"
+    elsewhere = tmp_path / "home" / ".config" / "notifier" / "config.toml"
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.write_text("")
+    file.rename(tmp_path / "moved.toml")
+    with pytest.raises(BadConfig, match="No such file"):
+        load()
+
+
+def test_a_file_that_comes_after_a_start_without_one_is_read_at_a_reload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the one that `notifier init` writes; from then on it is that one."""
+    monkeypatch.chdir(tmp_path)
+    load = rereading(Given(environ={}))
+    assert load().log.level == "info"
+    Path("config.toml").write_text("[log]\nlevel = 'debug'\n")
+    assert load().log.level == "debug"
+    Path("config.toml").unlink()
+    with pytest.raises(BadConfig, match="No such file"):
+        load()

@@ -48,6 +48,22 @@ def test_key_file_configuration_and_address_are_filled_in(run: Run, tmp_path: Pa
     assert "ListenStream=/run/notifier.sock\n" in run("systemd", "--socket", "--listen", listen).out
 
 
+def test_an_address_of_ipv6_is_one(run: Run) -> None:
+    """Brackets mean nothing to systemd."""
+    assert 'Environment="NOTIFIER_SERVER__LISTEN=[::1]:8484"' in run("systemd", "--listen", "[::1]:8484").out
+    assert "ListenStream=[::1]:8484\n" in run("systemd", "--socket", "--listen", "[::1]:8484").out
+
+
+def test_a_socket_needs_an_address(run: Run, tmp_path: Path) -> None:
+    """systemd looks no names up; the service does."""
+    (tmp_path / "config.toml").write_text('[server]\nlisten = "localhost:8484"\n')
+    for args in (("--listen", "localhost:8484"), ()):
+        said = run("systemd", "--socket", *args)
+        assert (said.code, said.out) == (64, "")
+        assert "127.0.0.1:8484" in said.err
+    assert run("systemd", "--listen", "localhost:8484").code == 0
+
+
 def test_the_socket_listens_where_the_configuration_says(run: Run, tmp_path: Path) -> None:
     """So that commands and clients go on finding it."""
     (tmp_path / "config.toml").write_text('[server]\nlisten = "127.0.0.1:9484"\n')
@@ -78,6 +94,10 @@ def test_an_installation_that_the_sandbox_hides_is_warned_of(run: Run, place: st
     [
         ("--listen", "http://127.0.0.1:1"),
         ("--listen", "unix:relative"),
+        ("--listen", "127.0.0.1"),
+        ("--listen", "8484"),
+        ("--listen", "127.0.0.1:8484/x"),
+        ("--listen", "unix:/run/" + "n" * 103),
         ("--socket", "--listen", "unix:/run/notifier/notifier.sock"),
         ("--key-file", "relative"),
         ("--key-file", "/etc/with space"),

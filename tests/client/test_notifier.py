@@ -134,6 +134,13 @@ async def test_somebody_else_is_not_taken_for_the_daemon(ask: Call, daemon: Fake
         await ask("get", "wch_1")
 
 
+async def test_an_answer_that_breaks_off_is_asked_for_again(ask: Call, daemon: FakeDaemon) -> None:
+    """As a daemon that is killed in the middle of it leaves it; the next one answers."""
+    daemon.on("GET", "/v1/watches/wch_1", Canned(200, WATCH, lost=9), Canned(200, WATCH))
+    assert (await ask("get", "wch_1")).id == "wch_1"
+    assert len(daemon.asked) == 2
+
+
 @pytest.mark.parametrize("make", [Notifier, AsyncNotifier])
 def test_the_environment_alone_suffices(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what is given wins over it; with neither, the daemon's own default holds."""

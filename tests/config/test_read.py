@@ -151,6 +151,11 @@ level = "inf"
         ("[store]\nurl = ''", "must not be empty"),
         ("[store]\nurl = 'postgres://h/db'", "must be the path of a SQLite file"),
         ("[store]\nurl = ':memory:'", "must be the path of a SQLite file"),
+        ("[store]\nurl = '.'", "must name a file"),
+        ("[store]\nurl = '/'", "must name a file"),
+        ("[store]\nurl = '/var/lib/'", "must name a file"),
+        ("[store]\nurl = '..'", "must name a file"),
+        ("[store]\nurl = 'notifier.secret'", "must not end in .secret: the signing secrets are kept under"),
         ('[store]\nurl = "a\\u0000b"', "must not hold line breaks or control characters"),
         ("[polling]\ngrowth = nan", "must be from 0 to 10"),
         ("[polling]\ngrowth = inf", "must be from 0 to 10"),
@@ -195,6 +200,20 @@ level = "inf"
 def test_what_cannot_be_taken_is_refused_with_the_reason(refuse: Refuse, text: str, fault: str) -> None:
     [told] = refuse(text)
     assert fault in told
+
+
+def test_every_entry_of_a_list_that_is_wrong_is_told(refuse: Refuse) -> None:
+    """They are mended in one go, as all faults are."""
+    [told] = refuse("[callbacks]\nallow = ['10.0.0.1/8', 'loopback', 'pub lic']")
+    assert "entry 1 must be" in told
+    assert "entry 3 must be" in told
+    [told] = refuse("[server]\ntokens = [{ env = 'ONE' }, { env = 'TWO' }]")
+    assert "entry 1 environment variable ONE is not set" in told
+    assert "entry 2 environment variable TWO is not set" in told
+    short = "whsec_c2hvcnQ="
+    [told] = refuse("[callbacks]\nsecrets = [{ env = 'ONE' }, { env = 'TWO' }]", {"ONE": "x", "TWO": short})
+    assert "entry 1 cannot sign: a signing secret starts with whsec_" in told
+    assert "entry 2 cannot sign: a signing secret holds 24 to 64 bytes" in told
 
 
 def test_a_url_with_a_password_is_refused_and_not_quoted(refuse: Refuse) -> None:

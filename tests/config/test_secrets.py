@@ -92,7 +92,7 @@ def test_the_entry_that_is_wrong_is_told_by_its_number(refuse: Refuse) -> None:
 def test_a_signing_secret_is_one_that_can_sign(refuse: Refuse, secret: str) -> None:
     [told] = refuse("[callbacks]\nsecrets = [{ env = 'S' }]", {"S": secret})
     assert told.startswith("config.toml:2: callbacks.secrets: entry 1 cannot sign: ")
-    assert "`notifier secret` makes one" in told
+    assert "whsec_ and 24 to 64 random bytes in base64" in told
     assert secret not in told
 
 

@@ -5,6 +5,7 @@ import pytest
 from notifier.core.attempt import blame_of, class_of, is_public, judge_attempt
 from notifier.core.endpoint import PRIVATE_CAP_MS, PUBLIC_CAP_MS, Accepted, Blame, Failed, Report
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from notifier.wire.trip import spelled
 
 NOW = 1_795_435_200_000
 HOOK = "http://127.0.0.1:9001/hook"
@@ -92,8 +93,12 @@ def test_a_redirect_is_not_followed_and_named_by_its_host(location: str, words: 
         ("http://10.1.2.3/hook", None, False),
         ("https://203.0.113.9/hook", None, False),
         ("https://8.8.8.8/hook", None, True),
-        ("https://example.com/hook", "192.168.1.5", False),
-        ("https://example.com/hook", "8.8.8.8", True),
+        ("http://127.0.0.1:9001/hook", spelled("127.0.0.1", 9001), False),
+        ("http://[::1]:9001/hook", spelled("::1", 9001), False),
+        ("https://example.com/hook", spelled("192.168.1.5", 443), False),
+        ("https://example.com/hook", spelled("fd12::5", 443), False),
+        ("https://example.com/hook", spelled("8.8.8.8", 443), True),
+        ("https://nas.local/hook", spelled("2606:4700::1111", 443), True),
         ("https://example.com/hook", None, True),
         ("http://localhost:9001/hook", None, False),
         ("http://nas/hook", None, False),
@@ -103,7 +108,7 @@ def test_a_redirect_is_not_followed_and_named_by_its_host(location: str, words: 
 def test_how_long_a_probe_may_wait_goes_by_where_the_receiver_is(
     url: str, peer: str | None, expected: bool
 ) -> None:
-    """A minute on private networks, ten on the internet; by the address spoken to if there is one."""
+    """A minute on private networks, ten on the internet; by the address spoken to, as the wire spells it."""
     assert is_public(url, peer) is expected
     report = judge(Unreachable(Fault.CONNECT, "", peer=peer), url)
     assert isinstance(report, Failed)

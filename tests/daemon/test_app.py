@@ -261,6 +261,23 @@ async def test_a_reload_with_another_listen_is_served_under_the_old_name(bench: 
     assert "another.lan" not in names
 
 
+@pytest.mark.threat(4)
+async def test_a_reload_that_drops_the_tokens_is_refused_while_other_machines_reach_the_socket(
+    bench: Bench,
+) -> None:
+    """A changed ``listen`` waits for a restart: until then the old socket would be open to everybody."""
+    bench.bound.close()
+    bench.bound = socket.create_server(("0.0.0.0", 0))
+    bench.config = replace(bench.config, server=Server(listen="0.0.0.0:0", tokens=(Secret("t" * 16),)))
+    daemon = bench.daemon()
+    bench.config = replace(bench.config, server=Server(listen="127.0.0.1:0"))
+    (fault,) = await daemon.reload()
+    assert "no token" in fault
+    assert "server.tokens" in fault
+    assert daemon._api_settings.tokens == (Secret("t" * 16),)
+    assert bench.has_said_ready_last()
+
+
 async def test_learning_may_put_off_a_first_poll_by_a_quarter_of_a_results_life(bench: Bench) -> None:
     """By two hours at most; and not at all for a provider that is not to be learned from."""
     providers = {

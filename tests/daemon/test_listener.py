@@ -2,6 +2,7 @@
 
 import socket
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,21 @@ def test_a_dead_socket_is_replaced_and_a_living_one_is_not(tmp_path: Path) -> No
     bind(f"unix:{path}").close()
     with bind(f"unix:{path}"), pytest.raises(ListenerUnusable):
         bind(f"unix:{path}")
+
+
+def test_a_socket_that_has_no_time_for_us_is_a_living_one(tmp_path: Path) -> None:
+    """A daemon whose queue is full, or that hangs, keeps its place: dead is what nobody listens on."""
+    path = tmp_path / "n.sock"
+    with socket.socket(socket.AF_UNIX) as busy, ExitStack() as waiting:
+        busy.bind(str(path))
+        busy.listen(0)
+        for _ in range(3):
+            client = waiting.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            client.connect_ex(str(path))
+        with pytest.raises(ListenerUnusable, match="Address already in use"):
+            bind(f"unix:{path}")
+        assert path.is_socket()
 
 
 def test_a_file_in_the_place_of_the_socket_is_left_alone(tmp_path: Path) -> None:

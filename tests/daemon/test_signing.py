@@ -1,5 +1,6 @@
 """The signing secrets that are kept when the configuration names none."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -90,10 +91,22 @@ def test_a_write_that_fails_leaves_what_was_there(path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(SecretUnusable, match="No space left"):
+    with pytest.raises(SecretUnusable, match="No space left") as caught:
         write_secrets(path, [Secret(GOOD), *kept])
+    assert caught.value.fix == "free some space on that disk"
     assert read_secrets(path) == kept
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to give a file away")
+def test_a_file_that_root_replaces_stays_its_owners(path: Path) -> None:
+    """`sudo notifier secret rotate`: the service's user must be able to read it at its next start."""
+    kept, _ = keep_secrets(path)
+    os.chown(path, 65534, 65533)
+    write_secrets(path, [Secret(GOOD), *kept])
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (65534, 65533, 0o600)
+    assert len(read_secrets(path)) == 2
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:

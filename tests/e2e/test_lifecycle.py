@@ -173,8 +173,9 @@ async def test_sighup_reads_the_configuration_again_and_keeps_the_old_one_if_it_
     daemon.signal(signal.SIGHUP)
     refused = await daemon.until("config.refused")
     assert "level" in str(refused["faults"])
-    file.write_text('[log]\nlevel = "debug"\n')
+    file.write_text('[log]\nlevel = "debug"\n[providers.acme]\nbase_url = "https://acme.example"\n')
     daemon.signal(signal.SIGHUP)
+    assert (await daemon.until("provider.no_key"))["provider"] == "acme"  # as a start says it
     await daemon.until("config.reloaded")
     assert await daemon.end() == 0
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -291,3 +292,27 @@ async def by_task(bench: Bench) -> dict[str, str | None]:
     for watch in await bench.store.watches(WatchQuery()):
         found[watch.task_id] = (await delivery_of(bench, watch.id)).attempts[-1].fault
     return found
+
+
+# ---- how soon one that is back gets what waits
+
+
+@pytest.mark.fault(64)
+async def test_one_on_this_machine_is_tried_once_a_minute_however_long_it_was_away(bench: Bench) -> None:
+    """By the address that was really connected to: nobody listens there for an hour."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/hook"
+    async with wired() as bench.deliverer.wire:
+        watch_id = await finished(bench, url=url)
+        for _ in range(12):
+            await attempted(bench, watch_id)
+            await past_the_gate(bench)
+        tries = (await delivery_of(bench, watch_id)).attempts
+    waits_s = [(later.at - earlier.at) // 1_000 for earlier, later in pairwise(tries)]
+    assert waits_s[-5:] == [60] * 5
+
+
+async def past_the_gate(bench: Bench) -> None:
+    """Let the time pass until the next probe may go out."""
+    (endpoint,) = await bench.store.endpoints(before=None, limit=2)
+    bench.clock.advance(max(0, endpoint.standing.gate.probe_at - bench.clock.now()))

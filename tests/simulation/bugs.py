@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from notifier.core import answer, endpoint, pace
+from notifier.core import answer, attempt, endpoint, pace
 from notifier.core.callback import build_headers
 from notifier.core.endpoint import Accepted, Blame, Endpoint, Failed
 from notifier.core.judge import judge_poll
@@ -241,6 +241,9 @@ BUGS: Mapping[str, Bug] = {
     ),
     "claims never lapse": Bug(
         _in_sql(turns, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)
+    ),
+    "a neighbour is probed as seldom as the internet": Bug(
+        _in_module(attempt, "is_public", lambda _url, _peer: True), (RETURN,)
     ),
     "answered before it is on disk": Bug(answered_before_commit, (LOSS, TRUTH, "no fault of ours")),
 }

@@ -214,6 +214,8 @@ class Client:
         """Send again what is dead, or what one receiver was sent."""
         chance = self._life.city.chance
         url = chance.choice(sorted(self._life.city.receivers))
+        for each in self._life.city.receivers:
+            self._oracle.touch(each)
         await call(
             self._life, "POST", "/v1/deliveries/replay", chance.choice([{"state": "dead"}, {"url": url}])
         )

@@ -216,6 +216,7 @@ def edges(outside: Outside) -> Iterator[None]:
         (wires, "callback_wire", lambda _settings, _own: SimWire(life())),
         (herald, "EVERY_S", outside.tempo.housekeeping_s),
         (daemon_app, "own_addresses", lambda _bound: frozenset()),
+        (daemon_app, "refuse_open", lambda _bound, **_options: None),
         (daemon_app, "random", SimpleNamespace(SystemRandom=lambda: life().chance)),
         (daemon_app, "logs", SimpleNamespace(set_up=lambda *_: None, hide=lambda *_: None)),
         (bells, "datetime", WorldsDatetime),

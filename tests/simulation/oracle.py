@@ -37,6 +37,8 @@ class Oracle:
     file: Path
     watched: dict[str, Watched] = field(default_factory=dict)
     receipts: dict[tuple[str, str], list[Receipt]] = field(default_factory=dict)
+    sent_at: dict[str, int] = field(default_factory=dict)
+    """When an endpoint was last sent anything."""
     events_of: dict[str, set[str]] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)
@@ -142,6 +144,7 @@ class Oracle:
         self.sending[receiver.origin] += 1
         self._judge(receiver, receipt, named)
         self.receipts.setdefault((receipt.event_id, url), []).append(receipt)
+        self.sent_at[receiver.url] = receipt.at
         try:
             yield receipt
         finally:
@@ -169,6 +172,7 @@ class Oracle:
             self._check_hold(receiver, receipt)
             self._check_order(receipt, row)
             self._check_prompt(receiver, receipt, row)
+            self._check_probe(receiver, receipt, row)
 
     def _check_keys(self, what: str, headers: Mapping[str, str], body: bytes = b"", *, own: str) -> None:
         text = " ".join(headers.values()) + body.decode("utf-8", "replace")
@@ -283,6 +287,18 @@ class Oracle:
             self.world.breach(
                 "P5 isolated", f"{receipt.event_id} waited {late} ms for {receipt.url}, which is well"
             )
+
+    def _check_probe(self, receiver: Receiver, receipt: Receipt, row: Any) -> None:
+        """P7: what waits behind a closed gate is probed at least so often."""
+        if row["closed_at"] is None or row["refusals"] or receiver.url not in self.sent_at:
+            return
+        waits_since = receipt.at - (self.life.now() - row["created_at"])
+        excuses = (self.touched.get(receiver.url, 0), receiver.asked_not_before, self.world.calm_since)
+        since = max(self.sent_at[receiver.url], waits_since, *excuses)
+        hangs_ms = max(config.callbacks.timeout_ms for config in self.city.configs)
+        waited = receipt.at - since
+        if waited > receiver.probed_every_ms + hangs_ms + self._slack_ms:
+            self.world.breach("P7 it comes back", f"{receiver.url} was not probed for {waited} ms")
 
     def released_after(self, since: int) -> set[str]:
         """Endpoints that a user has held or let go of since then."""

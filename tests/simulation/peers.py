@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from notifier.core.instants import to_text
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from notifier.wire.trip import spelled
 from tests.fakes import NOON
 
 Chance = random.Random
@@ -26,6 +27,7 @@ class Turn:
     is_processed: bool = True
 
 
+PRIVATE_MS, PUBLIC_MS = 60_000, 600_000
 FINE = "fine"
 
 
@@ -221,9 +223,14 @@ class Receiver:
         return self.well_since is not None and self.well_since <= at
 
     @property
+    def probed_every_ms(self) -> int:
+        """How often it is tried at least while it is held to be down (CONTRACT, P7)."""
+        return PUBLIC_MS if self.is_public else PRIVATE_MS
+
+    @property
     def peer(self) -> str:
-        """The address that was spoken to."""
-        return "93.184.216.34" if self.is_public else "127.0.0.1"
+        """The address and port that was spoken to, as the wire spells them."""
+        return spelled("93.184.216.34" if self.is_public else "127.0.0.1", 9001)
 
     def answer(self, event_id: str, now: int) -> Turn:
         """Say what a callback brings."""
@@ -258,7 +265,7 @@ class Receiver:
         return Turn(takes_s, self._taken())
 
     def _taken(self) -> Reply:
-        return Reply(self.chance.choice([200, 201, 204]), body=b"ok", peer=self.peer)
+        return Reply(self.chance.choice([200, 201, 204]), body=b"ok")
 
     def _refusal(self, status: int, now: int) -> Reply:
         headers = {"location": "http://169.254.169.254/"} if status == 302 else {}
@@ -266,4 +273,4 @@ class Receiver:
             seconds = self.chance.choice([2, 45, 600])
             headers = {"retry-after": str(seconds)}
             self.asked_not_before = max(self.asked_not_before, now + seconds * 1_000)
-        return Reply(status, headers, b"no", peer=self.peer)
+        return Reply(status, headers, b"no")

@@ -6,6 +6,7 @@ from notifier.core.urls import endpoint_of
 from tests.simulation.audit import EVENTS, FINAL, Audit
 from tests.simulation.books import Watched
 from tests.simulation.oracle import WORD_OF_TYPE
+from tests.simulation.peers import PRIVATE_MS
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -28,7 +29,6 @@ SELECT d.id, d.last_error FROM deliveries d
 JOIN attempts a ON a.delivery_seq = d.seq AND a.number = d.attempts
 WHERE d.state = 'dead' AND a.status = 410 AND d.last_error LIKE '%410%'
 """
-PRIVATE_MS, PUBLIC_MS = 60_000, 600_000
 REACTION_MS = 30_000
 OUTCOMES = ("completed", "failed", "cancelled", "expired", "lost")
 
@@ -45,7 +45,7 @@ def begin(simulation: "Simulation") -> None:
     city = simulation.city
     simulation.returning = {
         row["url"]: max(now, city.receivers[row["url"]].asked_not_before)
-        + (PUBLIC_MS if city.receivers[row["url"]].is_public else PRIVATE_MS)
+        + city.receivers[row["url"]].probed_every_ms
         for row in simulation.audit.rows(PENDING_BY_ENDPOINT)
         if row["refusals"] == 0
     }

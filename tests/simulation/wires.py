@@ -48,7 +48,7 @@ class SimWire:
         with self._life.oracle.attempt(receiver, url, headers, body) as receipt:
             turn = receiver.answer(receipt.event_id, self._world.elapsed_ms())
             receipt.is_taken = turn.is_processed
-            exchange = await self._have(turn, timeout_ms)
+            exchange = replace(await self._have(turn, timeout_ms), peer=receiver.peer)
             receipt.is_heard = _is_good(exchange)
             receipt.status = exchange.status if isinstance(exchange, Reply) else None
             self._world.note("attempt", url, receipt.event_id, receipt.number, _said(exchange))

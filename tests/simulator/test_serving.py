@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from notifier.core.replies import Reply, Unreachable
+from notifier.simulator.__main__ import arguments
 from notifier.simulator.script import Canned, Script
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream
@@ -124,3 +125,11 @@ async def test_a_taken_port_is_told_in_one_line() -> None:
     [line] = said.decode().splitlines()
     assert f"cannot listen on 127.0.0.1:{port}" in line
     assert "--port" in line
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_what_is_no_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """99999 would be 34463."""
+    with pytest.raises(SystemExit, match="2"):
+        arguments().parse_args([f"--port={port}"])
+    assert "is no port from 0 to 65535" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Opening a file: what is not ours is not touched, what is ours has one holder, and its work goes on."""
 
 import asyncio
+import errno
 import os
 import sqlite3
 import stat
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from notifier.core.model import WatchState
-from notifier.errors import DatabaseBusy, DatabaseUnusable, StoreUnavailable
+from notifier.errors import DatabaseBusy, DatabaseUnusable, StoreFull, StoreUnavailable
 from notifier.store.check import APPLICATION_ID
 from notifier.store.connection import connect_writer
 from notifier.store.interface import WatchQuery
@@ -182,18 +183,19 @@ async def test_damage_is_found_and_left_as_it_is(tmp_path: Path, opening: OpenSt
     await store.close()
     path = tmp_path / "notifier.db"
     sound = path.read_bytes()
-    refused = 0
+    causes: list[str] = []
     for start in range(0, len(sound), 4_096):
         path.write_bytes(sound[:start] + b"\xa5" * 4_096 + sound[start + 4_096 :])
         before = contents(tmp_path)
         try:
             store = await opening()
-        except DatabaseUnusable:
-            refused += 1
+        except DatabaseUnusable as fault:
+            causes.append(fault.cause)
             assert contents(tmp_path) == before
         else:
             await store.close()
-    assert refused == len(sound) // 4_096
+    assert len(causes) == len(sound) // 4_096
+    assert not any("\n" in cause for cause in causes)
 
 
 async def test_a_file_cut_short_is_refused(tmp_path: Path, opening: OpenStore) -> None:
@@ -316,6 +318,25 @@ async def test_a_failed_opening_lets_go_of_everything(tmp_path: Path, opening: O
     with pytest.raises(DatabaseUnusable):
         await opening()
     path.unlink()
+    await add(await opening())
+
+
+@pytest.mark.fault(21)
+@pytest.mark.parametrize("call", ["pwrite", "open"])
+async def test_a_disk_too_full_for_the_lock_is_told_in_words(
+    tmp_path: Path, opening: OpenStore, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Not even the process id can be written: nothing is left behind, and a start with space is as any."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"notifier.store.lock.os.{call}", full)
+        with pytest.raises(StoreFull, match="is full") as refusal:
+            await opening()
+    assert refusal.value.fix == "free some space, and start it again"
+    assert contents(tmp_path) == {}
     await add(await opening())
 
 

@@ -46,7 +46,7 @@ async def test_the_request_is_sent_as_written_and_nothing_is_added_but_the_neede
     assert first == f"POST {path} HTTP/1.1"
     names = {field.split(":")[0].lower() for field in fields if field}
     assert names == {
-        "host", "accept", "accept-encoding", "connection", "user-agent", "content-type", "content-length",
+        "host", "accept", "accept-encoding", "user-agent", "content-type", "content-length",
     }  # fmt: skip
     assert "accept-encoding: identity" in peer.heads[0].decode().lower()
     assert f"user-agent: notifier/{__version__}" in peer.heads[0].decode().lower()

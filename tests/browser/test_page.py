@@ -228,7 +228,7 @@ async def test_everybody_can_use_it(stage: Stage, scheme: Any, width: int) -> No
     delivery = await page.locator(f"{DELIVERIES} a").first.get_attribute("href")
     axe = (resources.files("axe_playwright_python") / "axe.min.js").read_text()
     for place, found in (
-        ("/", "[data-plot=notice] svg .bar"),
+        ("/", "[data-plot=notice] svg .count"),
         (f"/watches/{watch['id']}", ".title"),
         (f"/watches/{live['id']}", ".title"),
         (str(delivery), "text=Attempts"),

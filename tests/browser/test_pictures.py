@@ -92,9 +92,7 @@ async def test_a_picture_can_be_seen_without_scripts(stage: Stage) -> None:
         live = await stage.page(f"/watches/{watch_id}")
         await live.wait_for_selector("section[aria-label=Results]")
         page = await stage.page(f"/watches/{watch_id}", java_script_enabled=False)
-        async with page.expect_response("**/outputs/0") as told:
-            await page.click("text=show picture")
-        answer = await told.value
+        path = await page.locator("text=show picture").get_attribute("href")
+        answer = await page.context.request.get(f"{stage.daemon.url}{path}")
         assert (answer.status, answer.headers["content-type"]) == (200, "image/png")
         assert "sandbox" in answer.headers["content-security-policy"]
-        stage.complaints.clear()  # of the browser's own page around a picture: even its style is not let in

@@ -23,6 +23,7 @@ from notifier.config.read import BadConfig
 from notifier.daemon import hangup, sdnotify
 from notifier.daemon import log as logs
 from notifier.daemon.app import DRAIN_S, Daemon
+from notifier.daemon.ending import Ending
 from notifier.daemon.listener import address_of, bind, refuse_open
 from notifier.daemon.metrics import Metrics
 from notifier.errors import NotifierError
@@ -151,12 +152,14 @@ def _warn(config: Config) -> None:
 def _obey_signals(daemon: Daemon) -> None:
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
-    asked = threading.Event()
+    ending = Ending()
 
     def end(number: signal.Signals) -> None:
-        if asked.is_set():
-            os._exit(128 + number)  # the second signal: now. The store needs no goodbye.
-        asked.set()
+        is_wanted_now = ending.is_wanted_now(loop.time())
+        if is_wanted_now:
+            os._exit(128 + number)  # the store needs no goodbye
+        if is_wanted_now is None:
+            return
         log.info("daemon.stopping", signal=number.name)
         sdnotify.stopping("finishing what is under way")
         _exit_at_last(STOP_LIMIT_S)

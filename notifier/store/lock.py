@@ -73,6 +73,31 @@ class InstanceLock:
         self._handle = -1
 
 
+class Place:
+    """Where a database that is in use was found, and where others would look for it."""
+
+    def __init__(self, database: Path, lock: InstanceLock) -> None:
+        self._database = database
+        self._lock = lock
+        self._identity = _identity(database)
+
+    def check(self) -> None:
+        """Raise DatabaseUnusable when it or its lock is gone: nobody would ever find what is written."""
+        if _identity(self._database) != self._identity or not self._lock.is_in_place():
+            raise DatabaseUnusable(
+                f"{self._database} or its lock was removed or replaced while in use",
+                "stop notifier, see what was done to it, and restore a backup if need be",
+            )
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -17,7 +17,7 @@ from notifier.store.check import APPLICATION_ID, check
 from notifier.store.connection import BUSY_MS, connect_reader, connect_writer
 from notifier.store.driver import AiosqliteDriver, OpenDriver
 from notifier.store.faults import fault_of, is_damaged, is_locked, unmakeable
-from notifier.store.lock import InstanceLock
+from notifier.store.lock import InstanceLock, Place
 from notifier.store.sqlite import SqliteStore
 from notifier.store.upkeep import HOUR_MS, take_over
 from notifier.store.writer import Sleep, Writer
@@ -58,7 +58,9 @@ async def open_store(
             stack.push_async_callback(reader.close)
         except sqlite3.Error as error:
             raise _fault_of(error, file) from error
-        writer = Writer(str(file), driver, writer_driver, sleep=sleep, meter=meter)
+        writer = Writer(
+            str(file), driver, writer_driver, look=Place(file, lock).check, sleep=sleep, meter=meter
+        )
         stack.push_async_callback(writer.close)
         last_lived_at = await writer.submit(partial(take_over, now=now, max_interval_ms=max_interval_ms))
         stack.pop_all()

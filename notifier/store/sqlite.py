@@ -11,7 +11,7 @@ from notifier.core.account import Life
 from notifier.core.endpoint import Report
 from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Watch
 from notifier.core.verdict import End, Sequel, Wait
-from notifier.errors import DatabaseUnusable, StoreUnavailable
+from notifier.errors import StoreUnavailable
 from notifier.store import deliveries, endpoints, habits, pages, replays, turns, upkeep, watches
 from notifier.store.driver import Driver
 from notifier.store.faults import fault_of
@@ -69,7 +69,6 @@ class SqliteStore:
         self._lock = lock
         self._mint = Mint(chance)
         self._is_closed = False
-        self._identity = _identity(file)
 
     async def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``fn`` on one snapshot."""
@@ -290,12 +289,7 @@ class SqliteStore:
         self._opened_at += delta_ms
 
     async def heartbeat(self, *, now: int) -> None:
-        """See ``Store``; raises DatabaseUnusable when the file is no longer where others would look."""
-        if _identity(self.file) != self._identity or not self._lock.is_in_place():
-            raise DatabaseUnusable(
-                f"{self.file} or its lock was removed or replaced while in use",
-                "stop notifier, see what was done to it, and restore a backup if need be",
-            )
+        """See ``Store``."""
         await self._writer.submit(lambda connection: upkeep.heartbeat(connection, now=now))
 
     async def maintain(self) -> None:
@@ -324,11 +318,3 @@ class SqliteStore:
                 await self._writer.close()
             finally:
                 self._lock.release()
-
-
-def _identity(file: Path) -> tuple[int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -131,7 +131,10 @@ class _Unit:
 
 
 class Writer:
-    """Owns the write connection; ``open_driver`` makes it, and anew after the disk has failed."""
+    """Owns the write connection; ``open_driver`` makes it, and anew after the disk has failed.
+
+    ``look`` is called before each batch; when it raises NotifierError the writer writes nothing more.
+    """
 
     def __init__(
         self,
@@ -139,6 +142,7 @@ class Writer:
         driver: Driver,
         open_driver: Callable[[], Awaitable[Driver]],
         *,
+        look: Callable[[], None] = lambda: None,
         sleep: Sleep = asyncio.sleep,
         max_waiting: int = MAX_WAITING,
         meter: Meter = NO_METER,
@@ -146,6 +150,7 @@ class Writer:
         self._file = file
         self._driver: Driver | None = driver
         self._open_driver = open_driver
+        self._look = look
         self._sleep = sleep
         self._max_waiting = max_waiting
         self._meter = meter
@@ -154,7 +159,7 @@ class Writer:
         self._pressed = asyncio.Event()  # something is to be written now
         self._nap: asyncio.Task[None] | None = None
         self._is_closing = False
-        self._death: str | None = None
+        self._death: NotifierError | None = None
         self._task = asyncio.create_task(self._run(), name="store writer")
 
     async def submit(self, work: Work[T], *, urgent: bool = True, weight: int = 1) -> T:
@@ -176,14 +181,14 @@ class Writer:
         await asyncio.wait({self._task})
 
     async def until_closed(self) -> None:
-        """Return once it is closed; raises NotifierError if its task has died, as only a bug has it."""
+        """Return once it is closed; raises NotifierError if it has given up before that."""
         await asyncio.wait({self._task})
         if self._death is not None:
-            raise NotifierError(self._death, "this is a bug: report it, and start notifier again")
+            raise self._death
 
     async def _enqueue(self, work: Work[T], *, urgent: bool, weight: int, is_alone: bool) -> T:
         if self._death is not None:
-            raise self._dead()
+            raise _refusal(self._death)
         if self._is_closing:
             raise StoreUnavailable("the store is closed", "notifier is stopping; try again when it runs")
         if self._waiting and self._weight + weight > self._max_waiting:
@@ -206,20 +211,25 @@ class Writer:
             while self._waiting or not self._is_closing:
                 await self._pressed.wait()
                 self._pressed.clear()
+                self._look()
                 batch = self._take()
                 if batch:
                     await self._write(batch)
-        except BaseException as error:  # a bug, or the loop is torn down; nobody may go on waiting
-            self._death = f"the writer of {self._file} has died ({error!r})"
-            for unit in self._waiting:
-                unit.resolve(Failed(self._dead()))
+        except NotifierError as fault:
+            self._give_up(fault)
+        except BaseException as error:  # a bug, or the loop is torn down
+            cause = f"the writer of {self._file} has died ({error!r})"
+            self._give_up(NotifierError(cause, "this is a bug: report it, and start notifier again"))
             raise
         finally:
             self._rest()
             await self._drop_driver()
 
-    def _dead(self) -> StoreUnavailable:
-        return StoreUnavailable(self._death or "", "start notifier again")
+    def _give_up(self, fault: NotifierError) -> None:
+        """Write nothing any more; nobody may go on waiting."""
+        self._death = fault
+        for unit in self._waiting:
+            unit.resolve(Failed(_refusal(fault)))
 
     def _take(self) -> list[_Unit]:
         """Take the oldest units, up to a batch, in the order they came; one that is alone comes alone."""
@@ -289,3 +299,7 @@ class Writer:
         if driver is not None:
             with suppress(Exception):  # it may have failed before, and is not used again
                 await driver.close()
+
+
+def _refusal(death: NotifierError) -> StoreUnavailable:
+    return StoreUnavailable(death.cause, death.fix)

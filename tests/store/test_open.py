@@ -356,14 +356,16 @@ async def test_a_database_locked_by_another_program_is_busy(tmp_path: Path, open
 async def test_a_file_that_is_taken_away_while_in_use_is_noticed(
     tmp_path: Path, opening: OpenStore, victim: str, is_replaced: bool
 ) -> None:
-    """Writes would go on into a file that nobody can ever open again."""
+    """Nothing goes into a file that nobody can ever open again: no registration is answered from then on."""
     store = await opening()
-    await store.heartbeat(now=NOON)
+    await add(store)
     (tmp_path / victim).rename(tmp_path / "gone")
     if is_replaced:
         (tmp_path / victim).touch()
+    with pytest.raises(StoreUnavailable, match="removed or replaced"):
+        await add(store, new_watch("later"))
     with pytest.raises(DatabaseUnusable, match="removed or replaced"):
-        await store.heartbeat(now=NOON)
+        await store.until_closed()
 
 
 # ---- what was under way

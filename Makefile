@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 PEERS  := .venv-peers
 NODE   := tests/node/node_modules
 
-.PHONY: help install demo test test-systemd lint simulate faults kill soak docs run bench bench-peers man dist lock clean
+.PHONY: help install demo test test-browser test-systemd screenshots lint simulate faults kill soak docs run bench bench-peers man dist lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,13 @@ demo: $(VENV)/run.stamp ## the main job, start to end, with no API key
 	$(BIN)/notifier demo
 
 test: $(VENV)/dev.stamp $(NODE)/node.stamp lint ## every check: types, style, rules, processes
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -rs # what was skipped, and why, stands at the end
+
+test-browser: $(VENV)/dev.stamp ## the page in a real browser: part of test where there is a Chromium
+	$(BIN)/python -m pytest -n 2 -rs tests/browser
+
+screenshots: $(VENV)/dev.stamp ## take the pictures of the page in docs/page anew (some three minutes; needs a Chromium)
+	$(BIN)/python -m tests.browser.screenshots
 
 test-systemd: $(VENV)/dev.stamp ## the service under a running systemd of its own (as root, on Linux)
 	$(BIN)/python -m tests.systemd

@@ -19,6 +19,7 @@ from benchmarks.scenario_callback import callback
 from benchmarks.scenario_delivering import delivering
 from benchmarks.scenario_idle import idle
 from benchmarks.scenario_learning import learning
+from benchmarks.scenario_page import page
 from benchmarks.scenario_peers import peers
 from benchmarks.scenario_polling import polling
 from benchmarks.scenario_registering import registering
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, Scenario] = {
     "callback": callback,
     "returning": returning,
     "scaling": scaling,
+    "page": page,
     "peers": peers,
     "learning": learning,
 }

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -19,6 +20,9 @@ from benchmarks.usage import Busy, peak_rss_mb, rss_mb
 
 Register = Callable[[str, str], Coroutine[None, None, None]]
 """Tells whom we measure of a task, by its id, and where to call back."""
+
+Beside = Callable[[str], AbstractAsyncContextManager[None]]
+"""Does something with a daemon, given its URL, for as long as the block lasts."""
 
 INTERVAL_S = 0.25
 TURN_S = 0.02
@@ -65,11 +69,17 @@ class Outcome:
         return self.cpu_s * 1_000 / max(1, self.polls)
 
 
-async def offered(folder: Path, offer: Offer, *, receivers: int = 1) -> Outcome:
+@asynccontextmanager
+async def nobody(_url: str) -> AsyncIterator[None]:
+    """Leave the daemon alone."""
+    yield
+
+
+async def offered(folder: Path, offer: Offer, *, receivers: int = 1, beside: Beside = nobody) -> Outcome:
     """Make the offer and wait until all is called back, or the grace is over.
 
     ``folder`` is for the database, which may hold something already; the provider and the receivers of the
-    callbacks, to which the tasks go in turn, are new.
+    callbacks, to which the tasks go in turn, are new. ``beside`` is there for as long as the load is.
     """
     async with (
         simulator(folder) as upstream,
@@ -77,6 +87,7 @@ async def offered(folder: Path, offer: Offer, *, receivers: int = 1) -> Outcome:
         daemon(folder, {**SETTINGS, "providers.mulerouter.base_url": upstream.url}) as running,
         pool(upstream.url, 2) as control,
         pool(running.url, REGISTRARS) as api,
+        beside(running.url),
     ):
         await asyncio.sleep(SETTLE_S)
         busy = Busy({"daemon": running.pid, "simulator": upstream.pid})

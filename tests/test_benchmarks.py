@@ -9,13 +9,14 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import report, svg
+from benchmarks import past, report, svg
 from benchmarks.figures import Figure
 from benchmarks.filling import FIRST_DUE_MS, LAST_DUE_MS, MINUTE_MS, fill
 from benchmarks.one_commit import CALLBACK_URL, METADATA
 from benchmarks.tasks import API_PATH
-from notifier.core.model import Callback, NewWatch, WatchState
-from notifier.store.interface import Added, Lease
+from notifier.core.figures import notice_ms
+from notifier.core.model import Callback, DeliveryState, NewWatch, WatchState
+from notifier.store.interface import Added, DeliveryQuery, Lease
 from notifier.store.open import open_store
 
 FILLED = 30
@@ -71,6 +72,35 @@ async def test_nothing_that_waits_is_due_while_a_load_runs(tmp_path: Path) -> No
         await store.close()
     assert early.watches == ()
     assert len(late.watches) == FILLED
+
+
+async def test_a_past_is_as_a_daemon_would_have_left_it(tmp_path: Path) -> None:
+    """Counted, called back for, and with all that the page plots."""
+    now = time.time_ns() // 1_000_000
+    fill(str(tmp_path / "notifier.db"), FILLED)
+    past.end(str(tmp_path / "notifier.db"), 20)
+    store = await open_store(tmp_path / "notifier.db", owner="bench", now=now, chance=random.Random(1))
+    try:
+        counts = await store.counts(now=now)
+        recent = await store.recent(limit=FILLED)
+        (endpoint,) = await store.endpoints(before=None, limit=5)
+        [learned] = await store.learned(limit=5)
+        (first, *_) = await store.deliveries(DeliveryQuery(limit=1))
+        detail = await store.delivery(first.id)
+        found = await store.watch(first.watch_id)
+    finally:
+        await store.close()
+    assert (counts.watches[WatchState.WATCHING], counts.watches[WatchState.COMPLETED]) == (10, 20)
+    assert counts.deliveries[DeliveryState.DELIVERED] == endpoint.delivered == 20
+    assert counts.deliveries[DeliveryState.PENDING] == endpoint.pending == 0
+    assert {notice_ms(each) for each in recent.ends} == {900}
+    assert (len(recent.ends), recent.callbacks_ms) == (20, (20,) * 20)
+    assert learned.habit.is_known
+    assert detail is not None
+    assert [each.status for each in detail.attempts] == [204]
+    assert found is not None
+    assert found.event is not None
+    assert found.watch.state is WatchState.COMPLETED
 
 
 _VALUES = st.just(0.0) | st.floats(1e-6, 1e9)

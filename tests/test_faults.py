@@ -66,7 +66,7 @@ def test_a_mark_is_read_with_its_test_and_the_rule_of_it(tmp_path: Path) -> None
         (f"@{MARK}(64, 99)\ndef test_x():\n    'It.'\n", "from 1 to 98"),
         (f"@{MARK}('64')\ndef test_x():\n    'It.'\n", "from 1 to 98"),
         (f"@{MARK}(64, row)\ndef test_x():\n    'It.'\n", "from 1 to 98"),
-        (f"@{THREAT}(19)\ndef test_x():\n    'It.'\n", "from 1 to 18"),
+        (f"@{THREAT}(20)\ndef test_x():\n    'It.'\n", "from 1 to 19"),
         (f"@{MARK}(row=64)\ndef test_x():\n    'It.'\n", "from 1 to 98"),
     ],
 )

@@ -14,6 +14,7 @@ from notifier.api.routes import ROUTES
 from notifier.cli import commands
 from notifier.simulator.__main__ import arguments
 from tests.api.conftest import SETTINGS
+from tests.browser.screenshots import LOOKS, MOST_BYTES
 from tests.cli.conftest import WATCH, FakeDaemon
 from tests.cli.test_help import understood
 from tests.configuration import EXAMPLE, sections
@@ -182,6 +183,17 @@ def test_each_link_to_a_file_leads_somewhere(page: str) -> None:
     if missing == ["docs/SYSTEMD.md"]:
         pytest.skip("docs/SYSTEMD.md has not landed yet")
     assert missing == []
+
+
+def test_its_pictures_are_there_and_small() -> None:
+    """`make screenshots` takes them."""
+    shown = {*re.findall(r"\]\((docs/page/[a-z]+\.png)\)", README)}
+    taken = {f"docs/page/{each.name}" for each in (ROOT / "docs" / "page").iterdir()}
+    assert shown <= taken == {f"docs/page/{name}.png" for name in LOOKS}
+    for name in taken:
+        content = (ROOT / name).read_bytes()
+        assert content.startswith(b"\x89PNG\r\n\x1a\n")
+        assert len(content) <= MOST_BYTES
 
 
 def observed() -> list[str]:

@@ -22,17 +22,30 @@ async def page(call: Call) -> Response:
     return answer(DeliveryPage(deliveries=[delivery_body(each) for each in shown], next_cursor=cursor))
 
 
-async def newest(services: Services, limit: int) -> list[DeliveryBody]:
-    """The deliveries that were made last."""
-    return [delivery_body(each) for each in await services.store.deliveries(DeliveryQuery(limit=limit))]
+async def newest(services: Services, query: DeliveryQuery) -> list[DeliveryBody]:
+    """Those that were made last, for the page."""
+    return [delivery_body(each) for each in await services.store.deliveries(query)]
 
 
 async def show(call: Call) -> Response:
     """One delivery with its attempts."""
+    return answer(await body_of(call))
+
+
+async def body_of(call: Call) -> DeliveryBody:
+    """The same, for its page too."""
     detail = await call.services.store.delivery(_id(call))
     if detail is None:
         raise _unknown()
-    return answer(delivery_detail_body(detail))
+    return delivery_detail_body(detail)
+
+
+async def body(call: Call) -> Response:
+    """The very bytes that its attempts send. They are not signed here: a signature tells of its instant."""
+    message = await call.services.store.message(_id(call))
+    if message is None:
+        raise _unknown()
+    return Response(message, media_type="application/json")
 
 
 async def redeliver(call: Call) -> Response:

@@ -6,7 +6,8 @@ from notifier.api.call import Call
 from notifier.api.problems import Problem
 from notifier.api.query import cursor_after, page_query
 from notifier.api.render import answer, endpoint_body
-from notifier.api.shapes import EndpointPage
+from notifier.api.services import Services
+from notifier.api.shapes import EndpointBody, EndpointPage
 from notifier.core.ids import ENDPOINT, is_id
 from notifier.store.interface import EndpointDetail, Refusal
 
@@ -18,6 +19,11 @@ async def page(call: Call) -> Response:
     shown = found[:limit]
     cursor = cursor_after(shown[-1].id, call.query) if len(found) > len(shown) else None
     return answer(EndpointPage(endpoints=[endpoint_body(each) for each in shown], next_cursor=cursor))
+
+
+async def newest(services: Services, limit: int) -> list[EndpointBody]:
+    """Those that were named last, for the page."""
+    return [endpoint_body(each) for each in await services.store.endpoints(before=None, limit=limit)]
 
 
 async def pause(call: Call) -> Response:

@@ -10,6 +10,7 @@ import asyncio
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from notifier.api.frame import problem_page
 from notifier.api.problems import Problem, of_store, response_of
 from notifier.errors import StoreUnavailable
 
@@ -86,7 +87,8 @@ class _Exchange:
         """Answer with a problem, unless an answer has begun; then the broken connection has to say it."""
         if self._is_started:
             raise problem
-        await response_of(problem)(self._scope, self.receive, self.send)
+        response = problem_page(problem) if _is_for_person(self._scope) else response_of(problem)
+        await response(self._scope, self.receive, self.send)
 
     async def _linger(self) -> None:
         try:
@@ -95,6 +97,13 @@ class _Exchange:
                     await self.receive()
         except TimeoutError:
             return
+
+
+def _is_for_person(scope: Scope) -> bool:
+    """Whether a browser goes to one of the pages: a program asks for no HTML, or elsewhere."""
+    path: str = scope["path"]
+    is_page = path in ("/", "/login") or path.startswith(("/watches/", "/deliveries/"))
+    return is_page and any(b"text/html" in each for each in headers_of(scope, b"accept"))
 
 
 def has_body(scope: Scope) -> bool:

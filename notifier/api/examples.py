@@ -116,6 +116,50 @@ REFUSED = {
     "code": "validation_failed",
     "errors": [{"pointer": "/taskid", "detail": "unknown field; did you mean task_id?"}],
 }
+PLOTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "durations": {
+            "title": "Task duration",
+            "said": "half of qwen-image-edit-max within 15.0 s",
+            "about": "How long tasks took by their api_path …",
+            "ranges": [
+                {
+                    "label": "qwen-image-edit-max",
+                    "api_path": _TASK["api_path"],
+                    "count": 57,
+                    "low_s": 8.4,
+                    "middle_s": 15.0,
+                    "high_s": 23.5,
+                }
+            ],
+        },
+        "notice": {
+            "title": "Notice delay",
+            "said": "half within 1.2 s, nine of ten within 2.8 s",
+            "about": "From when a task was over by the provider's own word …",
+            "of": "tasks",
+            "count": 57,
+            "bars": [{"label": "0.5 s", "count": 11}, {"label": "1 s", "count": 46}],
+        },
+        "polls": {
+            "title": "Polls a task",
+            "said": "half with 3 or fewer; 48 % fewer than every 2.5 s",
+            "about": "How often each task was asked for …",
+            "of": "tasks",
+            "count": 57,
+            "bars": [{"label": "3", "count": 40}, {"label": "more", "count": 17}],
+        },
+        "callbacks": {
+            "title": "Callback latency",
+            "said": "no callback has been delivered yet",
+            "about": "From the outcome to the receiver's first 2xx …",
+            "of": "callbacks",
+            "count": 0,
+            "bars": [],
+        },
+        "polls_saved": 0.48,
+    }
+)
 EVENTS = """\
 `event: watch` and `event: delivery` bring in `data` the thing as GET /v1/watches and GET /v1/deliveries list
 it, as it stands now; changes in quick succession are one event. A watch is told when it is new, has ended,

@@ -22,7 +22,7 @@ from notifier.core.secret import Secret
 _ALWAYS_ALLOWED = ("localhost", "127.0.0.1", "::1")
 _WILDCARDS = ("", "0.0.0.0", "::", "*")  # noqa: S104 - compared, not bound; pages can name 0.0.0.0 as a host
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{0,5})?")
-_OPEN_PATHS = ("/healthz", "/login")
+_OPEN_PATHS = ("/healthz", "/login", "/page/style.css", "/page/icon.svg")  # a refusal is to be readable
 _COOKIE = "notifier_session"
 _HARMLESS = ("GET", "HEAD")
 

@@ -1,9 +1,8 @@
-"""This API in OpenAPI 3.1: the words stand here, the schemas come from ``shapes.py``."""
+"""This API in OpenAPI 3.1: the words stand in ``operations.py``, the schemas come from ``shapes.py``."""
 
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -11,244 +10,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from notifier.api import shapes
-from notifier.api.events import EVENT_STREAM, LAST_EVENT_ID
-from notifier.api.examples import (
-    ATTEMPT,
-    DELIVERY,
-    ENDPOINT,
-    EVENTS,
-    LEARNED,
-    MOMENTS,
-    NOON,
-    REFUSED,
-    REGISTRATION,
-    STREAM,
-    WATCH,
-)
-from notifier.api.pages import HTML
+from notifier.api.events import LAST_EVENT_ID
+from notifier.api.operations import JSON, OPERATIONS, Operation, Text
 from notifier.api.problems import KINDS, MEDIA_TYPE
-from notifier.api.system import TEXT_FORMAT
-from notifier.core.model import DeliveryState, WatchState
 from notifier.core.trace import TRACEPARENT
 
-JSON = "application/json"
 _REF = "#/components/schemas/{name}"
 _GUARD = ("unauthorized", "forbidden_origin", "wrong_host")
-_BODY = (
-    "bad_json",
-    "request_timeout",
-    "payload_too_large",
-    "unsupported_media_type",
-    "validation_failed",
-    "busy",
-)
-_WRITE = ("store_unavailable", "disk_full")
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """An answer that is not JSON of ours: its media type, what is in it, and an example."""
-
-    media_type: str
-    description: str
-    example: str
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What is said of one call. ``answers`` are shape and example by status; ``problems`` are codes.
-
-    ``headers`` names those that it looks at beside the ones that every call has.
-    """
-
-    summary: str
-    answers: Mapping[int, tuple[type[Struct] | None, Any]]
-    problems: Sequence[str] = ()
-    request: tuple[type[Struct], Any] | None = None
-    is_request_optional: bool = False
-    headers: Sequence[str] = ()
-
-
-_PAGE_OF_WATCHES = {"watches": [dict(WATCH)], "next_cursor": None}
-_PAGE_OF_DELIVERIES = {"deliveries": [dict(DELIVERY)], "next_cursor": None}
-
-OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
-    {
-        ("POST", "/v1/watches"): Operation(
-            "Have a task watched. A known task is the same watch again, and gains the callback if it is new.",
-            {201: (shapes.WatchBody, WATCH), 200: (shapes.WatchBody, WATCH)},
-            (*_BODY, *_WRITE, "too_many_callbacks", "too_many_watches"),
-            request=(shapes.Registration, REGISTRATION),
-            headers=(TRACEPARENT,),
-        ),
-        ("POST", "/v1/watches/batch"): Operation(
-            "Have up to 1000 tasks watched. Each entry stands alone; results come in the entries' order.",
-            {
-                200: (
-                    shapes.BatchAnswer,
-                    {"results": [{"status": 201, "watch": WATCH}, {"status": 422, "problem": REFUSED}]},
-                )
-            },
-            (*_BODY, *_WRITE),
-            request=(shapes.Batch, {"watches": [REGISTRATION]}),
-            headers=(TRACEPARENT,),
-        ),
-        ("GET", "/v1/watches"): Operation(
-            "List watches, newest first.", {200: (shapes.WatchPage, _PAGE_OF_WATCHES)}, ("validation_failed",)
-        ),
-        ("GET", "/v1/watches/{id}"): Operation(
-            "One watch with its payload and deliveries; wait holds the answer until it has ended.",
-            {200: (shapes.WatchBody, {**WATCH, "deliveries": [DELIVERY]})},
-            ("not_found", "validation_failed"),
-        ),
-        ("GET", "/v1/watches/{id}/timeline"): Operation(
-            "What happened to one watch, oldest first: polls (the last 50), decisions, deliveries, attempts.",
-            {200: (shapes.TimelineBody, {"timeline": [dict(moment) for moment in MOMENTS]})},
-            ("not_found",),
-        ),
-        ("DELETE", "/v1/watches/{id}"): Operation(
-            "End a watch. After this answer no callback of it is created.",
-            {200: (shapes.WatchBody, {**WATCH, "state": "stopped", "next_poll_at": None, "ended_at": NOON})},
-            ("not_found", "conflict", *_WRITE),
-        ),
-        ("POST", "/v1/watches/{id}/poll"): Operation(
-            "Poll now.", {202: (shapes.WatchBody, WATCH)}, ("not_found", "conflict", *_WRITE)
-        ),
-        ("POST", "/v1/watches/{id}/resume"): Operation(
-            "Go on with an expired, lost or stopped watch.",
-            {200: (shapes.WatchBody, WATCH)},
-            ("not_found", "conflict", *_BODY, *_WRITE),
-            request=(shapes.Resume, {"expire_after": "2h"}),
-            is_request_optional=True,
-        ),
-        ("GET", "/v1/deliveries"): Operation(
-            "List deliveries, newest first.",
-            {200: (shapes.DeliveryPage, _PAGE_OF_DELIVERIES)},
-            ("validation_failed",),
-        ),
-        ("GET", "/v1/deliveries/{id}"): Operation(
-            "One delivery with its attempts.",
-            {200: (shapes.DeliveryBody, {**DELIVERY, "attempts": [ATTEMPT]})},
-            ("not_found",),
-        ),
-        ("POST", "/v1/deliveries/{id}/redeliver"): Operation(
-            "Send a delivery again: the same webhook-id and bytes.",
-            {
-                202: (
-                    shapes.DeliveryBody,
-                    {**DELIVERY, "state": "pending", "next_attempt_at": NOON, "ended_at": None},
-                )
-            },
-            ("not_found", *_WRITE),
-        ),
-        ("POST", "/v1/deliveries/replay"): Operation(
-            "Send again what matches: the same webhook-ids and bytes, at 10 a second.",
-            {202: (shapes.Matched, {"matched": 42})},
-            (*_BODY, *_WRITE, "too_many_replays"),
-            request=(shapes.Replay, {"since": NOON, "state": "dead", "dry_run": True}),
-        ),
-        ("GET", "/v1/endpoints"): Operation(
-            "List endpoints (callback URLs without their query) and how each stands, newest first.",
-            {200: (shapes.EndpointPage, {"endpoints": [ENDPOINT], "next_cursor": None})},
-            ("validation_failed",),
-        ),
-        ("POST", "/v1/endpoints/{id}/pause"): Operation(
-            "Send an endpoint nothing until it is resumed. What waits is kept.",
-            {
-                200: (
-                    shapes.EndpointBody,
-                    {
-                        **ENDPOINT,
-                        "state": "paused",
-                        "gate": "paused by a user",
-                        "since": None,
-                        "next_probe_at": None,
-                    },
-                )
-            },
-            ("not_found", *_WRITE),
-        ),
-        ("POST", "/v1/endpoints/{id}/resume"): Operation(
-            "Send an endpoint all that waits, whatever held it; it starts slowly.",
-            {
-                200: (
-                    shapes.EndpointBody,
-                    {
-                        **ENDPOINT,
-                        "state": "open",
-                        "gate": "open, starting slowly",
-                        "since": None,
-                        "next_probe_at": None,
-                    },
-                )
-            },
-            ("not_found", *_WRITE),
-        ),
-        ("GET", "/v1/events"): Operation(
-            "What changes, as server-sent events. Listen first and read the lists then: nothing is missed.",
-            {200: (None, Text(EVENT_STREAM, EVENTS, STREAM))},
-            ("busy", "not_ready"),
-            headers=(LAST_EVENT_ID,),
-        ),
-        ("GET", "/v1/status"): Operation(
-            "Counts, the oldest waiting delivery, each provider's condition in words.",
-            {
-                200: (
-                    shapes.StatusBody,
-                    {
-                        "version": "0.1.0",
-                        "summary": "All is well: 1 task is being watched, no delivery waits.",
-                        "trouble": None,
-                        "watches": {**dict.fromkeys((state.value for state in WatchState), 0), "watching": 1},
-                        "deliveries": dict.fromkeys((state.value for state in DeliveryState), 0),
-                        "oldest_pending_at": None,
-                        "expiring_results": 0,
-                        "providers": {"mulerouter": "ok"},
-                        "learned": [LEARNED],
-                    },
-                )
-            },
-        ),
-        ("POST", "/v1/reload"): Operation(
-            "Read the configuration again. A bad one changes nothing.",
-            {200: (shapes.Word, {"status": "reloaded"})},
-            ("bad_configuration",),
-        ),
-        ("GET", "/healthz"): Operation("Alive. Needs no token.", {200: (shapes.Word, {"status": "ok"})}),
-        ("GET", "/readyz"): Operation(
-            "Able to store, and polling lately.", {200: (shapes.Word, {"status": "ready"})}, ("not_ready",)
-        ),
-        ("GET", "/metrics"): Operation(
-            "What there is to measure, for Prometheus. The store is read every 5 s at most.",
-            {
-                200: (
-                    None,
-                    Text(TEXT_FORMAT, "Prometheus' text format", 'notifier_watches{state="lost"} 0.0\n'),
-                )
-            },
-            ("store_unavailable",),
-        ),
-        ("GET", "/openapi.json"): Operation("This description.", {200: (None, None)}),
-        ("GET", "/"): Operation(
-            "The page for people.", {200: (None, Text(HTML, "The page", "<!doctype html>\n"))}
-        ),
-        ("GET", "/page/{name}"): Operation(
-            "A file of the page.",
-            {200: (None, Text("text/javascript; charset=utf-8", "Script, style or icon", "export {};\n"))},
-            ("not_found",),
-        ),
-        ("POST", "/v1/login"): Operation(
-            "Make a link that lets one browser in, once, within a minute. Where there are tokens, needs one.",
-            {201: (shapes.LoginBody, {"path": "/login?code=5f0c…", "expires_at": NOON})},
-        ),
-        ("GET", "/login"): Operation(
-            "Let in the browser that brings a code, and send it to the page. Needs no token.",
-            {303: (None, Text("text/plain", "To the page, with a cookie", ""))},
-            ("validation_failed",),
-        ),
-    }
-)
-
 PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "state": {"description": "only those in this state", "schema": {"type": "string"}},
@@ -261,6 +29,9 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
         },
         "cursor": {"description": "the next_cursor of the page before", "schema": {"type": "string"}},
+        "watches": {"description": "the watches in this state, or all", "schema": {"type": "string"}},
+        "deliveries": {"description": "the deliveries in this state, or all", "schema": {"type": "string"}},
+        "task": {"description": "a task id, or the id of a watch or delivery", "schema": {"type": "string"}},
         "code": {"description": "what POST /v1/login gave out", "schema": {"type": "string"}},
         "wait": {
             "description": 'hold the answer until it has ended, at most "60s"',
@@ -329,6 +100,8 @@ def _operation(operation: Operation, path: str, names: Sequence[str]) -> dict[st
 def _answer(shape: type[Struct] | None, example: Any) -> dict[str, Any]:
     if isinstance(example, Text):
         content = {"schema": {"type": "string"}, "example": example.example}
+        if example.media_type == JSON:
+            content = {"schema": {"type": "object"}, "example": msgspec.json.decode(example.example)}
         return {"description": example.description, "content": {example.media_type: content}}
     if shape is None:
         return {"description": "OpenAPI 3.1", "content": {JSON: {"schema": {"type": "object"}}}}

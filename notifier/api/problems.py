@@ -47,6 +47,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "bad_configuration": Kind(422, "Configuration is bad"),
         "too_many_replays": Kind(429, "Too many replays at once", _again_in(60)),
         "internal": Kind(500, "Internal error"),
+        "no_picture": Kind(502, "No picture to show"),
         "busy": Kind(503, "Too much at once", _again_in(1)),
         "not_ready": Kind(503, "Not ready", _again_in(5)),
         "store_unavailable": Kind(503, "Store cannot write", _again_in(5)),

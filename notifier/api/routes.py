@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from notifier.api import deliveries, endpoints, events, pages, replays, system, watches
+from notifier.api import deliveries, endpoints, events, pages, pictures, plots, replays, system, watches
 from notifier.api.bodies import BATCH_BYTES, BODY_BYTES
 from notifier.api.call import Call, Handler
 from notifier.api.openapi import document
@@ -37,24 +37,29 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/v1/watches", watches.page, ("state", "provider", "task_id", *PAGE)),
     Route("GET", "/v1/watches/{id}", watches.show, ("wait",)),
     Route("GET", "/v1/watches/{id}/timeline", watches.show_timeline),
+    Route("GET", "/v1/watches/{id}/outputs/{number}", pictures.output),
     Route("DELETE", "/v1/watches/{id}", watches.stop),
     Route("POST", "/v1/watches/{id}/poll", watches.poll),
     Route("POST", "/v1/watches/{id}/resume", watches.resume, takes_body=True),
     Route("GET", "/v1/deliveries", deliveries.page, ("state", "watch_id", "url", *PAGE)),
     Route("POST", "/v1/deliveries/replay", replays.replay, takes_body=True),  # before {id}, which is any word
     Route("GET", "/v1/deliveries/{id}", deliveries.show),
+    Route("GET", "/v1/deliveries/{id}/body", deliveries.body),
     Route("POST", "/v1/deliveries/{id}/redeliver", deliveries.redeliver),
     Route("GET", "/v1/endpoints", endpoints.page, PAGE),
     Route("POST", "/v1/endpoints/{id}/pause", endpoints.pause),
     Route("POST", "/v1/endpoints/{id}/resume", endpoints.resume),
     Route("GET", "/v1/events", events.events),
     Route("GET", "/v1/status", system.status),
+    Route("GET", "/v1/plots", plots.plots),
     Route("POST", "/v1/reload", system.reload),
     Route("GET", "/healthz", system.healthz),
     Route("GET", "/readyz", system.readyz),
     Route("GET", "/metrics", system.metrics),
     Route("GET", "/openapi.json", openapi),
-    Route("GET", "/", pages.page),
+    Route("GET", "/", pages.page, pages.FILTERS),
+    Route("GET", "/watches/{id}", pages.watch),
+    Route("GET", "/deliveries/{id}", pages.delivery),
     Route("GET", "/page/{name}", pages.file),
     Route("POST", "/v1/login", pages.offer_login),
     Route("GET", "/login", pages.login, ("code",)),

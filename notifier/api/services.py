@@ -28,6 +28,14 @@ class Wake(Protocol):
         ...
 
 
+class Pictures(Protocol):
+    """Fetches results that are pictures (``api/pictures.py``)."""
+
+    async def get(self, url: str) -> tuple[str, bytes]:
+        """Return the media type and the bytes of the picture at ``url``; raises Problem."""
+        ...
+
+
 class Hub(Protocol):
     """Tells when a watch ends. Keeps nothing for those who come later."""
 
@@ -80,7 +88,7 @@ class Services:
     says why a provider is paused, in words and since when; ``is_ready`` says why the daemon is not ready;
     both say None when all is well. ``reload`` reads the configuration again and returns its faults, none of
     them meaning that it now holds. ``metrics`` returns the text of a scrape. ``feed`` is
-    for those who listen to changes, ``logins`` for browsers.
+    for those who listen to changes, ``logins`` for browsers; ``pictures`` fetches results that are pictures.
     """
 
     store: Store
@@ -94,3 +102,4 @@ class Services:
     metrics: Callable[[], Awaitable[bytes]]
     feed: Feed
     logins: Logins
+    pictures: Pictures

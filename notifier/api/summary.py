@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 FINE = "ok"
+WELL = "All is well"
 
 
 def summary(
@@ -21,7 +22,7 @@ def summary(
     wrong = list(_wrong(trouble, deliveries.get("dead", 0), expiring, held, providers))
     there = f"{_watched(watches.get('watching', 0))}, {_waiting(deliveries.get('pending', 0))}"
     if not wrong:
-        return f"All is well: {there}."
+        return f"{WELL}: {there}."
     return f"Needs a look: {'; '.join(wrong)}. Else {there}."
 
 

@@ -9,11 +9,12 @@ from starlette.responses import Response
 from notifier.api.bodies import BODY_BYTES, too_large
 from notifier.api.call import Call
 from notifier.api.parse import place_of_callbacks, read_batch, read_registration, read_resume
-from notifier.api.problems import Fault, Problem, body_of
+from notifier.api.problems import Fault, Problem
+from notifier.api.problems import body_of as problem_body
 from notifier.api.query import cursor_after, wait_of, watch_query
 from notifier.api.render import answer, moment_body, watch_body, watch_detail_body
 from notifier.api.services import ApiSettings, Services
-from notifier.api.shapes import BatchAnswer, BatchResult, TimelineBody, WatchBody, WatchPage
+from notifier.api.shapes import BatchAnswer, BatchResult, MomentBody, TimelineBody, WatchBody, WatchPage
 from notifier.core.account import timeline
 from notifier.core.ids import WATCH, is_id
 from notifier.core.model import MAX_CALLBACKS, NewWatch, Watch, WatchState
@@ -66,12 +67,23 @@ async def show(call: Call) -> Response:
     return answer(watch_detail_body(detail, call.services.condition_of(detail.watch.provider)))
 
 
+async def body_of(call: Call) -> WatchBody:
+    """One watch as it stands, for its page."""
+    detail = await _detail(call.services, _id(call))
+    return watch_detail_body(detail, call.services.condition_of(detail.watch.provider))
+
+
 async def show_timeline(call: Call) -> Response:
     """What happened to one watch, in order."""
+    return answer(TimelineBody(timeline=await timeline_of(call)))
+
+
+async def timeline_of(call: Call) -> list[MomentBody]:
+    """The same, for its page too."""
     life = await call.services.store.life(_id(call))
     if life is None:
         raise _unknown()
-    return answer(TimelineBody(timeline=[moment_body(moment) for moment in timeline(life)]))
+    return [moment_body(moment) for moment in timeline(life)]
 
 
 async def page(call: Call) -> Response:
@@ -84,9 +96,9 @@ async def page(call: Call) -> Response:
     return answer(WatchPage(watches=[_body(watch, call.services) for watch in shown], next_cursor=cursor))
 
 
-async def newest(services: Services, limit: int) -> list[WatchBody]:
-    """The watches that were registered last."""
-    return [_body(watch, services) for watch in await services.store.watches(WatchQuery(limit=limit))]
+async def newest(services: Services, query: WatchQuery) -> list[WatchBody]:
+    """Those that were registered last, for the page."""
+    return [_body(watch, services) for watch in await services.store.watches(query)]
 
 
 async def poll(call: Call) -> Response:
@@ -183,7 +195,7 @@ def _result(outcome: Outcome | Problem, text: bytes, services: Services) -> Batc
         case TooMany() | TooManyCallbacks():
             return _result(_refusal(outcome, text), text, services)
         case Problem():
-            return BatchResult(status=outcome.status, problem=body_of(outcome))
+            return BatchResult(status=outcome.status, problem=problem_body(outcome))
 
 
 async def _ended(call: Call, watch_id: str, wait_ms: int) -> WatchDetail:

@@ -8,7 +8,7 @@ import msgspec
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import age, painted, safe, short_time, tell, tell_json, wrapped
 from notifier.cli.views import ENDPOINT_PAGE, Endpoint, in_short
-from notifier.core.fixes import fix_of
+from notifier.core.fixes import fix_of, fix_of_receiver
 
 LABEL = 12
 SHOWN = 5  # endpoints that are held back; more are counted
@@ -98,7 +98,7 @@ def _held(page: Endpoints) -> Iterator[str]:
     held = [each for each in page.endpoints if not each.gate.startswith("open")]
     for each in held[:SHOWN]:
         yield from _subject("receiver", f"{each.url} {_gate(each)}; {each.pending} waiting")
-        yield from _subject("", _fix_of_receiver(each))
+        yield from _subject("", f"fix: {fix_of_receiver(each.gate, each.url, each.id)}")
     if len(held) > SHOWN or (held and page.next_cursor is not None):
         yield from _subject("", f"{len(held)} receivers held back or more: `notifier endpoints --all`")
 
@@ -106,13 +106,6 @@ def _held(page: Endpoints) -> Iterator[str]:
 def _gate(endpoint: Endpoint) -> str:
     gate = in_short(f"{endpoint.gate} since {endpoint.since}") if endpoint.since else endpoint.gate
     return f"{gate}, next probe {short_time(endpoint.next_probe_at)}" if endpoint.next_probe_at else gate
-
-
-def _fix_of_receiver(endpoint: Endpoint) -> str:
-    if endpoint.gate.startswith("closed"):
-        test = f"`notifier test-callback {endpoint.url}`"
-        return f"fix: {test} says what is wrong; all that waits goes out at its first 2xx"
-    return f"fix: `notifier endpoints resume {endpoint.id}` when it may be called again"
 
 
 def _subject(label: str, text: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ import msgspec
 from notifier.cli.client import Answer
 from notifier.cli.output import Column, age, short_time
 from notifier.core.fixes import fix_of
+from notifier.core.words import of_error
 
 Pairs = list[tuple[str, str | Sequence[str]]]
 
@@ -221,8 +222,4 @@ def _callback(callback: Callback) -> str:
 
 def _error(part: Answer) -> str:
     error = part.read(Error)
-    sentences = [each.strip() for each in (error.title, error.detail) if each and each.strip()]
-    *before, last = sentences or [""]
-    text = " ".join([*(each if each[-1] in ".!?:" else f"{each}." for each in before), last])
-    said = ": ".join(each for each in ("" if error.code is None else str(error.code), text) if each)
-    return f"{said} (says the {error.source})"
+    return of_error(error.source, error.code, error.title, error.detail)

@@ -94,6 +94,7 @@ def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> 
         result_expires_at=finished_at + result_ttl_ms if has_life else None,
         task_created_at=created_at,
         duration_ms=duration_ms(watch, created_at, verdict.finished_at, now) if is_whole else None,
+        finished_at=None if verdict.finished_at is None else finished_at,
     )
 
 

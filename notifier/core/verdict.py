@@ -142,6 +142,7 @@ class End:
     """The watch ends. ``is_polled`` is False when no poll stands behind it (a deadline while paused).
 
     ``duration_ms`` is how long the task took, to learn from; None where that is not known well enough.
+    ``finished_at`` is when it was over by the provider's word, never later than now; None if it did not say.
     ``said`` is what the last poll brought, in words.
     """
 
@@ -154,6 +155,7 @@ class End:
     task_created_at: int | None
     is_polled: bool = True
     duration_ms: int | None = None
+    finished_at: int | None = None
     said: str = ""
 
 

@@ -47,6 +47,15 @@ def _of_kind(fault: Fault) -> str:
             assert_never(fault)
 
 
+def of_error(source: str, code: int | str | None, title: str | None, detail: str | None) -> str:
+    """Say why a task did not complete, and who says so."""
+    sentences = [each.strip() for each in (title, detail) if each and each.strip()]
+    *before, last = sentences or [""]
+    text = " ".join([*(each if each[-1] in ".!?:" else f"{each}." for each in before), last])
+    said = ": ".join(each for each in ("" if code is None else str(code), text) if each)
+    return f"{said} (says the {source})"
+
+
 def of_redirect(status: int, location: str) -> str:
     """Say where a 3xx points to, by host alone: paths and userinfo may hold secrets."""
     if not location.strip():

@@ -13,6 +13,7 @@ from notifier.api.feed import Feed
 from notifier.api.hosting import Host
 from notifier.api.logins import Logins
 from notifier.api.parting import PartingProtocol
+from notifier.api.pictures import Pictures
 from notifier.api.services import Services
 from notifier.clock import SystemClock
 from notifier.config.model import Config
@@ -79,6 +80,7 @@ class Daemon:
         self._poller = self._make_poller()
         self._trusted = wires.callback_trust(self._config.callbacks)
         self._deliverer = self._make_deliverer()
+        self._picture_wire = wires.picture_wire(self._config.callbacks, self._own)
         self._replayer = Replayer(
             store=store, clock=clock, settings=config.callbacks, deliver=self.deliver_now
         )
@@ -146,6 +148,7 @@ class Daemon:
         await self._retired.drain(0)
         await self._poller.wire.close()
         await self._deliverer.wire.close()
+        await self._picture_wire.close()
 
     # -- configuration
 
@@ -191,6 +194,8 @@ class Daemon:
         if old.callbacks != fresh.callbacks or trusted is not self._trusted:
             self._retire(self._deliverer.wire, old)
             self._deliverer.wire = wires.callback_wire(fresh.callbacks, self._own)
+            self._retire(self._picture_wire, old)
+            self._picture_wire = wires.picture_wire(fresh.callbacks, self._own)
             self._trusted = trusted
         self._poller.configure(fresh.providers, give_up_after_ms=fresh.callbacks.give_up_after_ms)
         self._deliverer.settings = fresh.callbacks
@@ -264,6 +269,7 @@ class Daemon:
             reload=self.reload,
             feed=self._feed,
             logins=Logins(self._clock, self._chance),
+            pictures=Pictures(lambda: self._picture_wire),
             metrics=Scrape(self._metrics, store=self._store, clock=self._clock, standing=self).text,
         )
 

@@ -1,8 +1,9 @@
-"""The two clients: one for polls, one for callbacks. They share no connections and trust different things."""
+"""The clients, for polls, callbacks and pictures. They share no connections and trust different things."""
 
 import ssl
 from collections.abc import Collection
 
+from notifier.api.pictures import AT_ONCE, MOST_BYTES, TIMEOUT_MS
 from notifier.config.model import Callbacks, Config
 from notifier.core.addresses import AddressPolicy
 from notifier.errors import NotifierError
@@ -47,9 +48,9 @@ def callback_trust(settings: Callbacks) -> ssl.SSLContext:
 
 
 def longest_ms(config: Config) -> int:
-    """How long an exchange may take."""
+    """How long an exchange of any client may take."""
     polls = (provider.polling.request_timeout_ms for provider in config.providers.values())
-    return max(config.callbacks.timeout_ms, *polls)
+    return max(config.callbacks.timeout_ms, TIMEOUT_MS, *polls)
 
 
 def callback_wire(settings: Callbacks, own: Collection[tuple[str, int]]) -> HttpWire:
@@ -59,5 +60,16 @@ def callback_wire(settings: Callbacks, own: Collection[tuple[str, int]]) -> Http
         connections=settings.max_in_flight,
         keepalive_s=CALLBACK_KEEPALIVE_S,
         max_body=ANSWER_BODY_LIMIT,
+        ca_file=settings.ca_file or None,
+    )
+
+
+def picture_wire(settings: Callbacks, own: Collection[tuple[str, int]]) -> HttpWire:
+    """The client that fetches results for the page: where callbacks may go, and by few connections."""
+    return HttpWire(
+        policy=callback_policy(settings, own),
+        connections=AT_ONCE,
+        keepalive_s=CALLBACK_KEEPALIVE_S,
+        max_body=MOST_BYTES,
         ca_file=settings.ca_file or None,
     )

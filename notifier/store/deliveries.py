@@ -14,7 +14,7 @@ from notifier.store.endpoints import endpoint_of_row
 from notifier.store.interface import DeliveryDetail, DeliveryQuery, Lease, Refusal
 from notifier.store.mint import Mint
 from notifier.store.queries import SQL
-from notifier.store.rows import END_OF_TIME, attempt_of, delivery_of, headers_text
+from notifier.store.rows import END_OF_TIME, attempt_of, body_of, delivery_of, headers_text
 from notifier.store.turns import hasten, keep_gate, line_up
 
 ENDPOINT = "ep"
@@ -168,6 +168,12 @@ def delivery_detail(connection: sqlite3.Connection, delivery_id: str) -> Deliver
         return None
     attempts = connection.execute(SQL["attempts"], {"delivery_seq": row["seq"]})
     return DeliveryDetail(delivery_of(row), tuple(map(attempt_of, attempts)))
+
+
+def message(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:
+    """See ``Store.message``."""
+    row = connection.execute(SQL["delivery_body"], {"id": delivery_id}).fetchone()
+    return None if row is None else body_of(row)
 
 
 def deliveries_of_watch(connection: sqlite3.Connection, watch_id: str) -> tuple[Delivery, ...]:

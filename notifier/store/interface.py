@@ -16,6 +16,7 @@ from typing import Protocol
 
 from notifier.core.account import Life
 from notifier.core.endpoint import Endpoint, Report
+from notifier.core.figures import PastEnd
 from notifier.core.learned import Habit
 from notifier.core.model import (
     Attempt,
@@ -129,6 +130,14 @@ class Found:
 
     watches: tuple[Watch, ...]
     deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What happened last: ends of watches, and how long callbacks took from their making to the first 2xx."""
+
+    ends: tuple[PastEnd, ...]
+    callbacks_ms: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +269,13 @@ class Store(Protocol):
         """What is known of how long tasks take, by api_path, those with most finishes first."""
         ...
 
+    async def recent(self, *, limit: int) -> Recent:
+        """What is to be told of the ``limit`` watches that ended last, and of as many delivered callbacks.
+
+        Watches that their user stopped or resumed are left out.
+        """
+        ...
+
     async def stop_watch(self, watch_id: str, *, now: int) -> Watch | Refusal:
         """End a watch on the user's word. A stopped one stays stopped; other ends are a CONFLICT."""
         ...
@@ -281,6 +297,10 @@ class Store(Protocol):
 
     async def delivery(self, delivery_id: str) -> DeliveryDetail | None:
         """One delivery with its attempts."""
+        ...
+
+    async def message(self, delivery_id: str) -> bytes | None:
+        """The body that every attempt of a delivery sends; None when there is none of this id."""
         ...
 
     async def claim_deliveries(

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from itertools import islice, product
 from typing import Any
 
+from notifier.core.figures import PastEnd
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
 from notifier.core.urls import endpoint_of
 from notifier.store.endpoints import details
-from notifier.store.interface import DeliveryQuery, EndpointDetail, Found, WatchQuery
+from notifier.store.interface import DeliveryQuery, EndpointDetail, Found, Recent, WatchQuery
 from notifier.store.queries import SQL
 from notifier.store.rows import END_OF_TIME, delivery_of, watch_of
 
@@ -72,6 +73,18 @@ def endpoints(connection: sqlite3.Connection, *, before: str | None, limit: int)
     """See ``Store.endpoints``."""
     place = _place(connection, SQL["endpoint_place"], before)
     return details(connection, _seqs(connection, SQL["newest_endpoints"], {"before": place, "limit": limit}))
+
+
+def recent(connection: sqlite3.Connection, *, limit: int) -> Recent:
+    """See ``Store.recent``."""
+    ends = connection.execute(SQL["recent_ends"], {"limit": limit})
+    callbacks = connection.execute(SQL["recent_callbacks"], {"limit": limit})
+    accepted = ((row["created_at"], row["accepted_at"]) for row in callbacks)
+    return Recent(
+        ends=tuple(PastEnd(*row) for row in ends),
+        # The very attempt may be forgotten; and a clock may have been set between the two instants.
+        callbacks_ms=tuple(max(0, at - created_at) for created_at, at in accepted if at is not None),
+    )
 
 
 def _place(connection: sqlite3.Connection, sql: str, before: str | None) -> int:

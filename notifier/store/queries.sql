@@ -74,7 +74,8 @@ UPDATE watches SET
   last_polled_at = iif(:is_polled, :now, last_polled_at),
   upstream_status = :upstream_status, task_created_at = :task_created_at,
   trouble = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL,
-  ended_at = :ended_at, outputs = :outputs, result_expires_at = :result_expires_at, error = :error
+  ended_at = :ended_at, finished_at = :finished_at, outputs = :outputs, result_expires_at = :result_expires_at,
+  error = :error
 WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls
 RETURNING seq, callbacks
 
@@ -116,7 +117,7 @@ RETURNING seq, round
 -- name: resume_watch
 UPDATE watches SET
   state = 'watching', round = round + 1, due_at = :now, expires_at = :expires_at, interval_ms = 0,
-  ended_at = NULL, outputs = NULL, result_expires_at = NULL, error = NULL
+  ended_at = NULL, finished_at = NULL, outputs = NULL, result_expires_at = NULL, error = NULL
 WHERE id = :id AND state IN ('expired', 'lost', 'stopped')
 RETURNING seq, round
 
@@ -176,6 +177,12 @@ ORDER BY +seq DESC LIMIT :limit
 
 -- name: watch_by_seq
 SELECT * FROM watch_rows WHERE seq = :seq
+
+-- name: recent_ends
+-- What is left out was looked at all the same: so many rows are read and no more.
+SELECT registered_at, ended_at, finished_at, polls
+FROM (SELECT * FROM watches WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT :limit)
+WHERE state <> 'stopped' AND round = 0
 
 -- name: watches_by_seq
 SELECT * FROM watch_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC
@@ -322,6 +329,9 @@ RETURNING endpoint_seq, owner IS NULL AS is_waiting
 -- name: delivery
 SELECT * FROM delivery_rows WHERE id = :id
 
+-- name: delivery_body
+SELECT e.body, d.is_late FROM deliveries d CROSS JOIN events e ON e.seq = d.event_seq WHERE d.id = :id
+
 -- name: attempts
 SELECT a.* FROM attempts a WHERE delivery_seq = :delivery_seq ORDER BY number
 
@@ -344,6 +354,12 @@ SELECT d.seq FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq
 WHERE e.watch_seq = (SELECT seq FROM watches WHERE id = :watch_id) AND d.seq < :before
   AND (:state IS NULL OR d.state = :state) AND (:url IS NULL OR d.url = :url)
 ORDER BY d.seq DESC LIMIT :limit
+
+-- name: recent_callbacks
+-- The first 2xx counts: what was sent again later has an end that says nothing of the receiver.
+SELECT created_at, (SELECT at + duration_ms FROM attempts
+  WHERE delivery_seq = newest.seq AND status BETWEEN 200 AND 299 ORDER BY number LIMIT 1) AS accepted_at
+FROM (SELECT seq, created_at FROM deliveries WHERE state = 'delivered' ORDER BY seq DESC LIMIT :limit) AS newest
 
 -- name: deliveries_by_seq
 SELECT * FROM delivery_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq DESC

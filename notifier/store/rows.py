@@ -146,7 +146,7 @@ def dispatch_of(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> Dispatch
         watch_id=row["watch_id"],
         url=row["url"],
         headers=_pairs(json.loads(row["headers"] or "[]")),
-        body=mark_expired(row["body"]) if row["is_late"] else row["body"],
+        body=body_of(row),
         number=row["attempts"] + 1,
         created_at=row["created_at"],
         give_up_at=row["give_up_at"],
@@ -157,6 +157,12 @@ def dispatch_of(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> Dispatch
         is_trial=is_trial,
         traceparent=row["traceparent"],
     )
+
+
+def body_of(row: sqlite3.Row) -> bytes:
+    """What is sent: the event's bytes, and whether its result had died before the first attempt."""
+    body: bytes = row["body"]
+    return mark_expired(body) if row["is_late"] else body
 
 
 def attempt_of(row: sqlite3.Row) -> Attempt:

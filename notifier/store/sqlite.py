@@ -27,6 +27,7 @@ from notifier.store.interface import (
     Found,
     LearnedPath,
     Lease,
+    Recent,
     Refusal,
     ReplayQuery,
     TooMany,
@@ -157,6 +158,10 @@ class SqliteStore:
         """See ``Store``."""
         return await self._read(partial(habits.learned, limit=limit))
 
+    async def recent(self, *, limit: int) -> Recent:
+        """See ``Store``."""
+        return await self._read(partial(pages.recent, limit=limit))
+
     async def stop_watch(self, watch_id: str, *, now: int) -> Watch | Refusal:
         """See ``Store``."""
         return await self._writer.submit(lambda connection: watches.stop_watch(connection, watch_id, now=now))
@@ -178,6 +183,10 @@ class SqliteStore:
     async def delivery(self, delivery_id: str) -> DeliveryDetail | None:
         """See ``Store``."""
         return await self._read(lambda connection: deliveries.delivery_detail(connection, delivery_id))
+
+    async def message(self, delivery_id: str) -> bytes | None:
+        """See ``Store``."""
+        return await self._read(partial(deliveries.message, delivery_id=delivery_id))
 
     async def claim_deliveries(
         self,

@@ -199,6 +199,7 @@ def record_end(
             "upstream_status": end.upstream_status,
             "task_created_at": end.task_created_at,
             "ended_at": event.at,
+            "finished_at": end.finished_at,
             "outputs": outputs_text(end.outputs),
             "result_expires_at": end.result_expires_at,
             "error": error_text(end.error),

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from notifier.api.app import build_app
 from notifier.api.feed import Feed
 from notifier.api.logins import Logins
+from notifier.api.pictures import Pictures
 from notifier.api.services import ApiSettings, ProviderSettings, Services
 from notifier.core.addresses import AddressPolicy
 from notifier.core.callback import build_event
@@ -24,7 +25,7 @@ from notifier.store.interface import Lease
 from notifier.store.open import open_store
 from notifier.store.sqlite import SqliteStore
 from notifier.store.told import told
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeWire
 
 PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
 HOOK = "http://127.0.0.1:9001/hook"
@@ -88,6 +89,7 @@ class Bench:
     unready: str | None = None
     faults: tuple[str, ...] = ()
     reloads: int = 0
+    wire: FakeWire = field(default_factory=FakeWire)
 
     def __post_init__(self) -> None:
         self.feed = Feed(
@@ -109,7 +111,12 @@ class Bench:
             metrics=self._scrape,
             feed=self.feed,
             logins=Logins(self.clock, random.Random(7)),
+            pictures=Pictures(lambda: self.wire),
         )
+        self.remake()
+
+    def remake(self) -> None:
+        """Build the application, anew where ``services`` are others now."""
         self.app: ASGIApp = build_app(self.services)
         self.http = self.client(self.app)
 
@@ -128,7 +135,11 @@ class Bench:
         return body
 
     async def end(
-        self, watch_id: str, state: WatchState = WatchState.COMPLETED, payload: str | None = '{"n": 1.0}'
+        self,
+        watch_id: str,
+        state: WatchState = WatchState.COMPLETED,
+        payload: str | None = '{"n": 1.0}',
+        outputs: tuple[str, ...] = ("https://x/1.jpg",),
     ) -> None:
         """End a watch as the poller does."""
         now = self.clock.now()
@@ -137,7 +148,7 @@ class Bench:
         claimed = await self.store.claim_watches("mulerouter", now=now, limit=500, lease=lease)
         watch = next(each for each in claimed.watches if each.id == watch_id)
         error = None if state is WatchState.COMPLETED else TaskError("provider", 3001, "Bad", "no")
-        end = End(state, str(state), ("https://x/1.jpg",), error, payload, now + HOUR_MS, None)
+        end = End(state, str(state), outputs, error, payload, now + HOUR_MS, None)
         event = build_event(watch, end, event_id=f"evt_{watch_id[4:]}", now=now)
         told_store, give_up_at = self.services.store, now + HOUR_MS
         assert await told_store.record_end(watch, lease, end, event, now=now, give_up_at=give_up_at)

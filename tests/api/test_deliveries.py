@@ -35,6 +35,34 @@ async def die(bench: Bench, delivery_id: str) -> None:
     )
 
 
+async def test_what_is_sent_can_be_read_as_it_is(bench: Bench) -> None:
+    """The frozen bytes that a receiver gets, to the byte."""
+    (delivery_id,) = await delivered(bench)
+    lease = Lease("test", bench.clock.now() + LEASE_MS)
+    claimed = await bench.store.claim_deliveries(
+        now=bench.clock.now(), limit=1, lease=lease, busy={}, per_origin=1
+    )
+    answer = await bench.http.get(f"/v1/deliveries/{delivery_id}/body")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.content == claimed.dispatches[0].body
+
+
+async def test_what_is_sent_says_when_its_result_was_dead_before(bench: Bench) -> None:
+    """As its attempts say it: the first one comes after the expiry."""
+    (delivery_id,) = await delivered(bench)
+    now = bench.clock.advance(2 * HOUR_MS)
+    lease = Lease("test", now + LEASE_MS)
+    claimed = await bench.store.claim_deliveries(now=now, limit=1, lease=lease, busy={}, per_origin=1)
+    answer = await bench.http.get(f"/v1/deliveries/{delivery_id}/body")
+    assert answer.content == claimed.dispatches[0].body
+    assert answer.json()["data"]["expired"] is True
+
+
+async def test_there_is_no_body_of_an_unknown_delivery(bench: Bench) -> None:
+    for delivery_id in ("dlv_01KAQ7W3G0ABCDEFGHJKMNPQRS", "nonsense"):
+        assert (await bench.http.get(f"/v1/deliveries/{delivery_id}/body")).status_code == 404
+
+
 async def test_one_delivery_shows_its_attempts(bench: Bench) -> None:
     (delivery_id,) = await delivered(bench)
     await die(bench, delivery_id)

@@ -10,7 +10,8 @@ import pytest
 
 from notifier.api import shapes
 from notifier.api.fields import Faults
-from notifier.api.openapi import HEADERS, OPERATIONS, PARAMETERS
+from notifier.api.openapi import HEADERS, PARAMETERS
+from notifier.api.operations import OPERATIONS
 from notifier.api.parse import FIELDS, MAX_BATCH, read_batch, read_registration, read_resume
 from notifier.api.query import DEFAULT_LIMIT, MAX_LIMIT
 from notifier.api.receivers import FIELDS as CALLBACK_FIELDS

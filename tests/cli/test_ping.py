@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from notifier.cli.advice import advise, of_fault
+from notifier.cli.advice import advise
 from notifier.cli.ping import own_addresses
+from notifier.core.advice import of_fault
 from notifier.core.replies import Fault, Reply, Unreachable
 from notifier.core.signature import make_secret
 from notifier.daemon.signing import keep_secrets

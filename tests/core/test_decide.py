@@ -408,6 +408,7 @@ def test_an_outcome_is_passed_on_as_it_is() -> None:
         result_expires_at=None,
         task_created_at=T - 60_000,
         duration_ms=59_000,
+        finished_at=T - 1_000,
         said="failed",
     )
 
@@ -424,6 +425,12 @@ def test_an_outcome_is_passed_on_as_it_is() -> None:
 )
 def test_the_life_of_results_counts_from_the_providers_finish(finished_at: int | None, expected: int) -> None:
     assert end(replace(DONE, finished_at=finished_at)).result_expires_at == expected
+
+
+@pytest.mark.parametrize(("finished_at", "expected"), [(None, None), (T - 90_000, T - 90_000), (T + HOUR, T)])
+def test_an_end_says_when_the_provider_had_it_end(finished_at: int | None, expected: int | None) -> None:
+    """Nothing where it did not say: what we would put there tells of ourselves."""
+    assert end(replace(DONE, finished_at=finished_at)).finished_at == expected
 
 
 def test_no_outputs_or_an_unknown_life_expire_never() -> None:

@@ -5,7 +5,9 @@ import sqlite3
 import pytest
 
 from notifier.core.dialect import Dialect
-from notifier.core.fixes import fix_of
+from notifier.core.endpoint import Endpoint, Hold, in_words
+from notifier.core.fixes import fix_of, fix_of_receiver
+from notifier.core.gate import Gate
 from notifier.core.judge import judge_poll
 from notifier.core.replies import Fault, Reply, Unreachable
 from notifier.core.verdict import Refused, Throttled, Unclear
@@ -42,3 +44,20 @@ def test_a_key_is_named_as_its_owner_sets_it() -> None:
 def test_what_is_not_known_has_no_fix() -> None:
     """An empty advice is better than a wrong one."""
     assert fix_of("answer has no status at task_info.status", "mulerouter") == ""
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "sign"),
+    [
+        (Endpoint(), ""),
+        (Endpoint(width=1), ""),
+        (Endpoint(gate=Gate(since=1, reason="HTTP 503")), "notifier test-callback http://x/hook"),
+        (Endpoint(hold=Hold.PAUSED), "notifier endpoints resume ep_1"),
+        (Endpoint(hold=Hold.GONE), "notifier endpoints resume ep_1"),
+    ],
+)
+def test_a_receiver_that_is_held_back_has_its_fix(endpoint: Endpoint, sign: str) -> None:
+    """By the gate's own words, so that neither can change alone."""
+    fix = fix_of_receiver(in_words(endpoint), "http://x/hook", "ep_1")
+    assert sign in fix
+    assert bool(fix) == bool(sign)

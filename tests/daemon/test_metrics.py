@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from notifier.api.system import TEXT_FORMAT
-from notifier.core.model import Dispatch, Watch, WatchState
+from notifier.core.model import DeliveryState, Dispatch, Watch, WatchState
 from notifier.core.verdict import (
     Delivered,
     Finished,
@@ -249,3 +249,46 @@ async def test_two_daemons_in_one_process_count_apart(bench: Bench) -> None:
 
 def test_the_media_type_is_that_of_the_text() -> None:
     assert TEXT_FORMAT == CONTENT_TYPE_PLAIN_0_0_4
+
+
+SUBJECTS = {
+    "watches by state": ("notifier_watches", {"state"}),
+    "polls and their outcomes by provider": ("notifier_polls_total", {"provider", "outcome"}),
+    "ends by provider": ("notifier_ended_watches_total", {"provider", "state"}),
+    "lateness": ("notifier_poll_lateness_seconds_bucket", {"provider", "le"}),
+    "notice delay": ("notifier_notice_delay_seconds_bucket", {"provider", "le"}),
+    "deliveries by outcome class": ("notifier_attempts_total", {"outcome"}),
+    "deliveries by state, those waiting among them": ("notifier_deliveries", {"state"}),
+    "the oldest that waits": ("notifier_oldest_waiting_delivery_seconds", set()),
+    "breakers of providers": ("notifier_provider_paused", {"provider"}),
+    "breakers of endpoints": ("notifier_shut_endpoints", {"state"}),
+    "result expiry margin": ("notifier_result_margin_seconds_bucket", {"le"}),
+    "results that expire undelivered": ("notifier_expiring_results", set()),
+    "callback latency": ("notifier_delivery_delay_seconds_bucket", {"le"}),
+    "writer batch size": ("notifier_commit_units_bucket", {"le"}),
+    "writer commit time": ("notifier_commit_seconds_bucket", {"le"}),
+    "loop lag": ("notifier_loop_lag_seconds_bucket", {"le"}),
+    "readiness": ("notifier_ready", set()),
+    "build info": ("notifier_build_info", {"version", "python", "sqlite"}),
+}
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+async def test_all_that_somebody_may_be_woken_for_is_exported(bench: Bench, subject: str) -> None:
+    """By labels of few values: each is a state, a class, a provider's name or a bound of a histogram."""
+    exercise(bench.metrics)
+    name, labels = SUBJECTS[subject]
+    found = [each for each in await bench.samples() if each.name == name]
+    assert found
+    assert {frozenset(each.labels) for each in found} == {frozenset(labels)}
+
+
+async def test_states_and_classes_are_there_before_anything_happened(bench: Bench) -> None:
+    """An alert on a series that comes into being with its first event sees no rise."""
+    samples = await bench.samples()
+    for name, states in (
+        ("notifier_watches", set(WatchState)),
+        ("notifier_deliveries", set(DeliveryState)),
+        ("notifier_shut_endpoints", {"closed", "paused", "gone"}),
+    ):
+        assert {each.labels["state"] for each in samples if each.name == name} == states

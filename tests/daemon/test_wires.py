@@ -1,4 +1,4 @@
-"""The clients obey the configuration: whom callbacks trust, and where they may go."""
+"""The clients obey the configuration: whom callbacks trust, and where they and pictures may go."""
 
 import ssl
 from pathlib import Path
@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from notifier.api.pictures import MOST_BYTES, Pictures
+from notifier.api.problems import Problem
 from notifier.config.model import Callbacks
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.daemon.wires import callback_wire
+from notifier.daemon.wires import callback_wire, picture_wire
 from tests.wire.peers import LONG_MS, answer, listening, saying
 
 
@@ -44,3 +46,60 @@ async def test_callbacks_go_only_where_they_may(tmp_path: Path) -> None:
         assert isinstance(exchange, Unreachable)
         assert exchange.fault is Fault.BLOCKED
     assert peer.connections == 0
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
+
+
+async def shown(url: str, settings: Callbacks, own: tuple[tuple[str, int], ...] = ()) -> bytes | str:
+    """The picture there, or why there is none."""
+    wire = picture_wire(settings, own)
+    try:
+        return (await Pictures(lambda: wire).get(url))[1]
+    except Problem as problem:
+        return str(problem)
+    finally:
+        await wire.close()
+
+
+def png(body: bytes = PNG) -> bytes:
+    return answer(body, "200 OK", "content-type: image/png", "set-cookie: a=b")
+
+
+@pytest.mark.threat(19)
+async def test_a_picture_is_asked_for_with_nothing_of_ours() -> None:
+    """Neither key nor cookie, nor who we are for, however often it is asked."""
+    async with listening(saying(png())) as peer:
+        assert await shown(peer.url("/1.png"), Callbacks()) == PNG
+        assert await shown(peer.url("/1.png"), Callbacks()) == PNG
+    for head in peer.heads:
+        names = {line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:] if line}
+        assert names == {b"host", b"accept", b"accept-encoding", b"user-agent", b"connection"} & names
+        assert not names & {b"cookie", b"authorization", b"referer", b"origin"}
+
+
+@pytest.mark.threat(19)
+async def test_a_picture_is_fetched_only_where_callbacks_may_go() -> None:
+    """Not what is not allowed, not from ourselves, not where a redirect points to."""
+    async with listening(saying(png())) as peer:
+        far = await shown(peer.url(), Callbacks(allow=("public",)))
+        own = await shown(peer.url(), Callbacks(), (("127.0.0.1", peer.port),))
+        assert peer.connections == 0
+        moved = answer(b"", "302 Found", f"location: {peer.url()}")
+        async with listening(saying(moved)) as first:
+            led = await shown(first.url(), Callbacks())
+        assert peer.connections == 0
+    metadata = await shown("http://169.254.169.254/latest/meta-data/", Callbacks())
+    for refusal in (far, own, metadata):
+        assert isinstance(refusal, str)
+        assert refusal.startswith("no_picture: address not allowed")
+    assert isinstance(led, str)
+    assert led.startswith("no_picture: redirect to")
+
+
+@pytest.mark.threat(19)
+async def test_a_picture_is_read_up_to_a_limit() -> None:
+    """However much comes."""
+    async with listening(saying(png(PNG + b"\0" * MOST_BYTES))) as peer:
+        found = await shown(peer.url(), Callbacks())
+    assert found == "no_picture: it is larger than 8 MiB; open the link itself"

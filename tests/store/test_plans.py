@@ -51,6 +51,9 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
         ("endpoint_by_id", "USING INDEX sqlite_autoindex_endpoints_1 (id=?)"),
         ("oldest_replay", "SCAN replays"),
         ("replay", "USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("recent_ends", "USING INDEX watches_ended (ended_at>?)"),
+        ("recent_callbacks", "USING INDEX deliveries_listed (state=?)"),
+        ("recent_callbacks", "SEARCH attempts USING PRIMARY KEY (delivery_seq=?)"),
         ("give_up_overdue", "USING INTEGER PRIMARY KEY (rowid=?)"),
     ],
 )

@@ -28,11 +28,13 @@ READING = {
     "watch",
     "life",
     "learned",
+    "recent",
     "watches",
     "find",
     "providers",
     "deliveries",
     "delivery",
+    "message",
     "endpoints",
     "counts",
 }

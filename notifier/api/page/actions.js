@@ -2,6 +2,7 @@
 
 import { button, el } from "./dom.js";
 import { call } from "./api.js";
+import { WORDS } from "./words.js";
 
 /** What the views may do. `say` tells a person, `refresh` has the lists read again. */
 export function actions({ say, refresh }) {
@@ -15,17 +16,7 @@ export function actions({ say, refresh }) {
     }
   }
   const post = (path, body) => call("POST", path, body);
-
-  async function replayDead() {
-    await doing(async () => {
-      const wanted = { state: "dead" };
-      const { matched } = await post("/v1/deliveries/replay", { ...wanted, dry_run: true });
-      if (!confirm(`Send ${matched} dead deliveries again, at 10 a second?`)) return;
-      await post("/v1/deliveries/replay", wanted);
-      say(`${matched} deliveries are sent again`);
-    });
-  }
-  return { doing, post, say, replayDead };
+  return { doing, post, say, refresh };
 }
 
 export function watchActions(watch, acts) {
@@ -38,11 +29,11 @@ export function watchActions(watch, acts) {
     await acts.doing(() => call("DELETE", path), `${watch.task_id}: stopped`);
   };
   const offered = [];
-  if (watch.state === "watching") {
+  if (watch.state === WORDS.live) {
     offered.push(act("poll now", "poll", () => acts.post(`${path}/poll`), "is polled now"));
     offered.push(button("stop", stop, `stop-${watch.id}`, named("stop")));
   }
-  if (["expired", "lost", "stopped"].includes(watch.state)) {
+  if (WORDS.resumable.includes(watch.state)) {
     offered.push(act("resume", "resume", () => acts.post(`${path}/resume`), "is being watched again"));
   }
   return el("div", { class: "actions" }, offered);
@@ -55,8 +46,15 @@ export function deliveryActions(delivery, acts) {
   return el("div", { class: "actions" }, button("redeliver", send, `redeliver-${delivery.id}`, more));
 }
 
+export function endpointActions(endpoint, acts) {
+  const verb = endpoint.state === "open" ? "pause" : "resume";
+  const act = () => acts.doing(() => acts.post(`/v1/endpoints/${endpoint.id}/${verb}`), `${endpoint.url}: ${verb}d`);
+  const more = { "aria-label": `${verb} ${endpoint.url}` };
+  return el("div", { class: "actions" }, button(verb, act, `hold-${endpoint.id}`, more));
+}
+
 /** A button that puts a command for a shell onto the clipboard. */
-export function copyButton(label, line, acts, key) {
+export function copyButton(label, line, acts, key, more = {}) {
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(line);
@@ -65,5 +63,5 @@ export function copyButton(label, line, acts, key) {
       acts.say(`The browser does not let us copy; it is: ${line}`);
     }
   };
-  return button(label, copy, key);
+  return button(label, copy, key, more);
 }

@@ -37,7 +37,7 @@ async function ask(method, path, body) {
 export function listen({ onOpen, on, tell }) {
   let reading = null;
   const fallBack = (said) => {
-    tell(said);
+    tell(said, false);
     reading ??= setInterval(onOpen, RELOAD_MS);
   };
   const connect = () => {
@@ -45,7 +45,7 @@ export function listen({ onOpen, on, tell }) {
     stream.addEventListener("open", () => {
       clearInterval(reading);
       reading = null;
-      tell("live");
+      tell("live", true);
       onOpen();
     });
     stream.addEventListener("reset", onOpen);

@@ -1,21 +1,21 @@
-// Puts the live page in the place of the one that came with it: views by hash, changes by stream.
+// Puts the live page in the place of the one that came with it: views by address, changes by stream.
 
 import { actions } from "./actions.js";
 import { listen } from "./api.js";
 import { deliveryView, watchView } from "./detail.js";
-import { el, keepingFocus, tick } from "./dom.js";
+import { el, tick, to } from "./dom.js";
 import { overview } from "./overview.js";
-import { Known } from "./store.js";
+import { Known, USUAL } from "./store.js";
 
 const COUNTS_EVERY_MS = 2000;
 const main = document.getElementById("main");
-const title = main.querySelector("h1");
 const said = document.getElementById("said");
 const connection = document.getElementById("connection");
+const search = document.querySelector("[role=search]");
 
 let isDrawing = false;
 let areCountsOld = false;
-let open = null; // the id of the watch or delivery that is shown, or null for the first view
+let open = null; // the view of the watch or delivery that is shown, or null for the first view
 let viewing = 0;
 let forgetting = 0;
 
@@ -37,8 +37,12 @@ function draw() {
     isDrawing = false;
     if (open || !known.isRead) return;
     first.show();
-    if (first.element.parentNode !== main) main.replaceChildren(title, first.element);
+    place(first.element);
   });
+}
+
+function place(element) {
+  if (element.parentNode !== main) main.replaceChildren(element);
 }
 
 async function readAll() {
@@ -46,8 +50,8 @@ async function readAll() {
     await known.read();
     if (open) await showDetail(false);
   } catch (error) {
-    if (error.status === 401) connection.textContent = "not let in any more: notifier open makes a new link";
-    else connection.textContent = error.message;
+    if (error.status === 401) connected("not let in any more: notifier open makes a new link", false);
+    else connected(error.message, false);
   }
 }
 
@@ -59,55 +63,76 @@ async function refresh() {
 function change(kind, thing) {
   known.take(kind, thing);
   areCountsOld = true;
-  if (open && (thing.id === open || thing.watch_id === open)) showDetail(false);
+  if (open?.concerns(thing)) showDetail(false);
 }
 
-/** Show the watch or delivery that the address names; `isNew` moves the focus to it. */
+/** Show what `open` is a view of, as it stands now; `isNew` moves the focus to its title. */
 async function showDetail(isNew) {
-  const [, kind, id] = location.hash.split("/");
-  const turn = ++viewing;
+  const view = open, turn = ++viewing;
   try {
-    const view = await (kind === "watches" ? watchView : deliveryView)(id, acts);
+    const title = await view.show();
     if (turn !== viewing) return;
-    keepingFocus(() => main.replaceChildren(title, view));
-    if (isNew) view.querySelector(".title").focus();
+    place(view.element);
+    document.title = `${title} · notifier`;
+    if (isNew) view.element.querySelector(".title").focus();
   } catch (error) {
-    if (turn === viewing) {
-      main.replaceChildren(title, el("p", {}, error.message), el("p", {}, el("a", { href: "#/" }, "All watches")));
-    }
+    if (turn === viewing) main.replaceChildren(el("p", {}, error.message), el("p", {}, to("/", "back", "All watches")));
   }
 }
 
-/** Go where the address says: #/?watches=failed&deliveries=dead, #/watches/ID, #/deliveries/ID. */
+/** Go where the address says: /?watches=failed&deliveries=dead, /?task=ID, /watches/ID, /deliveries/ID. */
 function route(isNew) {
-  if (location.hash && !location.hash.startsWith("#/")) return; // the skip link
-  const [, kind, id] = location.hash.split("/");
+  const [, kind, id] = location.pathname.split("/");
   const wasOpen = open;
-  open = ["watches", "deliveries"].includes(kind) && id ? id : null;
   viewing++;
-  if (open) {
+  if (["watches", "deliveries"].includes(kind) && id) {
+    open = (kind === "watches" ? watchView : deliveryView)(id, acts);
     showDetail(isNew);
     return;
   }
-  const wanted = new URLSearchParams(location.hash.split("?")[1] ?? "");
-  const filters = { watches: wanted.get("watches") ?? "", deliveries: wanted.get("deliveries") ?? "" };
+  open = null;
+  const wanted = new URLSearchParams(location.search);
+  const filters = Object.fromEntries(Object.entries(USUAL).map(([name, usual]) => [name, wanted.get(name) ?? usual]));
+  search.elements.task.value = filters.task;
   const isOther = JSON.stringify(filters) !== JSON.stringify(known.filters);
   known.filters = filters;
-  if (isOther) readAll();
-  draw();
+  if (isOther && isNew) readAll();
+  else draw();
   if (wasOpen) main.focus();
 }
 
-main.addEventListener("click", (event) => {
-  const { filter, state } = event.target.closest("[data-filter]")?.dataset ?? {};
-  if (filter) location.hash = `#/?${new URLSearchParams({ ...known.filters, [filter]: state })}`;
+function go(path) {
+  if (path !== location.pathname + location.search) history.pushState(null, "", path);
+  route(true);
+}
+
+/** Follow a link within the page without loading it anew; whoever wants another tab gets one. */
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  const isPlain = !event.defaultPrevented && event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
+  if (!link || !isPlain || link.target || !/^\/(\?|$|watches\/|deliveries\/)/.test(link.getAttribute("href"))) return;
+  event.preventDefault();
+  go(link.getAttribute("href"));
 });
-addEventListener("hashchange", () => route(true));
+search.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const sought = search.elements.task.value.trim();
+  if (/^wch_\w{26}$/.test(sought)) go(`/watches/${sought}`);
+  else if (/^dlv_\w{26}$/.test(sought)) go(`/deliveries/${sought}`);
+  else go(sought ? `/?${new URLSearchParams({ task: sought })}` : "/");
+});
+
+function connected(text, isLive) {
+  connection.textContent = text;
+  connection.className = isLive ? "live" : "cut";
+}
+
+addEventListener("popstate", () => route(true));
 setInterval(tick, 1000);
 setInterval(() => {
-  if (!areCountsOld || document.hidden) return;
+  if (!(areCountsOld || known.isPlotDue) || document.hidden || open) return;
   areCountsOld = false;
   known.readCounts().catch(() => { areCountsOld = true; });
 }, COUNTS_EVERY_MS);
-listen({ onOpen: readAll, on: change, tell: (text) => { connection.textContent = text; } });
+listen({ onOpen: readAll, on: change, tell: connected });
 route(false);

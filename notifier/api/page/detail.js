@@ -1,103 +1,162 @@
-// The views of one watch and of one delivery.
+// The views of one watch and of one delivery. Each part is made anew only when what it shows has changed.
 
-import { el, link, moment, state, table } from "./dom.js";
+import { button, el, facts, keeper, keepingFocus, link, moment, replace, state, table, to } from "./dom.js";
 import { call, text } from "./api.js";
 import { copyButton, deliveryActions, watchActions } from "./actions.js";
-import { DELIVERY_HEADS, deliveryRow } from "./overview.js";
+import { deliveryRow } from "./overview.js";
+import { adviceOf, errorOf, fix, fixOf, nameOf, quoted, timed, trouble } from "./say.js";
+import { WORDS } from "./words.js";
 
 const MOST_SIGNS = 200_000;
+const { titles, heads, due } = WORDS;
 
-/** Read one watch and what led to its state; returns an element. */
-export async function watchView(id, acts) {
-  const raw = await text(`/v1/watches/${encodeURIComponent(id)}`);
-  const watch = JSON.parse(raw);
-  const steps = await timelineOf(id);
-  return el("div", {},
-    el("p", {}, el("a", { href: "#/" }, "All watches")),
-    el("h2", { tabindex: "-1", class: "title" }, `Task ${watch.task_id}`),
-    watchActions(watch, acts),
-    facts([
-      ["State", state(watch.state)], ["Trouble", watch.trouble && el("span", { class: "trouble" }, watch.trouble)],
-      ["Error", watch.error && [watch.error.title, watch.error.detail].filter(Boolean).join(": ")],
-      ["Watch", el("code", {}, watch.id)], ["Provider", watch.provider], ["API path", el("code", {}, watch.api_path)],
-      ["Provider's word", watch.upstream_status], ["Registered", moment(watch.registered_at)],
-      ["Polls", String(watch.polls)], ["Last poll", moment(watch.last_polled_at)],
-      ["Next poll", moment(watch.next_poll_at, "now")], ["Ended", moment(watch.ended_at)],
-      ["Expires", watch.ended_at ? null : moment(watch.expires_at)],
-    ]),
-    results(watch), deliveries(watch, acts), timeline(steps),
-    json("The provider's last answer", exact(raw).payload), json("Metadata", exact(raw).metadata));
-}
+/** One watch and what led to its state; `show` reads it (again). */
+export function watchView(id, acts) {
+  const element = el("div"), kept = keeper(), path = `/v1/watches/${encodeURIComponent(id)}`;
+  const deliveries = table(titles.deliveries, [...heads.deliveries, WORDS.actions], { isWide: true });
+  const steps = table(titles.timeline, heads.timeline, { isWide: true });
+  const sections = { deliveries: section("deliveries", deliveries), timeline: section("timeline", steps) };
+  const pictures = new Map();
 
-/** Read one delivery and its attempts; returns an element. */
-export async function deliveryView(id, acts) {
-  const delivery = await call("GET", `/v1/deliveries/${encodeURIComponent(id)}`);
-  const line = `curl -X POST ${location.origin}/v1/deliveries/${delivery.id}/redeliver`;
-  return el("div", {},
-    el("p", {}, el("a", { href: `#/watches/${delivery.watch_id}` }, "Its watch"), " · ", el("a", { href: "#/" }, "All")),
-    el("h2", { tabindex: "-1", class: "title" }, `${delivery.type} to ${delivery.url}`),
-    el("div", { class: "actions" }, deliveryActions(delivery, acts),
-      copyButton("copy as curl", line, acts, "copy-curl")),
-    facts([
-      ["State", state(delivery.state)], ["Delivery", el("code", {}, delivery.id)],
-      ["webhook-id", el("code", {}, delivery.event_id)], ["Made", moment(delivery.created_at)],
-      ["Next try", moment(delivery.next_attempt_at, "now")], ["Last answer", delivery.last_error],
-      ["Ended", moment(delivery.ended_at)], ["Given up", delivery.ended_at ? null : moment(delivery.give_up_at)],
-      ["Result expires", moment(delivery.result_expires_at)],
-    ]),
-    attempts(delivery.attempts));
-}
-
-function facts(pairs) {
-  const told = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return el("dl", {}, told.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
-}
-
-function results(watch) {
-  if (!watch.outputs.length) return null;
-  return section("Results",
-    el("ul", {}, watch.outputs.map((url) => el("li", {}, link(url)))),
-    watch.result_expires_at && el("p", { class: "soft" }, "These links expire ", moment(watch.result_expires_at, "now"), "."));
-}
-
-function deliveries(watch, acts) {
-  if (!watch.deliveries.length) return null;
-  const shown = table("Deliveries of this watch", DELIVERY_HEADS);
-  shown.show(watch.deliveries.map((each) => deliveryRow(each, acts)));
-  return section("Deliveries", shown);
-}
-
-function attempts(made) {
-  if (!made.length) return section("Attempts", el("p", {}, "It has not been tried yet."));
-  const shown = table("Attempts", ["Try", "At", "Took", "Status", "Error", "Answer"]);
-  shown.show(made.map((each) => [each.number, "", () => [
-    String(each.number), moment(each.at), `${(each.duration_ms / 1000).toFixed(1)} s`, String(each.status ?? ""),
-    each.error ?? "", each.answer ? el("pre", { tabindex: "0" }, each.answer) : "",
-  ]]));
-  return section("Attempts", shown);
-}
-
-async function timelineOf(id) {
-  try {
-    return (await call("GET", `/v1/watches/${encodeURIComponent(id)}/timeline`)).timeline ?? [];
-  } catch (error) {
-    if (error.status === 404) return [];
-    throw error;
+  async function show() {
+    const [raw, { timeline }] = await Promise.all([text(path), call("GET", `${path}/timeline`)]);
+    const watch = JSON.parse(raw), { payload, metadata } = exact(raw);
+    deliveries.show(watch.deliveries.map((each) => deliveryRow(each, acts)));
+    steps.show(timeline.map((each, n) => [`${n} ${each.at}`, each.text, () => [moment(each.at, { as: "clock" }), each.kind, timed(each.text)]]));
+    keepingFocus(() => replace(element, [
+      kept("back", 0, () => el("p", { class: "back" }, to("/", "back", "All watches"))),
+      kept("title", 0, () => el("h1", { tabindex: "-1", class: "title" }, `Task ${watch.task_id}`)),
+      kept("actions", watch.state, () => watchActions(watch, acts)),
+      kept("facts", { ...watch, deliveries: 0, payload: 0 }, () => facts(WORDS.facts.watch.map((name) => [nameOf(name), factOfWatch(watch, name)]))),
+      watch.outputs.length && kept("results", watch.outputs, () => results(watch, pictures)),
+      watch.deliveries.length && sections.deliveries,
+      sections.timeline,
+      json(kept, "payload", payload), json(kept, "metadata", metadata),
+    ].filter(Boolean)));
+    return `Task ${watch.task_id}`;
   }
+  return { element, show, concerns: (thing) => thing.id === id || thing.watch_id === id };
 }
 
-function timeline(steps) {
-  if (!steps.length) return null;
-  const shown = table("Timeline", ["At", "What", "Why"]);
-  shown.show(steps.map((each, n) => [n, "", () => [moment(each.at), each.kind, each.text]]));
-  return section("Timeline", shown);
+/** One delivery and its attempts. */
+export function deliveryView(id, acts) {
+  const element = el("div"), kept = keeper();
+  const tries = table(titles.attempts, [...heads.attempts, WORDS.actions], { isWide: true });
+  const attempts = section("attempts", tries), none = section("attempts", el("p", {}, WORDS.empty.attempts));
+
+  async function show() {
+    const delivery = await call("GET", `/v1/deliveries/${encodeURIComponent(id)}`);
+    const title = `${delivery.type} to ${delivery.url}`;
+    tries.show(delivery.attempts.map((each) => attemptRow(each, delivery, acts)));
+    keepingFocus(() => replace(element, [
+      kept("back", 0, () => el("p", { class: "back" }, to(`/watches/${delivery.watch_id}`, "watch", "Its watch"), " · ", to("/", "back", "All watches"))),
+      kept("title", 0, () => el("h1", { tabindex: "-1", class: "title" }, title)),
+      kept("actions", 0, () => el("div", { class: "actions" }, deliveryActions(delivery, acts),
+        copyButton("copy as curl", redelivering(delivery), acts, "copy-curl"))),
+      kept("facts", delivery, () => facts(WORDS.facts.delivery.map((name) => [nameOf(name), factOfDelivery(delivery, name)]))),
+      delivery.attempts.length ? attempts : none,
+    ]));
+    return title;
+  }
+  return { element, show, concerns: (thing) => thing.id === id };
 }
 
-function json(title, value) {
+function factOfWatch(watch, name) {
+  switch (name) {
+    case "state": return state(watch.state);
+    case "trouble": return watch.trouble && [trouble(watch.trouble), fix(fixOf(watch.trouble, watch.provider))];
+    case "error": return watch.error && errorOf(watch.error);
+    case "polls": return String(watch.polls);
+    case "callbacks": return watch.callbacks.map((each) => el("div", {}, el("code", {}, each.url), " ", el("small", {}, each.events.join(", "))));
+    case "expires_at": if (watch.ended_at) return null;
+  }
+  return fact(watch[name], name);
+}
+
+function factOfDelivery(delivery, name) {
+  switch (name) {
+    case "state": return state(delivery.state);
+    case "last_error": {
+      const last = delivery.attempts.at(-1);
+      return delivery.last_error && [delivery.last_error, fix(last ? adviceOf(last) : "")];
+    }
+    case "watch_id": return to(`/watches/${delivery.watch_id}`, "watch-id", delivery.watch_id);
+    case "give_up_at": if (delivery.ended_at) return null;
+  }
+  return fact(delivery[name], name);
+}
+
+function fact(value, name) {
+  if (name.endsWith("_at")) return moment(value, { as: "instant", due: name.startsWith("next_") ? due : "" });
+  return value && (name === "id" || name.includes("_")) ? el("code", {}, value) : value;
+}
+
+/** Links, and for what may be a picture the way to see it: on a click, and through the daemon. */
+function results(watch, pictures) {
+  const items = watch.outputs.map((url, number) => el("li", {}, link(url), isPicture(url) && picture(watch, number, pictures)));
+  return section("results", el("ul", { class: "results" }, items),
+    watch.result_expires_at && el("p", { class: "soft" }, WORDS.good_until, " ", moment(watch.result_expires_at, { as: "instant" })));
+}
+
+function isPicture(url) {
+  return /^https?:\/\//i.test(url) && !WORDS.no_pictures.some((end) => url.split(/[?#]/)[0].toLowerCase().endsWith(end));
+}
+
+function picture(watch, number, pictures) {
+  if (pictures.has(number)) return pictures.get(number);
+  const path = `/v1/watches/${watch.id}/outputs/${number}`;
+  const place = el("div", { class: "shown" });
+  const showing = button(WORDS.show, () => {
+    showing.disabled = true;
+    const image = el("img", { src: path, alt: `Result ${number + 1} of task ${watch.task_id}` });
+    image.addEventListener("load", () => place.replaceChildren(image));
+    image.addEventListener("error", async () => {
+      const why = await text(path).then(() => "the browser cannot show it", (error) => error.message);
+      place.replaceChildren(el("p", { class: "trouble", role: "status" }, `No picture: ${why}`));
+    });
+  }, `picture-${number}`, { "aria-label": `${WORDS.show} of result ${number + 1}` });
+  place.append(showing);
+  pictures.set(number, place);
+  return place;
+}
+
+function attemptRow(attempt, delivery, acts) {
+  const fields = { ...attempt };
+  const more = { "aria-label": `copy attempt ${attempt.number} as curl` };
+  return [attempt.number, JSON.stringify(fields), () => [
+    String(attempt.number), moment(attempt.at, { as: "instant" }), [`${attempt.duration_ms} ms`, el("small", {}, times(attempt))],
+    String(attempt.status ?? ""), attempt.error ?? "", attempt.answer ? el("pre", { tabindex: "0" }, attempt.answer) : "",
+    el("div", { class: "actions" }, copyButton("copy as curl", sending(delivery, attempt), acts, `copy-${attempt.number}`, more)),
+  ]];
+}
+
+/** Where the time of an attempt went, as far as it is known, and with whom. */
+function times({ connect_ms, first_byte_ms, peer }) {
+  const spent = [
+    connect_ms === null ? "" : `connected after ${connect_ms} ms`,
+    first_byte_ms === null ? "" : `answered after ${first_byte_ms} ms`,
+  ].filter(Boolean).join(", ");
+  return [spent, peer ? `to ${peer}` : ""].filter(Boolean).join("; ");
+}
+
+/** The command that has the daemon send it again, newly signed. */
+function redelivering(delivery) {
+  return `curl -X POST ${location.origin}/v1/deliveries/${delivery.id}/redeliver${WORDS.auth}`;
+}
+
+/** The command that sends what an attempt sent, from here and without its signature. */
+function sending(delivery, attempt) {
+  return `curl -sS ${location.origin}/v1/deliveries/${delivery.id}/body${WORDS.auth} | curl -i -X POST ${quoted(delivery.url)}`
+    + ` -H 'Content-Type: application/json' -H 'webhook-id: ${delivery.event_id}' -H 'notifier-attempt: ${attempt.number}' --data-binary @-`;
+}
+
+function json(kept, name, value) {
   if (value === null || value === undefined || (typeof value === "object" && !Object.keys(value).length)) return null;
   const written = JSON.stringify(value, null, 2);
-  const shown = written.length > MOST_SIGNS ? `${written.slice(0, MOST_SIGNS)}\n… (cut; the API has all of it)` : written;
-  return section(title, el("pre", { tabindex: "0" }, shown));
+  return kept(name, written, () => {
+    const shown = written.length > MOST_SIGNS ? `${written.slice(0, MOST_SIGNS)}\n… (cut; the API has all of it)` : written;
+    return section(name, el("pre", { tabindex: "0" }, shown));
+  });
 }
 
 /** Parse with numbers as they were written, where the browser can: 1.0 and 2^60 are not ours to round. */
@@ -107,6 +166,6 @@ function exact(raw) {
   return JSON.parse(raw, keep);
 }
 
-function section(title, ...content) {
-  return el("section", { "aria-label": title }, el("h2", {}, title), content);
+function section(name, ...content) {
+  return el("section", { "aria-label": titles[name] }, el("h2", {}, titles[name]), content);
 }

@@ -1,136 +1,172 @@
-// The first view: a sentence, tiles that filter, watches, deliveries, receivers, providers.
+// The first view: a sentence, tiles that filter, watches, deliveries, receivers, plots, providers.
 
-import { button, el, keepingFocus, moment, replace, state, table } from "./dom.js";
-import { deliveryActions, watchActions } from "./actions.js";
+import { button, el, keepingFocus, moment, replace, state, table, to } from "./dom.js";
+import { deliveryActions, endpointActions, watchActions } from "./actions.js";
+import { plots } from "./plots.js";
+import { replay } from "./replay.js";
+import { fix, fixOf, fixOfReceiver, timed, told, trouble } from "./say.js";
+import { USUAL } from "./store.js";
+import { WORDS } from "./words.js";
 
-const EXAMPLE = {
-  api_path: "/vendors/alibaba/v1/qwen-image-edit-max/generation",
-  task_id: "TASK_ID",
-  callback_url: "http://127.0.0.1:9001/hook",
-};
+const FEW = 8;
+const { titles, heads, empty, due } = WORDS;
 
 export function overview(known, acts) {
   const summary = el("p", { class: "summary" });
-  const tiles = { watches: el("ul", { class: "tiles" }), deliveries: el("ul", { class: "tiles" }) };
+  const tiles = { watches: tileRow("watches"), deliveries: tileRow("deliveries") };
   const parts = {
-    watches: part("watches", "Watches", tiles.watches, [
-      "Task", "Provider", "State", "Registered", "Polls", "Next poll", "Note", "Actions"]),
-    deliveries: part("deliveries", "Deliveries", tiles.deliveries, DELIVERY_HEADS),
-    endpoints: part("endpoints", "Receivers", null, ["URL", "Gate", "Waiting", "Oldest waiting", "Dead", "Actions"]),
-    providers: part("providers", "Providers", null, ["Name", "Condition"]),
+    watches: part("watches", [...heads.watches, WORDS.actions]),
+    deliveries: part("deliveries", [...heads.deliveries, WORDS.actions]),
+    endpoints: part("endpoints", [...heads.endpoints, WORDS.actions]),
+    plots: { section: section("plots") },
+    providers: part("providers", heads.providers, false),
   };
-  const replay = button("send all dead ones again", () => acts.replayDead(), "replay-dead");
-  parts.deliveries.section.append(el("p", {}, replay));
-  const element = el("div", {}, summary, ...Object.values(parts).map((each) => each.section));
+  const again = replay(acts);
+  const drawn = plots();
+  let areAllShown = false;
+  parts.endpoints.more.onclick = () => {
+    areAllShown = true;
+    show();
+  };
+  parts.deliveries.section.append(again);
+  parts.plots.section.append(drawn);
+  const element = el("div", {},
+    el("h1", { class: "unseen" }, "What is being watched and delivered"),
+    summary, Object.values(tiles).map((each) => each.element), Object.values(parts).map((each) => each.section));
 
   function show() {
     if (!known.isRead) return;
     const { status } = known;
-    if (summary.textContent !== status.summary) summary.textContent = status.summary;
-    for (const name of ["watches", "deliveries"]) showTiles(tiles[name], name, status[name], known.filters[name]);
-    showPart(parts.watches, known, "watches", (each) => watchRow(each, acts), emptyWatches);
-    showPart(parts.deliveries, known, "deliveries", (each) => deliveryRow(each, acts), emptyDeliveries);
-    parts.endpoints.show(known.endpoints.map((each) => endpointRow(each, acts)), "No receiver has been named yet.");
-    parts.providers.show(Object.entries(status.providers).map(([name, said]) => providerRow(name, said)), "");
-    replay.hidden = !status.deliveries.dead;
+    if (summary.dataset.said !== status.summary) {
+      summary.dataset.said = status.summary;
+      summary.replaceChildren(...timed(status.summary), ...[fix(status.trouble && fixOf(status.trouble, ""))].filter(Boolean));
+    }
+    const isWell = status.summary.startsWith(WORDS.well);
+    summary.className = `summary ${isWell ? "well" : "ill"}`;
+    document.title = isWell ? "notifier" : "notifier: needs a look";
+    showTiles(tiles.watches.list, "watches", status.watches, known.filters);
+    showTiles(tiles.deliveries.list, "deliveries", status.deliveries, known.filters, status.oldest_pending_at);
+    showList("watches", (each) => watchRow(each, acts), emptyWatches(known));
+    showList("deliveries", (each) => deliveryRow(each, acts), emptyDeliveries(known));
+    parts.endpoints.show(heldFirst(known.endpoints).map((each) => endpointRow(each, acts)), [empty.endpoints]);
+    parts.endpoints.more.hidden = areAllShown || known.endpoints.length <= FEW;
+    parts.providers.show(Object.entries(status.providers).map(([name, said]) => providerRow(name, said)), [""]);
+    drawn.show(known.plots);
+    again.hidden = !(status.deliveries.dead + status.deliveries.delivered);
+    again.show(known.endpoints);
   }
   return { element, show };
 
-  function showPart(shown, from, name, row, emptyText) {
-    const list = from.lists[name];
-    shown.show(from.newest(name).map(row), emptyText(from.filters[name]));
-    shown.more.hidden = !list.next;
-    shown.more.onclick = () => acts.doing(() => from.more(name));
+  /** What is held back comes first; of the others a few are enough until somebody wants to see all. */
+  function heldFirst(endpoints) {
+    const [held, others] = [true, false].map((isHeld) => endpoints.filter((each) => (each.state !== "open") === isHeld));
+    return [...held, ...others].slice(0, areAllShown ? undefined : Math.max(FEW, held.length));
+  }
+
+  function showList(name, row, none) {
+    const shown = parts[name];
+    shown.show(known.newest(name).map(row), none);
+    shown.more.hidden = !known.lists[name].next;
+    shown.more.onclick = () => acts.doing(() => known.more(name));
   }
 }
 
-function part(name, title, above, heads) {
-  const shown = table(title, heads);
+function section(name) {
+  return el("section", { "aria-labelledby": name }, el("h2", { id: name }, titles[name]));
+}
+
+/** A table under its title, and what is said where it would be empty: nodes, the last one new with each text. */
+function part(name, columns, isWide = true) {
+  const shown = table(titles[name], columns, { isWide });
   const none = el("div", { hidden: true });
   const more = button("show more", null, `more-${name}`, { hidden: true });
-  const section = el("section", { "aria-labelledby": name }, el("h2", { id: name }, title), above, shown, none, more);
+  const whole = section(name);
+  whole.append(shown, none, more);
   return {
-    section, more,
-    show(rows, emptyText) {
+    section: whole, more,
+    show(rows, [text, line]) {
       shown.hidden = !rows.length;
       none.hidden = Boolean(rows.length);
-      if (!rows.length && none.dataset.said !== String(emptyText.key ?? emptyText)) {
-        none.dataset.said = String(emptyText.key ?? emptyText);
-        none.replaceChildren(...[emptyText.nodes ?? emptyText].flat());
+      if (none.dataset.said !== text) {
+        none.dataset.said = text;
+        none.replaceChildren(el("p", {}, text), ...(line ? [el("pre", { tabindex: "0" }, el("code", {}, line))] : []));
       }
       shown.show(rows);
     },
   };
 }
 
-function showTiles(list, name, counts, chosen) {
-  keepingFocus(() => {
-    const tiles = [["", Object.values(counts).reduce((sum, count) => sum + count, 0)], ...Object.entries(counts)];
-    const signature = JSON.stringify([tiles, chosen]);
-    if (list.dataset.signature === signature) return;
-    list.dataset.signature = signature;
-    replace(list, tiles.map(([word, count]) => el("li", {}, tile(name, word, count, chosen))));
-  });
+function tileRow(name) {
+  const list = el("ul");
+  return { list, element: el("nav", { class: "tiles", "aria-label": `${titles[name]} by state` }, el("p", {}, titles[name]), list) };
 }
 
-function tile(name, word, count, chosen) {
-  return el("button", {
-    type: "button",
-    "aria-pressed": String(word === chosen),
-    data: { key: `tile-${name}-${word}`, filter: name, state: word },
-  }, el("strong", {}, String(count)), " ", word || "all");
+/** The address of this page with other wishes; those that go without saying are left out. */
+export function address(filters) {
+  const said = Object.entries(filters).filter(([name, value]) => value !== USUAL[name]);
+  return said.length ? `/?${new URLSearchParams(said)}` : "/";
+}
+
+function showTiles(list, name, counts, filters, oldest = null) {
+  const chosen = name === "watches" && filters.task ? "" : filters[name];
+  const signature = JSON.stringify([counts, filters, oldest]);
+  if (list.dataset.signature === signature) return;
+  list.dataset.signature = signature;
+  const all = [[WORDS.all, Object.values(counts).reduce((sum, count) => sum + count, 0)], ...Object.entries(counts)];
+  const items = all.map(([word, count]) => el("li", {}, el("a", {
+    href: address({ ...filters, task: "", [name]: word }),
+    class: count ? word : `${word} none`,
+    "aria-current": word === chosen ? "true" : null,
+    data: { key: `tile-${name}-${word}` },
+  }, el("strong", {}, String(count)), " ", word)));
+  if (oldest) items.push(el("li", { class: "soft" }, `${WORDS.oldest}: `, moment(oldest, { as: "age" })));
+  keepingFocus(() => replace(list, items));
 }
 
 function watchRow(watch, acts) {
-  const note = watch.trouble ?? watch.error?.title ?? watch.upstream_status ?? "";
+  const said = watch.error?.title ?? (watch.state === WORDS.live ? watch.upstream_status : "") ?? "";
   return [watch.id, JSON.stringify(watch), () => [
-    [el("a", { href: `#/watches/${watch.id}`, data: { key: `open-${watch.id}` } }, watch.task_id),
-      el("small", {}, watch.api_path)],
-    watch.provider, state(watch.state), moment(watch.registered_at), String(watch.polls),
-    moment(watch.next_poll_at, "now"), el("span", { class: watch.trouble ? "trouble" : null }, note),
-    watchActions(watch, acts),
+    [to(`/watches/${watch.id}`, `open-${watch.id}`, watch.task_id), el("small", {}, watch.api_path)],
+    watch.provider, state(watch.state), moment(watch.registered_at, { as: "age" }), String(watch.polls),
+    moment(watch.next_poll_at, { due }), watch.trouble ? trouble(watch.trouble) : said, watchActions(watch, acts),
   ]];
 }
 
 export function deliveryRow(delivery, acts) {
+  const tries = Array.isArray(delivery.attempts) ? delivery.attempts.length : delivery.attempts;
   return [delivery.id, JSON.stringify(delivery), () => [
-    el("a", { href: `#/deliveries/${delivery.id}`, data: { key: `open-${delivery.id}` } }, delivery.type),
-    el("code", {}, delivery.url), state(delivery.state),
-    String(Array.isArray(delivery.attempts) ? delivery.attempts.length : delivery.attempts),
-    delivery.last_error ?? "", moment(delivery.next_attempt_at, "now"), moment(delivery.result_expires_at),
+    to(`/deliveries/${delivery.id}`, `open-${delivery.id}`, delivery.type),
+    el("code", {}, delivery.url), state(delivery.state), String(tries), moment(delivery.created_at, { as: "age" }),
+    delivery.last_error ?? "", moment(delivery.next_attempt_at, { due }), moment(delivery.result_expires_at),
     deliveryActions(delivery, acts),
   ]];
 }
 
 function endpointRow(endpoint, acts) {
-  const isHeld = endpoint.state !== "open";
-  const [label, verb] = isHeld ? ["resume", "resume"] : ["pause", "pause"];
-  const act = () => acts.doing(() => acts.post(`/v1/endpoints/${endpoint.id}/${verb}`), `${endpoint.url}: ${verb}d`);
+  const gate = () => [
+    el("span", { class: endpoint.state }, endpoint.gate),
+    endpoint.since && [" since ", moment(endpoint.since, { as: "instant" })],
+    endpoint.next_probe_at && [", next probe ", moment(endpoint.next_probe_at, { due })],
+    fix(fixOfReceiver(endpoint)),
+  ].flat();
   return [endpoint.id, JSON.stringify(endpoint), () => [
-    el("code", {}, endpoint.url), el("span", { class: endpoint.state }, endpoint.gate), String(endpoint.pending),
-    moment(endpoint.oldest_pending_at), String(endpoint.dead),
-    button(label, act, `hold-${endpoint.id}`, { "aria-label": `${label} ${endpoint.url}` }),
+    el("code", {}, endpoint.url), gate(), String(endpoint.pending), moment(endpoint.oldest_pending_at, { as: "age" }),
+    String(endpoint.dead || ""), endpointActions(endpoint, acts),
   ]];
 }
 
 function providerRow(name, said) {
-  return [name, said, () => [name, el("span", { class: said === "ok" ? "ok" : "trouble" }, said)]];
+  return [name, said, () => [name, said === "ok" ? el("span", { class: "ok" }, said) : [trouble(said), fix(fixOf(said, name))]]];
 }
 
-export const DELIVERY_HEADS = [
-  "Event", "URL", "State", "Tries", "Last answer", "Next try", "Result expires", "Actions"];
-
-function emptyWatches(filter) {
-  if (filter) return `No watch is ${filter}.`;
-  const line = `curl -X POST ${location.origin}/v1/watches -H 'Content-Type: application/json' -d '${JSON.stringify(EXAMPLE)}'`;
-  return {
-    key: "first",
-    nodes: [el("p", {}, "No task has been registered yet. This registers one:"),
-      el("pre", { tabindex: "0" }, el("code", {}, line))],
-  };
+function emptyWatches({ filters, status }) {
+  const total = Object.values(status.watches).reduce((sum, count) => sum + count, 0);
+  if (filters.task) return [told(empty.task, filters)];
+  const isLive = filters.watches === WORDS.live || filters.watches === WORDS.all;
+  return total && !isLive ? [told(empty.watches, { state: filters.watches })] : [total ? empty.idle : empty.first, WORDS.register];
 }
 
-function emptyDeliveries(filter) {
-  if (filter) return `No delivery is ${filter}.`;
-  return "No task has ended yet; each end makes one delivery for each of its callback URLs.";
+function emptyDeliveries({ filters, status }) {
+  const total = Object.values(status.deliveries).reduce((sum, count) => sum + count, 0);
+  return [total && filters.deliveries !== WORDS.all ? told(empty.deliveries, { state: filters.deliveries }) : empty.ends];
 }

@@ -1,17 +1,25 @@
-// What the page knows: the newest watches and deliveries under the filters, counts, endpoints. All bounded.
+// What the page knows: the newest watches and deliveries under the filters, counts, endpoints, plots. All bounded.
 
 import { call } from "./api.js";
+import { WORDS } from "./words.js";
 
 const MOST = 200;
-const PAGE = 50;
+const PAGE = { watches: 25, deliveries: 15 };
+const LINGER_MS = 6000;
+const PLOTS_EVERY_MS = 5000;
+
+export const USUAL = { watches: WORDS.live, deliveries: WORDS.all, task: "" };
 
 export class Known {
   constructor(changed) {
     this.changed = changed;
-    this.filters = { watches: "", deliveries: "" };
+    this.filters = { ...USUAL };
     this.lists = { watches: empty(), deliveries: empty() };
     this.status = null;
     this.endpoints = [];
+    this.plots = null;
+    this.plotsReadAt = 0;
+    this.arePlotsOld = true;
     this.isRead = false;
     this.reading = 0;
   }
@@ -19,12 +27,11 @@ export class Known {
   /** Read everything anew. Changes that arrive meanwhile are newer than what is being read, and win. */
   async read() {
     const turn = ++this.reading;
+    this.arePlotsOld = true;
     this.during = { watches: new Map(), deliveries: new Map() };
-    const [watches, deliveries, status, endpoints] = await Promise.all([
-      this.page("watches"), this.page("deliveries"), call("GET", "/v1/status"), call("GET", "/v1/endpoints?limit=100"),
-    ]);
+    const [watches, deliveries] = await Promise.all([this.page("watches"), this.page("deliveries"), this.readFigures()]);
     if (turn !== this.reading) return;
-    Object.assign(this, { status, endpoints: endpoints.endpoints, isRead: true });
+    this.isRead = true;
     for (const [name, page] of Object.entries({ watches, deliveries })) {
       this.lists[name] = { items: new Map(page[name].map((each) => [each.id, each])), next: page.next_cursor };
       for (const each of this.during[name].values()) this.put(name, each);
@@ -34,10 +41,14 @@ export class Known {
   }
 
   page(name, cursor = "") {
-    const query = new URLSearchParams({ limit: PAGE });
-    if (this.filters[name]) query.set("state", this.filters[name]);
+    const query = new URLSearchParams({ limit: PAGE[name] });
+    if (name === "watches" && this.filters.task) query.set("task_id", this.filters.task);
+    else if (this.filters[name] !== WORDS.all) query.set("state", this.filters[name]);
     if (cursor) query.set("cursor", cursor);
-    return call("GET", `/v1/${name}?${query}`);
+    return call("GET", `/v1/${name}?${query}`).catch((error) => {
+      if (error.status === 422 && name === "watches" && this.filters.task) return { watches: [], next_cursor: null };
+      throw error; // no task can have that id
+    });
   }
 
   /** Read one more page of a list. */
@@ -50,24 +61,59 @@ export class Known {
   }
 
   async readCounts() {
-    const [status, endpoints] = await Promise.all([call("GET", "/v1/status"), call("GET", "/v1/endpoints?limit=100")]);
-    Object.assign(this, { status, endpoints: endpoints.endpoints });
+    await this.readFigures();
     this.changed();
+  }
+
+  /** What is counted rather than listed. */
+  async readFigures() {
+    const [status, endpoints, plots] = await Promise.all([
+      call("GET", "/v1/status"), call("GET", "/v1/endpoints?limit=100"), this.isPlotDue ? this.readPlots() : this.plots,
+    ]);
+    Object.assign(this, { status, endpoints: endpoints.endpoints, plots });
+  }
+
+  /** The plots change slowly and cost more than the rest: they are read seldom, and only after a change. */
+  get isPlotDue() {
+    return this.arePlotsOld && Date.now() - this.plotsReadAt >= PLOTS_EVERY_MS;
+  }
+
+  readPlots() {
+    this.plotsReadAt = Date.now();
+    this.arePlotsOld = false;
+    return call("GET", "/v1/plots");
   }
 
   /** Take a change in. */
   take(kind, thing) {
+    this.arePlotsOld = true;
     const name = kind === "watch" ? "watches" : "deliveries";
     this.during?.[name].set(thing.id, thing);
     this.put(name, thing);
     this.changed();
   }
 
+  /** What the filter lets go stays for a moment: that it has just changed is what somebody waits to see. */
   put(name, thing) {
     const { items } = this.lists[name];
-    const isWanted = !this.filters[name] || this.filters[name] === thing.state;
-    if (!isWanted) items.delete(thing.id);
-    else if (items.has(thing.id) || isAbove(thing, items)) items.set(thing.id, thing);
+    if (this.wants(name, thing)) {
+      if (items.has(thing.id) || isAbove(thing, items, PAGE[name])) items.set(thing.id, thing);
+    } else if (items.has(thing.id)) {
+      items.set(thing.id, thing);
+      setTimeout(() => this.letGo(name, thing.id), LINGER_MS);
+    }
+  }
+
+  letGo(name, id) {
+    const { items } = this.lists[name];
+    if (!items.has(id) || this.wants(name, items.get(id))) return;
+    items.delete(id);
+    this.changed();
+  }
+
+  wants(name, thing) {
+    if (name === "watches" && this.filters.task) return thing.task_id === this.filters.task;
+    return this.filters[name] === WORDS.all || this.filters[name] === thing.state;
   }
 
   /** Newest first: ids sort by the time they were made. */
@@ -81,8 +127,8 @@ function empty() {
 }
 
 /** Whether a thing that is not listed belongs there: it is newer than the last one, or all fit anyway. */
-function isAbove(thing, items) {
-  if (items.size < PAGE) return true;
+function isAbove(thing, items, page) {
+  if (items.size < page) return true;
   if (items.size >= MOST) items.delete(lowest(items));
   return thing.id > lowest(items);
 }

@@ -1,0 +1,202 @@
+"""What the plots of the page show, as data: read from the store, so that it is whole after a restart.
+
+Each read is bounded: the ``LOOKED_AT`` tasks that ended last, as many callbacks that were delivered last,
+and the sketch that each api_path has. ``drawing.py`` draws it for who has no scripts, ``page/plots.js`` live.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from starlette.responses import Response
+
+from notifier.api.call import Call
+from notifier.api.render import answer
+from notifier.api.services import Services
+from notifier.core.figures import FIXED_MS, PastEnd, fixed_polls, notice_ms, saved_share, spread
+from notifier.store.interface import LearnedPath, Recent
+
+LOOKED_AT = 500
+PATHS = 20
+NOTICE_MS = (500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000)
+CALLBACK_MS = (20, 50, 100, 500, 2_000, 10_000, 60_000)
+POLLS = (1, 2, 3, 5, 8, 13, 21)
+GENERIC = ("generation", "generations", "prediction", "predictions", "task", "tasks")
+MORE = "more"
+NO_TASK = "no task has ended yet"
+NO_CALLBACK = "no callback has been delivered yet"
+_FIXED = f"{FIXED_MS / 1_000:g} s"
+
+
+class Bar(Struct, frozen=True):
+    """How many lie above the bar before and up to ``label``."""
+
+    label: str
+    count: int
+
+
+class BarsBody(Struct, frozen=True):
+    """A plot of bars. ``said`` tells it in one line, ``about`` what was counted and how.
+
+    ``of`` is what is counted: tasks, callbacks.
+    """
+
+    title: str
+    said: str
+    about: str
+    of: str
+    count: int
+    bars: list[Bar]
+
+
+class Range(Struct, frozen=True):
+    """How long the tasks of an api_path took: 5 %, 50 % and 90 % of ``count`` no more than this."""
+
+    label: str
+    api_path: str
+    count: int
+    low_s: float
+    middle_s: float
+    high_s: float
+
+
+class RangesBody(Struct, frozen=True):
+    """A plot of ranges, those with most tasks first."""
+
+    title: str
+    said: str
+    about: str
+    ranges: list[Range]
+
+
+class PlotsBody(Struct, frozen=True):
+    """What the page plots: the tasks that ended last, the callbacks that were delivered last.
+
+    ``polls_saved`` is the share of polls that a loop which asks every 2.5 s would have made beside ours;
+    below 0 if it had made fewer. None while no task has ended.
+    """
+
+    durations: RangesBody
+    notice: BarsBody
+    polls: BarsBody
+    callbacks: BarsBody
+    polls_saved: float | None
+
+
+async def plots(call: Call) -> Response:
+    """How well tasks are watched, in four plots."""
+    return answer(await plots_body(call.services))
+
+
+async def plots_body(services: Services) -> PlotsBody:
+    """The same, for the page too."""
+    recent = await services.store.recent(limit=LOOKED_AT)
+    learned = await services.store.learned(limit=PATHS)
+    return PlotsBody(
+        durations=_durations(learned),
+        notice=_notice(recent),
+        polls=_polls(recent.ends),
+        callbacks=_callbacks(recent),
+        polls_saved=saved_share(recent.ends),
+    )
+
+
+def in_words(duration_ms: float) -> str:
+    """A duration that was measured: ``40 ms``, ``1.2 s``, ``140 s``."""
+    if duration_ms < 995:
+        return f"{duration_ms:.0f} ms"
+    return f"{duration_ms / 1_000:.1f} s" if duration_ms < 99_950 else f"{duration_ms / 1_000:.0f} s"
+
+
+def short_path(api_path: str) -> str:
+    """The last segment that says something: short enough for a plot; the table has all of it."""
+    *before, last = api_path.strip("/").split("/")
+    return before[-1] if before and last in GENERIC else last
+
+
+def _durations(learned: Sequence[LearnedPath]) -> RangesBody:
+    ranges = [
+        Range(
+            short_path(one.api_path),
+            one.api_path,
+            one.habit.finishes,
+            one.habit.p5_ms / 1_000,
+            one.habit.p50_ms / 1_000,
+            one.habit.p90_ms / 1_000,
+        )
+        for one in learned
+    ]
+    said = NO_TASK
+    if ranges:
+        said = f"half of {ranges[0].label} within {in_words(learned[0].habit.p50_ms)}"
+    about = (
+        "How long tasks took by their api_path: from the quickest twentieth to the slowest tenth, the middle "
+        "marked. It tells of the last hundred tasks or so of each path; older ones fade."
+    )
+    return RangesBody("Task duration", said, about, ranges)
+
+
+def _notice(recent: Recent) -> BarsBody:
+    values = [delay for each in recent.ends if (delay := notice_ms(each)) is not None]
+    about = (
+        "From when a task was over by the provider's own word, or registered if that was later, until we "
+        f"noticed. {_of_last(len(values), 'task')} that told when they were over."
+    )
+    return _delays("Notice delay", about, "tasks", NO_TASK, (values, NOTICE_MS))
+
+
+def _callbacks(recent: Recent) -> BarsBody:
+    about = (
+        "From the outcome to the receiver's first 2xx, with all tries and waits. "
+        f"{_of_last(len(recent.callbacks_ms), 'delivered callback')}."
+    )
+    return _delays("Callback latency", about, "callbacks", NO_CALLBACK, (recent.callbacks_ms, CALLBACK_MS))
+
+
+def _delays(
+    title: str, about: str, of: str, nothing: str, lie: tuple[Sequence[int], Sequence[int]]
+) -> BarsBody:
+    found = spread(*lie)
+    if found is None:
+        return BarsBody(title, nothing, about, of, 0, [])
+    said = f"half within {in_words(found.p50)}, nine of ten within {in_words(found.p90)}"
+    labels = [*(_edge(edge) for edge in lie[1]), MORE]
+    return BarsBody(title, said, about, of, found.count, _bars(labels, found.bars))
+
+
+def _polls(ends: Sequence[PastEnd]) -> BarsBody:
+    found = spread([each.polls for each in ends], POLLS)
+    title, of = "Polls a task", "tasks"
+    if found is None:
+        return BarsBody(title, NO_TASK, _about_polls(ends), of, 0, [])
+    said = f"half with {found.p50} or fewer; {_saved(ends)}"
+    labels = [*map(str, POLLS), MORE]
+    return BarsBody(title, said, _about_polls(ends), of, found.count, _bars(labels, found.bars))
+
+
+def _saved(ends: Sequence[PastEnd]) -> str:
+    percent = round(100 * (saved_share(ends) or 0))
+    if percent == 0:
+        return f"as many as every {_FIXED}"
+    return f"{abs(percent)} % {'fewer' if percent > 0 else 'more'} than every {_FIXED}"
+
+
+def _about_polls(ends: Sequence[PastEnd]) -> str:
+    made, fixed = sum(each.polls for each in ends), sum(map(fixed_polls, ends))
+    compared = f" Such a loop would have asked {fixed} times; we asked {made} times." if ends else ""
+    return (
+        f"How often each task was asked for, beside a loop that asks every {_FIXED} from the registration on "
+        f"until it sees the end.{compared} {_of_last(len(ends), 'task')} to end, without those that a user "
+        "stopped or resumed."
+    )
+
+
+def _of_last(count: int, what: str) -> str:
+    return f"Of the last {count} {what}s" if count != 1 else f"Of the last {what}"
+
+
+def _edge(edge_ms: int) -> str:
+    return f"{edge_ms} ms" if edge_ms < 100 else f"{edge_ms / 1_000:g} s"
+
+
+def _bars(labels: Sequence[str], counts: Sequence[int]) -> list[Bar]:
+    return [Bar(label, count) for label, count in zip(labels, counts, strict=True)]

@@ -1,0 +1,23 @@
+"""Whatever an attempt met, there is one thing to do about it, and nothing where it was taken."""
+
+import pytest
+
+from notifier.core.advice import FAULT_ADVICE, of_attempt, of_fault, of_status
+from notifier.core.attempt import class_of
+from notifier.core.replies import Fault, Reply, Unreachable
+
+
+@pytest.mark.parametrize("status", [*range(100, 200), *range(300, 600)])
+def test_every_status_but_2xx_has_its_advice(status: int) -> None:
+    assert of_attempt(status, class_of(Reply(status))) == of_status(status) != ""
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_has_its_advice(fault: Fault) -> None:
+    """By the class that is kept with the attempt."""
+    assert of_attempt(None, class_of(Unreachable(fault, "x"))) == of_fault(fault) == FAULT_ADVICE[fault]
+
+
+@pytest.mark.parametrize(("status", "fault"), [(204, None), (200, None), (None, None), (None, "unheard_of")])
+def test_what_was_taken_or_is_not_known_has_none(status: int | None, fault: str | None) -> None:
+    assert of_attempt(status, fault) == ""

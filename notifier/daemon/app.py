@@ -19,7 +19,8 @@ from notifier.clock import SystemClock
 from notifier.config.model import Config
 from notifier.config.read import BadConfig
 from notifier.daemon import log as logs
-from notifier.daemon import sdnotify, wires
+from notifier.daemon import sdnotify
+from notifier.daemon.clients import Clients
 from notifier.daemon.herald import STALE_S, Herald
 from notifier.daemon.interfaces import own_addresses
 from notifier.daemon.listener import refuse_open
@@ -35,7 +36,6 @@ from notifier.engine.poller import Poller
 from notifier.engine.pulse import Pulse
 from notifier.engine.replayer import Replayer
 from notifier.errors import NotifierError
-from notifier.ports import Wire
 from notifier.store.interface import Store
 from notifier.store.told import told
 
@@ -75,12 +75,11 @@ class Daemon:
         self._config = self._with_secrets(config)
         self._own = own_addresses(bound)
         self._hub = Hub()
-        self._polls, self._sends, self._retired = Crew(), Crew(), Crew()
+        self._polls, self._sends = Crew(), Crew()
         self._bells = Bells(clock)
+        self._clients = Clients(self._config, self._own)
         self._poller = self._make_poller()
-        self._trusted = wires.callback_trust(self._config.callbacks)
         self._deliverer = self._make_deliverer()
-        self._picture_wire = wires.picture_wire(self._config.callbacks, self._own)
         self._replayer = Replayer(
             store=store, clock=clock, settings=config.callbacks, deliver=self.deliver_now
         )
@@ -145,10 +144,7 @@ class Daemon:
         for task in others:
             task.cancel()
         await asyncio.gather(serving, *others, return_exceptions=True)
-        await self._retired.drain(0)
-        await self._poller.wire.close()
-        await self._deliverer.wire.close()
-        await self._picture_wire.close()
+        await self._clients.close()
 
     # -- configuration
 
@@ -183,38 +179,18 @@ class Daemon:
         return replace(fresh, server=replace(fresh.server, listen=used.server.listen), store=used.store)
 
     def _adopt(self, fresh: Config) -> None:
-        trusted = wires.callback_trust(fresh.callbacks)  # first: it may be refused
+        self._clients.adopt(fresh)  # first: a certificate may be refused
         old, self._config = self._config, fresh
         if old.server != fresh.server:
             self._feed.cut()  # whoever listens is judged anew
         logs.set_up(fresh.log, fresh.known_secrets)
-        if wires.poll_connections(old) != wires.poll_connections(fresh):
-            self._retire(self._poller.wire, old)
-            self._poller.wire = wires.poll_wire(fresh)
-        if old.callbacks != fresh.callbacks or trusted is not self._trusted:
-            self._retire(self._deliverer.wire, old)
-            self._deliverer.wire = wires.callback_wire(fresh.callbacks, self._own)
-            self._retire(self._picture_wire, old)
-            self._picture_wire = wires.picture_wire(fresh.callbacks, self._own)
-            self._trusted = trusted
+        self._poller.wire, self._deliverer.wire = self._clients.polls, self._clients.callbacks
         self._poller.configure(fresh.providers, give_up_after_ms=fresh.callbacks.give_up_after_ms)
         self._deliverer.settings = fresh.callbacks
         self._replayer.settings = fresh.callbacks
         self._housekeeping.settings = fresh.retention
         self._api_settings = api_settings(self._config, self._own)
         self.poll_at(self._clock.now())
-
-    def _retire(self, wire: Wire, old: Config) -> None:
-        """Close a client once its last exchange, begun by the old settings or these, has ended."""
-        longest_ms = max(wires.longest_ms(old), wires.longest_ms(self._config))
-
-        async def later() -> None:
-            try:
-                await asyncio.sleep(longest_ms / 1_000 + 1)
-            finally:
-                await wire.close()
-
-        self._retired.spawn(later(), name="retire a client")
 
     def _with_secrets(self, config: Config) -> Config:
         if config.callbacks.secrets:
@@ -231,7 +207,7 @@ class Daemon:
     def _make_poller(self) -> Poller:
         poller = Poller(
             store=self._store,
-            wire=wires.poll_wire(self._config),
+            wire=self._clients.polls,
             clock=self._clock,
             chance=self._chance,
             owner=self._owner,
@@ -247,7 +223,7 @@ class Daemon:
     def _make_deliverer(self) -> Deliverer:
         return Deliverer(
             store=self._store,
-            wire=wires.callback_wire(self._config.callbacks, self._own),
+            wire=self._clients.callbacks,
             clock=self._clock,
             chance=self._chance,
             owner=self._owner,
@@ -269,7 +245,7 @@ class Daemon:
             reload=self.reload,
             feed=self._feed,
             logins=Logins(self._clock, self._chance),
-            pictures=Pictures(lambda: self._picture_wire),
+            pictures=Pictures(lambda: self._clients.pictures),
             metrics=Scrape(self._metrics, store=self._store, clock=self._clock, standing=self).text,
         )
 

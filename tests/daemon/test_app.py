@@ -191,7 +191,7 @@ async def test_a_reload_reads_the_authority_anew(bench: Bench) -> None:
     trustme.CA().cert_pem.write_to_path(str(path))
     assert await daemon.reload() == ()
     assert daemon._deliverer.wire is not before
-    await daemon._retired.drain(0)
+    await daemon._clients._retired.drain(0)
 
 
 @pytest.mark.parametrize("content", [None, b"no certificate"])
@@ -244,9 +244,9 @@ async def test_shorter_timeouts_cut_no_exchange_that_is_under_way(
     monkeypatch.setattr(loop, "call_later", noting)
     assert await daemon.reload() == ()
     await asyncio.sleep(0)
-    assert len(daemon._retired) == 3
+    assert len(daemon._clients._retired) == 3
     assert [wait for wait in waits if wait > 1] == [41.0, 41.0, 41.0]
-    await daemon._retired.drain(0)
+    await daemon._clients._retired.drain(0)
 
 
 async def test_a_reload_with_another_listen_is_served_under_the_old_name(bench: Bench) -> None:

@@ -223,7 +223,9 @@ BUGS: Mapping[str, Bug] = {
     "intervals shrink": Bug(_in_module(pace, "interval_ms", _interval_without_memory), ("pace",)),
     "given up at 410": Bug(given_up_at_410, ("410",)),
     "sent again after 410": Bug(sent_again_after_410, ("410",)),
-    "no wake-up after the gate opens": Bug(_in_module(deliveries, "line_up", _nothing), (AGREES, RETURN)),
+    "no wake-up after the gate opens": Bug(
+        _in_module(deliveries, "line_up", _nothing), (AGREES, RETURN, "P5 isolated")
+    ),
     "no guard on the second outcome": Bug(
         _in_sql(watches, "record_end", _GUARD, ""), ("stop", "first outcome wins", "no fault of ours")
     ),

@@ -140,18 +140,21 @@ def _lanes_of(
 
 
 def _lane(connection: sqlite3.Connection, row: sqlite3.Row, origin: str, now: int, most: int) -> Lane:
-    """Ask the gate how many of this endpoint's may go; what a user forces goes in any case."""
+    """Ask the gate how many of this endpoint's may go; what a user forces goes in any case, and first."""
     standing = endpoint_of_row(row)
     in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": row["seq"]}).fetchone()["n"]
     free = min(room(standing, in_flight, now, most=most + in_flight), most)
     wanted = {"endpoint_seq": row["seq"], "now": now, "limit": free or most}
-    rows = connection.execute(SQL["due_deliveries" if free else "forced_deliveries"], wanted).fetchall()
+    seqs = [delivery["seq"] for delivery in connection.execute(SQL["forced_deliveries"], wanted)]
+    if free > len(seqs):
+        seqs += [delivery["seq"] for delivery in connection.execute(SQL["due_deliveries"], wanted)]
+    taken = tuple(dict.fromkeys(seqs))[: free or most]
     return Lane(
         row["seq"],
         origin,
-        tuple(delivery["seq"] for delivery in rows),
+        taken,
         standing,
-        is_probe=bool(free and rows) and passage(standing, now) is Passage.PROBE,
+        is_probe=bool(free and taken) and passage(standing, now) is Passage.PROBE,
         is_trial=bool(row["is_on_trial"]),
     )
 

@@ -21,6 +21,9 @@ from notifier.store.interface import ClaimedDeliveries, Lease
 from notifier.store.queries import SQL
 from notifier.store.rows import dispatch_of
 
+MOST_WALKED = 1_000
+"""So many of an endpoint's most urgent are looked at for what is due, whenever they may go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lane:
@@ -144,19 +147,29 @@ def _lane(connection: sqlite3.Connection, row: sqlite3.Row, origin: str, now: in
     standing = endpoint_of_row(row)
     in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": row["seq"]}).fetchone()["n"]
     free = min(room(standing, in_flight, now, most=most + in_flight), most)
-    wanted = {"endpoint_seq": row["seq"], "now": now, "limit": free or most}
-    seqs = [delivery["seq"] for delivery in connection.execute(SQL["forced_deliveries"], wanted)]
-    if free > len(seqs):
-        seqs += [delivery["seq"] for delivery in connection.execute(SQL["due_deliveries"], wanted)]
-    taken = tuple(dict.fromkeys(seqs))[: free or most]
+    seqs = _foremost(connection, row["seq"], now, free, most)
     return Lane(
         row["seq"],
         origin,
-        taken,
+        seqs,
         standing,
-        is_probe=bool(free and taken) and passage(standing, now) is Passage.PROBE,
+        is_probe=bool(free and seqs) and passage(standing, now) is Passage.PROBE,
         is_trial=bool(row["is_on_trial"]),
     )
+
+
+def _foremost(
+    connection: sqlite3.Connection, endpoint_seq: int, now: int, free: int, most: int
+) -> tuple[int, ...]:
+    """Choose what goes next, where ``free`` may: the forced, then the urgent, then the longest due."""
+    limit = free or most
+    wanted = {"endpoint_seq": endpoint_seq, "now": now, "limit": limit, "most_walked": MOST_WALKED}
+    found: dict[int, None] = {}
+    for query in ("forced_deliveries", "due_deliveries", "longest_due_deliveries"):
+        found |= {row["seq"]: None for row in connection.execute(SQL[query], wanted)}
+        if len(found) >= limit or not free:
+            break
+    return tuple(found)[:limit]
 
 
 def _claim(

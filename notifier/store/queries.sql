@@ -490,6 +490,7 @@ UPDATE deliveries SET
 WHERE seq IN (SELECT value FROM json_each(:seqs))
   AND state = 'pending' AND due_at IS NOT NULL AND give_up_at <= :now
   AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint_seq AND closed_at IS NOT NULL AND hold IS NULL)
+RETURNING endpoint_seq
 
 -- name: attempts_kept
 SELECT n FROM tallies WHERE kind = 'attempt'

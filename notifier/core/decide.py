@@ -215,11 +215,14 @@ def _is_lost(missing: Missing, now: int) -> bool:
 
 
 def _trouble(watch: Watch, verdict: _OpenVerdict, now: int) -> Trouble | None:
-    text = _trouble_text(verdict)
+    """The trouble, and since when; past the deadline, where patience counts from it, whatever the words."""
+    text, last = _trouble_text(verdict), watch.trouble
     if text is None:
         return None
-    has_changed = watch.trouble is None or watch.trouble.text != text
-    return Trouble(text, now) if has_changed else watch.trouble
+    if last is None:
+        return Trouble(text, now)
+    is_past = watch.last_polled_at is not None and watch.last_polled_at >= watch.expires_at
+    return Trouble(text, last.since if is_past or last.text == text else now)
 
 
 def _trouble_text(verdict: _OpenVerdict) -> str | None:

@@ -491,6 +491,18 @@ def test_downtime_of_ours_expires_nothing_that_the_provider_was_not_heard_about(
     assert isinstance(decide(RUNNING, watch=watch), End)
 
 
+@pytest.mark.fault(63)
+def test_silence_that_changes_its_words_gets_five_minutes_in_all() -> None:
+    """A task whose page fails in a different way each time, at a provider that is up, would never end."""
+    watch, now = replace(A_WATCH, expires_at=T - DAY), T
+    for polls in range(100):
+        found = decide(Unclear(f"provider answers HTTP {502 + polls % 2}", is_outage=True), now, watch=watch)
+        if isinstance(found, End):
+            break
+        watch, now = replace(after(watch, found), last_polled_at=now), found.due_at
+    assert T + 300_000 <= now < T + 400_000
+
+
 @pytest.mark.parametrize("verdict", UNFINISHED)
 def test_in_the_usual_run_the_deadline_is_kept_whatever_the_provider_says(verdict: Verdict) -> None:
     """The last poll is made at the deadline, and judges it."""

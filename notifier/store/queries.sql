@@ -128,7 +128,7 @@ INSERT OR REPLACE INTO moments (watch_seq, slot, at, kind, text) VALUES (:watch_
 SELECT at, kind, text FROM moments WHERE watch_seq = :watch_seq
 
 -- name: endings
-SELECT at, type FROM events WHERE watch_seq = :watch_seq
+SELECT at, type FROM events WHERE watch_seq = :watch_seq ORDER BY round
 
 -- name: deliveries_of_watch
 SELECT d.* FROM events e CROSS JOIN delivery_rows d ON d.event_seq = e.seq

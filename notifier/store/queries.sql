@@ -402,6 +402,10 @@ SELECT e.*,
 FROM json_each(:seqs) j CROSS JOIN endpoints e ON e.seq = j.value
 ORDER BY j.key
 
+-- name: forget_endpoint
+DELETE FROM endpoints WHERE seq = :endpoint_seq AND hold IS NULL
+  AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_seq = :endpoint_seq)
+
 -- ---- replays
 
 -- name: last_delivery

@@ -149,6 +149,16 @@ async def test_a_pause_outlives_the_last_delivery(store: Store) -> None:
     assert (held.standing.hold, held.delivered) == (Hold.PAUSED, 0)
 
 
+async def test_a_pause_that_is_over_keeps_no_endpoint_without_deliveries(store: Store) -> None:
+    """It was kept for the pause alone; nothing would ever forget it."""
+    await finished(store, A)
+    await end_one(store, Delivered(), Accepted())
+    await pause(store)
+    await store.prune(delivered_before=NOON + DAY, dead_before=NOON + DAY, limit=9)
+    assert (await resume(store, now=NOON + DAY)).standing.hold is None
+    assert await store.endpoints(before=None, limit=9) == []
+
+
 # ---- resume
 
 

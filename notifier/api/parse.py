@@ -65,7 +65,7 @@ def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
         callbacks=callbacks,
         metadata=metadata,
         registered_at=now,
-        first_poll_at=now + provider.first_after_ms,
+        first_poll_at=min(now + provider.first_after_ms, expires_at),
         expires_at=expires_at,
         first_poll_by=None if first_by_ms is None else min(now + first_by_ms, expires_at),
     )

@@ -58,7 +58,10 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """All that is kept of a watch: ``moments`` are its polls and what users did, in any order."""
+    """All that is kept of a watch: ``moments`` are its polls and what users did, in any order.
+
+    ``endings`` are in the order of their rounds.
+    """
 
     watch: Watch
     moments: Sequence[Moment] = ()
@@ -105,9 +108,9 @@ def _registered(watch: Watch) -> str:
 
 
 def _decisions(life: Life) -> Iterable[Moment]:
-    for ending in life.endings:
+    for count, ending in enumerate(life.endings, 1):
         text = ending.type
-        if ending.at == life.watch.ended_at:
+        if count == len(life.endings) and text == f"task.{life.watch.state}":
             text = f"{text}: {_outcome(life.watch)}"
         yield Moment(ending.at, Kind.DECISION, text)
 

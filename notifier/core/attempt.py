@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from notifier.core import words
 from notifier.core.addresses import PUBLIC, kind_of
 from notifier.core.endpoint import PRIVATE_CAP_MS, PUBLIC_CAP_MS, Accepted, Blame, Failed, Report
+from notifier.core.gate import FIRST_PROBE_MS
 from notifier.core.replies import Exchange, Reply, Unreachable
 from notifier.core.retry_after import ATTEMPT_CAP_MS, retry_after_ms
 
@@ -19,12 +20,12 @@ def judge_attempt(exchange: Exchange, *, url: str, now: int) -> Report:
 
     Standard Webhooks: 3xx is a failure, 410 says that the endpoint is gone, ``Retry-After`` is honoured.
     """
-    cap_ms = PUBLIC_CAP_MS if is_public(url, exchange.peer) else PRIVATE_CAP_MS
     match exchange:
-        case Unreachable():
-            return Failed(Blame.ENDPOINT, words.of_fault(exchange.fault, exchange.detail), None, cap_ms)
         case Reply(status=status) if 200 <= status <= 299:
             return Accepted()
+        case Unreachable():
+            text = words.of_fault(exchange.fault, exchange.detail)
+            return Failed(Blame.ENDPOINT, text, None, _cap_ms(exchange, url))
         case Reply(status=status):
             text = (
                 words.of_redirect(status, exchange.headers.get("location", ""))
@@ -33,9 +34,15 @@ def judge_attempt(exchange: Exchange, *, url: str, now: int) -> Report:
             )
             header = exchange.headers.get("retry-after")
             retry_ms = retry_after_ms(header, now=now, cap_ms=ATTEMPT_CAP_MS)
-            return Failed(blame_of(status), text, retry_ms, cap_ms)
+            return Failed(blame_of(status), text, retry_ms, _cap_ms(exchange, url))
         case _:
             assert_never(exchange)
+
+
+def _cap_ms(exchange: Exchange, url: str) -> int:
+    """The longest wait for a probe: from one to the next, so that the time this one took is part of it."""
+    longest_ms = PUBLIC_CAP_MS if is_public(url, exchange.peer) else PRIVATE_CAP_MS
+    return max(longest_ms - exchange.elapsed_ms, FIRST_PROBE_MS)
 
 
 def blame_of(status: int) -> Blame:

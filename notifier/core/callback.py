@@ -8,27 +8,26 @@ from notifier import __version__
 from notifier.core.headers import is_refused
 from notifier.core.instants import to_text
 from notifier.core.jsontext import scrub
-from notifier.core.model import Dispatch, Event, EventType, TaskError, Watch, WatchState
+from notifier.core.model import Dispatch, Event, TaskError, Watch, WatchState
 from notifier.core.secret import Secret
 from notifier.core.signature import sign
 from notifier.core.trace import TRACEPARENT
+from notifier.core.transitions import event_of
 from notifier.core.verdict import End
 
 _NULL = "null"
 _BY_PROVIDER = (WatchState.COMPLETED, WatchState.FAILED, WatchState.CANCELLED)
 
 
-def event_type_of(state: WatchState) -> EventType:
-    """The event that an end in this state makes; ValueError for states that make none."""
-    return EventType(f"task.{state}")
-
-
 def build_event(watch: Watch, end: End, *, event_id: str, now: int) -> Event:
     """Make the event of an end: its bytes are final, metadata and payload stand in them as they came.
 
-    The payload is null where the end is not the provider's word (expired, lost).
+    The payload is null where the end is not the provider's word (expired, lost). Raises ValueError for a
+    state that tells nothing.
     """
-    kind = event_type_of(end.state)
+    kind = event_of(end.state)
+    if kind is None:
+        raise ValueError(f"{end.state} makes no event")
     payload = end.payload if end.state in _BY_PROVIDER else None
     body = {
         "id": event_id,

@@ -107,7 +107,7 @@ def _unfinished(
         status = verdict.upstream_status or status
         created_at = created_at if verdict.created_at is None else verdict.created_at
     missing = _missing(watch, verdict, now)
-    trouble = _trouble(watch, verdict, now)
+    trouble = _trouble(watch, verdict, asked_at, now)
     if isinstance(verdict, Unknown) and missing is not None and _is_lost(missing, now):
         return _lost(status, created_at, missing, verdict.status, now)
     if _is_over(watch, verdict, trouble, asked_at):
@@ -214,12 +214,18 @@ def _is_lost(missing: Missing, now: int) -> bool:
     return missing.count >= LOST_AFTER_COUNT and now - missing.since >= LOST_AFTER_MS
 
 
-def _trouble(watch: Watch, verdict: _OpenVerdict, now: int) -> Trouble | None:
-    text = _trouble_text(verdict)
+def _trouble(watch: Watch, verdict: _OpenVerdict, asked_at: int, now: int) -> Trouble | None:
+    """The trouble, and since when. Patience counts from it: past the deadline from the first late poll on,
+    whatever was before, and whatever the words are after.
+    """
+    text, last = _trouble_text(verdict), watch.trouble
     if text is None:
         return None
-    has_changed = watch.trouble is None or watch.trouble.text != text
-    return Trouble(text, now) if has_changed else watch.trouble
+    was_past = watch.last_polled_at is not None and watch.last_polled_at >= watch.expires_at
+    if was_past and last is not None:
+        return Trouble(text, last.since)
+    is_same = last is not None and last.text == text and asked_at - watch.expires_at <= LATE_MS
+    return last if is_same else Trouble(text, now)
 
 
 def _trouble_text(verdict: _OpenVerdict) -> str | None:

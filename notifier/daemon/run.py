@@ -26,6 +26,7 @@ from notifier.daemon.app import DRAIN_S, Daemon
 from notifier.daemon.ending import Ending
 from notifier.daemon.listener import address_of, bind, refuse_open
 from notifier.daemon.metrics import Metrics
+from notifier.daemon.settings import longest_interval_ms
 from notifier.errors import NotifierError
 from notifier.store.backup import keep_copy
 from notifier.store.open import open_store
@@ -85,6 +86,7 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
         owner=owner,
         now=wall_ms(),
         chance=chance,
+        max_interval_ms=longest_interval_ms(config),
         before_migration=_keep_copy,
         meter=metrics,
     )

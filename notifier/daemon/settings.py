@@ -1,10 +1,10 @@
-"""The API's part of the configuration."""
+"""What the API and the store need to know of the configuration."""
 
 from collections.abc import Collection
 
 from notifier import __version__
 from notifier.api.services import ApiSettings, ProviderSettings
-from notifier.config.model import Config
+from notifier.config.model import HOUR, Config
 from notifier.core.learned import longest_wait_ms
 from notifier.daemon.wires import callback_policy
 
@@ -29,3 +29,10 @@ def api_settings(config: Config, own: Collection[tuple[str, int]]) -> ApiSetting
         give_up_after_ms=config.callbacks.give_up_after_ms,
         version=__version__,
     )
+
+
+def longest_interval_ms(config: Config) -> int:
+    """The longest wait for a poll that a setting asks for, with its jitter; an hour at least."""
+    pollings = [provider.polling for provider in config.providers.values()]
+    asked = [max(each.first_after_ms, each.max_interval_ms * 11 // 10) for each in pollings]
+    return max([HOUR, *asked])

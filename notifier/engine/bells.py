@@ -23,6 +23,7 @@ SPACING_S = 0.02  # rings gather what falls due meanwhile: one claim for many wa
 SOON_S = 0.02  # a ring as near as this is not worth the scheduler's work for it
 AFTER_CRASH_MS = 1_000
 OVERDUE_S = 0.5
+LONGEST_S = 60.0  # no bell wants to wait longer: such an instant is from before the clock was set back
 # When to ring if nobody re-arms: a job with no next time is thrown away.
 SPARE = IntervalTrigger(days=1, timezone=UTC)
 
@@ -72,7 +73,8 @@ class Bell:
             self._wanted_at = instant if self._wanted_at is None else min(self._wanted_at, instant)
             return
         monotonic = self._clock.monotonic()
-        wait_s = max((instant - self._clock.now()) / 1_000, self._rung + self.spacing_s - monotonic, 0.0)
+        wanted_s = min((instant - self._clock.now()) / 1_000, LONGEST_S)
+        wait_s = max(wanted_s, self._rung + self.spacing_s - monotonic, 0.0)
         if monotonic + wait_s < self._armed_for:
             self._arm(wait_s)
 

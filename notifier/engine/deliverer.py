@@ -97,8 +97,8 @@ class Deliverer:
             self._crew.spawn(
                 self._deliver(dispatch, lease, shifted_ms), name=f"deliver {dispatch.delivery_id}"
             )
-        next_due_at = claimed.next_due_at
-        return now + IDLE_MS if next_due_at is None else min(next_due_at, now + IDLE_MS)
+        idle_until = self._clock.now() + IDLE_MS  # read anew: the clock may have been set back meanwhile
+        return idle_until if claimed.next_due_at is None else min(claimed.next_due_at, idle_until)
 
     async def _deliver(self, dispatch: Dispatch, lease: Lease, shifted_ms: int) -> None:
         try:

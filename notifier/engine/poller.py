@@ -113,6 +113,7 @@ class Poller:
     def shift(self, delta_ms: int) -> None:
         """Follow a clock that was stepped."""
         self._shifted_ms += delta_ms
+        self._orphans_at += delta_ms
         for limiter in self._limiters.values():
             limiter.shift(delta_ms)
 
@@ -198,9 +199,12 @@ class Poller:
         for name in await self._store.providers():
             if name not in self._limiters:
                 gone = Limiter(Provider(name=name), now)
-                await self._expire_all(gone, "its provider is not configured any more", now, 0)
+                ended = await self._expire_all(gone, "its provider is not configured any more", now, 0)
+                if ended == EXPIRE_BATCH:  # there may be more
+                    self._orphans_at = now
 
-    async def _expire_all(self, limiter: Limiter, why: str, now: int, deadline_from: int) -> None:
+    async def _expire_all(self, limiter: Limiter, why: str, now: int, deadline_from: int) -> int:
+        """Begin to end a batch of them; returns how many."""
         lease, shifted_ms = Lease(self._owner, now + LEASE_MARGIN_MS), self._shifted_ms
         claimed = await self._store.claim_watches(
             limiter.provider.name,
@@ -212,6 +216,7 @@ class Poller:
         for watch in claimed.watches:
             unasked = self._claimed(watch, lease, limiter, shifted_ms, is_probe=False)
             self._crew.spawn(self._settle(unasked, Unpolled(why)), name=f"expire {watch.id}")
+        return len(claimed.watches)
 
     async def _poll(self, claimed: Claimed) -> None:
         verdict: Verdict | None = None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, assert_never
 
 from notifier.core.endpoint import Report, after, is_opened, speaks_for_origin
-from notifier.core.ids import DELIVERY
+from notifier.core.ids import DELIVERY, ENDPOINT
 from notifier.core.model import Attempt, Callback, Delivery, DeliveryState, Dispatch, Event
 from notifier.core.urls import endpoint_of, origin_of
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
@@ -16,8 +16,6 @@ from notifier.store.mint import Mint
 from notifier.store.queries import SQL
 from notifier.store.rows import END_OF_TIME, attempt_of, body_of, delivery_of, headers_text
 from notifier.store.turns import hasten, keep_gate, line_up
-
-ENDPOINT = "ep"
 
 
 def add_deliveries(

@@ -51,12 +51,14 @@ def pause(connection: sqlite3.Connection, endpoint_id: str) -> EndpointDetail | 
 
 
 def resume(connection: sqlite3.Connection, endpoint_id: str, *, now: int) -> EndpointDetail | Refusal:
-    """See ``Store.resume_endpoint``."""
+    """See ``Store.resume_endpoint``. One that was kept for its hold alone is forgotten with it."""
     row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
     if row is None:
         return Refusal.NOT_FOUND
     connection.execute(SQL["wake_deliveries"], {"endpoint_seq": row["seq"], "now": now})
-    return _hold(connection, row, resumed(endpoint_of_row(row)), now=now)
+    detail = _hold(connection, row, resumed(endpoint_of_row(row)), now=now)
+    connection.execute(SQL["forget_endpoint"], {"endpoint_seq": row["seq"]})
+    return detail
 
 
 def _hold(

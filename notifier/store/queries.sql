@@ -128,7 +128,7 @@ INSERT OR REPLACE INTO moments (watch_seq, slot, at, kind, text) VALUES (:watch_
 SELECT at, kind, text FROM moments WHERE watch_seq = :watch_seq
 
 -- name: endings
-SELECT at, type FROM events WHERE watch_seq = :watch_seq
+SELECT at, type FROM events WHERE watch_seq = :watch_seq ORDER BY round
 
 -- name: deliveries_of_watch
 SELECT d.* FROM events e CROSS JOIN delivery_rows d ON d.event_seq = e.seq
@@ -242,13 +242,21 @@ ORDER BY due_at, seq LIMIT :limit
 SELECT count(*) AS n FROM deliveries WHERE endpoint_seq = :endpoint_seq AND owner IS NOT NULL
 
 -- name: forced_deliveries
-SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 AND due_at IS NOT NULL
+SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 AND +due_at IS NOT NULL
 LIMIT :limit
 
 -- name: due_deliveries
-SELECT seq FROM deliveries
-WHERE endpoint_seq = :endpoint_seq AND due_at IS NOT NULL AND +due_at <= :now
-ORDER BY urgency, due_at, seq LIMIT :limit
+-- The most urgent of those due, in the order of the inner statement, which ends as soon as there are enough. What
+-- was refused waits for a later time; where a great many do, they are not all walked through.
+SELECT seq FROM (
+  SELECT seq, due_at FROM deliveries
+  WHERE endpoint_seq = :endpoint_seq AND due_at IS NOT NULL
+  ORDER BY urgency, due_at, seq LIMIT :most_walked
+) WHERE due_at <= :now LIMIT :limit
+
+-- name: longest_due_deliveries
+SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND due_at <= :now
+ORDER BY due_at LIMIT :limit
 
 -- name: claim_deliveries
 UPDATE deliveries SET owner = :owner, leased_until = :until, due_at = NULL,
@@ -259,7 +267,7 @@ WHERE seq IN (SELECT value FROM json_each(:seqs))
 -- What a user or a 410 holds is due for nothing but what is forced; what is closed, not before its probe.
 UPDATE endpoints SET due_at = CASE
   WHEN EXISTS (SELECT 1 FROM deliveries
-    WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 AND due_at IS NOT NULL) THEN :now
+    WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 AND +due_at IS NOT NULL) THEN :now
   WHEN hold IS NULL THEN (
     SELECT max(due_at, :now, endpoints.probe_at) FROM deliveries
     WHERE endpoint_seq = :endpoint_seq AND due_at IS NOT NULL
@@ -394,6 +402,10 @@ SELECT e.*,
 FROM json_each(:seqs) j CROSS JOIN endpoints e ON e.seq = j.value
 ORDER BY j.key
 
+-- name: forget_endpoint
+DELETE FROM endpoints WHERE seq = :endpoint_seq AND hold IS NULL
+  AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_seq = :endpoint_seq)
+
 -- ---- replays
 
 -- name: last_delivery
@@ -482,6 +494,7 @@ UPDATE deliveries SET
 WHERE seq IN (SELECT value FROM json_each(:seqs))
   AND state = 'pending' AND due_at IS NOT NULL AND give_up_at <= :now
   AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint_seq AND closed_at IS NOT NULL AND hold IS NULL)
+RETURNING endpoint_seq
 
 -- name: attempts_kept
 SELECT n FROM tallies WHERE kind = 'attempt'

@@ -21,6 +21,9 @@ from notifier.store.interface import ClaimedDeliveries, Lease
 from notifier.store.queries import SQL
 from notifier.store.rows import dispatch_of
 
+MOST_WALKED = 1_000
+"""So many of an endpoint's most urgent are looked at for what is due, whenever they may go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lane:
@@ -140,20 +143,33 @@ def _lanes_of(
 
 
 def _lane(connection: sqlite3.Connection, row: sqlite3.Row, origin: str, now: int, most: int) -> Lane:
-    """Ask the gate how many of this endpoint's may go; what a user forces goes in any case."""
+    """Ask the gate how many of this endpoint's may go; what a user forces goes in any case, and first."""
     standing = endpoint_of_row(row)
     in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": row["seq"]}).fetchone()["n"]
     free = min(room(standing, in_flight, now, most=most + in_flight), most)
-    wanted = {"endpoint_seq": row["seq"], "now": now, "limit": free or most}
-    rows = connection.execute(SQL["due_deliveries" if free else "forced_deliveries"], wanted).fetchall()
+    seqs = _foremost(connection, row["seq"], now, free, most)
     return Lane(
         row["seq"],
         origin,
-        tuple(delivery["seq"] for delivery in rows),
+        seqs,
         standing,
-        is_probe=bool(free and rows) and passage(standing, now) is Passage.PROBE,
+        is_probe=bool(free and seqs) and passage(standing, now) is Passage.PROBE,
         is_trial=bool(row["is_on_trial"]),
     )
+
+
+def _foremost(
+    connection: sqlite3.Connection, endpoint_seq: int, now: int, free: int, most: int
+) -> tuple[int, ...]:
+    """Choose what goes next, where ``free`` may: the forced, then the urgent, then the longest due."""
+    limit = free or most
+    wanted = {"endpoint_seq": endpoint_seq, "now": now, "limit": limit, "most_walked": MOST_WALKED}
+    found: dict[int, None] = {}
+    for query in ("forced_deliveries", "due_deliveries", "longest_due_deliveries"):
+        found |= {row["seq"]: None for row in connection.execute(SQL[query], wanted)}
+        if len(found) >= limit or not free:
+            break
+    return tuple(found)[:limit]
 
 
 def _claim(

@@ -38,9 +38,15 @@ def overdue(connection: sqlite3.Connection, *, now: int, limit: int) -> list[int
 
 
 def give_up(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) -> int:
-    """Declare these dead if it is still so that nobody tries them in time; returns how many."""
+    """Declare these dead if it is still so that nobody tries them in time; returns how many.
+
+    Their endpoints are then due for what still waits, or not at all.
+    """
     values = {"seqs": json.dumps(seqs), "now": now}
-    return int(connection.execute(SQL["give_up_overdue"], values).rowcount)
+    dead: Sequence[sqlite3.Row] = connection.execute(SQL["give_up_overdue"], values).fetchall()
+    for endpoint_seq in {row["endpoint_seq"] for row in dead}:
+        connection.execute(SQL["serve_endpoint"], {"endpoint_seq": endpoint_seq, "now": now})
+    return len(dead)
 
 
 def trim_attempts(connection: sqlite3.Connection, *, most: int = MAX_ATTEMPTS) -> int:

@@ -20,7 +20,7 @@ Lookup = Callable[[str], Iterable[str]]
 
 GOOD_FOR_S = 30.0
 BAD_FOR_S = 5.0
-_THREADS = 128
+THREADS = 128
 _NAMES = 1_024
 _ADDRESSES = 8
 
@@ -47,7 +47,7 @@ class Resolver(AbstractResolver):
         lookup: Lookup = system_lookup,
         *,
         monotonic: Callable[[], float] = time.monotonic,
-        threads: int = _THREADS,
+        threads: int = THREADS,
     ) -> None:
         self._lookup = lookup
         self._monotonic = monotonic
@@ -84,8 +84,12 @@ class Resolver(AbstractResolver):
             if len(self._flights) >= self._room_for(name):
                 raise socket.gaierror(socket.EAI_AGAIN, "too many other names are being looked up")
             loop = asyncio.get_running_loop()
+            thread = threading.Thread(target=self._look, args=(loop, name), name="resolve", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system's limit; a flight that never began would never land
+                raise socket.gaierror(socket.EAI_AGAIN, "no thread could be had to look it up") from None
             flight = self._flights[name] = loop.create_future()
-            threading.Thread(target=self._look, args=(loop, name), name="resolve", daemon=True).start()
         return flight
 
     def _room_for(self, name: str) -> int:

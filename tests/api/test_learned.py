@@ -55,7 +55,13 @@ async def test_a_registration_says_when_its_kind_is_polled_first(bench: Bench) -
 
 @pytest.mark.parametrize(
     ("first_by_ms", "expire_after", "expected"),
-    [(None, "1h", "12:00:02.500"), (30_000, "1h", "12:00:30.000"), (7_200_000, "1m", "12:01:00.000")],
+    [
+        (None, "1h", "12:00:02.500"),
+        (None, "1s", "12:00:01.000"),
+        (30_000, "1h", "12:00:30.000"),
+        (7_200_000, "1s", "12:00:01.000"),
+        (7_200_000, "1m", "12:01:00.000"),
+    ],
 )
 async def test_no_first_poll_is_later_than_may_be_or_than_the_deadline(
     bench: Bench, first_by_ms: int | None, expire_after: str, expected: str

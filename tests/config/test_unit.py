@@ -8,6 +8,7 @@ import pytest
 
 from notifier.config.read import load
 from notifier.core.secret import Secret
+from notifier.wire.resolver import THREADS
 
 UNIT = (Path(__file__).parents[2] / "systemd" / "notifier.service").read_text()
 
@@ -40,6 +41,14 @@ def test_the_database_lies_in_the_folder_that_is_kept() -> None:
     [directory] = values("StateDirectory")
     assert values("WorkingDirectory") == [f"%S/{directory}"]
     assert not Path(load(None, {}).store.url).is_absolute()
+
+
+@pytest.mark.fault(75)
+def test_the_unit_leaves_room_for_the_lookups_of_both_clients() -> None:
+    """Else names that hang take the last thread, and the good ones, that threads are kept for, find none."""
+    [most] = values("TasksMax")
+    spare = 64  # the loop, the database, a pool of threads, lookups of a client that a reload retired
+    assert int(most) >= 2 * THREADS + spare
 
 
 SELF_EVIDENT = {"Description", "WantedBy", "RestartSec", "Restart", "StartLimitBurst", "ExecStart"}

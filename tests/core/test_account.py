@@ -150,3 +150,13 @@ def test_only_the_latest_round_has_its_outcome_told() -> None:
         "task.expired",
         "task.lost: The provider does not know the task; three answers said so",
     ]
+
+
+def test_the_outcome_is_told_too_where_the_clock_was_set_since() -> None:
+    """The end of the watch moves with the clock, by which it is kept; when its event was made does not."""
+    moved = replace(ENDED, ended_at=T + 3_609_000)
+    _, told = timeline(Life(moved, (), (Ending(T + 9_000, "task.completed"),)))
+    assert told.text == "task.completed: 1 output"
+    stopped = replace(ENDED, state=WatchState.STOPPED)
+    _, told = timeline(Life(stopped, (), (Ending(T + 9_000, "task.expired"),)))
+    assert told.text == "task.expired"

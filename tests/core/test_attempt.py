@@ -113,3 +113,13 @@ def test_how_long_a_probe_may_wait_goes_by_where_the_receiver_is(
     report = judge(Unreachable(Fault.CONNECT, "", peer=peer), url)
     assert isinstance(report, Failed)
     assert report.cap_ms == (PUBLIC_CAP_MS if expected else PRIVATE_CAP_MS)
+
+
+@pytest.mark.parametrize(
+    ("hung_ms", "cap_ms"), [(0, 60_000), (15_000, 45_000), (58_000, 5_000), (120_000, 5_000)]
+)
+def test_probes_of_what_hangs_begin_within_a_minute_of_each_other_too(hung_ms: int, cap_ms: int) -> None:
+    """The time that the attempt hung is part of it; a breath is left in any case."""
+    report = judge(Unreachable(Fault.TIMEOUT, "", elapsed_ms=hung_ms), "http://127.0.0.1:9001/hook")
+    assert isinstance(report, Failed)
+    assert report.cap_ms == cap_ms

@@ -485,10 +485,34 @@ def test_downtime_of_ours_expires_nothing_that_the_provider_was_not_heard_about(
     first = decide(verdict, watch=watch)
     assert isinstance(first, Wait)
     assert first.due_at > T
-    again = replace(watch, trouble=first.trouble)
+    again = replace(watch, trouble=first.trouble, last_polled_at=T)
     assert isinstance(decide(verdict, T + 299_000, watch=again), Wait)
     assert isinstance(decide(verdict, T + 300_000, watch=again), End)
     assert isinstance(decide(RUNNING, watch=watch), End)
+
+
+@pytest.mark.parametrize("verdict", [REFUSED, THROTTLED, OUTAGE])
+def test_trouble_from_before_a_downtime_of_ours_does_not_count_as_patience(verdict: Verdict) -> None:
+    """It was there when we stopped and is there still; what the task did meanwhile, nobody has asked."""
+    before = wait(verdict, T, watch=A_WATCH)
+    watch = replace(after(A_WATCH, before), last_polled_at=T, expires_at=T + 1_000)
+    late = T + 5 * HOUR
+    first = wait(verdict, late, watch=watch)
+    watch = replace(after(watch, first), last_polled_at=late)
+    wait(verdict, late + 299_000, watch=watch)
+    end(verdict, late + 300_000, watch=watch)
+
+
+@pytest.mark.fault(63)
+def test_silence_that_changes_its_words_gets_five_minutes_in_all() -> None:
+    """A task whose page fails in a different way each time, at a provider that is up, would never end."""
+    watch, now = replace(A_WATCH, expires_at=T - DAY), T
+    for polls in range(100):
+        found = decide(Unclear(f"provider answers HTTP {502 + polls % 2}", is_outage=True), now, watch=watch)
+        if isinstance(found, End):
+            break
+        watch, now = replace(after(watch, found), last_polled_at=now), found.due_at
+    assert T + 300_000 <= now < T + 400_000
 
 
 @pytest.mark.parametrize("verdict", UNFINISHED)

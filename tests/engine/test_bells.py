@@ -100,6 +100,26 @@ async def test_a_wish_made_while_it_rings_is_not_lost() -> None:
     await bells.stop()
 
 
+@pytest.mark.fault(35)
+async def test_a_clock_that_is_set_back_during_a_ring_silences_no_bell() -> None:
+    """What the ring said goes by the time before the step: an hour ahead, if it is believed."""
+    clock = SystemClock()
+    bells, rung = Bells(clock), asyncio.Event()
+
+    async def ring() -> int:
+        next_at = clock.now() + 1_000
+        clock.adopt(-FAR_MS)
+        rung.set()
+        return next_at
+
+    bell = bells.add("x", ring)
+    bells.start()
+    await rung.wait()
+    await bell._silent.wait()
+    assert bell._armed_for - clock.monotonic() <= module.LONGEST_S
+    await bells.stop()
+
+
 @pytest.mark.fault(14)
 async def test_a_ring_that_throws_is_rung_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """One crash is no end: APScheduler would have dropped the job."""

@@ -2,13 +2,14 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from notifier.core.model import DeliveryState
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.store.interface import DeliveryDetail
+from notifier.store.interface import ClaimedDeliveries, DeliveryDetail
 from tests.engine.conftest import HOOK, HOUR_MS, SIGNING, Bench, task
 
 OK = Reply(204)
@@ -54,6 +55,22 @@ async def test_the_first_attempt_is_made_at_once_and_verifies(bench: Bench) -> N
     detail = await delivery_of(bench, watch_id)
     assert detail.delivery.state is DeliveryState.DELIVERED
     assert [(a.number, a.status, a.error) for a in detail.attempts] == [(1, 204, None)]
+
+
+@pytest.mark.fault(35)
+async def test_a_clock_that_is_set_back_during_a_tick_puts_off_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next tick is a second ahead by the clock as it is then, and no hour."""
+    claim = bench.store.claim_deliveries
+
+    async def claim_and_step(**asked: Any) -> ClaimedDeliveries:
+        claimed = await claim(**asked)
+        bench.clock.step(-HOUR_MS)
+        return claimed
+
+    monkeypatch.setattr(bench.store, "claim_deliveries", claim_and_step)
+    assert await bench.deliver() == bench.clock.now() + 1_000
 
 
 @pytest.mark.parametrize(

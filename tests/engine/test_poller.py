@@ -10,6 +10,7 @@ from notifier.core.model import DeliveryState, WatchState
 from notifier.core.replies import Fault, Reply, Unreachable
 from notifier.core.secret import Secret
 from notifier.core.verdict import Verdict
+from notifier.engine import poller
 from notifier.errors import StoreUnavailable
 from notifier.store.interface import ClaimedWatches
 from tests.engine.conftest import HOUR_MS, KEY, PROVIDER, Bench, task
@@ -146,6 +147,34 @@ async def test_a_provider_that_left_the_configuration_leaves_no_watch_for_ever(b
     watch = (await bench.see(watch_id)).watch
     assert watch.state is WatchState.EXPIRED
     assert "not configured" in str(watch.error and watch.error.detail)
+
+
+async def test_many_watches_without_a_provider_are_not_ended_by_handfuls_a_minute(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While there are more, the next tick goes on; then it is looked for once a minute."""
+    monkeypatch.setattr(poller, "EXPIRE_BATCH", 2)
+    watches = [await bench.register(f"task-{number}") for number in range(5)]
+    bench.poller.configure({}, give_up_after_ms=HOUR_MS)
+    bench.clock.advance(2 * HOUR_MS)
+    for _ in range(3):
+        await bench.poll()
+        bench.clock.advance(1_000)
+    assert {(await bench.see(each)).watch.state for each in watches} == {WatchState.EXPIRED}
+
+
+@pytest.mark.fault(35)
+async def test_a_clock_that_is_set_back_leaves_no_watch_without_a_provider(bench: Bench) -> None:
+    """When they are looked for next goes by the clock, and so moves with it."""
+    watch_id = await bench.register()
+    bench.poller.configure({}, give_up_after_ms=HOUR_MS)
+    await bench.poll()
+    bench.clock.step(-24 * HOUR_MS)
+    bench.poller.shift(-24 * HOUR_MS)
+    await bench.store.shift_times(-24 * HOUR_MS)
+    bench.clock.advance(2 * HOUR_MS)
+    await bench.poll()
+    assert (await bench.see(watch_id)).watch.state is WatchState.EXPIRED
 
 
 async def test_an_answer_is_cleaned_of_the_key_that_asked(bench: Bench) -> None:

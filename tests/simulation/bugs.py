@@ -129,10 +129,10 @@ def sent_again_after_410() -> Iterator[None]:
 
 @contextmanager
 def refusal_is_failure() -> Iterator[None]:
-    """An answer 400 to a poll is told as the task's failure."""
+    """An answer that refuses a poll, 400 to 403, is told as the task's failure."""
 
     def judged(exchange: Any, **kwargs: Any) -> Any:
-        if isinstance(exchange, Reply) and exchange.status == 400:
+        if isinstance(exchange, Reply) and 400 <= exchange.status <= 403:
             return Finished(WatchState.FAILED, "failed", (), None, "{}")
         return judge_poll(exchange, **kwargs)
 

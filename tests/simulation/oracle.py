@@ -280,6 +280,9 @@ class Oracle:
         since = receipt.at - late
         if receipt.number > 1 or late < self._slack_ms or since <= self.world.calm_since + 1_000:
             return
+        lease_ms = self.city.config.callbacks.timeout_ms + LEASE_MARGIN_MS
+        if self.disk_troubled_at >= 0 and since <= self.disk_troubled_at + lease_ms:
+            return  # an attempt that was not recorded keeps its endpoint's place until its lease ends
         neighbours = [each for each in self.city.receivers.values() if each.origin == receiver.origin]
         is_well = all(each.mood.name == FINE and each.was_well(since - RECOVERY_MS) for each in neighbours)
         is_free = row["closed_at"] is None and receiver.url not in self.released_after(since)

@@ -145,3 +145,18 @@ def test_a_story_that_shows_a_planted_bug_is_found(bug: str) -> None:
     with BUGS[bug].planted(), pytest.raises(AssertionError) as found:
         run_state_machine_as_test(Installation, settings=hunt)
     assert any(f"[{rule}]" in str(found.value) for rule in BUGS[bug].rules)
+
+
+def test_steps_of_the_clock_that_nobody_saw_are_believed_together() -> None:
+    """Two before the next beat, then a crash: the daemon that starts cannot know of either of them."""
+    story = Installation()
+    story.begin(seed=0)
+    try:
+        story.step_clock(seconds=3_600.0)
+        story.register(count=4)
+        story.step_clock(seconds=-30.0)
+        story.crash()
+        story.let_pass(seconds=600.0)
+        story.every_promise_is_kept()
+    finally:
+        story.teardown()

@@ -232,6 +232,20 @@ async def test_a_redelivery_is_the_same_message_at_once_with_a_fresh_budget(
     assert (second.give_up_at, second.is_maybe_duplicate) == (GIVE_UP + DAY, False)
 
 
+async def test_a_redelivery_goes_before_all_that_waits_for_the_same_endpoint(store: Store) -> None:
+    """Somebody is looking. However long the queue, and however soon the results in it expire."""
+    await proven(store, A)
+    await finished(store, A)
+    (first,) = await take(store)
+    await store.record_attempt(first, lease(), attempt(), Delivered(), Accepted(), now=NOON)
+    for n in range(5):
+        await finished(store, A, task_id=f"later-{n}", result_expires_at=NOON + HOUR)
+    await store.redeliver(first.delivery_id, now=NOON + 7, give_up_at=GIVE_UP)
+    foremost, other = await take(store, NOON + 7, limit=2)
+    assert foremost.delivery_id == first.delivery_id
+    assert other.delivery_id != first.delivery_id
+
+
 async def test_a_redelivery_of_what_is_being_sent_does_not_send_it_twice_at_once(store: Store) -> None:
     await finished(store)
     (dispatch,) = await take(store)

@@ -149,6 +149,16 @@ async def test_a_pause_outlives_the_last_delivery(store: Store) -> None:
     assert (held.standing.hold, held.delivered) == (Hold.PAUSED, 0)
 
 
+async def test_a_pause_that_is_over_keeps_no_endpoint_without_deliveries(store: Store) -> None:
+    """It was kept for the pause alone; nothing would ever forget it."""
+    await finished(store, A)
+    await end_one(store, Delivered(), Accepted())
+    await pause(store)
+    await store.prune(delivered_before=NOON + DAY, dead_before=NOON + DAY, limit=9)
+    assert (await resume(store, now=NOON + DAY)).standing.hold is None
+    assert await store.endpoints(before=None, limit=9) == []
+
+
 # ---- resume
 
 
@@ -294,3 +304,16 @@ async def test_what_was_given_up_can_be_redelivered(store: Store) -> None:
     (dead,) = await deliveries(store)
     await store.redeliver(dead.id, now=OVERDUE, give_up_at=OVERDUE + DAY)
     assert [one.delivery_id for one in await take(store, OVERDUE)] == [dead.id]
+
+
+async def test_an_endpoint_that_was_given_up_and_forgotten_rings_no_bell(store: Store) -> None:
+    """Its origin lives on with another; a time for which nothing waits would have it looked at for ever."""
+    await finished(store, f"{A}/held", task_id="held")
+    await pause(store, f"{A}/held")
+    await finished(store, A)
+    await closed(store)
+    await store.give_up_overdue(now=OVERDUE, limit=9)
+    assert await store.prune(delivered_before=OVERDUE + 1, dead_before=OVERDUE + 1, limit=9) == 1
+    later = OVERDUE + DAY
+    claimed = await store.claim_deliveries(now=later, limit=9, lease=lease(), busy={}, per_origin=9)
+    assert (claimed.dispatches, claimed.next_due_at) == ((), None)

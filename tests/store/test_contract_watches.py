@@ -7,6 +7,7 @@ import pytest
 
 from notifier.core.endpoint import Accepted
 from notifier.core.model import MAX_CALLBACKS, Callback, EventType, Missing, TaskError, Trouble, WatchState
+from notifier.core.transitions import WatchAction, next_watch_state
 from notifier.core.verdict import Delivered
 from notifier.store.interface import Added, Refusal, Store, TooMany, TooManyCallbacks, WatchDetail
 from tests.builders import HOOK, HOUR, PROVIDER, attempt, end, event, lease, new_watch, wait
@@ -32,6 +33,22 @@ async def in_state(store: Store, state: WatchState) -> str:
         (claimed,) = await claim(store)
         await finish(store, claimed, state)
     return watch.id
+
+
+@pytest.mark.parametrize("state", WatchState)
+@pytest.mark.parametrize("action", [WatchAction.STOP, WatchAction.RESUME])
+async def test_a_user_moves_a_watch_as_the_table_says(
+    store: Store, state: WatchState, action: WatchAction
+) -> None:
+    """``core/transitions.py``; what it does not allow is a conflict and changes nothing."""
+    watch_id = await in_state(store, state)
+    if action is WatchAction.STOP:
+        moved = await store.stop_watch(watch_id, now=NOON)
+    else:
+        moved = await store.resume_watch(watch_id, now=NOON, expires_at=NOON + HOUR)
+    expected = next_watch_state(state, action)
+    assert moved is Refusal.CONFLICT if expected is None else not isinstance(moved, Refusal)
+    assert (await see(store, watch_id)).watch.state is (expected or state)
 
 
 # ---- registering

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from notifier.store import turns
 from notifier.store.connection import connect_writer
 from notifier.store.open import migrate
 from notifier.store.queries import SQL
+from notifier.store.rows import END_OF_TIME
+from tests.builders import DAY, HOUR, lease
 
 OF_STATE = "USING INDEX deliveries_listed (state=? AND rowid>? AND rowid<?)"
 OF_ENDPOINT = "USING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=? AND rowid>? AND rowid<?)"
@@ -68,3 +71,40 @@ def test_no_query_walks_through_all_deliveries_or_attempts(connection: sqlite3.C
     for line in plan(connection, name):
         is_walk = line.startswith(("SCAN deliveries", "SCAN attempts", "SCAN d", "SCAN a"))
         assert not is_walk or "USING COVERING INDEX" in line, line
+
+
+def queue_up(connection: sqlite3.Connection, count: int) -> None:
+    """Have one endpoint where so many wait for an hour, their results to expire, and one more is due."""
+    run = connection.execute
+    run("INSERT INTO providers (name) VALUES ('p')")
+    run("INSERT INTO api_paths (path) VALUES ('/a')")
+    run(
+        "INSERT INTO watches (id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, "
+        "registered_at, expires_at, ended_at) VALUES ('w', 1, 1, 't', 'completed', '[]', '{}', 0, 0, 0)"
+    )
+    run(
+        "INSERT INTO events (id, watch_seq, round, type, at, body) "
+        "VALUES ('e', 1, 0, 'task.completed', 0, x'')"
+    )
+    run("INSERT INTO origins (name, is_trusted) VALUES ('http://h', 1)")
+    run("INSERT INTO endpoints (id, url, origin_seq) VALUES ('ep', 'http://h/', 1)")
+    connection.executemany(
+        "INSERT INTO deliveries (id, event_seq, endpoint_seq, url, state, urgency, created_at, due_at, "
+        "give_up_at) VALUES (?, 1, 1, 'http://h/?' || ?, 'pending', ?, 0, ?, ?)",
+        [(f"d{n}", n, DAY if n else END_OF_TIME, HOUR if n else 1, DAY) for n in range(count + 1)],
+    )
+    run("UPDATE endpoints SET due_at = 1")
+
+
+@pytest.mark.fault(77)
+def test_a_claim_walks_through_no_long_queue(connection: sqlite3.Connection) -> None:
+    """Not for what is due, nor for what is forced, nor for when it is to be looked at again."""
+    queue_up(connection, 20_000)
+    thousands: list[int] = []
+    connection.set_progress_handler(lambda: thousands.append(1), 1_000)
+    slots = turns.Slots({}, 4, frozenset(), 16)
+    claimed = turns.claim_deliveries(connection, now=2, limit=32, lease=lease(DAY), slots=slots)
+    connection.set_progress_handler(None, 0)
+    assert [dispatch.delivery_id for dispatch in claimed.dispatches] == ["d0"]
+    assert claimed.next_due_at == HOUR
+    assert len(thousands) < 20  # of SQLite's steps: one row that is walked by takes four or more

@@ -134,6 +134,23 @@ async def test_whatever_the_lookup_raises_is_a_gaierror_in_words(fault: Exceptio
         await addresses(Resolver(lookup), "a.example")
 
 
+async def test_a_name_is_asked_for_again_after_no_thread_could_be_had(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's limit of threads is a passing trouble; nobody waits for a lookup that never began."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    resolver = Resolver(names)
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(socket.gaierror, match="no thread"):
+            await addresses(resolver, "a.example")
+    async with asyncio.timeout(5):
+        assert await addresses(resolver, "a.example") == ["127.0.0.1"]
+
+
 async def test_a_name_with_no_address_is_a_fault_too() -> None:
     with pytest.raises(socket.gaierror, match="no address"):
         await addresses(Resolver(lambda name: []), "a.example")

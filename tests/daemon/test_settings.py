@@ -1,0 +1,48 @@
+"""What is made of the configuration for others."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from notifier.config.model import HOUR, Config, Polling, Provider
+from notifier.daemon.settings import longest_interval_ms
+from notifier.store.interface import Added
+from notifier.store.open import open_store
+from tests.builders import new_watch
+from tests.fakes import NOON
+
+RARE = Polling(first_after_ms=12 * HOUR, max_interval_ms=6 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("polling", "longest_ms"),
+    [
+        (Polling(), HOUR),
+        (RARE, 12 * HOUR),
+        (replace(RARE, max_interval_ms=20 * HOUR), 22 * HOUR),
+    ],
+)
+def test_the_longest_interval_is_that_of_the_rarest_polls(polling: Polling, longest_ms: int) -> None:
+    """With its jitter; an hour at least, which a provider may ask for."""
+    config = Config(providers={"often": Provider(), "rare": Provider(polling=polling)})
+    assert longest_interval_ms(config) == longest_ms
+
+
+async def test_a_restart_brings_no_poll_forward_that_the_settings_put_off(tmp_path: Path) -> None:
+    """What is later than any setting has it is from a wrong clock, and nothing else."""
+    config = Config(providers={"mulerouter": Provider(polling=RARE)})
+    due_at = NOON + RARE.first_after_ms
+    for _ in range(2):
+        store = await open_store(
+            tmp_path / "notifier.db",
+            owner="test",
+            now=NOON,
+            chance=random.Random(1),
+            max_interval_ms=longest_interval_ms(config),
+        )
+        (added,) = await store.add_watches([new_watch(first_poll_at=due_at)], give_up_at=NOON, max_live=1)
+        await store.close()
+        assert isinstance(added, Added)
+        assert added.watch.due_at == due_at

@@ -163,9 +163,9 @@ def _task_url(members: Mapping[str, Any], settings: ApiSettings, faults: Faults)
     url = text_at(members, "task_url", faults)
     if url is None:
         return None
-    base_urls = {name: provider.base_url for name, provider in settings.providers.items()}
+    places = {name: provider.place for name, provider in settings.providers.items()}
     try:
-        return Task(*split_task_url(url, base_urls))
+        return Task(*split_task_url(url, places))
     except BadUrl as fault:
         faults.add("/task_url", str(fault))
         return None

@@ -8,6 +8,7 @@ from notifier.api.feed import Feed
 from notifier.api.logins import Logins
 from notifier.core.addresses import AddressPolicy
 from notifier.core.secret import Secret
+from notifier.core.urls import TaskPlace
 from notifier.ports import Clock
 from notifier.store.interface import Store
 
@@ -55,7 +56,7 @@ class ProviderSettings:
     ``first_by_ms`` is how far learning may put off the first poll; None: not at all.
     """
 
-    base_url: str
+    place: TaskPlace
     first_after_ms: int
     expire_after_ms: int
     first_by_ms: int | None = None

@@ -5,6 +5,7 @@ another question, asked at the connect (``core/addresses.py``).
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -98,21 +99,52 @@ def task_url(base_url: str, task_path: str, api_path: str, task_id: str) -> str:
     return f"{base_url.rstrip('/')}/{path.lstrip('/')}"
 
 
-def split_task_url(text: str, base_urls: Mapping[str, str]) -> tuple[str, str, str]:
+@dataclass(frozen=True, slots=True)
+class TaskPlace:
+    """Where a provider's tasks are asked for: its base URL, and the dialect's ``task_path``."""
+
+    base_url: str
+    task_path: str
+
+
+def split_task_url(text: str, places: Mapping[str, TaskPlace]) -> tuple[str, str, str]:
     """Take a task's URL apart: the provider's name, the api_path, the task id; raises BadUrl.
 
-    ``base_urls`` are the providers' by name. The longest one that the URL starts with, up to a slash, wins.
+    ``places`` are the providers' by name. The longest base URL that the URL starts with, up to a slash, wins.
+    Where the dialect asks for no api_path, it is what stands before the task id.
     """
     parts = _parts_of(text)
-    if parts.query:
-        raise BadUrl("a task_url has no query")
-    name, rest = _provider_of(parts, base_urls)
-    api_path, _, task_id = rest.rpartition("/")
-    return name, check_api_path(api_path), check_task_id(task_id)
+    url = parts.origin + parts.path + (f"?{parts.query}" if parts.query else "")
+    name, base_url = _provider_of(url, {name: place.base_url for name, place in places.items()})
+    task_path = places[name].task_path
+    found = _pattern(task_path).fullmatch(url.removeprefix(base_url))
+    if found is None:
+        raise BadUrl(f"a task_url of {name} is like {base_url}{_rooted(task_path)}")
+    api_path = found.groupdict().get("api_path") or found.string[: found.start("task_id")].rstrip("/")
+    task_id = found["task_id"]
+    if task_url(base_url, task_path, api_path, task_id) != url:
+        raise BadUrl(f"a task_url of {name} is like {base_url}{_rooted(task_path)}, with one id throughout")
+    return name, api_path, task_id
 
 
-def _provider_of(parts: _Parts, base_urls: Mapping[str, str]) -> tuple[str, str]:
-    url = parts.origin + parts.path
+@functools.lru_cache(maxsize=64)
+def _pattern(task_path: str) -> re.Pattern[str]:
+    """What finds in a path the first of each of the places that ``task_url`` fills in."""
+    kinds = {"api_path": "/.+", "task_id": "[^/?&]+"}
+    pieces: list[str] = []
+    for literal, name in itertools.zip_longest(*[iter(_PLACES.split(_rooted(task_path)))] * 2):
+        pieces.append(re.escape(literal))
+        if name is not None:
+            is_first = f"<{name}>" not in "".join(pieces)
+            pieces.append(f"(?P<{name}>{kinds[name]})" if is_first else kinds[name])
+    return re.compile("".join(pieces))
+
+
+def _rooted(task_path: str) -> str:
+    return task_path if task_path.startswith("{api_path}") else f"/{task_path.lstrip('/')}"
+
+
+def _provider_of(url: str, base_urls: Mapping[str, str]) -> tuple[str, str]:
     bases = {name: check_base_url(base_url) for name, base_url in base_urls.items()}
     fitting = {name: base for name, base in bases.items() if url.startswith(f"{base}/")}
     longest = max(map(len, fitting.values()), default=0)
@@ -123,7 +155,7 @@ def _provider_of(parts: _Parts, base_urls: Mapping[str, str]) -> tuple[str, str]
         raise BadUrl(
             f"the base_url of {' and '.join(sorted(names))} fits this task_url; name the provider instead"
         )
-    return names[0], url[longest:]
+    return names[0], url[:longest]
 
 
 def _bounded(url: str) -> str:

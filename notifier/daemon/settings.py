@@ -6,6 +6,7 @@ from notifier import __version__
 from notifier.api.services import ApiSettings, ProviderSettings
 from notifier.config.model import HOUR, Config
 from notifier.core.learned import longest_wait_ms
+from notifier.core.urls import TaskPlace
 from notifier.daemon.wires import callback_policy
 
 
@@ -14,7 +15,7 @@ def api_settings(config: Config, own: Collection[tuple[str, int]]) -> ApiSetting
     return ApiSettings(
         providers={
             name: ProviderSettings(
-                provider.base_url,
+                TaskPlace(provider.base_url, provider.dialect.task_path),
                 provider.polling.first_after_ms,
                 provider.polling.expire_after_ms,
                 longest_wait_ms(provider.result_ttl_ms) if provider.polling.learn else None,

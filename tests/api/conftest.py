@@ -17,7 +17,9 @@ from notifier.api.pictures import Pictures
 from notifier.api.services import ApiSettings, ProviderSettings, Services
 from notifier.core.addresses import AddressPolicy
 from notifier.core.callback import build_event
+from notifier.core.dialect import Dialect
 from notifier.core.model import TaskError, WatchState
+from notifier.core.urls import TaskPlace
 from notifier.core.verdict import End
 from notifier.engine.hub import Hub
 from notifier.store.driver import InlineDriver
@@ -33,7 +35,9 @@ HOUR_MS = 3_600_000
 LEASE_MS = 30_000
 EPOCH = "5f0c1e9a7b42"
 BASE = "https://api.mulerouter.ai"
-MULEROUTER = ProviderSettings(base_url=BASE, first_after_ms=2_500, expire_after_ms=HOUR_MS)
+MULEROUTER = ProviderSettings(
+    TaskPlace(BASE, Dialect().task_path), first_after_ms=2_500, expire_after_ms=HOUR_MS
+)
 SETTINGS = ApiSettings(
     providers={"mulerouter": MULEROUTER},
     listen="127.0.0.1:8484",

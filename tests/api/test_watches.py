@@ -17,6 +17,7 @@ from notifier.api.parse import read_batch
 from notifier.api.shapes import WatchBody
 from notifier.api.watches import TURN
 from notifier.core.model import WatchState
+from notifier.core.urls import TaskPlace
 from notifier.engine.hub import Hub
 from notifier.store.interface import Store, WatchDetail
 from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, pointers, registration
@@ -123,10 +124,16 @@ async def test_values_of_callback_headers_are_not_shown(bench: Bench) -> None:
 
 
 async def test_a_task_url_says_provider_path_and_id(bench: Bench) -> None:
-    other = MULEROUTER.__class__("http://127.0.0.1:5/base", 1_000, 60_000)
+    """As the provider's dialect has it: the id need not be the last word."""
+    other = replace(
+        MULEROUTER,
+        place=TaskPlace("http://127.0.0.1:5/base", "{api_path}/requests/{task_id}/status"),
+        expire_after_ms=60_000,
+    )
     bench.configure(providers={"mulerouter": MULEROUTER, "other": other})
     answer = await bench.http.post(
-        "/v1/watches", json={"task_url": "http://127.0.0.1:5/base/v1/images/t-7", "callback_url": HOOK}
+        "/v1/watches",
+        json={"task_url": "http://127.0.0.1:5/base/v1/images/requests/t-7/status", "callback_url": HOOK},
     )
     body = answer.json()
     assert (body["provider"], body["api_path"], body["task_id"]) == ("other", "/v1/images", "t-7")

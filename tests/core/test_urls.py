@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from notifier.core.urls import (
     BadUrl,
+    TaskPlace,
     check_api_path,
     check_base_url,
     check_callback_url,
@@ -18,12 +19,19 @@ from notifier.core.urls import (
 )
 from tests.core.texts import any_text
 
+
+def places(**bases: str) -> dict[str, TaskPlace]:
+    """Providers that are asked as MuleRouter is."""
+    return {name: TaskPlace(base_url, MULEROUTER_PATH) for name, base_url in bases.items()}
+
+
 BASES = {
     "mulerouter": "https://api.mulerouter.ai",
     "inner": "https://api.mulerouter.ai/inner/",
     "local": "http://127.0.0.1:8080/v1",
 }
 MULEROUTER_PATH = "{api_path}/{task_id}"
+PLACES = places(**BASES)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +288,7 @@ def test_a_task_url_that_was_made_is_taken_apart_again(api_path: str, task_id: s
     except BadUrl:
         return
     url = task_url(BASES["local"], MULEROUTER_PATH, api_path, task_id)
-    assert split_task_url(url, BASES) == ("local", api_path, task_id)
+    assert split_task_url(url, PLACES) == ("local", api_path, task_id)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +303,7 @@ def test_a_task_url_that_was_made_is_taken_apart_again(api_path: str, task_id: s
     ],
 )
 def test_a_task_url_is_taken_apart_at_the_longest_base(text: str, parts: tuple[str, str, str]) -> None:
-    assert split_task_url(text, BASES) == parts
+    assert split_task_url(text, PLACES) == parts
 
 
 @pytest.mark.parametrize(
@@ -319,9 +327,48 @@ def test_a_task_url_is_taken_apart_at_the_longest_base(text: str, parts: tuple[s
 )  # fmt: skip
 def test_a_task_url_that_fits_no_provider_or_holds_a_trick_is_refused(text: str) -> None:
     with pytest.raises(BadUrl):
-        split_task_url(text, BASES)
+        split_task_url(text, PLACES)
 
 
 def test_a_task_url_that_fits_two_providers_equally_names_them() -> None:
     with pytest.raises(BadUrl, match="one and two"):
-        split_task_url("https://h/x/T1", {"two": "https://h", "one": "https://H/", "far": "https://g"})
+        split_task_url("https://h/x/T1", places(two="https://h", one="https://H/", far="https://g"))
+
+
+@pytest.mark.parametrize(
+    ("task_path", "url", "parts"),
+    [
+        (
+            "{api_path}/requests/{task_id}/status",
+            "https://h/fal/flux/requests/T1/status",
+            ("/fal/flux", "T1"),
+        ),
+        ("/v1/tasks/{task_id}", "https://h/v1/tasks/T1", ("/v1/tasks", "T1")),
+        ("query{api_path}?task={task_id}", "https://h/query/video?task=T1", ("/video", "T1")),
+        ("{api_path}/{task_id}/of/{task_id}", "https://h/a/T1/of/T1", ("/a", "T1")),
+    ],
+)
+def test_a_task_url_is_read_as_its_provider_is_asked(
+    task_path: str, url: str, parts: tuple[str, str]
+) -> None:
+    """Each dialect says where the id stands: to take the last word of the path for it would lose the task."""
+    assert split_task_url(url, {"p": TaskPlace("https://h", task_path)}) == ("p", *parts)
+    if "{api_path}" in task_path:
+        assert task_url("https://h", task_path, *parts) == url
+
+
+@pytest.mark.parametrize(
+    ("task_path", "url"),
+    [
+        ("{api_path}/requests/{task_id}/status", "https://h/fal/flux/requests/T1"),
+        ("{api_path}/requests/{task_id}/status", "https://h/fal/flux/requests/T1/status?logs=1"),
+        ("/v1/tasks/{task_id}", "https://h/v1/tasks/T1/result"),
+        ("/v1/tasks/{task_id}", "https://h/v1/tasks/"),
+        ("{api_path}/{task_id}/of/{task_id}", "https://h/a/T1/of/T2"),
+        ("query{api_path}?task={task_id}", "https://h/query/video?task=T1&task=T2"),
+    ],
+)
+def test_a_task_url_of_another_form_is_refused_with_the_form(task_path: str, url: str) -> None:
+    """It would be polled at a place that nobody meant."""
+    with pytest.raises(BadUrl, match="is like https://h"):
+        split_task_url(url, {"p": TaskPlace("https://h", task_path)})

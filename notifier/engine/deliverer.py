@@ -1,9 +1,11 @@
 """The way of one attempt: claim, build, post, judge, decide, record."""
 
+import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -24,6 +26,8 @@ from notifier.store.interface import Lease, Store
 
 IDLE_MS = 1_000
 LEASE_MARGIN_MS = 15_000
+KEEPING_TRIES = 12
+KEEPING_PAUSE_S = 1.0  # so that all tries fit into the margin of the lease
 ANSWER_LIMIT = 4_096
 
 log = structlog.get_logger()
@@ -53,6 +57,7 @@ class Deliverer:
         ring: Callable[[int], None],
         settings: Callbacks,
         meter: Meter = NO_METER,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.wire = wire
         self.settings = settings
@@ -63,6 +68,7 @@ class Deliverer:
         self._crew = crew
         self._ring = ring
         self._meter = meter
+        self._sleep = sleep
         self._busy: Counter[str] = Counter()
         self._trials: set[str] = set()
         self._shifted_ms = 0
@@ -136,17 +142,27 @@ class Deliverer:
         now = self._clock.now()
         sequel = decide_attempt(dispatch, tried.report, now=now, chance=self._chance.random())
         attempt = _attempt(dispatch, tried)
-        try:
-            kept = await self._store.record_attempt(dispatch, lease, attempt, sequel, tried.report, now=now)
-            if kept:
-                _tell(dispatch, attempt, sequel)
-                self._meter.attempted(dispatch, attempt, sequel, now=now)
-        except StoreUnavailable as fault:
-            # Not kept: the lease runs out, and the same message goes out again, marked maybe-duplicate.
-            log.warning("delivery.not_recorded", delivery=dispatch.delivery_id, cause=fault.cause)
-            return
-        if isinstance(sequel, Retry):
-            self._ring(sequel.due_at)
+        keep = partial(self._store.record_attempt, dispatch, lease, attempt, sequel, tried.report, now=now)
+        if await self._kept(dispatch, keep):
+            _tell(dispatch, attempt, sequel)
+            self._meter.attempted(dispatch, attempt, sequel, now=now)
+            if isinstance(sequel, Retry):
+                self._ring(sequel.due_at)
+
+    async def _kept(self, dispatch: Dispatch, keep: Callable[[], Awaitable[bool]]) -> bool:
+        """Have an attempt written down; a store that takes no writes is asked again while the lease lasts.
+
+        What is never written down goes out again when the lease is over, marked maybe-duplicate.
+        """
+        for tries_left in reversed(range(KEEPING_TRIES)):
+            try:
+                return await keep()
+            except StoreUnavailable as fault:
+                if not tries_left:
+                    log.warning("delivery.not_recorded", delivery=dispatch.delivery_id, cause=fault.cause)
+                    break
+            await self._sleep(KEEPING_PAUSE_S)
+        return False
 
     def _occupy(self, dispatch: Dispatch) -> None:
         origin = origin_of(dispatch.url)

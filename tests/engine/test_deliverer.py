@@ -9,6 +9,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from notifier.core.model import DeliveryState
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from notifier.engine.deliverer import KEEPING_TRIES, LEASE_MARGIN_MS
+from notifier.errors import StoreFull
 from notifier.store.interface import ClaimedDeliveries, DeliveryDetail
 from tests.engine.conftest import HOOK, HOUR_MS, SIGNING, Bench, task
 
@@ -129,6 +131,34 @@ async def test_an_attempt_that_was_cut_off_says_that_it_may_be_a_repeat(bench: B
     assert "notifier-maybe-duplicate" not in first.headers
     assert second.headers["notifier-maybe-duplicate"] == "1"
     assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
+
+
+@pytest.mark.fault(20)
+@pytest.mark.parametrize("refusals", [1, KEEPING_TRIES - 1, KEEPING_TRIES])
+async def test_an_answer_that_cannot_be_written_down_is_kept_in_hand(bench: Bench, refusals: int) -> None:
+    """A full disk must cost no repeat: it is tried again each second while the lease surely lasts."""
+    watch_id = await finished(bench, OK)
+    record_attempt, naps, left = bench.store.record_attempt, [], refusals
+
+    async def refused(*args: Any, **more: Any) -> bool:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise StoreFull("the disk is full")
+        return await record_attempt(*args, **more)
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+
+    bench.store.record_attempt, bench.deliverer._sleep = refused, nap  # type: ignore[method-assign]
+    await bench.deliver()
+    assert sum(naps) * 1_000 < LEASE_MARGIN_MS
+    state = (await delivery_of(bench, watch_id)).delivery.state
+    is_kept = refusals < KEEPING_TRIES
+    assert state is (DeliveryState.DELIVERED if is_kept else DeliveryState.PENDING)
+    bench.clock.advance(31_000)
+    await bench.deliver()
+    assert len(bench.posts.requests) == (1 if is_kept else 2)
 
 
 async def test_no_origin_gets_more_than_its_share_at_once(bench: Bench) -> None:

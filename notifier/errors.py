@@ -38,6 +38,10 @@ class StoreUnavailable(NotifierError):
     code = "store_unavailable"
 
 
+class StoreClosed(StoreUnavailable):
+    """The store takes no writes any more; trying again would not work before the next start."""
+
+
 class StoreFull(StoreUnavailable):
     """The disk is full; nothing of the write was kept."""
 

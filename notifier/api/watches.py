@@ -120,12 +120,17 @@ async def resume(call: Call) -> Response:
     """Go on with an expired, lost or stopped watch."""
     services, watch_id = call.services, _id(call)
     wanted_ms = read_resume(call.body)
-    provider = services.settings().providers.get((await _detail(services, watch_id)).watch.provider)
+    settings = services.settings()
+    provider = settings.providers.get((await _detail(services, watch_id)).watch.provider)
     if provider is None:
         raise Problem("conflict", "its provider is not configured any more")
     now = services.clock.now()
     expires_at = now + (provider.expire_after_ms if wanted_ms is None else wanted_ms)
-    changed = await services.store.resume_watch(watch_id, now=now, expires_at=expires_at)
+    changed = await services.store.resume_watch(
+        watch_id, now=now, expires_at=expires_at, max_live=settings.max_watches
+    )
+    if isinstance(changed, TooMany):
+        raise _too_many(changed)
     watch = await _changed(services, watch_id, changed, "there is nothing to resume")
     services.wake.poll_at(now)
     return answer(_body(watch, services))
@@ -183,9 +188,13 @@ async def _add(call: Call, new: Sequence[NewWatch]) -> list[Outcome]:
 def _refusal(outcome: TooMany | TooManyCallbacks, text: bytes) -> Problem:
     """The problem of the registration that ``text`` is."""
     if isinstance(outcome, TooMany):
-        return Problem("too_many_watches", f"{outcome.live} watches are live, and no more are taken")
+        return _too_many(outcome)
     detail = f"the watch would have {outcome.count} callbacks; it may have {MAX_CALLBACKS}"
     return Problem("too_many_callbacks", detail, errors=[Fault(place_of_callbacks(text), detail)])
+
+
+def _too_many(refused: TooMany) -> Problem:
+    return Problem("too_many_watches", f"{refused.live} watches are live, and no more are taken")
 
 
 def _result(outcome: Outcome | Problem, text: bytes, services: Services) -> BatchResult:

@@ -121,8 +121,8 @@ def paused(endpoint: Endpoint) -> Endpoint:
 
 
 def resumed(endpoint: Endpoint) -> Endpoint:
-    """Send again on a user's word, whatever the gate thought; it starts slowly."""
-    return Endpoint()
+    """Send again on a user's word, whatever the gate thought, slowly at first; what is well stays so."""
+    return Endpoint() if _is_shut(endpoint) else endpoint
 
 
 def in_words(endpoint: Endpoint) -> str:

@@ -131,13 +131,19 @@ class Watch:
     traceparent: str | None = None
 
 
-def moved(watch: Watch, delta_ms: int) -> Watch:
-    """Return the watch on a clock that was stepped by ``delta_ms`` while it was in our hands."""
+def moved(watch: Watch, delta_ms: int, *, since: int) -> Watch:
+    """Return the watch on a clock that was stepped by ``delta_ms`` while it was in our hands.
+
+    ``since`` is when we began, by the clock as it was: what is older was told by a clock of before.
+    """
     if delta_ms == 0:
         return watch
+    last = watch.last_polled_at
     return replace(
         watch,
         expires_at=watch.expires_at + delta_ms,
+        registered_at=watch.registered_at + (delta_ms if watch.registered_at >= since else 0),
+        last_polled_at=last + delta_ms if last is not None and last >= since else last,
         trouble=watch.trouble and Trouble(watch.trouble.text, watch.trouble.since + delta_ms),
         missing=watch.missing and Missing(watch.missing.count, watch.missing.since + delta_ms),
     )

@@ -81,7 +81,7 @@ class Daemon:
         self._poller = self._make_poller()
         self._deliverer = self._make_deliverer()
         self._replayer = Replayer(
-            store=store, clock=clock, settings=config.callbacks, deliver=self.deliver_now
+            store=store, clock=clock, settings=self._config.callbacks, deliver=self.deliver_now
         )
         self._housekeeping = Housekeeping(store=store, clock=clock, settings=config.retention)
         self._herald = Herald(

@@ -20,7 +20,7 @@ from notifier.core.trace import SPAN_BITS, child_of
 from notifier.core.urls import origin_of
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.engine.crew import Crew
-from notifier.errors import StoreUnavailable
+from notifier.errors import StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Clock, Meter, Wire
 from notifier.store.interface import Lease, Store
 
@@ -158,7 +158,7 @@ class Deliverer:
             try:
                 return await keep()
             except StoreUnavailable as fault:
-                if not tries_left:
+                if not tries_left or isinstance(fault, StoreClosed):
                     log.warning("delivery.not_recorded", delivery=dispatch.delivery_id, cause=fault.cause)
                     break
             await self._sleep(KEEPING_PAUSE_S)

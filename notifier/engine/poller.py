@@ -89,6 +89,7 @@ class Poller:
         self._limiters: dict[str, Limiter] = {}
         self._starved: set[str] = set()
         self._shifted_ms = 0
+        self._since = clock.now()
         self._orphans_at = 0
         self._give_up_after_ms = 0
         self.ticked_at = clock.monotonic()
@@ -113,6 +114,7 @@ class Poller:
     def shift(self, delta_ms: int) -> None:
         """Follow a clock that was stepped."""
         self._shifted_ms += delta_ms
+        self._since += delta_ms
         self._orphans_at += delta_ms
         for limiter in self._limiters.values():
             limiter.shift(delta_ms)
@@ -271,7 +273,7 @@ class Poller:
         provider, polling = claimed.provider, claimed.provider.polling
         stepped_ms = self._shifted_ms - claimed.shifted_ms
         return decide_poll(
-            moved(claimed.watch, stepped_ms),
+            moved(claimed.watch, stepped_ms, since=self._since - stepped_ms),
             verdict,
             pace=Pace(polling.min_interval_ms, polling.max_interval_ms, polling.growth),
             result_ttl_ms=provider.result_ttl_ms,

@@ -82,6 +82,8 @@ class Refusal(StrEnum):
 class ClaimedWatches:
     """Watches to poll now, most overdue first; ``next_due_at`` is when the first unclaimed one is due.
 
+    Of a claim by deadlines alone it is not told.
+
     ``habits`` is what is known of how long their tasks take, by api_path.
     """
 
@@ -280,10 +282,12 @@ class Store(Protocol):
         """End a watch on the user's word. A stopped one stays stopped; other ends are a CONFLICT."""
         ...
 
-    async def resume_watch(self, watch_id: str, *, now: int, expires_at: int) -> Watch | Refusal:
+    async def resume_watch(
+        self, watch_id: str, *, now: int, expires_at: int, max_live: int
+    ) -> Watch | Refusal | TooMany:
         """Go on with an expired, lost or stopped watch: a new round, due now. Others are a CONFLICT.
 
-        A watching one is a CONFLICT too.
+        A watching one is a CONFLICT too. Beyond ``max_live`` watching ones it is refused as TooMany.
         """
         ...
 
@@ -399,7 +403,8 @@ class Store(Protocol):
     async def shift_times(self, delta_ms: int) -> None:
         """Move every waiting time by ``delta_ms``, after the wall clock was stepped by as much.
 
-        So is what ended since the store was opened, by which it is pruned.
+        So are the instants since the store was opened that something is counted from: the registration and
+        the last poll of what is watched (its age), the end of what has ended (how long it is kept).
         """
         ...
 

@@ -54,12 +54,6 @@ WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE nam
   AND (owner IS NULL OR due_at <= :now)
 ORDER BY due_at LIMIT 1
 
--- name: next_watch_past_deadline
-SELECT max(due_at, expires_at) FROM watches
-WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE name = :provider)
-  AND (owner IS NULL OR +due_at <= :now)
-ORDER BY expires_at LIMIT 1
-
 -- name: record_wait
 UPDATE watches SET
   due_at = :due_at, owner = NULL, interval_ms = :interval_ms, polls = polls + 1, last_polled_at = :now,
@@ -113,6 +107,9 @@ UPDATE watches SET
   trouble = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
 WHERE id = :id AND state = 'watching'
 RETURNING seq, round
+
+-- name: live_watches
+SELECT n FROM tallies WHERE kind = 'watch' AND state = 'watching'
 
 -- name: resume_watch
 UPDATE watches SET
@@ -523,7 +520,9 @@ DELETE FROM watches WHERE seq IN (SELECT value FROM json_each(:seqs))
 -- name: shift_watches
 UPDATE watches SET
   due_at = due_at + :delta, expires_at = expires_at + :delta,
-  trouble_since = trouble_since + :delta, missing_since = missing_since + :delta
+  trouble_since = trouble_since + :delta, missing_since = missing_since + :delta,
+  registered_at = registered_at + iif(registered_at >= :opened_at, :delta, 0),
+  last_polled_at = last_polled_at + iif(last_polled_at >= :opened_at, :delta, 0)
 WHERE state = 'watching'
 
 -- name: shift_deliveries

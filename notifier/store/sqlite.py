@@ -11,7 +11,7 @@ from notifier.core.account import Life
 from notifier.core.endpoint import Report
 from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Watch
 from notifier.core.verdict import End, Sequel, Wait
-from notifier.errors import StoreUnavailable
+from notifier.errors import StoreClosed
 from notifier.store import deliveries, endpoints, habits, pages, replays, turns, upkeep, watches
 from notifier.store.driver import Driver
 from notifier.store.faults import fault_of
@@ -73,7 +73,7 @@ class SqliteStore:
     async def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``fn`` on one snapshot."""
         if self._is_closed:
-            raise StoreUnavailable("the store is closed", "notifier is stopping; try again when it runs")
+            raise StoreClosed("the store is closed", "notifier is stopping; try again when it runs")
 
         def on_snapshot(connection: sqlite3.Connection) -> T:
             connection.execute("BEGIN")
@@ -166,11 +166,14 @@ class SqliteStore:
         """See ``Store``."""
         return await self._writer.submit(lambda connection: watches.stop_watch(connection, watch_id, now=now))
 
-    async def resume_watch(self, watch_id: str, *, now: int, expires_at: int) -> Watch | Refusal:
+    async def resume_watch(
+        self, watch_id: str, *, now: int, expires_at: int, max_live: int
+    ) -> Watch | Refusal | TooMany:
         """See ``Store``."""
-        return await self._writer.submit(
-            lambda connection: watches.resume_watch(connection, watch_id, now=now, expires_at=expires_at)
+        resume = partial(
+            watches.resume_watch, watch_id=watch_id, now=now, expires_at=expires_at, max_live=max_live
         )
+        return await self._writer.submit(resume)
 
     async def poll_now(self, watch_id: str, *, now: int) -> Watch | Refusal:
         """See ``Store``."""

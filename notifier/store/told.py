@@ -67,8 +67,11 @@ class _Told:
     async def stop_watch(self, watch_id: str, *, now: int) -> Watch | Refusal:
         return self._tell(await self._store.stop_watch(watch_id, now=now))
 
-    async def resume_watch(self, watch_id: str, *, now: int, expires_at: int) -> Watch | Refusal:
-        return self._tell(await self._store.resume_watch(watch_id, now=now, expires_at=expires_at))
+    async def resume_watch(
+        self, watch_id: str, *, now: int, expires_at: int, max_live: int
+    ) -> Watch | Refusal | TooMany:
+        resumed = await self._store.resume_watch(watch_id, now=now, expires_at=expires_at, max_live=max_live)
+        return resumed if isinstance(resumed, TooMany) else self._tell(resumed)
 
     async def poll_now(self, watch_id: str, *, now: int) -> Watch | Refusal:
         return self._tell(await self._store.poll_now(watch_id, now=now))

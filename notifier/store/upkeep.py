@@ -114,8 +114,8 @@ def prune(
 def shift_times(connection: sqlite3.Connection, *, delta_ms: int, opened_at: int) -> None:
     """See ``Store``. What tells when something happened stays; what is waited for, or counted from, moves.
 
-    What ended since ``opened_at`` did so by the clock that is being set, and is kept for a time counted from
-    its end: it moves too. The walk over all ended deliveries is long, and a clock is rarely set.
+    What came or ended since ``opened_at`` did so by the clock that is being set, and its age is counted from
+    then: it moves too. The walk over all ended deliveries is long, and a clock is rarely set.
     """
     values = {"delta": delta_ms, "opened_at": opened_at}
     connection.execute(SQL["shift_watches"], values)

@@ -11,6 +11,7 @@ from notifier.core.ids import WATCH
 from notifier.core.instants import to_text
 from notifier.core.learned import Habit, first_poll_at
 from notifier.core.model import MAX_CALLBACKS, Callback, Event, NewWatch, Watch, WatchState
+from notifier.core.transitions import WatchAction, next_watch_state
 from notifier.core.verdict import End, Wait
 from notifier.store.deliveries import add_deliveries, deliveries_of_watch
 from notifier.store.habits import habit_of, learn
@@ -138,15 +139,17 @@ def claim_watches(
     deadline_from: int | None,
 ) -> ClaimedWatches:
     """See ``Store``. What is claimed shows when it was due, not when the lease ends."""
-    due = SQL["due_watches"] if deadline_from is None else SQL["due_watches_past_deadline"]
-    following = SQL["next_watch_due"] if deadline_from is None else SQL["next_watch_past_deadline"]
+    is_by_deadline = deadline_from is not None
+    due = SQL["due_watches_past_deadline" if is_by_deadline else "due_watches"]
     values = {"provider": provider, "now": now, "limit": limit, "deadline_from": deadline_from}
     rows = connection.execute(due, values).fetchall()
     if rows:
         seqs = json.dumps([row["seq"] for row in rows])
         connection.execute(SQL["claim_watches"], {"seqs": seqs, "owner": lease.owner, "until": lease.until})
-    next_due = connection.execute(following, {"provider": provider, "now": now}).fetchone()
-    known = {} if deadline_from is not None else {row["api_path"]: habit_of(row) for row in rows}
+    if is_by_deadline:
+        return ClaimedWatches(tuple(map(watch_of, rows)), None)
+    next_due = connection.execute(SQL["next_watch_due"], {"provider": provider, "now": now}).fetchone()
+    known = {row["api_path"]: habit_of(row) for row in rows}
     return ClaimedWatches(
         tuple(map(watch_of, rows)),
         None if next_due is None else next_due[0],
@@ -242,16 +245,23 @@ def stop_watch(connection: sqlite3.Connection, watch_id: str, *, now: int) -> Wa
 
 
 def resume_watch(
-    connection: sqlite3.Connection, watch_id: str, *, now: int, expires_at: int
-) -> Watch | Refusal:
+    connection: sqlite3.Connection, watch_id: str, *, now: int, expires_at: int, max_live: int
+) -> Watch | Refusal | TooMany:
     """See ``Store``."""
+    row = _row(connection, watch_id)
+    if row is None:
+        return Refusal.NOT_FOUND
+    if next_watch_state(WatchState(row["state"]), WatchAction.RESUME) is None:
+        return Refusal.CONFLICT
+    (live,) = connection.execute(SQL["live_watches"]).fetchone()
+    if live >= max_live:
+        return TooMany(live)
     values = {"id": watch_id, "now": now, "expires_at": expires_at}
-    row = connection.execute(SQL["resume_watch"], values).fetchone()
-    if row is not None:
-        text = f"by a user, until {to_text(expires_at)}"
-        note_act(connection, row["seq"], 2 * row["round"], Moment(now, Kind.RESUMED, text))
-        return _watch_if(connection, watch_id, WatchState.WATCHING)
-    return Refusal.NOT_FOUND if _row(connection, watch_id) is None else Refusal.CONFLICT
+    seq, ordinal = connection.execute(SQL["resume_watch"], values).fetchone()
+    note_act(
+        connection, seq, 2 * ordinal, Moment(now, Kind.RESUMED, f"by a user, until {to_text(expires_at)}")
+    )
+    return watch_of(_row(connection, watch_id))
 
 
 def poll_now(connection: sqlite3.Connection, watch_id: str, *, now: int) -> Watch | Refusal:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from notifier.errors import NotifierError, StoreUnavailable
+from notifier.errors import NotifierError, StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Meter
 from notifier.store.driver import Driver
 from notifier.store.faults import fault_of, is_io_error, is_of_storage
@@ -190,7 +190,7 @@ class Writer:
         if self._death is not None:
             raise _refusal(self._death)
         if self._is_closing:
-            raise StoreUnavailable("the store is closed", "notifier is stopping; try again when it runs")
+            raise StoreClosed("the store is closed", "notifier is stopping; try again when it runs")
         if self._waiting and self._weight + weight > self._max_waiting:
             raise StoreUnavailable(f"{self._weight} writes wait for the disk already", "try again later")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -301,5 +301,5 @@ class Writer:
                 await driver.close()
 
 
-def _refusal(death: NotifierError) -> StoreUnavailable:
-    return StoreUnavailable(death.cause, death.fix)
+def _refusal(death: NotifierError) -> StoreClosed:
+    return StoreClosed(death.cause, death.fix)

@@ -142,6 +142,12 @@ def test_a_pause_is_a_users_word() -> None:
     assert room(again, 0, NOW, most=4) == 1
 
 
+def test_to_resume_what_is_well_changes_nothing() -> None:
+    """It would put a receiver that works on trial."""
+    proven = Endpoint(width=None)
+    assert resumed(proven) == proven
+
+
 REPORTS = st.one_of(
     st.just(OK), st.just(REFUSED), st.builds(down, st.none() | st.integers(1_000, 86_400_000))
 )

@@ -36,6 +36,26 @@ async def teach(bench: Bench) -> Habit:
     return found.habit
 
 
+@pytest.mark.fault(34, 35)
+@pytest.mark.parametrize("step_ms", [2 * HOUR_MS, -2 * HOUR_MS])
+@pytest.mark.parametrize("is_in_hand", [False, True])
+async def test_a_stepped_clock_makes_no_task_older(bench: Bench, step_ms: int, is_in_hand: bool) -> None:
+    """Without stamps of the provider a task's age counts from its registration, in time that has passed."""
+    await bench.register("new")
+    bench.polls.add(bench.url_of("new"), task("processing", "new"), task("completed", "new"))
+    bench.clock.advance(10_000)
+    await bench.poll()
+    bench.clock.advance(4_000)
+    if is_in_hand:
+        await bench.poller.tick()
+    bench.clock.step(step_ms)
+    bench.poller.shift(step_ms)
+    await bench.store.shift_times(step_ms)
+    await (bench.crew.drain(60) if is_in_hand else bench.poll())
+    (found,) = await bench.store.learned(limit=10)
+    assert found.habit.p50_ms == pytest.approx(12_000, rel=0.15)
+
+
 async def waits(bench: Bench, count: int) -> list[int]:
     """The waits of a new task that goes on running: from its registration, then from poll to poll."""
     watch_id = await bench.register("new", is_learned=True)

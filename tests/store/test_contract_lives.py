@@ -57,7 +57,7 @@ async def test_stops_and_resumes_are_told_each_once(store: Store) -> None:
     (watch,) = await add(store)
     await store.stop_watch(watch.id, now=NOON)
     await store.stop_watch(watch.id, now=NOON + 1)
-    await store.resume_watch(watch.id, now=NOON + 2, expires_at=NOON + 60_000)
+    await store.resume_watch(watch.id, now=NOON + 2, expires_at=NOON + 60_000, max_live=1_000)
     moments = sorted((await life(store, watch.id)).moments, key=lambda moment: moment.at)
     assert [(moment.at - NOON, moment.kind) for moment in moments] == [(0, Kind.STOPPED), (2, Kind.RESUMED)]
     assert moments[1].text == "by a user, until 2026-11-23T12:01:00.000Z"

@@ -47,7 +47,7 @@ async def test_what_a_user_stopped_or_resumed_says_nothing_of_us(store: Store) -
     stopped, resumed = await claim(store)
     for each in (stopped, resumed):
         await store.stop_watch(each.id, now=NOON)
-    await store.resume_watch(resumed.id, now=NOON, expires_at=NOON + HOUR)
+    await store.resume_watch(resumed.id, now=NOON, expires_at=NOON + HOUR, max_live=1_000)
     (again,) = await claim(store)
     ending = end(finished_at=NOON)
     told = event(again, ending, at=NOON)

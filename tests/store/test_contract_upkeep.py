@@ -157,6 +157,8 @@ async def test_a_stepped_clock_moves_every_waiting_instant(store: Store) -> None
     assert after is not None
     assert after.watch == replace(
         before.watch,
+        registered_at=NOON - DAY,
+        last_polled_at=NOON - DAY,
         due_at=NOON + 60 - DAY,
         expires_at=NOON + HOUR - DAY,
         trouble=Trouble("x", NOON - 3 - DAY),
@@ -191,6 +193,18 @@ async def test_what_ended_before_the_start_is_not_moved(store: Store) -> None:
     detail = await store.watch(watch.id)
     assert detail is not None
     assert detail.watch.ended_at == NOON - 1
+
+
+async def test_the_age_of_what_is_watched_is_counted_in_time_that_has_passed(store: Store) -> None:
+    """What came since the start moves with the clock; what came before it was told by another one."""
+    await add(store, new_watch("new", registered_at=NOON + 1), new_watch("old", registered_at=NOON - HOUR))
+    for claimed in await claim(store, NOON + 2):
+        await store.record_wait(claimed, lease(), wait(NOON + 60), now=NOON + 3)
+    for _ in range(2):
+        await store.shift_times(DAY)
+    new, old = await claim(store, NOON + 60 + 2 * DAY)
+    assert (new.registered_at, new.last_polled_at) == (NOON + 1 + 2 * DAY, NOON + 3 + 2 * DAY)
+    assert (old.registered_at, old.last_polled_at) == (NOON - HOUR, NOON + 3 + 2 * DAY)
 
 
 async def test_leases_move_with_the_clock(store: Store) -> None:

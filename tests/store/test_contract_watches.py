@@ -6,7 +6,16 @@ from dataclasses import replace
 import pytest
 
 from notifier.core.endpoint import Accepted
-from notifier.core.model import MAX_CALLBACKS, Callback, EventType, Missing, TaskError, Trouble, WatchState
+from notifier.core.model import (
+    MAX_CALLBACKS,
+    Callback,
+    EventType,
+    Missing,
+    TaskError,
+    Trouble,
+    Watch,
+    WatchState,
+)
 from notifier.core.transitions import WatchAction, next_watch_state
 from notifier.core.verdict import Delivered
 from notifier.store.interface import Added, Refusal, Store, TooMany, TooManyCallbacks, WatchDetail
@@ -42,10 +51,11 @@ async def test_a_user_moves_a_watch_as_the_table_says(
 ) -> None:
     """``core/transitions.py``; what it does not allow is a conflict and changes nothing."""
     watch_id = await in_state(store, state)
+    moved: Watch | Refusal | TooMany
     if action is WatchAction.STOP:
         moved = await store.stop_watch(watch_id, now=NOON)
     else:
-        moved = await store.resume_watch(watch_id, now=NOON, expires_at=NOON + HOUR)
+        moved = await store.resume_watch(watch_id, now=NOON, expires_at=NOON + HOUR, max_live=1_000)
     expected = next_watch_state(state, action)
     assert moved is Refusal.CONFLICT if expected is None else not isinstance(moved, Refusal)
     assert (await see(store, watch_id)).watch.state is (expected or state)
@@ -146,7 +156,7 @@ async def test_a_url_gained_after_the_end_that_wants_other_events_gets_none(stor
 async def test_a_stopped_watch_tells_nobody_not_even_late(store: Store) -> None:
     """An event of an earlier round is not told to who came after the watch had been taken up again."""
     watch_id = await in_state(store, WatchState.EXPIRED)
-    await store.resume_watch(watch_id, now=NOON, expires_at=NOON + HOUR)
+    await store.resume_watch(watch_id, now=NOON, expires_at=NOON + HOUR, max_live=1_000)
     await store.stop_watch(watch_id, now=NOON)
     await add(store, new_watch(callbacks=(Callback(OTHER),)))
     assert [dispatch.url for dispatch in await take(store)] == [HOOK]
@@ -238,7 +248,7 @@ async def test_by_deadline_only_those_between_are_claimed(store: Store) -> None:
     assert [watch.task_id for watch in await claim(store, NOON - 9)] == ["claimed"]
     taken = await store.claim_watches(PROVIDER, now=NOON, limit=9, lease=lease(), deadline_from=0)
     assert [watch.task_id for watch in taken.watches] == ["past"]
-    assert taken.next_due_at == NOON + 7
+    assert taken.next_due_at is None
 
 
 # ---- recording
@@ -429,10 +439,21 @@ async def test_what_may_be_stopped_resumed_and_polled_follows_the_table(
     assert (polled == Refusal.CONFLICT) == (state is not WatchState.WATCHING)
     if state not in (WatchState.WATCHING, WatchState.STOPPED):
         assert await store.stop_watch(watch_id, now=NOON) == Refusal.CONFLICT
-    resumed = await store.resume_watch(watch_id, now=NOON + 1, expires_at=NOON + 2 * HOUR)
+    resumed = await store.resume_watch(watch_id, now=NOON + 1, expires_at=NOON + 2 * HOUR, max_live=1_000)
     if state not in (WatchState.EXPIRED, WatchState.LOST, WatchState.STOPPED):
         assert resumed == Refusal.CONFLICT
         assert (await see(store, watch_id)).watch == before
+
+
+async def test_no_more_are_resumed_than_may_be_live(store: Store) -> None:
+    """As with registrations; what cannot be resumed anyway is told so."""
+    stopped = await in_state(store, WatchState.STOPPED)
+    (live,) = await add(store, new_watch("live"))
+    until = NOON + HOUR
+    assert await store.resume_watch(stopped, now=NOON, expires_at=until, max_live=1) == TooMany(1)
+    assert (await see(store, stopped)).watch.state is WatchState.STOPPED
+    assert await store.resume_watch(live.id, now=NOON, expires_at=until, max_live=1) is Refusal.CONFLICT
+    assert isinstance(await store.resume_watch(stopped, now=NOON, expires_at=until, max_live=2), Watch)
 
 
 @pytest.mark.parametrize("state", [WatchState.EXPIRED, WatchState.LOST, WatchState.STOPPED])
@@ -440,8 +461,8 @@ async def test_a_resumed_watch_starts_a_new_round_and_ends_again(store: Store, s
     await proven(store, HOOK)
     watch_id = await in_state(store, state)
     told_before = len(await take(store))
-    resumed = await store.resume_watch(watch_id, now=NOON + 1, expires_at=NOON + 2 * HOUR)
-    assert not isinstance(resumed, Refusal)
+    resumed = await store.resume_watch(watch_id, now=NOON + 1, expires_at=NOON + 2 * HOUR, max_live=1_000)
+    assert isinstance(resumed, Watch)
     assert (resumed.state, resumed.round, resumed.due_at) == (WatchState.WATCHING, 1, NOON + 1)
     assert (resumed.expires_at, resumed.ended_at, resumed.error) == (NOON + 2 * HOUR, None, None)
     assert (resumed.outputs, resumed.interval_ms, resumed.trouble) == ((), 0, None)
@@ -472,13 +493,13 @@ async def test_what_is_not_there_is_not_found(store: Store) -> None:
     nobody = "wch_00000000000000000000000000"
     assert await store.watch(nobody) is None
     assert await store.stop_watch(nobody, now=NOON) == Refusal.NOT_FOUND
-    assert await store.resume_watch(nobody, now=NOON, expires_at=NOON) == Refusal.NOT_FOUND
+    assert await store.resume_watch(nobody, now=NOON, expires_at=NOON, max_live=1_000) == Refusal.NOT_FOUND
     assert await store.poll_now(nobody, now=NOON) == Refusal.NOT_FOUND
 
 
 async def test_a_resumed_watch_shows_the_event_of_its_last_end(store: Store) -> None:
     watch_id = await in_state(store, WatchState.EXPIRED)
-    await store.resume_watch(watch_id, now=NOON, expires_at=NOON + HOUR)
+    await store.resume_watch(watch_id, now=NOON, expires_at=NOON + HOUR, max_live=1_000)
     detail = await see(store, watch_id)
     assert detail.event is not None
     assert (detail.watch.round, detail.event.round) == (1, 0)

@@ -161,7 +161,9 @@ class Life:
             case 0:
                 await self.store.stop_watch(watch.id, now=self.now)
             case 1:
-                await self.store.resume_watch(watch.id, now=self.now, expires_at=self.now + HOUR)
+                await self.store.resume_watch(
+                    watch.id, now=self.now, expires_at=self.now + HOUR, max_live=1_000
+                )
             case 2:
                 await self.store.poll_now(watch.id, now=self.now)
             case _:

@@ -33,7 +33,6 @@ HOT = {
     "due_watches": {"watches_due", "SEARCH h USING PRIMARY KEY"},
     "next_watch_due": {"watches_due"},
     "due_watches_past_deadline": {"watches_deadline"},
-    "next_watch_past_deadline": {"watches_deadline"},
     "record_wait": {"sqlite_autoindex_watches_1"},
     "record_end": {"sqlite_autoindex_watches_1"},
     "habit": {"SEARCH habits USING PRIMARY KEY"},

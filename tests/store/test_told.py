@@ -113,7 +113,7 @@ async def test_the_users_word_is_told(telling: Store, ear: Ear) -> None:
     (watch,) = await add(telling)
     await telling.poll_now(watch.id, now=NOON)
     await telling.stop_watch(watch.id, now=NOON)
-    await telling.resume_watch(watch.id, now=NOON, expires_at=NOON + HOUR)
+    await telling.resume_watch(watch.id, now=NOON, expires_at=NOON + HOUR, max_live=1_000)
     assert ear.take() == [("watch", watch.id)] * 4
 
 

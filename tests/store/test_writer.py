@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from notifier.errors import NotifierError, StoreFull, StoreUnavailable
+from notifier.errors import NotifierError, StoreClosed, StoreFull, StoreUnavailable
 from notifier.store import writer as writer_module
 from notifier.store.connection import connect_writer
 from notifier.store.driver import AiosqliteDriver, Driver, InlineDriver, OpenDriver, T
@@ -563,7 +563,7 @@ async def test_a_writer_that_died_says_so_and_leaves_nobody_waiting(
     monkeypatch.setattr(Writer, "_take", die)
     async with asyncio.timeout(20):
         results = await asyncio.gather(*map(bench.insert, range(3)), return_exceptions=True)
-        assert [type(result) for result in results] == [StoreUnavailable] * 3
+        assert [type(result) for result in results] == [StoreClosed] * 3
         with pytest.raises(StoreUnavailable, match="planted"):
             await bench.insert("late")
         with pytest.raises(NotifierError, match="planted"):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from notifier.clock import SystemClock, elapsed_ms, wall_ms
+from notifier.clock import SystemClock, boot_id, elapsed_ms, wall_ms
 from notifier.core.instants import from_text, to_text
 from notifier.core.retry_after import retry_after_ms
 from notifier.ports import Clock, Wire
@@ -24,8 +24,8 @@ class Machine:
         self.wall += ms
         self.elapsed += ms
 
-    def clock(self, at_least: int = 0) -> SystemClock:
-        return SystemClock(at_least, wall=lambda: self.wall, elapsed=lambda: self.elapsed)
+    def clock(self, anchor: int | None = None) -> SystemClock:
+        return SystemClock(anchor, wall=lambda: self.wall, elapsed=lambda: self.elapsed)
 
 
 def test_the_clock_starts_at_the_wall_time_and_flows_with_it() -> None:
@@ -55,11 +55,20 @@ def test_a_suspended_hour_counts_as_an_hour() -> None:
     assert (clock.now(), clock.drift_ms()) == (NOON + 8 * HOUR, 0)
 
 
-def test_the_clock_starts_no_earlier_than_what_has_been() -> None:
+def test_the_clock_goes_on_from_its_anchor_whatever_the_wall_says() -> None:
+    """The wall was set back by an hour while nobody ran: that is a step to follow."""
     machine = Machine()
-    assert machine.clock(at_least=NOON + HOUR).now() == NOON + HOUR
-    assert machine.clock(at_least=NOON + HOUR).drift_ms() == -HOUR
-    assert machine.clock(at_least=NOON - HOUR).now() == NOON
+    clock = machine.clock(anchor=NOON + HOUR - machine.elapsed)
+    assert (clock.now(), clock.drift_ms()) == (NOON + HOUR, -HOUR)
+    machine.flow(7)
+    assert (clock.now(), clock.drift_ms()) == (NOON + HOUR + 7, -HOUR)
+
+
+def test_a_boot_of_the_machine_has_a_number_that_the_store_can_hold() -> None:
+    """The same at each question; where the system tells none, None."""
+    number = boot_id()
+    assert number == boot_id()
+    assert number is None or 0 <= number < 2**63
 
 
 def test_this_machines_clock_is_the_real_one() -> None:

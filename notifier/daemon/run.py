@@ -17,7 +17,7 @@ import structlog
 import uvloop
 
 from notifier import __version__
-from notifier.clock import SystemClock, wall_ms
+from notifier.clock import SystemClock, boot_id, elapsed_ms, wall_ms
 from notifier.config.model import Config
 from notifier.config.read import BadConfig
 from notifier.daemon import hangup, sdnotify
@@ -85,13 +85,15 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
         config.store.url,
         owner=owner,
         now=wall_ms(),
+        elapsed=elapsed_ms,
+        boot=boot_id(),
         chance=chance,
         max_interval_ms=longest_interval_ms(config),
         before_migration=_keep_copy,
         meter=metrics,
     )
     try:
-        clock = SystemClock(at_least=store.last_lived_at or 0)
+        clock = SystemClock(store.anchor)
         bound = _listener(config)
         daemon = Daemon(
             config,

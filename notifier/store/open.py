@@ -19,7 +19,7 @@ from notifier.store.driver import AiosqliteDriver, OpenDriver
 from notifier.store.faults import fault_of, is_damaged, is_locked, unmakeable
 from notifier.store.lock import InstanceLock, Place
 from notifier.store.sqlite import SqliteStore
-from notifier.store.upkeep import HOUR_MS, take_over
+from notifier.store.upkeep import HOUR_MS, Clocks, take_over
 from notifier.store.writer import Sleep, Writer
 
 BeforeMigration = Callable[[sqlite3.Connection, int], object]
@@ -30,6 +30,8 @@ async def open_store(
     *,
     owner: str,
     now: int,
+    elapsed: Callable[[], int] = lambda: 0,
+    boot: int | None = None,
     chance: random.Random,
     open_driver: OpenDriver = AiosqliteDriver.open,
     sleep: Sleep = asyncio.sleep,
@@ -39,6 +41,8 @@ async def open_store(
     meter: Meter = NO_METER,
 ) -> SqliteStore:
     """Open the database, making it if it is not there; raises DatabaseUnusable, DatabaseBusy or StoreFull.
+
+    ``now`` is the machine's word, ``elapsed`` counts milliseconds within this ``boot`` of it (``clock.py``).
 
     ``before_migration`` gets the connection and the version of an existing file that is about to be
     migrated, and keeps a copy; what it raises stops the opening.
@@ -62,7 +66,8 @@ async def open_store(
             str(file), driver, writer_driver, look=Place(file, lock).check, sleep=sleep, meter=meter
         )
         stack.push_async_callback(writer.close)
-        last_lived_at = await writer.submit(partial(take_over, now=now, max_interval_ms=max_interval_ms))
+        clocks = Clocks(now, elapsed(), boot)
+        opened_at = await writer.submit(partial(take_over, clocks=clocks, max_interval_ms=max_interval_ms))
         stack.pop_all()
     return SqliteStore(
         file,
@@ -71,8 +76,10 @@ async def open_store(
         reader=reader,
         lock=lock,
         chance=chance,
-        last_lived_at=last_lived_at,
-        opened_at=max(now, last_lived_at or now),
+        opened_at=opened_at,
+        anchor=opened_at - clocks.elapsed,
+        elapsed=elapsed,
+        boot=boot,
     )
 
 

@@ -544,15 +544,15 @@ UPDATE watches SET ended_at = ended_at + :delta WHERE ended_at >= :opened_at
 UPDATE deliveries SET ended_at = ended_at + :delta
 WHERE state IN ('delivered', 'dead') AND ended_at >= :opened_at
 
--- name: shift_heartbeat
-UPDATE meta SET value = value + :delta WHERE key = 'lived_at'
+-- name: shift_marks
+UPDATE meta SET value = value + :delta WHERE key IN ('lived_at', 'anchor')
 
--- name: heartbeat
-INSERT INTO meta (key, value) VALUES ('lived_at', :now)
+-- name: mark
+INSERT INTO meta (key, value) VALUES (:key, :value)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
 
--- name: lived_at
-SELECT value FROM meta WHERE key = 'lived_at'
+-- name: marks
+SELECT key, value FROM meta
 
 -- name: release_watches
 UPDATE watches SET owner = NULL, due_at = :now WHERE owner IS NOT NULL

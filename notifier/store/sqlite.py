@@ -56,13 +56,17 @@ class SqliteStore:
         reader: Driver,
         lock: InstanceLock,
         chance: random.Random,
-        last_lived_at: int | None,
         opened_at: int,
+        anchor: int,
+        elapsed: Callable[[], int],
+        boot: int | None,
     ) -> None:
         self.file = file
         self.owner = owner
-        self.last_lived_at = last_lived_at
-        """The last heartbeat before this start: the daemon's clock starts no earlier."""
+        self.anchor = anchor
+        """The time at which ``elapsed`` was 0, for the daemon's clock (``clock.py``)."""
+        self._elapsed = elapsed
+        self._boot = boot
         self._opened_at = opened_at
         self._writer = writer
         self._reader = reader
@@ -293,7 +297,8 @@ class SqliteStore:
 
     async def heartbeat(self, *, now: int) -> None:
         """See ``Store``."""
-        await self._writer.submit(lambda connection: upkeep.heartbeat(connection, now=now))
+        clocks = upkeep.Clocks(now, self._elapsed(), self._boot)
+        await self._writer.submit(partial(upkeep.heartbeat, clocks=clocks))
 
     async def maintain(self) -> None:
         """See ``Store``. A long log is cut off, if no reader is in the way."""

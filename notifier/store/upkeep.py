@@ -123,23 +123,33 @@ def shift_times(connection: sqlite3.Connection, *, delta_ms: int, opened_at: int
     connection.execute(SQL["shift_endpoints"], values)
     connection.execute(SQL["shift_ended_watches"], values)
     connection.execute(SQL["shift_ended_deliveries"], values)
-    connection.execute(SQL["shift_heartbeat"], values)
+    connection.execute(SQL["shift_marks"], values)
 
 
-def heartbeat(connection: sqlite3.Connection, *, now: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What time it is, beside what has elapsed within which boot of the machine, both in milliseconds."""
+
+    now: int
+    elapsed: int
+    boot: int | None
+
+
+def heartbeat(connection: sqlite3.Connection, *, clocks: Clocks) -> None:
     """See ``Store``."""
-    connection.execute(SQL["heartbeat"], {"now": now})
+    marks = {"lived_at": clocks.now, "anchor": clocks.now - clocks.elapsed, "boot": clocks.boot}
+    for key, value in marks.items():
+        if value is not None:
+            connection.execute(SQL["mark"], {"key": key, "value": value})
 
 
-def take_over(connection: sqlite3.Connection, *, now: int, max_interval_ms: int) -> int | None:
-    """Release every claim (its owner is dead: we hold the lock) and return when the daemon last lived.
+def take_over(connection: sqlite3.Connection, *, clocks: Clocks, max_interval_ms: int) -> int:
+    """Release every claim (its owner is dead: we hold the lock) and return at what time the daemon begins.
 
     What was claimed is due at once, deliveries as perhaps sent already. No watch is left to wait for longer
     than any rule could have it wait: such a date is from a clock that was wrong.
     """
-    lived = connection.execute(SQL["lived_at"]).fetchone()
-    last_lived_at = None if lived is None else int(lived["value"])
-    start = max(now, last_lived_at or now)
+    start = _time_at_start(connection, clocks)
     connection.execute(SQL["release_watches"], {"now": start})
     released: Sequence[sqlite3.Row] = connection.execute(SQL["release_deliveries"], {"now": start}).fetchall()
     for row in released:
@@ -150,4 +160,17 @@ def take_over(connection: sqlite3.Connection, *, now: int, max_interval_ms: int)
             SQL["clamp_watches"],
             {"provider_seq": row["seq"], "latest": latest, "absurd": latest + max_interval_ms},
         )
-    return last_lived_at
+    return start
+
+
+def _time_at_start(connection: sqlite3.Connection, clocks: Clocks) -> int:
+    """In the boot that we have lived in before, our time has gone on by what has elapsed since.
+
+    Else the machine's word counts, but a machine that has lost its time does not live the same hours twice.
+    """
+    marks = {row["key"]: int(row["value"]) for row in connection.execute(SQL["marks"])}
+    lived_at = marks.get("lived_at")
+    if lived_at is None:
+        return clocks.now
+    is_same_boot = clocks.boot is not None and clocks.boot == marks.get("boot")
+    return max(lived_at, marks["anchor"] + clocks.elapsed if is_same_boot else clocks.now)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from notifier.core.instants import from_text
+from notifier.core.instants import parse_duration
 from tests.simulation.books import Watched
 from tests.simulation.oracle import Oracle
 from tests.simulation.peers import Task, TaskKey
@@ -132,11 +132,18 @@ class Client:
         key: TaskKey = (body["provider"], body["api_path"], body["task_id"])
         watched = self._oracle.watched.get(watch["id"])
         if watched is None:
-            after_ms = _ms(watch["expires_at"]) - _ms(watch["registered_at"])
-            watched = Watched(watch["id"], key, {}, asked_at, after_ms)
+            watched = Watched(watch["id"], key, {}, asked_at, self._expire_after_ms(body))
             self._oracle.watched[watch["id"]] = watched
         for each in watch["callbacks"]:
             watched.urls.setdefault(each["url"], tuple(each["events"]))
+
+    def _expire_after_ms(self, body: Mapping[str, Any]) -> int:
+        """What was asked for: the deadline that the watch tells may have moved with the clock since."""
+        if "expire_after" in body:
+            return parse_duration(body["expire_after"])
+        configs = self._life.city.configs
+        providers = [config.providers.get(body["provider"]) for config in configs]
+        return min(each.polling.expire_after_ms for each in providers if each is not None)
 
     async def add_callback(self) -> None:
         """Register a known task for one more receiver."""
@@ -289,9 +296,3 @@ class Client:
     @property
     def _oracle(self) -> Oracle:
         return self._life.oracle
-
-
-def _ms(stamp: str) -> int:
-    found = from_text(stamp)
-    assert found is not None
-    return found

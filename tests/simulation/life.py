@@ -103,14 +103,14 @@ class Life:
             self._outside.file,
             owner=self.owner,
             now=self.world.wall_ms(),
+            elapsed=self.world.elapsed_ms,
+            boot=1,
             chance=self.chance,
             open_driver=self._outside.disk.open,
         )
         self._store = store
         try:
-            self.clock = SystemClock(
-                store.last_lived_at or 0, wall=self.world.wall_ms, elapsed=self.world.elapsed_ms
-            )
+            self.clock = SystemClock(store.anchor, wall=self.world.wall_ms, elapsed=self.world.elapsed_ms)
             bound = cast("socket.socket", None)
             self.daemon = Daemon(
                 self.city.load(),

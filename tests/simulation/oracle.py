@@ -44,8 +44,6 @@ class Oracle:
     gone: dict[str, int] = field(default_factory=dict)
     polled_at: dict[str, int] = field(default_factory=dict)
     disk_troubled_at: int = -1
-    skewed_ms: int = 0
-    """How far the wall clock was ever set ahead where the daemon could not know that it was."""
     touched: dict[str, int] = field(default_factory=dict)
     _paced: dict[TaskKey, Paced] = field(default_factory=dict)
     _asked: dict[str, deque[int]] = field(default_factory=dict)
@@ -248,7 +246,7 @@ class Oracle:
 
     def _check_deadline(self, watched: Watched, row: Any) -> None:
         waited = self.world.elapsed_ms() - watched.since
-        if waited < watched.expire_after_ms - self.skewed_ms - 3_000:
+        if waited < watched.expire_after_ms - 3_000:
             text = f"{watched.watch_id} expired after {waited} ms, not {watched.expire_after_ms} ms"
             self.world.breach("P4 the provider's word", text)
 

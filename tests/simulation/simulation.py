@@ -51,7 +51,6 @@ class Simulation:
         self.returning: dict[str, int] = {}
         self.asked_again: dict[str, int] = {}
         self.faults_ended_at = 0
-        self._step = (0.0, 0)
         self._lives = 0
         self._down_until = 0.0
         self._stack = contextlib.ExitStack()
@@ -110,8 +109,6 @@ class Simulation:
         promises.check_now_and_then(self)
 
     def _after_death(self) -> None:
-        if self._is_step_unseen():
-            self._believe_step()
         self.disk.plan = None
         self._down_until = self.world.mono + self.chance.choice([0.1, 0.1, 2.0, 2.0, 10.0, 60.0, 1_800.0])
         for text in self._audit.disagreements(self.world.wall_ms()):
@@ -175,19 +172,6 @@ class Simulation:
         self.world.leapt_at = self.world.elapsed_ms()
         self.world.note("step", seconds)
         self.world.disturb(self.tempo.idle_s * 1_000 + 1_000)  # until the daemon has seen it
-        unseen_ms = self._step[1] if self._is_step_unseen() else 0
-        self._step = (self.world.mono, unseen_ms + max(0, int(seconds * 1_000)))
-        if not self.is_up:
-            self._believe_step()
-
-    def _is_step_unseen(self) -> bool:
-        """Whether the daemon may not have followed the last step yet."""
-        return self.world.mono < self._step[0] + self.tempo.idle_s + 10
-
-    def _believe_step(self) -> None:
-        """A clock that was set while nobody looked is the time, as far as a daemon can know."""
-        self.oracle.skewed_ms += self._step[1]
-        self._step = (0.0, 0)
 
     def edit_config(self) -> None:
         """Change the configuration, and mostly have it read again."""

@@ -147,8 +147,8 @@ def test_a_story_that_shows_a_planted_bug_is_found(bug: str) -> None:
     assert any(f"[{rule}]" in str(found.value) for rule in BUGS[bug].rules)
 
 
-def test_steps_of_the_clock_that_nobody_saw_are_believed_together() -> None:
-    """Two before the next beat, then a crash: the daemon that starts cannot know of either of them."""
+def test_steps_of_the_clock_that_nobody_saw_are_followed_by_the_next_daemon() -> None:
+    """Two before the next beat, then a crash: the daemon that starts goes on in time that has passed."""
     story = Installation()
     story.begin(seed=0)
     try:

@@ -22,7 +22,7 @@ LONG_DAYS = 5.0
 """12 lives of 5 days are the 60 virtual days that every run of the suite goes through."""
 BRISK_DAYS = 0.03
 HUNT_DAYS = 0.15
-HUNTED_SEEDS = 8
+HUNTED_SEEDS = 12
 
 Note = Callable[[str, object], None]
 

@@ -66,7 +66,7 @@ async def test_no_file_and_an_empty_file_are_a_new_database(tmp_path: Path, open
     (tmp_path / "empty.db").touch(mode=0o644)
     for name in ("missing.db", "empty.db"):
         store = await opening(name)
-        assert store.last_lived_at is None
+        assert store.anchor == NOON
         await add(store)
         with closing(sqlite3.connect(tmp_path / name)) as connection:
             for pragma, expected in {
@@ -401,7 +401,7 @@ async def test_the_last_sign_of_life_is_remembered(opening: OpenStore) -> None:
     await add(first, new_watch(first_poll_at=NOON + HOUR))
     await first.close()
     second = await opening(now=0)
-    assert second.last_lived_at == NOON + 7
+    assert second.anchor == NOON + 7
     claimed = await second.claim_watches(PROVIDER, now=NOON + 7, limit=1, lease=lease())
     assert (claimed.watches, claimed.next_due_at) == ((), NOON + HOUR)
 
@@ -411,7 +411,35 @@ async def test_a_shift_moves_the_last_sign_of_life(opening: OpenStore) -> None:
     await first.heartbeat(now=NOON)
     await first.shift_times(-DAY)
     await first.close()
-    assert (await opening(now=NOON - DAY)).last_lived_at == NOON - DAY
+    assert (await opening(now=NOON - 2 * DAY)).anchor == NOON - DAY
+
+
+@pytest.mark.fault(34, 35)
+@pytest.mark.parametrize("set_by", [-DAY, DAY])
+async def test_a_clock_that_was_set_while_nobody_ran_is_not_believed_in_the_same_boot(
+    opening: OpenStore, set_by: int
+) -> None:
+    """Time went on by what has elapsed; the daemon's clock starts there, sees the step, and follows it."""
+    first = await opening(elapsed=lambda: 50_000, boot=7)
+    await first.heartbeat(now=NOON)
+    await first.shift_times(HOUR)  # a step while it ran, which moves where it stood
+    await first.close()
+    second = await opening(now=NOON + set_by, elapsed=lambda: 80_000, boot=7)
+    assert second.anchor + 80_000 == NOON + HOUR + 30_000
+
+
+@pytest.mark.parametrize("boots", [(7, 8), (7, None), (None, 7), (None, None)])
+async def test_after_another_boot_the_machine_is_believed(
+    opening: OpenStore, boots: tuple[int | None, int | None]
+) -> None:
+    """What has elapsed since then nobody knows; but no earlier than the last sign of life."""
+    first = await opening(elapsed=lambda: 50_000, boot=boots[0])
+    await first.heartbeat(now=NOON)
+    await first.close()
+    for now, start in ((NOON + DAY, NOON + DAY), (NOON - DAY, NOON)):
+        again = await opening(now=now, elapsed=lambda: 1_000, boot=boots[1])
+        assert again.anchor + 1_000 == start
+        await again.close()
 
 
 async def test_no_watch_waits_for_a_date_out_of_a_wrong_clock(opening: OpenStore) -> None:

@@ -1,18 +1,27 @@
-"""What the benchmarks stand on: their databases are as the daemon makes them, their plots are pictures."""
+"""What the benchmarks stand on: databases as the daemon makes them, peers that end, plots with all points."""
 
+import asyncio
+import os
 import random
+import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import past, report, svg
 from benchmarks.figures import Figure
 from benchmarks.filling import FIRST_DUE_MS, LAST_DUE_MS, MINUTE_MS, fill
+from benchmarks.load import Offer
 from benchmarks.one_commit import CALLBACK_URL, METADATA
+from benchmarks.peer_load import Limits, NoFurther, PeerEnded, fed
+from benchmarks.peers.job import INTERVAL_S, Task, read, registered
+from benchmarks.processes import BenchmarkFailed, kill_group
 from benchmarks.tasks import API_PATH
 from notifier.core.figures import notice_ms
 from notifier.core.model import Callback, DeliveryState, NewWatch, WatchState
@@ -123,6 +132,104 @@ def test_a_plot_is_a_picture_with_its_points_inside(points: list[tuple[float, fl
 def test_an_axis_ends_at_a_round_number_not_far_above(value: float) -> None:
     """The top of an axis is at least the greatest value and at most twice that."""
     assert value <= svg.ceiling(value) <= 2 * value * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("line", "task"),
+    [
+        ("one http://x/hook\n", Task("one", "http://x/hook", INTERVAL_S)),
+        ("one http://x/hook 3600.5\n", Task("one", "http://x/hook", 3_600.5)),
+        ("mark\n", None),
+    ],
+)
+def test_a_line_tells_a_peer_of_a_task_or_asks_it_how_far_it_is(line: str, task: Task | None) -> None:
+    """The delay before the first poll is the interval where none is told."""
+    assert read(line) == task
+
+
+def test_a_mark_is_reached_once_all_before_it_is_dealt_with() -> None:
+    """A peer says how many tasks it has had, not how many it has read."""
+    lines = ["a u\n", "b u 9\n", "mark\n", "c u\n", "mark\n"]
+    done: list[str] = []
+    marks: list[tuple[int, int]] = []
+
+    def mark(count: int) -> None:
+        marks.append((count, len(done)))
+
+    for task in registered(lines, mark):
+        done += [task.task_id]
+    assert done == ["a", "b", "c"]
+    assert marks == [(2, 2), (3, 3)]
+
+
+@pytest.mark.e2e
+async def test_a_peer_takes_in_what_waits_and_does_the_load_beside_it(tmp_path: Path) -> None:
+    """The script needs nothing but httpx: what waits is not polled, and what comes then is called back."""
+    async with fed("naive", tmp_path, python=sys.executable) as peer:
+        taken = await peer.waits_for(2_500, Limits(within_s=30.0, memory_mb=4_000.0))
+        assert isinstance(taken, float)
+        outcome = await peer.offered(Offer(count=2, over_s=0.1, grace_s=30.0))
+        pid = peer.running.pid
+    assert outcome.delays.lost == 0
+    assert outcome.polls >= 2
+    with pytest.raises(ProcessLookupError):
+        os.killpg(pid, 0)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [(Limits(0.0, 4_000.0), "were taken in within 0 s"), (Limits(30.0, 1.0), "taken in before it had 1 MB")],
+)
+async def test_a_peer_that_does_not_take_in_what_waits_goes_no_further(
+    tmp_path: Path, limits: Limits, why: str
+) -> None:
+    """Too slow, or too big: it is said how many it had taken in."""
+    async with fed("naive", tmp_path, python=sys.executable) as peer:
+        end = await peer.waits_for(20_000, limits)
+    assert isinstance(end, NoFurther)
+    assert why in end.why
+
+
+@pytest.mark.e2e
+async def test_a_peer_that_ends_over_what_waits_is_not_waited_for(tmp_path: Path) -> None:
+    """The scenario says so and goes on without it."""
+
+    async def told_too_much() -> None:
+        async with fed("naive", tmp_path, python=sys.executable) as peer:
+            peer.running.process.kill()
+            await peer.waits_for(10, Limits(within_s=30.0, memory_mb=4_000.0))
+
+    with pytest.raises(PeerEnded):
+        await told_too_much()
+
+
+@pytest.mark.e2e
+async def test_a_peer_ends_when_the_benchmark_does(tmp_path: Path) -> None:
+    """When nobody is left to kill it, its stdin ends, and so does it."""
+
+    async def left_alone() -> None:
+        async with fed("naive", tmp_path, python=sys.executable) as peer, asyncio.timeout(30):
+            assert peer.running.process.stdin is not None
+            peer.running.process.stdin.close()
+            await peer.running.process.wait()
+
+    with pytest.raises(BenchmarkFailed, match="ended by itself"):
+        await left_alone()
+
+
+async def test_a_peer_is_killed_with_its_children() -> None:
+    """Those too that ignore a request to end; a kill of Celery alone would leave its Redis."""
+    script = "trap '' TERM; sleep 30 >/dev/null 2>&1 & echo $!; wait"
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", script, start_new_session=True, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    child = int(await process.stdout.readline())
+    await kill_group(process)
+    assert process.returncode == -signal.SIGKILL
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
 
 
 def test_a_run_renews_the_rows_that_readme_has_and_nothing_else() -> None:

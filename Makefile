@@ -56,7 +56,7 @@ bench: $(VENV)/dev.stamp ## speed and memory, as ratios against limits measured 
 	$(BIN)/python -m benchmarks
 
 bench-peers: $(VENV)/dev.stamp $(PEERS)/peers.stamp ## the same job done by what one would use instead; from then on part of bench
-	$(BIN)/python -m benchmarks --only peers
+	$(BIN)/python -m benchmarks --only peers --only scaling-peers
 
 man: $(VENV)/dev.stamp ## make man/notifier.1 anew, after the commands' help has changed
 	$(BIN)/python -m tools.manpage > man/notifier.1

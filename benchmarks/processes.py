@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from benchmarks import peers
 
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 60.0
+GONE_LIMIT_S = 5.0
 JOB_LIMIT_S = 300.0
 KEY = "sk-mr-benchmark-not-a-real-key"
 _ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +49,14 @@ class Running:
         self.process.kill()
         await self.process.wait()
 
+    def said(self) -> Iterator[dict[str, object]]:
+        """Give the JSON objects that it has printed so far, each on a line of its own."""
+        return _said(self.output)
+
+    def last_words(self) -> str:
+        """What it has printed last."""
+        return _tail(self.output)
+
 
 @contextlib.asynccontextmanager
 async def simulator(folder: Path) -> AsyncIterator[Running]:
@@ -74,11 +84,17 @@ async def daemon(
 
 
 @contextlib.asynccontextmanager
-async def peer(folder: Path, module: str, *arguments: str) -> AsyncIterator[Running]:
-    """Run a peer for the block, with the Python of its own environment; what to watch goes to its stdin."""
+async def peer(
+    folder: Path, module: str, *arguments: str, python: str = PEERS_PYTHON
+) -> AsyncIterator[Running]:
+    """Run a peer for the block, with the Python of its own environment; what to watch goes to its stdin.
+
+    It is killed with all that it has started: nobody wants what it holds, and giving that back takes a peer
+    with many tasks minutes.
+    """
     command = [f"{peers.__name__}.{module}", *arguments]
     async with _serving(
-        command, _environ(folder), folder, module, python=PEERS_PYTHON, stdin=PIPE
+        command, _environ(folder), folder, module, python=python, stdin=PIPE, leads=True
     ) as running:
         yield running
 
@@ -118,12 +134,21 @@ async def _serving(
     *,
     python: str = sys.executable,
     stdin: int = DEVNULL,
+    leads: bool = False,
 ) -> AsyncIterator[Running]:
+    """Run a module for the block; one that ``leads`` a group of processes is killed with it."""
     output = folder / f"{name}.log"
     began = time.monotonic()
     with output.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
-            python, "-m", *arguments, env=environ, cwd=folder, stdout=file, stdin=stdin
+            python,
+            "-m",
+            *arguments,
+            env=environ,
+            cwd=folder,
+            stdout=file,
+            stdin=stdin,
+            start_new_session=leads,
         )
     try:
         url = await _url_of(process, output)
@@ -132,26 +157,24 @@ async def _serving(
         if process.returncode is not None and not running.is_killed:
             raise BenchmarkFailed(f"the {name} ended by itself; it said: {_tail(output)}")
     finally:
-        await _end(process)
+        await (kill_group(process) if leads else _end(process))
 
 
 async def _url_of(process: Process, output: Path) -> str:
     """Wait for the line that says where it serves; all programs print it as JSON with a ``url``."""
     async with asyncio.timeout(START_LIMIT_S):
         while process.returncode is None:
-            for line in output.read_bytes().splitlines():
-                said = _said(line)
+            for said in _said(output):
                 if "url" in said and said.get("event", "daemon.ready") == "daemon.ready":
                     return str(said["url"])
             await asyncio.sleep(0.01)
     raise BenchmarkFailed(f"a process ended before it was ready; it said: {_tail(output)}")
 
 
-def _said(line: bytes) -> dict[str, object]:
-    try:
-        return msgspec.json.decode(line, type=dict[str, object])
-    except msgspec.DecodeError:
-        return {}
+def _said(output: Path) -> Iterator[dict[str, object]]:
+    for line in output.read_bytes().splitlines():
+        with contextlib.suppress(msgspec.DecodeError):
+            yield msgspec.json.decode(line, type=dict[str, object])
 
 
 def _tail(output: Path) -> str:
@@ -167,3 +190,18 @@ async def _end(process: Process) -> None:
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+async def kill_group(process: Process) -> None:
+    """Kill a process that leads a group, and the group: its children, theirs, and whose parent is gone.
+
+    The first thing done is the kill, so that nobody who breaks off the rest leaves anything behind.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+    with contextlib.suppress(ProcessLookupError, TimeoutError):
+        async with asyncio.timeout(GONE_LIMIT_S):
+            while True:  # until nobody is left who could still write into a folder that goes
+                os.killpg(process.pid, 0)
+                await asyncio.sleep(0.01)

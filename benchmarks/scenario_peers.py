@@ -1,31 +1,15 @@
 """What one would use instead, at the job of the scenario ``polling``, beside notifier in the same run."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure, at_most, exactly
 from benchmarks.load import Offer, Outcome, offered
-from benchmarks.peer_load import offered_to
-from benchmarks.processes import PEERS_PYTHON
+from benchmarks.peer_load import fed
+from benchmarks.peer_names import APSCHEDULER, CELERY, DBOS, OURS, PEERS, SCRIPT, those_there
 from benchmarks.stats import quantile
 
-OURS = "notifier"
-SCRIPT = "a script, asyncio and httpx"
-APSCHEDULER = "APScheduler, SQLAlchemyJobStore"
-HUEY = "Huey, SQLite"
-DBOS = "DBOS, SQLite"
-CELERY = "Celery, Redis, 8 processes"
-PEERS = {
-    SCRIPT: "naive",
-    APSCHEDULER: "apscheduler_store",
-    CELERY: "celery_redis",
-    HUEY: "huey_sqlite",
-    DBOS: "dbos_sqlite",
-}
-NEEDS = {CELERY: "redis-server"}
-"""Programs that a peer needs beside its Python."""
 GRACE_S = 12.0
 LOW = Offer(count=200, over_s=30.0, grace_s=GRACE_S)
 HIGH = Offer(count=2_000, over_s=30.0, grace_s=GRACE_S)
@@ -41,10 +25,9 @@ CPU_GOALS = {
 
 async def peers(bench: Bench) -> list[Figure]:
     """Offer both loads to all, one after the other; nothing where the peers' environment is not there."""
-    if not Path(PEERS_PYTHON).exists():
-        bench.say("peers: left out; `make bench-peers` makes their environment, and measures them")
+    names = those_there(bench, "peers")
+    if not names:
         return []
-    names = [name for name in PEERS if _is_there(bench, name)]
     figures: list[Figure] = []
     for offer in bench.pick((LOW, HIGH), (QUICK,)):
         outcomes = {OURS: await _measured(bench, OURS, offer)}
@@ -56,17 +39,9 @@ async def peers(bench: Bench) -> list[Figure]:
     return figures
 
 
-def _is_there(bench: Bench, name: str) -> bool:
-    program = NEEDS.get(name)
-    if program is None or shutil.which(program):
-        return True
-    bench.say(f"{name}: left out, as there is no {program} here")
-    return False
-
-
 async def _measured(bench: Bench, name: str, offer: Offer) -> Outcome:
     with bench.folder() as folder:
-        outcome = await (offered(folder, offer) if name == OURS else offered_to(PEERS[name], folder, offer))
+        outcome = await (offered(folder, offer) if name == OURS else _offered_to(name, folder, offer))
     called = outcome.delays.called_back_s
     late = f"{quantile(called, 0.5):.3f} s late" if called else "nothing called back"
     bench.say(
@@ -74,6 +49,11 @@ async def _measured(bench: Bench, name: str, offer: Offer) -> Outcome:
         f"{outcome.cpu_s:.1f} s CPU in all; cores: {outcome.busy}"
     )
     return outcome
+
+
+async def _offered_to(name: str, folder: Path, offer: Offer) -> Outcome:
+    async with fed(PEERS[name], folder) as peer:
+        return await peer.offered(offer)
 
 
 def _figures(offer: Offer, outcomes: Mapping[str, Outcome]) -> list[Figure]:

@@ -1,8 +1,6 @@
 """How cost grows with what waits: a thousand to a million watches, and a small load beside them."""
 
 import asyncio
-import os
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,15 +12,14 @@ from benchmarks import scaling_plot, tasks
 from benchmarks.bench import Bench
 from benchmarks.claiming import AT_ONCE, Claimed
 from benchmarks.client import pool
+from benchmarks.databases import SIZES, Database, copied, databases
 from benchmarks.figures import Figure, at_most, exactly
-from benchmarks.filling import Filled
 from benchmarks.load import SETTINGS, Offer, Outcome, offered, registration
 from benchmarks.one_commit import CALLBACK_URL
 from benchmarks.processes import daemon, job, simulator
 from benchmarks.stats import median, quantile
 from benchmarks.usage import peak_rss_mb
 
-SIZES = (1_000, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (1_000, 10_000)
 LOAD = Offer(count=200, over_s=10.0, grace_s=12.0)
 QUICK_LOAD = Offer(count=60, over_s=3.0, grace_s=12.0)
@@ -47,12 +44,15 @@ class Restart:
 class Size:
     """All that was measured beside so many waiting watches."""
 
-    waiting: int
-    file: Path
-    bytes_each: float
+    database: Database
     claims: list[Claimed] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     restarts: list[Restart] = field(default_factory=list)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return self.database.waiting
 
     def claim_us(self) -> float:
         """CPU of claiming one watch."""
@@ -80,7 +80,8 @@ class Size:
 async def scaling(bench: Bench) -> list[Figure]:
     """Measure all sizes in turns; a whole run draws the plot, too."""
     with bench.folder() as folder:
-        sizes = await _filled(bench, folder, bench.pick(SIZES, QUICK_SIZES))
+        wanted = bench.pick(SIZES, QUICK_SIZES)
+        sizes = [Size(database) for database in await databases(bench, folder, wanted)]
         for _ in range(bench.pick(ROUNDS, 1)):
             for size in sizes:
                 size.claims.append(await _claimed(bench, size))
@@ -91,30 +92,8 @@ async def scaling(bench: Bench) -> list[Figure]:
     return [figure for size in sizes for figure in _figures(size, sizes[0])]
 
 
-async def _filled(bench: Bench, folder: Path, wanted: tuple[int, ...]) -> list[Size]:
-    """Make a database of each size, each out of the one before."""
-    empty = msgspec.json.decode(await job("benchmarks.filling", str(folder / "empty.db"), "0"), type=Filled)
-    growing, have, sizes = folder / "growing.db", 0, []
-    for waiting in wanted:
-        printed = await job("benchmarks.filling", str(growing), str(waiting - have))
-        file, have = folder / f"{waiting}.db", waiting
-        _copy(growing, file)
-        each = (msgspec.json.decode(printed, type=Filled).size - empty.size) / waiting
-        sizes.append(Size(waiting, file, each))
-        bench.say(f"{waiting} waiting: filled, {each:.0f} bytes each")
-    growing.unlink()
-    return sizes
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy through to the disk, so that no write-back of it falls into a measurement."""
-    shutil.copyfile(source, target)
-    with target.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
 async def _claimed(bench: Bench, size: Size) -> Claimed:
-    printed = await job("benchmarks.claiming", str(size.file), str(bench.pick(CLAIMS, 20)))
+    printed = await job("benchmarks.claiming", str(size.database.file), str(bench.pick(CLAIMS, 20)))
     claimed = msgspec.json.decode(printed, type=Claimed)
     bench.say(
         f"{size.waiting} waiting: claimed at {claimed.claim_us:.1f} us CPU each "
@@ -126,7 +105,7 @@ async def _claimed(bench: Bench, size: Size) -> Claimed:
 async def _lived_with(bench: Bench, size: Size) -> None:
     """A small load beside what waits, and then a crash, on a copy."""
     with bench.folder() as folder:
-        _copy(size.file, folder / "notifier.db")
+        copied(size.database.file, folder / "notifier.db")
         outcome = await offered(folder, bench.pick(LOAD, QUICK_LOAD))
         restart = await _restarted(folder)
     size.outcomes.append(outcome)
@@ -172,7 +151,7 @@ def _figures(size: Size, least: Size) -> list[Figure]:
     return [
         *_of_restarts(label, size.restarts),
         Figure(f"{label}: peak memory", size.peak_mb(), "MB", at_most(100)),
-        Figure(f"{label}: disk for each", size.bytes_each, "bytes", goal),
+        Figure(f"{label}: disk for each", size.database.bytes_each, "bytes", goal),
         *_against(least, size),
         Figure(f"{label}: lost", sum(one.delays.lost for one in size.outcomes), "tasks", exactly(0)),
     ]

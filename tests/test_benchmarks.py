@@ -1,19 +1,32 @@
-"""What the benchmarks stand on: their databases are as the daemon makes them, their plots are pictures."""
+"""What the benchmarks stand on: databases as the daemon makes them, peers that end, plots with all points."""
 
+import asyncio
+import os
 import random
+import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import past, report, svg
+from benchmarks.delays import Delays
 from benchmarks.figures import Figure
 from benchmarks.filling import FIRST_DUE_MS, LAST_DUE_MS, MINUTE_MS, fill
+from benchmarks.load import Offer, Outcome
 from benchmarks.one_commit import CALLBACK_URL, METADATA
+from benchmarks.peer_load import Limits, NoFurther, PeerEnded, fed
+from benchmarks.peers.job import INTERVAL_S, Task, read, registered
+from benchmarks.processes import BenchmarkFailed, kill_group
+from benchmarks.scaling_plot import COLOURS, Point, draw_peers
+from benchmarks.scenario_scaling_peers import Course, Reached, figures, followed, hopeless
 from benchmarks.tasks import API_PATH
+from benchmarks.usage import Busy
 from notifier.core.figures import notice_ms
 from notifier.core.model import Callback, DeliveryState, NewWatch, WatchState
 from notifier.store.interface import Added, DeliveryQuery, Lease
@@ -125,11 +138,203 @@ def test_an_axis_ends_at_a_round_number_not_far_above(value: float) -> None:
     assert value <= svg.ceiling(value) <= 2 * value * (1 + 1e-9)
 
 
+@given(st.lists(st.floats(1e-6, 1e9), min_size=1))
+def test_an_axis_is_logarithmic_where_one_order_of_magnitude_is_not_enough(values: list[float]) -> None:
+    """And holds all values all the same, beside few round numbers; its title says which it is."""
+    scale = svg.Scale.of(values)
+    assert scale.is_log == (max(values) > 10 * min(values))
+    assert all(-1e-9 <= scale.share(value) <= 1 + 1e-9 for value in values)
+    assert len(scale.numbers) <= 2 * svg.NUMBERS
+    lines = [svg.Line("", [(float(place), value)]) for place, value in enumerate(values)]
+    picture = svg.draw([svg.Panel("CPU", lines)], [(0, "0"), (len(values), "n")], "x")
+    assert ("CPU (log scale)" in picture) == scale.is_log
+
+
+def test_on_a_logarithmic_axis_each_factor_is_as_high() -> None:
+    """From the round number below the least value to the one above the greatest."""
+    scale = svg.Scale.of([1.3, 96.0])
+    assert scale.numbers == [1, 2, 5, 10, 20, 50, 100]
+    assert [scale.share(value) for value in (1.0, 10.0, 100.0)] == [0.0, 0.5, 1.0]
+
+
+def test_the_plot_of_the_peers_has_a_line_for_each_as_far_as_it_goes() -> None:
+    """In a colour of its own, named below; what could not be measured is left out of its panel."""
+    courses = {
+        "notifier": [Point(1_000, 1.0, 0.1, 0.2, 60.0), Point(10_000, 1.1, 0.1, 0.2, 61.0)],
+        "a script": [Point(1_000, 2.0, 0.1, 0.2, 40.0), Point(10_000, None, None, None, 90.0)],
+        "a queue": [],
+    }
+    picture = draw_peers(courses)
+    dots = [
+        dot.attrib["fill"]
+        for dot in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}circle")
+    ]
+    assert all(f">{name}</text>" in picture for name in courses)
+    assert [dots.count(colour) for colour in COLOURS[:3]] == [6 + 1, 4 + 1, 0 + 1]
+    assert ">10k</text>" in picture
+
+
+@pytest.mark.parametrize(
+    ("line", "task"),
+    [
+        ("one http://x/hook\n", Task("one", "http://x/hook", INTERVAL_S)),
+        ("one http://x/hook 3600.5\n", Task("one", "http://x/hook", 3_600.5)),
+        ("mark\n", None),
+    ],
+)
+def test_a_line_tells_a_peer_of_a_task_or_asks_it_how_far_it_is(line: str, task: Task | None) -> None:
+    """The delay before the first poll is the interval where none is told."""
+    assert read(line) == task
+
+
+def test_a_mark_is_reached_once_all_before_it_is_dealt_with() -> None:
+    """A peer says how many tasks it has had, not how many it has read."""
+    lines = ["a u\n", "b u 9\n", "mark\n", "c u\n", "mark\n"]
+    done: list[str] = []
+    marks: list[tuple[int, int]] = []
+
+    def mark(count: int) -> None:
+        marks.append((count, len(done)))
+
+    for task in registered(lines, mark):
+        done += [task.task_id]
+    assert done == ["a", "b", "c"]
+    assert marks == [(2, 2), (3, 3)]
+
+
+async def test_who_goes_no_further_is_left_out_of_this_size_and_of_larger_ones() -> None:
+    """The others go on; the table says how far each went, and why no further."""
+    asked: list[tuple[str, int]] = []
+
+    async def measured(name: str, waiting: int) -> Reached | NoFurther:
+        asked.append((name, waiting))
+        if name == "slow" and waiting > 10:
+            return NoFurther("of 100, 42 were taken in within 60 s")
+        return Reached(waiting, _outcome(), taken_s=1.0)
+
+    courses = await followed([10, 100, 1_000], ["slow", "quick"], measured, 60.0, lambda _: None)
+    assert asked == [("slow", 10), ("quick", 10), ("slow", 100), ("quick", 100), ("quick", 1_000)]
+    rows = {figure.name: figure for figure in figures(courses)}
+    assert rows["slow: goes as far as"].value == 10
+    assert rows["slow: goes as far as"].note == "of 100, 42 were taken in within 60 s"
+    assert rows["quick: goes as far as"].value == 1_000
+    assert "10 waiting, slow: CPU a poll" in rows
+    assert "100 waiting, slow: CPU a poll" not in rows
+
+
+@pytest.mark.parametrize(
+    ("taken_s", "is_hopeless"), [(None, False), (1.0, False), (12.0, False), (12.1, True)]
+)
+def test_who_would_need_more_than_twice_the_limit_is_not_tried(
+    taken_s: float | None, is_hopeless: bool
+) -> None:
+    """Ten times as many take ten times as long, at best."""
+    course = Course([Reached(100, _outcome(), taken_s)])
+    end = hopeless(course, 1_000, 60.0)
+    assert (end is not None) == is_hopeless
+    if end is not None:
+        assert end.why == "100 were taken in within 12.1 s, 1000 would need 121 s; the limit is 60 s"
+
+
+def test_who_calls_back_for_nothing_has_no_lateness() -> None:
+    """It has lost all, and its other figures stand."""
+    lost = replace(_outcome(), delays=Delays(2, 0, (), (), ()), polls=0)
+    rows = {figure.name: figure.value for figure in figures({"slow": Course([Reached(10, lost, None)])})}
+    assert rows == {
+        "10 waiting, slow: peak memory": 50.0,
+        "10 waiting, slow: lost": 2,
+        "slow: goes as far as": 10,
+    }
+
+
+@pytest.mark.e2e
+async def test_a_peer_takes_in_what_waits_and_does_the_load_beside_it(tmp_path: Path) -> None:
+    """The script needs nothing but httpx: what waits is not polled, and what comes then is called back."""
+    async with fed("naive", tmp_path, python=sys.executable) as peer:
+        taken = await peer.waits_for(2_500, Limits(within_s=30.0, memory_mb=4_000.0))
+        assert isinstance(taken, float)
+        outcome = await peer.offered(Offer(count=2, over_s=0.1, grace_s=30.0))
+        pid = peer.running.pid
+    assert outcome.delays.lost == 0
+    assert outcome.polls >= 2
+    with pytest.raises(ProcessLookupError):
+        os.killpg(pid, 0)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [(Limits(0.0, 4_000.0), "were taken in within 0 s"), (Limits(30.0, 1.0), "taken in before it had 1 MB")],
+)
+async def test_a_peer_that_does_not_take_in_what_waits_goes_no_further(
+    tmp_path: Path, limits: Limits, why: str
+) -> None:
+    """Too slow, or too big: it is said how many it had taken in."""
+    async with fed("naive", tmp_path, python=sys.executable) as peer:
+        end = await peer.waits_for(20_000, limits)
+    assert isinstance(end, NoFurther)
+    assert why in end.why
+
+
+@pytest.mark.e2e
+async def test_a_peer_that_ends_over_what_waits_is_not_waited_for(tmp_path: Path) -> None:
+    """The scenario says so and goes on without it."""
+
+    async def told_too_much() -> None:
+        async with fed("naive", tmp_path, python=sys.executable) as peer:
+            peer.running.process.kill()
+            await peer.waits_for(10, Limits(within_s=30.0, memory_mb=4_000.0))
+
+    with pytest.raises(PeerEnded):
+        await told_too_much()
+
+
+@pytest.mark.e2e
+async def test_a_peer_ends_when_the_benchmark_does(tmp_path: Path) -> None:
+    """When nobody is left to kill it, its stdin ends, and so does it."""
+
+    async def left_alone() -> None:
+        async with fed("naive", tmp_path, python=sys.executable) as peer, asyncio.timeout(30):
+            assert peer.running.process.stdin is not None
+            peer.running.process.stdin.close()
+            await peer.running.process.wait()
+
+    with pytest.raises(BenchmarkFailed, match="ended by itself"):
+        await left_alone()
+
+
+async def test_a_peer_is_killed_with_its_children() -> None:
+    """Those too that ignore a request to end; a kill of Celery alone would leave its Redis."""
+    script = "trap '' TERM; sleep 30 >/dev/null 2>&1 & echo $!; wait"
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", script, start_new_session=True, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    child = int(await process.stdout.readline())
+    await kill_group(process)
+    assert process.returncode == -signal.SIGKILL
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
 def test_a_run_renews_the_rows_that_readme_has_and_nothing_else() -> None:
     """A row of two cells is a figure where its name is one."""
     readme = "| what | figure |\n|---|---|\n| idle: memory | 1 MB |\n| `x.y` | `3` |\nidle: memory\n"
     renewed = report.renewed(readme, [Figure("idle: memory", 59.34, "MB"), Figure("other", 2.0, "s")])
     assert renewed == readme.replace("1 MB", "59.3 MB")
+
+
+def _outcome() -> Outcome:
+    return Outcome(
+        offer=Offer(2, 1.0, 1.0),
+        delays=Delays(0, 0, (0.1, 0.2), (0.1, 0.2), (0.0, 0.0)),
+        polls=10,
+        polls_per_s=10.0,
+        cpu_s=0.02,
+        busy=Busy({}),
+        rss_mb=40.0,
+        peak_mb=50.0,
+    )
 
 
 def _new(now: int) -> NewWatch:

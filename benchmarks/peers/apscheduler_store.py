@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import sys
+from datetime import UTC, datetime, timedelta
 
 import httpx
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from benchmarks.peers.job import INTERVAL_S, TIMEOUT_S, Provider, each_registered, event_of, has_ended
+from benchmarks.peers.job import INTERVAL_S, TIMEOUT_S, Provider, Task, each_registered, event_of, has_ended
 
 FILE = "apscheduler.sqlite"
 # A job in a store is named by where its function stands; what it needs stands beside it.
@@ -32,9 +33,16 @@ async def poll(task_id: str, hook: str) -> None:
         return
 
 
-async def take(task_id: str, hook: str) -> None:
+async def take(task: Task) -> None:
     """Add its job."""
-    scheduler.add_job(poll, "interval", seconds=INTERVAL_S, args=[task_id, hook], id=task_id)
+    scheduler.add_job(
+        poll,
+        "interval",
+        seconds=INTERVAL_S,
+        args=[task.task_id, task.hook],
+        id=task.task_id,
+        next_run_time=datetime.now(UTC) + timedelta(seconds=task.first_after_s),
+    )
 
 
 async def main() -> None:
@@ -42,7 +50,6 @@ async def main() -> None:
     logging.disable(logging.WARNING)  # it says for each poll that it skips that it does
     scheduler.start()
     await each_registered(take)
-    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,17 @@ import httpx
 from celery import Celery
 from celery.signals import worker_process_init, worker_ready
 
-from benchmarks.peers.job import INTERVAL_S, TIMEOUT_S, Provider, event_of, has_ended, registered, say_ready
+from benchmarks.peers.job import (
+    INTERVAL_S,
+    TIMEOUT_S,
+    Provider,
+    end,
+    event_of,
+    has_ended,
+    registered,
+    say_ready,
+    say_taken,
+)
 
 PROCESSES = 8
 SOCKET = Path("redis.sock").resolve()
@@ -39,11 +49,18 @@ def poll(task_id: str, hook: str) -> None:
     poll.apply_async((task_id, hook), countdown=INTERVAL_S)
 
 
+@app.task
+def mark(count: int) -> None:
+    """Tell that so many wait: the worker has had what was sent before this one."""
+    say_taken(count)
+
+
 def take_all() -> None:
     """Schedule what comes until stdin ends."""
     say_ready()
-    for task_id, hook in registered():
-        poll.apply_async((task_id, hook), countdown=INTERVAL_S)
+    for task in registered(sys.stdin, mark.delay):
+        poll.apply_async((task.task_id, task.hook), countdown=task.first_after_s)
+    end()
 
 
 @worker_ready.connect

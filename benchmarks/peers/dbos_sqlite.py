@@ -7,7 +7,16 @@ from typing import Any
 import httpx
 from dbos import DBOS
 
-from benchmarks.peers.job import INTERVAL_S, TIMEOUT_S, Provider, each_registered, event_of, has_ended
+from benchmarks.peers.job import (
+    INTERVAL_S,
+    TIMEOUT_S,
+    Provider,
+    Task,
+    each_registered,
+    event_of,
+    has_ended,
+    say_taken,
+)
 
 provider = Provider(*sys.argv[1:3])
 client = httpx.AsyncClient(timeout=TIMEOUT_S)
@@ -29,19 +38,32 @@ async def call_back(task_id: str, hook: str, answer: Any) -> None:
 
 
 @DBOS.workflow()
-async def watch(task_id: str, hook: str) -> None:
+async def watch(task_id: str, hook: str, first_after_s: float) -> None:
     """Poll until it has ended."""
+    await DBOS.sleep_async(first_after_s)
     while True:
-        await DBOS.sleep_async(INTERVAL_S)
         answer = await ask(task_id)
         if answer is not None and has_ended(answer):
             await call_back(task_id, hook, answer)
             return
+        await DBOS.sleep_async(INTERVAL_S)
 
 
-async def take(task_id: str, hook: str) -> None:
+@DBOS.workflow()
+async def mark(count: int) -> None:
+    """Tell that so many sleep: the sleeps before this one have been written down."""
+    await DBOS.sleep_async(INTERVAL_S)
+    say_taken(count)
+
+
+async def ask_back(count: int) -> None:
+    """Start the workflow that tells."""
+    await DBOS.start_workflow_async(mark, count)
+
+
+async def take(task: Task) -> None:
     """Start its workflow."""
-    await DBOS.start_workflow_async(watch, task_id, hook)
+    await DBOS.start_workflow_async(watch, task.task_id, task.hook, task.first_after_s)
 
 
 async def main() -> None:
@@ -55,8 +77,7 @@ async def main() -> None:
         }
     )
     DBOS.launch()
-    await each_registered(take)
-    await asyncio.Event().wait()
+    await each_registered(take, ask_back)
 
 
 if __name__ == "__main__":

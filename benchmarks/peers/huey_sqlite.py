@@ -6,7 +6,17 @@ import threading
 import httpx
 from huey import SqliteHuey
 
-from benchmarks.peers.job import INTERVAL_S, TIMEOUT_S, Provider, event_of, has_ended, registered, say_ready
+from benchmarks.peers.job import (
+    INTERVAL_S,
+    TIMEOUT_S,
+    Provider,
+    end,
+    event_of,
+    has_ended,
+    registered,
+    say_ready,
+    say_taken,
+)
 
 WORKERS = 16
 provider = Provider(*sys.argv[1:3])
@@ -27,11 +37,18 @@ def poll(task_id: str, hook: str) -> None:
     poll.schedule((task_id, hook), delay=INTERVAL_S)
 
 
+@huey.task()
+def mark(count: int) -> None:
+    """Tell that so many are on the schedule: what was sent before this one has been taken off the queue."""
+    say_taken(count)
+
+
 def take_all() -> None:
     """Schedule what comes until stdin ends."""
     say_ready()
-    for task_id, hook in registered():
-        poll.schedule((task_id, hook), delay=INTERVAL_S)
+    for task in registered(sys.stdin, mark):
+        poll.schedule((task.task_id, task.hook), delay=task.first_after_s)
+    end()
 
 
 def main() -> None:

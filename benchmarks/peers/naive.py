@@ -5,7 +5,7 @@ import sys
 
 import httpx
 
-from benchmarks.peers.job import INTERVAL_S, TIMEOUT_S, Provider, each_registered, event_of, has_ended
+from benchmarks.peers.job import INTERVAL_S, TIMEOUT_S, Provider, Task, each_registered, event_of, has_ended
 
 
 async def main(upstream: str, key: str) -> None:
@@ -14,24 +14,24 @@ async def main(upstream: str, key: str) -> None:
     watching: set[asyncio.Task[None]] = set()
     async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
 
-        async def watch(task_id: str, hook: str) -> None:
+        async def watch(task: Task) -> None:
+            await asyncio.sleep(task.first_after_s)
             while True:
-                await asyncio.sleep(INTERVAL_S)
                 try:
-                    answer = (await client.get(provider.url(task_id), headers=provider.headers)).json()
+                    answer = (await client.get(provider.url(task.task_id), headers=provider.headers)).json()
                     if has_ended(answer):
-                        await client.post(hook, json=event_of(task_id, answer))
+                        await client.post(task.hook, json=event_of(task.task_id, answer))
                         return
                 except httpx.HTTPError:
-                    continue  # the next time, perhaps
+                    pass  # the next time, perhaps
+                await asyncio.sleep(INTERVAL_S)
 
-        async def take(task_id: str, hook: str) -> None:
-            task = asyncio.create_task(watch(task_id, hook))
-            watching.add(task)
-            task.add_done_callback(watching.discard)
+        async def take(task: Task) -> None:
+            watched = asyncio.create_task(watch(task))
+            watching.add(watched)
+            watched.add_done_callback(watching.discard)
 
         await each_registered(take)
-        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ was missed.
 
 import argparse
 import asyncio
-import contextlib
 import signal
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -49,13 +48,14 @@ README = Path(__file__).parents[1] / "README.md"
 LIMIT_S = 3_600.0
 
 
-async def run(bench: Bench, names: list[str]) -> list[Figure]:
-    """Run scenarios one after the other, within a limit; a signal ends them and their processes."""
+async def run(bench: Bench, names: list[str], figures: list[Figure]) -> None:
+    """Add the figures of scenarios, in turn and within a limit; a signal ends them and their processes."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with asyncio.timeout(LIMIT_S):
-        return [figure for name in names for figure in await SCENARIOS[name](bench)]
+        for name in names:
+            figures += await SCENARIOS[name](bench)
 
 
 def main() -> int:
@@ -70,16 +70,19 @@ def main() -> int:
     given = parser.parse_args()
     bench = Bench(is_quick=given.quick, disk=given.disk)
     facts = machine.facts(given.disk)
-    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        figures = asyncio.run(run(bench, given.only or list(SCENARIOS)))
+    figures: list[Figure] = []
+    try:
+        asyncio.run(run(bench, given.only or list(SCENARIOS), figures))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+    finally:  # what was measured before something failed is worth reading, but is no result
         print(f"\n{report.terminal(figures)}")
-        results = given.results or (None if given.quick or given.only else RESULTS)
-        if results is not None:
-            results.write_text(report.markdown(figures, facts))
-        if results == RESULTS:
-            README.write_text(report.renewed(README.read_text(), figures))
-        return 1 if any(figure.is_reached is False for figure in figures) else 0
-    return 130
+    results = given.results or (None if given.quick or given.only else RESULTS)
+    if results is not None:
+        results.write_text(report.markdown(figures, facts))
+    if results == RESULTS:
+        README.write_text(report.renewed(README.read_text(), figures))
+    return 1 if any(figure.is_reached is False for figure in figures) else 0
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ SOURCES = "\n".join(
     path.read_text() for path in (ROOT / "notifier").rglob("*") if path.suffix in (".py", ".sql")
 )
 TASK_ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
-COMING = ("backup", "systemd")  # commands of other hands; each is checked from the day it is there
 STANDS_FOR = {"ID": "wch_1", "URL": "http://127.0.0.1:9001/hook", "DEST": "/tmp/copy.db"}
 FOREIGN = {"pipx", "uv", "python3", "mulerouter", "curl", "sudo", "journalctl"}
 
@@ -69,8 +68,6 @@ def mentioned() -> Iterator[list[str]]:
 @pytest.mark.parametrize("args", [*of("notifier"), *mentioned()], ids=" ".join)
 def test_each_command_line_is_understood(args: list[str]) -> None:
     """Its command, its options and the form of their values exist; nothing is run."""
-    if args[0] in COMING and args[0] not in commands.commands:
-        pytest.skip(f"`notifier {args[0]}` has not landed yet")
     if len(args) == 1:  # a command's bare name, in a sentence
         assert args[0] in commands.commands
     else:
@@ -179,10 +176,7 @@ def test_each_link_to_a_file_leads_somewhere(page: str) -> None:
     """From the page's own folder."""
     path = ROOT / page
     links = [each for each in re.findall(r"\]\(([^)#]+)", path.read_text()) if "://" not in each]
-    missing = [each for each in links if not (path.parent / each).exists()]
-    if missing == ["docs/SYSTEMD.md"]:
-        pytest.skip("docs/SYSTEMD.md has not landed yet")
-    assert missing == []
+    assert [each for each in links if not (path.parent / each).exists()] == []
 
 
 def test_its_pictures_are_there_and_small() -> None:

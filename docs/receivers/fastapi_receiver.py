@@ -1,4 +1,4 @@
-"""A receiver in FastAPI: pip install fastapi uvicorn notifierd"""
+"""A receiver in FastAPI: pip install fastapi uvicorn, and notifier from its repository"""
 
 import os
 

@@ -162,7 +162,7 @@ def _say_next(name: str, command: str) -> None:
 def _warn_of_hidden(command: str, config: str | None) -> None:
     for path in _unreachable(command, config):
         say(f"warning: {safe(path)} is hidden from the service, which sees no home and no /tmp of yours")
-        say("  fix: python3 -m venv /opt/notifier && /opt/notifier/bin/pip install notifierd, and")
+        say("  fix: python3 -m venv /opt/notifier && /opt/notifier/bin/pip install THE-REPOSITORY, and")
         say("       /opt/notifier/bin/notifier systemd; a configuration goes to /etc/notifier/config.toml")
         return
 

@@ -173,10 +173,15 @@ def times(attempt: AttemptBody) -> str:
 
 
 def _json(name: str, raw: Raw) -> Html:
-    """JSON of others, spread out and otherwise as it is: numbers stay as they were written."""
-    if bytes(raw) in (b"null", b"{}", b""):
+    """JSON of others, spread out and otherwise as it is: numbers stay as they were written.
+
+    What would be cut anyway is not spread out: indents may make a hundred times as much of it.
+    """
+    compact = bytes(raw)
+    if compact in (b"null", b"{}", b""):
         return Html("")
-    written = msgspec.json.format(bytes(raw), indent=2).decode()
+    spread = msgspec.json.format(compact, indent=2) if len(compact) <= MOST_SIGNS else compact
+    written = spread.decode()
     shown = written if len(written) <= MOST_SIGNS else written[:MOST_SIGNS] + CUT
     return _section(name, tag("pre", shown, tabindex="0"))
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from notifier.api.detail import CUT, MOST_SIGNS
 from notifier.api.frame import FOLDER
 from notifier.api.html import Html, age, instant, join, moment, tag, timed
 from notifier.api.pages import KINDS, WORDS
@@ -215,6 +216,15 @@ async def test_a_watch_has_a_page_that_needs_no_script(bench: Bench) -> None:
     assert f"/v1/watches/{watch_id}/outputs/0" in seen.links
     assert f"/v1/watches/{watch_id}/outputs/1" not in seen.links
     assert "img" not in seen.names()
+
+
+async def test_an_answer_that_is_cut_is_not_spread_out_before(bench: Bench) -> None:
+    """Nested deeply, 4 MiB of it would take half a GiB, and all others would wait for it."""
+    watch_id = (await bench.register())["id"]
+    await bench.end(watch_id, payload="[" * 60 + ",".join("1" * MOST_SIGNS) + "]" * 60)
+    text = Seen((await bench.http.get(f"/watches/{watch_id}")).text).text
+    assert "[" * 60 + "1,1,1" in text
+    assert CUT.strip() in text
 
 
 async def test_a_failed_watch_says_why_and_one_in_trouble_what_to_do(bench: Bench) -> None:

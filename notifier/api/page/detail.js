@@ -152,7 +152,8 @@ function sending(delivery, attempt) {
 
 function json(kept, name, value) {
   if (value === null || value === undefined || (typeof value === "object" && !Object.keys(value).length)) return null;
-  const written = JSON.stringify(value, null, 2);
+  const compact = JSON.stringify(value);
+  const written = compact.length > MOST_SIGNS ? compact : JSON.stringify(value, null, 2);
   return kept(name, written, () => {
     const shown = written.length > MOST_SIGNS ? `${written.slice(0, MOST_SIGNS)}\n… (cut; the API has all of it)` : written;
     return section(name, el("pre", { tabindex: "0" }, shown));

@@ -103,10 +103,10 @@ async def offer_login(call: Call) -> Response:
 
 
 async def login(call: Call) -> Response:
-    """Let a browser in that brings a code, and send it to the page."""
+    """Let a browser in that brings a code, and send it to the page. A HEAD of it uses no code up."""
     settings = call.services.settings()
     sent = _sent_to("/")
-    if settings.tokens:
+    if settings.tokens and not call.is_head:
         granted = call.services.logins.redeem(call.query.get("code", ""))
         if granted is None or granted[0] not in settings.tokens:
             raise Problem("unauthorized", "this link is used up or too old; `notifier open` makes a new one")

@@ -49,7 +49,7 @@ async def page(call: Call) -> Response:
     wanted = _wanted(call.query, sought)
     services = call.services
     shown = Overview(
-        register=words.registration_line(_origin(call), has_tokens=_has_tokens(services)),
+        register=_registration_line(call),
         now=services.clock.now(),
         wanted=wanted,
         status=await status_body(services),
@@ -81,7 +81,7 @@ async def file(call: Call) -> Response:
     name = call.path["name"]
     kind = KINDS.get(f".{name.rpartition('.')[2]}")
     if name == WORDS:
-        text = words.module(_origin(call), has_tokens=_has_tokens(call.services))
+        text = words.module(has_tokens=_has_tokens(call.services))
     elif kind is not None and name in _names():
         text = _text(name)
     else:
@@ -152,8 +152,9 @@ def _delivery_query(wanted: Wanted) -> DeliveryQuery:
     return DeliveryQuery(state=state, limit=SHOWN)
 
 
-def _origin(call: Call) -> str:
-    return f"http://{host_of(call.header(b'host'))}"
+def _registration_line(call: Call) -> str:
+    origin = f"http://{host_of(call.header(b'host'))}"
+    return words.registration_line(origin, has_tokens=_has_tokens(call.services))
 
 
 def _has_tokens(services: Services) -> bool:

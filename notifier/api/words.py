@@ -106,8 +106,8 @@ def registration_line(origin: str, *, has_tokens: bool = False) -> str:
     return f"curl -X POST {origin}/v1/watches{auth} -H 'Content-Type: application/json' -d '{body}'"
 
 
-def module(origin: str, *, has_tokens: bool) -> str:
-    """All of it as a module of JavaScript, for the page at ``origin``."""
+def module(*, has_tokens: bool) -> str:
+    """All of it as a module of JavaScript. Where the page is, and by which scheme, the browser knows."""
     words: Mapping[str, Any] = {
         "heads": dict(HEADS),
         "actions": ACTIONS,
@@ -128,8 +128,7 @@ def module(origin: str, *, has_tokens: bool) -> str:
         "fixes": list(FIXES.items()),
         "receiver": {"closed": CLOSED, "closed_fix": CLOSED_FIX, "held_fix": HELD_FIX},
         "advice": {"status": STATUS_ADVICE, "fault": dict(FAULT_ADVICE)},
-        "origin": origin,
         "auth": curl_auth(has_tokens=has_tokens),
-        "register": registration_line(origin, has_tokens=has_tokens),
+        "register": registration_line("{origin}", has_tokens=has_tokens),
     }
     return f"export const WORDS = {msgspec.json.encode(words).decode()};\n"

@@ -302,11 +302,12 @@ async def test_a_person_is_told_in_a_page_and_a_program_in_json(bench: Bench) ->
 
 
 async def test_the_scripts_get_the_words_as_a_module(bench: Bench) -> None:
-    """With the command that registers a task here, and the token that it needs."""
+    """With the command that registers a task, wherever the browser found us, and the token it needs."""
     answer = await bench.http.get(f"/page/{WORDS}", headers={"host": "notifier.example:8484"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, KINDS[".js"])
     words = json.loads(answer.text.removeprefix("export const WORDS = ").removesuffix(";\n"))
-    assert words["register"] == registration_line("http://notifier.example:8484")
+    assert words["register"] == registration_line("{origin}")
+    assert "notifier.example" not in answer.text
     assert words["auth"] == ""
     bench.configure(tokens=(token := Secret("t0ken-" + "a" * 40),))
     shown = {"authorization": f"Bearer {token.reveal()}"}

@@ -10,7 +10,7 @@ import { WORDS } from "./words.js";
 const MOST_SIGNS = 200_000;
 const { titles, heads, due } = WORDS;
 
-/** One watch and what led to its state; `show` reads it (again). */
+/** One watch and what led to its state; `show` reads it (again), and shows it if `isWanted` still. */
 export function watchView(id, acts) {
   const element = el("div"), kept = keeper(), path = `/v1/watches/${encodeURIComponent(id)}`;
   const deliveries = table(titles.deliveries, [...heads.deliveries, WORDS.actions], { isWide: true });
@@ -18,8 +18,9 @@ export function watchView(id, acts) {
   const sections = { deliveries: section("deliveries", deliveries), timeline: section("timeline", steps) };
   const pictures = new Map();
 
-  async function show() {
+  async function show(isWanted) {
     const [raw, { timeline }] = await Promise.all([text(path), call("GET", `${path}/timeline`)]);
+    if (!isWanted()) return null;
     const watch = JSON.parse(raw), { payload, metadata } = exact(raw);
     deliveries.show(watch.deliveries.map((each) => deliveryRow(each, acts)));
     steps.show(timeline.map((each, n) => [`${n} ${each.at}`, each.text, () => [moment(each.at, { as: "clock" }), each.kind, timed(each.text)]]));
@@ -44,8 +45,9 @@ export function deliveryView(id, acts) {
   const tries = table(titles.attempts, [...heads.attempts, WORDS.actions], { isWide: true });
   const attempts = section("attempts", tries), none = section("attempts", el("p", {}, WORDS.empty.attempts));
 
-  async function show() {
+  async function show(isWanted) {
     const delivery = await call("GET", `/v1/deliveries/${encodeURIComponent(id)}`);
+    if (!isWanted()) return null;
     const title = `${delivery.type} to ${delivery.url}`;
     tries.show(delivery.attempts.map((each) => attemptRow(each, delivery, acts)));
     keepingFocus(() => replace(element, [

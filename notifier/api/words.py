@@ -66,6 +66,8 @@ EMPTY = MappingProxyType(
 DUE = "due"
 OLDEST = "oldest waiting"
 GOOD_UNTIL = "These links are good until"
+MOST_RESULTS = 100
+MORE_RESULTS = "… and {count} more; the API has all of them."
 SHOW = "show picture"
 NO_PICTURES = (
     ".mp4",
@@ -117,6 +119,8 @@ def module(*, has_tokens: bool) -> str:
         "due": DUE,
         "oldest": OLDEST,
         "good_until": GOOD_UNTIL,
+        "most_results": MOST_RESULTS,
+        "more_results": MORE_RESULTS,
         "show": SHOW,
         "no_pictures": NO_PICTURES,
         "all": ALL,

@@ -12,7 +12,7 @@ from notifier.api.detail import CUT, MOST_SIGNS
 from notifier.api.frame import FOLDER
 from notifier.api.html import Html, age, instant, join, moment, tag, timed
 from notifier.api.pages import KINDS, WORDS
-from notifier.api.words import registration_line
+from notifier.api.words import MORE_RESULTS, MOST_RESULTS, registration_line
 from notifier.core.model import Attempt, WatchState
 from notifier.core.secret import Secret
 from notifier.core.verdict import GiveUp
@@ -216,6 +216,25 @@ async def test_a_watch_has_a_page_that_needs_no_script(bench: Bench) -> None:
     assert f"/v1/watches/{watch_id}/outputs/0" in seen.links
     assert f"/v1/watches/{watch_id}/outputs/1" not in seen.links
     assert "img" not in seen.names()
+
+
+async def test_of_very_many_results_a_bounded_number_is_shown(bench: Bench) -> None:
+    """A million of them would stop all others for seconds, and no browser could show them."""
+    watch_id = (await bench.register())["id"]
+    await bench.end(watch_id, outputs=tuple(f"https://x/{n}.png" for n in range(MOST_RESULTS + 7)))
+    seen = Seen((await bench.http.get(f"/watches/{watch_id}")).text)
+    assert f"https://x/{MOST_RESULTS - 1}.png" in seen.links
+    assert f"https://x/{MOST_RESULTS}.png" not in seen.links
+    assert MORE_RESULTS.format(count=7) in seen.text
+
+
+async def test_what_stands_behind_a_film_s_name_makes_it_no_picture(bench: Bench) -> None:
+    """Neither a query nor a fragment; the script judges alike."""
+    watch_id = (await bench.register())["id"]
+    await bench.end(watch_id, outputs=("https://x/1.mp4#t=1", "https://x/2.mp4?a=.png", "https://x/3#.mp4"))
+    links = Seen((await bench.http.get(f"/watches/{watch_id}")).text).links
+    shown = [number for number in range(3) if f"/v1/watches/{watch_id}/outputs/{number}" in links]
+    assert shown == [2]
 
 
 async def test_an_answer_that_is_cut_is_not_spread_out_before(bench: Bench) -> None:

@@ -4,7 +4,7 @@ import { button, el, facts, keeper, keepingFocus, link, moment, replace, state, 
 import { call, text } from "./api.js";
 import { copyButton, deliveryActions, watchActions } from "./actions.js";
 import { deliveryRow } from "./overview.js";
-import { adviceOf, errorOf, fix, fixOf, nameOf, quoted, timed, trouble } from "./say.js";
+import { adviceOf, errorOf, fix, fixOf, nameOf, quoted, timed, told, trouble } from "./say.js";
 import { WORDS } from "./words.js";
 
 const MOST_SIGNS = 200_000;
@@ -93,9 +93,12 @@ function fact(value, name) {
   return value && (name === "id" || name.includes("_")) ? el("code", {}, value) : value;
 }
 
-/** Links, and for what may be a picture the way to see it: on a click, and through the daemon. */
+/** Links, and for what may be a picture the way to see it: on a click, and through the daemon. Of very many the first. */
 function results(watch, pictures) {
-  const items = watch.outputs.map((url, number) => el("li", {}, link(url), isPicture(url) && picture(watch, number, pictures)));
+  const items = watch.outputs.slice(0, WORDS.most_results)
+    .map((url, number) => el("li", {}, link(url), isPicture(url) && picture(watch, number, pictures)));
+  const count = watch.outputs.length - items.length;
+  if (count) items.push(el("li", {}, told(WORDS.more_results, { count })));
   return section("results", el("ul", { class: "results" }, items),
     watch.result_expires_at && el("p", { class: "soft" }, WORDS.good_until, " ", moment(watch.result_expires_at, { as: "instant" })));
 }

@@ -62,6 +62,7 @@ class Endpoint:
                 body,
                 partial(headers_of, scope),
                 lambda: _gone(receive),
+                scope["method"] == "HEAD",
             )
             response = await route.handler(call)
         await response(scope, receive, send)

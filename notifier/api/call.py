@@ -12,7 +12,8 @@ from notifier.api.services import Services
 class Call:
     """A request that has passed the guard and is complete. ``gone`` returns when its client went away.
 
-    ``header`` returns all values of a header, whose name is asked for in lower case.
+    ``header`` returns all values of a header, whose name is asked for in lower case. ``is_head``: the answer
+    is only looked at, and nothing may come of that.
     """
 
     services: Services
@@ -21,6 +22,7 @@ class Call:
     body: bytes
     header: Callable[[bytes], Sequence[bytes]]
     gone: Callable[[], Awaitable[None]]
+    is_head: bool
 
 
 Handler = Callable[[Call], Awaitable[Response]]

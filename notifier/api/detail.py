@@ -100,10 +100,13 @@ def _callback(callback: CallbackBody) -> Html:
 
 
 def _results(watch: WatchBody, now: int) -> Html:
-    """Links, and for each the way to see it through the daemon."""
+    """Links, and for each the way to see it through the daemon; of very many the first ones."""
     if not watch.outputs:
         return Html("")
-    outputs = [tag("li", _link(url), _picture(watch, number)) for number, url in enumerate(watch.outputs)]
+    shown = watch.outputs[: words.MOST_RESULTS]
+    outputs = [tag("li", _link(url), _picture(watch, number)) for number, url in enumerate(shown)]
+    if more := len(watch.outputs) - len(shown):
+        outputs.append(tag("li", words.MORE_RESULTS.format(count=more)))
     life = Html("")
     if watch.result_expires_at is not None:
         life = tag("p", f"{words.GOOD_UNTIL} ", instant(watch.result_expires_at, now), class_="soft")
@@ -117,7 +120,8 @@ def _link(url: str) -> Html:
 def _picture(watch: WatchBody, number: int) -> Html:
     """A link to what may be a picture, fetched through the daemon; nothing for a film or a sound."""
     url = watch.outputs[number]
-    if not _is_web(url) or url.partition("?")[0].lower().endswith(words.NO_PICTURES):
+    name = url.partition("#")[0].partition("?")[0]
+    if not _is_web(url) or name.lower().endswith(words.NO_PICTURES):
         return Html("")
     path = f"/v1/watches/{watch.id}/outputs/{number}"
     return tag("div", tag("a", words.SHOW, href=path), class_="shown")
@@ -173,10 +177,15 @@ def times(attempt: AttemptBody) -> str:
 
 
 def _json(name: str, raw: Raw) -> Html:
-    """JSON of others, spread out and otherwise as it is: numbers stay as they were written."""
-    if bytes(raw) in (b"null", b"{}", b""):
+    """JSON of others, spread out and otherwise as it is: numbers stay as they were written.
+
+    What would be cut anyway is not spread out: indents may make a hundred times as much of it.
+    """
+    compact = bytes(raw)
+    if compact in (b"null", b"{}", b""):
         return Html("")
-    written = msgspec.json.format(bytes(raw), indent=2).decode()
+    spread = msgspec.json.format(compact, indent=2) if len(compact) <= MOST_SIGNS else compact
+    written = spread.decode()
     shown = written if len(written) <= MOST_SIGNS else written[:MOST_SIGNS] + CUT
     return _section(name, tag("pre", shown, tabindex="0"))
 

@@ -77,13 +77,17 @@ def allowed_names(listen: str, allowed_hosts: tuple[str, ...]) -> frozenset[str]
 
 
 def check_origin(scope: Scope, host: str) -> None:
-    """Raise Problem for a request that a page of another origin made."""
-    own = f"{scope.get('scheme', 'http')}://{host}"
+    """Raise Problem for a request that a page of another origin made.
+
+    Where a proxy speaks TLS for us, our page's origin is https. We cannot know that, but the browser does: it
+    is believed if it says that the page asks where it came from.
+    """
+    sites = [site.lower() for site in headers_of(scope, b"sec-fetch-site")]
+    schemes = [scope.get("scheme", "http"), *(["https"] if sites == [b"same-origin"] else [])]
     origins = [origin.decode("latin-1").lower() for origin in headers_of(scope, b"origin")]
-    if origins not in ([], [own]):
+    if origins and origins not in [[f"{scheme}://{host}"] for scheme in schemes]:
         raise Problem("forbidden_origin", "requests of pages of another origin are not served")
-    sites = headers_of(scope, b"sec-fetch-site")
-    if any(site.lower() not in (b"same-origin", b"none") for site in sites):
+    if any(site not in (b"same-origin", b"none") for site in sites):
         raise Problem("forbidden_origin", "requests that another site's page caused are not served")
 
 

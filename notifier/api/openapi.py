@@ -16,7 +16,7 @@ from notifier.api.problems import KINDS, MEDIA_TYPE
 from notifier.core.trace import TRACEPARENT
 
 _REF = "#/components/schemas/{name}"
-_GUARD = ("unauthorized", "forbidden_origin", "wrong_host")
+_OF_ALL = ("unauthorized", "forbidden_origin", "wrong_host", "validation_failed", "internal")
 PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "state": {"description": "only those in this state", "schema": {"type": "string"}},
@@ -85,7 +85,7 @@ def _operation(operation: Operation, path: str, names: Sequence[str]) -> dict[st
         "parameters": parameters,
         "responses": {
             **{str(status): _answer(*answer) for status, answer in operation.answers.items()},
-            **_problems((*_GUARD, *operation.problems, "internal")),
+            **_problems((*_OF_ALL, *operation.problems)),
         },
     }
     if operation.request is not None:

@@ -36,9 +36,9 @@ _BODY = (
     "request_timeout",
     "payload_too_large",
     "unsupported_media_type",
-    "validation_failed",
     "busy",
 )
+_READ = ("store_unavailable",)
 _WRITE = ("store_unavailable", "disk_full")
 
 
@@ -55,7 +55,7 @@ class Text:
 class Operation:
     """What is said of one call. ``answers`` are shape and example by status; ``problems`` are codes.
 
-    ``headers`` names those that it looks at beside the ones that every call has.
+    ``problems`` and ``headers`` stand beside those that every call has.
     """
 
     summary: str
@@ -91,23 +91,23 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             headers=(TRACEPARENT,),
         ),
         ("GET", "/v1/watches"): Operation(
-            "List watches, newest first.", {200: (shapes.WatchPage, _PAGE_OF_WATCHES)}, ("validation_failed",)
+            "List watches, newest first.", {200: (shapes.WatchPage, _PAGE_OF_WATCHES)}, _READ
         ),
         ("GET", "/v1/watches/{id}"): Operation(
             "One watch with its payload and deliveries; wait holds the answer until it has ended.",
             {200: (shapes.WatchBody, {**WATCH, "deliveries": [DELIVERY]})},
-            ("not_found", "validation_failed"),
+            ("not_found", *_READ),
         ),
         ("GET", "/v1/watches/{id}/timeline"): Operation(
             "What happened to one watch, oldest first: polls (the last 50), decisions, deliveries, attempts.",
             {200: (shapes.TimelineBody, {"timeline": [dict(moment) for moment in MOMENTS]})},
-            ("not_found",),
+            ("not_found", *_READ),
         ),
         ("GET", "/v1/watches/{id}/outputs/{number}"): Operation(
             "One result, counted from 0, through the daemon, if it is a picture of at most 8 MiB (PNG, JPEG, "
             "WebP, GIF, AVIF). Fetched without key or cookie, and only from where callbacks may go.",
             {200: (None, Text(PICTURE, "The picture, as its own type", ""))},
-            ("not_found", "no_picture", "busy"),
+            ("not_found", "no_picture", "busy", *_READ),
         ),
         ("DELETE", "/v1/watches/{id}"): Operation(
             "End a watch. After this answer no callback of it is created.",
@@ -120,24 +120,24 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("POST", "/v1/watches/{id}/resume"): Operation(
             "Go on with an expired, lost or stopped watch.",
             {200: (shapes.WatchBody, WATCH)},
-            ("not_found", "conflict", *_BODY, *_WRITE),
+            ("not_found", "conflict", *_BODY, *_WRITE, "too_many_watches"),
             request=(shapes.Resume, {"expire_after": "2h"}),
             is_request_optional=True,
         ),
         ("GET", "/v1/deliveries"): Operation(
             "List deliveries, newest first.",
             {200: (shapes.DeliveryPage, _PAGE_OF_DELIVERIES)},
-            ("validation_failed",),
+            _READ,
         ),
         ("GET", "/v1/deliveries/{id}"): Operation(
             "One delivery with its attempts.",
             {200: (shapes.DeliveryBody, {**DELIVERY, "attempts": [ATTEMPT]})},
-            ("not_found",),
+            ("not_found", *_READ),
         ),
         ("GET", "/v1/deliveries/{id}/body"): Operation(
             "The bytes that every attempt of a delivery sends as its body, without a signature.",
             {200: (None, Text(JSON, "The event", '{"id": "evt_…", "type": "task.completed", "…": "…"}'))},
-            ("not_found",),
+            ("not_found", *_READ),
         ),
         ("POST", "/v1/deliveries/{id}/redeliver"): Operation(
             "Send a delivery again: the same webhook-id and bytes.",
@@ -158,7 +158,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("GET", "/v1/endpoints"): Operation(
             "List endpoints (callback URLs without their query) and how each stands, newest first.",
             {200: (shapes.EndpointPage, {"endpoints": [ENDPOINT], "next_cursor": None})},
-            ("validation_failed",),
+            _READ,
         ),
         ("POST", "/v1/endpoints/{id}/pause"): Operation(
             "Send an endpoint nothing until it is resumed. What waits is kept.",
@@ -216,10 +216,12 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                     },
                 )
             },
+            _READ,
         ),
         ("GET", "/v1/plots"): Operation(
             "What the page plots: task durations, notice delay, polls a task and saved, callback latency.",
             {200: (PlotsBody, PLOTS)},
+            _READ,
         ),
         ("POST", "/v1/reload"): Operation(
             "Read the configuration again. A bad one changes nothing.",
@@ -238,7 +240,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                     Text(TEXT_FORMAT, "Prometheus' text format", 'notifier_watches{state="lost"} 0.0\n'),
                 )
             },
-            ("store_unavailable",),
+            _READ,
         ),
         ("GET", "/openapi.json"): Operation("This description.", {200: (None, None)}),
         ("GET", "/"): Operation(
@@ -247,17 +249,17 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                 200: (None, Text(HTML, "The page", "<!doctype html>\n")),
                 303: (None, Text("text/plain", "To the page of the watch or delivery of this id", "")),
             },
-            ("validation_failed",),
+            _READ,
         ),
         ("GET", "/watches/{id}"): Operation(
             "The page of one watch.",
             {200: (None, Text(HTML, "The page", "<!doctype html>\n"))},
-            ("not_found",),
+            ("not_found", *_READ),
         ),
         ("GET", "/deliveries/{id}"): Operation(
             "The page of one delivery.",
             {200: (None, Text(HTML, "The page", "<!doctype html>\n"))},
-            ("not_found",),
+            ("not_found", *_READ),
         ),
         ("GET", "/page/{name}"): Operation(
             "A file of the page.",
@@ -271,7 +273,6 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("GET", "/login"): Operation(
             "Let in the browser that brings a code, and send it to the page. Needs no token.",
             {303: (None, Text("text/plain", "To the page, with a cookie", ""))},
-            ("validation_failed",),
         ),
     }
 )

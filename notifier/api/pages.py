@@ -49,7 +49,7 @@ async def page(call: Call) -> Response:
     wanted = _wanted(call.query, sought)
     services = call.services
     shown = Overview(
-        register=words.registration_line(_origin(call), has_tokens=_has_tokens(services)),
+        register=_registration_line(call),
         now=services.clock.now(),
         wanted=wanted,
         status=await status_body(services),
@@ -81,7 +81,7 @@ async def file(call: Call) -> Response:
     name = call.path["name"]
     kind = KINDS.get(f".{name.rpartition('.')[2]}")
     if name == WORDS:
-        text = words.module(_origin(call), has_tokens=_has_tokens(call.services))
+        text = words.module(has_tokens=_has_tokens(call.services))
     elif kind is not None and name in _names():
         text = _text(name)
     else:
@@ -103,10 +103,10 @@ async def offer_login(call: Call) -> Response:
 
 
 async def login(call: Call) -> Response:
-    """Let a browser in that brings a code, and send it to the page."""
+    """Let a browser in that brings a code, and send it to the page. A HEAD of it uses no code up."""
     settings = call.services.settings()
     sent = _sent_to("/")
-    if settings.tokens:
+    if settings.tokens and not call.is_head:
         granted = call.services.logins.redeem(call.query.get("code", ""))
         if granted is None or granted[0] not in settings.tokens:
             raise Problem("unauthorized", "this link is used up or too old; `notifier open` makes a new one")
@@ -152,8 +152,9 @@ def _delivery_query(wanted: Wanted) -> DeliveryQuery:
     return DeliveryQuery(state=state, limit=SHOWN)
 
 
-def _origin(call: Call) -> str:
-    return f"http://{host_of(call.header(b'host'))}"
+def _registration_line(call: Call) -> str:
+    origin = f"http://{host_of(call.header(b'host'))}"
+    return words.registration_line(origin, has_tokens=_has_tokens(call.services))
 
 
 def _has_tokens(services: Services) -> bool:

@@ -97,5 +97,8 @@ async def _output(services: Services, watch_id: str, number: str) -> str:
         raise Problem("not_found", "there is no watch of this id; ended ones are forgotten after a while")
     outputs = detail.watch.outputs
     if not (number.isascii() and number.isdigit() and len(number) < 5 and int(number) < len(outputs)):
-        raise Problem("not_found", f"this watch has {len(outputs)} outputs, counted from 0")
+        raise Problem(
+            "not_found",
+            f"there is no such output; this watch has {len(outputs)}, and they are counted from 0",
+        )
     return outputs[int(number)]

@@ -50,7 +50,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "no_picture": Kind(502, "No picture to show"),
         "busy": Kind(503, "Too much at once", _again_in(1)),
         "not_ready": Kind(503, "Not ready", _again_in(5)),
-        "store_unavailable": Kind(503, "Store cannot write", _again_in(5)),
+        "store_unavailable": Kind(503, "Store out of order", _again_in(5)),
         "too_many_watches": Kind(503, "Too many live watches", _again_in(30)),
         "disk_full": Kind(507, "Disk is full"),
     }
@@ -102,13 +102,13 @@ def refused(errors: list[Fault]) -> Problem:
 
 
 def of_store(fault: StoreUnavailable) -> Problem:
-    """What a client is told when the store did not take a write. Its words are about the file: the log's."""
+    """What a client is told when the store did not work. Its words are about the file: they are the log's."""
     if isinstance(fault, StoreFull):
         advice = "free some space, and ask again"
         return Problem("disk_full", f"the disk is full; nothing of this request was kept; {advice}")
     advice = "the daemon's log says why"
     return Problem(
-        "store_unavailable", f"the store takes no writes now; nothing of this request was kept; {advice}"
+        "store_unavailable", f"the store cannot be used now; nothing of this request was kept; {advice}"
     )
 
 

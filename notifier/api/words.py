@@ -66,6 +66,8 @@ EMPTY = MappingProxyType(
 DUE = "due"
 OLDEST = "oldest waiting"
 GOOD_UNTIL = "These links are good until"
+MOST_RESULTS = 100
+MORE_RESULTS = "… and {count} more; the API has all of them."
 SHOW = "show picture"
 NO_PICTURES = (
     ".mp4",
@@ -106,8 +108,8 @@ def registration_line(origin: str, *, has_tokens: bool = False) -> str:
     return f"curl -X POST {origin}/v1/watches{auth} -H 'Content-Type: application/json' -d '{body}'"
 
 
-def module(origin: str, *, has_tokens: bool) -> str:
-    """All of it as a module of JavaScript, for the page at ``origin``."""
+def module(*, has_tokens: bool) -> str:
+    """All of it as a module of JavaScript. Where the page is, and by which scheme, the browser knows."""
     words: Mapping[str, Any] = {
         "heads": dict(HEADS),
         "actions": ACTIONS,
@@ -117,6 +119,8 @@ def module(origin: str, *, has_tokens: bool) -> str:
         "due": DUE,
         "oldest": OLDEST,
         "good_until": GOOD_UNTIL,
+        "most_results": MOST_RESULTS,
+        "more_results": MORE_RESULTS,
         "show": SHOW,
         "no_pictures": NO_PICTURES,
         "all": ALL,
@@ -128,8 +132,7 @@ def module(origin: str, *, has_tokens: bool) -> str:
         "fixes": list(FIXES.items()),
         "receiver": {"closed": CLOSED, "closed_fix": CLOSED_FIX, "held_fix": HELD_FIX},
         "advice": {"status": STATUS_ADVICE, "fault": dict(FAULT_ADVICE)},
-        "origin": origin,
         "auth": curl_auth(has_tokens=has_tokens),
-        "register": registration_line(origin, has_tokens=has_tokens),
+        "register": registration_line("{origin}", has_tokens=has_tokens),
     }
     return f"export const WORDS = {msgspec.json.encode(words).decode()};\n"

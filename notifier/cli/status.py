@@ -99,8 +99,9 @@ def _held(page: Endpoints) -> Iterator[str]:
     for each in held[:SHOWN]:
         yield from _subject("receiver", f"{each.url} {_gate(each)}; {each.pending} waiting")
         yield from _subject("", f"fix: {fix_of_receiver(each.gate, each.url, each.id)}")
-    if len(held) > SHOWN or (held and page.next_cursor is not None):
-        yield from _subject("", f"{len(held)} receivers held back or more: `notifier endpoints --all`")
+    more = " or more" if page.next_cursor is not None else ""
+    if len(held) > SHOWN or (held and more):
+        yield from _subject("", f"{len(held)} receivers held back{more}: `notifier endpoints --all`")
 
 
 def _gate(endpoint: Endpoint) -> str:

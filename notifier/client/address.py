@@ -23,6 +23,8 @@ class Address:
 
 def parse_address(text: str) -> Address:
     """Read ``http://host:port``, ``host:port`` or ``unix:/path``; ValueError says what is wrong."""
+    if not text.isprintable():
+        raise ValueError("a daemon's address has no control characters")
     if text.startswith("unix:"):
         path = text.removeprefix("unix:").replace("///", "/", 1)
         if not path.startswith("/"):
@@ -33,6 +35,8 @@ def parse_address(text: str) -> Address:
         raise ValueError("a daemon's address is http://host:port or unix:/path")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("a daemon's address has no user, query or fragment; a token goes into --token")
+    if " " in text or not parts.path.isascii():
+        raise ValueError("a daemon's address has no spaces, and a path is ASCII")
     is_https = parts.scheme == "https"
     port = parts.port if parts.port is not None else (443 if is_https else 80)
     shown = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"

@@ -79,7 +79,7 @@ def register(
         "task_id": task_id,
         "callbacks": [Callback(each) if isinstance(each, str) else each for each in given],
         "provider": provider,
-        "metadata": metadata,
+        "metadata": None if metadata is None else dict(metadata),
         "expire_after": None if expire_after is None else _seconds(expire_after),
     }
     body = {name: value for name, value in body.items() if value is not None}

@@ -8,7 +8,14 @@ import errno
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+    RemoteDisconnected,
+)
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -99,8 +106,8 @@ class Api:
         connection = connection_to(self._address, timeout_s)
         try:
             connection.request(message.method, message.target, message.content, message.headers)
-            reply = connection.getresponse()
-            raw = reply.read(ANSWER_LIMIT + 1)
+            with connection.getresponse() as reply:  # it may keep the socket open by itself
+                raw = reply.read(ANSWER_LIMIT + 1)
             if reply.length and len(raw) <= ANSWER_LIMIT:  # asked for so many, it does not say so itself
                 raise IncompleteRead(raw, reply.length)
         except (OSError, HTTPException, UnicodeError) as trouble:
@@ -119,10 +126,13 @@ def fault_of(trouble: Exception, address: Address, timeout_s: float) -> Notifier
     if isinstance(trouble, TimeoutError):
         cause = f"the daemon at {where} did not answer within {timeout_s:.0f} s"
         return Unreachable(cause, "look at its log")
-    is_broken = isinstance(trouble, ConnectionError | FileNotFoundError | IncompleteRead)
+    if isinstance(trouble, RemoteDisconnected | IncompleteRead):
+        cause = f"the daemon at {where} broke off before its answer was whole"
+        return Unreachable(cause, "ask again; if that lasts, look at its log", is_broken=True)
     if isinstance(trouble, HTTPException):
-        return _stranger(where, f"no whole HTTP answer came ({type(trouble).__name__})", is_broken=is_broken)
+        return _stranger(where, f"no proper HTTP answer came ({type(trouble).__name__})")
     cause = f"no daemon answers at {where} ({_in_words(trouble)})"
+    is_broken = isinstance(trouble, ConnectionError | FileNotFoundError)
     return Unreachable(cause, START_IT, is_broken=is_broken)
 
 
@@ -176,9 +186,9 @@ def _problem(raw: bytes) -> Problem | None:
         return None
 
 
-def _stranger(where: str, detail: str, *, is_broken: bool = False) -> Unreachable:
+def _stranger(where: str, detail: str) -> Unreachable:
     cause = f"what answers at {where} is not notifier: {detail}"
-    return Unreachable(cause, "name the daemon by --url or NOTIFIER_URL", is_broken=is_broken)
+    return Unreachable(cause, "name the daemon by --url or NOTIFIER_URL")
 
 
 def _in_words(trouble: Exception) -> str:

@@ -1,7 +1,8 @@
 """Pages, newest first, by the place of the last row and never by counting off.
 
 Each lane is one range of an index, read backwards and no further than the page is long; several lanes are
-merged. So a page costs the same however many rows there are.
+merged. So a page costs the same however many rows there are. The exception: where an endpoint has many URLs,
+by their queries, a page of one of them walks over the deliveries of the others.
 """
 
 import heapq

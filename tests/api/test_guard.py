@@ -145,6 +145,11 @@ async def test_a_unix_socket_needs_a_host_too(bench: Bench) -> None:
         [(b"sec-fetch-site", b"")],
         [(b"sec-fetch-site", b"none"), (b"sec-fetch-site", b"cross-site")],
         [(b"origin", b"http://localhost:8484"), (b"sec-fetch-site", b"cross-site")],
+        [(b"origin", b"https://localhost:8484"), (b"sec-fetch-site", b"none")],
+        [(b"origin", b"https://localhost:8484"), (b"sec-fetch-site", b"same-site")],
+        [(b"origin", b"https://localhost"), (b"sec-fetch-site", b"same-origin")],
+        [(b"origin", b"https://evil.example"), (b"sec-fetch-site", b"same-origin")],
+        [(b"origin", b"https://localhost:8484"), *[(b"sec-fetch-site", b"same-origin")] * 2],
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
@@ -164,10 +169,12 @@ async def test_a_page_of_another_origin_gets_403(bench: Bench, headers: Pairs, m
 
 
 async def test_our_own_page_is_served(bench: Bench) -> None:
+    """Also where a proxy speaks TLS for us: the browser says itself that its page is from where it asks."""
     for headers in (
         [(b"origin", b"http://localhost:8484"), (b"sec-fetch-site", b"same-origin")],
         [(b"origin", b"HTTP://LOCALHOST:8484")],
         [(b"sec-fetch-site", b"none")],
+        [(b"origin", b"https://localhost:8484"), (b"sec-fetch-site", b"same-origin")],
     ):
         answer = await ask(bench, "GET", "/v1/watches", [(b"host", b"localhost:8484"), *headers])
         assert answer.status == 200

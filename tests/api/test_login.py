@@ -61,6 +61,15 @@ async def test_a_link_is_good_once(bench: Bench) -> None:
     assert "set-cookie" not in answer.headers
 
 
+async def test_a_look_at_a_link_does_not_use_it_up(bench: Bench) -> None:
+    """HEAD is safe (RFC 9110): what checks links before a person follows them lets nobody in."""
+    path = await link(bench)
+    answer = await bench.http.head(path)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert "set-cookie" not in answer.headers
+    assert "set-cookie" in (await bench.http.get(path)).headers
+
+
 async def test_a_link_is_good_for_a_minute(bench: Bench) -> None:
     """By the time that passes, whatever the wall clock is set to."""
     path = await link(bench)

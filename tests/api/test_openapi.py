@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
 from notifier.api import shapes
+from notifier.api.app import build_app
 from notifier.api.fields import Faults
 from notifier.api.openapi import HEADERS, PARAMETERS
 from notifier.api.operations import OPERATIONS
@@ -19,8 +21,27 @@ from notifier.api.replays import FIELDS as REPLAY_FIELDS
 from notifier.api.replays import read_replay
 from notifier.api.routes import ROUTES
 from notifier.core.model import MAX_CALLBACKS
+from notifier.errors import StoreUnavailable
 from tests.api.conftest import SETTINGS, Bench
+from tests.api.test_limits import Broken
 from tests.fakes import NOON
+
+IDS = {
+    "watches": "wch_01KAQ7W3G0ABCDEFGHJKMNPQRS",
+    "deliveries": "dlv_01KAQ7W3G0ABCDEFGHJKMNPQRS",
+    "endpoints": "ep_01KAQ7W3G0ABCDEFGHJKMNPQRS",
+}
+WITHOUT_STORE = {
+    ("GET", "/v1/events"),
+    ("POST", "/v1/reload"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),  # it is handed in
+    ("GET", "/openapi.json"),
+    ("GET", "/page/{name}"),
+    ("POST", "/v1/login"),
+    ("GET", "/login"),
+}
 
 
 async def document(bench: Bench) -> dict[str, Any]:
@@ -28,6 +49,18 @@ async def document(bench: Bench) -> dict[str, Any]:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     described: dict[str, Any] = answer.json()
     return described
+
+
+async def described(bench: Bench, call: tuple[str, str], status: int) -> str:
+    """What is said of an answer; nothing where it is not mentioned."""
+    responses = (await document(bench))["paths"][call[1]][call[0].lower()]["responses"]
+    said: str = responses.get(str(status), {}).get("description", "")
+    return said
+
+
+def example_of_request(call: tuple[str, str]) -> Any:
+    request = OPERATIONS[call].request
+    return None if request is None else json.loads(msgspec.json.encode(request[1], enc_hook=dict))
 
 
 async def test_every_route_is_described_and_nothing_else(bench: Bench) -> None:
@@ -49,6 +82,44 @@ async def test_every_parameter_is_described(bench: Bench) -> None:
         assert ("requestBody" in paths[route.path][route.method.lower()]) == route.takes_body
     assert {name for route in ROUTES for name in route.query} == set(PARAMETERS)
     assert {name for each in OPERATIONS.values() for name in each.headers} == set(HEADERS)
+
+
+@pytest.mark.parametrize("call", OPERATIONS)
+async def test_that_it_refuses_what_it_does_not_know_is_said_of_every_call(
+    bench: Bench, call: tuple[str, str]
+) -> None:
+    """All read their query alike."""
+    answer = await bench.http.request(*call, params={"no-such": "1"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    assert "validation_failed" in await described(bench, call, 422)
+
+
+@pytest.mark.parametrize("call", [call for call in OPERATIONS if call not in WITHOUT_STORE])
+async def test_that_the_store_may_be_out_of_order_is_said_of_all_that_need_it(
+    bench: Bench, call: tuple[str, str]
+) -> None:
+    """Of what only reads as well: a disk can fail under that too."""
+    broken = Broken(StoreUnavailable("the file is locked", "wait"))
+    http = bench.client(build_app(replace(bench.services, store=broken)))  # type: ignore[arg-type]
+    an_id = next((an_id for name, an_id in IDS.items() if f"/{name}/" in call[1]), "")
+    path = call[1].format(id=an_id, number=0)
+    answer = await http.request(call[0], path, json=example_of_request(call))
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+    assert "write" not in answer.text
+    assert "store_unavailable" in await described(bench, call, 503)
+
+
+async def test_a_watch_too_many_is_described_where_it_is_refused(bench: Bench) -> None:
+    """Where one is made, and where one goes on."""
+    watch_id = (await bench.register())["id"]
+    await bench.http.delete(f"/v1/watches/{watch_id}")
+    await bench.register("task-2")
+    bench.configure(max_watches=1)
+    for template in ("/v1/watches", "/v1/watches/{id}/resume"):
+        call = ("POST", template)
+        answer = await bench.http.post(template.format(id=watch_id), json=example_of_request(call))
+        assert (answer.status_code, answer.json()["code"]) == (503, "too_many_watches")
+        assert "too_many_watches" in await described(bench, call, 503)
 
 
 async def test_every_reference_leads_somewhere(bench: Bench) -> None:

@@ -8,10 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
+from notifier.api.detail import CUT, MOST_SIGNS
 from notifier.api.frame import FOLDER
 from notifier.api.html import Html, age, instant, join, moment, tag, timed
 from notifier.api.pages import KINDS, WORDS
-from notifier.api.words import registration_line
+from notifier.api.words import MORE_RESULTS, MOST_RESULTS, registration_line
 from notifier.core.model import Attempt, WatchState
 from notifier.core.secret import Secret
 from notifier.core.verdict import GiveUp
@@ -217,6 +218,34 @@ async def test_a_watch_has_a_page_that_needs_no_script(bench: Bench) -> None:
     assert "img" not in seen.names()
 
 
+async def test_of_very_many_results_a_bounded_number_is_shown(bench: Bench) -> None:
+    """A million of them would stop all others for seconds, and no browser could show them."""
+    watch_id = (await bench.register())["id"]
+    await bench.end(watch_id, outputs=tuple(f"https://x/{n}.png" for n in range(MOST_RESULTS + 7)))
+    seen = Seen((await bench.http.get(f"/watches/{watch_id}")).text)
+    assert f"https://x/{MOST_RESULTS - 1}.png" in seen.links
+    assert f"https://x/{MOST_RESULTS}.png" not in seen.links
+    assert MORE_RESULTS.format(count=7) in seen.text
+
+
+async def test_what_stands_behind_a_film_s_name_makes_it_no_picture(bench: Bench) -> None:
+    """Neither a query nor a fragment; the script judges alike."""
+    watch_id = (await bench.register())["id"]
+    await bench.end(watch_id, outputs=("https://x/1.mp4#t=1", "https://x/2.mp4?a=.png", "https://x/3#.mp4"))
+    links = Seen((await bench.http.get(f"/watches/{watch_id}")).text).links
+    shown = [number for number in range(3) if f"/v1/watches/{watch_id}/outputs/{number}" in links]
+    assert shown == [2]
+
+
+async def test_an_answer_that_is_cut_is_not_spread_out_before(bench: Bench) -> None:
+    """Nested deeply, 4 MiB of it would take half a GiB, and all others would wait for it."""
+    watch_id = (await bench.register())["id"]
+    await bench.end(watch_id, payload="[" * 60 + ",".join("1" * MOST_SIGNS) + "]" * 60)
+    text = Seen((await bench.http.get(f"/watches/{watch_id}")).text).text
+    assert "[" * 60 + "1,1,1" in text
+    assert CUT.strip() in text
+
+
 async def test_a_failed_watch_says_why_and_one_in_trouble_what_to_do(bench: Bench) -> None:
     """In the words of `notifier show`."""
     failed = (await bench.register("t-1"))["id"]
@@ -292,11 +321,12 @@ async def test_a_person_is_told_in_a_page_and_a_program_in_json(bench: Bench) ->
 
 
 async def test_the_scripts_get_the_words_as_a_module(bench: Bench) -> None:
-    """With the command that registers a task here, and the token that it needs."""
+    """With the command that registers a task, wherever the browser found us, and the token it needs."""
     answer = await bench.http.get(f"/page/{WORDS}", headers={"host": "notifier.example:8484"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, KINDS[".js"])
     words = json.loads(answer.text.removeprefix("export const WORDS = ").removesuffix(";\n"))
-    assert words["register"] == registration_line("http://notifier.example:8484")
+    assert words["register"] == registration_line("{origin}")
+    assert "notifier.example" not in answer.text
     assert words["auth"] == ""
     bench.configure(tokens=(token := Secret("t0ken-" + "a" * 40),))
     shown = {"authorization": f"Bearer {token.reveal()}"}

@@ -64,6 +64,12 @@ async def test_only_what_the_provider_gave_can_be_named(bench: Bench, number: st
     assert bench.wire.requests == []
 
 
+async def test_an_unknown_output_is_told_how_many_there_are(bench: Bench) -> None:
+    """And from where they are counted."""
+    answer = await bench.http.get(f"{await ended(bench, URL)}/1")
+    assert answer.json()["detail"] == "there is no such output; this watch has 1, and they are counted from 0"
+
+
 async def test_an_unknown_watch_has_no_pictures(bench: Bench) -> None:
     for watch_id in ("wch_01KAQ7W3G0ABCDEFGHJKMNPQRS", "nonsense"):
         assert (await bench.http.get(f"/v1/watches/{watch_id}/outputs/0")).status_code == 404

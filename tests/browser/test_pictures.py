@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from notifier.api.words import MORE_RESULTS, MOST_RESULTS
 from notifier.simulator.script import Canned, Script
 from notifier.simulator.serving import serve
 from tests.browser.png import written
@@ -96,3 +97,12 @@ async def test_a_picture_can_be_seen_without_scripts(stage: Stage) -> None:
         answer = await page.context.request.get(f"{stage.daemon.url}{path}")
         assert (answer.status, answer.headers["content-type"]) == (200, "image/png")
         assert "sandbox" in answer.headers["content-security-policy"]
+
+
+async def test_of_very_many_results_a_bounded_number_is_shown(stage: Stage) -> None:
+    """The same as without scripts: so many links, and how many more there are."""
+    async with ended_with(stage, *(f"{n}.mp4" for n in range(MOST_RESULTS + 7))) as (_, watch_id):
+        page = await stage.page(f"/watches/{watch_id}")
+        await page.wait_for_selector("h1[tabindex]")  # the scripts have made it
+        await page.wait_for_selector(f".results li:has-text('{MORE_RESULTS.format(count=7)}')")
+        assert await page.locator(".results li").count() == MOST_RESULTS + 1

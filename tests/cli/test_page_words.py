@@ -226,7 +226,7 @@ def test_what_can_be_pressed_is_a_command() -> None:
 def test_every_command_that_the_page_names_exists() -> None:
     """In advice, hints and the footer."""
     files = [each.read_text() for each in FOLDER.iterdir()]
-    said = "\n".join([words.module(ORIGIN, has_tokens=True), *files])
+    said = "\n".join([words.module(has_tokens=True), *files])
     named = set(re.findall(r"(?:`|<code>)notifier ([a-z-]+)", said))
     assert named >= {"status", "test-callback", "endpoints", "secret", "check"}
     assert named <= set(commands.commands)

@@ -4,8 +4,11 @@ How cheap is measured by `python -m benchmarks --only starting`.
 """
 
 import json
+import signal
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +29,28 @@ def test_a_client_command_imports_no_server(args: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+@pytest.mark.parametrize(("handler", "code"), [("default_int_handler", -signal.SIGINT), ("SIG_IGN", 0)])
+def test_an_interrupt_while_it_loads_ends_it_without_a_traceback(handler: str, code: int) -> None:
+    """As any program that does not handle it; and where it is ignored, it stays so."""
+    script = (
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        f"signal.signal(signal.SIGINT, signal.{handler})\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "sys.argv = ['notifier', 'version']\n"
+        "from notifier.__main__ import main\n"
+        "sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_the_installed_command_begins_there() -> None:
+    """And not with the modules that take a while."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"notifier": "notifier.__main__:main"}

@@ -108,11 +108,13 @@ def test_a_closed_receiver_says_since_when_and_when_it_is_tried_again(tell: Any)
 
 def test_of_many_receivers_a_few_are_shown(ask: Run, daemon: FakeDaemon) -> None:
     """One screen stays one screen."""
-    daemon.on("GET", "/v1/status", STATUS)
-    daemon.on("GET", "/v1/endpoints", {"endpoints": [ENDPOINT] * 400, "next_cursor": "x"})
+    daemon.now("GET", "/v1/status", STATUS)
+    daemon.now("GET", "/v1/endpoints", {"endpoints": [ENDPOINT] * 400, "next_cursor": "x"})
     out = ask("status").out
     assert out.count("receiver  ") == 5
-    assert "`notifier endpoints --all`" in out
+    assert "400 receivers held back or more: `notifier endpoints --all`" in out
+    daemon.now("GET", "/v1/endpoints", {"endpoints": [ENDPOINT] * 7, "next_cursor": None})
+    assert "7 receivers held back: `notifier endpoints --all`" in ask("status").out
 
 
 def test_a_daemon_in_trouble_says_it_first_with_the_fix(tell: Any) -> None:

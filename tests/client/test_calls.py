@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 
 from notifier.client import Callback, Problem, StillWatching, Unavailable, Unreachable, Watch, calls
@@ -82,6 +84,14 @@ def test_a_duration_may_be_text_seconds_or_a_timedelta(duration: calls.Duration)
 def test_no_duration_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(BadDuration):
         next(registration(expire_after="soon"))
+
+
+def test_metadata_is_any_mapping() -> None:
+    """As it is declared, though what writes JSON knows dicts only."""
+    metadata = MappingProxyType({"order": 42})
+    ask = next(calls.register("/x", "task-1", "http://a/hook", None, metadata, None))
+    assert isinstance(ask, Ask)
+    assert b'"metadata":{"order":42}' in msgspec.json.encode(ask.body)
 
 
 def test_a_registration_is_made_again_where_the_connection_broke() -> None:

@@ -141,6 +141,17 @@ async def test_an_answer_that_breaks_off_is_asked_for_again(ask: Call, daemon: F
     assert len(daemon.asked) == 2
 
 
+async def test_a_daemon_that_breaks_off_each_time_is_not_taken_for_somebody_else(
+    ask: Call, daemon: FakeDaemon
+) -> None:
+    """What comes is the beginning of its answer, so that another address would be no help."""
+    daemon.on("GET", "/v1/watches/wch_1", *[Canned(200, WATCH, lost=9)] * 4)
+    with pytest.raises(Unreachable, match="broke off before its answer was whole") as fault:
+        await ask("get", "wch_1")
+    assert fault.value.is_broken
+    assert "look at its log" in fault.value.fix
+
+
 @pytest.mark.parametrize("make", [Notifier, AsyncNotifier])
 def test_the_environment_alone_suffices(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what is given wins over it; with neither, the daemon's own default holds."""

@@ -1,6 +1,6 @@
 // The daemon's own HTTP API, and its stream of changes.
 
-const RELOAD_MS = 5000;
+export const RELOAD_MS = 5000;
 
 /** One call. Throws an Error that says what the daemon said. */
 export async function call(method, path, body) {

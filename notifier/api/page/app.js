@@ -1,7 +1,7 @@
 // Puts the live page in the place of the one that came with it: views by address, changes by stream.
 
 import { actions } from "./actions.js";
-import { listen } from "./api.js";
+import { RELOAD_MS, listen } from "./api.js";
 import { deliveryView, watchView } from "./detail.js";
 import { el, tick, to } from "./dom.js";
 import { overview } from "./overview.js";
@@ -18,6 +18,8 @@ let areCountsOld = false;
 let open = null; // the view of the watch or delivery that is shown, or null for the first view
 let viewing = 0;
 let forgetting = 0;
+let again = 0;
+let stream = ["", false]; // how the connection stands, for when all can be read
 
 const known = new Known(draw);
 const acts = actions({ say, refresh });
@@ -45,11 +47,16 @@ function place(element) {
   if (element.parentNode !== main) main.replaceChildren(element);
 }
 
+/** Read everything; where that fails, try again: the stream may be whole, and then nothing else would. */
 async function readAll() {
+  clearTimeout(again);
   try {
     await known.read();
+    connected(...stream);
     if (open) await showDetail(false);
   } catch (error) {
+    clearTimeout(again);
+    again = setTimeout(readAll, RELOAD_MS);
     if (error.status === 401) connected("not let in any more: notifier open makes a new link", false);
     else connected(error.message, false);
   }
@@ -70,7 +77,7 @@ function change(kind, thing) {
 async function showDetail(isNew) {
   const view = open, turn = ++viewing;
   try {
-    const title = await view.show();
+    const title = await view.show(() => turn === viewing);
     if (turn !== viewing) return;
     place(view.element);
     document.title = `${title} · notifier`;
@@ -123,7 +130,7 @@ search.addEventListener("submit", (event) => {
 });
 
 function connected(text, isLive) {
-  connection.textContent = text;
+  if (connection.textContent !== text) connection.textContent = text;
   connection.className = isLive ? "live" : "cut";
 }
 
@@ -134,5 +141,11 @@ setInterval(() => {
   areCountsOld = false;
   known.readCounts().catch(() => { areCountsOld = true; });
 }, COUNTS_EVERY_MS);
-listen({ onOpen: readAll, on: change, tell: connected });
+listen({
+  onOpen: readAll, on: change,
+  tell(...how) {
+    stream = how;
+    connected(...how);
+  },
+});
 route(false);

@@ -4,13 +4,13 @@ import { button, el, facts, keeper, keepingFocus, link, moment, replace, state, 
 import { call, text } from "./api.js";
 import { copyButton, deliveryActions, watchActions } from "./actions.js";
 import { deliveryRow } from "./overview.js";
-import { adviceOf, errorOf, fix, fixOf, nameOf, quoted, timed, trouble } from "./say.js";
+import { adviceOf, errorOf, fix, fixOf, nameOf, quoted, timed, told, trouble } from "./say.js";
 import { WORDS } from "./words.js";
 
 const MOST_SIGNS = 200_000;
 const { titles, heads, due } = WORDS;
 
-/** One watch and what led to its state; `show` reads it (again). */
+/** One watch and what led to its state; `show` reads it (again), and shows it if `isWanted` still. */
 export function watchView(id, acts) {
   const element = el("div"), kept = keeper(), path = `/v1/watches/${encodeURIComponent(id)}`;
   const deliveries = table(titles.deliveries, [...heads.deliveries, WORDS.actions], { isWide: true });
@@ -18,8 +18,9 @@ export function watchView(id, acts) {
   const sections = { deliveries: section("deliveries", deliveries), timeline: section("timeline", steps) };
   const pictures = new Map();
 
-  async function show() {
+  async function show(isWanted) {
     const [raw, { timeline }] = await Promise.all([text(path), call("GET", `${path}/timeline`)]);
+    if (!isWanted()) return null;
     const watch = JSON.parse(raw), { payload, metadata } = exact(raw);
     deliveries.show(watch.deliveries.map((each) => deliveryRow(each, acts)));
     steps.show(timeline.map((each, n) => [`${n} ${each.at}`, each.text, () => [moment(each.at, { as: "clock" }), each.kind, timed(each.text)]]));
@@ -44,8 +45,9 @@ export function deliveryView(id, acts) {
   const tries = table(titles.attempts, [...heads.attempts, WORDS.actions], { isWide: true });
   const attempts = section("attempts", tries), none = section("attempts", el("p", {}, WORDS.empty.attempts));
 
-  async function show() {
+  async function show(isWanted) {
     const delivery = await call("GET", `/v1/deliveries/${encodeURIComponent(id)}`);
+    if (!isWanted()) return null;
     const title = `${delivery.type} to ${delivery.url}`;
     tries.show(delivery.attempts.map((each) => attemptRow(each, delivery, acts)));
     keepingFocus(() => replace(element, [
@@ -91,9 +93,12 @@ function fact(value, name) {
   return value && (name === "id" || name.includes("_")) ? el("code", {}, value) : value;
 }
 
-/** Links, and for what may be a picture the way to see it: on a click, and through the daemon. */
+/** Links, and for what may be a picture the way to see it: on a click, and through the daemon. Of very many the first. */
 function results(watch, pictures) {
-  const items = watch.outputs.map((url, number) => el("li", {}, link(url), isPicture(url) && picture(watch, number, pictures)));
+  const items = watch.outputs.slice(0, WORDS.most_results)
+    .map((url, number) => el("li", {}, link(url), isPicture(url) && picture(watch, number, pictures)));
+  const count = watch.outputs.length - items.length;
+  if (count) items.push(el("li", {}, told(WORDS.more_results, { count })));
   return section("results", el("ul", { class: "results" }, items),
     watch.result_expires_at && el("p", { class: "soft" }, WORDS.good_until, " ", moment(watch.result_expires_at, { as: "instant" })));
 }
@@ -152,7 +157,8 @@ function sending(delivery, attempt) {
 
 function json(kept, name, value) {
   if (value === null || value === undefined || (typeof value === "object" && !Object.keys(value).length)) return null;
-  const written = JSON.stringify(value, null, 2);
+  const compact = JSON.stringify(value);
+  const written = compact.length > MOST_SIGNS ? compact : JSON.stringify(value, null, 2);
   return kept(name, written, () => {
     const shown = written.length > MOST_SIGNS ? `${written.slice(0, MOST_SIGNS)}\n… (cut; the API has all of it)` : written;
     return section(name, el("pre", { tabindex: "0" }, shown));

@@ -163,7 +163,8 @@ function emptyWatches({ filters, status }) {
   const total = Object.values(status.watches).reduce((sum, count) => sum + count, 0);
   if (filters.task) return [told(empty.task, filters)];
   const isLive = filters.watches === WORDS.live || filters.watches === WORDS.all;
-  return total && !isLive ? [told(empty.watches, { state: filters.watches })] : [total ? empty.idle : empty.first, WORDS.register];
+  if (total && !isLive) return [told(empty.watches, { state: filters.watches })];
+  return [total ? empty.idle : empty.first, told(WORDS.register, { origin: location.origin })];
 }
 
 function emptyDeliveries({ filters, status }) {

@@ -41,14 +41,15 @@ export function replay(acts) {
   }
 
   form.addEventListener("input", () => {
+    wanted = null;
     send.disabled = true;
     said.textContent = "";
   });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    wanted = query();
-    const matched = await ask({ ...wanted, dry_run: true });
-    if (matched === null) return;
+    const asked = wanted = query();
+    const matched = await ask({ ...asked, dry_run: true });
+    if (matched === null || asked !== wanted) return;
     said.textContent = `${counted(matched)} ${matched === 1 ? "matches" : "match"}; sent again are ${WORDS.again}.`;
     send.disabled = !matched;
   });

@@ -18,6 +18,7 @@ export class Known {
     this.status = null;
     this.endpoints = [];
     this.plots = null;
+    this.plotsComing = null; // the answer that is under way, or the last one: two readings may share it
     this.plotsReadAt = 0;
     this.arePlotsOld = true;
     this.isRead = false;
@@ -67,8 +68,9 @@ export class Known {
 
   /** What is counted rather than listed. */
   async readFigures() {
+    if (this.isPlotDue) this.plotsComing = this.readPlots();
     const [status, endpoints, plots] = await Promise.all([
-      call("GET", "/v1/status"), call("GET", "/v1/endpoints?limit=100"), this.isPlotDue ? this.readPlots() : this.plots,
+      call("GET", "/v1/status"), call("GET", "/v1/endpoints?limit=100"), this.plotsComing,
     ]);
     Object.assign(this, { status, endpoints: endpoints.endpoints, plots });
   }
@@ -78,10 +80,16 @@ export class Known {
     return this.arePlotsOld && Date.now() - this.plotsReadAt >= PLOTS_EVERY_MS;
   }
 
-  readPlots() {
+  async readPlots() {
     this.plotsReadAt = Date.now();
     this.arePlotsOld = false;
-    return call("GET", "/v1/plots");
+    try {
+      return await call("GET", "/v1/plots");
+    } catch (error) {
+      this.plotsReadAt = 0;
+      this.arePlotsOld = true;
+      throw error;
+    }
   }
 
   /** Take a change in. */

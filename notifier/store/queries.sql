@@ -538,7 +538,11 @@ UPDATE endpoints SET
 WHERE due_at IS NOT NULL OR closed_at IS NOT NULL
 
 -- name: shift_ended_watches
-UPDATE watches SET ended_at = ended_at + :delta WHERE ended_at >= :since
+UPDATE watches SET
+  ended_at = ended_at + :delta,
+  registered_at = registered_at + iif(registered_at >= :since, :delta, 0),
+  last_polled_at = last_polled_at + iif(last_polled_at >= :since, :delta, 0)
+WHERE ended_at >= :since
 
 -- name: shift_ended_deliveries
 UPDATE deliveries SET ended_at = ended_at + :delta

@@ -405,7 +405,8 @@ class Store(Protocol):
 
         So are the instants told by this clock, since the store was first opened in this boot of the machine,
         that something is counted from: the registration and the last poll of what is watched (its age), the
-        end of what has ended (how long it is kept).
+        end of what has ended (how long it is kept). Where it cannot be written, what was handed in after it,
+        and so told by the new time, is refused with it.
         """
         ...
 

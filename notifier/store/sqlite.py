@@ -290,7 +290,7 @@ class SqliteStore:
 
     async def shift_times(self, delta_ms: int) -> None:
         """See ``Store``."""
-        await self._writer.submit(partial(upkeep.shift_times, delta_ms=delta_ms))
+        await self._writer.submit(partial(upkeep.shift_times, delta_ms=delta_ms), is_premise=True)
 
     async def heartbeat(self, *, now: int) -> None:
         """See ``Store``."""

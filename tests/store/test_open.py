@@ -445,6 +445,26 @@ async def test_a_step_moves_what_an_earlier_start_in_the_same_boot_has_told(open
         assert found["ended"].ended_at == NOON + 2 + moved_by
 
 
+@pytest.mark.fault(29, 34)
+async def test_what_was_told_by_a_clock_that_is_stepped_back_again_is_not_taken(
+    tmp_path: Path, opening: OpenStore
+) -> None:
+    """Rows that cannot be moved will be later, and what was registered meanwhile would be with them."""
+    store = await opening(busy_ms=1_000)
+    with closing(sqlite3.connect(tmp_path / "notifier.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        moving = asyncio.ensure_future(store.shift_times(DAY))
+        for _ in range(20):  # the writer takes it, and waits for the lock
+            await asyncio.sleep(0)
+        registering = asyncio.ensure_future(add(store, new_watch(registered_at=NOON + DAY)))
+        with pytest.raises(StoreUnavailable, match="locked"):
+            await moving
+        other.execute("ROLLBACK")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await registering
+    assert await store.watches(WatchQuery()) == []
+
+
 @pytest.mark.parametrize("boots", [(7, 8), (7, None), (None, 7), (None, None)])
 async def test_after_another_boot_the_machine_is_believed(
     opening: OpenStore, boots: tuple[int | None, int | None]

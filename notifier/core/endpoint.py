@@ -82,6 +82,15 @@ def room(endpoint: Endpoint, in_flight: int, now: int, *, most: int) -> int:
             return 0
 
 
+def probes_in_turn(endpoint: Endpoint) -> bool:
+    """Whether the next probe is what is due longest, not what expires first.
+
+    Every other one is: else a message that the endpoint never takes would be each probe, and hold up all.
+    What has just failed is due anew, behind the rest.
+    """
+    return endpoint.gate.probes % 2 == 1
+
+
 def after(endpoint: Endpoint, report: Report, now: int, *, is_probe: bool) -> Endpoint:
     """Return the endpoint after an attempt has been reported."""
     if isinstance(report, Accepted):

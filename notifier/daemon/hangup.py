@@ -42,16 +42,19 @@ def ask(
 ) -> tuple[str, ...]:
     """Have the daemon reload; returns the faults that kept it from it. Raises Unanswered."""
     pid, folder = int(environ["MAINPID"]), _folder(environ) or Path()
-    with _mailbox(folder / f"{_PREFIX}{os.getpid()}") as mailbox:
-        mailbox.settimeout(patience_s)
-        try:
+    try:
+        with _mailbox(folder / f"{_PREFIX}{os.getpid()}") as mailbox:
+            mailbox.settimeout(patience_s)
             kill(pid, signal.SIGHUP)
             faults: list[str] = json.loads(mailbox.recv(_ANSWER_BYTES))
-        except TimeoutError:
-            cause = f"the daemon (process {pid}) has not answered for {patience_s:g} s"
-            raise Unanswered(cause, "look at its log: journalctl -u notifier") from None
-        except OSError as fault:
-            raise Unanswered(f"the daemon (process {pid}) cannot be asked: {fault.strerror}") from None
+    except TimeoutError:
+        cause = f"the daemon (process {pid}) has not answered for {patience_s:g} s"
+        raise Unanswered(cause, "look at its log: journalctl -u notifier") from None
+    except OSError as fault:
+        raise Unanswered(
+            f"the daemon (process {pid}) cannot be asked: {fault.strerror}",
+            f"see that it runs (systemctl status notifier), and that its user may write in {folder}",
+        ) from None
     return tuple(faults)
 
 

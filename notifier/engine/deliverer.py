@@ -5,7 +5,6 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import structlog
 
@@ -111,8 +110,7 @@ class Deliverer:
             tried = await self._try(dispatch)
         finally:
             self._release(dispatch)
-        stepped_ms = self._shifted_ms - shifted_ms
-        await self._record(replace(dispatch, give_up_at=dispatch.give_up_at + stepped_ms), lease, tried)
+        await self._record(dispatch, lease, tried, shifted_ms)
 
     async def _try(self, dispatch: Dispatch) -> Tried:
         """Send and judge. A fault of ours counts as one of the message: its schedule goes on."""
@@ -138,31 +136,34 @@ class Deliverer:
         given = dispatch.traceparent
         return None if given is None else child_of(given, self._chance.getrandbits(SPAN_BITS))
 
-    async def _record(self, dispatch: Dispatch, lease: Lease, tried: Tried) -> None:
-        now = self._clock.now()
+    async def _record(self, dispatch: Dispatch, lease: Lease, tried: Tried, shifted_ms: int) -> None:
+        """Have an attempt written down; a store that takes no writes is asked again while the lease lasts.
+
+        What follows from it is decided for each try, as the clock may have been stepped since the last. What
+        is never written down goes out again when the lease is over, marked maybe-duplicate.
+        """
+        ended_at = self._clock.now() - (self._shifted_ms - shifted_ms)  # by the clock of the claim
+        for tries_left in reversed(range(KEEPING_TRIES)):
+            stepped_ms = self._shifted_ms - shifted_ms
+            moved = replace(dispatch, give_up_at=dispatch.give_up_at + stepped_ms)
+            try:
+                await self._keep(moved, lease, tried, now=ended_at + stepped_ms)
+            except StoreUnavailable as fault:
+                if not tries_left or isinstance(fault, StoreClosed):
+                    log.warning("delivery.not_recorded", delivery=dispatch.delivery_id, cause=fault.cause)
+                    return
+                await self._sleep(KEEPING_PAUSE_S)
+            else:
+                return
+
+    async def _keep(self, dispatch: Dispatch, lease: Lease, tried: Tried, *, now: int) -> None:
         sequel = decide_attempt(dispatch, tried.report, now=now, chance=self._chance.random())
         attempt = _attempt(dispatch, tried)
-        keep = partial(self._store.record_attempt, dispatch, lease, attempt, sequel, tried.report, now=now)
-        if await self._kept(dispatch, keep):
+        if await self._store.record_attempt(dispatch, lease, attempt, sequel, tried.report, now=now):
             _tell(dispatch, attempt, sequel)
             self._meter.attempted(dispatch, attempt, sequel, now=now)
             if isinstance(sequel, Retry):
                 self._ring(sequel.due_at)
-
-    async def _kept(self, dispatch: Dispatch, keep: Callable[[], Awaitable[bool]]) -> bool:
-        """Have an attempt written down; a store that takes no writes is asked again while the lease lasts.
-
-        What is never written down goes out again when the lease is over, marked maybe-duplicate.
-        """
-        for tries_left in reversed(range(KEEPING_TRIES)):
-            try:
-                return await keep()
-            except StoreUnavailable as fault:
-                if not tries_left or isinstance(fault, StoreClosed):
-                    log.warning("delivery.not_recorded", delivery=dispatch.delivery_id, cause=fault.cause)
-                    break
-            await self._sleep(KEEPING_PAUSE_S)
-        return False
 
     def _occupy(self, dispatch: Dispatch) -> None:
         origin = origin_of(dispatch.url)

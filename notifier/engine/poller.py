@@ -138,10 +138,10 @@ class Poller:
                 return await self._claim(limiter, now, room, is_probe=False)
             case Passage.PROBE:
                 next_at = await self._claim(limiter, now, 1, is_probe=True)
-                await self._expire(limiter, now)
+                await self._expire(limiter)
                 return next_at
             case Passage.CLOSED:
-                await self._expire(limiter, now)
+                await self._expire(limiter)
                 return limiter.gate.probe_at
 
     def _when_room(self, limiter: Limiter, now: int) -> int:
@@ -180,7 +180,7 @@ class Poller:
         claimed_at = self._clock.now() - (self._shifted_ms - shifted_ms)
         return Claimed(watch, lease, limiter, limiter.provider, claimed_at, shifted_ms, is_probe, habit)
 
-    async def _expire(self, limiter: Limiter, now: int) -> None:
+    async def _expire(self, limiter: Limiter) -> None:
         """End what reaches its deadline while the provider cannot be asked.
 
         What was past it already when the pause began (after a stop of ours) may have finished meanwhile, and
@@ -188,9 +188,9 @@ class Poller:
         """
         closed_at = limiter.gate.since
         if closed_at is not None:
-            deadline_from = 0 if now - closed_at >= PATIENCE_MS else closed_at
+            deadline_from = 0 if self._clock.now() - closed_at >= PATIENCE_MS else closed_at
             why = limiter.condition or "the provider cannot be asked"
-            await self._expire_all(limiter, why, now, deadline_from)
+            await self._expire_all(limiter, why, deadline_from)
 
     async def _expire_orphans(self) -> None:
         """End what is past its deadline and whose provider has gone from the configuration."""
@@ -201,12 +201,13 @@ class Poller:
         for name in await self._store.providers():
             if name not in self._limiters:
                 gone = Limiter(Provider(name=name), now)
-                ended = await self._expire_all(gone, "its provider is not configured any more", now, 0)
+                ended = await self._expire_all(gone, "its provider is not configured any more", 0)
                 if ended == EXPIRE_BATCH:  # there may be more
-                    self._orphans_at = now
+                    self._orphans_at = self._clock.now()
 
-    async def _expire_all(self, limiter: Limiter, why: str, now: int, deadline_from: int) -> int:
+    async def _expire_all(self, limiter: Limiter, why: str, deadline_from: int) -> int:
         """Begin to end a batch of them; returns how many."""
+        now = self._clock.now()  # read anew: the caller has waited, and it may have been set back
         lease, shifted_ms = Lease(self._owner, now + LEASE_MARGIN_MS), self._shifted_ms
         claimed = await self._store.claim_watches(
             limiter.provider.name,

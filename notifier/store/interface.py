@@ -403,8 +403,10 @@ class Store(Protocol):
     async def shift_times(self, delta_ms: int) -> None:
         """Move every waiting time by ``delta_ms``, after the wall clock was stepped by as much.
 
-        So are the instants since the store was opened that something is counted from: the registration and
-        the last poll of what is watched (its age), the end of what has ended (how long it is kept).
+        So are the instants told by this clock, since the store was first opened in this boot of the machine,
+        that something is counted from: the registration and the last poll of what is watched (its age), the
+        end of what has ended (how long it is kept). Where it cannot be written, what was handed in after it,
+        and so told by the new time, is refused with it.
         """
         ...
 

@@ -67,7 +67,7 @@ async def open_store(
         )
         stack.push_async_callback(writer.close)
         clocks = Clocks(now, elapsed(), boot)
-        opened_at = await writer.submit(partial(take_over, clocks=clocks, max_interval_ms=max_interval_ms))
+        start = await writer.submit(partial(take_over, clocks=clocks, max_interval_ms=max_interval_ms))
         stack.pop_all()
     return SqliteStore(
         file,
@@ -76,8 +76,7 @@ async def open_store(
         reader=reader,
         lock=lock,
         chance=chance,
-        opened_at=opened_at,
-        anchor=opened_at - clocks.elapsed,
+        anchor=start - clocks.elapsed,
         elapsed=elapsed,
         boot=boot,
     )

@@ -521,8 +521,8 @@ DELETE FROM watches WHERE seq IN (SELECT value FROM json_each(:seqs))
 UPDATE watches SET
   due_at = due_at + :delta, expires_at = expires_at + :delta,
   trouble_since = trouble_since + :delta, missing_since = missing_since + :delta,
-  registered_at = registered_at + iif(registered_at >= :opened_at, :delta, 0),
-  last_polled_at = last_polled_at + iif(last_polled_at >= :opened_at, :delta, 0)
+  registered_at = registered_at + iif(registered_at >= :since, :delta, 0),
+  last_polled_at = last_polled_at + iif(last_polled_at >= :since, :delta, 0)
 WHERE state = 'watching'
 
 -- name: shift_deliveries
@@ -538,14 +538,18 @@ UPDATE endpoints SET
 WHERE due_at IS NOT NULL OR closed_at IS NOT NULL
 
 -- name: shift_ended_watches
-UPDATE watches SET ended_at = ended_at + :delta WHERE ended_at >= :opened_at
+UPDATE watches SET
+  ended_at = ended_at + :delta,
+  registered_at = registered_at + iif(registered_at >= :since, :delta, 0),
+  last_polled_at = last_polled_at + iif(last_polled_at >= :since, :delta, 0)
+WHERE ended_at >= :since
 
 -- name: shift_ended_deliveries
 UPDATE deliveries SET ended_at = ended_at + :delta
-WHERE state IN ('delivered', 'dead') AND ended_at >= :opened_at
+WHERE state IN ('delivered', 'dead') AND ended_at >= :since
 
 -- name: shift_marks
-UPDATE meta SET value = value + :delta WHERE key IN ('lived_at', 'anchor')
+UPDATE meta SET value = value + :delta WHERE key IN ('lived_at', 'anchor', 'since')
 
 -- name: mark
 INSERT INTO meta (key, value) VALUES (:key, :value)

@@ -56,7 +56,6 @@ class SqliteStore:
         reader: Driver,
         lock: InstanceLock,
         chance: random.Random,
-        opened_at: int,
         anchor: int,
         elapsed: Callable[[], int],
         boot: int | None,
@@ -67,7 +66,6 @@ class SqliteStore:
         """The time at which ``elapsed`` was 0, for the daemon's clock (``clock.py``)."""
         self._elapsed = elapsed
         self._boot = boot
-        self._opened_at = opened_at
         self._writer = writer
         self._reader = reader
         self._lock = lock
@@ -292,8 +290,7 @@ class SqliteStore:
 
     async def shift_times(self, delta_ms: int) -> None:
         """See ``Store``."""
-        await self._writer.submit(partial(upkeep.shift_times, delta_ms=delta_ms, opened_at=self._opened_at))
-        self._opened_at += delta_ms
+        await self._writer.submit(partial(upkeep.shift_times, delta_ms=delta_ms), is_premise=True)
 
     async def heartbeat(self, *, now: int) -> None:
         """See ``Store``."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from notifier.core import gate as gates
-from notifier.core.endpoint import Endpoint, passage, room
+from notifier.core.endpoint import Endpoint, passage, probes_in_turn, room
 from notifier.core.gate import Passage
 from notifier.core.model import Dispatch
 from notifier.core.urls import origin_of
@@ -23,6 +23,10 @@ from notifier.store.rows import dispatch_of
 
 MOST_WALKED = 1_000
 """So many of an endpoint's most urgent are looked at for what is due, whenever they may go."""
+
+BY_URGENCY = ("forced_deliveries", "due_deliveries", "longest_due_deliveries")
+IN_TURN = ("forced_deliveries", "longest_due_deliveries")
+"""Which statements choose, one after the other while there is room: the forced go first in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,25 +151,27 @@ def _lane(connection: sqlite3.Connection, row: sqlite3.Row, origin: str, now: in
     standing = endpoint_of_row(row)
     in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": row["seq"]}).fetchone()["n"]
     free = min(room(standing, in_flight, now, most=most + in_flight), most)
-    seqs = _foremost(connection, row["seq"], now, free, most)
+    is_probing = bool(free) and passage(standing, now) is Passage.PROBE
+    order = IN_TURN if is_probing and probes_in_turn(standing) else BY_URGENCY
+    seqs = _foremost(connection, row["seq"], now, free, most, order)
     return Lane(
         row["seq"],
         origin,
         seqs,
         standing,
-        is_probe=bool(free and seqs) and passage(standing, now) is Passage.PROBE,
+        is_probe=is_probing and bool(seqs),
         is_trial=bool(row["is_on_trial"]),
     )
 
 
 def _foremost(
-    connection: sqlite3.Connection, endpoint_seq: int, now: int, free: int, most: int
+    connection: sqlite3.Connection, endpoint_seq: int, now: int, free: int, most: int, order: Sequence[str]
 ) -> tuple[int, ...]:
-    """Choose what goes next, where ``free`` may: the forced, then the urgent, then the longest due."""
+    """Choose what goes next, where ``free`` may, in this order; else what is forced."""
     limit = free or most
     wanted = {"endpoint_seq": endpoint_seq, "now": now, "limit": limit, "most_walked": MOST_WALKED}
     found: dict[int, None] = {}
-    for query in ("forced_deliveries", "due_deliveries", "longest_due_deliveries"):
+    for query in order:
         found |= {row["seq"]: None for row in connection.execute(SQL[query], wanted)}
         if len(found) >= limit or not free:
             break

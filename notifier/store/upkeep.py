@@ -111,13 +111,13 @@ def prune(
     return Pruned(len(seqs), last)
 
 
-def shift_times(connection: sqlite3.Connection, *, delta_ms: int, opened_at: int) -> None:
+def shift_times(connection: sqlite3.Connection, *, delta_ms: int) -> None:
     """See ``Store``. What tells when something happened stays; what is waited for, or counted from, moves.
 
-    What came or ended since ``opened_at`` did so by the clock that is being set, and its age is counted from
-    then: it moves too. The walk over all ended deliveries is long, and a clock is rarely set.
+    What came or ended by the clock that is being set has its age counted from then: it moves too. The walk
+    over all ended deliveries is long, and a clock is rarely set.
     """
-    values = {"delta": delta_ms, "opened_at": opened_at}
+    values = {"delta": delta_ms, "since": _marks(connection)["since"]}
     connection.execute(SQL["shift_watches"], values)
     connection.execute(SQL["shift_deliveries"], values)
     connection.execute(SQL["shift_endpoints"], values)
@@ -141,6 +141,10 @@ def heartbeat(connection: sqlite3.Connection, *, clocks: Clocks) -> None:
     for key, value in marks.items():
         if value is not None:
             connection.execute(SQL["mark"], {"key": key, "value": value})
+
+
+def _marks(connection: sqlite3.Connection) -> dict[str, int]:
+    return {row["key"]: int(row["value"]) for row in connection.execute(SQL["marks"])}
 
 
 def take_over(connection: sqlite3.Connection, *, clocks: Clocks, max_interval_ms: int) -> int:
@@ -167,10 +171,12 @@ def _time_at_start(connection: sqlite3.Connection, clocks: Clocks) -> int:
     """In the boot that we have lived in before, our time has gone on by what has elapsed since.
 
     Else the machine's word counts, but a machine that has lost its time does not live the same hours twice.
+    Since when this clock flows is marked: what is older was told by another.
     """
-    marks = {row["key"]: int(row["value"]) for row in connection.execute(SQL["marks"])}
-    lived_at = marks.get("lived_at")
-    if lived_at is None:
-        return clocks.now
+    marks = _marks(connection)
     is_same_boot = clocks.boot is not None and clocks.boot == marks.get("boot")
-    return max(lived_at, marks["anchor"] + clocks.elapsed if is_same_boot else clocks.now)
+    now = marks["anchor"] + clocks.elapsed if is_same_boot else clocks.now
+    start = max(now, marks.get("lived_at", now))
+    if not is_same_boot or "since" not in marks:
+        connection.execute(SQL["mark"], {"key": "since", "value": start})
+    return start

@@ -119,7 +119,8 @@ class _Unit:
     work: Work[Any]
     future: asyncio.Future[Any]
     weight: int
-    is_alone: bool
+    is_alone: bool = False
+    is_premise: bool = False
 
     def resolve(self, outcome: Done | Failed) -> None:
         if self.future.done():
@@ -162,17 +163,20 @@ class Writer:
         self._death: NotifierError | None = None
         self._task = asyncio.create_task(self._run(), name="store writer")
 
-    async def submit(self, work: Work[T], *, urgent: bool = True, weight: int = 1) -> T:
+    async def submit(
+        self, work: Work[T], *, urgent: bool = True, weight: int = 1, is_premise: bool = False
+    ) -> T:
         """Have ``work`` done and return what it returns, once that is on disk.
 
         It may run twice (``run_batch``), so what it changes is the database alone. Not ``urgent``: it may
-        wait for company, 50 ms at most. ``weight`` says how many rows it is about.
+        wait for company, 50 ms at most. ``weight`` says how many rows it is about. What is submitted after a
+        premise counts on it: where that is not kept, all that waits is refused with it.
         """
-        return await self._enqueue(work, urgent=urgent, weight=weight, is_alone=False)
+        return await self._enqueue(work, urgent, weight=weight, is_premise=is_premise)
 
     async def submit_alone(self, work: Work[T]) -> T:
         """Have ``work`` done outside any transaction, as a checkpoint must be."""
-        return await self._enqueue(work, urgent=True, weight=1, is_alone=True)
+        return await self._enqueue(work, is_alone=True)
 
     async def close(self) -> None:
         """Write out what waits, refuse what comes, close the connection."""
@@ -186,7 +190,7 @@ class Writer:
         if self._death is not None:
             raise self._death
 
-    async def _enqueue(self, work: Work[T], *, urgent: bool, weight: int, is_alone: bool) -> T:
+    async def _enqueue(self, work: Work[T], urgent: bool = True, *, weight: int = 1, **kind: bool) -> T:
         if self._death is not None:
             raise _refusal(self._death)
         if self._is_closing:
@@ -194,7 +198,7 @@ class Writer:
         if self._waiting and self._weight + weight > self._max_waiting:
             raise StoreUnavailable(f"{self._weight} writes wait for the disk already", "try again later")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Unit(work, future, weight, is_alone))
+        self._waiting.append(_Unit(work, future, weight, **kind))
         self._weight += weight
         if urgent or self._weight >= MAX_BATCH:
             self._pressed.set()
@@ -257,7 +261,8 @@ class Writer:
         try:
             outcomes = await self._outcomes(batch)
         except Exception as error:  # whatever it is: the callers hear of it, and the writer goes on
-            for unit in batch:
+            refused = batch + self._who_count_on(batch)
+            for unit in refused:
                 unit.resolve(Failed(self._fault_of(error)))
             await self._mend(error)
         except BaseException:
@@ -268,6 +273,15 @@ class Writer:
             self._meter.committed(len(batch), self._meter.stopwatch() - began)
             for unit, outcome in zip(batch, outcomes, strict=True):
                 unit.resolve(outcome)
+
+    def _who_count_on(self, batch: list[_Unit]) -> list[_Unit]:
+        """Take those who wait and were told to do so under a premise of this batch."""
+        if not any(unit.is_premise for unit in batch):
+            return []
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        self._weight = 0
+        return waiting
 
     async def _outcomes(self, batch: list[_Unit]) -> list[Done | Failed]:
         if self._driver is None:

@@ -46,6 +46,13 @@ def test_a_daemon_that_is_gone_is_told(tmp_path: Path) -> None:
         hangup.ask(environ(tmp_path), kill=kill)
 
 
+def test_a_folder_that_is_gone_is_told_in_words(tmp_path: Path) -> None:
+    """The service's runtime directory: no answer can come without it, and nobody is asked."""
+    with pytest.raises(hangup.Unanswered, match="No such file") as told:
+        hangup.ask(environ(tmp_path / "gone"), kill=lambda *_: pytest.fail("asked"))
+    assert str(tmp_path / "gone") in told.value.fix
+
+
 def test_more_faults_than_a_datagram_holds_are_cut(tmp_path: Path) -> None:
     """An answer comes in any case."""
 

@@ -161,6 +161,35 @@ async def test_an_answer_that_cannot_be_written_down_is_kept_in_hand(bench: Benc
     assert len(bench.posts.requests) == (1 if is_kept else 2)
 
 
+@pytest.mark.fault(20, 35)
+@pytest.mark.parametrize("step_ms", [-24 * HOUR_MS, 24 * HOUR_MS])
+async def test_a_clock_that_is_stepped_while_an_answer_is_kept_in_hand_puts_nothing_off(
+    bench: Bench, step_ms: int
+) -> None:
+    """What follows from it is decided by the clock as it is when it can be written down."""
+    watch_id = await finished(bench, DOWN, OK)
+    record_attempt, is_full = bench.store.record_attempt, True
+
+    async def refused(*args: Any, **more: Any) -> bool:
+        if is_full:
+            raise StoreFull("the disk is full")
+        return await record_attempt(*args, **more)
+
+    async def step(_seconds: float) -> None:
+        nonlocal is_full
+        bench.clock.step(step_ms)
+        bench.deliverer.shift(step_ms)
+        await bench.store.shift_times(step_ms)
+        is_full = False
+
+    bench.store.record_attempt, bench.deliverer._sleep = refused, step  # type: ignore[method-assign]
+    await bench.deliver()
+    delivery = (await delivery_of(bench, watch_id)).delivery
+    assert delivery.due_at is not None
+    assert 0 < delivery.due_at - bench.clock.now() <= 1_200
+    assert delivery.give_up_at - bench.clock.now() == 72 * HOUR_MS
+
+
 async def test_no_origin_gets_more_than_its_share_at_once(bench: Bench) -> None:
     """Twelve are due at one receiver that takes its time: four are under way, the rest waits as rows."""
     await finished(bench, OK, tasks=3)

@@ -111,6 +111,30 @@ async def test_a_refused_event_follows_its_own_schedule_and_holds_up_no_other(be
     assert (await delivery_of(bench, bad)).delivery.state is DeliveryState.PENDING
 
 
+async def test_an_event_that_its_receiver_never_survives_holds_up_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails for one event alone, which expires first: that closes the gate, and is not each probe."""
+
+    async def post(_url: str, _headers: object, body: bytes, *, timeout_ms: int) -> Exchange:
+        assert timeout_ms
+        return Reply(500) if b"poison" in body else OK
+
+    monkeypatch.setattr(bench.posts, "post", post)
+    watches = {}
+    for name, finished_s in (("poison", 60), ("good-1", 0), ("good-2", 0)):
+        watches[name] = await bench.register(name)
+        answer = task("completed", name, images=["https://x/1"])
+        bench.polls.add(bench.url_of(name), bench.with_times(answer, bench.stamp(-finished_s * 1_000)))
+        bench.clock.advance(2_500)
+        await bench.poll()
+        await run_for(bench, 10_000)
+    await run_for(bench, 2 * MINUTE_MS)
+    states = {name: (await delivery_of(bench, each)).delivery.state for name, each in watches.items()}
+    delivered, pending = DeliveryState.DELIVERED, DeliveryState.PENDING
+    assert states == {"poison": pending, "good-1": delivered, "good-2": delivered}
+
+
 @pytest.mark.fault(69)
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(

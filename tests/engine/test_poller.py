@@ -177,6 +177,41 @@ async def test_a_clock_that_is_set_back_leaves_no_watch_without_a_provider(bench
     assert (await bench.see(watch_id)).watch.state is WatchState.EXPIRED
 
 
+@pytest.mark.fault(35)
+@pytest.mark.parametrize("verb", ["claim_watches", "providers"], ids=["paused", "gone"])
+async def test_a_clock_that_is_set_back_during_a_tick_ends_nothing_unasked(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Whether a deadline has passed is seen by the clock as it is when it is looked for."""
+    watches = []
+    for number in range(4):
+        watches.append(await bench.register(f"task-{number}"))
+        bench.polls.add(bench.url_of(f"task-{number}"), DOWN)
+    bench.clock.advance(2_500)
+    await bench.poll()
+    if verb == "providers":
+        bench.poller.configure({}, give_up_after_ms=HOUR_MS)
+    bench.clock.advance(HOUR_MS // 2)
+    ask, steps = getattr(bench.store, verb), [-2 * HOUR_MS]
+
+    async def ask_and_step(*args: Any, **kwargs: Any) -> Any:
+        brought = await ask(*args, **kwargs)
+        while steps:
+            step_ms = steps.pop()
+            bench.clock.step(step_ms)
+            bench.poller.shift(step_ms)
+            await bench.store.shift_times(step_ms)
+        return brought
+
+    monkeypatch.setattr(bench.store, verb, ask_and_step)
+    await bench.poll()
+    for watch_id in watches:
+        watch = (await bench.see(watch_id)).watch
+        assert watch.state is WatchState.WATCHING
+        assert watch.due_at is not None
+        assert watch.due_at <= bench.clock.now() + 66_000
+
+
 async def test_an_answer_is_cleaned_of_the_key_that_asked(bench: Bench) -> None:
     """A reload with a new key while the request is out: the old one is what the answer may quote."""
     watch_id = await bench.register()

@@ -265,7 +265,9 @@ class Oracle:
             self.world.breach("410", f"{receipt.url} is sent to after it said that it is gone")
 
     def _check_order(self, receipt: Receipt, row: Any) -> None:
-        if receipt.at < self.world.calm_since + 60_000:
+        """What expires first goes first; but every other probe is what is due longest."""
+        is_in_turn = row["closed_at"] is not None and row["probes"] % 2 == 0  # it is counted already
+        if is_in_turn or receipt.at < self.world.calm_since + 60_000:
             return
         claimed_at = row["leased_until"] - self.city.config.callbacks.timeout_ms - LEASE_MARGIN_MS
         more = self.audit.row(MORE_URGENT, row["endpoint_seq"], claimed_at - SETTLING_MS, row["urgency"])

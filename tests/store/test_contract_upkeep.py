@@ -8,7 +8,7 @@ from notifier.core.endpoint import Accepted
 from notifier.core.model import Callback, DeliveryState, Missing, Trouble, WatchState
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.errors import StoreUnavailable
-from notifier.store.interface import Store
+from notifier.store.interface import Store, WatchQuery
 from tests.builders import DAY, HOOK, HOUR, PROVIDER, REFUSED, attempt, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
@@ -183,6 +183,23 @@ async def test_what_ended_by_the_wrong_clock_is_kept_for_its_time(store: Store) 
     assert await store.prune(delivered_before=now + 6, dead_before=now + 5, limit=9) == 0
     assert await store.prune(delivered_before=now + 6, dead_before=now + 6, limit=9) == 1
     assert await store.watch(watch_id) is None
+
+
+async def test_the_age_of_what_has_ended_is_counted_in_time_that_has_passed_too(store: Store) -> None:
+    """Figures are made of it, and it may be resumed: it began when it did by the clock that it ended by."""
+    await add(store, new_watch("new", registered_at=NOON + 1), new_watch("old", registered_at=NOON - HOUR))
+    for claimed in await claim(store, NOON + 2):
+        await store.record_wait(claimed, lease(), wait(NOON + 60), now=NOON + 3)
+        await store.stop_watch(claimed.id, now=NOON + 4)
+    for _ in range(2):
+        await store.shift_times(DAY)
+    old, new = await store.watches(WatchQuery())
+    assert (new.registered_at, new.last_polled_at, new.ended_at) == (
+        NOON + 1 + 2 * DAY,
+        NOON + 3 + 2 * DAY,
+        NOON + 4 + 2 * DAY,
+    )
+    assert (old.registered_at, old.ended_at) == (NOON - HOUR, NOON + 4 + 2 * DAY)
 
 
 async def test_what_ended_before_the_start_is_not_moved(store: Store) -> None:

@@ -428,6 +428,43 @@ async def test_a_clock_that_was_set_while_nobody_ran_is_not_believed_in_the_same
     assert second.anchor + 80_000 == NOON + HOUR + 30_000
 
 
+@pytest.mark.fault(34, 35)
+async def test_a_step_moves_what_an_earlier_start_in_the_same_boot_has_told(opening: OpenStore) -> None:
+    """It was told by the very clock that is set: as old as before, and kept for its time."""
+    for boot, moved_by in ((7, 30 * DAY), (8, 0)):
+        first = await opening(f"{boot}.db", boot=7)
+        ended, live = await add(first, new_watch("ended"), new_watch("live", registered_at=NOON + 1))
+        await first.stop_watch(ended.id, now=NOON + 2)
+        await first.heartbeat(now=NOON + 3)
+        await first.close()
+        second = await opening(f"{boot}.db", now=NOON + 4, boot=boot)
+        for _ in range(2):
+            await second.shift_times(15 * DAY)
+        found = {watch.task_id: watch for watch in await second.watches(WatchQuery())}
+        assert found["live"].registered_at == live.registered_at + moved_by
+        assert found["ended"].ended_at == NOON + 2 + moved_by
+
+
+@pytest.mark.fault(29, 34)
+async def test_what_was_told_by_a_clock_that_is_stepped_back_again_is_not_taken(
+    tmp_path: Path, opening: OpenStore
+) -> None:
+    """Rows that cannot be moved will be later, and what was registered meanwhile would be with them."""
+    store = await opening(busy_ms=1_000)
+    with closing(sqlite3.connect(tmp_path / "notifier.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        moving = asyncio.ensure_future(store.shift_times(DAY))
+        for _ in range(20):  # the writer takes it, and waits for the lock
+            await asyncio.sleep(0)
+        registering = asyncio.ensure_future(add(store, new_watch(registered_at=NOON + DAY)))
+        with pytest.raises(StoreUnavailable, match="locked"):
+            await moving
+        other.execute("ROLLBACK")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await registering
+    assert await store.watches(WatchQuery()) == []
+
+
 @pytest.mark.parametrize("boots", [(7, 8), (7, None), (None, 7), (None, None)])
 async def test_after_another_boot_the_machine_is_believed(
     opening: OpenStore, boots: tuple[int | None, int | None]

@@ -367,6 +367,29 @@ async def test_another_programs_lock_is_waited_for_then_refused(bench: Bench) ->
     assert bench.kept() == ["after"]
 
 
+@pytest.mark.fault(29, 34)
+@pytest.mark.parametrize("is_premise", [True, False])
+async def test_what_counts_on_a_premise_falls_with_it(bench: Bench, is_premise: bool) -> None:
+    """What waits when it fails was decided as if it held; what comes after hears that it does not."""
+    await bench.insert("first")
+    bench.opened[-1].gate.clear()
+    with closing(sqlite3.connect(bench.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        premise = asyncio.ensure_future(bench.insert("premise", is_premise=is_premise))
+        await turn()
+        behind = asyncio.ensure_future(bench.insert("behind"))
+        await turn()
+        bench.opened[-1].gate.set()
+        bench.opened[-1].gate.clear()  # one visit
+        with pytest.raises(StoreUnavailable, match="locked"):
+            await premise
+    bench.opened[-1].gate.set()
+    (outcome,) = await asyncio.gather(behind, return_exceptions=True)
+    assert isinstance(outcome, StoreUnavailable) is is_premise
+    await asyncio.gather(bench.insert("kept", is_premise=True), bench.insert("with it"))
+    assert bench.kept() == ["first", *([] if is_premise else ["behind"]), "kept", "with it"]
+
+
 @pytest.mark.fault(22)
 @pytest.mark.parametrize("statement", ["BEGIN", "INSERT", "COMMIT"])
 async def test_a_failing_disk_refuses_the_batch_and_the_file_is_read_anew(

@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from notifier.core.endpoint import Accepted, Blame, Failed, Report
+from notifier.core.gate import THRESHOLD
 from notifier.core.model import Dispatch
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 
@@ -40,7 +41,8 @@ def decide_attempt(dispatch: Dispatch, report: Report, *, now: int, chance: floa
     """Say what follows from an attempt for its delivery; what follows for the endpoint is the gate's.
 
     Only a refusal of the event itself moves it along the schedule. An outage costs it nothing: it is sent
-    again soon, or, once the gate is closed, when the endpoint is back.
+    again soon, or, once the gate is closed, when the endpoint is back. Where others are taken meanwhile, and no
+    gate closes, it is sent again ever less often, up to the longest wait for a probe.
     """
     if isinstance(report, Accepted):
         return Delivered()
@@ -60,9 +62,17 @@ def decide_attempt(dispatch: Dispatch, report: Report, *, now: int, chance: floa
         case Blame.ENDPOINT if now >= dispatch.give_up_at:
             return _given_up(dispatch, report)
         case Blame.ENDPOINT:
-            return Retry(min(now + _jittered(SCHEDULE_MS[0], chance), dispatch.give_up_at))
+            wait_ms = _jittered(_patience_ms(dispatch), chance)
+            return Retry(min(now + min(wait_ms, report.cap_ms), dispatch.give_up_at))
         case _:
             assert_never(report.blame)
+
+
+def _patience_ms(dispatch: Dispatch) -> int:
+    """What fails at an open gate waits longer after the attempts that would have closed it by themselves."""
+    if dispatch.is_probe:  # when the next one goes out is for the gate to say
+        return SCHEDULE_MS[0]
+    return SCHEDULE_MS[min(max(dispatch.number - THRESHOLD, 0), len(SCHEDULE_MS) - 1)]
 
 
 def _given_up(dispatch: Dispatch, report: Failed) -> GiveUp:

@@ -117,8 +117,22 @@ def test_a_refused_event_follows_its_own_schedule(refusals: int, wait_ms: int) -
 @pytest.mark.parametrize("number", [1, 2, 50, 10_000])
 def test_an_outage_burns_nothing(number: int) -> None:
     """However often it was tried in vain: due again in a second, and then it is the gate that holds it."""
-    found = decide_attempt(a_dispatch(number), report(Blame.ENDPOINT, 60_000), now=10, chance=0.5)
+    probe = replace(a_dispatch(number), is_probe=True)
+    found = decide_attempt(probe, report(Blame.ENDPOINT, 60_000), now=10, chance=0.5)
     assert found == Retry(1_010)
+
+
+@pytest.mark.parametrize(
+    ("number", "wait_ms"),
+    [(1, 1_000), (2, 1_000), (3, 1_000), (4, 4_000), (5, 10_000), (6, 45_000), (7, 60_000), (999, 60_000)],
+)
+def test_what_alone_fails_at_an_open_gate_is_sent_ever_less_often(number: int, wait_ms: int) -> None:
+    """Three times soon, so that the gate of what is down closes soon; at last as rarely as a probe."""
+    found = decide_attempt(a_dispatch(number), report(Blame.ENDPOINT), now=10, chance=0.5)
+    assert found == Retry(10 + wait_ms)
+    latest = decide_attempt(a_dispatch(number), report(Blame.ENDPOINT), now=10, chance=1.0)
+    assert isinstance(latest, Retry)
+    assert latest.due_at <= 10 + PRIVATE_CAP_MS
 
 
 def test_an_endpoint_that_is_gone_drops_nothing() -> None:

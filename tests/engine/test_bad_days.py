@@ -136,7 +136,7 @@ async def test_a_receiver_that_fails_twice_in_three_times_stays_in_business(benc
     in_turn: list[Exchange] = [Reply(500), DOWN, OK]
     await finished(bench, *(in_turn * 20), tasks=20)
     bench.deliverer.settings = bench.one_at_a_time()
-    for _ in range(30):
+    for _ in range(150):
         await run_for(bench, 2_000)
         (endpoint,) = await bench.store.endpoints(before=None, limit=2)
         assert endpoint.standing.gate.since is None

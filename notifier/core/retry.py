@@ -41,8 +41,8 @@ def decide_attempt(dispatch: Dispatch, report: Report, *, now: int, chance: floa
     """Say what follows from an attempt for its delivery; what follows for the endpoint is the gate's.
 
     Only a refusal of the event itself moves it along the schedule. An outage costs it nothing: it is sent
-    again soon, or, once the gate is closed, when the endpoint is back. Where others are taken meanwhile, and no
-    gate closes, it is sent again ever less often, up to the longest wait for a probe.
+    again soon, or, once the gate is closed, when the endpoint is back. Where others are taken meanwhile, and
+    no gate closes, it is sent again ever less often, up to the longest wait for a probe.
     """
     if isinstance(report, Accepted):
         return Delivered()

@@ -249,7 +249,10 @@ class CallbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Registration(Struct, frozen=True, forbid_unknown_fields=True):
-    """A task to watch: ``task_id`` and ``api_path``, or ``task_url``; ``callback_url`` or ``callbacks``."""
+    """A task to watch: ``task_id`` and ``api_path``, or ``task_url``; ``callback_url`` or ``callbacks``.
+
+    ``metadata`` and ``expire_after`` count at the first registration of a task; later ones add callbacks.
+    """
 
     task_id: str | UnsetType = UNSET
     api_path: str | UnsetType = UNSET

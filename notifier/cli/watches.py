@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from http import HTTPStatus
 
 import click
 
@@ -17,6 +18,7 @@ from notifier.cli.views import (
     WATCH_COLUMNS,
     Watch,
     delivery_row,
+    in_short,
     object_facts,
     watch_row,
 )
@@ -25,6 +27,7 @@ from notifier.core.instants import parse_duration
 from notifier.core.model import EventType, WatchState
 
 STATES = [each.value for each in WatchState]
+RESUMABLE = {WatchState.EXPIRED, WatchState.LOST, WatchState.STOPPED}
 
 
 @click.command(
@@ -50,8 +53,8 @@ STATES = [each.value for each in WatchState]
     help="Tell only this event; repeatable.",
 )
 @click.option("--provider", metavar="NAME", help="The provider's name, where there are several.")
-@click.option("--metadata", metavar="JSON", help="An object that comes back with the callback.")
-@click.option("--expire-after", type=DURATION, metavar="D", help="Stop polling after, such as 30m.")
+@click.option("--metadata", metavar="JSON", help="An object that comes back with the callback; set once.")
+@click.option("--expire-after", type=DURATION, metavar="D", help="Stop polling after, such as 30m; set once.")
 @shared()
 @pass_given
 def watch(
@@ -69,7 +72,8 @@ def watch(
 
     API_PATH is what the task was submitted to, TASK_ID what the provider answered. A single - reads both from
     standard input; in place of TASK_ID it reads the provider's answer to the submission (task_info.id). A
-    task that is watched already is not registered twice; a new URL is added to it.
+    task that is known already is not registered twice: a new URL is added to it, its metadata and deadline
+    stay as they were first registered.
     """
     tasks = _tasks(api_path, task_id)
     kept = read_metadata(metadata)
@@ -80,7 +84,9 @@ def watch(
             task, urls=urls, events=events, provider=provider, metadata=kept, expire_after=expire_after
         )
         try:
-            _tell_watch(given, api.request("POST", "/v1/watches", body=body))
+            answer = api.request("POST", "/v1/watches", body=body)
+            _tell_watch(given, answer)
+            _say_known(answer, expire_after)
         except Refused:
             raise
         except ApiProblem as problem:
@@ -219,6 +225,22 @@ def _tasks(api_path: str, task_id: str | None) -> list[Task]:
         say("reading from the terminal what the mulerouter command prints; Ctrl-D ends it")
     raw = sys.stdin.buffer.read(STDIN_LIMIT + 1)
     return read_tasks(raw, None if api_path == "-" else api_path)
+
+
+def _say_known(answer: Answer, expire_after: str | float | None) -> None:
+    """Say of a task that is not new what of its registration did not count, and what can be done."""
+    if answer.status != HTTPStatus.OK:
+        return
+    known = answer.read(Watch)
+    watch_id = safe(known.id)
+    since = safe(in_short(f"known already, since {known.registered_at}"))
+    say(f"{watch_id} is {since}: metadata and deadline stay as they were first registered;")
+    say("  a callback URL that is new has been added")
+    if known.state in RESUMABLE:
+        deadline = "" if expire_after is None else f" --expire-after {expire_after}"
+        say(f"  it has ended; `notifier resume {watch_id}{deadline}` goes on with it")
+    elif not known.is_live:
+        say("  it has ended; a callback URL that is new gets its event at once")
 
 
 def _tell_watch(given: Given, answer: Answer) -> None:

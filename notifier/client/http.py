@@ -39,6 +39,7 @@ class Answer:
 
     raw: bytes
     origin: str
+    status: int = 200
 
     def read(self, kind: type[T]) -> T:
         """Decode it as ``kind``; an answer of another shape is not our daemon's."""
@@ -143,7 +144,7 @@ def answer_of(reply: HTTPResponse, raw: bytes, address: Address) -> Answer:
     if len(raw) > ANSWER_LIMIT:
         raise _stranger(where, "its answer has no end")
     if reply.status < 300 and kind == "application/json" and is_json(raw):
-        return Answer(raw, where)
+        return Answer(raw, where, reply.status)
     problem = _problem(raw) if kind in ("application/problem+json", "application/json") else None
     if reply.status in _REFUSAL_FIXES:
         problem = problem or Problem(f"http_{reply.status}", detail=f"{where} answers {reply.status}")

@@ -76,7 +76,11 @@ class AttemptBody(Struct, frozen=True):
 
 
 class DeliveryBody(Struct, frozen=True):
-    """A delivery. ``attempts`` is their number in lists, and each of them where one delivery is asked for."""
+    """A delivery. ``attempts`` is their number in lists, and each of them where one delivery is asked for.
+
+    ``held`` says in words what holds it back, where one delivery or one watch is asked for: its endpoint is
+    closed, paused or gone. Until that is over, ``next_attempt_at`` may pass.
+    """
 
     id: str
     event_id: str
@@ -91,6 +95,7 @@ class DeliveryBody(Struct, frozen=True):
     ended_at: Instant | None
     last_error: str | None
     result_expires_at: Instant | None
+    held: str | UnsetType = UNSET
 
 
 class WatchBody(Struct, frozen=True):

@@ -41,6 +41,7 @@ COLOURS: Mapping[str, str] = {
 _UNSAFE_IN_JSON = re.compile(
     "[\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
+_INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _ESCAPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -251,6 +252,17 @@ def short_time(text: str | None, now: int | None = None) -> str:
     if here.date() == today.date():
         return here.strftime("%H:%M:%S")
     return here.strftime("%m-%d %H:%M" if here.year == today.year else "%Y-%m-%d %H:%M")
+
+
+def timed(text: str) -> str:
+    """A sentence of ours with each instant in it as a person reads it: local, and how long ago."""
+    return _INSTANT.sub(lambda found: instant(found[0]), text)
+
+
+def instant(text: str) -> str:
+    """The local time of an RFC 3339 instant, and how long ago that was, if it was."""
+    passed = age(text)
+    return f"{short_time(text)} ({passed} ago)" if passed else short_time(text)
 
 
 def age(text: str | None, now: int | None = None) -> str:

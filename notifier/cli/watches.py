@@ -18,6 +18,7 @@ from notifier.cli.views import (
     WATCH_COLUMNS,
     Watch,
     delivery_row,
+    held_lines,
     in_short,
     object_facts,
     watch_row,
@@ -139,6 +140,11 @@ def show(given: Given, watch_id: str) -> int:
         tell("")
         for line in table(DELIVERY_COLUMNS, [delivery_row(each) for each in deliveries]):
             tell(line)
+    for each in deliveries:
+        if each.held:
+            tell("")
+            for line in facts([(f"{each.id} is held", held_lines(each.held, each.url))]):
+                tell(line)
     return 0
 
 

@@ -170,10 +170,12 @@ class Column:
     """One column of a table. ``at_least`` is how far it may be cut; 0 means never.
 
     A column that would have to be cut further is left out: tables show the most important columns first.
+    What is to be read ``whole`` goes below its row instead, onto lines of its own.
     """
 
     title: str
     at_least: int = 0
+    whole: bool = False
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -188,10 +190,35 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[
         max(columns_of(text) for text in (column.title, *(row[place] for row in cells)))
         for place, column in enumerate(columns)
     ]
-    sizes = fit(columns, wanted, width())
-    yield _line([column.title for column in columns], sizes)
+    below = _below(columns, wanted)
+    places = [place for place in range(len(columns)) if place not in below]
+    sizes = fit([columns[place] for place in places], [wanted[place] for place in places], width())
+    yield _line([columns[place].title for place in places], sizes)
     for row in cells:
-        yield _line(row, sizes)
+        yield _line([row[place] for place in places], sizes)
+        yield from (GAP + line for place in below if row[place] for line in _whole(row[place]))
+
+
+def _below(columns: Sequence[Column], wanted: Sequence[int]) -> list[int]:
+    """The places of those that have no room in the row and are to be read whole: the last ones go first."""
+    within = list(range(len(columns)))
+    while True:
+        sizes = fit([columns[place] for place in within], [wanted[place] for place in within], width())
+        sizes += [0] * (len(within) - len(sizes))
+        cut = [
+            place
+            for place, size in zip(within, sizes, strict=True)
+            if columns[place].whole and size < wanted[place]
+        ]
+        if not cut or len(within) == 1:
+            return [place for place in range(len(columns)) if place not in within]
+        within.remove(cut[-1])
+
+
+def _whole(text: str) -> list[str]:
+    """Lines that hold all of a text: broken between words, never within a URL."""
+    size = max(20, width() - len(GAP))
+    return textwrap.wrap(text, size, break_on_hyphens=False, break_long_words=False)
 
 
 def fit(columns: Sequence[Column], wanted: Sequence[int], total: int) -> list[int]:

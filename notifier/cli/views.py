@@ -51,6 +51,7 @@ class Delivery(msgspec.Struct, frozen=True):
     state: str
     url: str = ""
     type: str = ""
+    watch_id: str = ""
     created_at: str | None = None
     last_error: str | None = None
     held: str | None = None
@@ -104,7 +105,7 @@ WATCH_COLUMNS = (
     Column("ID"),
     Column("STATE"),
     Column("AGE"),
-    Column("NOTE", 18),
+    Column("NOTE", 18, whole=True),
     Column("TASK", 8),
     Column("API PATH", 20),
 )
@@ -113,15 +114,17 @@ DELIVERY_COLUMNS = (
     Column("STATE"),
     Column("TRIES"),
     Column("AGE"),
-    Column("NOTE", 16),
-    Column("URL", 16),
+    Column("EVENT"),
+    Column("NOTE", 16, whole=True),
+    Column("URL", 16, whole=True),
+    Column("WATCH"),
 )
 ENDPOINT_COLUMNS = (
     Column("ID"),
-    Column("GATE", 10),
+    Column("GATE", 10, whole=True),
     Column("WAITING"),
     Column("OLDEST"),
-    Column("URL", 16),
+    Column("URL", 16, whole=True),
     Column("DEAD"),
 )
 TRY_COLUMNS = (Column("TRY"), Column("AT"), Column("TOOK"), Column("STATUS"), Column("ERROR", 20))
@@ -140,8 +143,10 @@ def delivery_row(delivery: Delivery) -> list[str]:
         delivery.state,
         str(delivery.tries),
         age(delivery.created_at),
+        delivery.type,
         timed(delivery.held or delivery.last_error or ""),
         delivery.url,
+        delivery.watch_id,
     ]
 
 

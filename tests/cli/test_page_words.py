@@ -38,7 +38,7 @@ from tests.fakes import NOON
 REFUSED = "provider refuses the key (401) since 2026-11-23T11:57:00.000Z"
 ORIGIN = "http://127.0.0.1:8484"
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{3}Z| UTC)|\d\d-\d\d \d\d:\d\d|\d\d:\d\d:\d\d")
-APART = {"NOTE": "Last answer", "API PATH": "Task", "ID": "Task"}
+APART = {"NOTE": "Last answer", "API PATH": "Task", "ID": "Task", "WATCH": "Event"}
 """Where the page has in another place, or under a better name, what is a column of a command."""
 
 ERROR = {"source": "provider", "code": 3001, "title": "Invalid Request", "detail": "No cats"}

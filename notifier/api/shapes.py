@@ -240,9 +240,17 @@ class LoginBody(Struct, frozen=True):
 
 
 class Word(Struct, frozen=True):
-    """One word: ``ok``, ``ready``, ``reloaded``."""
+    """One word: ``ok``, ``ready``."""
 
     status: str
+
+
+class Reloaded(Struct, frozen=True):
+    """The configuration was read again, from ``file``. ``needs_restart``: the keys that do not hold yet."""
+
+    status: str
+    file: str | UnsetType = UNSET
+    needs_restart: list[str] | UnsetType = UNSET
 
 
 class CallbackRequest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -148,6 +148,32 @@ def test_other_input_registers_nothing_and_is_named(
     assert "mulerouter run … --no-wait --json" in flat
 
 
+@pytest.mark.parametrize(
+    ("stdin", "quoted"),
+    [
+        (b'{"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "bad key"}',
+         'has no task_id; it says: {"title": "Unauthorized", "status": 401, "detail": "bad key"};'),
+        (b'{"error": {"code": 7, "message": "no \\u001b[2J\xe2\x80\xaebalance"}}',
+         'it says: {"error": {"code": 7, "message": "no \\u001b[2J balance"}};'),
+        (b'{"task": 5}', 'it says: {"task": 5};'),
+        (b'{"a":\n', 'is not JSON; it says: {"a":;'),
+        (b"<html>\x1b[2J\n<body>" + b"x" * 5_000, "is not JSON; it says: <html> [2J <body>xxx"),
+        (b"[null]", "is no object but null;"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["-", "/v"])
+def test_a_providers_error_in_place_of_a_task_is_quoted(
+    ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, path: str, stdin: bytes, quoted: str
+) -> None:
+    """`curl … | notifier watch PATH -` shows why there is no task: bounded, and driving no terminal."""
+    monkeypatch.setenv("COLUMNS", "5000")
+    said = ask(*("watch", path, *(() if path == "-" else ("-",))), "--callback", HOOK, stdin=stdin)
+    assert (said.code, said.out, daemon.asked) == (64, "", [])
+    assert quoted in said.err
+    assert len(said.err) < 1_000
+    assert not any(sign in said.err for sign in "\x1b\u202e")
+
+
 def test_of_several_tasks_a_refused_one_does_not_stop_the_others(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on(
         "POST",

@@ -25,12 +25,18 @@ _OPTIONS = {
     "/provider": "--provider",
     "/metadata": "--metadata",
     "/expire_after": "--expire-after",
+    "/task_url": "API_PATH",
+    "/watch_id": "--watch",
+    "/url": "--callback",
+    "/state": "--state",
+    "/since": "--since",
+    "/until": "--until",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task at a provider."""
+    """One task at a provider. Without an id, ``api_path`` is the URL that the task is asked for at."""
 
     api_path: str
     task_id: str
@@ -93,7 +99,7 @@ def _is_text(value: str) -> bool:
 
 
 def in_options(problem: ApiProblem) -> ApiProblem:
-    """The same with the options' names for the places in the body that ``registration`` has made of them."""
+    """The same with the options' names for the places in what was made of them: a body, a query."""
     told = problem.problem
     errors = tuple(Fault(_option(each.pointer), each.detail) for each in told.errors)
     return type(problem)(problem.status, msgspec.structs.replace(told, errors=errors), problem.fix)
@@ -102,7 +108,7 @@ def in_options(problem: ApiProblem) -> ApiProblem:
 def _option(pointer: str) -> str:
     if pointer.startswith("/callbacks"):
         return "--event" if "/events" in pointer else "--callback"
-    first = "/".join(pointer.split("/")[:2])
+    first = f"/{pointer.removeprefix('/').partition('/')[0]}"  # of a parameter it is the bare name
     return _OPTIONS.get(first, pointer)
 
 
@@ -131,6 +137,8 @@ def registration(
 ) -> dict[str, object]:
     """The body of ``POST /v1/watches``; what was not given is left to the daemon."""
     body: dict[str, object] = {"task_id": task.task_id, "api_path": task.api_path}
+    if not task.task_id:
+        body = {"task_url": task.api_path}
     if len(urls) == 1 and not events:
         body["callback_url"] = urls[0]
     else:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import click
 
 from notifier.cli.client import Answer, ApiProblem, Refused
-from notifier.cli.options import DURATION, WATCH_ID, Given, example, pass_given, shared
+from notifier.cli.options import DURATION, DURATION_OR_ZERO, WATCH_ID, Given, example, pass_given, shared
 from notifier.cli.output import facts, painted, safe, say, say_fault, table, tell, tell_json
 from notifier.cli.pages import read_list
 from notifier.cli.progress import Progress
@@ -71,10 +71,10 @@ def watch(
 ) -> int:
     """Have a task watched, and URLs called when it ends.
 
-    API_PATH is what the task was submitted to, TASK_ID what the provider answered. A single - reads both from
-    standard input; in place of TASK_ID it reads the provider's answer to the submission (task_info.id). A
-    task that is known already is not registered twice: a new URL is added to it, its metadata and deadline
-    stay as they were first registered.
+    API_PATH is what the task was submitted to, TASK_ID what the provider answered; or the one whole URL that
+    the task is asked for at. A single - reads both from standard input; in place of TASK_ID it reads the
+    provider's answer to the submission (task_info.id). A task that is known already is not registered twice:
+    a new URL is added to it, its metadata and deadline stay as they were first registered.
     """
     tasks = _tasks(api_path, task_id)
     kept = read_metadata(metadata)
@@ -154,7 +154,9 @@ def show(given: Given, watch_id: str) -> int:
     epilog=example("notifier wait wch_1… --max-wait 10m && echo completed"),
 )
 @click.argument("watch_ids", metavar="ID...", nargs=-1, required=True, type=WATCH_ID)
-@click.option("--max-wait", type=DURATION, metavar="D", help="Wait no longer than, such as 10m.")
+@click.option(
+    "--max-wait", type=DURATION_OR_ZERO, metavar="D", help="Wait no longer than, such as 10m; 0 asks once."
+)
 @shared()
 @pass_given
 def wait(given: Given, watch_ids: tuple[str, ...], max_wait: str | float | None) -> int:
@@ -162,7 +164,7 @@ def wait(given: Given, watch_ids: tuple[str, ...], max_wait: str | float | None)
 
     Ends with 0 if all of them completed, 2 if one still runs when the wait is over, 1 otherwise.
     """
-    patience_s = math.inf if max_wait is None else parse_duration(max_wait) / 1_000
+    patience_s = math.inf if max_wait is None else parse_duration(max_wait, allow_zero=True) / 1_000
     results = []
     with Progress() as progress:
         waiter = Waiter(given.api(), time.monotonic() + patience_s, progress)
@@ -220,6 +222,11 @@ def poll(given: Given, watch_id: str) -> int:
 
 
 def _tasks(api_path: str, task_id: str | None) -> list[Task]:
+    if api_path.lower().startswith(("http://", "https://")):
+        if task_id is None:
+            return [Task(api_path, "")]
+        path = "/" + api_path.partition("://")[2].partition("/")[2]
+        raise click.UsageError(f"API_PATH is a path; leave the scheme and host out: {safe(path)}")
     if api_path != "-":
         if task_id is None:
             raise click.UsageError("Missing argument 'TASK_ID'; a single - reads tasks from standard input.")

@@ -75,7 +75,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             notes = (*vault.notes, *misspelt(tree, environ), *_likely_kinds(config.callbacks.allow))
             return replace(config, notes=notes)
     faults = [*syntax, *problems.faults(source, text, tree), *named_wrongly]
-    raise BadConfig(sorted(faults, key=_reading_order))
+    raise BadConfig(sorted(faults, key=_reading_order), (*vault.notes, *misspelt(tree, environ)))
 
 
 def _likely_kinds(allowed: Iterable[str]) -> Iterator[str]:

@@ -63,8 +63,8 @@ def reload(given: Given) -> int:
     """Have the daemon read its configuration again, and say whether it did.
 
     A configuration with a fault changes nothing; its faults are listed, and the command ends with 1.
-    Changes of server.listen and store.url wait for a restart; the answer names them. As systemd's ExecReload it
-    asks by signal, and needs no address and no token.
+    Changes of server.listen and store.url wait for a restart; the answer names them. As systemd's ExecReload
+    it asks by signal, and needs no address and no token.
     """
     from notifier.daemon import hangup  # noqa: PLC0415 - only this command needs it
 

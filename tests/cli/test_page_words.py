@@ -117,6 +117,17 @@ def test_columns_have_the_titles_of_the_commands(name: str, columns: tuple[Colum
         assert heads.get(column.title) or APART[column.title] in words.HEADS[name], column.title
 
 
+def test_what_holds_a_delivery_back_is_told_alike() -> None:
+    """Why, since when, and what to do; with the probe, no instant that has passed as the next try."""
+    held = "closed: HTTP 503 since 2026-11-23T11:59:00.000Z, next probe at 2026-11-23T12:00:05.000Z"
+    body = {**DELIVERY, "state": "pending", "ended_at": None, "next_attempt_at": ENDED_AT, "held": held}
+    _, fix = shown(body, apart="attempts")["held"]
+    page = text_of(delivery_page(made(shapes.DeliveryBody, {**body, "attempts": []}), NOON))
+    assert plain(fix.removeprefix("fix: ")) in page
+    assert "closed: HTTP 503 since …" in page
+    assert "next attempt at" not in page
+
+
 def test_facts_have_the_names_of_the_commands() -> None:
     """Those that `show` and `deliveries ID` print, but for what the page has a section or a title for."""
     watch = shown({**FAILED, "trouble": REFUSED}, apart="deliveries")

@@ -78,8 +78,7 @@ class AttemptBody(Struct, frozen=True):
 class DeliveryBody(Struct, frozen=True):
     """A delivery. ``attempts`` is their number in lists, and each of them where one delivery is asked for.
 
-    ``held`` says in words what holds it back, where one delivery or one watch is asked for: its endpoint is
-    closed, paused or gone. Until that is over, ``next_attempt_at`` may pass.
+    ``held`` says why it waits past ``next_attempt_at``, where one delivery or one watch is asked for.
     """
 
     id: str

@@ -4,9 +4,10 @@ import click
 
 from notifier.cli.client import ApiProblem
 from notifier.cli.options import DELIVERY_ID, INSTANT, WATCH_ID, Given, example, pass_given, shared
-from notifier.cli.output import facts, painted, safe, say, table, tell, tell_json
+from notifier.cli.output import facts, painted, safe, say, tell, tell_json
 from notifier.cli.pages import read_list
 from notifier.cli.registration import in_options
+from notifier.cli.tables import table
 from notifier.cli.views import (
     DELIVERY_COLUMNS,
     TRY_COLUMNS,

@@ -6,8 +6,9 @@ import click
 
 from notifier.cli.client import Answer, Api, ApiProblem, NotFound, Problem
 from notifier.cli.options import Given, example, pass_given, shared
-from notifier.cli.output import safe, say, table, tell, tell_json
+from notifier.cli.output import safe, say, tell, tell_json
 from notifier.cli.pages import read_list
+from notifier.cli.tables import table
 from notifier.cli.views import ENDPOINT_COLUMNS, Endpoint, endpoint_row
 from notifier.core.urls import BadUrl, check_callback_url, endpoint_of
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from notifier.cli.client import Answer
-from notifier.cli.output import Column, age, instant, short_time, timed
+from notifier.cli.output import age, instant, short_time, timed
+from notifier.cli.tables import Column
 from notifier.core.fixes import fix_of, fix_of_receiver
 from notifier.core.urls import endpoint_of
 from notifier.core.words import of_error

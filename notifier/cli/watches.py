@@ -9,10 +9,11 @@ import click
 
 from notifier.cli.client import Answer, ApiProblem, Refused
 from notifier.cli.options import DURATION, DURATION_OR_ZERO, WATCH_ID, Given, example, pass_given, shared
-from notifier.cli.output import facts, painted, safe, say, say_fault, table, tell, tell_json
+from notifier.cli.output import facts, painted, safe, say, say_fault, tell, tell_json
 from notifier.cli.pages import read_list
 from notifier.cli.progress import Progress
 from notifier.cli.registration import STDIN_LIMIT, Task, in_options, read_metadata, read_tasks, registration
+from notifier.cli.tables import table
 from notifier.cli.views import (
     DELIVERY_COLUMNS,
     WATCH_COLUMNS,

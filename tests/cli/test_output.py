@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.cli.output import Column, age, columns_of, fit, safe, short_time, shorten, table, tree
+from notifier.cli.output import age, columns_of, safe, short_time, shorten, tree
+from notifier.cli.tables import Column, fit, table
 from tests.cli.conftest import DELIVERY, WATCH, FakeDaemon, Run
 from tests.cli.test_endpoints import ENDPOINT
 from tests.fakes import NOON

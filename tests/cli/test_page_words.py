@@ -20,8 +20,8 @@ from notifier.cli.client import Answer
 from notifier.cli.deliveries import ENDED
 from notifier.cli.deliveries import STATES as DELIVERY_STATES
 from notifier.cli.explain import Moment
-from notifier.cli.output import Column
 from notifier.cli.status import Endpoints, Status, lines_of
+from notifier.cli.tables import Column
 from notifier.cli.views import (
     DELIVERY_COLUMNS,
     ENDPOINT_COLUMNS,

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from notifier.api import words
 from notifier.api.html import Html, facts, instant, join, table, tag, timed
 from notifier.api.overview import delivery_rows, fixed, state
 from notifier.api.shapes import AttemptBody, CallbackBody, DeliveryBody, ErrorBody, MomentBody, WatchBody
 from notifier.core.advice import of_attempt
-from notifier.core.fixes import fix_of
+from notifier.core.fixes import fix_of, fix_of_receiver
+from notifier.core.urls import endpoint_of
 from notifier.core.words import of_error
 
 MOST_SIGNS = 200_000
@@ -63,6 +64,10 @@ def _fact_of_delivery(delivery: DeliveryBody, name: str, now: int) -> str:
     match name:
         case "state":
             return state(delivery.state)
+        case "held":
+            return _held(delivery, now)
+        case "next_attempt_at" if delivery.held is not UNSET:
+            return ""
         case "last_error" if delivery.last_error:
             return join(delivery.last_error, fixed(_advice(delivery)))
         case "watch_id":
@@ -84,6 +89,13 @@ def _trouble(watch: WatchBody, now: int) -> str:
     return join(
         tag("span", timed(watch.trouble, now), class_="trouble"), fixed(fix_of(watch.trouble, watch.provider))
     )
+
+
+def _held(delivery: DeliveryBody, now: int) -> str:
+    if delivery.held is UNSET:
+        return ""
+    url = endpoint_of(delivery.url)
+    return join(timed(delivery.held, now), fixed(fix_of_receiver(delivery.held, url, url)))
 
 
 def _advice(delivery: DeliveryBody) -> str:

@@ -30,7 +30,7 @@ MOMENTS: Sequence[Mapping[str, Any]] = (
     {
         "at": NOON,
         "kind": "attempt",
-        "text": "attempt 1 to http://127.0.0.1:9001: HTTP 204, after 8 ms",
+        "text": "attempt 1 to http://127.0.0.1:9001/hook: HTTP 204, after 8 ms",
         "delivery_id": _DELIVERY_ID,
         "number": 1,
     },

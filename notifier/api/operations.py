@@ -225,7 +225,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ),
         ("POST", "/v1/reload"): Operation(
             "Read the configuration again. A bad one changes nothing.",
-            {200: (shapes.Word, {"status": "reloaded"})},
+            {200: (shapes.Reloaded, {"status": "reloaded", "file": "/etc/notifier/config.toml"})},
             ("bad_configuration",),
         ),
         ("GET", "/healthz"): Operation("Alive. Needs no token.", {200: (shapes.Word, {"status": "ok"})}),

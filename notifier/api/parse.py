@@ -18,6 +18,7 @@ from notifier.core.model import NewWatch
 from notifier.core.urls import BadUrl, check_api_path, check_task_id, split_task_url
 
 MAX_BATCH = 1_000
+MOST_NAMED = 10
 MAX_METADATA_BYTES = 16 * 1024
 
 FIELDS = (
@@ -174,6 +175,10 @@ def _task_url(members: Mapping[str, Any], settings: ApiSettings, faults: Faults)
 def _provider(members: Mapping[str, Any], settings: ApiSettings, faults: Faults) -> str | None:
     if "provider" not in members and settings.default_provider is not None:
         return settings.default_provider
+    if "provider" not in members:
+        some = ", ".join(sorted(settings.providers)[:MOST_NAMED])
+        faults.add("/provider", f"is required where there are several; there is {some}")
+        return None
     name = text_at(members, "provider", faults)
     if name is not None and name not in settings.providers:
         faults.add("/provider", unknown(name, "provider", settings.providers))

@@ -102,6 +102,7 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
         ended_at=_instant(delivery.ended_at),
         last_error=delivery.last_error,
         result_expires_at=_instant(delivery.result_expires_at),
+        held=UNSET if delivery.held is None else delivery.held,
     )
 
 

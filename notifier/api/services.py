@@ -64,7 +64,10 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """The API's part of the configuration. ``listen`` is ``host:port`` or ``unix:/path``."""
+    """The API's part of the configuration. ``listen`` is ``host:port`` or ``unix:/path``.
+
+    ``source`` is the file it was read from; ``needs_restart`` names the keys in it that do not hold yet.
+    """
 
     providers: Mapping[str, ProviderSettings]
     listen: str
@@ -74,6 +77,8 @@ class ApiSettings:
     give_up_after_ms: int
     policy: AddressPolicy
     version: str
+    source: str | None = None
+    needs_restart: tuple[str, ...] = ()
 
     @property
     def default_provider(self) -> str | None:

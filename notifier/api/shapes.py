@@ -76,7 +76,10 @@ class AttemptBody(Struct, frozen=True):
 
 
 class DeliveryBody(Struct, frozen=True):
-    """A delivery. ``attempts`` is their number in lists, and each of them where one delivery is asked for."""
+    """A delivery. ``attempts`` is their number in lists, and each of them where one delivery is asked for.
+
+    ``held`` says why it waits past ``next_attempt_at``, where one delivery or one watch is asked for.
+    """
 
     id: str
     event_id: str
@@ -91,6 +94,7 @@ class DeliveryBody(Struct, frozen=True):
     ended_at: Instant | None
     last_error: str | None
     result_expires_at: Instant | None
+    held: str | UnsetType = UNSET
 
 
 class WatchBody(Struct, frozen=True):
@@ -235,9 +239,17 @@ class LoginBody(Struct, frozen=True):
 
 
 class Word(Struct, frozen=True):
-    """One word: ``ok``, ``ready``, ``reloaded``."""
+    """One word: ``ok``, ``ready``."""
 
     status: str
+
+
+class Reloaded(Struct, frozen=True):
+    """The configuration was read again, from ``file``. ``needs_restart``: the keys that do not hold yet."""
+
+    status: str
+    file: str | UnsetType = UNSET
+    needs_restart: list[str] | UnsetType = UNSET
 
 
 class CallbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -249,7 +261,10 @@ class CallbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Registration(Struct, frozen=True, forbid_unknown_fields=True):
-    """A task to watch: ``task_id`` and ``api_path``, or ``task_url``; ``callback_url`` or ``callbacks``."""
+    """A task to watch: ``task_id`` and ``api_path``, or ``task_url``; ``callback_url`` or ``callbacks``.
+
+    ``metadata`` and ``expire_after`` count at the first registration of a task; later ones add callbacks.
+    """
 
     task_id: str | UnsetType = UNSET
     api_path: str | UnsetType = UNSET

@@ -1,12 +1,13 @@
 """The calls on the daemon itself."""
 
+from msgspec import UNSET
 from starlette.responses import Response
 
 from notifier.api.call import Call
 from notifier.api.problems import Fault, Problem
 from notifier.api.render import answer
 from notifier.api.services import Services
-from notifier.api.shapes import LearnedBody, StatusBody, Word
+from notifier.api.shapes import LearnedBody, Reloaded, StatusBody, Word
 from notifier.api.summary import FINE, summary
 from notifier.core.instants import to_text
 from notifier.core.model import DeliveryState, WatchState
@@ -79,7 +80,13 @@ async def reload(call: Call) -> Response:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         detail = f"{faults[0]}{more}; the old configuration stays"
         raise Problem("bad_configuration", detail, errors=[Fault("", fault) for fault in faults])
-    return answer(Word(status="reloaded"))
+    settings = call.services.settings()
+    body = Reloaded(
+        status="reloaded",
+        file=UNSET if settings.source is None else settings.source,
+        needs_restart=list(settings.needs_restart) or UNSET,
+    )
+    return answer(body)
 
 
 async def metrics(call: Call) -> Response:

@@ -47,8 +47,8 @@ FACTS: Mapping[str, Sequence[str]] = MappingProxyType({
         "polls", "last_polled_at", "next_poll_at", "expires_at", "ended_at", "callbacks",
     ),
     "delivery": (
-        "state", "last_error", "id", "event_id", "watch_id", "created_at", "next_attempt_at", "give_up_at",
-        "ended_at", "result_expires_at",
+        "state", "held", "last_error", "id", "event_id", "watch_id", "created_at", "next_attempt_at",
+        "give_up_at", "ended_at", "result_expires_at",
     ),
 })  # fmt: skip
 EMPTY = MappingProxyType(

@@ -39,12 +39,29 @@ INTERRUPTED = 130
 _COMPLETION = "_NOTIFIER_COMPLETE"  # click's; it is asked, answers and ends by itself
 
 
+_MEANT = {
+    "timeline": "`notifier explain ID` tells what happened to a watch",
+    "completion": (
+        'for bash put eval "$(_NOTIFIER_COMPLETE=bash_source notifier)" into ~/.bashrc; zsh_source and '
+        "fish_source are for other shells"
+    ),
+}
+
+
 class InOrder(click.Group):
     """A group that lists its commands in the order of a first acquaintance."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """As they were added."""
         return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say of a name that is likely to be tried, and is none, what is meant by it."""
+        if args and args[0] in _MEANT:
+            raise click.UsageError(f"No such command {args[0]!r}; {_MEANT[args[0]]}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from notifier.core.advice import of_fault, of_status
 from notifier.core.attempt import judge_attempt
 from notifier.core.endpoint import Accepted
-from notifier.core.replies import Exchange, Reply
+from notifier.core.replies import Exchange, Fault, Reply, Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +22,16 @@ def advise(exchange: Exchange, *, url: str, now: int) -> Advice:
     report = judge_attempt(exchange, url=url, now=now)
     if isinstance(report, Accepted):
         return Advice(True, "the receiver took it")
-    fix = of_status(exchange.status) if isinstance(exchange, Reply) else of_fault(exchange.fault)
+    fix = of_status(exchange.status) if isinstance(exchange, Reply) else _fix_of(exchange)
     return Advice(False, report.text, fix)
+
+
+def _fix_of(trouble: Unreachable) -> str:
+    """The advice for its kind, but where the particulars say that it cannot help."""
+    said = trouble.detail
+    if trouble.fault is Fault.TLS and "does not speak TLS" in said:
+        return "nothing speaks TLS on that port: write http://"
+    never = "never go there" in said or "notifier itself" in said
+    if trouble.fault is Fault.BLOCKED and never and "callbacks.allow" not in said:
+        return "give another URL: no setting lets callbacks go there"
+    return of_fault(trouble.fault)

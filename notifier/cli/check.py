@@ -50,10 +50,12 @@ def _asked(config: Config) -> list[Finding]:
 
 def _tell_faults(given: Given, bad: BadConfig) -> None:
     if given.is_json:
-        tell_json(msgspec.json.encode({"ok": False, "notes": (), "faults": bad.faults}))
+        tell_json(msgspec.json.encode({"ok": False, "notes": bad.notes, "faults": bad.faults}))
         return
     for fault in bad.faults:
         tell(safe(str(fault)))
+    for note in bad.notes:
+        tell(f"note: {safe(note)}")
     count = len(bad.faults)
     say(f"notifier: {bad.code}: {count} fault{'s' if count > 1 else ''}; config.example.toml shows every key")
 
@@ -63,7 +65,7 @@ def _tell_json(config: Config, findings: list[Finding]) -> None:
         "ok": all(each.is_ok for each in findings),
         "file": config.source,
         "summary": _summary(config),
-        "notes": config.notes,
+        "notes": _notes(config),
         "faults": (),
         "online": {
             each.provider: {"ok": each.is_ok, "text": each.text, "fix": each.fix or None} for each in findings
@@ -77,12 +79,32 @@ def _tell_lines(config: Config, findings: list[Finding]) -> None:
     tell(f"configuration ok: {safe(source)}")
     for line in facts(list(_summary(config).items())):
         tell(f"  {line}")
-    for note in config.notes:
+    for note in _notes(config):
         tell(f"note: {safe(note)}")
     for each in findings:
         tell(f"{'ok' if each.is_ok else 'FAILED'}: {safe(each.provider)}: {safe(each.text)}")
         if each.fix:
             tell(f"  fix: {safe(each.fix)}")
+
+
+def _notes(config: Config) -> tuple[str, ...]:
+    """With what the configuration allows, and the daemon cannot work with as things are."""
+    folder = Path(config.store.url).absolute().parent
+    notes = [*config.notes]
+    if not _is_there(folder):
+        notes.append(f"store.url: there is no directory {folder}; `notifier run` cannot start without it")
+    for name, provider in config.providers.items():
+        if provider.api_key is None:
+            setting = "MULEROUTER_API_KEY" if name == "mulerouter" else f"providers.{name}.api_key"
+            notes.append(f"{name} has no key; set {setting}, if it wants one")
+    return tuple(notes)
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except PermissionError:  # it may well be the daemon's own
+        return True
 
 
 def _summary(config: Config) -> dict[str, str | list[str]]:

@@ -1,7 +1,7 @@
 """What the commands use of ``notifier/client``, and where the configuration says the daemon is."""
 
 from notifier.client.address import Address, parse_address
-from notifier.client.faults import ApiProblem, Fault, Problem, Refused, SocketRefused, Unreachable
+from notifier.client.faults import ApiProblem, Fault, NotFound, Problem, Refused, SocketRefused, Unreachable
 from notifier.client.http import Answer, Api, is_json
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Api",
     "ApiProblem",
     "Fault",
+    "NotFound",
     "Problem",
     "Refused",
     "SocketRefused",

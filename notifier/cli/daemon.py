@@ -9,16 +9,18 @@ import click
 import msgspec
 
 from notifier import __version__
-from notifier.cli.client import ApiProblem
+from notifier.cli.client import ApiProblem, Unreachable
 from notifier.cli.options import Given, example, pass_given, shared
-from notifier.cli.output import safe, tell, tell_json
+from notifier.cli.output import safe, say, tell, tell_json
 from notifier.config.model import Config
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What the daemon answers when it has done something."""
+    """What the daemon answers to a reload: the file that it read, and the keys that do not hold yet."""
 
     status: str
+    file: str = ""
+    needs_restart: list[str] = []
 
 
 @click.command(
@@ -61,8 +63,8 @@ def reload(given: Given) -> int:
     """Have the daemon read its configuration again, and say whether it did.
 
     A configuration with a fault changes nothing; its faults are listed, and the command ends with 1.
-    Changes of server.listen and store.url wait for a restart; the log says so. As systemd's ExecReload it
-    asks by signal, and needs no address and no token.
+    Changes of server.listen and store.url wait for a restart; the answer names them. As systemd's ExecReload
+    it asks by signal, and needs no address and no token.
     """
     from notifier.daemon import hangup  # noqa: PLC0415 - only this command needs it
 
@@ -75,10 +77,19 @@ def reload(given: Given) -> int:
             raise
         fix = "correct that and reload again; until then the old configuration holds"
         raise ApiProblem(problem.status, problem.problem, fix) from None
+    except Unreachable as gone:
+        if given.url is not None or given.environ.get("NOTIFIER_URL"):
+            raise
+        moved = "if server.listen was changed, the daemon still listens at the old address: restart it"
+        raise Unreachable(gone.cause, f"{gone.fix}; {moved}, or give that address by --url") from None
     if given.is_json:
         tell_json(answer.raw)
-    else:
-        tell(safe(answer.read(Done).status))
+        return 0
+    done = answer.read(Done)
+    waiting = f"; these need a restart: {', '.join(done.needs_restart)}" if done.needs_restart else ""
+    tell(safe(done.status + waiting))
+    if done.file:
+        say(f"the daemon at {safe(answer.origin)} has read {safe(done.file)}")
     return 0
 
 

@@ -2,9 +2,12 @@
 
 import click
 
+from notifier.cli.client import ApiProblem
 from notifier.cli.options import DELIVERY_ID, INSTANT, WATCH_ID, Given, example, pass_given, shared
-from notifier.cli.output import facts, painted, safe, say, table, tell, tell_json
+from notifier.cli.output import facts, painted, safe, say, tell, tell_json
 from notifier.cli.pages import read_list
+from notifier.cli.registration import in_options
+from notifier.cli.tables import table
 from notifier.cli.views import (
     DELIVERY_COLUMNS,
     TRY_COLUMNS,
@@ -48,7 +51,10 @@ def deliveries(
     if delivery_id is not None:
         return _show(given, delivery_id)
     query = {"state": state, "watch_id": watch_id, "url": callback}
-    listing = read_list(given.api(), "deliveries", query, None if is_all else limit)
+    try:
+        listing = read_list(given.api(), "deliveries", query, None if is_all else limit)
+    except ApiProblem as problem:
+        raise in_options(problem) from None
     if given.is_json:
         tell_json(listing.json())
         return 0
@@ -135,7 +141,10 @@ def replay(
     wanted = {name: value for name, value in filters.items() if value is not None}
     if not wanted:
         raise click.UsageError("Say what: --since, --until, --state or --callback; for all, --since 3650d.")
-    answer = given.api().request("POST", "/v1/deliveries/replay", body={**wanted, "dry_run": dry_run})
+    try:
+        answer = given.api().request("POST", "/v1/deliveries/replay", body={**wanted, "dry_run": dry_run})
+    except ApiProblem as problem:
+        raise in_options(problem) from None
     if given.is_json:
         tell_json(answer.raw)
         return 0

@@ -4,10 +4,11 @@ import re
 
 import click
 
-from notifier.cli.client import Answer, Api
+from notifier.cli.client import Answer, Api, ApiProblem, NotFound, Problem
 from notifier.cli.options import Given, example, pass_given, shared
-from notifier.cli.output import safe, say, table, tell, tell_json
+from notifier.cli.output import safe, say, tell, tell_json
 from notifier.cli.pages import read_list
+from notifier.cli.tables import table
 from notifier.cli.views import ENDPOINT_COLUMNS, Endpoint, endpoint_row
 from notifier.core.urls import BadUrl, check_callback_url, endpoint_of
 
@@ -72,7 +73,13 @@ def resume(given: Given, endpoint: str) -> int:
 def _ask(given: Given, endpoint: str, verb: str) -> Answer:
     api = given.api()
     endpoint_id = endpoint if _ID.fullmatch(endpoint) else _find(api, endpoint)
-    return api.request("POST", f"/v1/endpoints/{endpoint_id}/{verb}")
+    try:
+        return api.request("POST", f"/v1/endpoints/{endpoint_id}/{verb}")
+    except ApiProblem as problem:
+        if problem.problem.code != "not_found":
+            raise
+        told = Problem("not_found", detail=f"there is no endpoint {endpoint_id}")
+        raise NotFound(problem.status, told, "`notifier endpoints` lists what there is") from None
 
 
 def _find(api: Api, text: str) -> str:

@@ -4,7 +4,7 @@ import click
 import msgspec
 
 from notifier.cli.options import WATCH_ID, Given, example, pass_given, shared
-from notifier.cli.output import facts, safe, short_time, tell, tell_json
+from notifier.cli.output import facts, safe, short_time, tell, tell_json, timed
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -37,6 +37,6 @@ def explain(given: Given, watch_id: str) -> int:
         tell_json(answer.raw)
         return 0
     moments = answer.read(Timeline).timeline
-    for line in facts([(f"{short_time(each.at)} {each.kind}", safe(each.text)) for each in moments]):
+    for line in facts([(f"{short_time(each.at)} {each.kind}", safe(timed(each.text))) for each in moments]):
         tell(line)
     return 0

@@ -148,13 +148,16 @@ class Duration(click.ParamType[str | float]):
 
     name = "duration"
 
+    def __init__(self, *, allow_zero: bool = False) -> None:
+        self._allow_zero = allow_zero
+
     def convert(
         self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
     ) -> str | float:
         """Take it as it is if it can be read."""
         given = float(value) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", str(value)) else value
         try:
-            parse_duration(given)
+            parse_duration(given, allow_zero=self._allow_zero)
         except BadDuration as wrong:
             self.fail(str(wrong), param, ctx)
         return given
@@ -191,6 +194,7 @@ DELIVERY_ID = Id(
     {"wch_": "`notifier deliveries --watch {id}` lists those of that watch"},
 )
 DURATION = Duration()
+DURATION_OR_ZERO = Duration(allow_zero=True)
 INSTANT = Instant()
 
 

@@ -11,7 +11,6 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
@@ -41,6 +40,7 @@ COLOURS: Mapping[str, str] = {
 _UNSAFE_IN_JSON = re.compile(
     "[\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
+_INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _ESCAPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -164,56 +164,12 @@ def columns_of(text: str) -> int:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a table. ``at_least`` is how far it may be cut; 0 means never.
-
-    A column that would have to be cut further is left out: tables show the most important columns first.
-    """
-
-    title: str
-    at_least: int = 0
-
-
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Lines that fit the terminal, the first one the titles; words of state in their colour.
-
-    A column with nothing in it is left out.
-    """
-    filled = [place for place in range(len(columns)) if any(row[place] for row in rows)]
-    columns = [columns[place] for place in filled]
-    cells = [[safe(row[place]) for place in filled] for row in rows]
-    wanted = [
-        max(columns_of(text) for text in (column.title, *(row[place] for row in cells)))
-        for place, column in enumerate(columns)
-    ]
-    sizes = fit(columns, wanted, width())
-    yield _line([column.title for column in columns], sizes)
-    for row in cells:
-        yield _line(row, sizes)
-
-
-def fit(columns: Sequence[Column], wanted: Sequence[int], total: int) -> list[int]:
-    """Share ``total`` among the columns, from the left; later ones may be left out."""
-    least = [min(column.at_least or want, want) for column, want in zip(columns, wanted, strict=True)]
-    count = len(columns)
-    while count > 1 and sum(least[:count]) + len(GAP) * (count - 1) > total:
-        count -= 1
-    spare = total - sum(least[:count]) - len(GAP) * (count - 1)
-    sizes = []
-    for low, want in zip(least[:count], wanted[:count], strict=True):
-        size = max(1, min(want, low + spare))
-        spare -= size - low
-        sizes.append(size)
-    return sizes
-
-
 def facts(pairs: Sequence[tuple[str, str | Sequence[str]]]) -> Iterator[str]:
     """Names and values, the values in line and whole: URLs are there to be copied."""
     indent = max((columns_of(safe(name)) for name, _ in pairs), default=0) + len(GAP)
     for name, value in pairs:
         first, *others = [value] if isinstance(value, str) else list(value) or [""]
-        yield (_padded(safe(name), indent) + painted(safe(first))).rstrip()
+        yield (padded(safe(name), indent) + painted(safe(first))).rstrip()
         for other in others:
             yield " " * indent + safe(other)
 
@@ -253,6 +209,17 @@ def short_time(text: str | None, now: int | None = None) -> str:
     return here.strftime("%m-%d %H:%M" if here.year == today.year else "%Y-%m-%d %H:%M")
 
 
+def timed(text: str) -> str:
+    """A sentence of ours with each instant in it as a person reads it: local, and how long ago."""
+    return _INSTANT.sub(lambda found: instant(found[0]), text)
+
+
+def instant(text: str) -> str:
+    """The local time of an RFC 3339 instant, and how long ago that was, if it was."""
+    passed = age(text)
+    return f"{short_time(text)} ({passed} ago)" if passed else short_time(text)
+
+
 def age(text: str | None, now: int | None = None) -> str:
     """How long ago that was, in its largest unit; nothing for what is to come, or is no instant."""
     at = from_text(text)
@@ -269,12 +236,8 @@ def painted(word: str) -> str:
     return click.style(word, fg=colour) if colour is not None and is_coloured() else word
 
 
-def _line(cells: Sequence[str], sizes: Sequence[int]) -> str:
-    shown = [painted(_padded(shorten(text, size), size)) for text, size in zip(cells, sizes, strict=False)]
-    return GAP.join(shown).rstrip()
-
-
-def _padded(text: str, size: int) -> str:
+def padded(text: str, size: int) -> str:
+    """Fill up to ``size`` columns."""
     return text + " " * (size - columns_of(text))
 
 

@@ -8,13 +8,16 @@ import click
 import msgspec
 
 from notifier.cli.client import ApiProblem, Fault
+from notifier.cli.output import safe
 from notifier.core.jsontext import decode_strict, scrub
+from notifier.core.words import one_line
 
 STDIN_LIMIT = 16 * 1024 * 1024
 HINT = (
     "it wants what `mulerouter run … --no-wait --json` prints, an object with task_id and api_path; "
     "or with API_PATH given, a provider's answer with task_info.id"
 )
+_COMPLAINTS = ("error", "errors", "code", "title", "status", "detail", "message")
 _OPTIONS = {
     "/api_path": "API_PATH",
     "/task_id": "TASK_ID",
@@ -22,12 +25,18 @@ _OPTIONS = {
     "/provider": "--provider",
     "/metadata": "--metadata",
     "/expire_after": "--expire-after",
+    "/task_url": "API_PATH",
+    "/watch_id": "--watch",
+    "/url": "--callback",
+    "/state": "--state",
+    "/since": "--since",
+    "/until": "--until",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task at a provider."""
+    """One task at a provider. Without an id, ``api_path`` is the URL that the task is asked for at."""
 
     api_path: str
     task_id: str
@@ -43,7 +52,9 @@ def read_tasks(raw: bytes, api_path: str | None = None) -> list[Task]:
     try:
         entries = _entries(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        raise click.UsageError(f"standard input is not JSON ({raw[:80]!r}); {HINT}") from None
+        raise click.UsageError(
+            f"standard input is not JSON; it says: {_shown(raw[:800].decode(errors='replace'))}; {HINT}"
+        ) from None
     if not entries:
         raise click.UsageError(f"standard input is empty; {HINT}")
     return [_task(entry, number, api_path) for number, entry in enumerate(entries, 1)]
@@ -64,15 +75,22 @@ def _entries(text: str) -> list[object]:
 
 def _task(entry: object, number: int, api_path: str | None) -> Task:
     if not isinstance(entry, dict):
-        raise click.UsageError(f"entry {number} of standard input is no object ({entry!r:.80}); {HINT}")
+        said = _shown(json.dumps(entry, ensure_ascii=False))
+        raise click.UsageError(f"entry {number} of standard input is no object but {said}; {HINT}")
     info = entry.get("task_info")
     inner = info.get("id") if isinstance(info, dict) else None
     found = {"task_id": entry.get("task_id", inner), "api_path": api_path or entry.get("api_path")}
     sound = {name: value for name, value in found.items() if isinstance(value, str) and _is_text(value)}
     for name in [name for name in found if name not in sound]:
-        said = f"; it says {entry['error']!r:.200}" if entry.get("error") else ""
-        raise click.UsageError(f"entry {number} of standard input has no {name}{said}; {HINT}")
+        complaint = {word: entry[word] for word in _COMPLAINTS if word in entry} or entry
+        shown = _shown(json.dumps(complaint, ensure_ascii=False))
+        raise click.UsageError(f"entry {number} of standard input has no {name}; it says: {shown}; {HINT}")
     return Task(**sound)
+
+
+def _shown(text: str) -> str:
+    """What came, for a person: one line, bounded, and nothing that drives the terminal."""
+    return safe(one_line(text, 200))
 
 
 def _is_text(value: str) -> bool:
@@ -81,7 +99,7 @@ def _is_text(value: str) -> bool:
 
 
 def in_options(problem: ApiProblem) -> ApiProblem:
-    """The same with the options' names for the places in the body that ``registration`` has made of them."""
+    """The same with the options' names for the places in what was made of them: a body, a query."""
     told = problem.problem
     errors = tuple(Fault(_option(each.pointer), each.detail) for each in told.errors)
     return type(problem)(problem.status, msgspec.structs.replace(told, errors=errors), problem.fix)
@@ -90,7 +108,7 @@ def in_options(problem: ApiProblem) -> ApiProblem:
 def _option(pointer: str) -> str:
     if pointer.startswith("/callbacks"):
         return "--event" if "/events" in pointer else "--callback"
-    first = "/".join(pointer.split("/")[:2])
+    first = f"/{pointer.removeprefix('/').partition('/')[0]}"  # of a parameter it is the bare name
     return _OPTIONS.get(first, pointer)
 
 
@@ -119,6 +137,8 @@ def registration(
 ) -> dict[str, object]:
     """The body of ``POST /v1/watches``; what was not given is left to the daemon."""
     body: dict[str, object] = {"task_id": task.task_id, "api_path": task.api_path}
+    if not task.task_id:
+        body = {"task_url": task.api_path}
     if len(urls) == 1 and not events:
         body["callback_url"] = urls[0]
     else:

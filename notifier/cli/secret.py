@@ -75,7 +75,7 @@ def rotate(given: Given, *, drop_old: bool) -> int:
     fresh = new_secret()
     write_secrets(path, (fresh, *keys.secrets))
     _tell(given, (fresh,), str(path))
-    say(f"all {len(keys.secrets) + 1} secrets sign once the daemon has read them: {RELOAD}")
+    say(f"it signs beside the old once the daemon has read it: {RELOAD}")
     say("when every receiver has the new one, `notifier secret rotate --drop-old` ends the old ones")
     return 0
 

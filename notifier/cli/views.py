@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import msgspec
 
 from notifier.cli.client import Answer
-from notifier.cli.output import Column, age, short_time
-from notifier.core.fixes import fix_of
+from notifier.cli.output import age, instant, short_time, timed
+from notifier.cli.tables import Column
+from notifier.core.fixes import fix_of, fix_of_receiver
+from notifier.core.urls import endpoint_of
 from notifier.core.words import of_error
 
 Pairs = list[tuple[str, str | Sequence[str]]]
@@ -50,8 +52,10 @@ class Delivery(msgspec.Struct, frozen=True):
     state: str
     url: str = ""
     type: str = ""
+    watch_id: str = ""
     created_at: str | None = None
     last_error: str | None = None
+    held: str | None = None
     attempts: int | list[Try] = 0
 
     @property
@@ -102,7 +106,7 @@ WATCH_COLUMNS = (
     Column("ID"),
     Column("STATE"),
     Column("AGE"),
-    Column("NOTE", 18),
+    Column("NOTE", 18, whole=True),
     Column("TASK", 8),
     Column("API PATH", 20),
 )
@@ -111,15 +115,17 @@ DELIVERY_COLUMNS = (
     Column("STATE"),
     Column("TRIES"),
     Column("AGE"),
-    Column("NOTE", 16),
-    Column("URL", 16),
+    Column("EVENT"),
+    Column("NOTE", 16, whole=True),
+    Column("URL", 16, whole=True),
+    Column("WATCH"),
 )
 ENDPOINT_COLUMNS = (
     Column("ID"),
-    Column("GATE", 10),
+    Column("GATE", 10, whole=True),
     Column("WAITING"),
     Column("OLDEST"),
-    Column("URL", 16),
+    Column("URL", 16, whole=True),
     Column("DEAD"),
 )
 TRY_COLUMNS = (Column("TRY"), Column("AT"), Column("TOOK"), Column("STATUS"), Column("ERROR", 20))
@@ -127,7 +133,7 @@ TRY_COLUMNS = (Column("TRY"), Column("AT"), Column("TOOK"), Column("STATUS"), Co
 
 def watch_row(watch: Watch) -> list[str]:
     """One line of ``ls``."""
-    note = watch.trouble or (watch.upstream_status if watch.is_live else None) or ""
+    note = timed(watch.trouble or "") or (watch.upstream_status if watch.is_live else None) or ""
     return [watch.id, watch.state, age(watch.registered_at), note, watch.task_id, watch.api_path]
 
 
@@ -138,8 +144,10 @@ def delivery_row(delivery: Delivery) -> list[str]:
         delivery.state,
         str(delivery.tries),
         age(delivery.created_at),
-        delivery.last_error or "",
+        delivery.type,
+        timed(delivery.held or delivery.last_error or ""),
         delivery.url,
+        delivery.watch_id,
     ]
 
 
@@ -173,9 +181,14 @@ def object_facts(answer: Answer, *, apart: str) -> Pairs:
     parts = answer.parts()
     provider = parts["provider"].read(str) if "provider" in parts else ""
     for name, part in parts.items():
-        value = "" if name == apart or part.raw in _EMPTY else _fact(name, part)
+        is_shown = (
+            name != apart and part.raw not in _EMPTY and not (name == "next_attempt_at" and "held" in parts)
+        )
+        value = _fact(name, part) if is_shown else ""
         if name == "trouble" and isinstance(value, str):
             value = advised(value, provider)
+        if name == "held" and isinstance(value, str):
+            value = held_lines(value, parts["url"].read(str) if "url" in parts else "")
         if value:
             pairs.append((name.replace("_", " "), value))
     return pairs
@@ -187,10 +200,15 @@ def advised(trouble: str, provider: str) -> str | list[str]:
     return [in_short(trouble), f"fix: {fix}"] if fix else in_short(trouble)
 
 
+def held_lines(held: str, url: str) -> list[str]:
+    """What holds a delivery to this URL back, and what to do about it."""
+    receiver = endpoint_of(url)
+    return [timed(held), f"fix: {fix_of_receiver(held, receiver, receiver)}"]
+
+
 def in_short(trouble: str) -> str:
-    """The same with the instant that it ends in as a person reads it: local, and how long ago."""
-    said, since, at = trouble.rpartition(" since ")
-    return f"{said}{since}{short_time(at)} ({age(at)} ago)" if since and age(at) else trouble
+    """The same with the instants in it as a person reads them: local, and how long ago."""
+    return timed(trouble)
 
 
 def _fact(name: str, part: Answer) -> str | list[str]:
@@ -208,12 +226,7 @@ def _fact(name: str, part: Answer) -> str | list[str]:
     text = part.read(str)
     if name.startswith("next_") and age(text):
         return f"{short_time(text)} (due; if it stays so, `notifier status` says why)"
-    return _instant(text) if name.endswith("_at") else text
-
-
-def _instant(text: str) -> str:
-    passed = age(text)
-    return f"{short_time(text)} ({passed} ago)" if passed else short_time(text)
+    return instant(text) if name.endswith("_at") else text
 
 
 def _callback(callback: Callback) -> str:

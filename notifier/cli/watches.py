@@ -3,20 +3,24 @@
 import math
 import sys
 import time
+from http import HTTPStatus
 
 import click
 
 from notifier.cli.client import Answer, ApiProblem, Refused
-from notifier.cli.options import DURATION, WATCH_ID, Given, example, pass_given, shared
-from notifier.cli.output import facts, painted, safe, say, say_fault, table, tell, tell_json
+from notifier.cli.options import DURATION, DURATION_OR_ZERO, WATCH_ID, Given, example, pass_given, shared
+from notifier.cli.output import facts, painted, safe, say, say_fault, tell, tell_json
 from notifier.cli.pages import read_list
 from notifier.cli.progress import Progress
 from notifier.cli.registration import STDIN_LIMIT, Task, in_options, read_metadata, read_tasks, registration
+from notifier.cli.tables import table
 from notifier.cli.views import (
     DELIVERY_COLUMNS,
     WATCH_COLUMNS,
     Watch,
     delivery_row,
+    held_lines,
+    in_short,
     object_facts,
     watch_row,
 )
@@ -25,6 +29,7 @@ from notifier.core.instants import parse_duration
 from notifier.core.model import EventType, WatchState
 
 STATES = [each.value for each in WatchState]
+RESUMABLE = {WatchState.EXPIRED, WatchState.LOST, WatchState.STOPPED}
 
 
 @click.command(
@@ -50,8 +55,8 @@ STATES = [each.value for each in WatchState]
     help="Tell only this event; repeatable.",
 )
 @click.option("--provider", metavar="NAME", help="The provider's name, where there are several.")
-@click.option("--metadata", metavar="JSON", help="An object that comes back with the callback.")
-@click.option("--expire-after", type=DURATION, metavar="D", help="Stop polling after, such as 30m.")
+@click.option("--metadata", metavar="JSON", help="An object that comes back with the callback; set once.")
+@click.option("--expire-after", type=DURATION, metavar="D", help="Stop polling after, such as 30m; set once.")
 @shared()
 @pass_given
 def watch(
@@ -67,9 +72,10 @@ def watch(
 ) -> int:
     """Have a task watched, and URLs called when it ends.
 
-    API_PATH is what the task was submitted to, TASK_ID what the provider answered. A single - reads both from
-    standard input; in place of TASK_ID it reads the provider's answer to the submission (task_info.id). A
-    task that is watched already is not registered twice; a new URL is added to it.
+    API_PATH is what the task was submitted to, TASK_ID what the provider answered; or the one whole URL that
+    the task is asked for at. A single - reads both from standard input; in place of TASK_ID it reads the
+    provider's answer to the submission (task_info.id). A task that is known already is not registered twice:
+    a new URL is added to it, its metadata and deadline stay as they were first registered.
     """
     tasks = _tasks(api_path, task_id)
     kept = read_metadata(metadata)
@@ -80,7 +86,9 @@ def watch(
             task, urls=urls, events=events, provider=provider, metadata=kept, expire_after=expire_after
         )
         try:
-            _tell_watch(given, api.request("POST", "/v1/watches", body=body))
+            answer = api.request("POST", "/v1/watches", body=body)
+            _tell_watch(given, answer)
+            _say_known(answer, expire_after)
         except Refused:
             raise
         except ApiProblem as problem:
@@ -133,6 +141,11 @@ def show(given: Given, watch_id: str) -> int:
         tell("")
         for line in table(DELIVERY_COLUMNS, [delivery_row(each) for each in deliveries]):
             tell(line)
+    for each in deliveries:
+        if each.held:
+            tell("")
+            for line in facts([(f"{each.id} is held", held_lines(each.held, each.url))]):
+                tell(line)
     return 0
 
 
@@ -142,7 +155,9 @@ def show(given: Given, watch_id: str) -> int:
     epilog=example("notifier wait wch_1… --max-wait 10m && echo completed"),
 )
 @click.argument("watch_ids", metavar="ID...", nargs=-1, required=True, type=WATCH_ID)
-@click.option("--max-wait", type=DURATION, metavar="D", help="Wait no longer than, such as 10m.")
+@click.option(
+    "--max-wait", type=DURATION_OR_ZERO, metavar="D", help="Wait no longer than, such as 10m; 0 asks once."
+)
 @shared()
 @pass_given
 def wait(given: Given, watch_ids: tuple[str, ...], max_wait: str | float | None) -> int:
@@ -150,7 +165,7 @@ def wait(given: Given, watch_ids: tuple[str, ...], max_wait: str | float | None)
 
     Ends with 0 if all of them completed, 2 if one still runs when the wait is over, 1 otherwise.
     """
-    patience_s = math.inf if max_wait is None else parse_duration(max_wait) / 1_000
+    patience_s = math.inf if max_wait is None else parse_duration(max_wait, allow_zero=True) / 1_000
     results = []
     with Progress() as progress:
         waiter = Waiter(given.api(), time.monotonic() + patience_s, progress)
@@ -208,6 +223,11 @@ def poll(given: Given, watch_id: str) -> int:
 
 
 def _tasks(api_path: str, task_id: str | None) -> list[Task]:
+    if api_path.lower().startswith(("http://", "https://")):
+        if task_id is None:
+            return [Task(api_path, "")]
+        path = "/" + api_path.partition("://")[2].partition("/")[2]
+        raise click.UsageError(f"API_PATH is a path; leave the scheme and host out: {safe(path)}")
     if api_path != "-":
         if task_id is None:
             raise click.UsageError("Missing argument 'TASK_ID'; a single - reads tasks from standard input.")
@@ -219,6 +239,22 @@ def _tasks(api_path: str, task_id: str | None) -> list[Task]:
         say("reading from the terminal what the mulerouter command prints; Ctrl-D ends it")
     raw = sys.stdin.buffer.read(STDIN_LIMIT + 1)
     return read_tasks(raw, None if api_path == "-" else api_path)
+
+
+def _say_known(answer: Answer, expire_after: str | float | None) -> None:
+    """Say of a task that is not new what of its registration did not count, and what can be done."""
+    if answer.status != HTTPStatus.OK:
+        return
+    known = answer.read(Watch)
+    watch_id = safe(known.id)
+    since = safe(in_short(f"known already, since {known.registered_at}"))
+    say(f"{watch_id} is {since}: metadata and deadline stay as they were first registered;")
+    say("  a callback URL that is new has been added")
+    if known.state in RESUMABLE:
+        deadline = "" if expire_after is None else f" --expire-after {expire_after}"
+        say(f"  it has ended; `notifier resume {watch_id}{deadline}` goes on with it")
+    elif not known.is_live:
+        say("  it has ended; a callback URL that is new gets its event at once")
 
 
 def _tell_watch(given: Given, answer: Answer) -> None:

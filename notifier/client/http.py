@@ -6,6 +6,7 @@ CPU time, and it needs one request: so there is no pool, and no HTTP library to 
 
 import errno
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import (
@@ -39,6 +40,7 @@ class Answer:
 
     raw: bytes
     origin: str
+    status: int = 200
 
     def read(self, kind: type[T]) -> T:
         """Decode it as ``kind``; an answer of another shape is not our daemon's."""
@@ -131,6 +133,10 @@ def fault_of(trouble: Exception, address: Address, timeout_s: float) -> Notifier
         return Unreachable(cause, "ask again; if that lasts, look at its log", is_broken=True)
     if isinstance(trouble, HTTPException):
         return _stranger(where, f"no proper HTTP answer came ({type(trouble).__name__})")
+    if isinstance(trouble, ssl.SSLError) and not isinstance(trouble, ssl.SSLCertVerificationError):
+        return Unreachable(
+            f"no TLS is spoken at {where}", "write http:// if it is a daemon with no proxy before it"
+        )
     cause = f"no daemon answers at {where} ({_in_words(trouble)})"
     is_broken = isinstance(trouble, ConnectionError | FileNotFoundError)
     return Unreachable(cause, START_IT, is_broken=is_broken)
@@ -143,14 +149,22 @@ def answer_of(reply: HTTPResponse, raw: bytes, address: Address) -> Answer:
     if len(raw) > ANSWER_LIMIT:
         raise _stranger(where, "its answer has no end")
     if reply.status < 300 and kind == "application/json" and is_json(raw):
-        return Answer(raw, where)
+        return Answer(raw, where, reply.status)
     problem = _problem(raw) if kind in ("application/problem+json", "application/json") else None
     if reply.status in _REFUSAL_FIXES:
-        problem = problem or Problem(f"http_{reply.status}", detail=f"{where} answers {reply.status}")
-        raise kind_of(reply.status)(reply.status, problem, _REFUSAL_FIXES[reply.status])
+        raise _refusal(reply.status, problem, where)
     if problem is None or reply.status < 400:
         raise _stranger(where, f"it answers {reply.status} with no sound JSON but {kind}")
     raise kind_of(reply.status)(reply.status, problem, _fix(reply))
+
+
+def _refusal(status: int, problem: Problem | None, where: str) -> NotifierError:
+    """A daemon says so as a problem; what says it otherwise stands before one, or is none."""
+    if problem is not None:
+        return kind_of(status)(status, problem, _REFUSAL_FIXES[status])
+    detail = f"{where} answers {status}, but not as notifier does"
+    fix = "name the daemon by --url or NOTIFIER_URL; a proxy before it must let the request through"
+    return kind_of(status)(status, Problem(f"http_{status}", detail=detail), fix)
 
 
 _REFUSAL_FIXES: Mapping[int, str] = {

@@ -72,7 +72,7 @@ def place(value: object) -> str:
     try:
         jmespath.compile(expression)
     except (ValueError, RecursionError, KeyError, TypeError) as fault:
-        why = str(fault).partition("\n")[0][:200]
+        why = str(fault).partition("\n")[0].removesuffix(", for expression:").rstrip(":")[:200]
         raise Wrong(f"must be a JMESPath expression (jmespath.org): {why}") from None
     return expression
 

@@ -25,11 +25,15 @@ class Fault:
 
 
 class BadConfig(NotifierError):
-    """The configuration cannot be used; ``faults`` are all that is wrong with it, in reading order."""
+    """The configuration cannot be used; ``faults`` are all that is wrong with it, in reading order.
+
+    ``notes`` are for the operator, as those of a configuration that can.
+    """
 
     code = "bad_config"
     exit_status: ClassVar[int] = 78
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    def __init__(self, faults: Iterable[Fault], notes: Iterable[str] = ()) -> None:
         self.faults = tuple(faults)
+        self.notes = tuple(notes)
         super().__init__("\n".join(str(fault) for fault in self.faults))

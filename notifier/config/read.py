@@ -15,6 +15,7 @@ from notifier.config.model import Config
 from notifier.config.readers import Wrong, hint
 from notifier.config.schema import NAME_RULE, ROOT, Key, Table
 from notifier.config.secrets import Vault
+from notifier.config.slips import slip_of
 from notifier.core.addresses import KINDS
 from notifier.core.nearest import nearest
 
@@ -74,7 +75,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
             notes = (*vault.notes, *misspelt(tree, environ), *_likely_kinds(config.callbacks.allow))
             return replace(config, notes=notes)
     faults = [*syntax, *problems.faults(source, text, tree), *named_wrongly]
-    raise BadConfig(sorted(faults, key=_reading_order))
+    raise BadConfig(sorted(faults, key=_reading_order), (*vault.notes, *misspelt(tree, environ)))
 
 
 def _likely_kinds(allowed: Iterable[str]) -> Iterator[str]:
@@ -125,7 +126,9 @@ def _parsed(text: str, source: str) -> tuple[dict[str, Any], list[Fault]]:
         place = _TOML_PLACE.search(message)
         words = message[: place.start()] if place else message
         if place and place[1]:
-            return {}, [Fault(source, int(place[1]), "", f"{words} (column {place[2]})")]
+            line = int(place[1])
+            slip = slip_of(words, text.split("\n")[line - 1])
+            return {}, [Fault(source, line, "", f"{words} (column {place[2]}){slip}")]
         last = text.rstrip("\n").count("\n") + 1
         return {}, [Fault(source, last if place else None, "", f"{words}{' at the end' if place else ''}")]
 
@@ -191,6 +194,9 @@ def _unknown(schema: Table, name: str, value: object) -> str:
     if schema.named is not None:
         return NAME_RULE if isinstance(value, dict) else f"unknown key; {NAME_RULE}"
     kind = "section" if isinstance(value, dict) else "key"
+    home = next((section for section, inner in schema.tables.items() if name in inner.keys), None)
+    if home is not None and not isinstance(value, dict):
+        return f"unknown key; it belongs into [{home}]"
     return f"unknown {kind}{hint(name, schema.names())}"
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from notifier.core.fixes import fix_of_receiver
 from notifier.core.instants import to_text
 from notifier.core.model import Attempt, Delivery, DeliveryState, Watch
-from notifier.core.urls import origin_of
+from notifier.core.urls import endpoint_of
 from notifier.core.verdict import (
     Finished,
     Refused,
@@ -98,7 +99,9 @@ def timeline(life: Life) -> list[Moment]:
         *(moment for delivery, attempts in life.deliveries for moment in _of_delivery(delivery, attempts)),
     ]
     order = {kind: place for place, kind in enumerate(Kind)}
-    return sorted(moments, key=lambda moment: (moment.at, order[moment.kind]))
+    causes = sorted(moments, key=lambda moment: (moment.at, order[moment.kind]))
+    standings = [_standing(delivery, attempts) for delivery, attempts in life.deliveries]
+    return sorted([*causes, *standings], key=lambda moment: moment.at)
 
 
 def _registered(watch: Watch) -> str:
@@ -126,19 +129,30 @@ def _outcome(watch: Watch) -> str:
 
 
 def _of_delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> Iterable[Moment]:
-    to = origin_of(delivery.url)
-    text = f"{delivery.type} to {to}: {_standing(delivery)}"
-    yield Moment(delivery.created_at, Kind.DELIVERY, text, delivery.id)
+    to = endpoint_of(delivery.url)
+    if attempts or delivery.ended_at is not None:
+        yield Moment(delivery.created_at, Kind.DELIVERY, f"{delivery.type} to {to}: made", delivery.id)
     for attempt in attempts:
         text = f"attempt {attempt.number} to {to}: {_answered(attempt)}"
         yield Moment(attempt.at, Kind.ATTEMPT, text, delivery.id, attempt.number)
 
 
-def _standing(delivery: Delivery) -> str:
+def _standing(delivery: Delivery, attempts: Sequence[Attempt]) -> Moment:
+    """How it ended and when; where it waits, that follows from what happened last."""
+    last = max([delivery.created_at, *(attempt.at for attempt in attempts)])
+    at = last if delivery.ended_at is None else delivery.ended_at
+    text = f"{delivery.type} to {endpoint_of(delivery.url)}: {_stands(delivery)}"
+    return Moment(at, Kind.DELIVERY, text, delivery.id)
+
+
+def _stands(delivery: Delivery) -> str:
     if delivery.state is DeliveryState.DELIVERED:
         return "delivered"
     if delivery.state is DeliveryState.DEAD:
         return f"dead, {delivery.last_error}"
+    if delivery.held is not None:
+        url = endpoint_of(delivery.url)
+        return f"pending, held back: {delivery.held}; {fix_of_receiver(delivery.held, url, url)}"
     return "pending" if delivery.due_at is None else f"pending, next attempt at {to_text(delivery.due_at)}"
 
 

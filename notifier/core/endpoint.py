@@ -15,6 +15,7 @@ from typing import assert_never
 
 from notifier.core import gate as gates
 from notifier.core.gate import Gate, Passage
+from notifier.core.instants import to_text
 
 PRIVATE_CAP_MS = 60_000
 PUBLIC_CAP_MS = 600_000
@@ -143,6 +144,16 @@ def in_words(endpoint: Endpoint) -> str:
     if endpoint.gate.since is not None:
         return f"closed: {endpoint.gate.reason}"
     return "open" if endpoint.width is None else "open, starting slowly"
+
+
+def held_in_words(endpoint: Endpoint) -> str | None:
+    """Say what holds back the messages for it, since when and until when; None where nothing does."""
+    if not _is_shut(endpoint):
+        return None
+    gate = endpoint.gate
+    if endpoint.hold is not None or gate.since is None:
+        return in_words(endpoint)
+    return f"{in_words(endpoint)} since {to_text(gate.since)}, next probe at {to_text(gate.probe_at)}"
 
 
 def _after_success(endpoint: Endpoint, now: int) -> Endpoint:

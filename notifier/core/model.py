@@ -164,7 +164,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event for one callback URL. ``due_at`` is None unless it is pending."""
+    """One event for one callback URL. ``due_at`` is None unless it is pending.
+
+    ``held`` says what holds it back: its endpoint's gate, where one delivery was asked for, or its watch.
+    """
 
     id: str
     event_id: str
@@ -179,6 +182,7 @@ class Delivery:
     ended_at: int | None
     last_error: str | None
     result_expires_at: int | None
+    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class Daemon:
     ) -> None:
         self._owner = owner
         self._load = load
+        self._needs_restart: tuple[str, ...] = ()
         self._metrics = metrics
         self._chance = random.SystemRandom()
         self._feed = Feed(
@@ -169,12 +170,13 @@ class Daemon:
     def _in_place(self, fresh: Config) -> Config:
         """Leave what is open, the socket and the database, as it is until a restart, and say so."""
         refuse_open(self._bound, has_token=bool(fresh.server.tokens))
-        used = self._config
+        used, self._needs_restart = self._config, ()
         for key, was, now in (
             ("server.listen", used.server.listen, fresh.server.listen),
             ("store.url", used.store.url, fresh.store.url),
         ):
             if was != now:
+                self._needs_restart += (key,)
                 log.warning("config.needs_restart", key=key, used=was, configured=now)
         return replace(fresh, server=replace(fresh.server, listen=used.server.listen), store=used.store)
 
@@ -189,7 +191,7 @@ class Daemon:
         self._deliverer.settings = fresh.callbacks
         self._replayer.settings = fresh.callbacks
         self._housekeeping.settings = fresh.retention
-        self._api_settings = api_settings(self._config, self._own)
+        self._api_settings = api_settings(self._config, self._own, self._needs_restart)
         self.poll_at(self._clock.now())
 
     def _with_secrets(self, config: Config) -> Config:

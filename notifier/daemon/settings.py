@@ -1,6 +1,7 @@
 """What the API and the store need to know of the configuration."""
 
 from collections.abc import Collection
+from pathlib import Path
 
 from notifier import __version__
 from notifier.api.services import ApiSettings, ProviderSettings
@@ -10,7 +11,9 @@ from notifier.core.urls import TaskPlace
 from notifier.daemon.wires import callback_policy
 
 
-def api_settings(config: Config, own: Collection[tuple[str, int]]) -> ApiSettings:
+def api_settings(
+    config: Config, own: Collection[tuple[str, int]], needs_restart: tuple[str, ...] = ()
+) -> ApiSettings:
     """Return what the API needs to know; ``own`` is where we listen ourselves."""
     return ApiSettings(
         providers={
@@ -29,6 +32,8 @@ def api_settings(config: Config, own: Collection[tuple[str, int]]) -> ApiSetting
         max_watches=config.server.max_watches,
         give_up_after_ms=config.callbacks.give_up_after_ms,
         version=__version__,
+        source=None if config.source is None else str(Path(config.source).absolute()),
+        needs_restart=needs_restart,
     )
 
 

@@ -2,16 +2,16 @@
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, assert_never
 
-from notifier.core.endpoint import Report, after, is_opened, speaks_for_origin
+from notifier.core.endpoint import Report, after, held_in_words, is_opened, speaks_for_origin
 from notifier.core.ids import DELIVERY, ENDPOINT
 from notifier.core.model import Attempt, Callback, Delivery, DeliveryState, Dispatch, Event
 from notifier.core.urls import endpoint_of, origin_of
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
-from notifier.store import pages
 from notifier.store.endpoints import endpoint_of_row
-from notifier.store.interface import DeliveryDetail, DeliveryQuery, Lease, Refusal
+from notifier.store.interface import DeliveryDetail, Lease, Refusal
 from notifier.store.mint import Mint
 from notifier.store.queries import SQL
 from notifier.store.rows import END_OF_TIME, attempt_of, body_of, delivery_of, headers_text
@@ -165,7 +165,16 @@ def delivery_detail(connection: sqlite3.Connection, delivery_id: str) -> Deliver
     if row is None:
         return None
     attempts = connection.execute(SQL["attempts"], {"delivery_seq": row["seq"]})
-    return DeliveryDetail(delivery_of(row), tuple(map(attempt_of, attempts)))
+    return DeliveryDetail(delivery_in_full(connection, row), tuple(map(attempt_of, attempts)))
+
+
+def delivery_in_full(connection: sqlite3.Connection, row: sqlite3.Row) -> Delivery:
+    """Read a row of ``delivery_rows``, with what holds it back. What is forced or under way is not held."""
+    delivery = delivery_of(row)
+    if row["due_at"] is None or row["is_forced"]:
+        return delivery
+    endpoint = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": row["endpoint_seq"]}).fetchone()
+    return replace(delivery, held=held_in_words(endpoint_of_row(endpoint)))
 
 
 def message(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:
@@ -174,7 +183,7 @@ def message(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:
     return None if row is None else body_of(row)
 
 
-def deliveries_of_watch(connection: sqlite3.Connection, watch_id: str) -> tuple[Delivery, ...]:
+def deliveries_of_watch(connection: sqlite3.Connection, watch_seq: int) -> tuple[Delivery, ...]:
     """All of a watch's, oldest first."""
-    newest_first = pages.deliveries(connection, DeliveryQuery(watch_id=watch_id, limit=END_OF_TIME))
-    return tuple(reversed(newest_first))
+    rows = connection.execute(SQL["deliveries_of_watch"], {"watch_seq": watch_seq}).fetchall()
+    return tuple(delivery_in_full(connection, row) for row in rows)

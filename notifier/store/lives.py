@@ -4,8 +4,9 @@ import sqlite3
 
 from notifier.core.account import ACTS_KEPT, POLLS_KEPT, Ending, Kind, Life, Moment
 from notifier.core.model import Attempt
+from notifier.store.deliveries import delivery_in_full
 from notifier.store.queries import SQL
-from notifier.store.rows import attempt_of, delivery_of, watch_of
+from notifier.store.rows import attempt_of, watch_of
 
 
 def note_poll(connection: sqlite3.Connection, watch_seq: int, number: int, at: int, text: str) -> None:
@@ -30,7 +31,9 @@ def life_of(connection: sqlite3.Connection, watch_id: str) -> Life | None:
         watch=watch_of(row),
         moments=tuple(map(_moment_of, connection.execute(SQL["moments"], of_watch))),
         endings=tuple(Ending(each["at"], each["type"]) for each in endings),
-        deliveries=tuple((delivery_of(each), _attempts(connection, each["seq"])) for each in deliveries),
+        deliveries=tuple(
+            (delivery_in_full(connection, each), _attempts(connection, each["seq"])) for each in deliveries
+        ),
     )
 
 

@@ -290,7 +290,7 @@ def watch_detail(connection: sqlite3.Connection, watch_id: str) -> WatchDetail |
     return WatchDetail(
         watch=watch_of(row),
         event=None if event is None else event_of(event, watch_id),
-        deliveries=deliveries_of_watch(connection, watch_id),
+        deliveries=deliveries_of_watch(connection, row["seq"]),
     )
 
 

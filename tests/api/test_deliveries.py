@@ -1,6 +1,7 @@
 """The calls on deliveries, and on the daemon itself."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -193,6 +194,13 @@ async def test_a_provider_that_is_gone_is_told_of_as_long_as_watches_wait_for_it
     assert body["summary"].startswith("Needs a look: mulerouter: provider is not configured.")
     await bench.http.delete(f"/v1/watches/{watch['id']}")
     assert (await bench.http.get("/v1/status")).json()["providers"] == {"acme": "ok"}
+
+
+async def test_a_reload_names_its_file_and_what_waits_for_a_restart(bench: Bench) -> None:
+    """A change that does not hold yet looked as one that does; the log alone said so."""
+    bench.settings = replace(bench.settings, source="/x/config.toml", needs_restart=("server.listen",))
+    told = {"status": "reloaded", "file": "/x/config.toml", "needs_restart": ["server.listen"]}
+    assert (await bench.http.post("/v1/reload")).json() == told
 
 
 async def test_a_bad_reload_lists_all_faults(bench: Bench) -> None:

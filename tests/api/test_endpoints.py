@@ -116,3 +116,14 @@ async def test_an_unknown_endpoint_is_404(bench: Bench) -> None:
             answer = await bench.http.post(f"/v1/endpoints/{endpoint_id}/{verb}")
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
             assert "GET /v1/endpoints" in answer.json()["detail"]
+
+
+async def test_a_delivery_says_what_holds_it_back(bench: Bench) -> None:
+    """In words, where one is asked for; what nothing holds back has no such field."""
+    await waiting(bench)
+    (endpoint,) = await listed(bench)
+    (listed_one,) = (await bench.http.get("/v1/deliveries")).json()["deliveries"]
+    path = f"/v1/deliveries/{listed_one['id']}"
+    assert "held" not in (await bench.http.get(path)).json()
+    await bench.http.post(f"/v1/endpoints/{endpoint['id']}/pause")
+    assert (await bench.http.get(path)).json()["held"] == "paused by a user"

@@ -69,6 +69,36 @@ def test_a_secret_that_everybody_can_read_is_noted(run: Run, tmp_path: Path) -> 
     assert json.loads(run("check", "--json").out)["notes"]
 
 
+def test_what_would_keep_the_daemon_from_its_work_is_noted(run: Run, tmp_path: Path) -> None:
+    """The folder of the database may be made yet, and a key be set; until then run cannot start, or poll."""
+    (tmp_path / "config.toml").write_text('[store]\nurl = "none/x.db"\n')
+    said = run("check")
+    assert said.code == 0
+    folder, key = (line for line in said.out.splitlines() if line.startswith("note: "))
+    assert f"store.url: there is no directory {tmp_path / 'none'}" in folder
+    assert "mulerouter has no key; set MULEROUTER_API_KEY" in key
+    assert len(json.loads(run("check", "--json").out)["notes"]) == 2
+
+
+def test_with_a_key_and_a_folder_there_is_nothing_to_note(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A note is for what is likely a mistake."""
+    monkeypatch.setenv("MULEROUTER_API_KEY", "sk-1")
+    assert "note" not in run("check").out
+
+
+def test_faults_hide_no_notes(run: Run, tmp_path: Path) -> None:
+    """Who mends the one sees the other in the same turn."""
+    (tmp_path / "key").write_text("sk-1")
+    (tmp_path / "key").chmod(0o644)
+    (tmp_path / "config.toml").write_text('[providers.mulerouter]\napi_key = { file = "key" }\n' + BAD)
+    said = run("check")
+    assert said.code == 78
+    assert "server.lisen" in said.out
+    assert "note: " in said.out
+    assert "chmod 600" in said.out
+    assert "chmod 600" in json.loads(run("check", "--json").out)["notes"][0]
+
+
 def test_version(run: Run) -> None:
     assert run("version").out == f"notifier {__version__}\n"
     assert run("--version").out == f"notifier {__version__}\n"

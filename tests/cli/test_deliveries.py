@@ -2,7 +2,9 @@
 
 import json
 
-from tests.cli.conftest import DELIVERY, Canned, FakeDaemon, Run
+import pytest
+
+from tests.cli.conftest import DELIVERY, WATCH, Canned, FakeDaemon, Run
 
 HOOK = "http://127.0.0.1:9001/hook"
 FIRST = {"number": 1, "at": "2026-11-23T12:00:00.000Z", "duration_ms": 12, "status": 500, "error": None}
@@ -46,3 +48,27 @@ def test_a_watch_is_not_taken_for_a_delivery(ask: Run) -> None:
     said = ask("redeliver", "wch_1")
     assert said.code == 64
     assert "notifier deliveries" in said.err
+
+
+HELD = {**DELIVERY, "next_attempt_at": "2020-11-23T12:00:00.000Z"}
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        (
+            "closed: HTTP 503 since 2020-11-23T12:00:00.000Z, next probe at 2020-11-23T12:00:05.000Z",
+            ("closed: HTTP 503 since 2020-11-23 ", "d ago), next probe at 2020-11-23 ", "test-callback"),
+        ),
+        ("paused by a user", ("paused by a user", f"fix: `notifier endpoints resume {HOOK}`")),
+    ],
+)
+def test_what_is_held_back_says_why_in_place_of_an_instant_that_has_passed(
+    ask: Run, daemon: FakeDaemon, held: str, words: tuple[str, ...]
+) -> None:
+    """For one delivery and for a watch alike, with what to do."""
+    daemon.on("GET", "/v1/deliveries/dlv_1", {**HELD, "held": held, "attempts": TRIES})
+    daemon.on("GET", "/v1/watches/wch_1", {**WATCH, "deliveries": [{**HELD, "held": held}]})
+    for said in (ask("deliveries", "dlv_1"), ask("show", "wch_1")):
+        assert all(word in said.out for word in words), said.out
+        assert "next attempt" not in said.out

@@ -118,7 +118,19 @@ def test_a_refusal_ends_with_77_and_says_what_to_do(ask: Run, daemon: FakeDaemon
 
 def test_a_refusal_by_a_proxy_ends_with_77_too(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("GET", "/v1/watches", Canned(401, b"no", kind="text/plain"))
-    assert ask("ls").code == 77
+    said = ask("ls")
+    assert said.code == 77
+    assert "answers 401, but not as notifier does" in said.err
+    assert "name the daemon by --url" in said.err
+
+
+def test_https_to_a_daemon_that_speaks_none_says_so(run: Run, daemon: FakeDaemon) -> None:
+    """The words of the TLS library name no way out."""
+    said = run("ls", "--url", daemon.url.replace("http:", "https:"))
+    assert said.code == 69
+    assert f"no TLS is spoken at https://127.0.0.1:{daemon.port}" in said.err
+    assert "fix: write http://" in said.err
+    assert "_ssl" not in said.err
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 413, 422, 500, 503, 507])

@@ -29,3 +29,13 @@ def test_with_json_it_is_what_came(ask: Run, daemon: FakeDaemon) -> None:
     raw = b'{"timeline":[]}'
     daemon.on("GET", "/v1/watches/wch_1/timeline", Canned(200, raw))
     assert ask("explain", "wch_1", "--json").out.encode() == raw + b"\n"
+
+
+def test_instants_in_a_line_are_told_as_a_person_reads_them(ask: Run, daemon: FakeDaemon) -> None:
+    """Local and short, with how long ago, as show and status tell them; --json has them whole."""
+    text = "closed: HTTP 503 since 2020-11-23T12:00:00.000Z, next probe at 2099-11-23T12:00:05.000Z"
+    moment = {"at": "2026-11-23T12:00:00.000Z", "kind": "delivery", "text": text}
+    daemon.on("GET", "/v1/watches/wch_1/timeline", {"timeline": [moment]})
+    out = ask("explain", "wch_1").out
+    assert "Z" not in out
+    assert "d ago), next probe at 2099-11-23 " in out

@@ -89,3 +89,56 @@ def test_show_says_what_is_due_and_what_to_do_about_a_refused_key(ask: Run, daem
     assert "(due; if it stays so, `notifier status` says why)" in out
     assert re.search(r"provider refuses the key \(401\)\n +fix: check MULEROUTER_API_KEY", out)
     assert "lost: Not known. 12 answers (says the notifier)" in out
+
+
+@pytest.mark.parametrize(
+    ("pointer", "name"), [("watch_id", "--watch"), ("/watch_id", "--watch"), ("url", "--callback")]
+)
+def test_a_fault_of_a_filter_is_told_by_the_options_name(
+    ask: Run, daemon: FakeDaemon, pointer: str, name: str
+) -> None:
+    """The parameter's name is the API's."""
+    errors = [{"pointer": pointer, "detail": "is odd"}]
+    daemon.on("GET", "/v1/deliveries", problem(422, "validation_failed", f"{pointer}: is odd", errors))
+    said = ask("deliveries", "--watch", "wch_nope")
+    assert said.err.splitlines() == [f"notifier: validation_failed: {name}: is odd"]
+
+
+def test_an_endpoint_that_is_not_there_is_looked_for_by_command(ask: Run, daemon: FakeDaemon) -> None:
+    """The API's own words name a call; said once, in the words of the commands."""
+    detail = "there is no endpoint of this id; GET /v1/endpoints lists what there is"
+    daemon.on("POST", "/v1/endpoints/ep_123/resume", problem(404, "not_found", detail))
+    said = ask("endpoints", "resume", "ep_123")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.splitlines() == [
+        "notifier: not_found: there is no endpoint ep_123",
+        "  fix: `notifier endpoints` lists what there is",
+    ]
+
+
+def test_a_url_in_place_of_path_and_id_is_taken(ask: Run, daemon: FakeDaemon) -> None:
+    """It is what the provider's own documents show; the daemon knows which provider it is of."""
+    daemon.on("POST", "/v1/watches", Canned(201, WATCH))
+    url = "https://api.mulerouter.ai/vendors/x/v1/y/generation/3c90"
+    assert ask("watch", url, "--callback", HOOK).code == 0
+    assert daemon.asked[0].json == {"task_url": url, "callback_url": HOOK}
+
+
+@pytest.mark.parametrize("task_id", ["3c90", "-"])
+def test_a_url_in_place_of_a_path_says_which_part_is_wanted(
+    ask: Run, daemon: FakeDaemon, task_id: str
+) -> None:
+    """An api_path has no host: no field can change where a key goes."""
+    said = ask("watch", "https://api.mulerouter.ai/vendors/x", task_id, "--callback", HOOK)
+    assert (said.code, daemon.asked) == (64, [])
+    assert "leave the scheme and host out: /vendors/x" in " ".join(said.err.split())
+
+
+@pytest.mark.parametrize(
+    ("word", "step"), [("timeline", "notifier explain ID"), ("completion", "_NOTIFIER_COMPLETE=bash_source")]
+)
+def test_a_command_of_another_name_is_told_by_its_own(run: Run, word: str, step: str) -> None:
+    """What the API and other programs call it."""
+    said = run(word)
+    assert said.code == 64
+    assert step in " ".join(said.err.split())

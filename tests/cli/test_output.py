@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.cli.output import Column, age, columns_of, fit, safe, short_time, shorten, table, tree
+from notifier.cli.output import age, columns_of, safe, short_time, shorten, tree
+from notifier.cli.tables import Column, fit, table
 from tests.cli.conftest import DELIVERY, WATCH, FakeDaemon, Run
+from tests.cli.test_endpoints import ENDPOINT
 from tests.fakes import NOON
 
 EVIL = "\x1b[31mred\x1b]0;title\x07\r\n\x9b2J\u202egnp.exe\u200b\x7f"
@@ -50,10 +52,45 @@ def test_tables_fit_80_columns_and_keep_ids_whole(
     monkeypatch.setenv("NO_COLOR", "1")
     full(daemon)
     lines = ask(command).out.splitlines()
-    assert len(lines) == 4
-    assert all(columns_of(line) <= 80 for line in lines)
-    assert LONG_ID.removeprefix("wch_") in lines[1]
-    assert "…" in lines[1]
+    assert all(columns_of(line) <= 80 for line in lines if "http://" not in line)
+    assert [LONG_ID.removeprefix("wch_") in line for line in lines].count(True) == 3
+
+
+@pytest.mark.usefixtures("terminal")
+def test_what_is_to_be_read_whole_goes_below_where_the_row_has_no_room(
+    ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A URL is there to be copied, a reason to be read: a line below has room for it. Short ones stay."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    full(daemon)
+    url = "https://hooks.example.com:8443/a/rather/long/path/of/one"
+    short = {**ENDPOINT, "id": "ep_01890f3c8b7a7cc1a2b3c4d5e6f7", "gate": "open", "url": url}
+    down = {**short, "gate": "closed: no connection: connection refused by the receiver"}
+    daemon.on("GET", "/v1/endpoints", {"endpoints": [short], "next_cursor": None})
+    daemon.on("GET", "/v1/endpoints", {"endpoints": [down], "next_cursor": None})
+    head, row, below = ask("endpoints").out.splitlines()
+    assert head.split()[:3] == ["ID", "GATE", "WAITING"]
+    assert row.split()[1] == "open"
+    assert below == f"  {url}"
+    assert ask("endpoints").out.splitlines()[2:] == [f"  {down['gate']}", f"  {url}"]
+    assert f"\n  {'http://r/' + 'long/' * 40}\n" in ask("deliveries").out
+    assert "refuses the key (401) since noon" in ask("ls").out.splitlines()[2]
+
+
+def test_deliveries_tell_their_event_and_their_watch(ask: Run, daemon: FakeDaemon) -> None:
+    """What it is about is asked as soon as a delivery is dead."""
+    full(daemon)
+    head, row, *_ = ask("deliveries").out.splitlines()
+    assert {"EVENT", "WATCH"} <= set(head.split())
+    assert {"task.completed", "wch_1"} <= set(row.split())
+
+
+def test_a_note_tells_instants_as_show_does(ask: Run, daemon: FakeDaemon) -> None:
+    """One form everywhere but in JSON."""
+    trouble = "provider refuses the key (401) since 2020-11-23T12:00:00.000Z"
+    daemon.on("GET", "/v1/watches", {"watches": [{**WATCH, "trouble": trouble}], "next_cursor": None})
+    assert "since 2020-11-23 " in ask("ls").out
+    assert "d ago)" in ask("ls").out
 
 
 @pytest.mark.usefixtures("terminal")
@@ -200,7 +237,7 @@ def test_the_trouble_is_seen_on_80_columns_too(
     """The reason why something does not go on is what the list is read for; other columns give way to it."""
     monkeypatch.setenv("NO_COLOR", "1")
     full(daemon)
-    assert word in ask(command).out.splitlines()[1]
+    assert any(word in line for line in ask(command).out.splitlines()[1:3])
 
 
 def test_what_a_program_reads_is_not_cut(ask: Run, daemon: FakeDaemon) -> None:

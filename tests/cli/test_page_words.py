@@ -20,8 +20,8 @@ from notifier.cli.client import Answer
 from notifier.cli.deliveries import ENDED
 from notifier.cli.deliveries import STATES as DELIVERY_STATES
 from notifier.cli.explain import Moment
-from notifier.cli.output import Column
 from notifier.cli.status import Endpoints, Status, lines_of
+from notifier.cli.tables import Column
 from notifier.cli.views import (
     DELIVERY_COLUMNS,
     ENDPOINT_COLUMNS,
@@ -38,7 +38,7 @@ from tests.fakes import NOON
 REFUSED = "provider refuses the key (401) since 2026-11-23T11:57:00.000Z"
 ORIGIN = "http://127.0.0.1:8484"
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{3}Z| UTC)|\d\d-\d\d \d\d:\d\d|\d\d:\d\d:\d\d")
-APART = {"NOTE": "Last answer", "API PATH": "Task", "ID": "Task"}
+APART = {"NOTE": "Last answer", "API PATH": "Task", "ID": "Task", "WATCH": "Event"}
 """Where the page has in another place, or under a better name, what is a column of a command."""
 
 ERROR = {"source": "provider", "code": 3001, "title": "Invalid Request", "detail": "No cats"}
@@ -115,6 +115,17 @@ def test_columns_have_the_titles_of_the_commands(name: str, columns: tuple[Colum
         if column.title == "ID" and name != "watches":
             continue  # a row leads to its page by a link
         assert heads.get(column.title) or APART[column.title] in words.HEADS[name], column.title
+
+
+def test_what_holds_a_delivery_back_is_told_alike() -> None:
+    """Why, since when, and what to do; with the probe, no instant that has passed as the next try."""
+    held = "closed: HTTP 503 since 2026-11-23T11:59:00.000Z, next probe at 2026-11-23T12:00:05.000Z"
+    body = {**DELIVERY, "state": "pending", "ended_at": None, "next_attempt_at": ENDED_AT, "held": held}
+    _, fix = shown(body, apart="attempts")["held"]
+    page = text_of(delivery_page(made(shapes.DeliveryBody, {**body, "attempts": []}), NOON))
+    assert plain(fix.removeprefix("fix: ")) in page
+    assert "closed: HTTP 503 since …" in page
+    assert "next attempt at" not in page
 
 
 def test_facts_have_the_names_of_the_commands() -> None:

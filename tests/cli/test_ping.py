@@ -180,3 +180,18 @@ def test_every_answer_is_explained_and_only_2xx_is_well(status: int) -> None:
 @pytest.mark.parametrize("fault", Fault)
 def test_every_fault_has_its_advice(fault: Fault) -> None:
     assert advise(Unreachable(fault, "x"), url="http://127.0.0.1/", now=NOON).fix == of_fault(fault) != ""
+
+
+def test_https_to_a_receiver_that_speaks_none_says_so(run: Run, hook: Hook) -> None:
+    """A certificate cannot help where there is none."""
+    said = run("test-callback", hook.url.replace("http:", "https:"), "--secret", OURS)
+    assert said.code == 1
+    assert "fix: nothing speaks TLS on that port: write http://" in said.err
+
+
+def test_what_is_never_called_gets_no_advice_that_cannot_help(run: Run) -> None:
+    """callbacks.allow opens no metadata service, and not notifier itself."""
+    said = run("test-callback", "http://169.254.169.254/", "--secret", OURS)
+    assert said.code == 1
+    assert "callbacks.allow" not in said.err
+    assert "fix: give another URL" in said.err

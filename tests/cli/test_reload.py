@@ -17,6 +17,25 @@ def test_a_reload_that_works_says_so(ask: Run, daemon: FakeDaemon) -> None:
     assert (said.code, said.out, said.err) == (0, "reloaded\n", "")
 
 
+def test_what_needs_a_restart_is_named_with_file_and_daemon(ask: Run, daemon: FakeDaemon) -> None:
+    """What was read where, and what of it does not hold yet."""
+    told = {"status": "reloaded", "file": "/x/config.toml", "needs_restart": ["server.listen", "store.url"]}
+    daemon.on("POST", "/v1/reload", told)
+    said = ask("reload")
+    assert (said.code, said.out) == (0, "reloaded; these need a restart: server.listen, store.url\n")
+    assert said.err == f"the daemon at {daemon.url} has read /x/config.toml\n"
+
+
+def test_a_daemon_that_is_not_where_the_file_says_may_listen_where_it_said(run: Run, tmp_path: Path) -> None:
+    """A changed server.listen holds from a restart on; whoever names the daemon needs no such hint."""
+    file = tmp_path / "config.toml"
+    file.write_text('[server]\nlisten = "127.0.0.1:1"\n')
+    said = run("reload", "--config", str(file))
+    assert said.code == 69
+    assert "if server.listen was changed, the daemon still listens at the old address" in said.err
+    assert "still listens" not in run("reload", "--url", "http://127.0.0.1:1").err
+
+
 def test_each_fault_of_a_bad_configuration_is_told_once(ask: Run, daemon: FakeDaemon) -> None:
     """It ends with 1, and says that the old configuration holds."""
     faults = ["config.toml:2: server.lisen: unknown key", "config.toml:4: polling.growth: must be a number"]

@@ -95,3 +95,10 @@ def test_a_daemon_that_stays_away_ends_the_wait(run: Run) -> None:
         gone.close()
     assert said.code == 69
     assert "trying on" in said.err
+
+
+def test_a_wait_of_nothing_asks_once(ask: Run, daemon: FakeDaemon) -> None:
+    """For a script that looks now and then: 2 while it runs."""
+    daemon.on("GET", "/v1/watches/wch_1", WATCH)
+    assert ask("wait", "wch_1", "--max-wait", "0").code == 2
+    assert len(daemon.asked) == 1

@@ -53,6 +53,46 @@ def test_a_bare_number_is_a_number_of_seconds(ask: Run, daemon: FakeDaemon) -> N
     assert daemon.asked[0].json["expire_after"] == 90
 
 
+def test_what_is_known_already_says_what_of_the_registration_did_not_count(
+    ask: Run, daemon: FakeDaemon
+) -> None:
+    """A 200 looks as a 201 to a program; a person is told what stays, and how to go on."""
+    ended = {**WATCH, "state": "expired"}
+    daemon.on("POST", "/v1/watches", Canned(200, WATCH), Canned(200, ended), Canned(200, ended))
+    given = ("watch", "/v", "t", "--callback", HOOK, "--expire-after", "2h")
+    said = ask(*given)
+    assert (said.code, said.out.split()) == (0, ["wch_1", "watching"])
+    assert said.err.startswith("wch_1 is known already, since ")
+    assert "metadata and deadline stay as they were first registered" in said.err
+    assert "a callback URL that is new has been added" in said.err
+    assert "resume" not in said.err
+    said = ask(*given)
+    assert (said.code, said.out.split()) == (0, ["wch_1", "expired"])
+    assert "it has ended; `notifier resume wch_1 --expire-after 2h` goes on with it" in said.err
+    said = ask(*given, "--json")
+    assert json.loads(said.out) == ended
+    assert "known already" in said.err
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("completed", "it has ended; a callback URL that is new gets its event at once"),
+        ("stopped", "`notifier resume wch_1` goes on with it"),
+    ],
+)
+def test_what_has_ended_says_what_can_be_done(ask: Run, daemon: FakeDaemon, state: str, words: str) -> None:
+    """Not every end can be resumed."""
+    daemon.on("POST", "/v1/watches", Canned(200, {**WATCH, "state": state}))
+    assert words in ask("watch", "/v", "t", "--callback", HOOK).err
+
+
+def test_a_first_registration_is_not_talked_about(ask: Run, daemon: FakeDaemon) -> None:
+    """All that was asked for holds."""
+    daemon.on("POST", "/v1/watches", Canned(201, WATCH))
+    assert ask("watch", "/v", "t", "--callback", HOOK, "--metadata", "{}").err == ""
+
+
 def one(task_id: str) -> dict[str, Any]:
     return {"task_id": task_id, "api_path": "/v", "status": "pending", "more": [1]}
 
@@ -106,6 +146,32 @@ def test_other_input_registers_nothing_and_is_named(
     flat = " ".join(said.err.split())
     assert reason in flat
     assert "mulerouter run … --no-wait --json" in flat
+
+
+@pytest.mark.parametrize(
+    ("stdin", "quoted"),
+    [
+        (b'{"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "bad key"}',
+         'has no task_id; it says: {"title": "Unauthorized", "status": 401, "detail": "bad key"};'),
+        (b'{"error": {"code": 7, "message": "no \\u001b[2J\xe2\x80\xaebalance"}}',
+         'it says: {"error": {"code": 7, "message": "no \\u001b[2J balance"}};'),
+        (b'{"task": 5}', 'it says: {"task": 5};'),
+        (b'{"a":\n', 'is not JSON; it says: {"a":;'),
+        (b"<html>\x1b[2J\n<body>" + b"x" * 5_000, "is not JSON; it says: <html> [2J <body>xxx"),
+        (b"[null]", "is no object but null;"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["-", "/v"])
+def test_a_providers_error_in_place_of_a_task_is_quoted(
+    ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, path: str, stdin: bytes, quoted: str
+) -> None:
+    """`curl … | notifier watch PATH -` shows why there is no task: bounded, and driving no terminal."""
+    monkeypatch.setenv("COLUMNS", "5000")
+    said = ask(*("watch", path, *(() if path == "-" else ("-",))), "--callback", HOOK, stdin=stdin)
+    assert (said.code, said.out, daemon.asked) == (64, "", [])
+    assert quoted in said.err
+    assert len(said.err) < 1_000
+    assert not any(sign in said.err for sign in "\x1b\u202e")
 
 
 def test_of_several_tasks_a_refused_one_does_not_stop_the_others(ask: Run, daemon: FakeDaemon) -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from notifier.config.dialects import place
 from notifier.config.model import Provider
+from notifier.config.readers import Wrong
 from notifier.core.dialect import MULEROUTER_WORDS, Dialect
 from tests.config.conftest import Read, Refuse
 
@@ -113,3 +115,12 @@ def test_a_dialect_that_cannot_work_is_refused(refuse: Refuse, line: str, fault:
     assert fault in told
     assert "canary" not in told
     assert told.startswith("config.toml:2: providers.mulerouter.")
+
+
+@pytest.mark.parametrize("expression", ["a b", "a["])
+def test_a_bad_expression_says_why_in_whole_words(expression: str) -> None:
+    """The library goes on in lines that are not shown."""
+    with pytest.raises(Wrong) as refused:
+        place(expression)
+    assert not str(refused.value).endswith(":")
+    assert "for expression" not in str(refused.value)

@@ -460,3 +460,25 @@ def test_a_home_that_is_hidden_is_passed_over_but_a_hidden_system_file_is_not(
     hidden = tmp_path / "hidden"
     assert find_file(None, {}, tmp_path, hidden, system_file=tmp_path / "none") is None
     assert find_file(None, {}, tmp_path, None, system_file=hidden) == hidden
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[server]\nlisten = "a:1"\nlisten = "b:1"\n', "; listen stands twice"),
+        ("[server]\nlisten = 127.0.0.1:8484\n", 'text stands in quotes: listen = "…"'),
+        ("[store]\nurl = /var/x.db\n", 'text stands in quotes: url = "…"'),
+        ("[polling]\nfirst_after = 5s # soon\n", 'text stands in quotes: first_after = "…"'),
+        ('listen = "127.0.0.1:1"\n', "config.toml:1: listen: unknown key; it belongs into [server]"),
+    ],
+)
+def test_a_slip_in_toml_is_told_by_its_key(refuse: Refuse, text: str, words: str) -> None:
+    """The parser's own words name no key and no way out."""
+    (fault,) = refuse(text)
+    assert words in fault
+
+
+def test_a_quoted_text_gets_no_hint_at_quotes(refuse: Refuse) -> None:
+    """It is something else there."""
+    (fault,) = refuse('[server]\nlisten = "127.0.0.1:1" x\n')
+    assert "quotes" not in fault

@@ -112,11 +112,44 @@ def test_a_timeline_is_in_order_and_causes_stand_before_effects() -> None:
         (9_000, "delivery"),
         (9_000, "attempt"),
         (11_000, "attempt"),
+        (12_000, "delivery"),
     ]
     assert lines[2].text == "task.completed: 1 output"
-    assert lines[3].text == "task.completed to http://127.0.0.1:9001: delivered"
-    assert lines[4].text == "attempt 1 to http://127.0.0.1:9001: HTTP 503, after 8 ms"
+    assert lines[3].text == "task.completed to http://127.0.0.1:9001/hook: made"
+    assert lines[4].text == "attempt 1 to http://127.0.0.1:9001/hook: HTTP 503, after 8 ms"
     assert (lines[5].delivery_id, lines[5].number) == ("dlv_1", 2)
+    assert lines[6].text == "task.completed to http://127.0.0.1:9001/hook: delivered"
+
+
+def test_the_end_of_a_delivery_stands_after_the_attempt_that_brought_it() -> None:
+    """Even where both are of one millisecond."""
+    at_once = replace(DELIVERY, ended_at=T + 11_000)
+    lines = timeline(Life(ENDED, deliveries=((at_once, ATTEMPTS),)))
+    assert [line.kind for line in lines[-2:]] == ["attempt", "delivery"]
+
+
+def test_what_still_waits_is_told_last() -> None:
+    """Where a delivery stands now is looked for at the end, not before its attempts."""
+    waits = replace(DELIVERY, state=DeliveryState.PENDING, ended_at=None, due_at=T + 30_000)
+    lines = timeline(Life(ENDED, deliveries=((waits, ATTEMPTS),)))
+    assert [line.text.partition(": ")[2].partition(" ")[0] for line in lines[1:]] == [
+        "made", "HTTP", "HTTP", "pending,",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("held", "fix"),
+    [
+        ("paused by a user", "`notifier endpoints resume http://127.0.0.1:9001/hook`"),
+        ("closed: HTTP 503 since …", "`notifier test-callback http://127.0.0.1:9001/hook`"),
+    ],
+)
+def test_what_is_held_back_says_why_and_what_to_do(held: str, fix: str) -> None:
+    """An instant that has passed is no next attempt."""
+    waits = replace(DELIVERY, state=DeliveryState.PENDING, ended_at=None, due_at=T, held=held)
+    told = timeline(Life(ENDED, deliveries=((waits, ATTEMPTS),)))[-1].text
+    assert told.startswith(f"task.completed to http://127.0.0.1:9001/hook: pending, held back: {held}; {fix}")
+    assert "next attempt" not in told
 
 
 def test_a_timeline_tells_no_query_of_a_callback_url() -> None:
@@ -136,8 +169,8 @@ def test_a_timeline_tells_no_query_of_a_callback_url() -> None:
     ],
 )
 def test_a_delivery_says_how_it_stands(delivery: Delivery, words: str) -> None:
-    (line,) = (each for each in timeline(Life(ENDED, deliveries=((delivery, ()),))) if each.delivery_id)
-    assert line.text == f"task.completed to http://127.0.0.1:9001: {words}"
+    *_, line = (each for each in timeline(Life(ENDED, deliveries=((delivery, ()),))) if each.delivery_id)
+    assert line.text == f"task.completed to http://127.0.0.1:9001/hook: {words}"
 
 
 def test_only_the_latest_round_has_its_outcome_told() -> None:

@@ -15,6 +15,7 @@ from notifier.core.endpoint import (
     Failed,
     Hold,
     after,
+    held_in_words,
     in_words,
     is_opened,
     passage,
@@ -165,3 +166,12 @@ def test_whatever_happened_a_probe_will_go_out(history: list[tuple[Failed | Acce
         elif way is Passage.OPEN:
             endpoint = after(endpoint, report, now, is_probe=False)
         assert passage(endpoint, now + 86_400_000) is not Passage.CLOSED
+
+
+def test_what_is_held_back_says_since_when_and_when_it_is_tried_again() -> None:
+    """What is open holds nothing back."""
+    assert held_in_words(Endpoint()) is None
+    assert held_in_words(paused(Endpoint())) == "paused by a user"
+    assert held_in_words(closed()) == (
+        "closed: HTTP 503 since 2026-11-23T12:00:00.000Z, next probe at 2026-11-23T12:00:05.000Z"
+    )

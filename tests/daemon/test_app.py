@@ -256,6 +256,7 @@ async def test_a_reload_with_another_listen_is_served_under_the_old_name(bench: 
     bench.config = replace(bench.config, server=Server(listen="another.lan:8484", allowed_hosts=("x.lan",)))
     assert await daemon.reload() == ()
     settings = daemon._api_settings
+    assert settings.needs_restart == ("server.listen",)
     names = allowed_names(settings.listen, settings.allowed_hosts)
     assert names >= {"notifier.lan", "x.lan"}
     assert "another.lan" not in names

@@ -317,3 +317,32 @@ async def test_an_endpoint_that_was_given_up_and_forgotten_rings_no_bell(store: 
     later = OVERDUE + DAY
     claimed = await store.claim_deliveries(now=later, limit=9, lease=lease(), busy={}, per_origin=9)
     assert (claimed.dispatches, claimed.next_due_at) == ((), None)
+
+
+# ---- what waits says why
+
+
+async def test_what_waits_behind_a_gate_says_so(store: Store) -> None:
+    """Where one is looked at, with its watch or its life: all say the same, until it may go out again."""
+    watch = await finished(store)
+    (waiting,) = await store.deliveries(DeliveryQuery())
+    assert (await see(store, waiting.id)).held is None
+    await pause(store, waiting.url)
+    told, life = await store.watch(watch.id), await store.life(watch.id)
+    assert told is not None
+    assert life is not None
+    seen = [await see(store, waiting.id), *told.deliveries, *(each for each, _ in life.deliveries)]
+    assert [each.held for each in seen] == ["paused by a user"] * 3
+    await resume(store, waiting.url, now=NOON)
+    assert (await see(store, waiting.id)).held is None
+
+
+async def test_a_redelivery_is_held_back_by_nothing(store: Store) -> None:
+    """It goes out whatever the gate says; so does what has gone out already."""
+    await finished(store)
+    (waiting,) = await store.deliveries(DeliveryQuery())
+    await pause(store, waiting.url)
+    await store.redeliver(waiting.id, now=NOON, give_up_at=GIVE_UP)
+    assert (await see(store, waiting.id)).held is None
+    await take(store)
+    assert (await see(store, waiting.id)).held is None

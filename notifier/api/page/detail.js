@@ -4,7 +4,7 @@ import { button, el, facts, keeper, keepingFocus, link, moment, replace, state, 
 import { call, text } from "./api.js";
 import { copyButton, deliveryActions, watchActions } from "./actions.js";
 import { deliveryRow } from "./overview.js";
-import { adviceOf, errorOf, fix, fixOf, nameOf, quoted, timed, told, trouble } from "./say.js";
+import { adviceOf, errorOf, fix, fixOf, fixOfReceiver, nameOf, quoted, timed, told, trouble } from "./say.js";
 import { WORDS } from "./words.js";
 
 const MOST_SIGNS = 200_000;
@@ -75,9 +75,16 @@ function factOfWatch(watch, name) {
   return fact(watch[name], name);
 }
 
+function held({ held: gate, url }) {
+  const [endpoint] = url.split("?");
+  return { gate, url: endpoint, id: endpoint };
+}
+
 function factOfDelivery(delivery, name) {
   switch (name) {
     case "state": return state(delivery.state);
+    case "held": return delivery.held && [timed(delivery.held), fix(fixOfReceiver(held(delivery)))];
+    case "next_attempt_at": if (delivery.held) return null; break;
     case "last_error": {
       const last = delivery.attempts.at(-1);
       return delivery.last_error && [delivery.last_error, fix(last ? adviceOf(last) : "")];

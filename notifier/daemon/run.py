@@ -148,9 +148,10 @@ def _warn(config: Config) -> None:
     for note in config.notes:
         log.warning("config.note", note=note)
     for provider in config.providers.values():
-        if provider.api_key is None:
-            fix = "set MULEROUTER_API_KEY" if provider.name == "mulerouter" else "set its api_key"
-            log.warning("provider.no_key", provider=provider.name, fix=fix)
+        if provider.api_key is None and provider.name == "mulerouter":
+            log.warning("provider.no_key", provider=provider.name, fix="set MULEROUTER_API_KEY")
+        elif provider.api_key is None:  # as written: a key that is named and not there stops the start
+            log.info("provider.no_key", provider=provider.name, note="it is asked without a key")
 
 
 def _obey_signals(daemon: Daemon) -> None:

@@ -33,6 +33,7 @@ FIXES: Mapping[str, str] = MappingProxyType(
 """By a sign in the trouble's words; the first that is found counts. ``{key}`` is what the key is set by."""
 
 CLOSED = "closed"  # how the words of a closed gate begin (core/endpoint.py)
+IDLE = "closed, but nothing waits"  # how they begin where the gate holds nothing back
 CLOSED_FIX = "`notifier test-callback {url}` says what is wrong; all that waits goes out at its first 2xx"
 HELD_FIX = "`notifier endpoints resume {id}` when it may be called again"
 
@@ -46,7 +47,10 @@ def fix_of(trouble: str, provider: str = "") -> str:
 
 
 def fix_of_receiver(gate: str, url: str, endpoint_id: str) -> str:
-    """Say what to do about an endpoint that is held back, by the words for its gate; empty if it is open."""
-    if gate.startswith("open"):
+    """Say what to do about an endpoint that is held back, by the words for its gate.
+
+    Empty if it is open, or closed before nothing.
+    """
+    if gate.startswith(("open", IDLE)):
         return ""
     return (CLOSED_FIX if gate.startswith(CLOSED) else HELD_FIX).format(url=url, id=endpoint_id)

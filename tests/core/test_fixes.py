@@ -76,3 +76,10 @@ def test_a_receiver_that_is_held_back_has_its_fix(endpoint: Endpoint, sign: str)
     fix = fix_of_receiver(in_words(endpoint), "http://x/hook", "ep_1")
     assert sign in fix
     assert bool(fix) == bool(sign)
+
+
+def test_a_closed_receiver_with_nothing_waiting_needs_none() -> None:
+    """It is tried with the next callback, and its words say so."""
+    said = in_words(Endpoint(gate=Gate(since=1, reason="HTTP 503")), is_waited_for=False)
+    assert said == "closed, but nothing waits (the next callback is its probe): HTTP 503"
+    assert fix_of_receiver(said, "http://x/hook", "ep_1") == ""

@@ -13,8 +13,8 @@ export function fixOf(trouble, provider) {
 
 /** What to do about a receiver that is held back. */
 export function fixOfReceiver({ gate, url, id }) {
-  if (gate.startsWith("open")) return "";
-  const { closed, closed_fix, held_fix } = WORDS.receiver;
+  const { idle, closed, closed_fix, held_fix } = WORDS.receiver;
+  if (gate.startsWith("open") || gate.startsWith(idle)) return "";
   return (gate.startsWith(closed) ? closed_fix : held_fix).replaceAll("{url}", url).replaceAll("{id}", id);
 }
 

@@ -210,6 +210,14 @@ class Counts:
     refused: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An attempt has been kept. ``gate`` says how its endpoint stands, where that was just shut or opened."""
+
+    endpoint_id: str
+    gate: str | None = None
+
+
 class Store(Protocol):
     """The verbs. ``now`` is epoch milliseconds."""
 
@@ -341,10 +349,10 @@ class Store(Protocol):
         report: Report,
         *,
         now: int,
-    ) -> bool:
+    ) -> Recorded | None:
         """Keep the attempt, what follows from it for the delivery, and what for its endpoint's gate.
 
-        When the gate opens, everything that waits behind it is due now.
+        When the gate opens, everything that waits behind it is due now. None: the claim is not ours any more.
         """
         ...
 

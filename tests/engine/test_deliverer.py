@@ -170,7 +170,7 @@ async def test_a_clock_that_is_stepped_while_an_answer_is_kept_in_hand_puts_noth
     watch_id = await finished(bench, DOWN, OK)
     record_attempt, is_full = bench.store.record_attempt, True
 
-    async def refused(*args: Any, **more: Any) -> bool:
+    async def refused(*args: Any, **more: Any) -> Recorded | None:
         if is_full:
             raise StoreFull("the disk is full")
         return await record_attempt(*args, **more)

@@ -64,6 +64,7 @@ EMPTY = MappingProxyType(
     }
 )
 DUE = "due"
+HELD = MappingProxyType({"closed": "held back", "paused": "paused", "gone": "parked"})  # instead, by the gate
 OLDEST = "oldest waiting"
 GOOD_UNTIL = "These links are good until"
 MOST_RESULTS = 100
@@ -117,6 +118,7 @@ def module(*, has_tokens: bool) -> str:
         "facts": dict(FACTS),
         "empty": dict(EMPTY),
         "due": DUE,
+        "held": dict(HELD),
         "oldest": OLDEST,
         "good_until": GOOD_UNTIL,
         "most_results": MOST_RESULTS,

@@ -211,6 +211,8 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                         "deliveries": dict.fromkeys((state.value for state in DeliveryState), 0),
                         "oldest_pending_at": None,
                         "expiring_results": 0,
+                        "troubled_watches": 0,
+                        "refused_deliveries": 0,
                         "providers": {"mulerouter": "ok"},
                         "learned": [LEARNED],
                     },

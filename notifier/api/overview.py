@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from notifier.api import words
@@ -73,9 +74,14 @@ def task_cell(watch: WatchBody) -> Html:
     return join(tag("a", watch.task_id, href=f"/watches/{watch.id}"), tag("small", watch.api_path))
 
 
-def delivery_rows(deliveries: Sequence[DeliveryBody], now: int) -> list[tuple[str, ...]]:
-    """The rows of a table of deliveries."""
-    return [_delivery(each, now) for each in deliveries]
+def delivery_rows(
+    deliveries: Sequence[DeliveryBody], now: int, gates: Mapping[str, str] = MappingProxyType({})
+) -> list[tuple[str, ...]]:
+    """The rows of a table of deliveries.
+
+    ``gates`` says how endpoints stand, by URL: what is due is held back where that is not open.
+    """
+    return [_delivery(each, now, gates.get(each.url.partition("?")[0], "")) for each in deliveries]
 
 
 def state(word: str) -> Html:
@@ -150,14 +156,15 @@ def note(watch: WatchBody, now: int) -> str:
 
 def _deliveries(shown: Overview) -> Html:
     if shown.deliveries:
-        rows = delivery_rows(shown.deliveries, shown.now)
+        gates = {each.url: each.state.value for each in shown.endpoints}
+        rows = delivery_rows(shown.deliveries, shown.now, gates)
         return table(words.TITLES["deliveries"], words.HEADS["deliveries"], rows, is_wide=True)
     if sum(shown.status.deliveries.values()) and shown.wanted.deliveries != words.ALL:
         return tag("p", words.EMPTY["deliveries"].format(state=shown.wanted.deliveries))
     return tag("p", words.EMPTY["ends"])
 
 
-def _delivery(delivery: DeliveryBody, now: int) -> tuple[str, ...]:
+def _delivery(delivery: DeliveryBody, now: int, gate: str) -> tuple[str, ...]:
     tries = delivery.attempts if isinstance(delivery.attempts, int) else len(delivery.attempts)
     return (
         tag("a", delivery.type.value, href=f"/deliveries/{delivery.id}"),
@@ -166,7 +173,7 @@ def _delivery(delivery: DeliveryBody, now: int) -> tuple[str, ...]:
         str(tries),
         age(delivery.created_at, now),
         delivery.last_error or "",
-        moment(delivery.next_attempt_at, now, due=words.DUE),
+        moment(delivery.next_attempt_at, now, due=words.HELD.get(gate, words.DUE)),
         moment(delivery.result_expires_at, now),
     )
 

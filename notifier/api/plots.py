@@ -23,6 +23,7 @@ POLLS = (1, 2, 3, 5, 8, 13, 21)
 GENERIC = ("generation", "generations", "prediction", "predictions", "task", "tasks")
 MORE = "more"
 NO_TASK = "no task has ended yet"
+NO_FINISH = "no task has told when it was over: its provider gives no such time"
 NO_CALLBACK = "no callback has been delivered yet"
 _FIXED = f"{FIXED_MS / 1_000:g} s"
 
@@ -141,7 +142,8 @@ def _notice(recent: Recent) -> BarsBody:
         "From when a task was over by the provider's own word, or registered if that was later, until we "
         f"noticed. {_of_last(len(values), 'task')} that told when they were over."
     )
-    return _delays("Notice delay", about, "tasks", NO_TASK, (values, NOTICE_MS))
+    nothing = NO_FINISH if recent.ends else NO_TASK
+    return _delays("Notice delay", about, "tasks", nothing, (values, NOTICE_MS))
 
 
 def _callbacks(recent: Recent) -> BarsBody:

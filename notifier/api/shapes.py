@@ -155,7 +155,8 @@ class DeliveryPage(Struct, frozen=True):
 class EndpointBody(Struct, frozen=True):
     """A callback URL without its query. ``gate`` says in words how it stands, ``state`` in one word.
 
-    ``since`` is when its gate closed, ``next_probe_at`` when it is tried next; both only while it is closed.
+    ``since`` is when its gate closed, ``next_probe_at`` when it is tried next; both only while it is closed,
+    and the latter only while something waits.
     """
 
     id: str
@@ -216,8 +217,9 @@ class StatusBody(Struct, frozen=True):
     """How things stand. ``trouble`` says why the daemon is not ready; ``providers`` each one's condition.
 
     ``summary`` says all of it in one sentence, for a person.
-    ``expiring_results`` counts undelivered results in the last quarter of their life, or past it. ``learned``
-    has the hundred api_paths with most finishes.
+    ``expiring_results`` counts undelivered results in the last quarter of their life, or past it,
+    ``troubled_watches`` live watches in trouble, ``refused_deliveries`` pending ones that a receiver has
+    refused; each ends at 10 000. ``learned`` has the hundred api_paths with most finishes.
     """
 
     version: str
@@ -227,6 +229,8 @@ class StatusBody(Struct, frozen=True):
     deliveries: dict[str, int]
     oldest_pending_at: Instant | None
     expiring_results: int
+    troubled_watches: int
+    refused_deliveries: int
     providers: dict[str, str]
     learned: list[LearnedBody]
 

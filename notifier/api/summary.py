@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 FINE = "ok"
 WELL = "All is well"
+MOST_COUNTED = 10_000  # the store counts no further
 
 
 def summary(
@@ -13,22 +14,26 @@ def summary(
     deliveries: Mapping[str, int],
     expiring: int,
     held: int,
+    troubled: int,
+    refused: int,
     providers: Mapping[str, str],
 ) -> str:
     """Say it as ``GET /v1/status`` has it. ``trouble`` says why the daemon is not ready.
 
-    ``held`` counts the endpoints that are closed, paused or gone.
+    ``held`` counts the endpoints that are closed, paused or gone, ``troubled`` the live watches that have
+    been in trouble for a minute, ``refused`` the pending deliveries that a receiver refused.
     """
-    wrong = list(_wrong(trouble, deliveries.get("dead", 0), expiring, held, providers))
+    wrong = [
+        *_not_working(trouble, providers, held),
+        *_not_arriving(deliveries.get("dead", 0), expiring, troubled, refused),
+    ]
     there = f"{_watched(watches.get('watching', 0))}, {_waiting(deliveries.get('pending', 0))}"
     if not wrong:
         return f"{WELL}: {there}."
     return f"Needs a look: {'; '.join(wrong)}. Else {there}."
 
 
-def _wrong(
-    trouble: str | None, dead: int, expiring: int, held: int, providers: Mapping[str, str]
-) -> Iterator[str]:
+def _not_working(trouble: str | None, providers: Mapping[str, str], held: int) -> Iterator[str]:
     if trouble is not None:
         yield trouble
     for name, condition in providers.items():
@@ -36,10 +41,24 @@ def _wrong(
             yield f"{name}: {condition}"
     if held:
         yield "1 receiver is held back" if held == 1 else f"{held} receivers are held back"
+
+
+def _not_arriving(dead: int, expiring: int, troubled: int, refused: int) -> Iterator[str]:
+    if troubled:
+        have = "task has" if troubled == 1 else "tasks have"
+        yield f"{counted(troubled)} watched {have} been in trouble for a minute or more"
+    if refused:
+        were = "callback was refused and is" if refused == 1 else "callbacks were refused and are"
+        yield f"{counted(refused)} {were} tried again"
     if expiring:
         yield f"{expiring} undelivered {'result expires' if expiring == 1 else 'results expire'} soon"
     if dead:
         yield "1 delivery is dead" if dead == 1 else f"{dead} deliveries are dead"
+
+
+def counted(count: int) -> str:
+    """A count that ends at ten thousand."""
+    return str(count) if count < MOST_COUNTED else f"at least {count}"
 
 
 def _watched(count: int) -> str:

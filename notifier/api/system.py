@@ -39,6 +39,8 @@ async def status_body(services: Services) -> StatusBody:
         deliveries=deliveries,
         expiring=counts.expiring,
         held=sum(counts.shut.values()),
+        troubled=counts.lasting,
+        refused=counts.refused,
         providers=providers,
     )
     return StatusBody(
@@ -49,6 +51,8 @@ async def status_body(services: Services) -> StatusBody:
         deliveries=deliveries,
         oldest_pending_at=None if oldest is None else to_text(oldest),
         expiring_results=counts.expiring,
+        troubled_watches=counts.troubled,
+        refused_deliveries=counts.refused,
         providers=providers,
         learned=[_learned_body(one) for one in learned],
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from notifier.api.summary import WELL
 from notifier.core.advice import FAULT_ADVICE, STATUS_ADVICE
-from notifier.core.fixes import CLOSED, CLOSED_FIX, FIXES, HELD_FIX
+from notifier.core.fixes import CLOSED, CLOSED_FIX, FIXES, HELD_FIX, IDLE
 from notifier.core.model import DeliveryState, WatchState
 
 EXAMPLE_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
@@ -64,6 +64,7 @@ EMPTY = MappingProxyType(
     }
 )
 DUE = "due"
+HELD = MappingProxyType({"closed": "held back", "paused": "paused", "gone": "parked"})  # instead, by the gate
 OLDEST = "oldest waiting"
 GOOD_UNTIL = "These links are good until"
 MOST_RESULTS = 100
@@ -117,6 +118,7 @@ def module(*, has_tokens: bool) -> str:
         "facts": dict(FACTS),
         "empty": dict(EMPTY),
         "due": DUE,
+        "held": dict(HELD),
         "oldest": OLDEST,
         "good_until": GOOD_UNTIL,
         "most_results": MOST_RESULTS,
@@ -130,7 +132,7 @@ def module(*, has_tokens: bool) -> str:
         "states": {"watches": WATCH_STATES, "deliveries": DELIVERY_STATES},
         "resumable": RESUMABLE,
         "fixes": list(FIXES.items()),
-        "receiver": {"closed": CLOSED, "closed_fix": CLOSED_FIX, "held_fix": HELD_FIX},
+        "receiver": {"idle": IDLE, "closed": CLOSED, "closed_fix": CLOSED_FIX, "held_fix": HELD_FIX},
         "advice": {"status": STATUS_ADVICE, "fault": dict(FAULT_ADVICE)},
         "auth": curl_auth(has_tokens=has_tokens),
         "register": registration_line("{origin}", has_tokens=has_tokens),

@@ -27,6 +27,7 @@ from notifier.cli.options import example, shared
 from notifier.cli.output import safe, say, say_fault
 from notifier.cli.ping import test_callback
 from notifier.cli.secret import secret
+from notifier.cli.simulator import simulator
 from notifier.cli.status import status
 from notifier.cli.units import systemd
 from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
@@ -81,7 +82,7 @@ def commands() -> None:
 
 for _command in (
     demo, init, check, run, reload, watch, ls, show, explain, wait, stop, resume, poll,
-    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, status, open_,
+    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, simulator, status, open_,
     backup, systemd, version,
 ):  # fmt: skip
     commands.add_command(_command)

@@ -13,6 +13,7 @@ from notifier.cli.output import painted, safe, say, short_time, tell, tell_json
 from notifier.cli.receiver import Manners, Received, Receiver, as_json, event_of
 from notifier.clock import wall_ms
 from notifier.core.instants import to_text
+from notifier.core.signature import NO_MATCH
 from notifier.errors import NotifierError
 
 
@@ -118,6 +119,7 @@ def _tell_lines(received: Received) -> None:
     trust = "verified" if received.reason is None else f"NOT VERIFIED: {received.reason}"
     told = [
         short_time(to_text(received.at)),
+        safe(received.path),
         safe(event.type) or "(no event)",
         safe(event.data.task_id),
         painted(safe(event.data.status)),
@@ -130,6 +132,8 @@ def _tell_lines(received: Received) -> None:
         tell(f"  metadata {safe(metadata.decode('utf-8', 'replace'))}")
     for url in event.data.outputs:
         tell(f"  {safe(url)}")
+    if received.reason is not None and received.reason.startswith(NO_MATCH):
+        say("  the secret was read when listen started: after `notifier secret rotate`, start it again")
 
 
 def _repeat(received: Received) -> list[str]:

@@ -112,6 +112,7 @@ def _refused(provider: Provider) -> tuple[str, str]:
     where = f"MULEROUTER_API_KEY, or {setting}" if built_in else setting
     if provider.api_key is None:
         return "a key is wanted, and none is set (401)", f"set {where}"
+    where = provider.api_key.origin or where
     return "the key is refused (401)", f"set another in {where}; then restart or reload the daemon"
 
 

@@ -20,13 +20,17 @@ Send = Callable[[Message], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One callback that came in. ``reason`` says why it is not to be trusted, None when it is."""
+    """One callback that came in. ``reason`` says why it is not to be trusted, None when it is.
+
+    ``path`` is what was asked for, with its query.
+    """
 
     at: int
     headers: Mapping[str, str]
     body: bytes
     reason: str | None
     answered: int
+    path: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Receiver:
         reason = self._reason(headers, body, now)
         status, is_accepted = self._answer_to(reason)
         try:
-            self._tell(Received(now, headers, body, reason, status))
+            self._tell(Received(now, headers, body, reason, status, _path_of(scope)))
         except BrokenPipeError:
             await _answer(send, 503)
             self._on_unread()
@@ -139,12 +143,18 @@ def as_json(received: Received, at: str) -> bytes:
             "verified": received.reason is None,
             "reason": received.reason,
             "answered": received.answered,
+            "path": received.path,
             "webhook_id": headers.get("webhook-id"),
             "attempt": headers.get("notifier-attempt"),
             "maybe_duplicate": headers.get("notifier-maybe-duplicate") == "1",
             **content,
         }
     )
+
+
+def _path_of(scope: Mapping[str, Any]) -> str:
+    query = scope["query_string"].decode("latin-1")
+    return f"{scope['path']}?{query}" if query else str(scope["path"])
 
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:

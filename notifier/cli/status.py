@@ -8,9 +8,10 @@ import msgspec
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import age, painted, safe, short_time, tell, tell_json, wrapped
 from notifier.cli.views import ENDPOINT_PAGE, Endpoint, in_short
-from notifier.core.fixes import fix_of, fix_of_receiver
+from notifier.core.fixes import IDLE, fix_of, fix_of_receiver
 
 LABEL = 12
+MOST_COUNTED = 10_000  # the daemon counts no further
 SHOWN = 5  # endpoints that are held back; more are counted
 
 
@@ -23,6 +24,8 @@ class Status(msgspec.Struct, frozen=True):
     deliveries: Mapping[str, int] = {}
     oldest_pending_at: str | None = None
     expiring_results: int = 0
+    troubled_watches: int = 0
+    refused_deliveries: int = 0
     providers: Mapping[str, str] = {}
 
 
@@ -64,7 +67,9 @@ def lines_of(known: Status, page: Endpoints, *, at: str) -> Iterator[str]:
     if known.trouble:
         yield from _subject("", f"fix: {fix_of(known.trouble)}")
     yield _counted("watches", known.watches)
+    yield from _subject("", _troubled(known))
     yield _counted("deliveries", known.deliveries)
+    yield from _subject("", _refused(known))
     yield from _subject("", _waiting(known))
     for name, condition in known.providers.items():
         yield from _condition(name, condition)
@@ -74,6 +79,25 @@ def lines_of(known: Status, page: Endpoints, *, at: str) -> Iterator[str]:
 def _counted(label: str, counts: Mapping[str, int]) -> str:
     said = ", ".join(f"{count} {painted(safe(word))}" for word, count in counts.items() if count)
     return f"{label:<{LABEL}}{said or 'none'}"
+
+
+def _troubled(known: Status) -> str:
+    if not known.troubled_watches:
+        return ""
+    of = f"{_up_to(known.troubled_watches)} of {known.watches.get('watching', 0)}"
+    return f"{of} in trouble: `notifier ls --state watching` shows why"
+
+
+def _refused(known: Status) -> str:
+    if not known.refused_deliveries:
+        return ""
+    of = f"{_up_to(known.refused_deliveries)} of {known.deliveries.get('pending', 0)} pending"
+    were = "was" if known.refused_deliveries == 1 else "were"
+    return f"{of} {were} refused: `notifier deliveries --state pending` shows why"
+
+
+def _up_to(count: int) -> str:
+    return str(count) if count < MOST_COUNTED else f"at least {count}"
 
 
 def _waiting(known: Status) -> str:
@@ -95,7 +119,7 @@ def _condition(name: str, condition: str) -> Iterator[str]:
 
 
 def _held(page: Endpoints) -> Iterator[str]:
-    held = [each for each in page.endpoints if not each.gate.startswith("open")]
+    held = [each for each in page.endpoints if not each.gate.startswith(("open", IDLE))]
     for each in held[:SHOWN]:
         yield from _subject("receiver", f"{each.url} {_gate(each)}; {each.pending} waiting")
         yield from _subject("", f"fix: {fix_of_receiver(each.gate, each.url, each.id)}")

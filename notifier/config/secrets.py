@@ -43,7 +43,7 @@ class Vault:
             case _:
                 what = f"credential {reference.name}"
                 found = self._read(self._credential(reference.name), what)
-        return _checked(found, what)
+        return _checked(found, what, reference.name if reference.kind == "env" else what)
 
     def _trusted(self, certificates: Certificates) -> str:
         """Return the path of the file, having seen that certificates are in it."""
@@ -89,10 +89,10 @@ class Vault:
         return raw.decode("utf-8", "replace")
 
 
-def _checked(found: str, what: str) -> Secret:
+def _checked(found: str, what: str, origin: str) -> Secret:
     value = found.rstrip("\r\n")
     if not value:
         raise Wrong(f"{what} is empty; put the secret into it")
     if not (value.isascii() and value.isprintable()) or " " in value:
         raise Wrong(f"{what} holds signs that cannot stand in a header; it must be one line of visible ASCII")
-    return Secret(value)
+    return Secret(value, origin)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from notifier.core import gate as gates
+from notifier.core.fixes import CLOSED, IDLE
 from notifier.core.gate import Gate, Passage
 from notifier.core.instants import to_text
 
@@ -135,14 +136,18 @@ def resumed(endpoint: Endpoint) -> Endpoint:
     return Endpoint() if _is_shut(endpoint) else endpoint
 
 
-def in_words(endpoint: Endpoint) -> str:
-    """Say how it stands, for the API, the command line and the page alike."""
+def in_words(endpoint: Endpoint, *, is_waited_for: bool = True) -> str:
+    """Say how it stands, for the API, the command line and the page alike.
+
+    ``is_waited_for``: something waits for it. Where nothing does, a closed gate makes no probe.
+    """
     if endpoint.hold is Hold.PAUSED:
         return "paused by a user"
     if endpoint.hold is Hold.GONE:
         return "parked: the endpoint says that it is gone (410); resume it when it is back"
     if endpoint.gate.since is not None:
-        return f"closed: {endpoint.gate.reason}"
+        word = CLOSED if is_waited_for else f"{IDLE} (the next callback is its probe)"
+        return f"{word}: {endpoint.gate.reason}"
     return "open" if endpoint.width is None else "open, starting slowly"
 
 

@@ -1,8 +1,12 @@
 """What to do about a trouble, by the words that the daemon has for it: for log, command line and page."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+MULEROUTER_KEY = "MULEROUTER_API_KEY"
+KEY_FROM = ", key from "  # in a trouble: where a key came from that is not where its owner would look first
+_FROM = re.compile(rf"{KEY_FROM}(.+?)(?: since \d|$)")
 _BY_ITSELF = "nothing is lost; polling goes on by itself when it answers again"
 FIXES: Mapping[str, str] = MappingProxyType(
     {
@@ -29,18 +33,24 @@ FIXES: Mapping[str, str] = MappingProxyType(
 """By a sign in the trouble's words; the first that is found counts. ``{key}`` is what the key is set by."""
 
 CLOSED = "closed"  # how the words of a closed gate begin (core/endpoint.py)
+IDLE = "closed, but nothing waits"  # how they begin where the gate holds nothing back
 CLOSED_FIX = "`notifier test-callback {url}` says what is wrong; all that waits goes out at its first 2xx"
 HELD_FIX = "`notifier endpoints resume {id}` when it may be called again"
 
 
 def fix_of(trouble: str, provider: str = "") -> str:
     """Say what to do; empty where nothing is known. ``provider`` is whose trouble it is, if one's."""
-    key = "MULEROUTER_API_KEY" if provider == "mulerouter" else f"api_key of {provider or 'the provider'}"
+    key = MULEROUTER_KEY if provider == "mulerouter" else f"api_key of {provider or 'the provider'}"
+    if found := _FROM.search(trouble):
+        key = found[1]
     return next((text.format(key=key) for sign, text in FIXES.items() if sign in trouble), "")
 
 
 def fix_of_receiver(gate: str, url: str, endpoint_id: str) -> str:
-    """Say what to do about an endpoint that is held back, by the words for its gate; empty if it is open."""
-    if gate.startswith("open"):
+    """Say what to do about an endpoint that is held back, by the words for its gate.
+
+    Empty if it is open, or closed before nothing.
+    """
+    if gate.startswith(("open", IDLE)):
         return ""
     return (CLOSED_FIX if gate.startswith(CLOSED) else HELD_FIX).format(url=url, id=endpoint_id)

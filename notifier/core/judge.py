@@ -5,6 +5,7 @@ from typing import assert_never
 from notifier.core import words
 from notifier.core.answer import Answer, Unreadable, read
 from notifier.core.dialect import Dialect
+from notifier.core.fixes import KEY_FROM, MULEROUTER_KEY
 from notifier.core.jsontext import redact_plain
 from notifier.core.model import TaskError, WatchState
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
@@ -56,11 +57,17 @@ def _hide(text: str, key: Secret | None) -> str:
     return text if key is None else redact_plain(text, key.reveal())
 
 
+def _origin(status: int, key: Secret | None) -> str:
+    """Say where the key came from, where that is not where its owner would look first."""
+    is_plain = status == 402 or key is None or key.origin in {"", MULEROUTER_KEY}
+    return "" if is_plain or key is None else f"{KEY_FROM}{key.origin}"
+
+
 def _judge_status(reply: Reply, key: Secret | None, now: int) -> Judged:
     retry_ms = retry_after_ms(reply.headers.get("retry-after"), now=now, cap_ms=POLL_CAP_MS)
     match reply.status:
         case 401 | 402 | 403 as status:
-            return Refused(status, _REFUSALS[status])
+            return Refused(status, _REFUSALS[status] + _origin(status, key))
         case 404 | 410 as status:
             return Unknown(status)
         case 429:

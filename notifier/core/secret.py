@@ -5,12 +5,16 @@ from typing import final
 
 @final
 class Secret:
-    """A value that shows itself only to who asks by name (``reveal``)."""
+    """A value that shows itself only to who asks by name (``reveal``).
 
-    __slots__ = ("_value",)
+    ``origin`` says where it was found (it may be shown): a variable, ``file PATH``, ``credential NAME``.
+    """
 
-    def __init__(self, value: str) -> None:
+    __slots__ = ("_value", "origin")
+
+    def __init__(self, value: str, origin: str = "") -> None:
         self._value = value
+        self.origin = origin
 
     def reveal(self) -> str:
         """Return the value itself."""

@@ -13,6 +13,7 @@ from notifier.core.secret import Secret
 
 TOLERANCE_S = 300
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public mark of a secret
+NO_MATCH = "no signature matches"  # how a refusal begins that a wrong secret may be the cause of
 _KEY_BYTES = range(24, 65)
 _TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
 
@@ -78,7 +79,7 @@ def verify(secrets: Iterable[Secret], headers: Mapping[str, str], body: bytes, *
         raise BadSignature("webhook-signature holds no v1 entry")
     wanted = [entry_of(key_of(secret), named["webhook-id"], timestamp, body) for secret in secrets]
     if not any([_is_same(ours, theirs) for ours in wanted for theirs in entries]):  # noqa: C419 - all, in even time
-        raise BadSignature("no signature matches: the body, the id, the timestamp or the secret is another")
+        raise BadSignature(f"{NO_MATCH}: the body, the id, the timestamp or the secret is another")
 
 
 def _check_age(timestamp: str, now: int) -> None:

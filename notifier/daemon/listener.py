@@ -4,6 +4,7 @@ import contextlib
 import errno
 import socket
 import stat
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -59,6 +60,33 @@ def refuse_open(bound: socket.socket, *, has_token: bool) -> None:
             "set server.tokens; or listen on 127.0.0.1 or a Unix socket (server.listen, or ListenStream= "
             "where systemd holds the socket), and restart",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SocketFile:
+    """The file of a Unix socket, and which one of that name it is."""
+
+    path: Path
+    device: int
+    inode: int
+
+
+def file_of(bound: socket.socket) -> SocketFile | None:
+    """The file that a socket is reached by; None for a port."""
+    name = bound.getsockname()
+    if bound.family is not socket.AF_UNIX or not isinstance(name, str) or not name:
+        return None
+    found = Path(name).stat()
+    return SocketFile(Path(name), found.st_dev, found.st_ino)
+
+
+def remove(file: SocketFile | None) -> None:
+    """Remove it, unless another has taken its place, or it cannot be: the next start replaces it."""
+    with contextlib.suppress(OSError):
+        if file is not None:
+            found = file.path.stat()
+            if (found.st_dev, found.st_ino) == (file.device, file.inode):
+                file.path.unlink()
 
 
 def _bind_tcp(host: str, port: int) -> socket.socket:

@@ -24,7 +24,7 @@ from notifier.daemon import hangup, sdnotify
 from notifier.daemon import log as logs
 from notifier.daemon.app import DRAIN_S, Daemon
 from notifier.daemon.ending import Ending
-from notifier.daemon.listener import address_of, bind, refuse_open
+from notifier.daemon.listener import SocketFile, address_of, bind, file_of, refuse_open, remove
 from notifier.daemon.metrics import Metrics
 from notifier.daemon.settings import longest_interval_ms
 from notifier.errors import NotifierError
@@ -92,9 +92,10 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
         before_migration=_keep_copy,
         meter=metrics,
     )
+    own_file: SocketFile | None = None
     try:
         clock = SystemClock(store.anchor)
-        bound = _listener(config)
+        bound, own_file = _listener(config)
         daemon = Daemon(
             config,
             store=store,
@@ -109,7 +110,8 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
         await daemon.run(lambda: _say_ready(bound, config))
     finally:
         await store.close()
-        log.info("daemon.stopped")
+        remove(own_file)
+    log.info("daemon.stopped")
 
 
 def _keep_copy(connection: sqlite3.Connection, version: int) -> None:
@@ -120,15 +122,19 @@ def _keep_copy(connection: sqlite3.Connection, version: int) -> None:
     log.info("store.migrating", version=version, backup=str(kept))
 
 
-def _listener(config: Config) -> socket.socket:
-    """What systemd hands over wins. The configuration could not judge it, so that is done here."""
-    handed = sdnotify.listen_fds() or [bind(config.server.listen)]
+def _listener(config: Config) -> tuple[socket.socket, SocketFile | None]:
+    """What systemd hands over wins. The configuration could not judge it, so that is done here.
+
+    With it the file of a Unix socket that we made, and so are to remove; systemd's is systemd's.
+    """
+    given = sdnotify.listen_fds()
+    handed = given or [bind(config.server.listen)]
     refuse_open(handed[0], has_token=bool(config.server.tokens))
     for spare in handed[1:]:
         log.warning(
             "listener.spare", address=address_of(spare), fix="leave one ListenStream= in the socket unit"
         )
-    return handed[0]
+    return handed[0], None if given else file_of(handed[0])
 
 
 def _say_ready(bound: socket.socket, config: Config) -> None:
@@ -148,9 +154,10 @@ def _warn(config: Config) -> None:
     for note in config.notes:
         log.warning("config.note", note=note)
     for provider in config.providers.values():
-        if provider.api_key is None:
-            fix = "set MULEROUTER_API_KEY" if provider.name == "mulerouter" else "set its api_key"
-            log.warning("provider.no_key", provider=provider.name, fix=fix)
+        if provider.api_key is None and provider.name == "mulerouter":
+            log.warning("provider.no_key", provider=provider.name, fix="set MULEROUTER_API_KEY")
+        elif provider.api_key is None:  # as written: a key that is named and not there stops the start
+            log.info("provider.no_key", provider=provider.name, note="it is asked without a key")
 
 
 def _obey_signals(daemon: Daemon) -> None:

@@ -21,7 +21,7 @@ from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.engine.crew import Crew
 from notifier.errors import StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Clock, Meter, Wire
-from notifier.store.interface import Lease, Store
+from notifier.store.interface import Lease, Recorded, Store
 
 IDLE_MS = 1_000
 LEASE_MARGIN_MS = 15_000
@@ -159,8 +159,10 @@ class Deliverer:
     async def _keep(self, dispatch: Dispatch, lease: Lease, tried: Tried, *, now: int) -> None:
         sequel = decide_attempt(dispatch, tried.report, now=now, chance=self._chance.random())
         attempt = _attempt(dispatch, tried)
-        if await self._store.record_attempt(dispatch, lease, attempt, sequel, tried.report, now=now):
+        kept = self._store.record_attempt(dispatch, lease, attempt, sequel, tried.report, now=now)
+        if (recorded := await kept) is not None:
             _tell(dispatch, attempt, sequel)
+            _tell_gate(dispatch, recorded)
             self._meter.attempted(dispatch, attempt, sequel, now=now)
             if isinstance(sequel, Retry):
                 self._ring(sequel.due_at)
@@ -220,3 +222,15 @@ def _tell(dispatch: Dispatch, attempt: Attempt, sequel: Sequel) -> None:
             log.warning("delivery.failing", **facts, error=attempt.error)
         case Retry():
             log.debug("delivery.retry", **facts, error=attempt.error)
+
+
+def _tell_gate(dispatch: Dispatch, recorded: Recorded) -> None:
+    """When what waits for an endpoint begins to be held back, and when that is over."""
+    if recorded.gate is None:
+        return
+    facts = {"endpoint": recorded.endpoint_id, "receiver": origin_of(dispatch.url), "gate": recorded.gate}
+    if recorded.gate.startswith("open"):
+        log.info("endpoint.opened", **facts)
+    else:
+        fix = "`notifier endpoints` has its URL; `notifier test-callback URL` says what is wrong"
+        log.warning("endpoint.closed", **facts, fix=fix)

@@ -18,15 +18,17 @@ class Limiter:
         self.provider = provider
         self.gate = Gate()
         self.in_flight = 0
+        self._failing_since: int | None = None
         self._tokens = self._burst
         self._filled_at = now
 
     @property
     def condition(self) -> str | None:
-        """Why the provider is held back, in words and since when; None while it is not."""
+        """Why the provider is held back, and since its first failure in a row; None while it is not."""
         if self.gate.since is None:
             return None
-        return f"{self.gate.reason} since {to_text(self.gate.since)}"
+        since = self.gate.since if self._failing_since is None else self._failing_since
+        return f"{self.gate.reason} since {to_text(since)}"
 
     def passage(self, now: int) -> Passage:
         """Say whether requests may go out freely, singly, or not at all."""
@@ -67,17 +69,23 @@ class Limiter:
                 self.gate = gates.failed(self.gate, text, now, is_probe=is_probe, cap_ms=self._cap_ms)
             case _:
                 self.gate = gates.succeeded(self.gate, now)
+        if self.gate.failures == 0:
+            self._failing_since = None
+        elif self._failing_since is None:
+            self._failing_since = now
 
     def configure(self, provider: Provider) -> None:
         """Go on under changed settings. A new key or address deserves a fresh start."""
         if (provider.api_key, provider.base_url) != (self.provider.api_key, self.provider.base_url):
-            self.gate = Gate()
+            self.gate, self._failing_since = Gate(), None
         self.provider = provider
 
     def shift(self, delta_ms: int) -> None:
         """Follow a clock that was stepped."""
         self.gate = gates.shifted(self.gate, delta_ms)
         self._filled_at += delta_ms
+        if self._failing_since is not None:
+            self._failing_since += delta_ms
 
     @property
     def _cap_ms(self) -> int:

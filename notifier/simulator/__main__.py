@@ -1,4 +1,7 @@
-"""The simulated upstream as a process: prints where it is as one line of JSON, ends on SIGTERM or Ctrl-C."""
+"""The simulated upstream as a process: prints where it is as one line of JSON, ends on SIGTERM or Ctrl-C.
+
+``notifier simulator`` is the same under another name.
+"""
 
 import argparse
 import asyncio
@@ -6,6 +9,7 @@ import json
 import signal
 import sys
 
+from notifier.simulator.script import promised
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream
 
@@ -18,7 +22,17 @@ async def run(host: str, port: int, key: str | None) -> None:
         loop.add_signal_handler(number, ended.set)
     async with serve(Upstream(key=key), host, port) as url:
         print(json.dumps({"url": url}), flush=True)
+        print(*_talk(url, key), sep="\n", file=sys.stderr, flush=True)
         await ended.wait()
+
+
+def _talk(url: str, key: str | None) -> list[str]:
+    """Say to a person what to set, and what to submit. A key that was given is not repeated."""
+    shown = "any" if key is None else "…"
+    return [
+        f"A simulated MuleRouter; Ctrl-C ends. Set MULEROUTER_BASE_URL={url} MULEROUTER_API_KEY={shown}",
+        *promised(),
+    ]
 
 
 def main() -> None:
@@ -40,7 +54,12 @@ def _port(text: str) -> int:
 
 def arguments() -> argparse.ArgumentParser:
     """What it can be told."""
-    parser = argparse.ArgumentParser(prog="python -m notifier.simulator", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m notifier.simulator",
+        description=__doc__,
+        epilog="\n".join(promised()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=_port, default=0, help="0 is any free one")
     parser.add_argument("--key", help="the only key accepted; without it any is")

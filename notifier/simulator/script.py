@@ -3,8 +3,9 @@
 Shapes and words are those of MuleRouter's "Get Generation Task" and "Async tasks" pages.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -30,6 +31,15 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "failed": "failed",
         "cancelled": "canceled",
     },
+}
+# What a word in a submission's prompt changes in the script of its task, and how that is told.
+PROMPTS: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "fail": ({"outcome": "failed"}, "it fails"),
+    "forbidden": ({"outcome": "failed"}, "it fails too"),
+    "cancel": ({"outcome": "cancelled"}, "it is cancelled"),
+    "never": ({"outcome": "never"}, "it never ends"),
+    "vanish": ({"outcome": "vanish"}, "it is not known any more (404)"),
+    "slow": ({"duration_s": 30.0}, "it takes 30 s; goes with each of the others"),
 }
 _SUFFIXES = {"image": "png", "video": "mp4", "audio": "mp3"}
 _PENDING_SHARE = 0.25
@@ -62,6 +72,22 @@ class Script:
     error_title: str = "Invalid Request"
     error_detail: str = "The prompt contains prohibited content"
     first: tuple[Canned, ...] = ()
+
+
+def asked_for(prompt: object, script: Script) -> Script:
+    """Return the script with what the words of a prompt change in it."""
+    words = re.findall(r"[a-z]+", prompt.lower()) if isinstance(prompt, str) else []
+    for word in words:
+        script = replace(script, **PROMPTS[word][0]) if word in PROMPTS else script
+    return script
+
+
+def promised() -> list[str]:
+    """Say which words in a prompt do what, a line each."""
+    return [
+        "A task is completed after two seconds. A word in its prompt changes that:",
+        *(f"  {word:<10} {text}" for word, (_, text) in PROMPTS.items()),
+    ]
 
 
 class Answer:

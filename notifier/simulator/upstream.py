@@ -1,11 +1,12 @@
 """A MuleRouter upstream as an ASGI application.
 
-``GET {api_path}/{task_id}`` and ``POST {api_path}`` are the provider's. Everything under ``/_sim/`` drives it
-from another process:
+``GET {api_path}/{task_id}`` and ``POST {api_path}`` are the provider's; words in a submission's ``prompt``
+choose what becomes of its task (``script.PROMPTS``). Everything under ``/_sim/`` drives it from another
+process:
 
     POST /_sim/tasks   {"api_path": …, "task_id": …, "script": {…}}, or an array of such: make tasks
     GET  /_sim/tasks   what was made, when each ends, how often and when it was polled
-    POST /_sim/script  {…}: the script of tasks made by the provider's own POST
+    POST /_sim/script  {…}: the script of tasks made by the provider's own POST, where no prompt says else
     POST /_sim/faults  [{"status": 503, …}, …]: what the next polls get, of whatever task
     POST /_sim/reset   forget everything
 
@@ -26,6 +27,7 @@ from notifier.simulator.script import (
     Answer,
     Canned,
     Script,
+    asked_for,
     not_found,
     of_canned,
     of_json,
@@ -187,10 +189,11 @@ class Upstream:
 
     def _submitted(self, path: str, body: bytes) -> Answer:
         try:
-            msgspec.json.decode(body, type=dict[str, Any])
+            submission = msgspec.json.decode(body, type=dict[str, Any])
         except msgspec.MsgspecError:
             return problem(400, "Bad Request", path)
-        return Answer(202, self.add(path).stages[0][1].content)
+        script = asked_for(submission.get("prompt"), self.script)
+        return Answer(202, self.add(path, script).stages[0][1].content)
 
     def _controlled(self, method: str, name: str, body: bytes) -> Answer:
         try:

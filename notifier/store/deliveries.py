@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, assert_never
 
-from notifier.core.endpoint import Report, after, held_in_words, is_opened, speaks_for_origin
+from notifier.core.endpoint import Report, after, held_in_words, in_words, is_opened, speaks_for_origin
 from notifier.core.ids import DELIVERY, ENDPOINT
 from notifier.core.model import Attempt, Callback, Delivery, DeliveryState, Dispatch, Event
 from notifier.core.urls import endpoint_of, origin_of
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.endpoints import endpoint_of_row
-from notifier.store.interface import DeliveryDetail, Lease, Refusal
+from notifier.store.interface import DeliveryDetail, Lease, Recorded, Refusal
 from notifier.store.mint import Mint
 from notifier.store.queries import SQL
 from notifier.store.rows import END_OF_TIME, attempt_of, body_of, delivery_of, headers_text
@@ -69,7 +69,7 @@ def record_attempt(
     report: Report,
     *,
     now: int,
-) -> bool:
+) -> Recorded | None:
     """See ``Store``."""
     sequel = _with_fresh_budget(connection, dispatch, sequel, now)
     values = {"id": dispatch.delivery_id, "owner": lease.owner, "number": dispatch.number}
@@ -77,7 +77,7 @@ def record_attempt(
         SQL["record_attempt"], {**values, **_standing_after(attempt, sequel, now)}
     ).fetchone()
     if row is None:
-        return False
+        return None
     connection.execute(
         SQL["add_attempt"],
         {
@@ -96,8 +96,7 @@ def record_attempt(
     )
     if isinstance(sequel, Retry):
         hasten(connection, row["endpoint_seq"], sequel.due_at)
-    _report(connection, row["endpoint_seq"], report, now, is_probe=dispatch.is_probe)
-    return True
+    return _report(connection, row["endpoint_seq"], report, now, is_probe=dispatch.is_probe)
 
 
 def _with_fresh_budget(
@@ -113,7 +112,7 @@ def _with_fresh_budget(
 
 def _report(
     connection: sqlite3.Connection, endpoint_seq: int, report: Report, now: int, *, is_probe: bool
-) -> None:
+) -> Recorded:
     """Tell the gate, and of what the origin is to be held. A gate that opens wakes everything behind it."""
     row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
     before = endpoint_of_row(row)
@@ -123,12 +122,14 @@ def _report(
         trust = {"origin_seq": row["origin_seq"], "is_trusted": int(is_trusted)}
         connection.execute(SQL["trust_origin"], trust)
     if standing == before and standing.width is None:
-        return
+        return Recorded(row["id"])
     if standing != before:
         keep_gate(connection, endpoint_seq, standing)
     if is_opened(before, standing):
         connection.execute(SQL["wake_deliveries"], {"endpoint_seq": endpoint_seq, "now": now})
     line_up(connection, endpoint_seq, now)
+    is_turned = is_opened(before, standing) or is_opened(standing, before)
+    return Recorded(row["id"], in_words(standing) if is_turned else None)
 
 
 def _standing_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any]:

@@ -195,7 +195,9 @@ class Counts:
     """How many of each there are, and since when the oldest pending delivery waits.
 
     ``expiring``: pending deliveries whose result is in the last quarter of its life, or past it. ``shut``:
-    endpoints that are ``closed`` by an outage, or held as ``paused`` or ``gone``. These counts end at 10 000.
+    endpoints that are ``closed`` by an outage while something waits for them, or held as ``paused`` or
+    ``gone``. ``troubled``: live watches in trouble, ``lasting`` those for a minute or more. ``refused``:
+    pending deliveries that a receiver has refused for what they are. These counts end at 10 000.
     """
 
     watches: Mapping[WatchState, int] = field(default_factory=dict)
@@ -203,6 +205,17 @@ class Counts:
     oldest_pending_at: int | None = None
     expiring: int = 0
     shut: Mapping[str, int] = field(default_factory=dict)
+    troubled: int = 0
+    lasting: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An attempt has been kept. ``gate`` says how its endpoint stands, where that was just shut or opened."""
+
+    endpoint_id: str
+    gate: str | None = None
 
 
 class Store(Protocol):
@@ -336,10 +349,10 @@ class Store(Protocol):
         report: Report,
         *,
         now: int,
-    ) -> bool:
+    ) -> Recorded | None:
         """Keep the attempt, what follows from it for the delivery, and what for its endpoint's gate.
 
-        When the gate opens, everything that waits behind it is due now.
+        When the gate opens, everything that waits behind it is due now. None: the claim is not ours any more.
         """
         ...
 

@@ -469,13 +469,22 @@ SELECT count(*) AS n FROM (SELECT 1 FROM deliveries
   LIMIT :most)
 
 -- name: shut_endpoints
--- No more rows are looked at than are counted.
+-- No more rows are looked at than are counted. What is closed and has nothing waiting holds nothing back.
 SELECT 'closed' AS state, count(*) AS n
-FROM (SELECT hold FROM endpoints WHERE closed_at IS NOT NULL LIMIT :most) WHERE hold IS NULL
+FROM (SELECT seq, hold FROM endpoints WHERE closed_at IS NOT NULL LIMIT :most) AS shut
+WHERE hold IS NULL AND EXISTS (SELECT 1 FROM deliveries WHERE endpoint_seq = shut.seq AND state = 'pending')
 UNION ALL
 SELECT 'paused', count(*) FROM (SELECT 1 FROM endpoints WHERE hold = 'paused' LIMIT :most)
 UNION ALL
 SELECT 'gone', count(*) FROM (SELECT 1 FROM endpoints WHERE hold = 'gone' LIMIT :most)
+
+-- name: troubled
+SELECT
+  (SELECT count(*) FROM (SELECT 1 FROM watches WHERE trouble_since IS NOT NULL LIMIT :most)) AS n,
+  (SELECT count(*) FROM (SELECT 1 FROM watches WHERE trouble_since <= :before LIMIT :most)) AS lasting
+
+-- name: refused
+SELECT count(*) AS n FROM (SELECT 1 FROM deliveries WHERE ended_at IS NULL AND refusals > 0 LIMIT :most)
 
 -- name: overdue
 SELECT d.seq FROM deliveries d CROSS JOIN endpoints e ON e.seq = d.endpoint_seq

@@ -28,6 +28,7 @@ from notifier.store.interface import (
     LearnedPath,
     Lease,
     Recent,
+    Recorded,
     Refusal,
     ReplayQuery,
     TooMany,
@@ -220,7 +221,7 @@ class SqliteStore:
         report: Report,
         *,
         now: int,
-    ) -> bool:
+    ) -> Recorded | None:
         """See ``Store``."""
         return await self._writer.submit(
             lambda connection: deliveries.record_attempt(

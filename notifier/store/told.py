@@ -15,6 +15,7 @@ from notifier.store.interface import (
     Added,
     EndpointDetail,
     Lease,
+    Recorded,
     Refusal,
     Store,
     TooMany,
@@ -85,7 +86,7 @@ class _Told:
         report: Report,
         *,
         now: int,
-    ) -> bool:
+    ) -> Recorded | None:
         kept = await self._store.record_attempt(dispatch, lease, attempt, sequel, report, now=now)
         if kept:
             self._changes.delivery(dispatch.delivery_id)

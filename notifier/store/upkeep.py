@@ -10,6 +10,7 @@ from notifier.store.interface import Counts
 from notifier.store.queries import SQL
 
 HOUR_MS = 3_600_000
+LASTING_MS = 60_000  # what one bad answer brings is mostly over by then
 LOOKED_AT = 1_000
 MOST_COUNTED = 10_000
 LONG_LOG_BYTES = 64 * 1024 * 1024
@@ -23,12 +24,16 @@ def counts(connection: sqlite3.Connection, *, now: int) -> Counts:
     tallies = {(row["kind"], row["state"]): row["n"] for row in connection.execute(SQL["tallies"])}
     oldest = connection.execute(SQL["oldest_pending"]).fetchone()
     most = {"most": MOST_COUNTED}
+    troubled = connection.execute(SQL["troubled"], {"before": now - LASTING_MS, **most}).fetchone()
     return Counts(
         watches={state: tallies["watch", state] for state in WatchState},
         deliveries={state: tallies["delivery", state] for state in DeliveryState},
         oldest_pending_at=None if oldest is None else oldest["created_at"],
         expiring=connection.execute(SQL["expiring"], {"now": now, **most}).fetchone()["n"],
         shut={row["state"]: row["n"] for row in connection.execute(SQL["shut_endpoints"], most)},
+        troubled=troubled["n"],
+        lasting=troubled["lasting"],
+        refused=connection.execute(SQL["refused"], most).fetchone()["n"],
     )
 
 

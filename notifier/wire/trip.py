@@ -5,6 +5,7 @@ a connection is opened in the task of the exchange that needs it, or in a child 
 """
 
 import asyncio
+import contextlib
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -69,12 +70,15 @@ class Trip:
 
         To close it would not do: a close waits until the peer has read everything, and it may never do so.
         Once an answer has come whole the connection is back in the pool and not ours; then nothing is done.
+        A TLS transport of asyncio that was closed twice has let go of what it would abort, and some versions
+        (3.11.2 is Debian's) fail on that; then there is nothing left to drop.
         """
         if self._transport is None:
             return
         is_given_back = self.is_answered and (self._connection is None or self._connection.closed)
         if self._transport.is_closing() or not is_given_back:
-            self._transport.abort()
+            with contextlib.suppress(AttributeError):
+                self._transport.abort()
 
 
 def spelled(address: str, port: int) -> str:

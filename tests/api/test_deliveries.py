@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.core.model import Attempt
-from notifier.core.verdict import GiveUp
+from notifier.core.model import Attempt, Trouble
+from notifier.core.verdict import GiveUp, Retry, Sequel
 from notifier.store.interface import Lease
 from tests.api.conftest import HOOK, HOUR_MS, LEASE_MS, MULEROUTER, Bench, pointers
-from tests.builders import REFUSED
+from tests.builders import MINUTE, REFUSED, lease, wait
 from tests.fakes import NOON
+from tests.store.steps import claim
 
 
 async def delivered(bench: Bench, count: int = 1) -> list[str]:
@@ -21,8 +22,8 @@ async def delivered(bench: Bench, count: int = 1) -> list[str]:
     return [each["id"] for each in (await bench.see(watch_id))["deliveries"]]
 
 
-async def die(bench: Bench, delivery_id: str) -> None:
-    """Have the deliverer's only attempt refused, and given up."""
+async def die(bench: Bench, delivery_id: str, sequel: Sequel | None = None) -> None:
+    """Have the deliverer's only attempt refused, and given up, or what else is to follow."""
     lease = Lease("test", bench.clock.now() + LEASE_MS)
     claimed = await bench.store.claim_deliveries(
         now=bench.clock.now(), limit=500, lease=lease, busy={}, per_origin=500
@@ -32,7 +33,7 @@ async def die(bench: Bench, delivery_id: str) -> None:
         1, bench.clock.now(), 12, 500, "HTTP 500", "<h1>no</h1>", "http_5xx", "127.0.0.1:9001", 3, 11
     )
     assert await bench.store.record_attempt(
-        dispatch, lease, attempt, GiveUp("no 2xx in 72h"), REFUSED, now=bench.clock.now()
+        dispatch, lease, attempt, sequel or GiveUp("no 2xx in 72h"), REFUSED, now=bench.clock.now()
     )
 
 
@@ -160,10 +161,28 @@ async def test_status_counts_everything(bench: Bench) -> None:
         "deliveries": {"pending": 1, "delivered": 0, "dead": 1},
         "oldest_pending_at": "2026-11-23T12:00:00.000Z",
         "expiring_results": 0,
+        "troubled_watches": 0,
+        "refused_deliveries": 0,
         "providers": {"mulerouter": "ok"},
         "learned": [],
     }
     assert bench.clock.now() == NOON
+
+
+async def test_status_counts_what_is_in_trouble_and_what_is_refused(bench: Bench) -> None:
+    """At once in figures; in the summary when it lasts. Its provider may be well all the while."""
+    (delivery_id,) = await delivered(bench)
+    await die(bench, delivery_id, Retry(NOON + HOUR_MS, is_refusal=True))
+    await bench.register("odd")
+    odd = Trouble('provider says "dreaming", a status we do not know', NOON)
+    (watch,) = await claim(bench.store, NOON + MINUTE)
+    assert await bench.store.record_wait(watch, lease(), wait(NOON + HOUR_MS, trouble=odd), now=NOON)
+    for minutes, is_told in ((0, False), (1, True)):
+        bench.clock.advance(minutes * MINUTE)
+        body = (await bench.http.get("/v1/status")).json()
+        assert (body["troubled_watches"], body["refused_deliveries"]) == (1, 1)
+        assert ("1 watched task has been in trouble" in body["summary"]) is is_told
+        assert "1 callback was refused and is tried again" in body["summary"]
 
 
 async def test_status_warns_of_results_that_die_undelivered(bench: Bench) -> None:

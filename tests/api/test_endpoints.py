@@ -6,7 +6,7 @@ import pytest
 
 from notifier.core.endpoint import Blame, Failed, Report
 from notifier.core.model import Attempt
-from notifier.core.verdict import Retry
+from notifier.core.verdict import GiveUp, Retry, Sequel
 from notifier.store.interface import Lease
 from tests.api.conftest import HOOK, LEASE_MS, Bench, pointers
 from tests.builders import DOWN, MINUTE
@@ -15,15 +15,16 @@ NOON_TEXT = "2026-11-23T12:00:00.000Z"
 GONE = Failed(Blame.GONE, "HTTP 410", None, MINUTE)
 
 
-async def fail(bench: Bench, report: Report, times: int = 1) -> None:
+async def fail(bench: Bench, report: Report, times: int = 1, sequel: Sequel | None = None) -> None:
     """Have what is due tried and refused so often."""
     now = bench.clock.now()
+    sequel = sequel or Retry(now)
     lease = Lease("test", now + LEASE_MS)
     for _ in range(times):
         claimed = await bench.store.claim_deliveries(now=now, limit=1, lease=lease, busy={}, per_origin=9)
         (dispatch,) = claimed.dispatches
         attempt = Attempt(dispatch.number, now, 12, 503, "HTTP 503", None)
-        assert await bench.store.record_attempt(dispatch, lease, attempt, Retry(now), report, now=now)
+        assert await bench.store.record_attempt(dispatch, lease, attempt, sequel, report, now=now)
 
 
 async def waiting(bench: Bench, *urls: str) -> None:
@@ -63,6 +64,17 @@ async def test_a_closed_gate_says_why_since_when_and_when_it_is_tried_next(bench
     (endpoint,) = await listed(bench)
     assert (endpoint["state"], endpoint["gate"]) == ("closed", "closed: HTTP 503")
     assert (endpoint["since"], endpoint["next_probe_at"]) == (NOON_TEXT, "2026-11-23T12:00:05.000Z")
+
+
+async def test_a_closed_gate_with_nothing_waiting_promises_no_probe(bench: Bench) -> None:
+    """The time of a probe that nobody makes would be a date in the past."""
+    await waiting(bench)
+    await fail(bench, DOWN, times=3)
+    bench.clock.advance(5_000)
+    await fail(bench, DOWN, sequel=GiveUp("given up"))
+    (endpoint,) = await listed(bench)
+    assert (endpoint["state"], endpoint["pending"], endpoint["next_probe_at"]) == ("closed", 0, None)
+    assert endpoint["gate"] == "closed, but nothing waits (the next callback is its probe): HTTP 503"
 
 
 @pytest.mark.fault(68)

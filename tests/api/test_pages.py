@@ -297,6 +297,18 @@ async def test_receivers_that_are_held_back_come_first_and_say_what_to_do(bench:
     assert text.index(f"{HOOK}/0") < text.index(f"{HOOK}/1")
 
 
+async def test_what_is_due_at_a_receiver_that_is_held_back_is_not_told_as_due(bench: Bench) -> None:
+    """By the word of its gate, in the row of the delivery; a query does not hide its endpoint."""
+    await bench.end((await bench.register(callback_url=f"{HOOK}?n=1"))["id"])
+    bench.clock.advance(1_000)
+    (endpoint,) = (await bench.http.get("/v1/endpoints")).json()["endpoints"]
+    assert "due" in Seen((await bench.http.get("/?deliveries=pending", headers=BROWSER)).text).texts
+    await bench.http.post(f"/v1/endpoints/{endpoint['id']}/pause")
+    seen = Seen((await bench.http.get("/?deliveries=pending", headers=BROWSER)).text)
+    assert "paused" in seen.texts
+    assert "due" not in seen.texts
+
+
 async def test_a_person_is_told_in_a_page_and_a_program_in_json(bench: Bench) -> None:
     """Where a browser goes, and only there; its style is to be had without a token."""
     missing = "/watches/wch_01KAQ7W3G0ABCDEFGHJKMNPQRS"

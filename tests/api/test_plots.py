@@ -11,6 +11,7 @@ from notifier.api.plots import (
     LOOKED_AT,
     MORE,
     NO_CALLBACK,
+    NO_FINISH,
     NO_TASK,
     NOTICE_MS,
     POLLS,
@@ -86,6 +87,13 @@ async def test_delays_are_counted_up_to_each_edge(bench: Bench) -> None:
     assert counted(body["polls"]) == {"3": 2, "5": 1, MORE: 2}
     assert counted(body["callbacks"]) == {"20 ms": 2, "2 s": 1}
     assert body["callbacks"]["of"] == "callbacks"
+
+
+async def test_where_no_task_told_when_it_was_over_that_is_said(bench: Bench) -> None:
+    """Some providers never do: then tasks have ended, and there is no delay to show of any."""
+    body = await plots(bench, Recent((ended(10, None, 3), ended(20, None, 4)), ()))
+    assert body["notice"]["said"] == NO_FINISH
+    assert body["notice"]["bars"] == []
 
 
 async def test_every_plot_of_bars_has_all_its_bars(bench: Bench) -> None:

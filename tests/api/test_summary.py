@@ -12,6 +12,8 @@ WELL: dict[str, Any] = {
     "deliveries": {"pending": 0, "dead": 0},
     "expiring": 0,
     "held": 0,
+    "troubled": 0,
+    "refused": 0,
     "providers": {"mulerouter": "ok"},
 }
 
@@ -36,6 +38,10 @@ def test_all_is_well_with_what_there_is() -> None:
         ({"deliveries": {"dead": 1}}, "1 delivery is dead"),
         ({"deliveries": {"dead": 2}}, "2 deliveries are dead"),
         ({"held": 1}, "1 receiver is held back"),
+        ({"troubled": 1}, "1 watched task has been in trouble for a minute or more"),
+        ({"troubled": 10_000}, "at least 10000 watched tasks have been in trouble for a minute or more"),
+        ({"refused": 1}, "1 callback was refused and is tried again"),
+        ({"refused": 2}, "2 callbacks were refused and are tried again"),
         ({"expiring": 2}, "2 undelivered results expire soon"),
     ],
 )

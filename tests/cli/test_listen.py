@@ -66,7 +66,13 @@ class Box:
         self.unread += 1
 
     async def post(
-        self, headers: Mapping[str, str], *chunks: bytes, method: str = "POST", is_cut: bool = False
+        self,
+        headers: Mapping[str, str],
+        *chunks: bytes,
+        method: str = "POST",
+        is_cut: bool = False,
+        path: str = "/",
+        query: bytes = b"",
     ) -> int:
         messages: Iterator[dict[str, Any]] = iter(
             [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
@@ -81,7 +87,8 @@ class Box:
             sent.append(message)
 
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await self.app({"type": "http", "method": method, "headers": raw}, receive, send)
+        scope = {"type": "http", "method": method, "path": path, "query_string": query, "headers": raw}
+        await self.app(scope, receive, send)
         status = sent[0]["status"]
         assert isinstance(status, int)
         return status
@@ -168,6 +175,35 @@ def test_a_line_tells_what_came_and_whether_to_trust_it(capfd: pytest.CaptureFix
     out = capfd.readouterr().out
     for part in ("NOT VERIFIED: old", "attempt 3", "maybe a duplicate", "answered 401"):
         assert part in out
+
+
+async def test_a_callback_is_told_with_its_path() -> None:
+    """Two hooks on one receiver, told without, look like duplicates; a query may tell them apart."""
+    box = Box()
+    await box.post(signed(), BODY, path="/hook", query=b"n=1")
+    await box.post(signed(), BODY)
+    assert [each.path for each in box.told] == ["/hook?n=1", "/"]
+
+
+def test_the_path_stands_in_the_line_and_in_json(capfd: pytest.CaptureFixture[str]) -> None:
+    """As it was asked for, and harmless to a terminal."""
+    _tell_lines(received(path="/hook?n=1"))
+    assert "  /hook?n=1  " in capfd.readouterr().out
+    _tell_lines(received(path="/\x1b[2J"))
+    assert "\x1b" not in capfd.readouterr().out
+    _tell_json_line(received(path="/hook?n=1"))
+    assert json.loads(capfd.readouterr().out)["path"] == "/hook?n=1"
+
+
+async def test_after_a_rotation_it_says_to_start_it_again(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its secrets are those of its start: another one may be the daemon's by now."""
+    box = Box()
+    await box.post(signed(key="whsec_" + base64.b64encode(b"unknown" * 5).decode()), BODY)
+    await box.post({}, BODY)
+    _tell_lines(box.told[0])
+    assert "start it again" in capfd.readouterr().err
+    _tell_lines(box.told[1])
+    assert capfd.readouterr().err == ""
 
 
 def test_metadata_is_told_as_it_came(capfd: pytest.CaptureFixture[str]) -> None:

@@ -78,6 +78,8 @@ def first_page(providers: dict[str, str]) -> Overview:
         "deliveries": {},
         "oldest_pending_at": None,
         "expiring_results": 0,
+        "troubled_watches": 0,
+        "refused_deliveries": 0,
         "providers": providers,
         "learned": [],
     }

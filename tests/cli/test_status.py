@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from notifier.core.fixes import IDLE
 from tests.cli.conftest import FakeDaemon, Run
 from tests.cli.test_endpoints import ENDPOINT
 
@@ -79,6 +80,34 @@ def test_a_held_provider_says_since_when_and_what_to_do(
     assert f"{provider:<12}{condition} since 2020-11-23 " in out
     assert "d ago)" in out
     assert fix in out.split("fix: ")[1]
+
+
+@pytest.mark.parametrize(
+    ("troubled", "said"),
+    [
+        (1, "1 of 3 in trouble: `notifier ls --state watching` shows why"),
+        (10_000, "at least 10000 of 3 in trouble"),
+    ],
+)
+def test_watches_in_trouble_are_counted_with_where_they_are_shown(
+    tell: Any, troubled: int, said: str
+) -> None:
+    """Their provider may be well; the daemon counts to ten thousand."""
+    assert f"\n            {said}" in tell(troubled_watches=troubled)
+
+
+def test_callbacks_that_are_refused_are_counted(tell: Any) -> None:
+    """A receiver that answers 422 is not held back, and yet nothing arrives."""
+    assert (
+        "\n            1 of 2 pending was refused: `notifier deliveries --state pending` shows why"
+        in tell(refused_deliveries=1)
+    )
+
+
+def test_a_closed_receiver_with_nothing_waiting_is_no_news(tell: Any) -> None:
+    """What it held back has died and is counted as that."""
+    idle = {**ENDPOINT, "gate": f"{IDLE}: HTTP 503", "pending": 0}
+    assert "receiver" not in tell({"endpoints": [idle], "next_cursor": None})
 
 
 def test_receivers_that_are_held_back_are_named(tell: Any) -> None:

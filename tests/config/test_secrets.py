@@ -103,3 +103,21 @@ def test_a_secret_file_that_everybody_can_read_is_noted(read: Read, tmp_path: Pa
     assert config.notes == ("file key holds a secret and can be read by everybody; chmod 600 it",)
     (tmp_path / "key").chmod(0o640)
     assert read('[providers.mulerouter]\napi_key = { file = "key" }').notes == ()
+
+
+@pytest.mark.parametrize(
+    ("reference", "origin"),
+    [
+        ('{ env = "K" }', "K"),
+        ('{ file = "key" }', "file key"),
+        ('{ credential = "key" }', "credential key"),
+    ],
+)
+def test_a_secret_knows_where_it_came_from(read: Read, tmp_path: Path, reference: str, origin: str) -> None:
+    """The configuration's own word for it, so that a fix can name it."""
+    (tmp_path / "key").write_text("sk-1")
+    (tmp_path / "key").chmod(0o600)
+    environ = {"K": "sk-1", "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    key = read(f"[providers.mulerouter]\napi_key = {reference}", environ).providers["mulerouter"].api_key
+    assert key == Secret("sk-1")
+    assert key.origin == origin

@@ -10,6 +10,7 @@ from notifier.core.fixes import fix_of, fix_of_receiver
 from notifier.core.gate import Gate
 from notifier.core.judge import judge_poll
 from notifier.core.replies import Fault, Reply, Unreachable
+from notifier.core.secret import Secret
 from notifier.core.verdict import Refused, Throttled, Unclear
 from notifier.store.faults import fault_of
 
@@ -41,6 +42,20 @@ def test_a_key_is_named_as_its_owner_sets_it() -> None:
     assert "api_key of runway" in fix_of("provider refuses the key (401)", "runway")
 
 
+@pytest.mark.parametrize("origin", ["KEY_OF_MINE", "file /etc/a key", "credential mule"])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_told_with_where_it_came_from(status: int, origin: str) -> None:
+    """In the trouble, and by that in its fix, with or without since when."""
+    key = Secret("sk-mr-x", origin)
+    verdict = judge_poll(Reply(status, {}), task_id="t", dialect=Dialect(), key=key, now=0)
+    assert isinstance(verdict, Refused)
+    assert verdict.text.endswith(f"({status}), key from {origin}")
+    for said in (verdict.text, f"{verdict.text} since 2026-11-23T11:00:00.000Z"):
+        fix = fix_of(said, "mulerouter")
+        assert f"{origin}, then" in fix or f"{origin} is" in fix
+        assert "MULEROUTER_API_KEY" not in fix
+
+
 def test_what_is_not_known_has_no_fix() -> None:
     """An empty advice is better than a wrong one."""
     assert fix_of("answer has no status at task_info.status", "mulerouter") == ""
@@ -61,3 +76,10 @@ def test_a_receiver_that_is_held_back_has_its_fix(endpoint: Endpoint, sign: str)
     fix = fix_of_receiver(in_words(endpoint), "http://x/hook", "ep_1")
     assert sign in fix
     assert bool(fix) == bool(sign)
+
+
+def test_a_closed_receiver_with_nothing_waiting_needs_none() -> None:
+    """It is tried with the next callback, and its words say so."""
+    said = in_words(Endpoint(gate=Gate(since=1, reason="HTTP 503")), is_waited_for=False)
+    assert said == "closed, but nothing waits (the next callback is its probe): HTTP 503"
+    assert fix_of_receiver(said, "http://x/hook", "ep_1") == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.daemon.listener import ListenerUnusable, address_of, bind, is_local
+from notifier.daemon.listener import ListenerUnusable, address_of, bind, file_of, is_local, remove
 
 
 def test_a_tcp_address_is_bound_and_named_as_a_client_writes_it() -> None:
@@ -58,6 +58,25 @@ def test_a_socket_that_has_no_time_for_us_is_a_living_one(tmp_path: Path) -> Non
         with pytest.raises(ListenerUnusable, match="Address already in use"):
             bind(f"unix:{path}")
         assert path.is_socket()
+
+
+def test_the_file_of_a_socket_is_removed_while_it_is_ours(tmp_path: Path) -> None:
+    """One that was put in its place is another's; a port has none; a file that is gone is no fault."""
+    path = tmp_path / "n.sock"
+    with bind(f"unix:{path}") as bound:
+        ours = file_of(bound)
+    path.rename(tmp_path / "kept")
+    with bind(f"unix:{path}"):
+        remove(ours)
+        assert path.is_socket()
+    path.unlink()
+    remove(ours)
+    (tmp_path / "kept").rename(path)
+    remove(ours)
+    assert not path.exists()
+    with bind("127.0.0.1:0") as bound:
+        assert file_of(bound) is None
+        remove(None)
 
 
 def test_a_file_in_the_place_of_the_socket_is_left_alone(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from notifier.config.model import HOUR, Config, Polling, Provider
+from notifier.daemon import run
 from notifier.daemon.settings import longest_interval_ms
 from notifier.store.interface import Added
 from notifier.store.open import open_store
@@ -46,3 +48,14 @@ async def test_a_restart_brings_no_poll_forward_that_the_settings_put_off(tmp_pa
         await store.close()
         assert isinstance(added, Added)
         assert added.watch.due_at == due_at
+
+
+def test_a_provider_without_a_key_is_told_calmly_and_mulerouters_as_a_warning() -> None:
+    """One may be asked without a key, and that is on purpose; MuleRouter answers nobody without one."""
+    acme = Provider(name="acme", base_url="https://acme.example")
+    with capture_logs() as told:
+        run._warn(Config(providers={"acme": acme, "mulerouter": Provider()}))
+    assert [(line["provider"], line["log_level"], line.get("fix")) for line in told] == [
+        ("acme", "info", None),
+        ("mulerouter", "warning", "set MULEROUTER_API_KEY"),
+    ]

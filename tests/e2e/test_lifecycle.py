@@ -159,6 +159,16 @@ async def test_a_newer_database_is_refused_untouched(tmp_path: Path) -> None:
     assert daemon.database.read_bytes() == before
 
 
+async def test_a_clean_stop_takes_its_socket_along(tmp_path: Path) -> None:
+    """Nobody is to try a file that nothing listens on."""
+    place = tmp_path / "n.sock"
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY, server__listen=f"unix:{place}")
+    await daemon.start()
+    assert place.is_socket()
+    assert await daemon.end() == 0
+    assert not place.exists()
+
+
 async def test_a_taken_port_is_named(tmp_path: Path) -> None:
     """Exit 78 with cause and fix."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -168,6 +178,7 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
     assert refused.returncode == 78
     assert f"cannot listen on {listen}" in refused.stdout
     assert "server.listen" in refused.stdout
+    assert "daemon.stopped" not in refused.stdout  # it never ran; the last line says why
     assert f"cannot listen on {listen}" in refused.stderr  # in words, for where the log is not looked at
 
 

@@ -11,7 +11,7 @@ from notifier.core.model import DeliveryState
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
 from notifier.engine.deliverer import KEEPING_TRIES, LEASE_MARGIN_MS
 from notifier.errors import StoreFull
-from notifier.store.interface import ClaimedDeliveries, DeliveryDetail
+from notifier.store.interface import ClaimedDeliveries, DeliveryDetail, Recorded
 from tests.engine.conftest import HOOK, HOUR_MS, SIGNING, Bench, task
 
 OK = Reply(204)
@@ -117,7 +117,7 @@ async def test_an_attempt_that_was_cut_off_says_that_it_may_be_a_repeat(bench: B
     """Claimed, perhaps sent, never recorded: the next one carries the mark, with the same id and bytes."""
     await finished(bench, OK)
 
-    async def never_recorded(*_args: object, **_more: object) -> bool:
+    async def never_recorded(*_args: object, **_more: object) -> Recorded | None:
         raise RuntimeError("planted crash between POST and record")
 
     record_attempt = bench.store.record_attempt
@@ -140,7 +140,7 @@ async def test_an_answer_that_cannot_be_written_down_is_kept_in_hand(bench: Benc
     watch_id = await finished(bench, OK)
     record_attempt, naps, left = bench.store.record_attempt, [], refusals
 
-    async def refused(*args: Any, **more: Any) -> bool:
+    async def refused(*args: Any, **more: Any) -> Recorded | None:
         nonlocal left
         left -= 1
         if left >= 0:
@@ -170,7 +170,7 @@ async def test_a_clock_that_is_stepped_while_an_answer_is_kept_in_hand_puts_noth
     watch_id = await finished(bench, DOWN, OK)
     record_attempt, is_full = bench.store.record_attempt, True
 
-    async def refused(*args: Any, **more: Any) -> bool:
+    async def refused(*args: Any, **more: Any) -> Recorded | None:
         if is_full:
             raise StoreFull("the disk is full")
         return await record_attempt(*args, **more)

@@ -81,6 +81,17 @@ def test_three_refusals_in_a_row_pause_and_one_success_resumes() -> None:
     assert limiter.condition is None
 
 
+def test_a_provider_is_held_back_since_its_first_failure_in_a_row() -> None:
+    """Not since the third, which closed the gate; a success in between begins anew."""
+    limiter = Limiter(PROVIDER, NOON)
+    for after_s, verdict in ((0, OUTAGE), (1, Running("pending")), (2, OUTAGE), (3, OUTAGE), (4, OUTAGE)):
+        limiter.began(1, NOON + after_s * 1_000, is_probe=False)
+        limiter.ended(verdict, NOON + after_s * 1_000, is_probe=False)
+    assert limiter.condition == "HTTP 503 since 2026-11-23T12:00:02.000Z"
+    limiter.shift(60_000)
+    assert limiter.condition == "HTTP 503 since 2026-11-23T12:01:02.000Z"
+
+
 def test_an_unknown_task_says_nothing_against_the_provider() -> None:
     """404 is an answer about one task: it counts as a success of the provider."""
     limiter = Limiter(PROVIDER, NOON)

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from notifier.core.model import DeliveryState
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
@@ -59,6 +60,23 @@ async def test_a_receiver_that_was_down_for_six_hours_gets_everything_within_a_m
     await run_for(bench, MINUTE_MS + 5_000)
     counts = await bench.store.counts(now=bench.clock.now())
     assert counts.deliveries[DeliveryState.DELIVERED] == 30
+
+
+async def test_a_gate_is_logged_when_it_closes_and_when_it_opens(bench: Bench) -> None:
+    """One line for each change of state, however much waits; no path, as one may be a secret."""
+    with capture_logs() as lines:
+        await finished(bench, DOWN, tasks=5)
+        await run_for(bench, MINUTE_MS)
+        bench.posts.script_again(HOOK, OK)
+        await run_for(bench, 2 * MINUTE_MS)
+    told = [line for line in lines if line["event"].startswith("endpoint.")]
+    assert [(line["event"], line["log_level"]) for line in told] == [
+        ("endpoint.closed", "warning"),
+        ("endpoint.opened", "info"),
+    ]
+    assert told[0]["gate"] == "closed: no connection: connection refused"
+    assert told[0]["endpoint"].startswith("ep_")
+    assert all(urlsplit(HOOK).path not in str(line) for line in told)
 
 
 async def test_coming_back_is_slow_at_first(bench: Bench) -> None:

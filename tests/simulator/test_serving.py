@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from notifier.cli import main
 from notifier.core.replies import Reply, Unreachable
 from notifier.simulator.__main__ import arguments
-from notifier.simulator.script import Canned, Script
+from notifier.simulator.script import PROMPTS, Canned, Script
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream
 from tests.wire.peers import LONG_MS, wired
@@ -85,9 +86,13 @@ async def test_an_ipv6_address_stands_in_brackets() -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_as_a_process_it_says_where_it_is_and_ends_when_told(number: signal.Signals) -> None:
+@pytest.mark.parametrize("module", [["notifier.simulator"], ["notifier", "simulator"]])
+async def test_as_a_process_it_says_where_it_is_and_ends_when_told(
+    number: signal.Signals, module: list[str]
+) -> None:
+    """One line of JSON for programs; for people, where and what to write into a prompt."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "notifier.simulator", "--port", "0", "--key", "sk-mr-test",
+        sys.executable, "-m", *module, "--port", "0", "--key", "sk-mr-test",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
@@ -106,25 +111,38 @@ async def test_as_a_process_it_says_where_it_is_and_ends_when_told(number: signa
         assert json.loads(polled.body)["task_info"]["id"] == "t1"
         process.send_signal(number)
         out, err = await asyncio.wait_for(process.communicate(), 60)
-        assert (process.returncode, out, err) == (0, b"", b"")
+        assert (process.returncode, out) == (0, b"")
+        assert told["url"].encode() in err
+        assert all(word.encode() in err for word in PROMPTS)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
 
 
-async def test_a_taken_port_is_told_in_one_line() -> None:
+@pytest.mark.parametrize("module", [["notifier.simulator"], ["notifier", "simulator"]])
+async def test_a_taken_port_is_told(module: list[str]) -> None:
     """Cause and fix, and no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "notifier.simulator", "--port", port), stderr=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", *module, "--port", port), stderr=asyncio.subprocess.PIPE
         )
         _, said = await process.communicate()
     assert process.returncode == 1
-    [line] = said.decode().splitlines()
-    assert f"cannot listen on 127.0.0.1:{port}" in line
-    assert "--port" in line
+    text = said.decode()
+    assert len(text.splitlines()) <= 2
+    assert f"cannot listen on 127.0.0.1:{port}" in text
+    assert "--port" in text
+
+
+def test_both_helps_say_what_a_prompt_can_ask_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """The words stand once, in the script's table."""
+    assert main(["simulator", "--help"]) == 0
+    with pytest.raises(SystemExit, match="0"):
+        arguments().parse_args(["--help"])
+    for said in capsys.readouterr().out.split("usage: python"):
+        assert all(f"  {word} " in said for word in PROMPTS)
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])

@@ -188,6 +188,48 @@ async def test_a_submission_is_accepted_and_can_be_polled(call: Caller) -> None:
     assert (status, polled) == (200, body)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "status", "at"),
+    [
+        ("a mule", "completed", 2.0),
+        ("please FAIL, mule", "failed", 2.0),
+        ("a forbidden mule", "failed", 2.0),
+        ("cancel that mule", "cancelled", 2.0),
+        ("never a mule", "processing", 9_999.0),
+        ("a slow mule", "processing", 29.0),
+        ("a slow mule", "completed", 30.0),
+        ("slow, then fail", "processing", 29.0),
+        ("slow, then fail", "failed", 30.0),
+        ("a failing, slowly vanishing mule", "completed", 2.0),
+    ],
+)
+async def test_a_word_in_the_prompt_says_what_becomes_of_a_submission(
+    call: Caller, prompt: str, status: str, at: float
+) -> None:
+    """Whole words, in any case, and more than one; in the shapes of every other task."""
+    assert (await call("POST", API_PATH, {"prompt": prompt}))[0] == 202
+    call.clock.now += at
+    code, body, _ = await call("GET", f"{API_PATH}/task-0")
+    assert (code, body["task_info"]["status"]) == (200, status)
+
+
+async def test_a_task_of_a_prompt_can_vanish(call: Caller) -> None:
+    """The provider does not know it any more."""
+    await call("POST", API_PATH, {"prompt": "vanish"})
+    call.clock.now += 2.0
+    assert (await call("GET", f"{API_PATH}/task-0"))[0] == 404
+
+
+async def test_a_prompt_changes_the_script_that_was_set_in_what_it_names_only(call: Caller) -> None:
+    """And a prompt that is no text changes nothing."""
+    await call("POST", "/_sim/script", {"duration_s": 8, "words": "async"})
+    await call("POST", API_PATH, {"prompt": "fail"})
+    await call("POST", API_PATH, {"prompt": ["fail"]})
+    call.clock.now += 8.0
+    said = [(await call("GET", f"{API_PATH}/task-{n}"))[1]["task_info"]["status"] for n in (0, 1)]
+    assert said == ["failed", "succeeded"]
+
+
 async def test_a_submission_that_is_no_json_object_is_refused(call: Caller) -> None:
     for body in (b"", b"prompt=x", b"[1]"):
         assert (await call("POST", API_PATH, body))[0] == 400

@@ -208,6 +208,18 @@ async def test_held_endpoints_are_counted_by_what_ends_it(store: Store) -> None:
     assert await shut() == (0, 2, 0)
 
 
+async def test_a_closed_endpoint_with_nothing_waiting_holds_nothing_back(store: Store) -> None:
+    """All its deliveries have died; a user's hold stands for what may come."""
+    await finished(store, A)
+    await closed(store)
+    assert (await store.counts(now=NOON)).shut["closed"] == 1
+    await end_one(store, GiveUp("given up"), DOWN, now=NOON + HOUR)
+    assert (await endpoint(store)).standing.gate.since is not None
+    assert (await store.counts(now=NOON)).shut["closed"] == 0
+    await pause(store)
+    assert (await store.counts(now=NOON)).shut["paused"] == 1
+
+
 async def test_resume_never_puts_anything_off(store: Store) -> None:
     """What is due already keeps its age, and what is being sent its claim."""
     await finished(store, A)

@@ -3,6 +3,7 @@
 #   boot.sh FOLDER LOWER     FOLDER/upper and FOLDER/root are empty; LOWER is the root to lay a layer over
 # In the environment: BOX_CONSOLE, a terminal; BOX_BINDS, "OUTSIDE:INSIDE …".
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # pivot_root, and ip: not in the PATH that su leaves
 folder=$1 lower=$2 root=$1/root
 read -r _ # the parent has put unshare, which only waits for us, outside our control group
 

@@ -1,8 +1,11 @@
 """Certificates are verified, always; what is wrong with one is said."""
 
+import asyncio
 import datetime
 import ssl
+from asyncio import sslproto
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -120,6 +123,36 @@ async def test_a_handshake_that_never_ends_is_left_at_the_deadline() -> None:
         exchange = await wire.get(peer.url().replace("http:", "https:"), {}, timeout_ms=200)
     assert isinstance(exchange, Unreachable)
     assert exchange.fault is Fault.TIMEOUT
+
+
+def abort_of_old(transport: Any) -> None:
+    """As it is written in Python 3.11.2, Debian's: it knows no transport that has let go of its protocol."""
+    transport._closed = True
+    transport._ssl_protocol._abort()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_answer_that_ends_with_its_connection_is_an_answer_on_asyncios_loop_too(
+    monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, ca_file: str, method: str
+) -> None:
+    """No length, then the end of the TLS connection. The commands run on that loop, the daemon on uvloop."""
+    monkeypatch.setattr(sslproto._SSLProtocolTransport, "abort", abort_of_old)
+    tls = server_side(ca.issue_cert("127.0.0.1"))
+
+    async def script(line: Line) -> None:
+        await line.request()
+        await line.say(b"HTTP/1.0 200 OK\r\n\r\nhello")
+
+    async def ask() -> Exchange:
+        async with listening(script, tls) as peer, wired(ca_file=ca_file) as wire:
+            if method == "GET":
+                return await wire.get(peer.url(), {}, timeout_ms=LONG_MS)
+            return await wire.post(peer.url(), {}, b"{}", timeout_ms=LONG_MS)
+
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        reply = runner.run(ask())
+    assert isinstance(reply, Reply), reply
+    assert (reply.status, reply.body) == (200, b"hello" if method == "GET" else b"")
 
 
 async def test_an_endless_answer_over_tls_is_dropped_at_once(ca: trustme.CA, ca_file: str) -> None:

@@ -47,7 +47,8 @@ export function overview(known, acts) {
     showTiles(tiles.watches.list, "watches", status.watches, known.filters);
     showTiles(tiles.deliveries.list, "deliveries", status.deliveries, known.filters, status.oldest_pending_at);
     showList("watches", (each) => watchRow(each, acts), emptyWatches(known));
-    showList("deliveries", (each) => deliveryRow(each, acts), emptyDeliveries(known));
+    const gates = new Map(known.endpoints.map(({ url, state: gate }) => [url, gate]));
+    showList("deliveries", (each) => deliveryRow(each, acts, gates.get(each.url.split("?")[0])), emptyDeliveries(known));
     parts.endpoints.show(heldFirst(known.endpoints).map((each) => endpointRow(each, acts)), [empty.endpoints]);
     parts.endpoints.more.hidden = areAllShown || known.endpoints.length <= FEW;
     parts.providers.show(Object.entries(status.providers).map(([name, said]) => providerRow(name, said)), [""]);
@@ -132,12 +133,13 @@ function watchRow(watch, acts) {
   ]];
 }
 
-export function deliveryRow(delivery, acts) {
+/** What is due may be held back all the same: `gate` is how its endpoint stands. */
+export function deliveryRow(delivery, acts, gate = "") {
   const tries = Array.isArray(delivery.attempts) ? delivery.attempts.length : delivery.attempts;
-  return [delivery.id, JSON.stringify(delivery), () => [
+  return [delivery.id, JSON.stringify(delivery) + gate, () => [
     to(`/deliveries/${delivery.id}`, `open-${delivery.id}`, delivery.type),
     el("code", {}, delivery.url), state(delivery.state), String(tries), moment(delivery.created_at, { as: "age" }),
-    delivery.last_error ?? "", moment(delivery.next_attempt_at, { due }), moment(delivery.result_expires_at),
+    delivery.last_error ?? "", moment(delivery.next_attempt_at, { due: WORDS.held[gate] ?? due }), moment(delivery.result_expires_at),
     deliveryActions(delivery, acts),
   ]];
 }

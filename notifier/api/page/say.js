@@ -5,15 +5,16 @@ import { WORDS } from "./words.js";
 
 /** What to do about a provider's trouble; empty where nothing is known. */
 export function fixOf(trouble, provider) {
-  const key = provider === "mulerouter" ? "MULEROUTER_API_KEY" : `api_key of ${provider || "the provider"}`;
+  const usual = provider === "mulerouter" ? "MULEROUTER_API_KEY" : `api_key of ${provider || "the provider"}`;
+  const [, key = usual] = trouble.match(/, key from (.+?)(?: since \d|$)/) ?? [];
   const found = WORDS.fixes.find(([sign]) => trouble.includes(sign));
-  return found ? found[1].replaceAll("{key}", key) : "";
+  return found ? found[1].replaceAll("{key}", () => key) : "";
 }
 
 /** What to do about a receiver that is held back. */
 export function fixOfReceiver({ gate, url, id }) {
-  if (gate.startsWith("open")) return "";
-  const { closed, closed_fix, held_fix } = WORDS.receiver;
+  const { idle, closed, closed_fix, held_fix } = WORDS.receiver;
+  if (gate.startsWith("open") || gate.startsWith(idle)) return "";
   return (gate.startsWith(closed) ? closed_fix : held_fix).replaceAll("{url}", url).replaceAll("{id}", id);
 }
 

@@ -1,0 +1,48 @@
+"""The command simulator: a MuleRouter to try things on, without a key."""
+
+import asyncio
+
+import click
+
+from notifier.cli.listen import CannotListen
+from notifier.cli.options import example, shared
+
+
+class Explained(click.Command):
+    """A command whose help ends with what a prompt can ask for."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of the script: it stands there once."""
+        from notifier.simulator.script import promised  # noqa: PLC0415 - only this help needs it
+
+        formatter.write_paragraph()
+        for line in promised():
+            formatter.write(f"{line}\n")
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(
+    "simulator",
+    cls=Explained,
+    short_help="Play MuleRouter, to try things without a key.",
+    epilog=example("notifier simulator --port 8001"),
+)
+@click.option("--port", type=click.IntRange(0, 65_535), default=8001, show_default=True, help="0 = any.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--key", metavar="KEY", help="The only key accepted; without it any is.")
+@shared("--url", "--token", "--json", "--config")
+def simulator(*, port: int, host: str, key: str | None) -> int:
+    """Play MuleRouter: take submissions, and answer polls of their tasks in its exact shapes.
+
+    Prints where it is as one line of JSON. Set MULEROUTER_BASE_URL to that, MULEROUTER_API_KEY to anything,
+    and submit there. A word in the prompt (fail, forbidden, cancel, never, vanish, slow) says what becomes of
+    the task. Ends on Ctrl-C.
+    """
+    from notifier.simulator.__main__ import run  # noqa: PLC0415 - a web server; other commands need none
+
+    try:
+        asyncio.run(run(host, port, key))
+    except OSError as fault:
+        cause = f"cannot listen on {host}:{port}: {fault.strerror or fault}"
+        raise CannotListen(cause, "give another --port or --host") from fault
+    return 0

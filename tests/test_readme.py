@@ -12,7 +12,6 @@ import pytest
 from notifier.api.parse import read_registration
 from notifier.api.routes import ROUTES
 from notifier.cli import commands
-from notifier.simulator.__main__ import arguments
 from tests.api.conftest import SETTINGS
 from tests.browser.screenshots import LOOKS, MOST_BYTES
 from tests.cli.conftest import WATCH, FakeDaemon
@@ -86,12 +85,6 @@ def test_each_make_target_exists() -> None:
     named = set(re.findall(r"`make ([a-z-]+)\b", PAGES))
     assert named
     assert named <= targets
-
-
-def test_the_simulator_takes_its_options() -> None:
-    """It ends with 2 at an option that it does not know."""
-    [options] = re.findall(r"python -m notifier.simulator ([^`]+)`", README)
-    assert arguments().parse_args(options.split()).port == 8001
 
 
 def test_each_body_is_json_and_a_registration_is_taken() -> None:

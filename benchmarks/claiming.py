@@ -15,7 +15,8 @@ from benchmarks.filling import FIRST_DUE_MS, LAST_DUE_MS
 from benchmarks.stats import median
 from notifier.core.model import Watch
 from notifier.core.verdict import Wait
-from notifier.store.interface import Lease, Store
+from notifier.store.answers import Lease
+from notifier.store.interface import Store
 from notifier.store.open import open_store
 
 AT_ONCE = 100

@@ -13,7 +13,8 @@ from notifier.core.callback import build_event
 from notifier.core.ids import EVENT, new_id
 from notifier.core.model import Callback, NewWatch, Watch, WatchState
 from notifier.core.verdict import End
-from notifier.store.interface import Lease, Store
+from notifier.store.answers import Lease
+from notifier.store.interface import Store
 from notifier.store.open import open_store
 
 _DAY_MS = 86_400_000

@@ -6,7 +6,7 @@ from notifier.core.endpoint import PRIVATE_CAP_MS, Blame, Failed
 from notifier.core.model import Attempt, Callback, Event, EventType, NewWatch, TaskError, Watch, WatchState
 from notifier.core.transitions import event_of
 from notifier.core.verdict import End, Wait
-from notifier.store.interface import Lease
+from notifier.store.answers import Lease
 from tests.fakes import NOON
 
 SECOND = 1_000

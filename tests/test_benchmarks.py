@@ -29,7 +29,7 @@ from benchmarks.tasks import API_PATH
 from benchmarks.usage import Busy
 from notifier.core.figures import notice_ms
 from notifier.core.model import Callback, DeliveryState, NewWatch, WatchState
-from notifier.store.interface import Added, DeliveryQuery, Lease
+from notifier.store.answers import Added, DeliveryQuery, Lease
 from notifier.store.open import open_store
 
 FILLED = 30

@@ -9,7 +9,7 @@ from notifier.api.render import answer, delivery_body, delivery_detail_body
 from notifier.api.services import Services
 from notifier.api.shapes import DeliveryBody, DeliveryPage
 from notifier.core.ids import DELIVERY, is_id
-from notifier.store.interface import DeliveryQuery, Refusal
+from notifier.store.answers import DeliveryQuery, Refusal
 
 
 async def page(call: Call) -> Response:

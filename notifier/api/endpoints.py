@@ -9,7 +9,7 @@ from notifier.api.render import answer, endpoint_body
 from notifier.api.services import Services
 from notifier.api.shapes import EndpointBody, EndpointPage
 from notifier.core.ids import ENDPOINT, is_id
-from notifier.store.interface import EndpointDetail, Refusal
+from notifier.store.answers import EndpointDetail, Refusal
 
 
 async def page(call: Call) -> Response:

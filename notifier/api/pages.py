@@ -30,7 +30,7 @@ from notifier.core.ids import DELIVERY, WATCH, is_id
 from notifier.core.instants import to_text
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.urls import BadUrl, check_task_id
-from notifier.store.interface import DeliveryQuery, WatchQuery
+from notifier.store.answers import DeliveryQuery, WatchQuery
 
 SHOWN = 25
 WORDS = "words.js"

@@ -13,7 +13,7 @@ from notifier.api.call import Call
 from notifier.api.render import answer
 from notifier.api.services import Services
 from notifier.core.figures import FIXED_MS, PastEnd, fixed_polls, notice_ms, saved_share, spread
-from notifier.store.interface import LearnedPath, Recent
+from notifier.store.answers import LearnedPath, Recent
 
 LOOKED_AT = 500
 PATHS = 20

@@ -15,7 +15,7 @@ from notifier.core.instants import BadDuration, parse_duration
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.urls import BadUrl, check_callback_url, check_task_id
 from notifier.core.words import cut
-from notifier.store.interface import DeliveryQuery, WatchQuery
+from notifier.store.answers import DeliveryQuery, WatchQuery
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 50

@@ -18,7 +18,7 @@ from notifier.core.account import Moment
 from notifier.core.endpoint import Endpoint, in_words
 from notifier.core.instants import to_text
 from notifier.core.model import Attempt, Callback, Delivery, Event, TaskError, Trouble, Watch, WatchState
-from notifier.store.interface import DeliveryDetail, EndpointDetail, WatchDetail
+from notifier.store.answers import DeliveryDetail, EndpointDetail, WatchDetail
 
 MASK = "***"
 NULL = Raw(b"null")

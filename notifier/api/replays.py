@@ -14,7 +14,7 @@ from notifier.api.shapes import Matched
 from notifier.core.instants import from_text
 from notifier.core.model import DeliveryState
 from notifier.core.urls import check_callback_url
-from notifier.store.interface import ReplayQuery, TooManyReplays
+from notifier.store.answers import ReplayQuery, TooManyReplays
 
 FIELDS = ("since", "until", "state", "url", "dry_run")
 _FILTERS = FIELDS[:-1]

@@ -11,7 +11,7 @@ from notifier.api.shapes import LearnedBody, Reloaded, StatusBody, Word
 from notifier.api.summary import FINE, summary
 from notifier.core.instants import to_text
 from notifier.core.model import DeliveryState, WatchState
-from notifier.store.interface import LearnedPath, WatchQuery
+from notifier.store.answers import LearnedPath, WatchQuery
 
 LEARNED_SHOWN = 100
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"

@@ -19,7 +19,7 @@ from notifier.core.account import timeline
 from notifier.core.ids import WATCH, is_id
 from notifier.core.model import MAX_CALLBACKS, NewWatch, Watch, WatchState
 from notifier.core.trace import TRACEPARENT, read_traceparent
-from notifier.store.interface import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail, WatchQuery
+from notifier.store.answers import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail, WatchQuery
 
 TURN = 16  # entries of a batch are read in turns of so many
 

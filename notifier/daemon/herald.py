@@ -14,7 +14,8 @@ from notifier.core.words import cut
 from notifier.daemon import sdnotify
 from notifier.errors import StoreUnavailable
 from notifier.ports import Clock
-from notifier.store.interface import Counts, Store
+from notifier.store.answers import Counts
+from notifier.store.interface import Store
 
 STALE_S = 10.0  # bells ring once a second at least
 EVERY_S = 10.0

@@ -38,7 +38,8 @@ from notifier.core.verdict import (
     Verdict,
 )
 from notifier.ports import Clock
-from notifier.store.interface import Counts, Store
+from notifier.store.answers import Counts
+from notifier.store.interface import Store
 
 FRESH_S = 5.0
 MOST_PROVIDERS = 100

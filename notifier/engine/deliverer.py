@@ -21,7 +21,8 @@ from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.engine.crew import Crew
 from notifier.errors import StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Clock, Meter, Wire
-from notifier.store.interface import Lease, Recorded, Store
+from notifier.store.answers import Lease, Recorded
+from notifier.store.interface import Store
 
 IDLE_MS = 1_000
 LEASE_MARGIN_MS = 15_000

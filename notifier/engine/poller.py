@@ -26,7 +26,8 @@ from notifier.engine.hub import Hub
 from notifier.engine.limiter import Limiter
 from notifier.errors import StoreUnavailable
 from notifier.ports import NO_METER, Clock, Meter, Wire
-from notifier.store.interface import Lease, Store
+from notifier.store.answers import Lease
+from notifier.store.interface import Store
 
 IDLE_MS = 1_000
 LEASE_MARGIN_MS = 15_000

@@ -10,8 +10,8 @@ from notifier.core.ids import DELIVERY, ENDPOINT
 from notifier.core.model import Attempt, Callback, Delivery, DeliveryState, Dispatch, Event
 from notifier.core.urls import endpoint_of, origin_of
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.store.answers import DeliveryDetail, Lease, Recorded, Refusal
 from notifier.store.endpoints import endpoint_of_row
-from notifier.store.interface import DeliveryDetail, Lease, Recorded, Refusal
 from notifier.store.mint import Mint
 from notifier.store.queries import SQL
 from notifier.store.rows import END_OF_TIME, attempt_of, body_of, delivery_of, headers_text

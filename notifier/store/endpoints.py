@@ -6,7 +6,7 @@ from typing import Any
 
 from notifier.core.endpoint import Endpoint, Hold, paused, resumed
 from notifier.core.gate import Gate
-from notifier.store.interface import EndpointDetail, Refusal
+from notifier.store.answers import EndpointDetail, Refusal
 from notifier.store.queries import SQL
 
 

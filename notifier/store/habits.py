@@ -5,7 +5,7 @@ import sqlite3
 from notifier.core.learned import Habit, habit_from
 from notifier.core.model import Watch
 from notifier.core.sketch import Sketch, pack, seen, unpack
-from notifier.store.interface import LearnedPath
+from notifier.store.answers import LearnedPath
 from notifier.store.queries import SQL
 
 MOST = 1_000

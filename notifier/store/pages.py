@@ -15,8 +15,8 @@ from typing import Any
 from notifier.core.figures import PastEnd
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
 from notifier.core.urls import endpoint_of
+from notifier.store.answers import DeliveryQuery, EndpointDetail, Found, Recent, WatchQuery
 from notifier.store.endpoints import details
-from notifier.store.interface import DeliveryQuery, EndpointDetail, Found, Recent, WatchQuery
 from notifier.store.queries import SQL
 from notifier.store.rows import END_OF_TIME, delivery_of, watch_of
 

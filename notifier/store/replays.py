@@ -12,7 +12,7 @@ from typing import Any
 
 from notifier.core.model import DeliveryState
 from notifier.core.urls import endpoint_of
-from notifier.store.interface import MAX_REPLAYS, ReplayQuery, TooManyReplays
+from notifier.store.answers import MAX_REPLAYS, ReplayQuery, TooManyReplays
 from notifier.store.queries import SQL
 
 COUNTED_AT_ONCE = 50_000

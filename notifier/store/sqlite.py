@@ -13,9 +13,7 @@ from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Wa
 from notifier.core.verdict import End, Sequel, Wait
 from notifier.errors import StoreClosed
 from notifier.store import deliveries, endpoints, habits, pages, replays, turns, upkeep, watches
-from notifier.store.driver import Driver
-from notifier.store.faults import fault_of
-from notifier.store.interface import (
+from notifier.store.answers import (
     MAX_TRIALS,
     Added,
     ClaimedDeliveries,
@@ -37,6 +35,8 @@ from notifier.store.interface import (
     WatchDetail,
     WatchQuery,
 )
+from notifier.store.driver import Driver
+from notifier.store.faults import fault_of
 from notifier.store.lives import life_of
 from notifier.store.lock import InstanceLock
 from notifier.store.mint import Mint

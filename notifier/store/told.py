@@ -11,16 +11,8 @@ from notifier.core.endpoint import Report
 from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Watch
 from notifier.core.verdict import End, Sequel, Wait
 from notifier.ports import Changes
-from notifier.store.interface import (
-    Added,
-    EndpointDetail,
-    Lease,
-    Recorded,
-    Refusal,
-    Store,
-    TooMany,
-    TooManyCallbacks,
-)
+from notifier.store.answers import Added, EndpointDetail, Lease, Recorded, Refusal, TooMany, TooManyCallbacks
+from notifier.store.interface import Store
 
 
 def told(store: Store, changes: Changes) -> Store:

@@ -16,8 +16,8 @@ from notifier.core.endpoint import Endpoint, passage, probes_in_turn, room
 from notifier.core.gate import Passage
 from notifier.core.model import Dispatch
 from notifier.core.urls import origin_of
+from notifier.store.answers import ClaimedDeliveries, Lease
 from notifier.store.endpoints import endpoint_of_row, gate_values
-from notifier.store.interface import ClaimedDeliveries, Lease
 from notifier.store.queries import SQL
 from notifier.store.rows import dispatch_of
 

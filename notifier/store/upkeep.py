@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from notifier.core.model import DeliveryState, WatchState
-from notifier.store.interface import Counts
+from notifier.store.answers import Counts
 from notifier.store.queries import SQL
 
 HOUR_MS = 3_600_000

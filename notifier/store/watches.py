@@ -13,9 +13,7 @@ from notifier.core.learned import Habit, first_poll_at
 from notifier.core.model import MAX_CALLBACKS, Callback, Event, NewWatch, Watch, WatchState
 from notifier.core.transitions import WatchAction, next_watch_state
 from notifier.core.verdict import End, Wait
-from notifier.store.deliveries import add_deliveries, deliveries_of_watch
-from notifier.store.habits import habit_of, learn
-from notifier.store.interface import (
+from notifier.store.answers import (
     Added,
     ClaimedWatches,
     Lease,
@@ -24,6 +22,8 @@ from notifier.store.interface import (
     TooManyCallbacks,
     WatchDetail,
 )
+from notifier.store.deliveries import add_deliveries, deliveries_of_watch
+from notifier.store.habits import habit_of, learn
 from notifier.store.lives import note_act, note_poll
 from notifier.store.mint import Mint
 from notifier.store.queries import SQL

@@ -22,8 +22,8 @@ from notifier.core.model import TaskError, WatchState
 from notifier.core.urls import TaskPlace
 from notifier.core.verdict import End
 from notifier.engine.hub import Hub
+from notifier.store.answers import Lease
 from notifier.store.driver import InlineDriver
-from notifier.store.interface import Lease
 from notifier.store.open import open_store
 from notifier.store.sqlite import SqliteStore
 from notifier.store.told import told

@@ -7,7 +7,7 @@ import pytest
 
 from notifier.core.model import Attempt, Trouble
 from notifier.core.verdict import GiveUp, Retry, Sequel
-from notifier.store.interface import Lease
+from notifier.store.answers import Lease
 from tests.api.conftest import HOOK, HOUR_MS, LEASE_MS, MULEROUTER, Bench, pointers
 from tests.builders import MINUTE, REFUSED, lease, wait
 from tests.fakes import NOON

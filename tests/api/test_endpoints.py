@@ -7,7 +7,7 @@ import pytest
 from notifier.core.endpoint import Blame, Failed, Report
 from notifier.core.model import Attempt
 from notifier.core.verdict import GiveUp, Retry, Sequel
-from notifier.store.interface import Lease
+from notifier.store.answers import Lease
 from tests.api.conftest import HOOK, LEASE_MS, Bench, pointers
 from tests.builders import DOWN, MINUTE
 

@@ -16,7 +16,7 @@ from notifier.core.endpoint import Accepted
 from notifier.core.model import Attempt
 from notifier.core.verdict import Delivered, Wait
 from notifier.errors import StoreUnavailable
-from notifier.store.interface import Lease
+from notifier.store.answers import Lease
 from tests.api.conftest import EPOCH, HOUR_MS, Bench, registration
 
 COMMENT = b":\n\n"

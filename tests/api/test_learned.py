@@ -6,7 +6,7 @@ import pytest
 
 from notifier.core.learned import ENOUGH
 from notifier.core.verdict import End
-from notifier.store.interface import Lease
+from notifier.store.answers import Lease
 from tests.api.conftest import MULEROUTER, PATH, Bench
 from tests.builders import end, event
 

@@ -16,7 +16,7 @@ from notifier.api.words import MORE_RESULTS, MOST_RESULTS, registration_line
 from notifier.core.model import Attempt, WatchState
 from notifier.core.secret import Secret
 from notifier.core.verdict import GiveUp
-from notifier.store.interface import Lease
+from notifier.store.answers import Lease
 from tests.api.conftest import HOOK, LEASE_MS, PATH, Bench
 from tests.builders import REFUSED
 from tests.fakes import NOON

@@ -25,7 +25,7 @@ from notifier.api.plots import (
 )
 from notifier.core.figures import PastEnd
 from notifier.core.learned import Habit
-from notifier.store.interface import LearnedPath, Recent
+from notifier.store.answers import LearnedPath, Recent
 from tests.api.conftest import PATH, Bench
 from tests.api.test_pages import HOSTILE, Seen
 from tests.fakes import NOON

@@ -19,7 +19,8 @@ from notifier.api.watches import TURN
 from notifier.core.model import WatchState
 from notifier.core.urls import TaskPlace
 from notifier.engine.hub import Hub
-from notifier.store.interface import Store, WatchDetail
+from notifier.store.answers import WatchDetail
+from notifier.store.interface import Store
 from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, pointers, registration
 from tests.fakes import NOON
 

@@ -10,7 +10,7 @@ from notifier.core.model import DeliveryState, WatchState
 from notifier.daemon import sdnotify
 from notifier.daemon.herald import MOST_CHARS, STALE_S, Herald, in_words
 from notifier.errors import StoreFull
-from notifier.store.interface import Counts
+from notifier.store.answers import Counts
 from tests.fakes import FakeClock
 
 FED = ("WATCHDOG=1",)

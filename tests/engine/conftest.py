@@ -19,8 +19,8 @@ from notifier.engine.crew import Crew
 from notifier.engine.deliverer import Deliverer
 from notifier.engine.hub import Hub
 from notifier.engine.poller import Poller
+from notifier.store.answers import Added, WatchDetail
 from notifier.store.driver import InlineDriver
-from notifier.store.interface import Added, WatchDetail
 from notifier.store.open import open_store
 from notifier.store.sqlite import SqliteStore
 from tests.fakes import FakeClock, FakeWire, Request

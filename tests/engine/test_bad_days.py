@@ -9,7 +9,7 @@ from notifier.core.model import DeliveryState
 from notifier.core.replies import Exchange, Reply
 from notifier.engine.housekeeping import Housekeeping
 from notifier.engine.replayer import Replayer
-from notifier.store.interface import DeliveryQuery, ReplayQuery
+from notifier.store.answers import DeliveryQuery, ReplayQuery
 from tests.engine.conftest import HOOK, HOUR_MS, Bench
 from tests.engine.test_deliverer import DOWN, OK, delivery_of, finished
 from tests.engine.test_outages import MINUTE_MS, run_for, times_of

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from notifier.core.model import DeliveryState
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.store.interface import ClaimedDeliveries, Lease
+from notifier.store.answers import ClaimedDeliveries, Lease
 from tests.engine.conftest import HOOK, HOUR_MS, Bench, task
 from tests.engine.test_deliverer import DOWN, OK, delivery_of, finished
 

@@ -12,7 +12,7 @@ from notifier.core.secret import Secret
 from notifier.core.verdict import Verdict
 from notifier.engine import poller
 from notifier.errors import StoreUnavailable
-from notifier.store.interface import ClaimedWatches
+from notifier.store.answers import ClaimedWatches
 from tests.engine.conftest import HOUR_MS, KEY, PROVIDER, Bench, task
 
 DOWN = Unreachable(Fault.CONNECT, "connection refused")

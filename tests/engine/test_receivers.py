@@ -13,7 +13,7 @@ import pytest
 
 from notifier.config.model import Callbacks
 from notifier.core.model import Attempt, DeliveryState
-from notifier.store.interface import WatchQuery
+from notifier.store.answers import WatchQuery
 from notifier.wire.resolver import Resolver
 from tests.engine.conftest import Bench, task
 from tests.engine.test_deliverer import delivery_of, finished

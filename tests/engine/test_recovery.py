@@ -10,7 +10,7 @@ import pytest
 from notifier.core.model import Callback, DeliveryState, NewWatch
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
 from notifier.engine.crew import Crew
-from notifier.store.interface import Lease
+from notifier.store.answers import Lease
 from tests.builders import end, event
 from tests.engine.conftest import HOOK, HOUR_MS, PATH, Bench
 

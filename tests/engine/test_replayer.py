@@ -13,8 +13,8 @@ from notifier.core.model import DeliveryState
 from notifier.core.verdict import Delivered
 from notifier.engine.replayer import IDLE_MS, Replayer
 from notifier.errors import StoreUnavailable
+from notifier.store.answers import DeliveryQuery, ReplayQuery
 from notifier.store.driver import InlineDriver
-from notifier.store.interface import DeliveryQuery, ReplayQuery
 from notifier.store.open import open_store
 from notifier.store.sqlite import SqliteStore
 from tests.builders import HOUR, attempt, lease

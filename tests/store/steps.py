@@ -4,7 +4,8 @@ from notifier.core.endpoint import Accepted
 from notifier.core.model import Callback, Dispatch, NewWatch, Watch, WatchState
 from notifier.core.urls import origin_of
 from notifier.core.verdict import Delivered
-from notifier.store.interface import Added, Store
+from notifier.store.answers import Added
+from notifier.store.interface import Store
 from tests.builders import DAY, PROVIDER, attempt, end, event, lease, new_watch
 from tests.fakes import NOON
 

@@ -17,10 +17,10 @@ from notifier.core.model import DeliveryState, WatchState
 from notifier.errors import DatabaseUnusable, NotifierError
 from notifier.store import backup as module
 from notifier.store import open as opening_module
+from notifier.store.answers import DeliveryQuery, WatchQuery
 from notifier.store.backup import back_up, copy_to, keep_copy
 from notifier.store.connection import connect_source, connect_writer
 from notifier.store.draft import BackupFailed, NameTaken, publish
-from notifier.store.interface import DeliveryQuery, WatchQuery
 from notifier.store.open import migrate, migrations
 from tests.builders import new_watch
 from tests.fakes import NOON

@@ -8,7 +8,8 @@ import pytest
 from notifier.core.endpoint import Accepted
 from notifier.core.model import Delivery, DeliveryState
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
-from notifier.store.interface import Refusal, Store
+from notifier.store.answers import Refusal
+from notifier.store.interface import Store
 from tests.builders import DAY, HOOK, HOUR, MINUTE, REFUSED, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, finished, proven, take

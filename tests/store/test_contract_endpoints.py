@@ -6,7 +6,8 @@ from notifier.core.endpoint import Accepted, Blame, Failed, Hold, Report, in_wor
 from notifier.core.model import Delivery, DeliveryState
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store import upkeep
-from notifier.store.interface import DeliveryQuery, EndpointDetail, Refusal, Store
+from notifier.store.answers import DeliveryQuery, EndpointDetail, Refusal
+from notifier.store.interface import Store
 from tests.builders import DAY, DOWN, HOUR, MINUTE, REFUSED, SECOND, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, finished, proven, take

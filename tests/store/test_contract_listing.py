@@ -7,7 +7,8 @@ import pytest
 from notifier.core.endpoint import Accepted
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
 from notifier.core.verdict import Delivered, Retry
-from notifier.store.interface import DeliveryQuery, Store, WatchQuery
+from notifier.store.answers import DeliveryQuery, WatchQuery
+from notifier.store.interface import Store
 from tests.builders import HOOK, PROVIDER, REFUSED, attempt, lease, new_watch
 from tests.fakes import NOON
 from tests.store.steps import add, claim, finish, finished, take

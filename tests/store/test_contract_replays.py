@@ -6,7 +6,8 @@ from notifier.core.endpoint import Accepted
 from notifier.core.model import DeliveryState
 from notifier.core.verdict import Delivered, GiveUp, Sequel
 from notifier.store import replays
-from notifier.store.interface import MAX_REPLAYS, ReplayQuery, Store, TooManyReplays
+from notifier.store.answers import MAX_REPLAYS, ReplayQuery, TooManyReplays
+from notifier.store.interface import Store
 from tests.builders import DAY, DOWN, HOUR, REFUSED, attempt, lease
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore

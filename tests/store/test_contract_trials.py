@@ -3,7 +3,8 @@
 from notifier.core.endpoint import Accepted
 from notifier.core.model import Dispatch
 from notifier.core.verdict import Delivered, Retry
-from notifier.store.interface import ClaimedDeliveries, Store
+from notifier.store.answers import ClaimedDeliveries
+from notifier.store.interface import Store
 from tests.builders import DOWN, HOUR, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import finished, proven

@@ -18,7 +18,8 @@ from notifier.core.model import (
 )
 from notifier.core.transitions import WatchAction, next_watch_state
 from notifier.core.verdict import Delivered
-from notifier.store.interface import Added, Refusal, Store, TooMany, TooManyCallbacks, WatchDetail
+from notifier.store.answers import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail
+from notifier.store.interface import Store
 from tests.builders import HOOK, HOUR, PROVIDER, attempt, end, event, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, proven, take

@@ -12,8 +12,8 @@ import pytest
 from notifier.core.endpoint import Accepted, Report
 from notifier.core.model import Callback, Dispatch, Watch, WatchState
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.store.answers import Added, WatchQuery
 from notifier.store.driver import InlineDriver
-from notifier.store.interface import Added, WatchQuery
 from notifier.store.sqlite import SqliteStore
 from tests.builders import DOWN, HOUR, MINUTE, REFUSED, attempt, end, event, lease, new_watch, wait
 from tests.fakes import NOON

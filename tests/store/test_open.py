@@ -16,9 +16,9 @@ import pytest
 
 from notifier.core.model import WatchState
 from notifier.errors import DatabaseBusy, DatabaseUnusable, StoreFull, StoreUnavailable
+from notifier.store.answers import WatchQuery
 from notifier.store.check import APPLICATION_ID
 from notifier.store.connection import connect_writer
-from notifier.store.interface import WatchQuery
 from notifier.store.open import migrate, migrations
 from tests.builders import DAY, HOUR, PROVIDER, lease, new_watch
 from tests.fakes import NOON

@@ -9,7 +9,8 @@ from notifier.core.endpoint import Accepted
 from notifier.core.model import Trouble
 from notifier.core.verdict import Delivered
 from notifier.errors import StoreUnavailable
-from notifier.store.interface import DeliveryQuery, ReplayQuery, Store
+from notifier.store.answers import DeliveryQuery, ReplayQuery
+from notifier.store.interface import Store
 from notifier.store.told import _Told, told
 from tests.builders import HOUR, attempt, lease, new_watch, wait
 from tests.fakes import NOON

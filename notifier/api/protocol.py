@@ -1,9 +1,9 @@
 """HTTP/1.1 on a socket: uvicorn's httptools protocol, but strict about heads and with an end to waiting.
 
 A request's head and body together have ``RECEIVE_S`` from its first byte on; a connection on which none
-begins has as long, and so has a client that reads nothing of its answer. What two parsers may read in two
-ways (bare line feeds, folded lines, several framings) is refused. httptools takes much of that, and heads of
-any size: so it is handed one checked head at a time, and of what follows no more than the body.
+begins has as long, and so has a client that reads nothing of its answer. httptools takes heads of any size,
+and such as can be read in two ways: so it is handed one checked head at a time (``heads.py``), and of what
+follows no more than the body.
 """
 
 import asyncio
@@ -16,59 +16,15 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from notifier.api.heads import HEAD_BYTES, BadRequest, check_begun, check_head
 from notifier.api.problems import MEDIA_TYPE, Problem, body_of
 
 RECEIVE_S = 10.0
-HEAD_BYTES = 16 * 1024
 
 _EMPTY_LINE = b"\r\n\r\n"
-_HEAD = re.compile(rb"[!-~]+ [!-~]+ HTTP/1\.[01](?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*)*")
-_FIELD = re.compile(rb"\r\n([^:]+):[ \t]*([^\r]*)")
-# In a head that is not all there yet: a line feed with no return before it, a return with no feed after it,
-# a folded line, a control character.
-_AMBIGUOUS = re.compile(rb"(?<!\r)\n|\r(?!\n)(?!\Z)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_ONCE = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization"))
-_LENGTH = re.compile(rb"[0-9]{1,20}[ \t]*")  # whether 64 bits hold it, the parser says
 # Where a body in chunks may end: at an empty line, perhaps one of which the beginning came before.
 _STOP = re.compile(rb"(?<=\n)\r\n|\A\r?\n")
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r]*", re.IGNORECASE)
-
-
-class BadRequest(httptools.HttpParserError):
-    """What came in is no proper request; the message says why."""
-
-
-def check_head(head: bytes) -> int | None:
-    """Return how long the body is, None when it comes in chunks; raises BadRequest.
-
-    ``head`` stands without the empty line at its end.
-    """
-    if not _HEAD.fullmatch(head):
-        raise BadRequest("the head of a request is not plain lines of HTTP/1.1 or HTTP/1.0")
-    single = [field for name, value in _FIELD.findall(head) if (field := (name.lower(), value))[0] in _ONCE]
-    values = dict(single)
-    if len(values) < len(single):
-        raise BadRequest("a header that may stand once stands twice")
-    if b"host" not in values and not head.partition(b"\r\n")[0].endswith(b"1.0"):
-        raise BadRequest("no host")
-    length, coding = values.get(b"content-length"), values.get(b"transfer-encoding")
-    if coding is not None:
-        if length is not None or coding.rstrip(b" \t").lower() != b"chunked":
-            raise BadRequest("a body has a length or comes in chunks, and nothing else")
-        return None
-    if length is None:
-        return 0
-    if not _LENGTH.fullmatch(length):
-        raise BadRequest("content-length is not one number")
-    return int(length)
-
-
-def check_begun(received: bytes) -> None:
-    """Raise BadRequest for the beginning of a head that can become no good one."""
-    if len(received) > HEAD_BYTES:
-        raise BadRequest("the head of a request is too long")
-    if _AMBIGUOUS.search(received):
-        raise BadRequest("the head of a request has bare or folded lines or control characters")
 
 
 class DeadlineProtocol(HttpToolsProtocol):

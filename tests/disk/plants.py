@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
+from notifier.store import batch
 from notifier.store import connection as connecting
 from notifier.store import open as opening
-from notifier.store import writer
 from notifier.store.check import APPLICATION_ID
 
 T = TypeVar("T")
@@ -18,7 +18,7 @@ def many_transactions() -> None:
     def run_bare(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
         return run()
 
-    writer._in_transaction = run_bare
+    batch._in_transaction = run_bare
 
 
 def migration_in_pieces() -> None:

@@ -131,6 +131,10 @@ class Upstream:
         """Have the next polls answered with these, of whatever task they are."""
         self._faults.extend(map(of_canned, answers))
 
+    def recover(self) -> None:
+        """Forget the faults that no poll has met yet."""
+        self._faults.clear()
+
     def reset(self) -> None:
         """Forget all tasks, counts and faults."""
         self._tasks.clear()

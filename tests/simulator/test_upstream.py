@@ -269,6 +269,14 @@ async def test_an_outage_hits_the_next_polls_of_whatever_task(call: Caller) -> N
     assert (await call.poll())[0] == 200
 
 
+async def test_an_outage_can_end_before_all_its_faults_were_met(call: Caller) -> None:
+    call.add()
+    call.upstream.fail_next([Canned(502, {}, "{}"), Canned(500, {}, "{}")])
+    assert (await call.poll())[0] == 502
+    call.upstream.recover()
+    assert (await call.poll())[0] == 200
+
+
 # -- driven from another process
 
 

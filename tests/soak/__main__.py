@@ -88,6 +88,8 @@ class Soak:
     def _disturb(self, turn: int) -> None:
         if turn % 7 == 3:
             self._upstream.fail_next(self._chance.choices(FAULTS, k=self._chance.choice((1, 2, 4))))
+        if turn % 7 == 6:  # else faults pile up while it is probed, and the outage is for good
+            self._upstream.recover()
         if turn % 60 == 30:
             self._daemon.signal(signal.SIGHUP)
 

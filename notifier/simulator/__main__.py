@@ -22,7 +22,8 @@ async def run(host: str, port: int, key: str | None) -> None:
         loop.add_signal_handler(number, ended.set)
     async with serve(Upstream(key=key), host, port) as url:
         print(json.dumps({"url": url}), flush=True)
-        print(*_talk(url, key), sep="\n", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(*_talk(url, key), sep="\n", file=sys.stderr, flush=True)
         await ended.wait()
 
 

@@ -11,8 +11,8 @@ _INTRODUCTION = """\
 
 Written by `make bench` (`python -m benchmarks`); every figure was measured in that run. Where a row has a
 ratio, it is to the limit measured in the same run, and the goal is for the ratio; the note beside a goal that
-is missed says what limits it. "Cores used" says who had the processor during a load; `others` is everything that
-was not part of the benchmark. Where that is much, trust CPU figures more than rates and delays.
+is missed says what limits it. "Cores used" says who had the processor during a load; `others` is everything
+that was not part of the benchmark. Where that is much, trust CPU figures more than rates and delays.
 
 ![CPU of a poll, lateness and memory against the watches that wait](scaling.svg)
 

@@ -1,4 +1,5 @@
-// A receiver in Express: npm install express standardwebhooks
+// A receiver in Express: npm install express standardwebhooks; then
+// NOTIFIER_SECRET=$(notifier secret show) node express_receiver.js
 const express = require("express");
 const { Webhook } = require("standardwebhooks");
 

@@ -1,4 +1,6 @@
-"""A receiver in FastAPI: pip install fastapi uvicorn, and notifier from its repository"""
+"""A receiver in FastAPI: pip install fastapi uvicorn, and notifier from its repository; then
+NOTIFIER_SECRET=$(notifier secret show) uvicorn fastapi_receiver:app --port 9001
+"""
 
 import os
 

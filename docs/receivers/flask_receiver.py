@@ -1,4 +1,6 @@
-"""A receiver in Flask, by a library of Standard Webhooks: pip install flask standardwebhooks"""
+"""A receiver in Flask, by a library of Standard Webhooks: pip install flask standardwebhooks; then
+NOTIFIER_SECRET=$(notifier secret show) flask --app flask_receiver run --port 9001
+"""
 
 import os
 

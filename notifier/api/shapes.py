@@ -78,7 +78,7 @@ class AttemptBody(Struct, frozen=True):
 class DeliveryBody(Struct, frozen=True):
     """A delivery. ``attempts`` is their number in lists, and each of them where one delivery is asked for.
 
-    ``held`` says why it waits past ``next_attempt_at``, where one delivery or one watch is asked for.
+    ``held`` says why it waits past ``next_attempt_at``.
     """
 
     id: str

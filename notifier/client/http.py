@@ -154,7 +154,7 @@ def answer_of(reply: HTTPResponse, raw: bytes, address: Address) -> Answer:
     if reply.status in _REFUSAL_FIXES:
         raise _refusal(reply.status, problem, where)
     if problem is None or reply.status < 400:
-        raise _stranger(where, f"it answers {reply.status} with no sound JSON but {kind}")
+        raise _stranger(where, f"it answers {reply.status} in a way that notifier does not ({kind})")
     raise kind_of(reply.status)(reply.status, problem, _fix(reply))
 
 

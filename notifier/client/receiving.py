@@ -34,7 +34,7 @@ def verify(
     """Check a callback's signature, and read it.
 
     ``body`` is what came, byte for byte, before any parsing. ``secret`` is the text that `notifier secret
-    show` prints (``whsec_…``), or several of them while one takes the other's place. The timestamp may be
+    show` prints (``whsec_…``), also while it prints two, or a sequence of such. The timestamp may be
     300 s off at most; ``now_s`` is in seconds of the epoch, the system's clock if left out.
 
     Raises ``BadSignature`` (a ValueError) for what must not be trusted: answer 401, and the daemon tries
@@ -43,7 +43,7 @@ def verify(
     Webhooks.
     """
     content = _bytes_of(body)
-    secrets = [Secret(text) for text in ([secret] if isinstance(secret, str) else secret)]
+    secrets = [Secret(text) for text in (secret.split() if isinstance(secret, str) else secret)]
     if not secrets:
         raise BadSecret("no secret is given: `notifier secret show` prints the daemon's")
     for each in secrets:

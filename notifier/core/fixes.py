@@ -10,7 +10,8 @@ _FROM = re.compile(rf"{KEY_FROM}(.+?)(?: since \d|$)")
 _BY_ITSELF = "nothing is lost; polling goes on by itself when it answers again"
 FIXES: Mapping[str, str] = MappingProxyType(
     {
-        "(401)": "check {key}, then restart the daemon or reload it",
+        "none is set (401)": "set {key}, then restart the daemon",
+        "(401)": "check {key}, then reload the daemon; for a variable restart it",
         "(402)": "top up the account; polling goes on by itself",
         "(403)": "see that {key} is active and may use this API; `notifier check --online` asks again",
         "(429)": "nothing; polling goes on by itself. A lower max_rate avoids it",
@@ -34,7 +35,10 @@ FIXES: Mapping[str, str] = MappingProxyType(
 
 CLOSED = "closed"  # how the words of a closed gate begin (core/endpoint.py)
 IDLE = "closed, but nothing waits"  # how they begin where the gate holds nothing back
-CLOSED_FIX = "`notifier test-callback {url}` says what is wrong; all that waits goes out at its first 2xx"
+CLOSED_FIX = (
+    "`notifier test-callback {url}` says what is wrong; when it is mended, all that waits goes out after the "
+    "next probe, or at once by `notifier endpoints resume {id}`"
+)
 HELD_FIX = "`notifier endpoints resume {id}` when it may be called again"
 
 

@@ -28,6 +28,7 @@ _REFUSALS = {
     402: "account is empty (402)",
     403: "provider forbids access (403)",
 }
+_NO_KEY = "provider wants a key, and none is set (401)"
 
 Judged = Running | Finished | Unknown | Refused | Throttled | Unclear
 
@@ -57,17 +58,19 @@ def _hide(text: str, key: Secret | None) -> str:
     return text if key is None else redact_plain(text, key.reveal())
 
 
-def _origin(status: int, key: Secret | None) -> str:
-    """Say where the key came from, where that is not where its owner would look first."""
-    is_plain = status == 402 or key is None or key.origin in {"", MULEROUTER_KEY}
-    return "" if is_plain or key is None else f"{KEY_FROM}{key.origin}"
+def _refusal(status: int, key: Secret | None) -> str:
+    """Say also where the key came from, where that is not where its owner would look first."""
+    if key is None:
+        return _NO_KEY if status == 401 else _REFUSALS[status]
+    is_plain = status == 402 or key.origin in {"", MULEROUTER_KEY}
+    return _REFUSALS[status] + ("" if is_plain else f"{KEY_FROM}{key.origin}")
 
 
 def _judge_status(reply: Reply, key: Secret | None, now: int) -> Judged:
     retry_ms = retry_after_ms(reply.headers.get("retry-after"), now=now, cap_ms=POLL_CAP_MS)
     match reply.status:
         case 401 | 402 | 403 as status:
-            return Refused(status, _REFUSALS[status] + _origin(status, key))
+            return Refused(status, _refusal(status, key))
         case 404 | 410 as status:
             return Unknown(status)
         case 429:

@@ -166,7 +166,7 @@ class Event:
 class Delivery:
     """One event for one callback URL. ``due_at`` is None unless it is pending.
 
-    ``held`` says what holds it back: its endpoint's gate, where one delivery was asked for, or its watch.
+    ``held`` says what holds it back: its endpoint's gate.
     """
 
     id: str

@@ -5,6 +5,7 @@ import random
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
@@ -173,7 +174,7 @@ class Daemon:
         used, self._needs_restart = self._config, ()
         for key, was, now in (
             ("server.listen", used.server.listen, fresh.server.listen),
-            ("store.url", used.store.url, fresh.store.url),
+            ("store.url", str(Path(used.store.url).absolute()), str(Path(fresh.store.url).absolute())),
         ):
             if was != now:
                 self._needs_restart += (key,)

@@ -16,9 +16,10 @@ from notifier.core.figures import PastEnd
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
 from notifier.core.urls import endpoint_of
 from notifier.store.answers import DeliveryQuery, EndpointDetail, Found, Recent, WatchQuery
+from notifier.store.deliveries import delivery_in_full
 from notifier.store.endpoints import details
 from notifier.store.queries import SQL
-from notifier.store.rows import END_OF_TIME, delivery_of, watch_of
+from notifier.store.rows import END_OF_TIME, watch_of
 
 
 def watches(connection: sqlite3.Connection, query: WatchQuery) -> list[Watch]:
@@ -67,7 +68,7 @@ def deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> list[Del
     else:
         lanes = [_seqs(connection, SQL["newest_deliveries"], page)]
     rows = connection.execute(SQL["deliveries_by_seq"], {"seqs": _merged(lanes, query.limit)})
-    return [delivery_of(row) for row in rows]
+    return [delivery_in_full(connection, row) for row in rows.fetchall()]
 
 
 def endpoints(connection: sqlite3.Connection, *, before: str | None, limit: int) -> list[EndpointDetail]:
@@ -114,4 +115,5 @@ def find(
     of_watches = [row["id"] for row in further]
     watch_rows = connection.execute(SQL["watches_by_id"], {"ids": json.dumps(watch_ids)})
     rows = connection.execute(SQL["deliveries_by_id"], {"ids": json.dumps(delivery_ids + of_watches)})
-    return Found(tuple(map(watch_of, watch_rows)), tuple(map(delivery_of, rows)))
+    found = tuple(delivery_in_full(connection, row) for row in rows.fetchall())
+    return Found(tuple(map(watch_of, watch_rows)), found)

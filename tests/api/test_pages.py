@@ -256,7 +256,7 @@ async def test_a_failed_watch_says_why_and_one_in_trouble_what_to_do(bench: Benc
     for path in (f"/watches/{live}", "/"):
         text = Seen((await bench.http.get(path)).text).text
         assert "provider refuses the key (401) since 2026-11-23 11:57:00 UTC (3m ago)" in text
-        assert "fix: check MULEROUTER_API_KEY, then restart the daemon or reload it" in text
+        assert "fix: check MULEROUTER_API_KEY, then reload the daemon; for a variable restart it" in text
 
 
 async def test_a_delivery_has_a_page_that_needs_no_script(bench: Bench) -> None:

@@ -119,7 +119,8 @@ def test_receivers_that_are_held_back_are_named(tell: Any) -> None:
     assert out.splitlines()[-2:] == [
         "receiver    http://127.0.0.1:9001/hook closed: HTTP 503; 7 waiting",
         "            fix: `notifier test-callback http://127.0.0.1:9001/hook` says what is wrong; "
-        "all that waits goes out at its first 2xx",
+        "when it is mended, all that waits goes out after the next probe, or at once by "
+        "`notifier endpoints resume ep_1`",
     ]
     parked = {**held, "gate": "parked: the endpoint says that it is gone (410)"}
     assert "notifier endpoints resume ep_1" in tell({"endpoints": [parked], "next_cursor": None})

@@ -85,9 +85,9 @@ def test_the_published_vector_gets_past_the_signature() -> None:
         )
 
 
-@pytest.mark.parametrize("secrets", [[OTHER, ONE], (ONE, OTHER)])
-def test_one_of_several_secrets_is_enough(secrets: list[str]) -> None:
-    """While receivers go from one to the next."""
+@pytest.mark.parametrize("secrets", [[OTHER, ONE], (ONE, OTHER), f"{OTHER}\n{ONE}\n"])
+def test_one_of_several_secrets_is_enough(secrets: str | list[str]) -> None:
+    """While receivers go from one to the next; also as `notifier secret show` prints the two."""
     assert verify(PING, signed(PING, ONE), secrets, now_s=NOW_S).id == "evt_1"
     assert verify(PING, signed(PING, OTHER, ONE), ONE, now_s=NOW_S).id == "evt_1"
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from notifier.core.attempt import judge_attempt
 from notifier.core.dialect import MULEROUTER_WORDS, Dialect
+from notifier.core.fixes import fix_of
 from notifier.core.judge import (
     DETAIL_LIMIT,
     STATUS_LIMIT,
@@ -230,7 +231,16 @@ def test_a_cut_body_is_unclear_even_if_it_reads_well(size: int, words: str) -> N
 )
 def test_a_refused_account_is_not_the_tasks_fault(status: int, text: str) -> None:
     """401, 402 and 403 say something of the account, each in its own words."""
-    assert judge(Reply(status, body=json.dumps(an_answer("failed")).encode())) == Refused(status, text)
+    body = json.dumps(an_answer("failed")).encode()
+    assert judge(Reply(status, body=body)) == Refused(status, text)
+
+
+def test_who_has_no_key_is_told_that_none_is_set() -> None:
+    """And not that a key was refused: there is another thing to do."""
+    said = "provider wants a key, and none is set (401)"
+    assert judge(Reply(401), key=None) == Refused(401, said)
+    assert judge(Reply(403), key=None) == Refused(403, "provider forbids access (403)")
+    assert fix_of(said, "mulerouter").startswith("set MULEROUTER_API_KEY")
 
 
 @pytest.mark.fault(48)

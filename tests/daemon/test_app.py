@@ -249,6 +249,18 @@ async def test_shorter_timeouts_cut_no_exchange_that_is_under_way(
     await daemon._clients._retired.drain(0)
 
 
+async def test_the_same_database_by_another_name_needs_no_restart(bench: Bench) -> None:
+    """As after `notifier init`, which writes in full what was relative before."""
+    bench.config = replace(bench.config, store=Storage("notifier.db"))
+    daemon = bench.daemon()
+    bench.config = replace(bench.config, store=Storage(str(Path("notifier.db").absolute())))
+    assert await daemon.reload() == ()
+    assert not daemon._api_settings.needs_restart
+    bench.config = replace(bench.config, store=Storage("another.db"))
+    assert await daemon.reload() == ()
+    assert daemon._api_settings.needs_restart == ("store.url",)
+
+
 async def test_a_reload_with_another_listen_is_served_under_the_old_name(bench: Bench) -> None:
     """The bound socket stays until a restart, and with it the Host that leads to it."""
     bench.config = replace(bench.config, server=Server(listen="notifier.lan:8484"))

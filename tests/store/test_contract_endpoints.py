@@ -106,6 +106,8 @@ async def test_nothing_is_sent_to_a_paused_endpoint_and_nothing_of_it_is_lost(st
     await finished(store, A, B, task_id="later", now=NOON + 1)
     assert [dispatch.url for dispatch in await take(store, NOON + DAY)] == [B]
     assert (await endpoint(store)).pending == 2
+    listed = await store.deliveries(DeliveryQuery(state=DeliveryState.PENDING, limit=9))
+    assert [(each.url, each.held) for each in listed if each.url == A] == [(A, "paused by a user")] * 2
 
 
 async def test_a_paused_endpoint_rings_no_bell(store: Store) -> None:

@@ -10,7 +10,7 @@ LINES = "/run/notifier-lines"
 
 def troubled(service: Service) -> Service:
     """With something to say at each level."""
-    service.box.write(CONFIG, "[providers.another]\nbase_url = 'http://127.0.0.1:9'\n")  # no key: a warning
+    service.box.write(CONFIG, '[callbacks]\nallow = ["lopback"]\n')  # a host's name? A warning
     service.systemctl("start")
     service.box.write(CONFIG, '[log]\nlevle = "debug"\n')
     service.systemctl("reload", check=False)  # an error

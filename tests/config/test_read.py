@@ -478,6 +478,15 @@ def test_a_slip_in_toml_is_told_by_its_key(refuse: Refuse, text: str, words: str
     assert words in fault
 
 
+@pytest.mark.parametrize("value", ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZI=,", "sk_live.key-9==", "whsec_aaaa=x"])
+def test_a_slip_in_toml_repeats_no_secret(refuse: Refuse, value: str) -> None:
+    """A secret that stands by itself in a list, and ends in the padding of base64, is no key of ours."""
+    (fault,) = refuse(f"[callbacks]\nsecrets = [\n  {value}\n]\n")
+    assert "config.toml:3: Invalid value" in fault
+    assert "text stands in quotes" in fault
+    assert value.partition("=")[0] not in fault
+
+
 def test_a_quoted_text_gets_no_hint_at_quotes(refuse: Refuse) -> None:
     """It is something else there."""
     (fault,) = refuse('[server]\nlisten = "127.0.0.1:1" x\n')

@@ -1,7 +1,10 @@
 """A configuration is taken whole or refused with everything that is wrong with it."""
 
 import dataclasses
+import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -449,13 +452,20 @@ def test_a_file_that_is_named_and_missing_is_a_fault(tmp_path: Path) -> None:
 def test_a_home_that_is_hidden_is_passed_over_but_a_hidden_system_file_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = Path.exists
+    """Python 3.14 says of what it may not look at that it is not there."""
+    seen = Path.stat
 
-    def exists(path: Path) -> bool:
+    def stat(path: Path, **more: Any) -> os.stat_result:
         if "hidden" in path.parts:
             raise PermissionError
-        return seen(path)
+        return seen(path, **more)
 
+    def exists(path: Path) -> bool:
+        with suppress(OSError):
+            return bool(path.stat())
+        return False
+
+    monkeypatch.setattr(Path, "stat", stat)
     monkeypatch.setattr(Path, "exists", exists)
     hidden = tmp_path / "hidden"
     assert find_file(None, {}, tmp_path, hidden, system_file=tmp_path / "none") is None

@@ -1,6 +1,7 @@
 """The command check: all that is wrong with the configuration, and whether providers take their keys."""
 
 import asyncio
+import stat
 from pathlib import Path
 
 import click
@@ -102,9 +103,11 @@ def _notes(config: Config) -> tuple[str, ...]:
 
 def _is_there(folder: Path) -> bool:
     try:
-        return folder.is_dir()
+        return stat.S_ISDIR(folder.stat().st_mode)  # from Python 3.14 on, is_dir says no of what is hidden
     except PermissionError:  # it may well be the daemon's own
         return True
+    except OSError:
+        return False
 
 
 def _summary(config: Config) -> dict[str, str | list[str]]:

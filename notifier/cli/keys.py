@@ -1,5 +1,6 @@
 """Which secrets a command works with: given ones, else what the daemon of this configuration signs with."""
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,9 @@ def find_keys(given: Given, texts: tuple[str, ...] = (), file: Path | None = Non
 
 def _is_file(path: Path) -> bool:
     try:
-        return path.is_file()
+        return stat.S_ISREG(path.stat().st_mode)  # from Python 3.14 on, is_file says no of what is hidden
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError as fault:
         raise NoSecret(f"{path} cannot be read: {fault.strerror}", "give --secret") from fault
 

@@ -1,6 +1,7 @@
 """From file and environment to one ``Config``, or to everything that is wrong with them."""
 
 import re
+import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -92,11 +93,16 @@ def _reading_order(fault: Fault) -> tuple[bool, int, str]:
 
 
 def _is_there(path: Path, *, if_hidden: bool = True) -> bool:
-    """Whether there is something to read; ``if_hidden`` is the answer where we may not look."""
+    """Whether there is something to read; ``if_hidden`` is the answer where we may not look.
+
+    From Python 3.14 on, ``Path.exists`` does not tell what is hidden from what is not there.
+    """
     try:
-        return path.exists() and not path.is_dir()
+        return not stat.S_ISDIR(path.stat().st_mode)
     except PermissionError:
         return if_hidden
+    except (OSError, ValueError):
+        return False
 
 
 def _text_of(path: Path) -> str:

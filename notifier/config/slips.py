@@ -1,7 +1,20 @@
 """What was likely meant by a line that is no TOML: the parser's own words name no key and no way out."""
 
+from collections.abc import Iterator
+
+from notifier.config.schema import ROOT, Table
+
 _MAX_KEY_CHARS = 64
 _OPENING = tuple("\"'[{")
+
+
+def _names(table: Table) -> Iterator[str]:
+    yield from table.keys
+    for inner in (*table.tables.values(), *([] if table.named is None else [table.named])):
+        yield from _names(inner)
+
+
+_KNOWN = frozenset(_names(ROOT))
 
 
 def slip_of(words: str, line: str) -> str:
@@ -13,5 +26,6 @@ def slip_of(words: str, line: str) -> str:
     if not equals or not value or value.startswith(_OPENING):
         return ""
     if words.startswith(("Invalid value", "Expected newline")):
-        return f'; text stands in quotes: {key} = "…"'
+        # Any other may be a secret that stands by itself: the padding of base64 looks like an assignment.
+        return "; text stands in quotes" + (f': {key} = "…"' if key in _KNOWN else "")
     return ""

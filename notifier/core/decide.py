@@ -6,6 +6,7 @@ from typing import assert_never
 from notifier.core import learned, pace
 from notifier.core.account import said
 from notifier.core.age import began_at, duration_ms
+from notifier.core.fixes import for_strangers
 from notifier.core.learned import Habit
 from notifier.core.model import Missing, TaskError, Trouble, Watch, WatchState
 from notifier.core.pace import Pace
@@ -261,7 +262,7 @@ def _expired(
     watch: Watch, status: str | None, created_at: int | None, trouble: str | None, *, is_polled: bool = True
 ) -> End:
     known = f'the provider last said "{status}"' if status else "the provider never said how it stands"
-    detail = f"{known}; trouble: {trouble}" if trouble else known
+    detail = f"{known}; trouble: {for_strangers(trouble)}" if trouble else known
     error = TaskError("notifier", "expired", "The deadline passed before the task ended", detail)
     return _ended(WatchState.EXPIRED, status, created_at, error, is_polled=is_polled)
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 MULEROUTER_KEY = "MULEROUTER_API_KEY"
 KEY_FROM = ", key from "  # in a trouble: where a key came from that is not where its owner would look first
 _FROM = re.compile(rf"{KEY_FROM}(.+?)(?: since \d|$)")
+_PLACE = re.compile(rf"{KEY_FROM}.+?(?= since \S+Z$|$)", re.DOTALL)
 _BY_ITSELF = "nothing is lost; polling goes on by itself when it answers again"
 FIXES: Mapping[str, str] = MappingProxyType(
     {
@@ -48,6 +49,11 @@ def fix_of(trouble: str, provider: str = "") -> str:
     if found := _FROM.search(trouble):
         key = found[1]
     return next((text.format(key=key) for sign, text in FIXES.items() if sign in trouble), "")
+
+
+def for_strangers(trouble: str) -> str:
+    """The same without where a key came from: what others are told names no file of ours."""
+    return _PLACE.sub("", trouble)
 
 
 def fix_of_receiver(gate: str, url: str, endpoint_id: str) -> str:

@@ -22,6 +22,9 @@ SCHEDULE_MS = (
 )
 """The wait after the first attempt, the second …; the last one from there on."""
 
+SOON = THRESHOLD
+"""So many attempts are made soon, and close the gate of what is down. What fails then waits longer."""
+
 
 def next_attempt_at(
     number: int, *, now: int, give_up_at: int, retry_after_ms: int | None, chance: float
@@ -72,7 +75,7 @@ def _patience_ms(dispatch: Dispatch) -> int:
     """What fails at an open gate waits longer after the attempts that would have closed it by themselves."""
     if dispatch.is_probe:  # when the next one goes out is for the gate to say
         return SCHEDULE_MS[0]
-    return SCHEDULE_MS[min(max(dispatch.number - THRESHOLD, 0), len(SCHEDULE_MS) - 1)]
+    return SCHEDULE_MS[min(max(dispatch.number - SOON, 0), len(SCHEDULE_MS) - 1)]
 
 
 def _given_up(dispatch: Dispatch, report: Failed) -> GiveUp:

@@ -64,11 +64,15 @@ def refuse_open(bound: socket.socket, *, has_token: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SocketFile:
-    """The file of a Unix socket, and which one of that name it is."""
+    """The file of a Unix socket, and which one of that name it is.
+
+    An inode's number may be given to the next file at once, so when it was made counts too.
+    """
 
     path: Path
     device: int
     inode: int
+    made_at_ns: int
 
 
 def file_of(bound: socket.socket) -> SocketFile | None:
@@ -76,17 +80,19 @@ def file_of(bound: socket.socket) -> SocketFile | None:
     name = bound.getsockname()
     if bound.family is not socket.AF_UNIX or not isinstance(name, str) or not name:
         return None
-    found = Path(name).stat()
-    return SocketFile(Path(name), found.st_dev, found.st_ino)
+    return _socket_file(Path(name))
 
 
 def remove(file: SocketFile | None) -> None:
     """Remove it, unless another has taken its place, or it cannot be: the next start replaces it."""
     with contextlib.suppress(OSError):
-        if file is not None:
-            found = file.path.stat()
-            if (found.st_dev, found.st_ino) == (file.device, file.inode):
-                file.path.unlink()
+        if file is not None and _socket_file(file.path) == file:
+            file.path.unlink()
+
+
+def _socket_file(path: Path) -> SocketFile:
+    found = path.stat()
+    return SocketFile(path, found.st_dev, found.st_ino, found.st_mtime_ns)
 
 
 def _bind_tcp(host: str, port: int) -> socket.socket:

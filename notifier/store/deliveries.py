@@ -8,6 +8,7 @@ from typing import Any, assert_never
 from notifier.core.endpoint import Report, after, held_in_words, in_words, is_opened, speaks_for_origin
 from notifier.core.ids import DELIVERY, ENDPOINT
 from notifier.core.model import Attempt, Callback, Delivery, DeliveryState, Dispatch, Event
+from notifier.core.retry import SOON
 from notifier.core.urls import endpoint_of, origin_of
 from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.answers import DeliveryDetail, Lease, Recorded, Refusal
@@ -126,7 +127,8 @@ def _report(
     if standing != before:
         keep_gate(connection, endpoint_seq, standing)
     if is_opened(before, standing):
-        connection.execute(SQL["wake_deliveries"], {"endpoint_seq": endpoint_seq, "now": now})
+        waking = {"endpoint_seq": endpoint_seq, "now": now, "most_attempts": SOON}
+        connection.execute(SQL["wake_deliveries"], waking)
     line_up(connection, endpoint_seq, now)
     is_turned = is_opened(before, standing) or is_opened(standing, before)
     return Recorded(row["id"], in_words(standing) if is_turned else None)

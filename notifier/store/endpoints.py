@@ -8,6 +8,7 @@ from notifier.core.endpoint import Endpoint, Hold, paused, resumed
 from notifier.core.gate import Gate
 from notifier.store.answers import EndpointDetail, Refusal
 from notifier.store.queries import SQL
+from notifier.store.rows import END_OF_TIME
 
 
 def endpoint_of_row(row: sqlite3.Row) -> Endpoint:
@@ -55,7 +56,8 @@ def resume(connection: sqlite3.Connection, endpoint_id: str, *, now: int) -> End
     row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
     if row is None:
         return Refusal.NOT_FOUND
-    connection.execute(SQL["wake_deliveries"], {"endpoint_seq": row["seq"], "now": now})
+    waking = {"endpoint_seq": row["seq"], "now": now, "most_attempts": END_OF_TIME}
+    connection.execute(SQL["wake_deliveries"], waking)
     detail = _hold(connection, row, resumed(endpoint_of_row(row)), now=now)
     connection.execute(SQL["forget_endpoint"], {"endpoint_seq": row["seq"]})
     return detail

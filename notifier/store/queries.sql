@@ -288,7 +288,9 @@ WHERE seq = :endpoint_seq
 UPDATE origins SET is_trusted = :is_trusted WHERE seq = :origin_seq
 
 -- name: wake_deliveries
-UPDATE deliveries SET due_at = :now WHERE endpoint_seq = :endpoint_seq AND due_at > :now
+-- What fails alone would be sent first by its age, and close the gate again: it keeps its time, a probe's wait at most.
+UPDATE deliveries SET due_at = :now
+WHERE endpoint_seq = :endpoint_seq AND due_at > :now AND (attempts <= :most_attempts OR refusals > 0)
 
 -- name: dispatches
 SELECT d.*, e.body, w.traceparent FROM json_each(:seqs) j

@@ -13,11 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import structlog
+
 from notifier.errors import NotifierError, StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Meter
 from notifier.store.batch import BatchFault, Done, Failed, Work, run_batch
 from notifier.store.driver import Driver
 from notifier.store.faults import fault_of, is_io_error
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -138,7 +142,9 @@ class Writer:
         except BaseException as error:  # a bug, or the loop is torn down
             cause = f"the writer of {self._file} has died ({error!r})"
             self._give_up(NotifierError(cause, "this is a bug: report it, and start notifier again"))
-            raise
+            if not isinstance(error, Exception):
+                raise
+            log.exception("store.writer_died")  # here: nobody awaits this task for what it has thrown
         finally:
             self._rest()
             await self._drop_driver()

@@ -1,7 +1,9 @@
 """check tells whether the configuration can be used; version tells the version; both take --json."""
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +80,24 @@ def test_what_would_keep_the_daemon_from_its_work_is_noted(run: Run, tmp_path: P
     assert f"store.url: there is no directory {tmp_path / 'none'}" in folder
     assert "mulerouter has no key; set MULEROUTER_API_KEY" in key
     assert len(json.loads(run("check", "--json").out)["notes"]) == 2
+
+
+def test_a_folder_that_may_not_be_looked_at_is_not_noted(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may well be the daemon's own. Python 3.14 says of such a one that it is not there."""
+    seen = Path.stat
+
+    def stat(path: Path, **more: Any) -> os.stat_result:
+        if "hidden" in path.parts:
+            raise PermissionError
+        return seen(path, **more)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    monkeypatch.setattr(Path, "is_dir", lambda path: "hidden" not in path.parts)
+    monkeypatch.setenv("MULEROUTER_API_KEY", "sk-1")
+    (tmp_path / "config.toml").write_text('[store]\nurl = "hidden/x/n.db"\n')
+    assert "note" not in run("check").out
 
 
 def test_with_a_key_and_a_folder_there_is_nothing_to_note(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

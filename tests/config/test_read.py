@@ -1,7 +1,10 @@
 """A configuration is taken whole or refused with everything that is wrong with it."""
 
 import dataclasses
+import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -449,13 +452,20 @@ def test_a_file_that_is_named_and_missing_is_a_fault(tmp_path: Path) -> None:
 def test_a_home_that_is_hidden_is_passed_over_but_a_hidden_system_file_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = Path.exists
+    """Python 3.14 says of what it may not look at that it is not there."""
+    seen = Path.stat
 
-    def exists(path: Path) -> bool:
+    def stat(path: Path, **more: Any) -> os.stat_result:
         if "hidden" in path.parts:
             raise PermissionError
-        return seen(path)
+        return seen(path, **more)
 
+    def exists(path: Path) -> bool:
+        with suppress(OSError):
+            return bool(path.stat())
+        return False
+
+    monkeypatch.setattr(Path, "stat", stat)
     monkeypatch.setattr(Path, "exists", exists)
     hidden = tmp_path / "hidden"
     assert find_file(None, {}, tmp_path, hidden, system_file=tmp_path / "none") is None
@@ -476,6 +486,15 @@ def test_a_slip_in_toml_is_told_by_its_key(refuse: Refuse, text: str, words: str
     """The parser's own words name no key and no way out."""
     (fault,) = refuse(text)
     assert words in fault
+
+
+@pytest.mark.parametrize("value", ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZI=,", "sk_live.key-9==", "whsec_aaaa=x"])
+def test_a_slip_in_toml_repeats_no_secret(refuse: Refuse, value: str) -> None:
+    """A secret that stands by itself in a list, and ends in the padding of base64, is no key of ours."""
+    (fault,) = refuse(f"[callbacks]\nsecrets = [\n  {value}\n]\n")
+    assert "config.toml:3: Invalid value" in fault
+    assert "text stands in quotes" in fault
+    assert value.partition("=")[0] not in fault
 
 
 def test_a_quoted_text_gets_no_hint_at_quotes(refuse: Refuse) -> None:

@@ -1,5 +1,6 @@
 """What follows from a verdict: when to poll again, or how the watch ends."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -188,6 +189,17 @@ def test_an_expiry_tells_the_last_word_and_the_trouble(verdict: Verdict, detail:
     stale = replace(A_WATCH, trouble=Trouble("long over", T))
     assert end(verdict, T + HOUR, watch=stale).error == TaskError(
         "notifier", "expired", "The deadline passed before the task ended", detail
+    )
+
+
+@pytest.mark.parametrize("since", ["", " since 2026-11-23T12:00:00.000Z"])
+@pytest.mark.parametrize("kind", [lambda text: Refused(401, text), Unpolled], ids=["polled", "unpolled"])
+def test_an_expiry_tells_no_receiver_where_the_key_lies(kind: Callable[[str], Verdict], since: str) -> None:
+    """The trouble names the file for the operator; the event goes to others."""
+    told = end(kind(f"provider refuses the key (401), key from file /etc/a since 2 key{since}"), T + HOUR)
+    assert told.error is not None
+    assert told.error.detail == (
+        f'the provider last said "pending"; trouble: provider refuses the key (401){since}'
     )
 
 

@@ -1,8 +1,10 @@
 """The socket of the local API."""
 
+import os
 import socket
 import stat
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,20 @@ def test_the_file_of_a_socket_is_removed_while_it_is_ours(tmp_path: Path) -> Non
     with bind("127.0.0.1:0") as bound:
         assert file_of(bound) is None
         remove(None)
+
+
+def test_a_socket_that_got_the_number_of_ours_is_anothers(tmp_path: Path) -> None:
+    """A file system gives the number of a file that is gone to the next one; when it was made differs."""
+    path = tmp_path / "n.sock"
+    with bind(f"unix:{path}") as bound:
+        ours = file_of(bound)
+    assert ours is not None
+    path.unlink()
+    with bind(f"unix:{path}"):
+        found = path.stat()
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1_000_000))
+        remove(replace(ours, inode=found.st_ino))
+        assert path.is_socket()
 
 
 def test_a_file_in_the_place_of_the_socket_is_left_alone(tmp_path: Path) -> None:

@@ -153,6 +153,30 @@ async def test_an_event_that_its_receiver_never_survives_holds_up_no_other(
     assert states == {"poison": pending, "good-1": delivered, "good-2": delivered}
 
 
+async def test_as_many_such_events_as_close_a_gate_do_not_close_it_after_each_other_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has failed often waits its time, also when the gate opens; else it would be sent first."""
+
+    async def post(_url: str, _headers: object, body: bytes, *, timeout_ms: int) -> Exchange:
+        assert timeout_ms
+        return Reply(500) if b"poison" in body else OK
+
+    monkeypatch.setattr(bench.posts, "post", post)
+    good = []
+    for number in range(23):
+        name = f"good-{number}" if number > 2 else f"poison-{number}"
+        watch_id = await bench.register(name)
+        good += [watch_id] if number > 2 else []
+        stamp = bench.stamp(0 if number > 2 else -MINUTE_MS)
+        bench.polls.add(bench.url_of(name), bench.with_times(task("completed", name, images=["x"]), stamp))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    await run_for(bench, 2 * MINUTE_MS)
+    states = [(await delivery_of(bench, each)).delivery.state for each in good]
+    assert set(states) == {DeliveryState.DELIVERED}
+
+
 @pytest.mark.fault(69)
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(

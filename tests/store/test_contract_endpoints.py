@@ -334,6 +334,29 @@ async def test_an_endpoint_that_was_given_up_and_forgotten_rings_no_bell(store: 
     assert (claimed.dispatches, claimed.next_due_at) == ((), None)
 
 
+# ---- a gate that opens
+
+
+@pytest.mark.parametrize(
+    ("tries", "is_refusal", "is_woken"), [(3, False, True), (4, False, False), (4, True, True)]
+)
+async def test_a_gate_that_opens_wakes_all_but_what_has_failed_often(
+    store: Store, tries: int, is_refusal: bool, is_woken: bool
+) -> None:
+    """That comes by itself within a probe's wait; sooner, it would close the gate again. A user wakes it."""
+    await finished(store, A)
+    for n in range(tries - 1):
+        await end_one(store, Retry(NOON), DOWN, now=NOON + n * 5 * SECOND)
+    often = await end_one(store, Retry(NOON + HOUR, is_refusal=is_refusal), DOWN, now=NOON + 15 * SECOND)
+    now = NOON + MINUTE
+    await finished(store, A, task_id="other", now=now)
+    assert await end_one(store, Delivered(), Accepted(), now=now) != often
+    assert (await endpoint(store)).standing.gate.since is None
+    assert (await see(store, often)).due_at == (now if is_woken else NOON + HOUR)
+    await resume(store, now=now + 1)
+    assert (await see(store, often)).due_at == (now if is_woken else now + 1)
+
+
 # ---- what waits says why
 
 

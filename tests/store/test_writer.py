@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from notifier.errors import NotifierError, StoreClosed, StoreFull, StoreUnavailable
 from notifier.store import writer as writer_module
@@ -585,7 +586,9 @@ async def test_a_writer_that_died_says_so_and_leaves_nobody_waiting(
     watching = asyncio.ensure_future(bench.writer.until_closed())
     monkeypatch.setattr(Writer, "_take", die)
     async with asyncio.timeout(20):
-        results = await asyncio.gather(*map(bench.insert, range(3)), return_exceptions=True)
+        with structlog.testing.capture_logs() as told:
+            results = await asyncio.gather(*map(bench.insert, range(3)), return_exceptions=True)
+        assert [(line["event"], line["exc_info"]) for line in told] == [("store.writer_died", True)]
         assert [type(result) for result in results] == [StoreClosed] * 3
         with pytest.raises(StoreUnavailable, match="planted"):
             await bench.insert("late")
@@ -593,6 +596,7 @@ async def test_a_writer_that_died_says_so_and_leaves_nobody_waiting(
             await watching
         await bench.writer.close()
     assert bench.log[-1] == "close"
+    assert bench.writer._task.exception() is None  # told when it happened, and not when it is collected
 
 
 async def test_a_writer_that_is_closed_has_not_died(bench: Bench) -> None:

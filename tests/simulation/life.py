@@ -222,6 +222,7 @@ def edges(outside: Outside) -> Iterator[None]:
         (bells, "datetime", WorldsDatetime),
         (apscheduler.schedulers.base, "datetime", WorldsDatetime),
         (apscheduler.executors.base, "datetime", WorldsDatetime),
+        (bells, "LONGEST_S", max(bells.LONGEST_S, outside.tempo.idle_s)),
         (poller, "IDLE_MS", idle_ms),
         (deliverer, "IDLE_MS", idle_ms),
         (pulse, "BEAT_S", float(outside.tempo.idle_s)),

@@ -231,6 +231,8 @@ def _tasks(api_path: str, task_id: str | None) -> list[Task]:
     if api_path != "-":
         if task_id is None:
             raise click.UsageError("Missing argument 'TASK_ID'; a single - reads tasks from standard input.")
+        if not task_id:
+            raise click.UsageError("TASK_ID is empty: see whether the task was submitted at all.")
         if task_id != "-":
             return [Task(api_path, task_id)]
     elif task_id is not None:

@@ -134,6 +134,13 @@ def test_a_url_in_place_of_a_path_says_which_part_is_wanted(
     assert "leave the scheme and host out: /vendors/x" in " ".join(said.err.split())
 
 
+def test_an_empty_task_id_is_named_as_what_is_missing(ask: Run, daemon: FakeDaemon) -> None:
+    """As ``"$TASK_ID"`` is after a submission that failed; the path is not to blame."""
+    said = ask("watch", "/vendors/x", "", "--callback", HOOK)
+    assert (said.code, daemon.asked) == (64, [])
+    assert "TASK_ID is empty: see whether the task was submitted" in " ".join(said.err.split())
+
+
 @pytest.mark.parametrize(
     ("word", "step"), [("timeline", "notifier explain ID"), ("completion", "_NOTIFIER_COMPLETE=bash_source")]
 )

@@ -12,7 +12,7 @@ import trustme
 
 from notifier.core.replies import Exchange, Fault, Reply, Unreachable
 from notifier.wire.tls import trusting
-from tests.wire.peers import LONG_MS, Line, answer, for_ever, listening, resolving, saying, wired
+from tests.wire.peers import LONG_MS, SOON_MS, Line, answer, for_ever, listening, resolving, saying, wired
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ async def test_a_handshake_that_breaks_off(with_reset: bool) -> None:
 
 async def test_a_handshake_that_never_ends_is_left_at_the_deadline() -> None:
     async with listening(for_ever(b"", b"")) as peer, wired() as wire:
-        exchange = await wire.get(peer.url().replace("http:", "https:"), {}, timeout_ms=200)
+        exchange = await wire.get(peer.url().replace("http:", "https:"), {}, timeout_ms=SOON_MS)
     assert isinstance(exchange, Unreachable)
     assert exchange.fault is Fault.TIMEOUT
 

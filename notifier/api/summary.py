@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
+from notifier.core.figures import up_to
+
 FINE = "ok"
 WELL = "All is well"
-MOST_COUNTED = 10_000  # the store counts no further
 
 
 def summary(
@@ -46,19 +47,14 @@ def _not_working(trouble: str | None, providers: Mapping[str, str], held: int) -
 def _not_arriving(dead: int, expiring: int, troubled: int, refused: int) -> Iterator[str]:
     if troubled:
         have = "task has" if troubled == 1 else "tasks have"
-        yield f"{counted(troubled)} watched {have} been in trouble for a minute or more"
+        yield f"{up_to(troubled)} watched {have} been in trouble for a minute or more"
     if refused:
         were = "callback was refused and is" if refused == 1 else "callbacks were refused and are"
-        yield f"{counted(refused)} {were} tried again"
+        yield f"{up_to(refused)} {were} tried again"
     if expiring:
         yield f"{expiring} undelivered {'result expires' if expiring == 1 else 'results expire'} soon"
     if dead:
         yield "1 delivery is dead" if dead == 1 else f"{dead} deliveries are dead"
-
-
-def counted(count: int) -> str:
-    """A count that ends at ten thousand."""
-    return str(count) if count < MOST_COUNTED else f"at least {count}"
 
 
 def _watched(count: int) -> str:

@@ -8,10 +8,10 @@ import msgspec
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import age, painted, safe, short_time, tell, tell_json, wrapped
 from notifier.cli.views import ENDPOINT_PAGE, Endpoint, in_short
+from notifier.core.figures import up_to
 from notifier.core.fixes import IDLE, fix_of, fix_of_receiver
 
 LABEL = 12
-MOST_COUNTED = 10_000  # the daemon counts no further
 SHOWN = 5  # endpoints that are held back; more are counted
 
 
@@ -84,20 +84,16 @@ def _counted(label: str, counts: Mapping[str, int]) -> str:
 def _troubled(known: Status) -> str:
     if not known.troubled_watches:
         return ""
-    of = f"{_up_to(known.troubled_watches)} of {known.watches.get('watching', 0)}"
+    of = f"{up_to(known.troubled_watches)} of {known.watches.get('watching', 0)}"
     return f"{of} in trouble: `notifier ls --state watching` shows why"
 
 
 def _refused(known: Status) -> str:
     if not known.refused_deliveries:
         return ""
-    of = f"{_up_to(known.refused_deliveries)} of {known.deliveries.get('pending', 0)} pending"
+    of = f"{up_to(known.refused_deliveries)} of {known.deliveries.get('pending', 0)} pending"
     were = "was" if known.refused_deliveries == 1 else "were"
     return f"{of} {were} refused: `notifier deliveries --state pending` shows why"
-
-
-def _up_to(count: int) -> str:
-    return str(count) if count < MOST_COUNTED else f"at least {count}"
 
 
 def _waiting(known: Status) -> str:

@@ -1,4 +1,4 @@
-"""What the tasks that ended last tell of how well they were watched: delays, and polls made and saved."""
+"""Figures for a person: how well the tasks that ended last were watched, and counts that have an end."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 FIXED_MS = 2_500
 """The fixed interval that polls are compared with: what a loop of one's own asks at, and our shortest."""
+
+MOST_COUNTED = 10_000
+"""No more rows are counted one by one, however many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +78,8 @@ def saved_share(ends: Sequence[PastEnd]) -> float | None:
 def _ranked(ordered: Sequence[int], percent: int) -> int:
     """The smallest value that so many percent are not above."""
     return ordered[-(-len(ordered) * percent // 100) - 1]
+
+
+def up_to(count: int) -> str:
+    """Say a count that ends at ``MOST_COUNTED``."""
+    return str(count) if count < MOST_COUNTED else f"at least {count}"

@@ -6,8 +6,7 @@ from types import MappingProxyType
 
 MULEROUTER_KEY = "MULEROUTER_API_KEY"
 KEY_FROM = ", key from "  # in a trouble: where a key came from that is not where its owner would look first
-_FROM = re.compile(rf"{KEY_FROM}(.+?)(?: since \d|$)")
-_PLACE = re.compile(rf"{KEY_FROM}.+?(?= since \S+Z$|$)", re.DOTALL)
+_PLACE = re.compile(rf"{KEY_FROM}(.+?)(?= since \S+Z$|$)", re.DOTALL)
 _BY_ITSELF = "nothing is lost; polling goes on by itself when it answers again"
 FIXES: Mapping[str, str] = MappingProxyType(
     {
@@ -46,7 +45,7 @@ HELD_FIX = "`notifier endpoints resume {id}` when it may be called again"
 def fix_of(trouble: str, provider: str = "") -> str:
     """Say what to do; empty where nothing is known. ``provider`` is whose trouble it is, if one's."""
     key = MULEROUTER_KEY if provider == "mulerouter" else f"api_key of {provider or 'the provider'}"
-    if found := _FROM.search(trouble):
+    if found := _PLACE.search(trouble):
         key = found[1]
     return next((text.format(key=key) for sign, text in FIXES.items() if sign in trouble), "")
 

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from notifier.core.figures import MOST_COUNTED
 from notifier.core.model import DeliveryState, WatchState
 from notifier.store.answers import Counts
 from notifier.store.queries import SQL
@@ -12,7 +13,6 @@ from notifier.store.queries import SQL
 HOUR_MS = 3_600_000
 LASTING_MS = 60_000  # what one bad answer brings is mostly over by then
 LOOKED_AT = 1_000
-MOST_COUNTED = 10_000
 LONG_LOG_BYTES = 64 * 1024 * 1024
 PATIENCE_WITH_READERS_MS = 100
 MAX_ATTEMPTS = 200_000

@@ -7,6 +7,7 @@ from types import MappingProxyType
 MULEROUTER_KEY = "MULEROUTER_API_KEY"
 KEY_FROM = ", key from "  # in a trouble: where a key came from that is not where its owner would look first
 _PLACE = re.compile(rf"{KEY_FROM}(.+?)(?= since \S+Z$|$)", re.DOTALL)
+_QUOTED = re.compile('".*"', re.DOTALL)  # the provider's own words, which must not choose the fix
 _BY_ITSELF = "nothing is lost; polling goes on by itself when it answers again"
 FIXES: Mapping[str, str] = MappingProxyType(
     {
@@ -47,7 +48,8 @@ def fix_of(trouble: str, provider: str = "") -> str:
     key = MULEROUTER_KEY if provider == "mulerouter" else f"api_key of {provider or 'the provider'}"
     if found := _PLACE.search(trouble):
         key = found[1]
-    return next((text.format(key=key) for sign, text in FIXES.items() if sign in trouble), "")
+    own_words = _QUOTED.sub("", trouble)
+    return next((text.format(key=key) for sign, text in FIXES.items() if sign in own_words), "")
 
 
 def for_strangers(trouble: str) -> str:

@@ -103,8 +103,8 @@ async def test_the_scripts_advise_as_the_commands_do(stage: Stage) -> None:
     page = await stage.page()
     for sign in FIXES:
         for provider in ("mulerouter", "runway", ""):
-            trouble = f"a {sign} b"
-            assert await in_page(page, "fixOf", trouble, provider) == fix_of(trouble, provider)
+            for trouble in (f"a {sign} b", f'provider says "{sign}", a status we do not know'):
+                assert await in_page(page, "fixOf", trouble, provider) == fix_of(trouble, provider)
     for gate in ("open", "open, starting slowly", "closed: HTTP 503", "paused by a user", "parked: gone"):
         endpoint = {"gate": gate, "url": "http://x/hook", "id": "ep_1"}
         assert await in_page(page, "fixOfReceiver", endpoint) == fix_of_receiver(

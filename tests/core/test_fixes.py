@@ -1,5 +1,6 @@
 """What a provider's or the store's trouble asks of the operator is told by the same words everywhere."""
 
+import json
 import sqlite3
 
 import pytest
@@ -11,7 +12,7 @@ from notifier.core.gate import Gate
 from notifier.core.judge import judge_poll
 from notifier.core.replies import Fault, Reply, Unreachable
 from notifier.core.secret import Secret
-from notifier.core.verdict import Refused, Throttled, Unclear
+from notifier.core.verdict import Refused, Running, Throttled, Unclear
 from notifier.store.faults import fault_of
 
 
@@ -54,6 +55,18 @@ def test_a_refused_key_is_told_with_where_it_came_from(status: int, origin: str)
         fix = fix_of(said, "mulerouter")
         assert f"{origin}, then" in fix or f"{origin} is" in fix
         assert "MULEROUTER_API_KEY" not in fix
+
+
+@pytest.mark.parametrize(
+    "word", ["disk is damaged", "locked", "waiting (402)", 'is full" of "quotes (401)', "not configured\n"]
+)
+def test_the_words_of_a_provider_choose_no_fix(word: str) -> None:
+    """A status word is quoted in the trouble; what stands between the quotes is not searched for signs."""
+    body = json.dumps({"task_info": {"id": "t", "status": word}}).encode()
+    verdict = judge_poll(Reply(200, {}, body), task_id="t", dialect=Dialect(), key=None, now=0)
+    assert isinstance(verdict, Running)
+    assert verdict.oddity is not None
+    assert fix_of(verdict.oddity, "mulerouter") == ""
 
 
 def test_what_is_not_known_has_no_fix() -> None:

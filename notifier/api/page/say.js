@@ -7,7 +7,8 @@ import { WORDS } from "./words.js";
 export function fixOf(trouble, provider) {
   const usual = provider === "mulerouter" ? "MULEROUTER_API_KEY" : `api_key of ${provider || "the provider"}`;
   const [, key = usual] = trouble.match(/, key from (.+?)(?: since \d|$)/) ?? [];
-  const found = WORDS.fixes.find(([sign]) => trouble.includes(sign));
+  const ownWords = trouble.replace(/".*"/s, ""); // the provider's own words must not choose the fix
+  const found = WORDS.fixes.find(([sign]) => ownWords.includes(sign));
   return found ? found[1].replaceAll("{key}", () => key) : "";
 }
 

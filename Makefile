@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 PEERS  := .venv-peers
 NODE   := tests/node/node_modules
 
-.PHONY: help install demo test test-browser test-systemd screenshots lint simulate faults kill soak docs run bench bench-peers man dist lock clean
+.PHONY: help install demo test test-browser test-systemd screenshots lint simulate faults kill soak golden docs run bench bench-peers man dist lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ kill: $(VENV)/dev.stamp ## kill -9 under load, CYCLES times (300: some ten minut
 
 soak: $(VENV)/dev.stamp ## mixed load and faults for MINUTES (60), watched for drift
 	$(BIN)/python -m tests.soak $(or $(MINUTES),60)
+
+golden: $(VENV)/dev.stamp ## write the golden copies in tests/golden anew, after a change of the outside that is meant
+	NOTIFIER_WRITE_GOLDEN=1 $(BIN)/python -m pytest -q -p no:randomly tests/*/test_golden.py
 
 docs: $(VENV)/dev.stamp ## write docs/FAULTS.md anew
 	$(BIN)/python -m tests.faults_page

@@ -1,0 +1,121 @@
+"""What the commands print, and their help, is what it was."""
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import DELIVERY, WATCH, FakeDaemon, Run
+from tests.cli.test_help import every
+from tests.fakes import NOON
+from tests.golden import check
+
+ENDPOINT = {
+    "id": "ep_1",
+    "url": "http://127.0.0.1:9001/hook",
+    "state": "closed",
+    "gate": "closed: HTTP 503",
+    "since": "2026-11-23T11:00:00.000Z",
+    "next_probe_at": "2026-11-23T12:01:00.000Z",
+    "pending": 3,
+    "dead": 1,
+    "oldest_pending_at": "2026-11-23T11:00:00.000Z",
+}
+TROUBLED = {
+    **WATCH,
+    "id": "wch_2",
+    "trouble": "provider refuses the key (401) since 2026-11-23T11:00:00.000Z",
+    "registered_at": "2026-11-23T10:00:00.000Z",
+}
+ENDED = {
+    **WATCH,
+    "id": "wch_3",
+    "state": "completed",
+    "ended_at": "2026-11-23T11:30:00.000Z",
+    "outputs": ["https://cdn.example/1.jpg"],
+    "result_expires_at": "2026-11-24T11:30:00.000Z",
+}
+ATTEMPTS = [
+    {"number": 1, "at": "2026-11-23T11:30:00.000Z", "duration_ms": 12, "status": 500, "error": "HTTP 500"},
+    {
+        "number": 2,
+        "at": "2026-11-23T11:30:01.000Z",
+        "duration_ms": 9,
+        "status": None,
+        "error": "no connection",
+    },
+]
+TIMELINE = {
+    "timeline": [
+        {"at": "2026-11-23T11:00:00.000Z", "kind": "registered", "text": "mulerouter task t, 1 callback"},
+        {
+            "at": "2026-11-23T11:00:02.500Z",
+            "kind": "poll",
+            "text": "processing: kept, next in 2.5 s (by age)",
+        },
+    ]
+}
+STATUS = {
+    "version": "0.1.0",
+    "trouble": None,
+    "watches": {"watching": 3, "completed": 12, "lost": 0},
+    "deliveries": {"pending": 2, "delivered": 40, "dead": 1},
+    "oldest_pending_at": "2026-11-23T11:00:00.000Z",
+    "expiring_results": 1,
+    "troubled_watches": 1,
+    "refused_deliveries": 1,
+    "providers": {"mulerouter": "paused: provider refuses the key (401) since 2026-11-23T11:00:00.000Z"},
+}
+ROUTES: dict[str, Any] = {
+    "/v1/status": STATUS,
+    "/v1/watches": {"watches": [WATCH, TROUBLED, ENDED], "next_cursor": None},
+    "/v1/watches/wch_1": WATCH,
+    "/v1/watches/wch_2": TROUBLED,
+    "/v1/watches/wch_3": {**ENDED, "deliveries": [DELIVERY]},
+    "/v1/watches/wch_1/timeline": TIMELINE,
+    "/v1/deliveries": {
+        "deliveries": [DELIVERY, {**DELIVERY, "id": "dlv_2", "state": "dead"}],
+        "next_cursor": None,
+    },
+    "/v1/deliveries/dlv_1": {**DELIVERY, "attempts": ATTEMPTS, "held": ENDPOINT["gate"]},
+    "/v1/endpoints": {"endpoints": [ENDPOINT], "next_cursor": None},
+}
+COMMANDS = (
+    "status",
+    "ls",
+    "show wch_1",
+    "show wch_2",
+    "show wch_3",
+    "wait wch_3",
+    "explain wch_1",
+    "deliveries",
+    "deliveries dlv_1",
+    "endpoints",
+    "version",
+)
+
+
+def test_the_help_of_all_commands(run: Run) -> None:
+    """Names, options and texts of every command."""
+    check("help.txt", "\n".join(run(*words, "--help").out for words in [(), *every()]))
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_outputs_of_commands(
+    ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """What people read, on a narrow and on a wide terminal; their programs read ``--json``."""
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("notifier.cli.output.wall_ms", lambda: NOON)
+    monkeypatch.setattr("notifier.cli.output._is_terminal", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    time.tzset()
+    for path, body in ROUTES.items():
+        daemon.on("GET", path, body)
+    texts = []
+    for command in COMMANDS:
+        said = ask(*command.split())
+        text = f"{said.out}{said.err}".replace(daemon.url, "http://daemon")
+        texts.append(f"$ notifier {command}\n{text}[{said.code}]\n")
+    check(f"outputs-{columns}.txt", "\n".join(texts))

@@ -35,5 +35,6 @@ async def test_the_texts_of_the_pages(bench: Bench) -> None:
     texts = []
     for path in paths:
         answer = await bench.http.get(path, headers=BROWSER)
-        texts.append(f"{path}\n{{lines}\n")
+        lines = "\n".join(filter(None, map(str.strip, Seen(answer.text).texts)))
+        texts.append(f"{path}\n{lines}\n")
     check("pages.txt", "\n".join(texts))

@@ -25,8 +25,8 @@ from benchmarks.client import pool
 from benchmarks.processes import KEY
 from benchmarks.stats import quantile
 from benchmarks.tasks import API_PATH
-from notifier.core.replies import Reply
-from notifier.wire.client import HttpWire
+from notifier.core.exchange import Reply
+from notifier.outbound.client import HttpWire
 
 IN_FLIGHT = 64
 KEEPALIVE_S = 90.0

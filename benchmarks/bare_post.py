@@ -16,9 +16,9 @@ from httpx_aiohttp import AiohttpTransport
 from benchmarks.one_commit import METADATA
 from benchmarks.tasks import API_PATH
 from notifier.config.model import Callbacks
-from notifier.core.callback import build_headers
+from notifier.core.delivery.signature import make_secret
+from notifier.core.event_body import build_headers
 from notifier.core.model import Dispatch
-from notifier.core.signature import make_secret
 
 _SETTINGS = Callbacks(secrets=(make_secret(bytes(range(32))),))
 

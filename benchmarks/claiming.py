@@ -14,10 +14,10 @@ import msgspec
 from benchmarks.filling import FIRST_DUE_MS, LAST_DUE_MS
 from benchmarks.stats import median
 from notifier.core.model import Watch
-from notifier.core.verdict import Wait
-from notifier.store.answers import Lease
-from notifier.store.interface import Store
-from notifier.store.open import open_store
+from notifier.core.polling.verdict import Wait
+from notifier.store.protocol import Store
+from notifier.store.sqlite.open import open_store
+from notifier.store.values import Lease
 
 AT_ONCE = 100
 _WARM = 5

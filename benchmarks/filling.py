@@ -18,10 +18,10 @@ from benchmarks.one_commit import CALLBACK_URL, METADATA
 from benchmarks.tasks import API_PATH
 from notifier.core.ids import WATCH
 from notifier.core.model import Callback
-from notifier.store.mint import Mint
-from notifier.store.open import migrate
-from notifier.store.queries import SQL
-from notifier.store.rows import callbacks_text
+from notifier.store.sqlite.ids import Mint
+from notifier.store.sqlite.open import migrate
+from notifier.store.sqlite.queries import SQL
+from notifier.store.sqlite.rows import callbacks_text
 
 BATCH = 10_000
 CACHE_KIB = 1_000_000

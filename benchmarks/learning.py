@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from benchmarks.kinds import Kind
 from benchmarks.stats import mean
-from notifier.core import learned, pace
-from notifier.core.learned import Habit, first_poll_at, habit_from
-from notifier.core.pace import Pace
-from notifier.core.sketch import Sketch, seen
+from notifier.core.polling import age_schedule as pace
+from notifier.core.polling import learned_schedule as learned
+from notifier.core.polling.age_schedule import Pace
+from notifier.core.polling.histogram import Sketch, seen
+from notifier.core.polling.learned_schedule import Habit, first_poll_at, habit_from
 
 FIXED_MS = 2_500
 FIRST_AFTER_MS = 2_500

@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 from benchmarks.framing import Framer
-from notifier.core.instants import from_text
+from notifier.core.formats.times import from_text
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 

@@ -10,10 +10,10 @@ import time
 
 from benchmarks.one_commit import CALLBACK_URL
 from benchmarks.tasks import API_PATH
-from notifier.core.learned import habit_from
-from notifier.core.sketch import Sketch, pack, seen
-from notifier.core.urls import endpoint_of, origin_of
-from notifier.store.queries import SQL
+from notifier.core.formats.urls import endpoint_of, origin_of
+from notifier.core.polling.histogram import Sketch, pack, seen
+from notifier.core.polling.learned_schedule import habit_from
+from notifier.store.sqlite.queries import SQL
 
 STEP_MS = 200
 """One ended so long after the other; the last one a second ago."""

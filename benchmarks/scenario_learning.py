@@ -12,7 +12,7 @@ from benchmarks.figures import Figure, Goal, at_most
 from benchmarks.kinds import FLEET, IMAGE, KINDS, Kind, scaled
 from benchmarks.learning import Outcome, Plan, Setting, mixed, run
 from notifier.config.model import Polling
-from notifier.core.pace import Pace
+from notifier.core.polling.age_schedule import Pace
 
 SEED = 6
 ROUNDS = 100

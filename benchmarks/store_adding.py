@@ -14,7 +14,7 @@ import msgspec
 from benchmarks.one_commit import CALLBACK_URL, METADATA
 from benchmarks.tasks import API_PATH
 from notifier.core.model import Callback, NewWatch
-from notifier.store.open import open_store
+from notifier.store.sqlite.open import open_store
 
 _DAY_MS = 86_400_000
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from benchmarks.one_commit import METADATA
 from benchmarks.tasks import API_PATH
-from notifier.core.callback import build_event
+from notifier.core.event_body import build_event
 from notifier.core.ids import EVENT, new_id
 from notifier.core.model import Callback, NewWatch, Watch, WatchState
-from notifier.core.verdict import End
-from notifier.store.answers import Lease
-from notifier.store.interface import Store
-from notifier.store.open import open_store
+from notifier.core.polling.verdict import End
+from notifier.store.protocol import Store
+from notifier.store.sqlite.open import open_store
+from notifier.store.values import Lease
 
 _DAY_MS = 86_400_000
 _AT_ONCE = 500

@@ -6,9 +6,9 @@ Production passes the real ones, the simulation passes its own. Chance is a ``ra
 from collections.abc import Mapping
 from typing import Protocol
 
+from notifier.core.exchange import Exchange
 from notifier.core.model import Attempt, Dispatch, Watch
-from notifier.core.replies import Exchange
-from notifier.core.verdict import End, Sequel, Verdict
+from notifier.core.polling.verdict import End, Sequel, Verdict
 
 
 class Clock(Protocol):

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from notifier.core.endpoint import PRIVATE_CAP_MS, Blame, Failed
+from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, Blame, Failed
 from notifier.core.model import Attempt, Callback, Event, EventType, NewWatch, TaskError, Watch, WatchState
-from notifier.core.transitions import event_of
-from notifier.core.verdict import End, Wait
-from notifier.store.answers import Lease
+from notifier.core.polling.verdict import End, Wait
+from notifier.core.states import event_of
+from notifier.store.values import Lease
 from tests.fakes import NOON
 
 SECOND = 1_000

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from notifier.core.replies import Exchange
+from notifier.core.exchange import Exchange
 
 NOON = 1_795_435_200_000  # 2026-11-23T12:00:00.000Z, the contract's example
 

@@ -27,10 +27,10 @@ from benchmarks.scaling_plot import COLOURS, Point, draw_peers
 from benchmarks.scenario_scaling_peers import Course, Reached, figures, followed, hopeless
 from benchmarks.tasks import API_PATH
 from benchmarks.usage import Busy
-from notifier.core.figures import notice_ms
 from notifier.core.model import Callback, DeliveryState, NewWatch, WatchState
-from notifier.store.answers import Added, DeliveryQuery, Lease
-from notifier.store.open import open_store
+from notifier.core.task_statistics import notice_ms
+from notifier.store.sqlite.open import open_store
+from notifier.store.values import Added, DeliveryQuery, Lease
 
 FILLED = 30
 HOUR_MS = 60 * MINUTE_MS

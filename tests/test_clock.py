@@ -5,8 +5,8 @@ import time
 import pytest
 
 from notifier.clock import SystemClock, boot_id, elapsed_ms, wall_ms
-from notifier.core.instants import from_text, to_text
-from notifier.core.retry_after import retry_after_ms
+from notifier.core.formats.retry_after import retry_after_ms
+from notifier.core.formats.times import from_text, to_text
 from notifier.ports import Clock, Wire
 from tests.fakes import NOON, FakeClock, FakeWire
 

@@ -32,17 +32,20 @@ def test_every_room_has_its_place() -> None:
         ("core/x.py", "text = open('x').read()\n", "the core calls open()"),
         ("core/x.py", "import structlog\n", "the core imports structlog"),
         ("core/x.py", "from urllib.request import urlopen\n", "the core imports urllib.request"),
-        ("core/x.py", "from {p}.store import interface\n", "core imports store"),
+        ("core/x.py", "from {p}.store import protocol\n", "core imports store"),
         ("store/x.py", "import {p}.engine.poller\n", "store imports engine"),
-        ("store/x.py", "from {p} import wire\n", "store imports wire"),
-        ("engine/x.py", "import httpx\n", "only wire/client.py imports httpx"),
-        ("store/x.py", "import aiosqlite\n", "only store/driver.py imports aiosqlite"),
+        ("outbound/x.py", "from {p} import store\n", "outbound imports store"),
+        ("client/x.py", "from {p}.config import load\n", "client imports config"),
+        ("core/formats/x.py", "from {p}.core.polling import verdict\n", "formats imports polling"),
+        ("core/delivery/x.py", "from {p}.core.polling.verdict import Wait\n", "delivery imports polling"),
+        ("engine/x.py", "import httpx\n", "only outbound/client.py imports httpx"),
+        ("store/x.py", "import aiosqlite\n", "only store/sqlite/driver.py imports aiosqlite"),
         ("engine/x.py", "def f():\n    from {p}.api import app\n", "engine imports api"),
     ],
 )
 def test_a_planted_violation_is_seen(tmp_path: Path, file: str, source: str, breach: str) -> None:
     """The check can fail: each kind of breach, planted, is reported with its place."""
     planted = tmp_path / file
-    planted.parent.mkdir()
+    planted.parent.mkdir(parents=True)
     planted.write_text(source.format(p=tmp_path.name))
     assert any(breach in found and found.startswith(file) for found in violations(tmp_path))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.api.parse import read_registration
+from notifier.api.registration import read_registration
 from notifier.api.routes import ROUTES
 from notifier.cli import commands
 from tests.api.conftest import SETTINGS

@@ -17,10 +17,10 @@ from typing import IO, Any
 import httpx
 import pytest
 
-from notifier.cli.ping import ping
+from notifier.cli.send_ping import ping
 from notifier.clock import wall_ms
+from notifier.core.delivery.signature import make_secret, sign
 from notifier.core.secret import Secret
-from notifier.core.signature import make_secret, sign
 from tests.verifiers import HOW_TO_GET_THEM, NODE_MODULES
 
 FOLDER = Path(__file__).parents[1] / "docs" / "receivers"

@@ -7,16 +7,16 @@ from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from notifier.api.bodies import BodyBudget, announced_size, check_type, read_body
-from notifier.api.call import Call
-from notifier.api.envelope import Envelope, headers_of
-from notifier.api.guard import Guard
-from notifier.api.parse import refuse_members
-from notifier.api.problems import Problem
 from notifier.api.query import read_query
+from notifier.api.registration import refuse_members
+from notifier.api.request import Call
 from notifier.api.routes import ROUTES, Route
 from notifier.api.services import Services
 from notifier.core.nearest import nearest
+from notifier.server.access import Guard
+from notifier.server.bodies import BodyBudget, announced_size, check_type, read_body
+from notifier.server.middleware import Envelope, headers_of
+from notifier.server.problems import Problem
 
 
 def build_app(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:

@@ -2,14 +2,14 @@
 
 from starlette.responses import Response
 
-from notifier.api.call import Call
-from notifier.api.problems import Problem
 from notifier.api.query import cursor_after, delivery_query
-from notifier.api.render import answer, delivery_body, delivery_detail_body
+from notifier.api.representations import answer, delivery_body, delivery_detail_body
+from notifier.api.request import Call
+from notifier.api.schemas import DeliveryBody, DeliveryPage
 from notifier.api.services import Services
-from notifier.api.shapes import DeliveryBody, DeliveryPage
 from notifier.core.ids import DELIVERY, is_id
-from notifier.store.answers import DeliveryQuery, Refusal
+from notifier.server.problems import Problem
+from notifier.store.values import DeliveryQuery, Refusal
 
 
 async def page(call: Call) -> Response:

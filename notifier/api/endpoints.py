@@ -2,14 +2,14 @@
 
 from starlette.responses import Response
 
-from notifier.api.call import Call
-from notifier.api.problems import Problem
 from notifier.api.query import cursor_after, page_query
-from notifier.api.render import answer, endpoint_body
+from notifier.api.representations import answer, endpoint_body
+from notifier.api.request import Call
+from notifier.api.schemas import EndpointBody, EndpointPage
 from notifier.api.services import Services
-from notifier.api.shapes import EndpointBody, EndpointPage
 from notifier.core.ids import ENDPOINT, is_id
-from notifier.store.answers import EndpointDetail, Refusal
+from notifier.server.problems import Problem
+from notifier.store.values import EndpointDetail, Refusal
 
 
 async def page(call: Call) -> Response:

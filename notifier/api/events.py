@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from notifier.api.call import Call
-from notifier.api.feed import Feed
+from notifier.api.event_feed import Feed
+from notifier.api.request import Call
 
 EVENT_STREAM = "text/event-stream"
 LAST_EVENT_ID = "last-event-id"

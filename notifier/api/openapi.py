@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from notifier.api import shapes
+from notifier.api import schemas as shapes
 from notifier.api.events import LAST_EVENT_ID
 from notifier.api.operations import JSON, OPERATIONS, Operation, Text
-from notifier.api.problems import KINDS, MEDIA_TYPE
-from notifier.core.trace import TRACEPARENT
+from notifier.core.formats.traceparent import TRACEPARENT
+from notifier.server.problems import KINDS, MEDIA_TYPE
 
 _REF = "#/components/schemas/{name}"
 _OF_ALL = ("unauthorized", "forbidden_origin", "wrong_host", "validation_failed", "internal")

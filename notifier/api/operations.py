@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from notifier.api import shapes
+from notifier.api import schemas as shapes
 from notifier.api.events import EVENT_STREAM, LAST_EVENT_ID
 from notifier.api.examples import (
     ATTEMPT,
@@ -23,12 +23,12 @@ from notifier.api.examples import (
     STREAM,
     WATCH,
 )
-from notifier.api.frame import HTML
-from notifier.api.pictures import PICTURE
+from notifier.api.outputs import PICTURE
 from notifier.api.plots import PlotsBody
-from notifier.api.system import TEXT_FORMAT
+from notifier.api.status import TEXT_FORMAT
+from notifier.core.formats.traceparent import TRACEPARENT
 from notifier.core.model import DeliveryState, WatchState
-from notifier.core.trace import TRACEPARENT
+from notifier.web.render import HTML
 
 JSON = "application/json"
 _BODY = (

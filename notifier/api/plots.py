@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from msgspec import Struct
 from starlette.responses import Response
 
-from notifier.api.call import Call
-from notifier.api.render import answer
+from notifier.api.representations import answer
+from notifier.api.request import Call
 from notifier.api.services import Services
-from notifier.core.figures import FIXED_MS, PastEnd, fixed_polls, notice_ms, saved_share, spread
-from notifier.store.answers import LearnedPath, Recent
+from notifier.core.task_statistics import FIXED_MS, PastEnd, fixed_polls, notice_ms, saved_share, spread
+from notifier.store.values import LearnedPath, Recent
 
 LOOKED_AT = 500
 PATHS = 20

@@ -9,13 +9,13 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from notifier.api.fields import Faults, unknown
+from notifier.api.json_fields import Faults, unknown
+from notifier.core.formats.text import cut
+from notifier.core.formats.times import BadDuration, parse_duration
+from notifier.core.formats.urls import BadUrl, check_callback_url, check_task_id
 from notifier.core.ids import DELIVERY, WATCH, is_id
-from notifier.core.instants import BadDuration, parse_duration
 from notifier.core.model import DeliveryState, WatchState
-from notifier.core.urls import BadUrl, check_callback_url, check_task_id
-from notifier.core.words import cut
-from notifier.store.answers import DeliveryQuery, WatchQuery
+from notifier.store.values import DeliveryQuery, WatchQuery
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 50

@@ -6,15 +6,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-from notifier.api.call import Call
-from notifier.api.fields import Faults, object_at, read_json, text_at, unknown
-from notifier.api.problems import Problem
-from notifier.api.render import answer
-from notifier.api.shapes import Matched
-from notifier.core.instants import from_text
+from notifier.api.json_fields import Faults, object_at, read_json, text_at, unknown
+from notifier.api.representations import answer
+from notifier.api.request import Call
+from notifier.api.schemas import Matched
+from notifier.core.formats.times import from_text
+from notifier.core.formats.urls import check_callback_url
 from notifier.core.model import DeliveryState
-from notifier.core.urls import check_callback_url
-from notifier.store.answers import ReplayQuery, TooManyReplays
+from notifier.server.problems import Problem
+from notifier.store.values import ReplayQuery, TooManyReplays
 
 FIELDS = ("since", "until", "state", "url", "dry_run")
 _FILTERS = FIELDS[:-1]

@@ -5,10 +5,24 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from notifier.api import deliveries, endpoints, events, pages, pictures, plots, replays, system, watches
-from notifier.api.bodies import BATCH_BYTES, BODY_BYTES
-from notifier.api.call import Call, Handler
+from notifier.api import (
+    deliveries,
+    endpoints,
+    events,
+    plots,
+    replays,
+    watches,
+)
+from notifier.api import (
+    outputs as pictures,
+)
+from notifier.api import (
+    status as system,
+)
 from notifier.api.openapi import document
+from notifier.api.request import Call, Handler
+from notifier.server.bodies import BATCH_BYTES, BODY_BYTES
+from notifier.web import views as pages
 
 PAGE = ("limit", "cursor")
 

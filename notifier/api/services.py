@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from notifier.api.feed import Feed
-from notifier.api.logins import Logins
-from notifier.core.addresses import AddressPolicy
+from notifier.api.event_feed import Feed
+from notifier.core.formats.addresses import AddressPolicy
+from notifier.core.formats.urls import TaskPlace
 from notifier.core.secret import Secret
-from notifier.core.urls import TaskPlace
 from notifier.ports import Clock
-from notifier.store.interface import Store
+from notifier.server.sessions import Logins
+from notifier.store.protocol import Store
 
 
 class Wake(Protocol):

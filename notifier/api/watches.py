@@ -6,20 +6,20 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from notifier.api.bodies import BODY_BYTES, too_large
-from notifier.api.call import Call
-from notifier.api.parse import place_of_callbacks, read_batch, read_registration, read_resume
-from notifier.api.problems import Fault, Problem
-from notifier.api.problems import body_of as problem_body
 from notifier.api.query import cursor_after, wait_of, watch_query
-from notifier.api.render import answer, moment_body, watch_body, watch_detail_body
+from notifier.api.registration import place_of_callbacks, read_batch, read_registration, read_resume
+from notifier.api.representations import answer, moment_body, watch_body, watch_detail_body
+from notifier.api.request import Call
+from notifier.api.schemas import BatchAnswer, BatchResult, MomentBody, TimelineBody, WatchBody, WatchPage
 from notifier.api.services import ApiSettings, Services
-from notifier.api.shapes import BatchAnswer, BatchResult, MomentBody, TimelineBody, WatchBody, WatchPage
-from notifier.core.account import timeline
+from notifier.core.formats.traceparent import TRACEPARENT, read_traceparent
 from notifier.core.ids import WATCH, is_id
 from notifier.core.model import MAX_CALLBACKS, NewWatch, Watch, WatchState
-from notifier.core.trace import TRACEPARENT, read_traceparent
-from notifier.store.answers import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail, WatchQuery
+from notifier.core.timeline import timeline
+from notifier.server.bodies import BODY_BYTES, too_large
+from notifier.server.problems import Fault, Problem
+from notifier.server.problems import body_of as problem_body
+from notifier.store.values import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail, WatchQuery
 
 TURN = 16  # entries of a batch are read in turns of so many
 

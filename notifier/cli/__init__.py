@@ -25,13 +25,13 @@ from notifier.cli.listen import listen
 from notifier.cli.open import open_
 from notifier.cli.options import example, shared
 from notifier.cli.output import safe, say, say_fault
-from notifier.cli.ping import test_callback
 from notifier.cli.secret import secret
+from notifier.cli.send_ping import test_callback
 from notifier.cli.simulator import simulator
 from notifier.cli.status import status
-from notifier.cli.units import systemd
+from notifier.cli.systemd import systemd
 from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
-from notifier.core.jsontext import scrub
+from notifier.core.formats.json_text import scrub
 from notifier.errors import NotifierError
 
 WRONG_USAGE = 64

@@ -9,11 +9,11 @@ import msgspec
 
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import safe, say, tell, tell_json
-from notifier.daemon.signing import secret_path
+from notifier.daemon.signing_secrets import secret_path
 from notifier.errors import NotifierError
 
 if TYPE_CHECKING:
-    from notifier.store.backup import Backup
+    from notifier.store.sqlite.backup import Backup
 
 _BESIDE = ("-wal", "-shm", "-journal", ".lock")  # what SQLite and we keep beside the file, by its name
 
@@ -80,7 +80,7 @@ def backup(given: Given, *, dest: Path, database: Path | None, force: bool) -> i
 
 
 def _copy(source: Path, final: Path, *, may_replace: bool) -> "Backup":
-    from notifier.store.backup import back_up  # noqa: PLC0415 - SQLite, which other commands do without
+    from notifier.store.sqlite.backup import back_up  # noqa: PLC0415 - SQLite, which other commands do without
 
     secret = secret_path(str(source))
     _refuse_place(final, (source, secret, *(source.with_name(source.name + end) for end in _BESIDE)))

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from notifier.cli.online import Finding, ask_providers
+from notifier.cli.check_providers import Finding, ask_providers
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import facts, safe, say, tell, tell_json
 from notifier.cli.progress import Progress
-from notifier.config.faults import BadConfig
+from notifier.config.errors import BadConfig
 from notifier.config.model import Config
-from notifier.daemon.signing import secret_path
+from notifier.daemon.signing_secrets import secret_path
 
 
 @click.command(

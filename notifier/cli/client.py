@@ -1,8 +1,8 @@
 """What the commands use of ``notifier/client``, and where the configuration says the daemon is."""
 
 from notifier.client.address import Address, parse_address
-from notifier.client.faults import ApiProblem, Fault, NotFound, Problem, Refused, SocketRefused, Unreachable
-from notifier.client.http import Answer, Api, is_json
+from notifier.client.errors import ApiProblem, Fault, NotFound, Problem, Refused, SocketRefused, Unreachable
+from notifier.client.transport import Answer, Api, is_json
 
 __all__ = [
     "Address",

@@ -42,7 +42,7 @@ def rereading(given: Given) -> Callable[[], Config]:
 
     One that is gone by then is a fault: with another, or the defaults, tokens and providers would go too.
     """
-    from notifier.config.read import load  # noqa: PLC0415 - most commands do without it
+    from notifier.config.load import load  # noqa: PLC0415 - most commands do without it
 
     file: Path | None = None
 
@@ -66,7 +66,7 @@ def reload(given: Given) -> int:
     Changes of server.listen and store.url wait for a restart; the answer names them. As systemd's ExecReload
     it asks by signal, and needs no address and no token.
     """
-    from notifier.daemon import hangup  # noqa: PLC0415 - only this command needs it
+    from notifier.daemon import reload_mailbox as hangup  # noqa: PLC0415 - only this command needs it
 
     if given.url is None and hangup.asks_here(given.environ):
         return _say_outcome(hangup.ask(given.environ))
@@ -95,7 +95,7 @@ def reload(given: Given) -> int:
 
 def _say_outcome(faults: tuple[str, ...]) -> int:
     """In the journal, where nobody reads it but in need: the faults as errors."""
-    from notifier.daemon import log  # noqa: PLC0415 - only this command needs it
+    from notifier.daemon import log_setup as log  # noqa: PLC0415 - only this command needs it
 
     if faults:
         log.complain(*faults, "the old configuration holds; correct that and reload again")

@@ -3,12 +3,7 @@
 import click
 
 from notifier.cli.client import ApiProblem
-from notifier.cli.options import DELIVERY_ID, INSTANT, WATCH_ID, Given, example, pass_given, shared
-from notifier.cli.output import facts, painted, safe, say, tell, tell_json
-from notifier.cli.pages import read_list
-from notifier.cli.registration import in_options
-from notifier.cli.tables import table
-from notifier.cli.views import (
+from notifier.cli.formatting import (
     DELIVERY_COLUMNS,
     TRY_COLUMNS,
     Delivery,
@@ -18,6 +13,11 @@ from notifier.cli.views import (
     object_facts,
     try_row,
 )
+from notifier.cli.options import DELIVERY_ID, INSTANT, WATCH_ID, Given, example, pass_given, shared
+from notifier.cli.output import facts, painted, safe, say, tell, tell_json
+from notifier.cli.pagination import read_list
+from notifier.cli.registrations import in_options
+from notifier.cli.tables import table
 from notifier.core.model import DeliveryState
 
 STATES = [each.value for each in DeliveryState]

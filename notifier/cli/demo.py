@@ -21,8 +21,8 @@ from notifier.cli.client import Api, parse_address
 from notifier.cli.output import say
 from notifier.cli.receiver import Manners, Received, Receiver, event_of
 from notifier.clock import wall_ms
+from notifier.core.delivery.signature import make_secret
 from notifier.core.secret import Secret
-from notifier.core.signature import make_secret
 from notifier.simulator.script import Canned, Script
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream

@@ -5,12 +5,12 @@ import re
 import click
 
 from notifier.cli.client import Answer, Api, ApiProblem, NotFound, Problem
+from notifier.cli.formatting import ENDPOINT_COLUMNS, Endpoint, endpoint_row
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import safe, say, tell, tell_json
-from notifier.cli.pages import read_list
+from notifier.cli.pagination import read_list
 from notifier.cli.tables import table
-from notifier.cli.views import ENDPOINT_COLUMNS, Endpoint, endpoint_row
-from notifier.core.urls import BadUrl, check_callback_url, endpoint_of
+from notifier.core.formats.urls import BadUrl, check_callback_url, endpoint_of
 
 _ID = re.compile(r"ep_[A-Za-z0-9_-]{1,80}")
 

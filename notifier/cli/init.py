@@ -181,7 +181,7 @@ def _next_steps(given: Given, places: Places, *, has_key_file: bool) -> list[str
 
 
 def _is_found_here(given: Given, file: Path) -> bool:
-    from notifier.config.read import find_file  # noqa: PLC0415 - most commands do without it
+    from notifier.config.load import find_file  # noqa: PLC0415 - most commands do without it
 
     with contextlib.suppress(NotifierError, OSError):
         found = find_file(None, given.environ)

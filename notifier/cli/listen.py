@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from notifier.cli.keys import Keys, find_keys
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import painted, safe, say, short_time, tell, tell_json
 from notifier.cli.receiver import Manners, Received, Receiver, as_json, event_of
+from notifier.cli.signing_keys import Keys, find_keys
 from notifier.clock import wall_ms
-from notifier.core.instants import to_text
-from notifier.core.signature import NO_MATCH
+from notifier.core.delivery.signature import NO_MATCH
+from notifier.core.formats.times import to_text
 from notifier.errors import NotifierError
 
 

@@ -12,7 +12,7 @@ import click
 from notifier.cli.client import Address, Api, address_of, parse_address
 from notifier.clock import wall_ms
 from notifier.config.model import Config
-from notifier.core.instants import BadDuration, from_text, parse_duration, to_text
+from notifier.core.formats.times import BadDuration, from_text, parse_duration, to_text
 from notifier.errors import NotifierError
 
 P = ParamSpec("P")
@@ -34,13 +34,13 @@ class Given:
 
     def config_file(self) -> Path | None:
         """The configuration file of this call; None where defaults apply."""
-        from notifier.config.read import find_file  # noqa: PLC0415 - most commands do without it
+        from notifier.config.load import find_file  # noqa: PLC0415 - most commands do without it
 
         return find_file(self.config, self.environ)
 
     def load(self) -> Config:
         """Read the configuration; raises BadConfig with all its faults."""
-        from notifier.config.read import load  # noqa: PLC0415 - most commands do without it
+        from notifier.config.load import load  # noqa: PLC0415 - most commands do without it
 
         return load(self.config_file(), self.environ)
 

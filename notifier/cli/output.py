@@ -18,8 +18,8 @@ import msgspec
 
 from notifier.cli.client import ApiProblem, Fault
 from notifier.clock import wall_ms
-from notifier.config.faults import BadConfig
-from notifier.core.instants import from_text
+from notifier.config.errors import BadConfig
+from notifier.core.formats.times import from_text
 from notifier.errors import NotifierError
 
 NARROW = 80

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from notifier.cli.client import is_json
+from notifier.core.delivery.signature import BadSignature, verify
 from notifier.core.secret import Secret
-from notifier.core.signature import BadSignature, verify
 
 BODY_LIMIT = 64 * 1024 * 1024
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 import msgspec
 
-from notifier.cli.keys import Keys, find_keys
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import safe, say, tell, tell_json
+from notifier.cli.signing_keys import Keys, find_keys
 from notifier.core.secret import Secret
-from notifier.daemon.signing import MAX_SECRETS, new_secret, write_secrets
+from notifier.daemon.signing_secrets import MAX_SECRETS, new_secret, write_secrets
 from notifier.errors import NotifierError
 
 RELOAD = "`notifier reload`, `systemctl reload notifier`, or SIGHUP to the daemon"

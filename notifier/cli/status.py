@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 import click
 import msgspec
 
+from notifier.cli.formatting import ENDPOINT_PAGE, Endpoint, in_short
 from notifier.cli.options import Given, example, pass_given, shared
 from notifier.cli.output import age, painted, safe, short_time, tell, tell_json, wrapped
-from notifier.cli.views import ENDPOINT_PAGE, Endpoint, in_short
-from notifier.core.figures import up_to
 from notifier.core.fixes import IDLE, fix_of, fix_of_receiver
+from notifier.core.task_statistics import up_to
 
 LABEL = 12
 SHOWN = 5  # endpoints that are held back; more are counted

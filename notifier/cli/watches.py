@@ -8,13 +8,7 @@ from http import HTTPStatus
 import click
 
 from notifier.cli.client import Answer, ApiProblem, Refused
-from notifier.cli.options import DURATION, DURATION_OR_ZERO, WATCH_ID, Given, example, pass_given, shared
-from notifier.cli.output import facts, painted, safe, say, say_fault, tell, tell_json
-from notifier.cli.pages import read_list
-from notifier.cli.progress import Progress
-from notifier.cli.registration import STDIN_LIMIT, Task, in_options, read_metadata, read_tasks, registration
-from notifier.cli.tables import table
-from notifier.cli.views import (
+from notifier.cli.formatting import (
     DELIVERY_COLUMNS,
     WATCH_COLUMNS,
     Watch,
@@ -24,8 +18,14 @@ from notifier.cli.views import (
     object_facts,
     watch_row,
 )
+from notifier.cli.options import DURATION, DURATION_OR_ZERO, WATCH_ID, Given, example, pass_given, shared
+from notifier.cli.output import facts, painted, safe, say, say_fault, tell, tell_json
+from notifier.cli.pagination import read_list
+from notifier.cli.progress import Progress
+from notifier.cli.registrations import STDIN_LIMIT, Task, in_options, read_metadata, read_tasks, registration
+from notifier.cli.tables import table
 from notifier.cli.waiting import Waiter
-from notifier.core.instants import parse_duration
+from notifier.core.formats.times import parse_duration
 from notifier.core.model import EventType, WatchState
 
 STATES = [each.value for each in WatchState]

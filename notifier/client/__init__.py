@@ -13,10 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from notifier.client.aio import AsyncNotifier
-    from notifier.client.blocking import Notifier
+    from notifier.client.async_client import AsyncNotifier
     from notifier.client.calls import StillWatching
-    from notifier.client.faults import (
+    from notifier.client.errors import (
         ApiProblem,
         Conflict,
         Fault,
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
     )
     from notifier.client.model import Callback, Delivery, Event, Outcome, TaskError, Watch
     from notifier.client.receiving import BadEvent, verify
-    from notifier.core.signature import BadSecret, BadSignature
+    from notifier.client.sync_client import Notifier
+    from notifier.core.delivery.signature import BadSecret, BadSignature
     from notifier.errors import NotifierError
 
 __all__ = [
@@ -61,15 +61,15 @@ __all__ = [
 ]
 
 _FILES = {
-    "client.aio": "AsyncNotifier",
-    "client.blocking": "Notifier",
+    "client.async_client": "AsyncNotifier",
+    "client.sync_client": "Notifier",
     "client.calls": "StillWatching",
-    "client.faults": (
+    "client.errors": (
         "ApiProblem Conflict Fault Invalid NotFound Problem Refused SocketRefused Unavailable Unreachable"
     ),
     "client.model": "Callback Delivery Event Outcome TaskError Watch",
     "client.receiving": "BadEvent verify",
-    "core.signature": "BadSecret BadSignature",
+    "core.delivery.signature": "BadSecret BadSignature",
     "errors": "NotifierError",
 }
 _HOMES = {name: f"notifier.{file}" for file, names in _FILES.items() for name in names.split()}

@@ -12,10 +12,10 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from notifier.client.faults import Unavailable, Unreachable
-from notifier.client.http import PATIENCE_S, Answer
+from notifier.client.errors import Unavailable, Unreachable
 from notifier.client.model import Callback, Page, Watch
-from notifier.core.instants import parse_duration
+from notifier.client.transport import PATIENCE_S, Answer
+from notifier.core.formats.times import parse_duration
 from notifier.errors import NotifierError
 
 RETRY_PAUSES_S = (0.1, 0.4, 1.5)  # a daemon that starts again is there after some two seconds

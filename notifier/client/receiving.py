@@ -7,9 +7,9 @@ from typing import Protocol
 import msgspec
 
 from notifier.client.model import Event
+from notifier.core.delivery.signature import BadSecret, key_of
+from notifier.core.delivery.signature import verify as verify_signature
 from notifier.core.secret import Secret
-from notifier.core.signature import BadSecret, key_of
-from notifier.core.signature import verify as verify_signature
 
 
 class Headers(Protocol):

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from notifier.config.faults import ENVIRONMENT, Fault
-from notifier.config.lines import KeyPath
-from notifier.config.readers import WrongType, hint
+from notifier.config.errors import ENVIRONMENT, Fault
+from notifier.config.parsers import WrongType, hint
 from notifier.config.schema import NAME_RULE, ROOT, Key, Table
+from notifier.config.toml_lines import KeyPath
 
 _PREFIX = "NOTIFIER_"
 _JOINT = "__"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from notifier.core.dialect import Dialect
+from notifier.core.polling.provider import Dialect
 from notifier.core.secret import Secret
 
 SECOND = 1_000

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from notifier.config import dialects, readers
-from notifier.config.readers import Reader
+from notifier.config import parsers as readers
+from notifier.config import provider_parsers as dialects
+from notifier.config.parsers import Reader
 
 NAME_RULE = "a provider's name is a small letter, then up to 31 of a-z 0-9 _ -"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from notifier.core.replies import Fault
+from notifier.core.exchange import Fault
 
 _BUSY = "the receiver is busy; a delivery would wait, by its Retry-After, and go out again"
 _REFUSES = (

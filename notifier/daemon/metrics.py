@@ -24,7 +24,7 @@ from prometheus_client import (
 
 from notifier import __version__
 from notifier.core.model import Attempt, Dispatch, Watch
-from notifier.core.verdict import (
+from notifier.core.polling.verdict import (
     Delivered,
     End,
     Finished,
@@ -38,8 +38,8 @@ from notifier.core.verdict import (
     Verdict,
 )
 from notifier.ports import Clock
-from notifier.store.answers import Counts
-from notifier.store.interface import Store
+from notifier.store.protocol import Store
+from notifier.store.values import Counts
 
 FRESH_S = 5.0
 MOST_PROVIDERS = 100

@@ -18,18 +18,19 @@ import uvloop
 
 from notifier import __version__
 from notifier.clock import SystemClock, boot_id, elapsed_ms, wall_ms
+from notifier.config.load import BadConfig
 from notifier.config.model import Config
-from notifier.config.read import BadConfig
-from notifier.daemon import hangup, sdnotify
-from notifier.daemon import log as logs
-from notifier.daemon.app import DRAIN_S, Daemon
-from notifier.daemon.ending import Ending
+from notifier.daemon import log_setup as logs
+from notifier.daemon import reload_mailbox as hangup
+from notifier.daemon import sdnotify
+from notifier.daemon.daemon import DRAIN_S, Daemon
 from notifier.daemon.listener import SocketFile, address_of, bind, file_of, refuse_open, remove
 from notifier.daemon.metrics import Metrics
 from notifier.daemon.settings import longest_interval_ms
+from notifier.daemon.stop_signals import Ending
 from notifier.errors import NotifierError
-from notifier.store.backup import keep_copy
-from notifier.store.open import open_store
+from notifier.store.sqlite.backup import keep_copy
+from notifier.store.sqlite.open import open_store
 
 STOP_LIMIT_S = 2 * DRAIN_S + 10.0
 EX_CONFIG = 78

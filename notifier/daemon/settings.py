@@ -6,9 +6,9 @@ from pathlib import Path
 from notifier import __version__
 from notifier.api.services import ApiSettings, ProviderSettings
 from notifier.config.model import HOUR, Config
-from notifier.core.learned import longest_wait_ms
-from notifier.core.urls import TaskPlace
-from notifier.daemon.wires import callback_policy
+from notifier.core.formats.urls import TaskPlace
+from notifier.core.polling.learned_schedule import longest_wait_ms
+from notifier.daemon.client_factory import callback_policy
 
 
 def api_settings(

@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 import structlog
 
 from notifier.config.model import Callbacks
-from notifier.core.attempt import class_of, judge_attempt
-from notifier.core.callback import build_headers
-from notifier.core.endpoint import PRIVATE_CAP_MS, Blame, Failed, Report
+from notifier.core.delivery.backoff import decide_attempt
+from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, Blame, Failed, Report
+from notifier.core.delivery.judge_attempt import class_of, judge_attempt
+from notifier.core.event_body import build_headers
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.formats.traceparent import SPAN_BITS, child_of
+from notifier.core.formats.urls import origin_of
 from notifier.core.model import Attempt, Dispatch
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.core.retry import decide_attempt
-from notifier.core.trace import SPAN_BITS, child_of
-from notifier.core.urls import origin_of
-from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
-from notifier.engine.crew import Crew
+from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.engine.background_tasks import Crew
 from notifier.errors import StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Clock, Meter, Wire
-from notifier.store.answers import Lease, Recorded
-from notifier.store.interface import Store
+from notifier.store.protocol import Store
+from notifier.store.values import Lease, Recorded
 
 IDLE_MS = 1_000
 LEASE_MARGIN_MS = 15_000

@@ -5,7 +5,7 @@ import structlog
 from notifier.config.model import Retention
 from notifier.errors import StoreUnavailable
 from notifier.ports import Clock
-from notifier.store.interface import Store
+from notifier.store.protocol import Store
 
 EVERY_MS = 60_000
 AGAIN_MS = 5_000  # after a failure: while it lasts, the daemon is not ready

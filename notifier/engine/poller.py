@@ -7,27 +7,27 @@ from dataclasses import dataclass
 import structlog
 
 from notifier.config.model import Provider
-from notifier.core.callback import build_event
-from notifier.core.decide import LATE_MS, PATIENCE_MS, decide_poll
-from notifier.core.dialect import poll_headers
+from notifier.core.circuit_breaker import Passage
+from notifier.core.event_body import build_event
+from notifier.core.exchange import Exchange
 from notifier.core.fixes import fix_of
-from notifier.core.gate import Passage
+from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_of
+from notifier.core.formats.urls import task_url
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
-from notifier.core.judge import judge_poll
-from notifier.core.learned import Habit
 from notifier.core.model import Watch, moved
-from notifier.core.pace import Pace
-from notifier.core.replies import Exchange
-from notifier.core.trace import SPAN_BITS, TRACEPARENT, child_of
-from notifier.core.urls import task_url
-from notifier.core.verdict import Decision, End, Unclear, Unpolled, Verdict, Wait
-from notifier.engine.crew import Crew
-from notifier.engine.hub import Hub
-from notifier.engine.limiter import Limiter
+from notifier.core.polling.age_schedule import Pace
+from notifier.core.polling.decide_poll import LATE_MS, PATIENCE_MS, decide_poll
+from notifier.core.polling.judge_poll import judge_poll
+from notifier.core.polling.learned_schedule import Habit
+from notifier.core.polling.provider import poll_headers
+from notifier.core.polling.verdict import Decision, End, Unclear, Unpolled, Verdict, Wait
+from notifier.engine.background_tasks import Crew
+from notifier.engine.provider_limiter import Limiter
+from notifier.engine.waiters import Hub
 from notifier.errors import StoreUnavailable
 from notifier.ports import NO_METER, Clock, Meter, Wire
-from notifier.store.answers import Lease
-from notifier.store.interface import Store
+from notifier.store.protocol import Store
+from notifier.store.values import Lease
 
 IDLE_MS = 1_000
 LEASE_MARGIN_MS = 15_000

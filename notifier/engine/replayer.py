@@ -7,7 +7,7 @@ import structlog
 from notifier.config.model import Callbacks
 from notifier.errors import StoreUnavailable
 from notifier.ports import Clock
-from notifier.store.interface import Store
+from notifier.store.protocol import Store
 
 RATE_PER_S = 10
 IDLE_MS = 60_000

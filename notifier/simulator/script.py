@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from notifier.core.instants import to_text
+from notifier.core.formats.times import to_text
 
 Outcome = Literal["completed", "failed", "cancelled", "never", "vanish"]
 Result = Literal["images", "videos", "audios", "image", "video", "audio"]

@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from notifier.api.hosting import Host
+from notifier.server.server import Host
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 

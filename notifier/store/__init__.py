@@ -1,1 +1,1 @@
-"""Everything that lasts. ``interface.py`` says what a store does; SQLite is the one there is."""
+"""Everything that lasts. ``protocol.py`` says what a store does; SQLite is the one there is."""

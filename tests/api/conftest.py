@@ -11,22 +11,22 @@ import pytest
 from starlette.types import ASGIApp
 
 from notifier.api.app import build_app
-from notifier.api.feed import Feed
-from notifier.api.logins import Logins
-from notifier.api.pictures import Pictures
+from notifier.api.event_feed import Feed
+from notifier.api.outputs import Pictures
 from notifier.api.services import ApiSettings, ProviderSettings, Services
-from notifier.core.addresses import AddressPolicy
-from notifier.core.callback import build_event
-from notifier.core.dialect import Dialect
+from notifier.core.event_body import build_event
+from notifier.core.formats.addresses import AddressPolicy
+from notifier.core.formats.urls import TaskPlace
 from notifier.core.model import TaskError, WatchState
-from notifier.core.urls import TaskPlace
-from notifier.core.verdict import End
-from notifier.engine.hub import Hub
-from notifier.store.answers import Lease
-from notifier.store.driver import InlineDriver
-from notifier.store.open import open_store
-from notifier.store.sqlite import SqliteStore
-from notifier.store.told import told
+from notifier.core.polling.provider import Dialect
+from notifier.core.polling.verdict import End
+from notifier.engine.waiters import Hub
+from notifier.server.sessions import Logins
+from notifier.store.observed import told
+from notifier.store.sqlite.driver import InlineDriver
+from notifier.store.sqlite.open import open_store
+from notifier.store.sqlite.store import SqliteStore
+from notifier.store.values import Lease
 from tests.fakes import FakeClock, FakeWire
 
 PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from notifier.api.problems import KINDS
 from notifier.api.routes import ROUTES
-from notifier.engine.hub import Hub
-from notifier.store.driver import InlineDriver
-from notifier.store.open import open_store
+from notifier.engine.waiters import Hub
+from notifier.server.problems import KINDS
+from notifier.store.sqlite.driver import InlineDriver
+from notifier.store.sqlite.open import open_store
 from tests.api.conftest import HOOK, PATH, Bench, Wake
 from tests.fakes import FakeClock
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from notifier.core.model import Attempt, Trouble
-from notifier.core.verdict import GiveUp, Retry, Sequel
-from notifier.store.answers import Lease
+from notifier.core.polling.verdict import GiveUp, Retry, Sequel
+from notifier.store.values import Lease
 from tests.api.conftest import HOOK, HOUR_MS, LEASE_MS, MULEROUTER, Bench, pointers
 from tests.builders import MINUTE, REFUSED, lease, wait
 from tests.fakes import NOON

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from notifier.core.endpoint import Blame, Failed, Report
+from notifier.core.delivery.endpoint import Blame, Failed, Report
 from notifier.core.model import Attempt
-from notifier.core.verdict import GiveUp, Retry, Sequel
-from notifier.store.answers import Lease
+from notifier.core.polling.verdict import GiveUp, Retry, Sequel
+from notifier.store.values import Lease
 from tests.api.conftest import HOOK, LEASE_MS, Bench, pointers
 from tests.builders import DOWN, MINUTE
 

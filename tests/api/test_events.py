@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from notifier.api.feed import Feed
+from notifier.api.event_feed import Feed
 from tests.api.conftest import EPOCH, Bench
 from tests.api.test_guard import TOKENS
 from tests.api.test_protocol import Hasty, say, serving, statuses

@@ -9,14 +9,21 @@ from typing import Any
 
 import pytest
 
-from notifier.api import feed as feeds
-from notifier.api.feed import BEATS_A_SECOND, LINGER_BEATS, MOST_LISTENERS, MOST_MARKED, RESET_BEATS, Feed
-from notifier.api.problems import Problem
-from notifier.core.endpoint import Accepted
+from notifier.api import event_feed as feeds
+from notifier.api.event_feed import (
+    BEATS_A_SECOND,
+    LINGER_BEATS,
+    MOST_LISTENERS,
+    MOST_MARKED,
+    RESET_BEATS,
+    Feed,
+)
+from notifier.core.delivery.endpoint import Accepted
 from notifier.core.model import Attempt
-from notifier.core.verdict import Delivered, Wait
+from notifier.core.polling.verdict import Delivered, Wait
 from notifier.errors import StoreUnavailable
-from notifier.store.answers import Lease
+from notifier.server.problems import Problem
+from notifier.store.values import Lease
 from tests.api.conftest import EPOCH, HOUR_MS, Bench, registration
 
 COMMENT = b":\n\n"

@@ -3,8 +3,8 @@
 import json
 
 from notifier.core.model import Attempt, WatchState
-from notifier.core.verdict import GiveUp
-from notifier.store.answers import Lease
+from notifier.core.polling.verdict import GiveUp
+from notifier.store.values import Lease
 from tests.api.conftest import LEASE_MS, Bench
 from tests.api.test_pages import BROWSER, Seen
 from tests.builders import REFUSED

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from notifier.api.routes import ROUTES
-from notifier.api.system import TEXT_FORMAT
+from notifier.api.status import TEXT_FORMAT
 from notifier.core.secret import Secret
 from tests.api.conftest import Bench, registration
 

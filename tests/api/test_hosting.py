@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from notifier.api.hosting import Host
+from notifier.server.server import Host
 from tests.api.conftest import Bench
 
 

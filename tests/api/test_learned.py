@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.core.learned import ENOUGH
-from notifier.core.verdict import End
-from notifier.store.answers import Lease
+from notifier.core.polling.learned_schedule import ENOUGH
+from notifier.core.polling.verdict import End
+from notifier.store.values import Lease
 from tests.api.conftest import MULEROUTER, PATH, Bench
 from tests.builders import end, event
 

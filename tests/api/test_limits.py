@@ -10,10 +10,10 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from notifier.api.app import build_app
-from notifier.api.bodies import BATCH_BYTES, BODY_BYTES, BodyBudget
-from notifier.api.envelope import Envelope
-from notifier.api.problems import KINDS, Problem
 from notifier.errors import StoreFull, StoreUnavailable
+from notifier.server.bodies import BATCH_BYTES, BODY_BYTES, BodyBudget
+from notifier.server.middleware import Envelope
+from notifier.server.problems import KINDS, Problem
 from tests.api.conftest import Bench, registration
 
 GOOD = json.dumps(registration()).encode()

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from notifier.api.logins import CODE_LIFE_S, MOST_CODES, SESSION_LIFE_S
 from notifier.core.secret import Secret
+from notifier.server.sessions import CODE_LIFE_S, MOST_CODES, SESSION_LIFE_S
 from tests.api.conftest import Bench
 
 TOKENS = (Secret("t0ken-" + "a" * 40), Secret("t0ken-" + "b" * 40))

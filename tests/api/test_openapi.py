@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from notifier.api import shapes
+from notifier.api import schemas as shapes
 from notifier.api.app import build_app
-from notifier.api.fields import Faults
+from notifier.api.callbacks import FIELDS as CALLBACK_FIELDS
+from notifier.api.json_fields import Faults
 from notifier.api.openapi import HEADERS, PARAMETERS
 from notifier.api.operations import OPERATIONS
-from notifier.api.parse import FIELDS, MAX_BATCH, read_batch, read_registration, read_resume
 from notifier.api.query import DEFAULT_LIMIT, MAX_LIMIT
-from notifier.api.receivers import FIELDS as CALLBACK_FIELDS
+from notifier.api.registration import FIELDS, MAX_BATCH, read_batch, read_registration, read_resume
 from notifier.api.replays import FIELDS as REPLAY_FIELDS
 from notifier.api.replays import read_replay
 from notifier.api.routes import ROUTES

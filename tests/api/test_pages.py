@@ -8,15 +8,15 @@ from urllib.parse import quote
 
 import pytest
 
-from notifier.api.detail import CUT, MOST_SIGNS
-from notifier.api.frame import FOLDER
-from notifier.api.html import Html, age, instant, join, moment, tag, timed
-from notifier.api.pages import KINDS, WORDS
-from notifier.api.words import MORE_RESULTS, MOST_RESULTS, registration_line
 from notifier.core.model import Attempt, WatchState
+from notifier.core.polling.verdict import GiveUp
 from notifier.core.secret import Secret
-from notifier.core.verdict import GiveUp
-from notifier.store.answers import Lease
+from notifier.store.values import Lease
+from notifier.web.detail import CUT, MOST_SIGNS
+from notifier.web.filters import Html, age, instant, join, moment, tag, timed
+from notifier.web.labels import MORE_RESULTS, MOST_RESULTS, registration_line
+from notifier.web.render import FOLDER
+from notifier.web.views import KINDS, WORDS
 from tests.api.conftest import HOOK, LEASE_MS, PATH, Bench
 from tests.builders import REFUSED
 from tests.fakes import NOON

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from notifier.api.hosting import Host
-from notifier.api.parting import PartingProtocol
+from notifier.server.graceful_stop import PartingProtocol
+from notifier.server.server import Host
 from tests.api.conftest import Bench
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from notifier.api import pictures
-from notifier.api.pictures import AT_ONCE, MOST_WANTED, Pictures
-from notifier.api.problems import Problem
-from notifier.core.replies import Exchange, Reply
+from notifier.api import outputs as pictures
+from notifier.api.outputs import AT_ONCE, MOST_WANTED, Pictures
+from notifier.core.exchange import Exchange, Reply
 from notifier.core.secret import Secret
+from notifier.server.problems import Problem
 from tests.api.conftest import Bench
 from tests.core.test_picture import BEGINNINGS, SVG
 from tests.fakes import FakeWire

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from notifier.api.drawing import BASE, HEIGHT, RANGES_DRAWN, TOP, WIDTH, drawn, seconds
 from notifier.api.plots import (
     CALLBACK_MS,
     LOOKED_AT,
@@ -23,9 +22,10 @@ from notifier.api.plots import (
     in_words,
     short_path,
 )
-from notifier.core.figures import PastEnd
-from notifier.core.learned import Habit
-from notifier.store.answers import LearnedPath, Recent
+from notifier.core.polling.learned_schedule import Habit
+from notifier.core.task_statistics import PastEnd
+from notifier.store.values import LearnedPath, Recent
+from notifier.web.charts import BASE, HEIGHT, RANGES_DRAWN, TOP, WIDTH, drawn, seconds
 from tests.api.conftest import PATH, Bench
 from tests.api.test_pages import HOSTILE, Seen
 from tests.fakes import NOON

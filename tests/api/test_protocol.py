@@ -18,8 +18,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from notifier.api.heads import HEAD_BYTES
-from notifier.api.protocol import RECEIVE_S, DeadlineProtocol
+from notifier.server.protocol import RECEIVE_S, DeadlineProtocol
+from notifier.server.request_head import HEAD_BYTES
 from tests.api.conftest import Bench, registration
 
 SHORT_S = 0.2

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from notifier.api import fields
-from notifier.api.fields import MAX_FAULTS
-from notifier.core.headers import MAX_VALUE_CHARS
+from notifier.api import json_fields as fields
+from notifier.api.json_fields import MAX_FAULTS
+from notifier.core.formats.headers import MAX_VALUE_CHARS
 from notifier.core.model import WatchState
 from notifier.core.nearest import nearest
 from tests.api.conftest import HOOK, Bench, pointers, registration

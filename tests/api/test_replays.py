@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notifier.store import replays
+from notifier.store.sqlite import replays
 from tests.api.conftest import HOOK, HOUR_MS, Bench, pointers
 from tests.api.test_deliveries import delivered, die
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notifier.api.summary import summary
+from notifier.api.status_sentence import summary
 
 WELL: dict[str, Any] = {
     "trouble": None,

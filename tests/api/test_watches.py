@@ -13,14 +13,14 @@ from starlette.types import Message
 
 from notifier.api import watches
 from notifier.api.app import build_app
-from notifier.api.parse import read_batch
-from notifier.api.shapes import WatchBody
+from notifier.api.registration import read_batch
+from notifier.api.schemas import WatchBody
 from notifier.api.watches import TURN
+from notifier.core.formats.urls import TaskPlace
 from notifier.core.model import WatchState
-from notifier.core.urls import TaskPlace
-from notifier.engine.hub import Hub
-from notifier.store.answers import WatchDetail
-from notifier.store.interface import Store
+from notifier.engine.waiters import Hub
+from notifier.store.protocol import Store
+from notifier.store.values import WatchDetail
 from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, pointers, registration
 from tests.fakes import NOON
 

@@ -21,7 +21,7 @@ import msgspec
 from playwright.async_api import Browser
 
 from notifier.clock import wall_ms
-from notifier.core.instants import to_text
+from notifier.core.formats.times import to_text
 from notifier.simulator.script import Canned, Outcome, Result, Script
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from notifier.api.words import MORE_RESULTS, MOST_RESULTS
 from notifier.simulator.script import Canned, Script
 from notifier.simulator.serving import serve
+from notifier.web.labels import MORE_RESULTS, MOST_RESULTS
 from tests.browser.png import written
 from tests.browser.stage import Stage
 from tests.e2e.daemon import API_PATH

@@ -7,10 +7,10 @@ import pytest
 from playwright.async_api import Page
 
 from notifier.core.advice import of_attempt
-from notifier.core.attempt import class_of
+from notifier.core.delivery.judge_attempt import class_of
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
 from notifier.core.fixes import FIXES, fix_of, fix_of_receiver
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.core.words import of_error
+from notifier.core.formats.text import of_error
 from tests.browser.stage import Stage
 
 pytestmark = pytest.mark.e2e

@@ -167,7 +167,7 @@ def _empty_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No configuration, no variables and no database but those that a test makes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("notifier.config.read.find_file.__kwdefaults__", {"system_file": tmp_path / "none"})
+    monkeypatch.setattr("notifier.config.load.find_file.__kwdefaults__", {"system_file": tmp_path / "none"})
     for name in ("URL", "TOKEN", "CONFIG"):
         monkeypatch.delenv(f"NOTIFIER_{name}", raising=False)
     for name in ("NO_COLOR", "COLUMNS", "MULEROUTER_API_KEY", "MULEROUTER_BASE_URL", "MULEROUTER_SITE"):

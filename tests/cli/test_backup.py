@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from notifier.daemon.signing import keep_secrets
-from notifier.store.connection import connect_writer
-from notifier.store.open import migrate, migrations
+from notifier.daemon.signing_secrets import keep_secrets
+from notifier.store.sqlite.connection import connect_writer
+from notifier.store.sqlite.open import migrate, migrations
 from tests.cli.conftest import Run
 
 
@@ -102,7 +102,7 @@ def test_a_folder_that_may_not_be_entered_is_named(source: str, dest: str) -> No
     """Whether it is to hold the copy or holds the database; below no folder of pytest's, closed as well."""
     script = """
 import os, sys
-import notifier.store.backup
+import notifier.store.sqlite.backup
 from notifier.cli import main
 os.setuid(65534)
 sys.exit(main(["backup", "--database", *sys.argv[1:]]))

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from notifier.cli.demo import _environ
-from notifier.config.read import find_file, load
-from notifier.core.signature import make_secret
+from notifier.config.load import find_file, load
+from notifier.core.delivery.signature import make_secret
 
 
 def test_the_demos_daemon_reads_no_configuration_of_this_machine(tmp_path: Path) -> None:

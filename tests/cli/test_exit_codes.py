@@ -221,7 +221,7 @@ def test_a_socket_that_may_not_be_opened_ends_with_77(run: Run, monkeypatch: pyt
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("notifier.client.http._UnixConnection.connect", refuse)
+    monkeypatch.setattr("notifier.client.transport._UnixConnection.connect", refuse)
     assert run("ls", "--url", "unix:/run/x.sock").code == 77
 
 

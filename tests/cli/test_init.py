@@ -13,8 +13,8 @@ from typing import IO
 import pytest
 
 from notifier.cli.init import AlreadyThere, Places, configuration, write_new
+from notifier.config.load import load
 from notifier.config.model import Config, Storage
-from notifier.config.read import load
 from tests.cli.conftest import Run
 
 KEY = "sk-mr-canary-0123456789"

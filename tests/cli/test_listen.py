@@ -19,8 +19,8 @@ from standardwebhooks import Webhook
 from notifier.cli.listen import _tell_json_line, _tell_lines
 from notifier.cli.receiver import BODY_LIMIT, Manners, Received, Receiver
 from notifier.clock import wall_ms
+from notifier.core.delivery.signature import sign
 from notifier.core.secret import Secret
-from notifier.core.signature import sign
 from tests.cli.conftest import Run
 from tests.fakes import NOON
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from notifier.cli.online import API_PATH, MADE_UP_TASK
+from notifier.cli.check_providers import API_PATH, MADE_UP_TASK
 from tests.cli.conftest import Canned, FakeDaemon, Run, Said, problem
 
 KEY = "sk-mr-canary-0123456789"

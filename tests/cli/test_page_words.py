@@ -7,30 +7,31 @@ from typing import Any
 import msgspec
 import pytest
 
-from notifier.api import shapes, words
-from notifier.api.detail import delivery_page, watch_page
+from notifier.api import schemas as shapes
 from notifier.api.examples import ATTEMPT, DELIVERY, ENDPOINT, MOMENTS, PLOTS, WATCH
-from notifier.api.frame import FOLDER
-from notifier.api.overview import Overview, Wanted, overview
-from notifier.api.parse import read_registration
 from notifier.api.plots import PlotsBody
-from notifier.api.words import registration_line
+from notifier.api.registration import read_registration
 from notifier.cli import commands
 from notifier.cli.client import Answer
 from notifier.cli.deliveries import ENDED
 from notifier.cli.deliveries import STATES as DELIVERY_STATES
 from notifier.cli.explain import Moment
-from notifier.cli.status import Endpoints, Status, lines_of
-from notifier.cli.tables import Column
-from notifier.cli.views import (
+from notifier.cli.formatting import (
     DELIVERY_COLUMNS,
     ENDPOINT_COLUMNS,
     TRY_COLUMNS,
     WATCH_COLUMNS,
     object_facts,
 )
+from notifier.cli.status import Endpoints, Status, lines_of
+from notifier.cli.tables import Column
 from notifier.cli.watches import STATES as WATCH_STATES
 from notifier.core.fixes import FIXES
+from notifier.web import labels as words
+from notifier.web.detail import delivery_page, watch_page
+from notifier.web.labels import registration_line
+from notifier.web.overview import Overview, Wanted, overview
+from notifier.web.render import FOLDER
 from tests.api.conftest import SETTINGS
 from tests.api.test_pages import Seen
 from tests.fakes import NOON

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from notifier.cli.advice import advise
-from notifier.cli.ping import own_addresses
+from notifier.cli.callback_diagnosis import advise
+from notifier.cli.send_ping import own_addresses
 from notifier.core.advice import of_fault
-from notifier.core.replies import Fault, Reply, Unreachable
-from notifier.core.signature import make_secret
-from notifier.daemon.signing import keep_secrets
+from notifier.core.delivery.signature import make_secret
+from notifier.core.exchange import Fault, Reply, Unreachable
+from notifier.daemon.signing_secrets import keep_secrets
 from tests.cli.conftest import Run
 from tests.fakes import NOON
 

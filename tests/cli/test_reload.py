@@ -6,7 +6,7 @@ import pytest
 
 from notifier.cli.daemon import rereading
 from notifier.cli.options import Given
-from notifier.config.faults import BadConfig
+from notifier.config.errors import BadConfig
 from tests.cli.conftest import FakeDaemon, Run, problem
 
 

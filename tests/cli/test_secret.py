@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from notifier.core.secret import Secret
-from notifier.daemon.signing import MAX_SECRETS, keep_secrets, read_secrets
+from notifier.daemon.signing_secrets import MAX_SECRETS, keep_secrets, read_secrets
 from tests.cli.conftest import Run
 
 FILE = Path("notifier.secret")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.cli.units import unit
+from notifier.cli.systemd import unit
 from tests.cli.conftest import Run
 
 OWN = "/srv/notifier/bin/notifier"

@@ -11,8 +11,8 @@ import pytest
 
 from notifier.client import Callback, Problem, StillWatching, Unavailable, Unreachable, Watch, calls
 from notifier.client.calls import Ask, Pause, Steps
-from notifier.client.http import Answer
-from notifier.core.instants import BadDuration
+from notifier.client.transport import Answer
+from notifier.core.formats.times import BadDuration
 from notifier.errors import NotifierError
 from tests.cli.conftest import WATCH
 

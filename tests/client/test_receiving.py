@@ -7,10 +7,10 @@ import pytest
 from starlette.datastructures import Headers as StarletteHeaders
 
 from notifier.client import BadEvent, BadSecret, BadSignature, verify
-from notifier.core.callback import build_event, mark_expired
+from notifier.core.delivery.signature import entry_of, make_secret, sign
+from notifier.core.event_body import build_event, mark_expired
 from notifier.core.model import TaskError, Watch, WatchState
 from notifier.core.secret import Secret
-from notifier.core.signature import entry_of, make_secret, sign
 from tests.builders import OUTPUT, end, new_watch
 from tests.fakes import NOON
 

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import pytest
 
+from notifier.config.load import BadConfig, load
 from notifier.config.model import Config
-from notifier.config.read import BadConfig, load
 
 
 class Read(Protocol):

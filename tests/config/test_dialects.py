@@ -2,10 +2,10 @@
 
 import pytest
 
-from notifier.config.dialects import place
 from notifier.config.model import Provider
-from notifier.config.readers import Wrong
-from notifier.core.dialect import MULEROUTER_WORDS, Dialect
+from notifier.config.parsers import Wrong
+from notifier.config.provider_parsers import place
+from notifier.core.polling.provider import MULEROUTER_WORDS, Dialect
 from tests.config.conftest import Read, Refuse
 
 

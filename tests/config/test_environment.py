@@ -7,9 +7,9 @@ import certifi
 import pytest
 
 from notifier.config.environment import variable_of
-from notifier.config.lines import KeyPath
 from notifier.config.model import Config
 from notifier.config.schema import ROOT, Key, Table
+from notifier.config.toml_lines import KeyPath
 from notifier.core.secret import Secret
 from tests.config.conftest import Read, Refuse
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from notifier.config.load import load
 from notifier.config.model import Config
-from notifier.config.read import load
 from notifier.config.schema import ROOT
-from notifier.core.dialect import Dialect
+from notifier.core.polling.provider import Dialect
 from notifier.core.secret import Secret
 from tests.config.test_environment import keys
 

@@ -6,7 +6,7 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.config.lines import line_of, lines_of
+from notifier.config.toml_lines import line_of, lines_of
 
 DOCUMENT = '''\
 # a comment = 1

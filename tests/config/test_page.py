@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from notifier.config.read import load
+from notifier.config.load import load
 from tests.configuration import BEGIN, END, EXAMPLE, PAGE, sections, tables
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifier.config.faults import Fault
+from notifier.config.errors import Fault
+from notifier.config.load import BadConfig, find_file, load
 from notifier.config.model import Config, Polling, Provider
-from notifier.config.read import BadConfig, find_file, load
 from notifier.core.secret import Secret
 from tests.config.conftest import Read, Refuse
 

@@ -78,7 +78,7 @@ def test_a_file_that_may_not_be_read_is_told(refuse: Refuse, monkeypatch: pytest
     def denied(path: Path, flags: int) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("notifier.config.secrets.os.open", denied)
+    monkeypatch.setattr("notifier.config.secret_sources.os.open", denied)
     [told] = refuse('[providers.mulerouter]\napi_key = { file = "/etc/key" }')
     assert "file /etc/key cannot be read: Permission denied" in told
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from notifier.config.read import load
+from notifier.config.load import load
 from notifier.core.secret import Secret
-from notifier.wire.resolver import THREADS
+from notifier.outbound.resolver import THREADS
 
 UNIT = (Path(__file__).parents[2] / "systemd" / "notifier.service").read_text()
 

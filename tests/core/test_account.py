@@ -4,8 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.core.account import Ending, Kind, Life, Moment, of_wait, said, timeline
-from notifier.core.decide import decide_poll
 from notifier.core.model import (
     Attempt,
     Callback,
@@ -16,8 +14,9 @@ from notifier.core.model import (
     Watch,
     WatchState,
 )
-from notifier.core.pace import Pace
-from notifier.core.verdict import (
+from notifier.core.polling.age_schedule import Pace
+from notifier.core.polling.decide_poll import decide_poll
+from notifier.core.polling.verdict import (
     End,
     Finished,
     Refused,
@@ -29,6 +28,7 @@ from notifier.core.verdict import (
     Verdict,
     Wait,
 )
+from notifier.core.timeline import Ending, Kind, Life, Moment, of_wait, said, timeline
 
 T = 1_795_435_200_000
 PACE = Pace(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)

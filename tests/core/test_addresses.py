@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.addresses import AddressPolicy, BadAllow
+from notifier.core.formats.addresses import AddressPolicy, BadAllow
 from tests.core.texts import any_text
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from notifier.core.advice import FAULT_ADVICE, of_attempt, of_fault, of_status
-from notifier.core.attempt import class_of
-from notifier.core.replies import Fault, Reply, Unreachable
+from notifier.core.delivery.judge_attempt import class_of
+from notifier.core.exchange import Fault, Reply, Unreachable
 
 
 @pytest.mark.parametrize("status", [*range(100, 200), *range(300, 600)])

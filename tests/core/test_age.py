@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.age import began_at, duration_ms
 from notifier.core.model import Callback, Trouble, Watch, WatchState
+from notifier.core.polling.task_age import began_at, duration_ms
 
 SECOND = 1_000
 HOUR = 3_600_000

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.answer import Answer
+from notifier.core.polling.provider_reply import Answer
 
 NAMES = st.sampled_from(["a", "b", "task_info", "status", "A1", "_x", "true", "null"])
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=3)

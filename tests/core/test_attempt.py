@@ -2,10 +2,10 @@
 
 import pytest
 
-from notifier.core.attempt import blame_of, class_of, is_public, judge_attempt
-from notifier.core.endpoint import PRIVATE_CAP_MS, PUBLIC_CAP_MS, Accepted, Blame, Failed, Report
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.wire.trip import spelled
+from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, PUBLIC_CAP_MS, Accepted, Blame, Failed, Report
+from notifier.core.delivery.judge_attempt import blame_of, class_of, is_public, judge_attempt
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.outbound.exchange_state import spelled
 
 NOW = 1_795_435_200_000
 HOOK = "http://127.0.0.1:9001/hook"

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier import __version__
-from notifier.core.callback import build_event, build_headers, mark_expired
-from notifier.core.instants import from_text
+from notifier.core.delivery.signature import BadSignature, make_secret, verify
+from notifier.core.event_body import build_event, build_headers, mark_expired
+from notifier.core.formats.times import from_text
 from notifier.core.model import Dispatch, EventType, TaskError, Watch, WatchState
+from notifier.core.polling.verdict import End
 from notifier.core.secret import Secret
-from notifier.core.signature import BadSignature, make_secret, verify
-from notifier.core.verdict import End
 from tests.core.texts import any_text
 
 

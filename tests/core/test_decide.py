@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.decide import decide_poll
-from notifier.core.learned import Habit
 from notifier.core.model import Callback, Missing, TaskError, Trouble, Watch, WatchState
-from notifier.core.pace import Pace
-from notifier.core.verdict import (
+from notifier.core.polling.age_schedule import Pace
+from notifier.core.polling.decide_poll import decide_poll
+from notifier.core.polling.learned_schedule import Habit
+from notifier.core.polling.verdict import (
     Decision,
     End,
     Finished,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.endpoint import (
+from notifier.core.circuit_breaker import Passage, began_probe
+from notifier.core.delivery.endpoint import (
     PRIVATE_CAP_MS,
     PUBLIC_CAP_MS,
     Accepted,
@@ -24,7 +25,6 @@ from notifier.core.endpoint import (
     room,
     speaks_for_origin,
 )
-from notifier.core.gate import Passage, began_probe
 
 NOW = 1_795_435_200_000
 OK = Accepted()

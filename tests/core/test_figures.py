@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.figures import FIXED_MS, PastEnd, fixed_polls, notice_ms, saved_share, spread
+from notifier.core.task_statistics import FIXED_MS, PastEnd, fixed_polls, notice_ms, saved_share, spread
 
 T = 1_795_435_200_000
 SECOND = 1_000

@@ -5,15 +5,15 @@ import sqlite3
 
 import pytest
 
-from notifier.core.dialect import Dialect
-from notifier.core.endpoint import Endpoint, Hold, in_words
+from notifier.core.circuit_breaker import Gate
+from notifier.core.delivery.endpoint import Endpoint, Hold, in_words
+from notifier.core.exchange import Fault, Reply, Unreachable
 from notifier.core.fixes import fix_of, fix_of_receiver
-from notifier.core.gate import Gate
-from notifier.core.judge import judge_poll
-from notifier.core.replies import Fault, Reply, Unreachable
+from notifier.core.polling.judge_poll import judge_poll
+from notifier.core.polling.provider import Dialect
+from notifier.core.polling.verdict import Refused, Running, Throttled, Unclear
 from notifier.core.secret import Secret
-from notifier.core.verdict import Refused, Running, Throttled, Unclear
-from notifier.store.faults import fault_of
+from notifier.store.sqlite.errors import fault_of
 
 
 @pytest.mark.parametrize(

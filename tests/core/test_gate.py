@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.gate import (
+from notifier.core.circuit_breaker import (
     PATIENCE_MS,
     Gate,
     Passage,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.headers import BadHeader, check_callback_headers, is_refused
+from notifier.core.formats.headers import BadHeader, check_callback_headers, is_refused
 from tests.core.texts import any_text
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.instants import LONGEST_MS, BadDuration, from_text, parse_duration, to_text
+from notifier.core.formats.times import LONGEST_MS, BadDuration, from_text, parse_duration, to_text
 from tests.core.texts import any_text
 
 FIRST = -62_135_596_800_000  # year 1

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.jsontext import (
+from notifier.core.formats.json_text import (
     MAX_INT,
     MIN_INT,
     BadJson,

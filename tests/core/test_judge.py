@@ -9,20 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notifier.core.attempt import judge_attempt
-from notifier.core.dialect import MULEROUTER_WORDS, Dialect
+from notifier.core.delivery.judge_attempt import judge_attempt
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
 from notifier.core.fixes import fix_of
-from notifier.core.judge import (
-    DETAIL_LIMIT,
-    STATUS_LIMIT,
-    TITLE_LIMIT,
-    Judged,
-    judge_poll,
-)
 from notifier.core.model import TaskError, WatchState
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
+from notifier.core.polling.judge_poll import DETAIL_LIMIT, STATUS_LIMIT, TITLE_LIMIT, Judged, judge_poll
+from notifier.core.polling.provider import MULEROUTER_WORDS, Dialect
+from notifier.core.polling.verdict import Finished, Refused, Running, Throttled, Unclear, Unknown
 from notifier.core.secret import Secret
-from notifier.core.verdict import Finished, Refused, Running, Throttled, Unclear, Unknown
 
 NOW = 1_795_435_200_000
 TASK = "3c90c3cc-0d44-4b50-8888-8dd25736052a"

@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core import pace as by_age
-from notifier.core.learned import ENOUGH, Habit, first_poll_at, habit_from, interval_ms, longest_wait_ms
-from notifier.core.pace import Pace
-from notifier.core.sketch import Sketch, seen
+from notifier.core.polling import age_schedule as by_age
+from notifier.core.polling.age_schedule import Pace
+from notifier.core.polling.histogram import Sketch, seen
+from notifier.core.polling.learned_schedule import (
+    ENOUGH,
+    Habit,
+    first_poll_at,
+    habit_from,
+    interval_ms,
+    longest_wait_ms,
+)
 
 DAY = 86_400_000
 PACE = Pace(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)

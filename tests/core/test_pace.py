@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.pace import Pace, interval_ms
+from notifier.core.polling.age_schedule import Pace, interval_ms
 
 DEFAULT = Pace(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
 PACES = st.builds(

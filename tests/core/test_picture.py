@@ -2,8 +2,8 @@
 
 import pytest
 
-from notifier.core.picture import KINDS, NoPicture, Picture, judge_picture
-from notifier.core.replies import Fault, Reply, Unreachable
+from notifier.core.exchange import Fault, Reply, Unreachable
+from notifier.core.formats.images import KINDS, NoPicture, Picture, judge_picture
 
 MOST = 8 * 1024 * 1024
 BEGINNINGS = {

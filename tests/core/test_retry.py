@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.endpoint import PRIVATE_CAP_MS, Accepted, Blame, Failed
+from notifier.core.delivery.backoff import decide_attempt, next_attempt_at
+from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, Accepted, Blame, Failed
 from notifier.core.model import Dispatch
-from notifier.core.retry import decide_attempt, next_attempt_at
-from notifier.core.verdict import Delivered, GiveUp, Retry
+from notifier.core.polling.verdict import Delivered, GiveUp, Retry
 
 HOUR = 3_600_000
 FAR = 10**15

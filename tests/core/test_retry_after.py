@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.retry_after import ATTEMPT_CAP_MS, POLL_CAP_MS, retry_after_ms
+from notifier.core.formats.retry_after import ATTEMPT_CAP_MS, POLL_CAP_MS, retry_after_ms
 
 NOW = 784_111_777_000  # 1994-11-06T08:49:37Z, the date of RFC 9110's examples
 

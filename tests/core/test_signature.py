@@ -9,8 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.secret import Secret
-from notifier.core.signature import (
+from notifier.core.delivery.signature import (
     BadSecret,
     BadSignature,
     digest_of,
@@ -21,6 +20,7 @@ from notifier.core.signature import (
     signed_part,
     verify,
 )
+from notifier.core.secret import Secret
 from tests.core.texts import any_text
 
 NOW_S = int(datetime.now(UTC).timestamp())  # the foreign verifiers read the clock themselves

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.sketch import EDGES, FACTOR, MOST, ONE, SIZE, Sketch, pack, seen, unpack
+from notifier.core.polling.histogram import EDGES, FACTOR, MOST, ONE, SIZE, Sketch, pack, seen, unpack
 
 WITHIN = st.integers(EDGES[0] + 1, EDGES[-1])
 ANY = st.one_of(WITHIN, st.integers(0, 10**15))

@@ -3,13 +3,7 @@
 import pytest
 
 from notifier.core.model import DeliveryState, EventType, WatchState
-from notifier.core.transitions import (
-    DeliveryAction,
-    WatchAction,
-    event_of,
-    next_delivery_state,
-    next_watch_state,
-)
+from notifier.core.states import DeliveryAction, WatchAction, event_of, next_delivery_state, next_watch_state
 
 ENDS = {
     WatchAction.COMPLETE: WatchState.COMPLETED,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.urls import (
+from notifier.core.formats.urls import (
     BadUrl,
     TaskPlace,
     check_api_path,

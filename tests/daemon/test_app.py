@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 import trustme
 
-from notifier.api.guard import allowed_names
 from notifier.clock import SystemClock, wall_ms
 from notifier.config.model import HOUR, Config, Polling, Provider, Server, Storage
+from notifier.core.delivery.signature import make_secret
 from notifier.core.secret import Secret
-from notifier.core.signature import make_secret
-from notifier.daemon import log as logs
+from notifier.daemon import log_setup as logs
 from notifier.daemon import sdnotify
-from notifier.daemon.app import Daemon
+from notifier.daemon.daemon import Daemon
 from notifier.daemon.metrics import Metrics
-from notifier.daemon.signing import SecretUnusable
+from notifier.daemon.signing_secrets import SecretUnusable
 from notifier.errors import DatabaseUnusable, NotifierError, StoreUnavailable
-from notifier.store.open import open_store
-from notifier.store.sqlite import SqliteStore
-from notifier.store.writer import Writer
+from notifier.server.access import allowed_names
+from notifier.store.sqlite.open import open_store
+from notifier.store.sqlite.store import SqliteStore
+from notifier.store.sqlite.writer import Writer
 
 FAR_S = 20.0  # a test that waits for so long has failed
 

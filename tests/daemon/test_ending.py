@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifier.daemon.ending import ONE_SIGNAL_S, Ending
+from notifier.daemon.stop_signals import ONE_SIGNAL_S, Ending
 
 
 @pytest.mark.fault(9)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.daemon import hangup
+from notifier.daemon import reload_mailbox as hangup
 
 FAULT = "config.toml:2: log.levle: unknown key"
 

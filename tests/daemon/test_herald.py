@@ -8,9 +8,9 @@ import pytest
 
 from notifier.core.model import DeliveryState, WatchState
 from notifier.daemon import sdnotify
-from notifier.daemon.herald import MOST_CHARS, STALE_S, Herald, in_words
+from notifier.daemon.watchdog import MOST_CHARS, STALE_S, Herald, in_words
 from notifier.errors import StoreFull
-from notifier.store.answers import Counts
+from notifier.store.values import Counts
 from tests.fakes import FakeClock
 
 FED = ("WATCHDOG=1",)

@@ -2,7 +2,7 @@
 
 import socket
 
-from notifier.core.addresses import AddressPolicy
+from notifier.core.formats.addresses import AddressPolicy
 from notifier.daemon.interfaces import own_addresses
 
 

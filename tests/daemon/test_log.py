@@ -16,7 +16,7 @@ import structlog
 
 from notifier.config.model import Log
 from notifier.core.secret import Secret
-from notifier.daemon import log as logs
+from notifier.daemon import log_setup as logs
 
 CANARY = "sk-canary-0123456789"
 VILE = "a\nb\x1b[31mc\u2028d\r\u202ee\x00f\x85g"
@@ -322,7 +322,7 @@ async def test_a_url_that_is_fetched_is_not_logged() -> None:
 JOURNAL = """
 import os, sys
 from notifier.config.model import Log
-from notifier.daemon.log import set_up
+from notifier.daemon.log_setup import set_up
 import logging, structlog
 found = os.fstat(1)
 os.environ["JOURNAL_STREAM"] = sys.argv[1] if len(sys.argv) > 1 else f"{found.st_dev}:{found.st_ino}"

@@ -10,9 +10,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from notifier.api.system import TEXT_FORMAT
+from notifier.api.status import TEXT_FORMAT
 from notifier.core.model import DeliveryState, Dispatch, Watch, WatchState
-from notifier.core.verdict import (
+from notifier.core.polling.verdict import (
     Delivered,
     Finished,
     Refused,
@@ -26,9 +26,9 @@ from notifier.core.verdict import (
 )
 from notifier.daemon.metrics import FRESH_S, MOST_PROVIDERS, OTHER, Metrics, Scrape, outcome_of
 from notifier.ports import NO_METER, Meter
-from notifier.store.driver import InlineDriver
-from notifier.store.open import open_store
-from notifier.store.sqlite import SqliteStore
+from notifier.store.sqlite.driver import InlineDriver
+from notifier.store.sqlite.open import open_store
+from notifier.store.sqlite.store import SqliteStore
 from tests.builders import HOUR, MINUTE, SECOND, attempt, end, new_watch
 from tests.fakes import NOON, FakeClock
 from tests.store.steps import GIVE_UP, add, claim, finish

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from notifier.core.secret import Secret
-from notifier.daemon.app import Daemon
+from notifier.daemon.daemon import Daemon
 from tests.daemon.test_app import Bench, bench
 from tests.daemon.test_metrics import samples_of
 

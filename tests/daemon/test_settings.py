@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from notifier.config.model import HOUR, Config, Polling, Provider
 from notifier.daemon import run
 from notifier.daemon.settings import longest_interval_ms
-from notifier.store.answers import Added
-from notifier.store.open import open_store
+from notifier.store.sqlite.open import open_store
+from notifier.store.values import Added
 from tests.builders import new_watch
 from tests.fakes import NOON
 

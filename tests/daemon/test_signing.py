@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from notifier.core.delivery.signature import key_of
 from notifier.core.secret import Secret
-from notifier.core.signature import key_of
-from notifier.daemon.signing import (
+from notifier.daemon.signing_secrets import (
     MAX_SECRETS,
     SecretUnusable,
     keep_secrets,

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from notifier.api.pictures import MOST_BYTES, Pictures
-from notifier.api.problems import Problem
+from notifier.api.outputs import MOST_BYTES, Pictures
 from notifier.config.model import Callbacks
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.daemon.wires import callback_wire, picture_wire
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.daemon.client_factory import callback_wire, picture_wire
+from notifier.server.problems import Problem
 from tests.wire.peers import LONG_MS, answer, listening, saying
 
 

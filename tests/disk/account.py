@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from notifier.errors import NotifierError
-from notifier.store.driver import InlineDriver
-from notifier.store.open import migrations, open_store
+from notifier.store.sqlite.driver import InlineDriver
+from notifier.store.sqlite.open import migrations, open_store
 from tests.builders import DAY, MINUTE
 from tests.fakes import NOON
 from tests.store.steps import claim, take

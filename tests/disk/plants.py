@@ -4,10 +4,10 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from notifier.store import batch
-from notifier.store import connection as connecting
-from notifier.store import open as opening
-from notifier.store.check import APPLICATION_ID
+from notifier.store.sqlite import connection as connecting
+from notifier.store.sqlite import open as opening
+from notifier.store.sqlite import transactions as batch
+from notifier.store.sqlite.integrity import APPLICATION_ID
 
 T = TypeVar("T")
 

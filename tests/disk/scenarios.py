@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Protocol
 
-from notifier.core.endpoint import Accepted
-from notifier.core.verdict import Delivered, Retry
+from notifier.core.delivery.endpoint import Accepted
+from notifier.core.polling.verdict import Delivered, Retry
 from notifier.errors import NotifierError
-from notifier.store.check import APPLICATION_ID
-from notifier.store.open import migrations, open_store
-from notifier.store.sqlite import SqliteStore
+from notifier.store.sqlite.integrity import APPLICATION_ID
+from notifier.store.sqlite.open import migrations, open_store
+from notifier.store.sqlite.store import SqliteStore
 from tests.builders import DOWN, HOUR, attempt, end, event, lease, new_watch, wait
 from tests.disk.account import Account
 from tests.fakes import NOON

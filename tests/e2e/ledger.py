@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from notifier.core.jsontext import decode_strict
+from notifier.core.formats.json_text import decode_strict
 
 
 class Ledger:

@@ -17,8 +17,8 @@ import pytest
 from notifier.simulator.script import Script
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import Upstream
-from notifier.store.check import APPLICATION_ID
-from notifier.store.open import migrations
+from notifier.store.sqlite.integrity import APPLICATION_ID
+from notifier.store.sqlite.open import migrations
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 from tests.e2e.ledger import Ledger
 

@@ -80,8 +80,8 @@ def test_the_wheel_has_all_that_is_needed_beside_the_code(wheel: Path) -> None:
     facts = data.replace(".data", ".dist-info")
     assert {
         "notifier/py.typed",
-        "notifier/store/queries.sql",
-        "notifier/store/migrations/0001_initial.sql",
+        "notifier/store/sqlite/queries.sql",
+        "notifier/store/sqlite/migrations/0001_initial.sql",
         "notifier/systemd/notifier.service",
         f"{data}/data/share/man/man1/notifier.1",
         f"{facts}/licenses/LICENSE",

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from notifier.config.model import Callbacks, Polling, Provider
-from notifier.core.instants import to_text
+from notifier.core.delivery.signature import make_secret
+from notifier.core.exchange import Reply
+from notifier.core.formats.times import to_text
 from notifier.core.model import Callback, NewWatch
-from notifier.core.replies import Reply
 from notifier.core.secret import Secret
-from notifier.core.signature import make_secret
-from notifier.engine.crew import Crew
+from notifier.engine.background_tasks import Crew
 from notifier.engine.deliverer import Deliverer
-from notifier.engine.hub import Hub
 from notifier.engine.poller import Poller
-from notifier.store.answers import Added, WatchDetail
-from notifier.store.driver import InlineDriver
-from notifier.store.open import open_store
-from notifier.store.sqlite import SqliteStore
+from notifier.engine.waiters import Hub
+from notifier.store.sqlite.driver import InlineDriver
+from notifier.store.sqlite.open import open_store
+from notifier.store.sqlite.store import SqliteStore
+from notifier.store.values import Added, WatchDetail
 from tests.fakes import FakeClock, FakeWire, Request
 
 KEY = Secret("sk-mr-canary-0123456789")

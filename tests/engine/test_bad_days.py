@@ -5,11 +5,11 @@ from itertools import pairwise
 import pytest
 
 from notifier.config.model import Retention
+from notifier.core.exchange import Exchange, Reply
 from notifier.core.model import DeliveryState
-from notifier.core.replies import Exchange, Reply
 from notifier.engine.housekeeping import Housekeeping
 from notifier.engine.replayer import Replayer
-from notifier.store.answers import DeliveryQuery, ReplayQuery
+from notifier.store.values import DeliveryQuery, ReplayQuery
 from tests.engine.conftest import HOOK, HOUR_MS, Bench
 from tests.engine.test_deliverer import DOWN, OK, delivery_of, finished
 from tests.engine.test_outages import MINUTE_MS, run_for, times_of

@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifier.clock import SystemClock
-from notifier.engine import bells as module
-from notifier.engine.bells import Bells
+from notifier.engine import scheduler as module
+from notifier.engine.scheduler import Bells
 from notifier.errors import DatabaseUnusable, StoreUnavailable
 
 FAR_MS = 3_600_000

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from notifier.config.model import Retention
+from notifier.core.delivery.signature import make_secret, verify
+from notifier.core.exchange import Reply
 from notifier.core.model import DeliveryState
-from notifier.core.replies import Reply
-from notifier.core.signature import make_secret, verify
 from notifier.engine.housekeeping import Housekeeping
 from tests.engine.conftest import HOOK, HOUR_MS, SIGNING, Bench, task
 from tests.engine.test_deliverer import DOWN, OK, finished

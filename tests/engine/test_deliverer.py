@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
 from notifier.core.model import DeliveryState
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
 from notifier.engine.deliverer import KEEPING_TRIES, LEASE_MARGIN_MS
 from notifier.errors import StoreFull
-from notifier.store.answers import ClaimedDeliveries, DeliveryDetail, Recorded
+from notifier.store.values import ClaimedDeliveries, DeliveryDetail, Recorded
 from tests.engine.conftest import HOOK, HOUR_MS, SIGNING, Bench, task
 
 OK = Reply(204)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from notifier.clock import wall_ms
+from notifier.core.delivery.signature import make_secret
 from notifier.core.secret import Secret
-from notifier.core.signature import make_secret
 from tests.engine.conftest import SIGNING, Bench
 from tests.engine.test_deliverer import OK, finished
 from tests.fakes import Request

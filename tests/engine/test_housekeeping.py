@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from notifier.config.model import Retention
 from notifier.engine.housekeeping import EVERY_MS, PRUNE_BATCH, Housekeeping
 from notifier.errors import StoreUnavailable
-from notifier.store.interface import Store
+from notifier.store.protocol import Store
 from tests.fakes import FakeClock
 
 

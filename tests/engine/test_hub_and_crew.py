@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from notifier.engine.crew import Crew
-from notifier.engine.hub import Hub
+from notifier.engine.background_tasks import Crew
+from notifier.engine.waiters import Hub
 
 
 async def test_a_notice_wakes_everyone_who_waits_for_that_watch() -> None:

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
 from notifier.core.model import DeliveryState, WatchState
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.engine.crew import Crew
+from notifier.engine.background_tasks import Crew
 from tests.engine.conftest import Bench, task
 
 WELL = "http://127.0.0.1:2/hook"

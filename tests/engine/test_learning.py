@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.core.learned import ENOUGH, Habit
-from notifier.core.replies import Reply
+from notifier.core.exchange import Reply
+from notifier.core.polling.learned_schedule import ENOUGH, Habit
 from tests.engine.conftest import HOUR_MS, PROVIDER, Bench, task
 
 MINUTE_MS = 60_000

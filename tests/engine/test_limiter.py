@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from notifier.config.model import Provider
-from notifier.core.gate import Passage
+from notifier.core.circuit_breaker import Passage
+from notifier.core.polling.verdict import Refused, Running, Throttled, Unclear, Unknown
 from notifier.core.secret import Secret
-from notifier.core.verdict import Refused, Running, Throttled, Unclear, Unknown
-from notifier.engine.limiter import Limiter
+from notifier.engine.provider_limiter import Limiter
 from tests.fakes import NOON
 
 PROVIDER = Provider(max_in_flight=4, max_rate_per_s=8.0)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from notifier.core.exchange import Reply
 from notifier.core.model import Attempt, Dispatch, Watch
-from notifier.core.replies import Reply
-from notifier.core.verdict import Delivered, End, Finished, Running, Sequel, Verdict
-from notifier.engine.pulse import BEAT_S, Pulse
+from notifier.core.polling.verdict import Delivered, End, Finished, Running, Sequel, Verdict
+from notifier.engine.clock_watch import BEAT_S, Pulse
 from notifier.ports import NoMeter
 from tests.engine.conftest import HOOK, Bench, task
 from tests.engine.test_pulse import Rows, Silent, WallClock
@@ -81,7 +81,7 @@ async def test_the_pulse_tells_how_late_it_was_woken(monkeypatch: pytest.MonkeyP
             raise asyncio.CancelledError
         notes.seconds += BEAT_S + 0.5
 
-    monkeypatch.setattr("notifier.engine.pulse.asyncio.sleep", sleep)
+    monkeypatch.setattr("notifier.engine.clock_watch.asyncio.sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
         await pulse.run()
     assert notes.told == [("lagged", 0.5)]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from notifier.core.exchange import Exchange, Fault, Unreachable
 from notifier.core.model import DeliveryState
-from notifier.core.replies import Exchange, Fault, Unreachable
 from tests.engine.conftest import HOOK, Bench, task
 from tests.engine.test_deliverer import OK, finished
 

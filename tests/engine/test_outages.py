@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 from structlog.testing import capture_logs
 
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
 from notifier.core.model import DeliveryState
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.store.answers import ClaimedDeliveries, Lease
+from notifier.store.values import ClaimedDeliveries, Lease
 from tests.engine.conftest import HOOK, HOUR_MS, Bench, task
 from tests.engine.test_deliverer import DOWN, OK, delivery_of, finished
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from notifier.core.exchange import Fault, Reply, Unreachable
 from notifier.core.model import DeliveryState, WatchState
-from notifier.core.replies import Fault, Reply, Unreachable
+from notifier.core.polling.verdict import Verdict
 from notifier.core.secret import Secret
-from notifier.core.verdict import Verdict
 from notifier.engine import poller
 from notifier.errors import StoreUnavailable
-from notifier.store.answers import ClaimedWatches
+from notifier.store.values import ClaimedWatches
 from tests.engine.conftest import HOUR_MS, KEY, PROVIDER, Bench, task
 
 DOWN = Unreachable(Fault.CONNECT, "connection refused")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notifier.engine.pulse import Pulse
+from notifier.engine.clock_watch import Pulse
 from notifier.errors import StoreUnavailable
 from tests.fakes import FakeClock
 

@@ -13,8 +13,8 @@ import pytest
 
 from notifier.config.model import Callbacks
 from notifier.core.model import Attempt, DeliveryState
-from notifier.store.answers import WatchQuery
-from notifier.wire.resolver import Resolver
+from notifier.outbound.resolver import Resolver
+from notifier.store.values import WatchQuery
 from tests.engine.conftest import Bench, task
 from tests.engine.test_deliverer import delivery_of, finished
 from tests.wire.peers import SOON_MS, Line, Peer, Script, answer, for_ever, listening, saying, wired

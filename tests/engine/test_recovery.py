@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
 from notifier.core.model import Callback, DeliveryState, NewWatch
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.engine.crew import Crew
-from notifier.store.answers import Lease
+from notifier.engine.background_tasks import Crew
+from notifier.store.values import Lease
 from tests.builders import end, event
 from tests.engine.conftest import HOOK, HOUR_MS, PATH, Bench
 

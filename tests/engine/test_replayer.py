@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from notifier.config.model import Callbacks
-from notifier.core.endpoint import Accepted
+from notifier.core.delivery.endpoint import Accepted
 from notifier.core.model import DeliveryState
-from notifier.core.verdict import Delivered
+from notifier.core.polling.verdict import Delivered
 from notifier.engine.replayer import IDLE_MS, Replayer
 from notifier.errors import StoreUnavailable
-from notifier.store.answers import DeliveryQuery, ReplayQuery
-from notifier.store.driver import InlineDriver
-from notifier.store.open import open_store
-from notifier.store.sqlite import SqliteStore
+from notifier.store.sqlite.driver import InlineDriver
+from notifier.store.sqlite.open import open_store
+from notifier.store.sqlite.store import SqliteStore
+from notifier.store.values import DeliveryQuery, ReplayQuery
 from tests.builders import HOUR, attempt, lease
 from tests.fakes import NOON, FakeClock
 from tests.store.steps import finished, take

@@ -1,6 +1,6 @@
 """A trace that a registration belongs to goes on with its polls and callbacks."""
 
-from notifier.core.replies import Reply
+from notifier.core.exchange import Reply
 from tests.engine.conftest import HOOK, Bench, task
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

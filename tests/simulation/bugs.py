@@ -11,22 +11,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from notifier.core import answer, attempt, endpoint, pace
-from notifier.core.callback import build_headers
-from notifier.core.endpoint import Accepted, Blame, Endpoint, Failed
-from notifier.core.judge import judge_poll
+from notifier.core.delivery import endpoint
+from notifier.core.delivery import judge_attempt as attempt
+from notifier.core.delivery.backoff import decide_attempt
+from notifier.core.delivery.endpoint import Accepted, Blame, Endpoint, Failed
+from notifier.core.event_body import build_headers
+from notifier.core.exchange import Reply
 from notifier.core.model import Attempt, Dispatch, Event, WatchState
-from notifier.core.pace import interval_ms
-from notifier.core.replies import Reply
-from notifier.core.retry import decide_attempt
-from notifier.core.verdict import Delivered, Finished, GiveUp
-from notifier.daemon.app import Daemon
+from notifier.core.polling import age_schedule as pace
+from notifier.core.polling import provider_reply as answer
+from notifier.core.polling.age_schedule import interval_ms
+from notifier.core.polling.judge_poll import judge_poll
+from notifier.core.polling.verdict import Delivered, Finished, GiveUp
+from notifier.daemon.daemon import Daemon
 from notifier.engine import deliverer, poller
 from notifier.engine.deliverer import Deliverer
 from notifier.errors import NotifierError
-from notifier.store import deliveries, endpoints, turns, upkeep, watches
-from notifier.store.queries import SQL
-from notifier.store.sqlite import SqliteStore
+from notifier.store.sqlite import claiming as turns
+from notifier.store.sqlite import deliveries, endpoints, watches
+from notifier.store.sqlite import maintenance as upkeep
+from notifier.store.sqlite.queries import SQL
+from notifier.store.sqlite.store import SqliteStore
 
 Switch = Callable[[], AbstractContextManager[Any]]
 

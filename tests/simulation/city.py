@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from notifier.config.model import Callbacks, Config, Polling, Provider, Retention
+from notifier.core.delivery.signature import make_secret
 from notifier.core.secret import Secret
-from notifier.core.signature import make_secret
 from tests.simulation.peers import (
     FINE,
     PROVIDER_MOODS,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from notifier.core.instants import parse_duration
+from notifier.core.formats.times import parse_duration
 from tests.simulation.books import Watched
 from tests.simulation.oracle import Oracle
 from tests.simulation.peers import Task, TaskKey

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
-from notifier.store.driver import Connect
+from notifier.store.sqlite.driver import Connect
 
 T = TypeVar("T")
 

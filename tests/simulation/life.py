@@ -23,14 +23,26 @@ import structlog
 from starlette.types import ASGIApp
 
 from notifier.clock import SystemClock
-from notifier.daemon import app as daemon_app
-from notifier.daemon import herald, wires
-from notifier.daemon.app import Daemon
+from notifier.daemon import client_factory as wires
+from notifier.daemon import daemon as daemon_app
+from notifier.daemon import watchdog as herald
+from notifier.daemon.daemon import Daemon
 from notifier.daemon.metrics import Metrics
-from notifier.engine import bells, deliverer, housekeeping, poller, pulse, replayer
+from notifier.engine import (
+    clock_watch as pulse,
+)
+from notifier.engine import (
+    deliverer,
+    housekeeping,
+    poller,
+    replayer,
+)
+from notifier.engine import (
+    scheduler as bells,
+)
 from notifier.errors import StoreUnavailable
-from notifier.store.open import open_store
-from notifier.store.sqlite import SqliteStore
+from notifier.store.sqlite.open import open_store
+from notifier.store.sqlite.store import SqliteStore
 from tests.simulation.city import City, Tempo
 from tests.simulation.disk import Disk
 from tests.simulation.loop import Crash, VirtualLoop

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from notifier.core.callback import mark_expired
-from notifier.core.signature import BadSignature, verify
-from notifier.core.urls import endpoint_of
+from notifier.core.delivery.signature import BadSignature, verify
+from notifier.core.event_body import mark_expired
+from notifier.core.formats.urls import endpoint_of
 from tests.simulation.audit import DELIVERY, MORE_URGENT, WATCH_OF_TASK, Audit
 from tests.simulation.books import Paced, Receipt, Watched
 from tests.simulation.city import City, Tempo

@@ -5,9 +5,9 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from notifier.core.instants import to_text
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.wire.trip import spelled
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.formats.times import to_text
+from notifier.outbound.exchange_state import spelled
 from tests.fakes import NOON
 
 Chance = random.Random

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from notifier.core.urls import endpoint_of
+from notifier.core.formats.urls import endpoint_of
 from tests.simulation.audit import EVENTS, FINAL, Audit
 from tests.simulation.books import Watched
 from tests.simulation.oracle import WORD_OF_TYPE

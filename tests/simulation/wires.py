@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.core.urls import endpoint_of
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.formats.urls import endpoint_of
 from tests.simulation.peers import MEANING, Task, Turn, Upstream
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from notifier.cli import main
-from notifier.core.replies import Reply, Unreachable
+from notifier.core.exchange import Reply, Unreachable
 from notifier.simulator.__main__ import arguments
 from notifier.simulator.script import PROMPTS, Canned, Script
 from notifier.simulator.serving import serve

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from notifier.core.dialect import MULEROUTER_WORDS
+from notifier.core.polling.provider import MULEROUTER_WORDS
 from notifier.simulator.script import WORDS, Canned, Script
 from notifier.simulator.upstream import Task, Upstream
 

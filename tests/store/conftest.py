@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from notifier.store.driver import AiosqliteDriver, InlineDriver, OpenDriver
-from notifier.store.interface import Store
-from notifier.store.open import open_store
-from notifier.store.sqlite import SqliteStore
+from notifier.store.protocol import Store
+from notifier.store.sqlite.driver import AiosqliteDriver, InlineDriver, OpenDriver
+from notifier.store.sqlite.open import open_store
+from notifier.store.sqlite.store import SqliteStore
 from tests.fakes import NOON
 
 OpenStore = Callable[..., Awaitable[SqliteStore]]

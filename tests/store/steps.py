@@ -1,11 +1,11 @@
 """Short ways to bring a store where a test begins."""
 
-from notifier.core.endpoint import Accepted
+from notifier.core.delivery.endpoint import Accepted
+from notifier.core.formats.urls import origin_of
 from notifier.core.model import Callback, Dispatch, NewWatch, Watch, WatchState
-from notifier.core.urls import origin_of
-from notifier.core.verdict import Delivered
-from notifier.store.answers import Added
-from notifier.store.interface import Store
+from notifier.core.polling.verdict import Delivered
+from notifier.store.protocol import Store
+from notifier.store.values import Added
 from tests.builders import DAY, PROVIDER, attempt, end, event, lease, new_watch
 from tests.fakes import NOON
 

@@ -15,13 +15,13 @@ import pytest
 
 from notifier.core.model import DeliveryState, WatchState
 from notifier.errors import DatabaseUnusable, NotifierError
-from notifier.store import backup as module
-from notifier.store import open as opening_module
-from notifier.store.answers import DeliveryQuery, WatchQuery
-from notifier.store.backup import back_up, copy_to, keep_copy
-from notifier.store.connection import connect_source, connect_writer
-from notifier.store.draft import BackupFailed, NameTaken, publish
-from notifier.store.open import migrate, migrations
+from notifier.store.sqlite import backup as module
+from notifier.store.sqlite import open as opening_module
+from notifier.store.sqlite.atomic_file import BackupFailed, NameTaken, publish
+from notifier.store.sqlite.backup import back_up, copy_to, keep_copy
+from notifier.store.sqlite.connection import connect_source, connect_writer
+from notifier.store.sqlite.open import migrate, migrations
+from notifier.store.values import DeliveryQuery, WatchQuery
 from tests.builders import new_watch
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore
@@ -153,7 +153,7 @@ def test_a_process_that_dies_leaves_nothing_under_the_name(tmp_path: Path, datab
     code = f"""
 import os
 from pathlib import Path
-from notifier.store import backup
+from notifier.store.sqlite import backup
 backup.publish = lambda *args, **more: os.kill(os.getpid(), 9)
 backup.back_up(Path({str(database)!r}), Path({str(tmp_path / "copy.db")!r}))
 """
@@ -219,7 +219,7 @@ def test_a_backup_that_finds_no_room_says_so(tmp_path: Path, database: Path) -> 
     code = f"""
 import resource, signal
 from pathlib import Path
-from notifier.store.backup import back_up
+from notifier.store.sqlite.backup import back_up
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:

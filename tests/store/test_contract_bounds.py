@@ -2,10 +2,10 @@
 
 import pytest
 
-from notifier.core.endpoint import Accepted
-from notifier.core.verdict import Delivered, Retry
-from notifier.store import upkeep
-from notifier.store.interface import Store
+from notifier.core.delivery.endpoint import Accepted
+from notifier.core.polling.verdict import Delivered, Retry
+from notifier.store.protocol import Store
+from notifier.store.sqlite import maintenance as upkeep
 from tests.builders import DAY, HOUR, REFUSED, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import finished, take

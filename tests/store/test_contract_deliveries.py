@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
-from notifier.core.endpoint import Accepted
+from notifier.core.delivery.endpoint import Accepted
 from notifier.core.model import Delivery, DeliveryState
-from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
-from notifier.store.answers import Refusal
-from notifier.store.interface import Store
+from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.store.protocol import Store
+from notifier.store.values import Refusal
 from tests.builders import DAY, HOOK, HOUR, MINUTE, REFUSED, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, finished, proven, take

@@ -2,12 +2,12 @@
 
 import pytest
 
-from notifier.core.endpoint import Accepted, Blame, Failed, Hold, Report, in_words
+from notifier.core.delivery.endpoint import Accepted, Blame, Failed, Hold, Report, in_words
 from notifier.core.model import Delivery, DeliveryState
-from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
-from notifier.store import upkeep
-from notifier.store.answers import DeliveryQuery, EndpointDetail, Refusal
-from notifier.store.interface import Store
+from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.store.protocol import Store
+from notifier.store.sqlite import maintenance as upkeep
+from notifier.store.values import DeliveryQuery, EndpointDetail, Refusal
 from tests.builders import DAY, DOWN, HOUR, MINUTE, REFUSED, SECOND, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, finished, proven, take

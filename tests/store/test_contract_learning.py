@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from notifier.core.learned import ENOUGH, Habit
 from notifier.core.model import NewWatch, WatchState
-from notifier.store import habits
-from notifier.store.interface import Store
+from notifier.core.polling.learned_schedule import ENOUGH, Habit
+from notifier.store.protocol import Store
+from notifier.store.sqlite import durations as habits
 from tests.builders import API_PATH, HOUR, PROVIDER, SECOND, end, event, lease, new_watch
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore
@@ -71,7 +71,7 @@ async def test_an_outcome_that_is_not_kept_is_not_learned_from(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("planted")
 
-    monkeypatch.setattr("notifier.store.watches.learn", fail)
+    monkeypatch.setattr("notifier.store.sqlite.store.watches.learn", fail)
     with pytest.raises(RuntimeError, match="planted"):
         await finish(store, watch, duration_ms=SECOND)
     detail = await store.watch(watch.id)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from notifier.core.endpoint import Accepted
+from notifier.core.delivery.endpoint import Accepted
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
-from notifier.core.verdict import Delivered, Retry
-from notifier.store.answers import DeliveryQuery, WatchQuery
-from notifier.store.interface import Store
+from notifier.core.polling.verdict import Delivered, Retry
+from notifier.store.protocol import Store
+from notifier.store.values import DeliveryQuery, WatchQuery
 from tests.builders import HOOK, PROVIDER, REFUSED, attempt, lease, new_watch
 from tests.fakes import NOON
 from tests.store.steps import add, claim, finish, finished, take

@@ -1,9 +1,9 @@
 """What every store keeps of a watch's life: enough to tell what happened and why, and no more."""
 
-from notifier.core.account import POLLS_KEPT, Kind, Life
-from notifier.core.endpoint import Accepted
-from notifier.core.verdict import Delivered
-from notifier.store.interface import Store
+from notifier.core.delivery.endpoint import Accepted
+from notifier.core.polling.verdict import Delivered
+from notifier.core.timeline import POLLS_KEPT, Kind, Life
+from notifier.store.protocol import Store
 from tests.builders import attempt, lease, wait
 from tests.fakes import NOON
 from tests.store.steps import add, claim, finished, take

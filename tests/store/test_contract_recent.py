@@ -1,10 +1,10 @@
 """What every store tells of what happened last: bounded, and nothing that would mislead."""
 
-from notifier.core.endpoint import Accepted
-from notifier.core.figures import PastEnd
+from notifier.core.delivery.endpoint import Accepted
 from notifier.core.model import Dispatch
-from notifier.core.verdict import Delivered, Retry
-from notifier.store.interface import Store
+from notifier.core.polling.verdict import Delivered, Retry
+from notifier.core.task_statistics import PastEnd
+from notifier.store.protocol import Store
 from tests.builders import DOWN, HOUR, MINUTE, SECOND, attempt, end, event, lease, new_watch
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore

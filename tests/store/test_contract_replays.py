@@ -2,12 +2,12 @@
 
 import pytest
 
-from notifier.core.endpoint import Accepted
+from notifier.core.delivery.endpoint import Accepted
 from notifier.core.model import DeliveryState
-from notifier.core.verdict import Delivered, GiveUp, Sequel
-from notifier.store import replays
-from notifier.store.answers import MAX_REPLAYS, ReplayQuery, TooManyReplays
-from notifier.store.interface import Store
+from notifier.core.polling.verdict import Delivered, GiveUp, Sequel
+from notifier.store.protocol import Store
+from notifier.store.sqlite import replays
+from notifier.store.values import MAX_REPLAYS, ReplayQuery, TooManyReplays
 from tests.builders import DAY, DOWN, HOUR, REFUSED, attempt, lease
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore

@@ -1,10 +1,10 @@
 """What every store promises of trials: few at once, one to each origin, and in nobody's way."""
 
-from notifier.core.endpoint import Accepted
+from notifier.core.delivery.endpoint import Accepted
 from notifier.core.model import Dispatch
-from notifier.core.verdict import Delivered, Retry
-from notifier.store.answers import ClaimedDeliveries
-from notifier.store.interface import Store
+from notifier.core.polling.verdict import Delivered, Retry
+from notifier.store.protocol import Store
+from notifier.store.values import ClaimedDeliveries
 from tests.builders import DOWN, HOUR, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import finished, proven

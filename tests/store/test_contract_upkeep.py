@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.core.endpoint import Accepted
+from notifier.core.delivery.endpoint import Accepted
 from notifier.core.model import Callback, DeliveryState, Missing, Trouble, WatchState
-from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.errors import StoreUnavailable
-from notifier.store.answers import WatchQuery
-from notifier.store.interface import Store
+from notifier.store.protocol import Store
+from notifier.store.values import WatchQuery
 from tests.builders import DAY, HOOK, HOUR, PROVIDER, REFUSED, attempt, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, take

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.core.endpoint import Accepted
+from notifier.core.delivery.endpoint import Accepted
 from notifier.core.model import (
     MAX_CALLBACKS,
     Callback,
@@ -16,10 +16,10 @@ from notifier.core.model import (
     Watch,
     WatchState,
 )
-from notifier.core.transitions import WatchAction, next_watch_state
-from notifier.core.verdict import Delivered
-from notifier.store.answers import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail
-from notifier.store.interface import Store
+from notifier.core.polling.verdict import Delivered
+from notifier.core.states import WatchAction, next_watch_state
+from notifier.store.protocol import Store
+from notifier.store.values import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail
 from tests.builders import HOOK, HOUR, PROVIDER, attempt, end, event, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, proven, take

@@ -9,8 +9,8 @@ from pathlib import Path
 import aiosqlite
 import pytest
 
-from notifier.store.connection import connect_writer
-from notifier.store.driver import AiosqliteDriver, Driver, OpenDriver
+from notifier.store.sqlite.connection import connect_writer
+from notifier.store.sqlite.driver import AiosqliteDriver, Driver, OpenDriver
 
 
 async def driver_of(open_driver: OpenDriver, folder: Path) -> Driver:

@@ -3,8 +3,8 @@
 from contextlib import closing
 from pathlib import Path
 
-from notifier.store.connection import connect_writer
-from notifier.store.open import migrate
+from notifier.store.sqlite.connection import connect_writer
+from notifier.store.sqlite.open import migrate
 from tests.golden import check
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from notifier.core.endpoint import Accepted, Report
+from notifier.core.delivery.endpoint import Accepted, Report
 from notifier.core.model import Callback, Dispatch, Watch, WatchState
-from notifier.core.verdict import Delivered, GiveUp, Retry, Sequel
-from notifier.store.answers import Added, WatchQuery
-from notifier.store.driver import InlineDriver
-from notifier.store.sqlite import SqliteStore
+from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.store.sqlite.driver import InlineDriver
+from notifier.store.sqlite.store import SqliteStore
+from notifier.store.values import Added, WatchQuery
 from tests.builders import DOWN, HOUR, MINUTE, REFUSED, attempt, end, event, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from notifier.store import open as opening_module
-from notifier.store.check import APPLICATION_ID
-from notifier.store.connection import connect_writer
-from notifier.store.open import migrate, migrations
+from notifier.store.sqlite import open as opening_module
+from notifier.store.sqlite.connection import connect_writer
+from notifier.store.sqlite.integrity import APPLICATION_ID
+from notifier.store.sqlite.open import migrate, migrations
 from tests.store.conftest import OpenStore
 
 SECOND_STEP = "CREATE TABLE later (x INTEGER) STRICT;"

@@ -16,10 +16,10 @@ import pytest
 
 from notifier.core.model import WatchState
 from notifier.errors import DatabaseBusy, DatabaseUnusable, StoreFull, StoreUnavailable
-from notifier.store.answers import WatchQuery
-from notifier.store.check import APPLICATION_ID
-from notifier.store.connection import connect_writer
-from notifier.store.open import migrate, migrations
+from notifier.store.sqlite.connection import connect_writer
+from notifier.store.sqlite.integrity import APPLICATION_ID
+from notifier.store.sqlite.open import migrate, migrations
+from notifier.store.values import WatchQuery
 from tests.builders import DAY, HOUR, PROVIDER, lease, new_watch
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore
@@ -246,7 +246,7 @@ def test_a_folder_that_is_not_ours_is_named(mode: int) -> None:
     script = """
 import asyncio, os, random, sys
 from notifier.errors import DatabaseUnusable
-from notifier.store.open import open_store
+from notifier.store.sqlite.open import open_store
 os.setuid(65534)
 try:
     asyncio.run(open_store(sys.argv[1], owner="x", now=0, chance=random.Random()))
@@ -271,7 +271,7 @@ except DatabaseUnusable as fault:
 
 HOLD = """
 import asyncio, random, sys
-from notifier.store.open import open_store
+from notifier.store.sqlite.open import open_store
 async def hold():
     store = await open_store(sys.argv[1], owner="x", now=0, chance=random.Random())
     print("held", flush=True)
@@ -332,7 +332,7 @@ async def test_a_disk_too_full_for_the_lock_is_told_in_words(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"notifier.store.lock.os.{call}", full)
+        patch.setattr(f"notifier.store.sqlite.lock.os.{call}", full)
         with pytest.raises(StoreFull, match="is full") as refusal:
             await opening()
     assert refusal.value.fix == "free some space, and start it again"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from notifier.store import turns
-from notifier.store.connection import connect_writer
-from notifier.store.open import migrate
-from notifier.store.queries import SQL
-from notifier.store.rows import END_OF_TIME
+from notifier.store.sqlite import claiming as turns
+from notifier.store.sqlite.connection import connect_writer
+from notifier.store.sqlite.open import migrate
+from notifier.store.sqlite.queries import SQL
+from notifier.store.sqlite.rows import END_OF_TIME
 from tests.builders import DAY, HOUR, lease
 
 OF_STATE = "USING INDEX deliveries_listed (state=? AND rowid>? AND rowid<?)"

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from notifier.store import queries, upkeep
-from notifier.store.connection import connect_writer
-from notifier.store.open import migrate
-from notifier.store.queries import SQL
+from notifier.store.sqlite import maintenance as upkeep
+from notifier.store.sqlite import queries
+from notifier.store.sqlite.connection import connect_writer
+from notifier.store.sqlite.open import migrate
+from notifier.store.sqlite.queries import SQL
 from tests.builders import new_watch
 from tests.store.conftest import OpenStore
 from tests.store.steps import add
@@ -69,7 +70,7 @@ def test_every_statement_is_used_and_every_used_one_is_there() -> None:
 def test_there_is_no_other_sql() -> None:
     """But for transactions and PRAGMAs, and the look at a file that may not be ours."""
     words = re.compile(r"execute\(\s*f?[\"'](?!PRAGMA|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)")
-    assert {path.name for path in ROOM.glob("*.py") if words.search(path.read_text())} == {"check.py"}
+    assert {path.name for path in ROOM.glob("*.py") if words.search(path.read_text())} == {"integrity.py"}
 
 
 @pytest.fixture(params=["no statistics", "statistics"])

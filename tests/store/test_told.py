@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from notifier.core.endpoint import Accepted
+from notifier.core.delivery.endpoint import Accepted
 from notifier.core.model import Trouble
-from notifier.core.verdict import Delivered
+from notifier.core.polling.verdict import Delivered
 from notifier.errors import StoreUnavailable
-from notifier.store.answers import DeliveryQuery, ReplayQuery
-from notifier.store.interface import Store
-from notifier.store.told import _Told, told
+from notifier.store.observed import _Told, told
+from notifier.store.protocol import Store
+from notifier.store.values import DeliveryQuery, ReplayQuery
 from tests.builders import HOUR, attempt, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, take

@@ -14,10 +14,10 @@ import pytest
 import structlog.testing
 
 from notifier.errors import NotifierError, StoreClosed, StoreFull, StoreUnavailable
-from notifier.store import writer as writer_module
-from notifier.store.connection import connect_writer
-from notifier.store.driver import AiosqliteDriver, Driver, InlineDriver, OpenDriver, T
-from notifier.store.writer import Writer
+from notifier.store.sqlite import writer as writer_module
+from notifier.store.sqlite.connection import connect_writer
+from notifier.store.sqlite.driver import AiosqliteDriver, Driver, InlineDriver, OpenDriver, T
+from notifier.store.sqlite.writer import Writer
 
 BUSY_MS = 100
 
@@ -510,9 +510,9 @@ def test_a_crash_between_two_units_keeps_neither(tmp_path: Path) -> None:
     script = f"""
 import asyncio, os, sqlite3
 from functools import partial
-from notifier.store.connection import connect_writer
-from notifier.store.driver import AiosqliteDriver
-from notifier.store.writer import Writer
+from notifier.store.sqlite.connection import connect_writer
+from notifier.store.sqlite.driver import AiosqliteDriver
+from notifier.store.sqlite.writer import Writer
 def insert(connection, n):
     connection.execute("INSERT INTO t VALUES (?)", (n,))
     return n

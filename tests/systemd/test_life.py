@@ -26,7 +26,7 @@ def planted_hang(*_):
     time.sleep(600)
 
 def hang_the_writer(*_):
-    from notifier.store import writer
+    from notifier.store.sqlite import writer
     writer.run_batch = planted_hang
 
 signal.signal(signal.SIGUSR1, planted_hang)

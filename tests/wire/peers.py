@@ -8,9 +8,9 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.wire.client import HttpWire
-from notifier.wire.resolver import Resolver
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.outbound.client import HttpWire
+from notifier.outbound.resolver import Resolver
 
 MAX_BODY = 64 * 1024
 SOON_MS = 1_000  # where nothing but the deadline is to end it

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from yarl import URL
 
-from notifier.core.addresses import AddressPolicy
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.wire.guard import AddressRefused, Guard
-from notifier.wire.resolver import Resolver
-from notifier.wire.trip import CURRENT, Trip
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.formats.addresses import AddressPolicy
+from notifier.outbound.address_check import AddressRefused, Guard
+from notifier.outbound.exchange_state import CURRENT, Trip
+from notifier.outbound.resolver import Resolver
 from tests.wire.peers import LONG_MS, answer, listening, resolving, saying, wired
 
 METADATA = "169.254.169.254"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from notifier.core.replies import Fault, Reply, Unreachable
+from notifier.core.exchange import Fault, Reply, Unreachable
 from tests.wire.peers import (
     LONG_MS,
     MAX_BODY,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from notifier.core.replies import Reply
-from notifier.wire.resolver import BAD_FOR_S, GOOD_FOR_S, Resolver, system_lookup
+from notifier.core.exchange import Reply
+from notifier.outbound.resolver import BAD_FOR_S, GOOD_FOR_S, Resolver, system_lookup
 from tests.wire.peers import answer, listening, saying, wired
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import trustme
 
-from notifier.core.replies import Exchange, Fault, Reply, Unreachable
-from notifier.wire.tls import trusting
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.outbound.tls import trusting
 from tests.wire.peers import LONG_MS, SOON_MS, Line, answer, for_ever, listening, resolving, saying, wired
 
 

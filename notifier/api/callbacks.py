@@ -1,0 +1,102 @@
+"""Who is to be told: ``callback_url``, or ``callbacks`` with events and headers."""
+
+import functools
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from notifier.api.json_fields import Faults, below, object_at, text_at, unknown
+from notifier.core.formats.addresses import AddressPolicy
+from notifier.core.formats.headers import BadHeader, check_callback_headers
+from notifier.core.formats.text import cut
+from notifier.core.formats.urls import check_callback_url
+from notifier.core.model import MAX_CALLBACKS, Callback, EventType
+
+FIELDS = ("url", "events", "headers")
+
+
+def callbacks_in(members: Mapping[str, Any], policy: AddressPolicy, faults: Faults) -> tuple[Callback, ...]:
+    """The receivers of a registration."""
+    if "callbacks" not in members:
+        url = _callback_url(members, "callback_url", "", policy, faults)
+        return () if url is None else (Callback(url),)
+    if "callback_url" in members:
+        faults.add("/callback_url", "stands beside callbacks; give one of the two")
+    entries = members["callbacks"]
+    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_CALLBACKS:
+        faults.add("/callbacks", f"must be an array of 1 to {MAX_CALLBACKS} callbacks")
+        return ()
+    read = [_callback(entry, f"/callbacks/{place}", policy, faults) for place, entry in enumerate(entries)]
+    callbacks = tuple(callback for callback in read if callback is not None)
+    twice = [url for url, count in Counter(callback.url for callback in callbacks).items() if count > 1]
+    for url in twice:
+        faults.add("/callbacks", f"this URL stands twice: {cut(url, 200)}")
+    return callbacks
+
+
+def _callback(value: object, pointer: str, policy: AddressPolicy, faults: Faults) -> Callback | None:
+    members = object_at(value, pointer, FIELDS, faults)
+    if members is None:
+        return None
+    url = _callback_url(members, "url", pointer, policy, faults)
+    events = _events(members, pointer, faults)
+    headers = _headers(members, pointer, faults)
+    return None if url is None else Callback(url, events, headers)
+
+
+def _callback_url(
+    members: Mapping[str, Any], name: str, pointer: str, policy: AddressPolicy, faults: Faults
+) -> str | None:
+    """The URL in canonical form. An address in it is judged here, a name when it is connected to."""
+    url = text_at(members, name, faults, check_callback_url, pointer)
+    if url is None:
+        return None
+    why = _refused_address(url, policy)
+    if why is None:
+        return url
+    faults.add(below(pointer, name), why)
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def _refused_address(url: str, policy: AddressPolicy) -> str | None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    is_address = host.replace(".", "").isdigit() or ":" in host
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    return policy.refuse(host, host, port) if is_address else None
+
+
+def _events(members: Mapping[str, Any], pointer: str, faults: Faults) -> tuple[EventType, ...]:
+    if "events" not in members:
+        return tuple(EventType)
+    place = below(pointer, "events")
+    names = members["events"]
+    if not isinstance(names, list) or not names:
+        faults.add(place, "must be an array of at least one event")
+        return ()
+    wanted: list[EventType] = []
+    for index, name in enumerate(names[: 2 * len(EventType)]):  # a longer list has faults enough
+        if not isinstance(name, str):
+            faults.add(f"{place}/{index}", "must be a string")
+        elif name not in list(EventType):
+            faults.add(f"{place}/{index}", unknown(name, "event", EventType))
+        elif name in wanted:
+            faults.add(f"{place}/{index}", "this event stands twice")
+        else:
+            wanted.append(EventType(name))
+    return tuple(wanted)
+
+
+def _headers(members: Mapping[str, Any], pointer: str, faults: Faults) -> tuple[tuple[str, str], ...]:
+    place = below(pointer, "headers")
+    headers = members.get("headers", {})
+    if not isinstance(headers, dict):
+        faults.add(place, "must be an object of strings")
+        return ()
+    try:
+        return check_callback_headers(headers)
+    except BadHeader as fault:
+        faults.add(place if fault.name is None else below(place, fault.name), str(fault))
+        return ()

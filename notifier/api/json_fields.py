@@ -1,0 +1,123 @@
+"""Fields of JSON bodies: each is read by itself, and what is wrong with it is noted, not raised."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from notifier.core.formats.json_text import BadJson, RefusedJson, decode_strict
+from notifier.core.formats.text import cut
+from notifier.core.formats.times import BadDuration, parse_duration
+from notifier.core.formats.urls import BadUrl
+from notifier.core.nearest import nearest
+from notifier.server.problems import Fault, Problem, refused
+
+MAX_EXPIRE_MS = 366 * 86_400_000
+MAX_FAULTS = 20  # to look for the nearest name takes time, and nobody reads more
+
+_SHOWN_CHARS = 60
+
+
+@dataclass(slots=True)
+class Faults:
+    """What has been found wrong so far; the first ``MAX_FAULTS`` of it."""
+
+    found: list[Fault] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is useless to look for more."""
+        return len(self.found) >= MAX_FAULTS
+
+    def add(self, pointer: str, detail: str) -> None:
+        """Note one more."""
+        if not self.is_full:
+            self.found.append(Fault(pointer, detail))
+
+    def check(self) -> None:
+        """Raise Problem if there are any."""
+        if self.found:
+            raise refused(self.found)
+
+
+def read_json(body: bytes) -> Any:
+    """Decode a body; raises Problem."""
+    try:
+        return decode_strict(body)
+    except BadJson as fault:
+        raise Problem("bad_json", str(fault)) from None
+    except RefusedJson as fault:
+        raise refused([Fault(fault.pointer, fault.detail)]) from None
+
+
+def unknown(name: str, what: str, names: Iterable[str]) -> str:
+    """Say that ``name`` is none of ``names``, and which it may have meant."""
+    known = list(names)
+    close = nearest(name, known)
+    if close is not None:
+        return f"unknown {what}; did you mean {close}?"
+    return f"unknown {what}; there is {', '.join(known)}" if known else f"unknown {what}; there is none"
+
+
+def object_at(
+    value: object,
+    pointer: str,
+    names: Sequence[str],
+    faults: Faults,
+    meant: Mapping[str, str] = MappingProxyType({}),
+) -> Mapping[str, Any] | None:
+    """An object's members; those that are not in ``names`` are faults. None when it is no object.
+
+    ``meant`` has words on names that are likely to be given and are none.
+    """
+    if not isinstance(value, dict):
+        faults.add(pointer, "must be an object")
+        return None
+    for name in value:
+        if faults.is_full:
+            break
+        if name not in names:
+            words = f"unknown field; {meant[name]}" if name in meant else unknown(name, "field", names)
+            faults.add(below(pointer, name), words)
+    return value
+
+
+def text_at(
+    members: Mapping[str, Any],
+    name: str,
+    faults: Faults,
+    check: Callable[[str], str] = str,
+    pointer: str = "",
+) -> str | None:
+    """A required string, as ``check`` returns it."""
+    place = below(pointer, name)
+    value = members.get(name)
+    if name not in members:
+        faults.add(place, "is required")
+    elif not isinstance(value, str):
+        faults.add(place, "must be a string")
+    else:
+        try:
+            return check(value)
+        except BadUrl as fault:
+            faults.add(place, str(fault))
+    return None
+
+
+def expire_after_in(members: Mapping[str, Any], faults: Faults) -> int | None:
+    """``expire_after`` in milliseconds; None where it is left out."""
+    if "expire_after" not in members:
+        return None
+    try:
+        duration_ms = parse_duration(members["expire_after"])
+    except BadDuration as fault:
+        faults.add("/expire_after", str(fault))
+        return None
+    if duration_ms > MAX_EXPIRE_MS:
+        faults.add("/expire_after", "at most 366d")
+    return duration_ms
+
+
+def below(pointer: str, name: str) -> str:
+    """The pointer to a member (RFC 6901)."""
+    return f"{pointer}/{cut(name, _SHOWN_CHARS).replace('~', '~0').replace('/', '~1')}"

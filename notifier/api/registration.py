@@ -1,0 +1,198 @@
+"""From the bytes of a registration to a ``NewWatch``, or to all that is wrong with it.
+
+The whole text is read strictly first (``core/jsontext.py``). Metadata is then cut out of it as it is written.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from notifier.api.callbacks import callbacks_in
+from notifier.api.json_fields import Faults, expire_after_in, object_at, read_json, text_at, unknown
+from notifier.api.services import ApiSettings
+from notifier.core.formats.json_text import BadJson, RefusedJson, decode_strict, raw_items, raw_members
+from notifier.core.formats.urls import BadUrl, check_api_path, check_task_id, split_task_url
+from notifier.core.model import NewWatch
+from notifier.server.problems import Fault, Problem, refused
+
+MAX_BATCH = 1_000
+MOST_NAMED = 10
+MAX_METADATA_BYTES = 16 * 1024
+
+FIELDS = (
+    "task_id", "api_path", "provider", "task_url", "callback_url", "callbacks", "metadata", "expire_after",
+)  # fmt: skip
+_MEANT = {
+    "callback": "did you mean callback_url?",
+    "url": "did you mean callback_url?",
+    "events": 'it belongs into callbacks, such as [{"url": "…", "events": ["task.completed"]}]',
+    "headers": 'it belongs into callbacks, such as [{"url": "…", "headers": {"X-Tenant": "7"}}]',
+}
+_IN_BATCH = re.compile(r"/watches/[0-9]+")
+_BETWEEN = re.compile(r"[ \t\r\n,]*")
+_SCANNER = json.JSONDecoder(parse_int=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One upstream task."""
+
+    provider: str
+    api_path: str
+    task_id: str
+
+
+def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
+    """Read the body of ``POST /v1/watches``, or one entry of a batch; raises Problem."""
+    faults = Faults()
+    members = object_at(read_json(body), "", FIELDS, faults, _MEANT)
+    if members is None:
+        raise refused(faults.found)
+    task = _task_url(members, settings, faults) if "task_url" in members else _task(members, settings, faults)
+    callbacks = callbacks_in(members, settings.policy, faults)
+    metadata = _metadata(members, body, faults)
+    expire_after_ms = expire_after_in(members, faults)
+    if faults.found or task is None:
+        raise refused(faults.found)
+    provider = settings.providers[task.provider]
+    expires_at = now + (provider.expire_after_ms if expire_after_ms is None else expire_after_ms)
+    first_by_ms = provider.first_by_ms
+    return NewWatch(
+        provider=task.provider,
+        api_path=task.api_path,
+        task_id=task.task_id,
+        callbacks=callbacks,
+        metadata=metadata,
+        registered_at=now,
+        first_poll_at=min(now + provider.first_after_ms, expires_at),
+        expires_at=expires_at,
+        first_poll_by=None if first_by_ms is None else min(now + first_by_ms, expires_at),
+    )
+
+
+def place_of_callbacks(body: bytes) -> str:
+    """Where in a registration that has been read its callbacks stand, as a pointer."""
+    return "/callbacks" if "callbacks" in read_json(body) else "/callback_url"
+
+
+def read_batch(body: bytes) -> list[bytes]:
+    """Read the body of ``POST /v1/watches/batch`` to its entries, as they are written; raises Problem.
+
+    An entry that is refused as JSON is left for ``read_registration``: each stands alone.
+    """
+    try:
+        entries = _items(decode_strict(body), body)
+    except BadJson as fault:
+        raise Problem("bad_json", str(fault)) from None
+    except RefusedJson as fault:
+        if not _IN_BATCH.match(fault.pointer) or not _is_batch(body):
+            raise refused([Fault(fault.pointer, fault.detail)]) from None
+        entries = _cut_items(body.decode())
+    if len(entries) > MAX_BATCH:
+        raise refused([Fault("/watches", f"at most {MAX_BATCH} registrations at once")])
+    return [entry.encode() for entry in entries]
+
+
+def read_resume(body: bytes) -> int | None:
+    """Read the optional body of a resume: its ``expire_after`` in milliseconds; raises Problem."""
+    if not body:
+        return None
+    faults = Faults()
+    members = object_at(read_json(body), "", ("expire_after",), faults) or {}
+    expire_after_ms = expire_after_in(members, faults)
+    faults.check()
+    return expire_after_ms
+
+
+def refuse_members(body: bytes) -> None:
+    """Raise Problem for a body with anything in it, where none is wanted."""
+    if body:
+        faults = Faults()
+        object_at(read_json(body), "", (), faults)
+        faults.check()
+
+
+def _items(batch: object, body: bytes) -> list[str]:
+    faults = Faults()
+    members = object_at(batch, "", ("watches",), faults)
+    if members is not None and not isinstance(members.get("watches"), list):
+        faults.add("/watches", "must be an array of registrations")
+    faults.check()
+    return raw_items(raw_members(body)["watches"])
+
+
+def _is_batch(body: bytes) -> bool:
+    """Whether an object of JSON is ``{"watches": […]}`` and no more, whatever stands in the array."""
+    members = json.loads(body, object_pairs_hook=tuple, parse_int=str)  # a list is an array then
+    return len(members) == 1 and members[0][0] == "watches" and isinstance(members[0][1], list)
+
+
+def _cut_items(text: str) -> list[str]:
+    """The items of the array in ``{"watches": […]}``, found by where each of them ends.
+
+    For text whose syntax is right; msgspec, which cuts up the clean ones, stops at what is refused here.
+    """
+    items: list[str] = []
+    at = _next_item(text, text.index("[") + 1)
+    while text[at] != "]":
+        _, end = _SCANNER.raw_decode(text, at)
+        items.append(text[at:end])
+        at = _next_item(text, end)
+    return items
+
+
+def _next_item(text: str, at: int) -> int:
+    found = _BETWEEN.match(text, at)
+    return at if found is None else found.end()
+
+
+def _task(members: Mapping[str, Any], settings: ApiSettings, faults: Faults) -> Task | None:
+    provider = _provider(members, settings, faults)
+    api_path = text_at(members, "api_path", faults, check_api_path)
+    task_id = text_at(members, "task_id", faults, check_task_id)
+    if provider is None or api_path is None or task_id is None:
+        return None
+    return Task(provider, api_path, task_id)
+
+
+def _task_url(members: Mapping[str, Any], settings: ApiSettings, faults: Faults) -> Task | None:
+    doubled = [name for name in ("provider", "api_path", "task_id") if name in members]
+    if doubled:
+        faults.add("/task_url", f"says provider, api_path and task_id by itself; leave out {doubled[0]}")
+    url = text_at(members, "task_url", faults)
+    if url is None:
+        return None
+    places = {name: provider.place for name, provider in settings.providers.items()}
+    try:
+        return Task(*split_task_url(url, places))
+    except BadUrl as fault:
+        faults.add("/task_url", str(fault))
+        return None
+
+
+def _provider(members: Mapping[str, Any], settings: ApiSettings, faults: Faults) -> str | None:
+    if "provider" not in members and settings.default_provider is not None:
+        return settings.default_provider
+    if "provider" not in members:
+        some = ", ".join(sorted(settings.providers)[:MOST_NAMED])
+        faults.add("/provider", f"is required where there are several; there is {some}")
+        return None
+    name = text_at(members, "provider", faults)
+    if name is not None and name not in settings.providers:
+        faults.add("/provider", unknown(name, "provider", settings.providers))
+        return None
+    return name
+
+
+def _metadata(members: Mapping[str, Any], body: bytes, faults: Faults) -> str:
+    if "metadata" not in members:
+        return "{}"
+    if not isinstance(members["metadata"], dict):
+        faults.add("/metadata", "must be an object")
+        return "{}"
+    text = raw_members(body)["metadata"]
+    if len(text.encode()) > MAX_METADATA_BYTES:
+        faults.add("/metadata", f"at most {MAX_METADATA_BYTES // 1024} KiB of JSON")
+    return text

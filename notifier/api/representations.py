@@ -1,0 +1,177 @@
+"""From what the store knows to what goes out."""
+
+import msgspec
+from msgspec import UNSET, Raw, Struct
+from starlette.responses import Response
+
+from notifier.api.schemas import (
+    AttemptBody,
+    CallbackBody,
+    DeliveryBody,
+    EndpointBody,
+    EndpointState,
+    ErrorBody,
+    MomentBody,
+    WatchBody,
+)
+from notifier.core.delivery.endpoint import Endpoint, in_words
+from notifier.core.formats.times import to_text
+from notifier.core.model import Attempt, Callback, Delivery, Event, TaskError, Trouble, Watch, WatchState
+from notifier.core.timeline import Moment
+from notifier.store.values import DeliveryDetail, EndpointDetail, WatchDetail
+
+MASK = "***"
+NULL = Raw(b"null")
+
+
+class _Data(Struct):
+    payload: Raw = NULL
+
+
+class _Event(Struct):
+    data: _Data
+
+
+_ENCODER = msgspec.json.Encoder()
+_EVENT = msgspec.json.Decoder(_Event)
+
+
+def answer(body: Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(_ENCODER.encode(body), status, headers=headers, media_type="application/json")
+
+
+def watch_body(watch: Watch, condition: str | None) -> WatchBody:
+    """A watch as it stands in lists. ``condition`` says why its provider is paused."""
+    is_live = watch.state is WatchState.WATCHING
+    return WatchBody(
+        id=watch.id,
+        provider=watch.provider,
+        api_path=watch.api_path,
+        task_id=watch.task_id,
+        state=watch.state,
+        upstream_status=watch.upstream_status,
+        metadata=Raw(watch.metadata.encode()),
+        callbacks=[_callback(callback) for callback in watch.callbacks],
+        registered_at=to_text(watch.registered_at),
+        last_polled_at=_instant(watch.last_polled_at),
+        next_poll_at=_instant(watch.due_at) if is_live else None,
+        polls=watch.polls,
+        expires_at=to_text(watch.expires_at),
+        trouble=(condition or _trouble(watch.trouble)) if is_live else None,
+        ended_at=_instant(watch.ended_at),
+        outputs=list(watch.outputs),
+        result_expires_at=_instant(watch.result_expires_at),
+        payload=NULL,
+        error=_error(watch.error),
+        deliveries=[],
+    )
+
+
+def watch_detail_body(detail: WatchDetail, condition: str | None) -> WatchBody:
+    """A watch with its payload and deliveries."""
+    body = watch_body(detail.watch, condition)
+    deliveries = [delivery_body(delivery) for delivery in detail.deliveries]
+    return msgspec.structs.replace(body, payload=_payload(detail.watch, detail.event), deliveries=deliveries)
+
+
+def moment_body(moment: Moment) -> MomentBody:
+    """A line of a timeline."""
+    return MomentBody(
+        at=to_text(moment.at),
+        kind=moment.kind,
+        text=moment.text,
+        delivery_id=UNSET if moment.delivery_id is None else moment.delivery_id,
+        number=UNSET if moment.number is None else moment.number,
+    )
+
+
+def delivery_body(delivery: Delivery) -> DeliveryBody:
+    """A delivery as it stands in lists."""
+    return DeliveryBody(
+        id=delivery.id,
+        event_id=delivery.event_id,
+        watch_id=delivery.watch_id,
+        type=delivery.type,
+        url=delivery.url,
+        state=delivery.state,
+        attempts=delivery.attempts,
+        created_at=to_text(delivery.created_at),
+        next_attempt_at=_instant(delivery.due_at),
+        give_up_at=to_text(delivery.give_up_at),
+        ended_at=_instant(delivery.ended_at),
+        last_error=delivery.last_error,
+        result_expires_at=_instant(delivery.result_expires_at),
+        held=UNSET if delivery.held is None else delivery.held,
+    )
+
+
+def delivery_detail_body(detail: DeliveryDetail) -> DeliveryBody:
+    """A delivery with its attempts."""
+    attempts = [_attempt(attempt) for attempt in detail.attempts]
+    return msgspec.structs.replace(delivery_body(detail.delivery), attempts=attempts)
+
+
+def endpoint_body(detail: EndpointDetail) -> EndpointBody:
+    """An endpoint."""
+    standing, state = detail.standing, _state(detail.standing)
+    is_closed = state is EndpointState.CLOSED
+    return EndpointBody(
+        id=detail.id,
+        url=detail.url,
+        state=state,
+        gate=in_words(standing, is_waited_for=detail.pending > 0),
+        since=_instant(standing.gate.since) if is_closed else None,
+        next_probe_at=to_text(standing.gate.probe_at) if is_closed and detail.pending else None,
+        pending=detail.pending,
+        delivered=detail.delivered,
+        dead=detail.dead,
+        oldest_pending_at=_instant(detail.oldest_pending_at),
+    )
+
+
+def _state(standing: Endpoint) -> EndpointState:
+    if standing.hold is not None:
+        return EndpointState(standing.hold)
+    return EndpointState.OPEN if standing.gate.since is None else EndpointState.CLOSED
+
+
+def _payload(watch: Watch, event: Event | None) -> Raw:
+    """The provider's last answer, as it stands in the event of this round."""
+    if event is None or event.round != watch.round or watch.state is WatchState.WATCHING:
+        return NULL
+    return _EVENT.decode(event.body).data.payload
+
+
+def _callback(callback: Callback) -> CallbackBody:
+    masked = dict.fromkeys((name for name, _ in callback.headers), MASK)
+    return CallbackBody(url=callback.url, events=list(callback.events), headers=masked or UNSET)
+
+
+def _attempt(attempt: Attempt) -> AttemptBody:
+    return AttemptBody(
+        number=attempt.number,
+        at=to_text(attempt.at),
+        duration_ms=attempt.duration_ms,
+        status=attempt.status,
+        error=attempt.error,
+        answer=attempt.answer,
+        fault=attempt.fault,
+        peer=attempt.peer,
+        connect_ms=attempt.connect_ms,
+        first_byte_ms=attempt.first_byte_ms,
+    )
+
+
+def _error(error: TaskError | None) -> ErrorBody | None:
+    if error is None:
+        return None
+    return ErrorBody(source=error.source, code=error.code, title=error.title, detail=error.detail)
+
+
+def _trouble(trouble: Trouble | None) -> str | None:
+    return None if trouble is None else f"{trouble.text} since {to_text(trouble.since)}"
+
+
+def _instant(at: int | None) -> str | None:
+    return None if at is None else to_text(at)

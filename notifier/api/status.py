@@ -1,0 +1,111 @@
+"""The calls on the daemon itself."""
+
+from msgspec import UNSET
+from starlette.responses import Response
+
+from notifier.api.representations import answer
+from notifier.api.request import Call
+from notifier.api.schemas import LearnedBody, Reloaded, StatusBody, Word
+from notifier.api.services import Services
+from notifier.api.status_sentence import FINE, summary
+from notifier.core.formats.times import to_text
+from notifier.core.model import DeliveryState, WatchState
+from notifier.server.problems import Fault, Problem
+from notifier.store.values import LearnedPath, WatchQuery
+
+LEARNED_SHOWN = 100
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def status(call: Call) -> Response:
+    """How things stand."""
+    return answer(await status_body(call.services))
+
+
+async def status_body(services: Services) -> StatusBody:
+    """The same, for the page too."""
+    settings = services.settings()
+    counts = await services.store.counts(now=services.clock.now())
+    learned = await services.store.learned(limit=LEARNED_SHOWN)
+    oldest = counts.oldest_pending_at
+    trouble = services.is_ready()
+    watches = {state.value: counts.watches.get(state, 0) for state in WatchState}
+    deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
+    names = [*settings.providers, *await _missing(services)]
+    providers = {name: services.condition_of(name) or FINE for name in names}
+    said = summary(
+        trouble=trouble,
+        watches=watches,
+        deliveries=deliveries,
+        expiring=counts.expiring,
+        held=sum(counts.shut.values()),
+        troubled=counts.lasting,
+        refused=counts.refused,
+        providers=providers,
+    )
+    return StatusBody(
+        version=settings.version,
+        summary=said,
+        trouble=trouble,
+        watches=watches,
+        deliveries=deliveries,
+        oldest_pending_at=None if oldest is None else to_text(oldest),
+        expiring_results=counts.expiring,
+        troubled_watches=counts.troubled,
+        refused_deliveries=counts.refused,
+        providers=providers,
+        learned=[_learned_body(one) for one in learned],
+    )
+
+
+async def _missing(services: Services) -> list[str]:
+    """Providers that are not configured, and that watches wait for."""
+    store, configured = services.store, services.settings().providers
+    known = [name for name in await store.providers() if name not in configured]
+    return [name for name in known if await store.watches(WatchQuery(WatchState.WATCHING, name, limit=1))]
+
+
+def _learned_body(one: LearnedPath) -> LearnedBody:
+    habit = one.habit
+    return LearnedBody(
+        provider=one.provider,
+        api_path=one.api_path,
+        finishes=habit.finishes,
+        p5_s=habit.p5_ms / 1_000,
+        p50_s=habit.p50_ms / 1_000,
+        p90_s=habit.p90_ms / 1_000,
+    )
+
+
+async def reload(call: Call) -> Response:
+    """Read the configuration again. A bad one changes nothing."""
+    faults = await call.services.reload()
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        detail = f"{faults[0]}{more}; the old configuration stays"
+        raise Problem("bad_configuration", detail, errors=[Fault("", fault) for fault in faults])
+    settings = call.services.settings()
+    body = Reloaded(
+        status="reloaded",
+        file=UNSET if settings.source is None else settings.source,
+        needs_restart=list(settings.needs_restart) or UNSET,
+    )
+    return answer(body)
+
+
+async def metrics(call: Call) -> Response:
+    """What Prometheus scrapes."""
+    return Response(await call.services.metrics(), media_type=TEXT_FORMAT)
+
+
+async def healthz(_: Call) -> Response:
+    """The process is alive."""
+    return answer(Word(status=FINE))
+
+
+async def readyz(call: Call) -> Response:
+    """The daemon can store, and has been polling lately."""
+    why_not = call.services.is_ready()
+    if why_not is not None:
+        raise Problem("not_ready", why_not)
+    return answer(Word(status="ready"))

@@ -1,0 +1,67 @@
+"""How things stand, in one sentence: what is wrong first, else what there is."""
+
+from collections.abc import Iterator, Mapping
+
+from notifier.core.task_statistics import up_to
+
+FINE = "ok"
+WELL = "All is well"
+
+
+def summary(
+    *,
+    trouble: str | None,
+    watches: Mapping[str, int],
+    deliveries: Mapping[str, int],
+    expiring: int,
+    held: int,
+    troubled: int,
+    refused: int,
+    providers: Mapping[str, str],
+) -> str:
+    """Say it as ``GET /v1/status`` has it. ``trouble`` says why the daemon is not ready.
+
+    ``held`` counts the endpoints that are closed, paused or gone, ``troubled`` the live watches that have
+    been in trouble for a minute, ``refused`` the pending deliveries that a receiver refused.
+    """
+    wrong = [
+        *_not_working(trouble, providers, held),
+        *_not_arriving(deliveries.get("dead", 0), expiring, troubled, refused),
+    ]
+    there = f"{_watched(watches.get('watching', 0))}, {_waiting(deliveries.get('pending', 0))}"
+    if not wrong:
+        return f"{WELL}: {there}."
+    return f"Needs a look: {'; '.join(wrong)}. Else {there}."
+
+
+def _not_working(trouble: str | None, providers: Mapping[str, str], held: int) -> Iterator[str]:
+    if trouble is not None:
+        yield trouble
+    for name, condition in providers.items():
+        if condition != FINE:
+            yield f"{name}: {condition}"
+    if held:
+        yield "1 receiver is held back" if held == 1 else f"{held} receivers are held back"
+
+
+def _not_arriving(dead: int, expiring: int, troubled: int, refused: int) -> Iterator[str]:
+    if troubled:
+        have = "task has" if troubled == 1 else "tasks have"
+        yield f"{up_to(troubled)} watched {have} been in trouble for a minute or more"
+    if refused:
+        were = "callback was refused and is" if refused == 1 else "callbacks were refused and are"
+        yield f"{up_to(refused)} {were} tried again"
+    if expiring:
+        yield f"{expiring} undelivered {'result expires' if expiring == 1 else 'results expire'} soon"
+    if dead:
+        yield "1 delivery is dead" if dead == 1 else f"{dead} deliveries are dead"
+
+
+def _watched(count: int) -> str:
+    return {0: "nothing is being watched", 1: "1 task is being watched"}.get(
+        count, f"{count} tasks are being watched"
+    )
+
+
+def _waiting(count: int) -> str:
+    return {0: "no delivery waits", 1: "1 delivery waits"}.get(count, f"{count} deliveries wait")

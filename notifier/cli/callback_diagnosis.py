@@ -1,0 +1,37 @@
+"""What an answer to a test means, and what to do about it, in words."""
+
+from dataclasses import dataclass
+
+from notifier.core.advice import of_fault, of_status
+from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.judge_attempt import judge_attempt
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Whether a callback would have been taken, what came of it, and the next thing to do."""
+
+    is_ok: bool
+    text: str
+    fix: str = ""
+
+
+def advise(exchange: Exchange, *, url: str, now: int) -> Advice:
+    """Judge as a delivery would be judged, and explain."""
+    report = judge_attempt(exchange, url=url, now=now)
+    if isinstance(report, Accepted):
+        return Advice(True, "the receiver took it")
+    fix = of_status(exchange.status) if isinstance(exchange, Reply) else _fix_of(exchange)
+    return Advice(False, report.text, fix)
+
+
+def _fix_of(trouble: Unreachable) -> str:
+    """The advice for its kind, but where the particulars say that it cannot help."""
+    said = trouble.detail
+    if trouble.fault is Fault.TLS and "does not speak TLS" in said:
+        return "nothing speaks TLS on that port: write http://"
+    never = "never go there" in said or "notifier itself" in said
+    if trouble.fault is Fault.BLOCKED and never and "callbacks.allow" not in said:
+        return "give another URL: no setting lets callbacks go there"
+    return of_fault(trouble.fault)

@@ -1,0 +1,124 @@
+"""Whether providers take their keys: each is asked for a task that nobody has, and its answer explained."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import assert_never
+
+from notifier.cli.client import is_json
+from notifier.config.model import Config, Provider
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.formats import text as words
+from notifier.core.formats.json_text import redact_plain
+from notifier.core.formats.urls import task_url
+from notifier.core.polling.provider import poll_headers
+from notifier.ports import Wire
+
+MADE_UP_TASK = "00000000-0000-4000-8000-000000000000"
+API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"  # any of MuleRouter's; others may not use it
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one provider answered: whether polls will get through, in words, and what to do if not."""
+
+    provider: str
+    is_ok: bool
+    text: str
+    fix: str = ""
+
+
+async def ask_providers(config: Config) -> list[Finding]:
+    """Ask each provider once, side by side. Takes at most the longest request_timeout."""
+    from notifier.daemon.client_factory import poll_wire  # noqa: PLC0415 - an HTTP library; other commands need none
+
+    wire = poll_wire(config)
+    try:
+        return list(await asyncio.gather(*(_ask(wire, each) for each in config.providers.values())))
+    finally:
+        await wire.close()
+
+
+async def _ask(wire: Wire, provider: Provider) -> Finding:
+    url = task_url(provider.base_url, provider.dialect.task_path, API_PATH, MADE_UP_TASK)
+    headers = poll_headers(provider.dialect, provider.api_key)
+    exchange = await wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
+    return judge_key(provider, exchange)
+
+
+def judge_key(provider: Provider, exchange: Exchange) -> Finding:
+    """Say what the answer to a made-up task tells of the key, the account and the way there."""
+    match exchange:
+        case Unreachable(fault=fault, detail=detail):
+            said = words.of_fault(fault, _hide(detail, provider))
+            hint = _FIXES.get(fault, "see that base_url is right, and that this machine can reach it")
+            return Finding(provider.name, False, f"unreachable: {said}", hint)
+        case Reply():
+            return _judge_reply(provider, exchange)
+        case _:
+            assert_never(exchange)
+
+
+_FIXES = {
+    Fault.DNS: "see that base_url is spelled right, and that this machine can resolve names",
+    Fault.TLS: "see that base_url is right, and that this machine's CA certificates and clock are",
+    Fault.PROTOCOL: "see that base_url is right, and whether it is to be http or https",
+}
+
+
+def _judge_reply(provider: Provider, reply: Reply) -> Finding:
+    name = provider.name
+    match reply.status:
+        case 401:
+            return Finding(name, False, *_refused(provider))
+        case 402:
+            return Finding(
+                name,
+                False,
+                "the key is accepted, but the account is empty (402)",
+                "top up the account; polling then goes on by itself",
+            )
+        case 403:
+            return Finding(
+                name,
+                False,
+                "access is forbidden (403)",
+                "see in the provider's console that the key is active, and may use this API",
+            )
+        case 429:
+            return Finding(
+                name, False, "throttled (429), so nothing is known of the key", "try again in a minute"
+            )
+        case status if 300 <= status <= 399:
+            text = words.of_redirect(status, _hide(reply.headers.get("location", ""), provider))
+            return Finding(name, False, text, "give the address that it points to as base_url")
+        case status if status >= 500:
+            return Finding(
+                name,
+                False,
+                f"the provider fails (HTTP {status})",
+                "try again later; polls do so by themselves",
+            )
+        case status:
+            return _judge_refusal_of_the_task(provider, status, is_api=is_json(reply.body))
+
+
+def _hide(text: str, provider: Provider) -> str:
+    return text if provider.api_key is None else redact_plain(text, provider.api_key.reveal())
+
+
+def _refused(provider: Provider) -> tuple[str, str]:
+    built_in = provider.name == "mulerouter"
+    setting = f"providers.{provider.name}.api_key"
+    where = f"MULEROUTER_API_KEY, or {setting}" if built_in else setting
+    if provider.api_key is None:
+        return "a key is wanted, and none is set (401)", f"set {where}"
+    where = provider.api_key.origin or where
+    return "the key is refused (401)", f"set another in {where}; then restart or reload the daemon"
+
+
+def _judge_refusal_of_the_task(provider: Provider, status: int, *, is_api: bool) -> Finding:
+    if not is_api:
+        text = f"answers HTTP {status}, but not as an API does (no JSON)"
+        return Finding(provider.name, False, text, "see that base_url is right")
+    what = "answers without a key" if provider.api_key is None else "the key is accepted"
+    return Finding(provider.name, True, f"{what} (HTTP {status} for a made-up task, as it should be)")

@@ -1,0 +1,148 @@
+"""From the command line, or from what the ``mulerouter`` command prints, to registrations."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+import msgspec
+
+from notifier.cli.client import ApiProblem, Fault
+from notifier.cli.output import safe
+from notifier.core.formats.json_text import decode_strict, scrub
+from notifier.core.formats.text import one_line
+
+STDIN_LIMIT = 16 * 1024 * 1024
+HINT = (
+    "it wants what `mulerouter run … --no-wait --json` prints, an object with task_id and api_path; "
+    "or with API_PATH given, a provider's answer with task_info.id"
+)
+_COMPLAINTS = ("error", "errors", "code", "title", "status", "detail", "message")
+_OPTIONS = {
+    "/api_path": "API_PATH",
+    "/task_id": "TASK_ID",
+    "/callback_url": "--callback",
+    "/provider": "--provider",
+    "/metadata": "--metadata",
+    "/expire_after": "--expire-after",
+    "/task_url": "API_PATH",
+    "/watch_id": "--watch",
+    "/url": "--callback",
+    "/state": "--state",
+    "/since": "--since",
+    "/until": "--until",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task at a provider. Without an id, ``api_path`` is the URL that the task is asked for at."""
+
+    api_path: str
+    task_id: str
+
+
+def read_tasks(raw: bytes, api_path: str | None = None) -> list[Task]:
+    """Read one object, several in a row, or an array of them; UsageError says what is wrong where.
+
+    ``api_path`` is that of all of them, whatever they say.
+    """
+    if len(raw) > STDIN_LIMIT:
+        raise click.UsageError(f"standard input is longer than {STDIN_LIMIT >> 20} MiB; {HINT}")
+    try:
+        entries = _entries(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise click.UsageError(
+            f"standard input is not JSON; it says: {_shown(raw[:800].decode(errors='replace'))}; {HINT}"
+        ) from None
+    if not entries:
+        raise click.UsageError(f"standard input is empty; {HINT}")
+    return [_task(entry, number, api_path) for number, entry in enumerate(entries, 1)]
+
+
+def _entries(text: str) -> list[object]:
+    decoder = json.JSONDecoder()
+    entries: list[object] = []
+    rest = text.lstrip()
+    at = len(text) - len(rest)
+    while at < len(text):
+        value, at = decoder.raw_decode(text, at)
+        entries += value if isinstance(value, list) else [value]
+        while text[at : at + 1].isspace():
+            at += 1
+    return entries
+
+
+def _task(entry: object, number: int, api_path: str | None) -> Task:
+    if not isinstance(entry, dict):
+        said = _shown(json.dumps(entry, ensure_ascii=False))
+        raise click.UsageError(f"entry {number} of standard input is no object but {said}; {HINT}")
+    info = entry.get("task_info")
+    inner = info.get("id") if isinstance(info, dict) else None
+    found = {"task_id": entry.get("task_id", inner), "api_path": api_path or entry.get("api_path")}
+    sound = {name: value for name, value in found.items() if isinstance(value, str) and _is_text(value)}
+    for name in [name for name in found if name not in sound]:
+        complaint = {word: entry[word] for word in _COMPLAINTS if word in entry} or entry
+        shown = _shown(json.dumps(complaint, ensure_ascii=False))
+        raise click.UsageError(f"entry {number} of standard input has no {name}; it says: {shown}; {HINT}")
+    return Task(**sound)
+
+
+def _shown(text: str) -> str:
+    """What came, for a person: one line, bounded, and nothing that drives the terminal."""
+    return safe(one_line(text, 200))
+
+
+def _is_text(value: str) -> bool:
+    """Whether it says something, and can be sent: JSON can hold half a sign, UTF-8 cannot."""
+    return bool(value) and scrub(value) == value
+
+
+def in_options(problem: ApiProblem) -> ApiProblem:
+    """The same with the options' names for the places in what was made of them: a body, a query."""
+    told = problem.problem
+    errors = tuple(Fault(_option(each.pointer), each.detail) for each in told.errors)
+    return type(problem)(problem.status, msgspec.structs.replace(told, errors=errors), problem.fix)
+
+
+def _option(pointer: str) -> str:
+    if pointer.startswith("/callbacks"):
+        return "--event" if "/events" in pointer else "--callback"
+    first = f"/{pointer.removeprefix('/').partition('/')[0]}"  # of a parameter it is the bare name
+    return _OPTIONS.get(first, pointer)
+
+
+def read_metadata(text: str | None) -> msgspec.Raw | None:
+    """Check that it is a JSON object, and keep it as it is written: it comes back unchanged."""
+    if text is None:
+        return None
+    try:
+        raw = text.encode()
+        is_object = isinstance(decode_strict(raw), dict)
+    except ValueError as wrong:
+        raise click.UsageError(f"--metadata cannot be read: {wrong}") from None
+    if not is_object:
+        raise click.UsageError("--metadata must be a JSON object, such as '{\"order\": 42}'")
+    return msgspec.Raw(raw)
+
+
+def registration(
+    task: Task,
+    *,
+    urls: Sequence[str],
+    events: Sequence[str],
+    provider: str | None,
+    metadata: msgspec.Raw | None,
+    expire_after: str | float | None,
+) -> dict[str, object]:
+    """The body of ``POST /v1/watches``; what was not given is left to the daemon."""
+    body: dict[str, object] = {"task_id": task.task_id, "api_path": task.api_path}
+    if not task.task_id:
+        body = {"task_url": task.api_path}
+    if len(urls) == 1 and not events:
+        body["callback_url"] = urls[0]
+    else:
+        wanted = {"events": list(events)} if events else {}
+        body["callbacks"] = [{"url": url, **wanted} for url in urls]
+    optional = {"provider": provider, "metadata": metadata, "expire_after": expire_after}
+    return body | {name: value for name, value in optional.items() if value is not None}

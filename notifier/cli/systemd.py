@@ -1,0 +1,176 @@
+"""The command systemd: the units of this package, filled in for this installation."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from importlib import resources
+from importlib.resources.abc import Traversable
+from ipaddress import ip_address
+from pathlib import Path
+
+import click
+
+from notifier.cli.client import parse_address
+from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.output import safe, say, tell
+
+EXECUTABLE = "/opt/notifier/bin/notifier"
+KEY_FILE = "/etc/notifier/mulerouter-api-key"
+LISTEN = "127.0.0.1:8484"
+_PLAIN = re.compile(r"[\w@+=:,./\[\]-]+", re.ASCII)
+_RUNTIME_DIRECTORY = "/run/notifier/"
+# By ProtectHome= and PrivateTmp=.
+_HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108 - compared, not used
+
+
+@click.command(
+    "systemd",
+    short_help="Print the systemd units for this installation.",
+    epilog=example(
+        "notifier systemd | sudo tee /etc/systemd/system/notifier.service",
+        "notifier systemd --socket | sudo tee /etc/systemd/system/notifier.socket",
+        "sudo systemctl daemon-reload && sudo systemctl enable --now notifier",
+    ),
+)
+@click.option(
+    "--socket", "is_socket", is_flag=True, help="Print notifier.socket instead of notifier.service."
+)
+@click.option("--listen", metavar="ADDRESS", help=f"host:port or unix:/path [server.listen, {LISTEN}].")
+@click.option("--key-file", metavar="PATH", default=KEY_FILE, help=f"The API key's file [{KEY_FILE}].")
+@click.option("--executable", metavar="PATH", help="The command that the service runs [this one].")
+@shared("--url", "--token", "--json")
+@pass_given
+def systemd(
+    given: Given, *, is_socket: bool, listen: str | None, key_file: str, executable: str | None
+) -> int:
+    """Print the unit of the service, or of its socket, on stdout; how to install it is said on stderr.
+
+    With --listen or --config the service is told so by its environment; without them it goes by
+    /etc/notifier/config.toml.
+    """
+    if is_socket:
+        tell(_socket_unit(_listened(given, listen)), end="")
+        _say_next(
+            "notifier.socket", "sudo systemctl daemon-reload && sudo systemctl enable --now notifier.socket"
+        )
+        return 0
+    command = executable or _own_path()
+    tell(_service_unit(command, _absolute("--key-file", key_file), _environment(given, listen)), end="")
+    _say_next("notifier.service", "sudo systemctl daemon-reload && sudo systemctl enable --now notifier")
+    say(f"the API key goes into {safe(key_file)}, for root alone (chmod 600); it is read at each start")
+    _warn_of_hidden(command, given.config)
+    return 0
+
+
+def unit(name: str) -> str:
+    """Return the text of a unit as it ships; in a checkout, as it stands there."""
+    return _folder().joinpath(name).read_text("utf-8")
+
+
+def _folder() -> Traversable:
+    packaged = resources.files("notifier").joinpath("systemd")
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "systemd"
+
+
+def _service_unit(command: str, key_file: str, environment: list[tuple[str, str]]) -> str:
+    text = unit("notifier.service").replace(EXECUTABLE, _word("--executable", command))
+    text = text.replace(KEY_FILE, key_file)
+    told = "".join(f'Environment="{name}={value}"\n' for name, value in environment)
+    return text.replace("[Service]\n", f"[Service]\n{told}", 1)
+
+
+def _socket_unit(listen: str) -> str:
+    stream = listen.removeprefix("unix:")
+    if stream.startswith(_RUNTIME_DIRECTORY):
+        raise click.UsageError(
+            f"{stream}: {_RUNTIME_DIRECTORY} goes away with the service, and the socket with it; "
+            "use unix:/run/notifier.sock"
+        )
+    if not stream.startswith("/") and not _is_ip(stream.rpartition(":")[0].strip("[]")):
+        raise click.UsageError(
+            f"{stream}: systemd looks no names up; give --listen an address, as in {LISTEN}"
+        )
+    return unit("notifier.socket").replace(f"ListenStream={LISTEN}", f"ListenStream={stream}")
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _listened(given: Given, listen: str | None) -> str:
+    return _address(listen) if listen else given.load().server.listen
+
+
+def _environment(given: Given, listen: str | None) -> list[tuple[str, str]]:
+    named = []
+    if listen is not None:
+        named.append(("NOTIFIER_SERVER__LISTEN", _address(listen)))
+    if given.config is not None:
+        named.append(("NOTIFIER_CONFIG", _absolute("--config", str(Path(given.config).absolute()))))
+    return named
+
+
+def _address(listen: str) -> str:
+    """What the service would take as server.listen."""
+    from notifier.config.parsers import listen as read_listen  # noqa: PLC0415 - most commands do without it
+
+    try:
+        address = parse_address(listen)
+        if "://" in listen and address.socket_path is None:
+            raise ValueError(f"leave out the scheme, as in {LISTEN}")
+        text = str(read_listen(listen if address.socket_path is None else address.text))
+    except ValueError as wrong:
+        raise click.UsageError(f"--listen {listen!r}: {wrong}") from None
+    return _word("--listen", text)
+
+
+def _absolute(option: str, path: str) -> str:
+    if not path.startswith("/"):
+        raise click.UsageError(
+            f"{option} {path!r}: give the path from / on; a service has no folder of yours"
+        )
+    return _word(option, path)
+
+
+def _word(option: str, text: str) -> str:
+    """What may stand in a unit as it is; systemd has meanings of its own for the rest."""
+    if not _PLAIN.fullmatch(text):
+        raise click.UsageError(
+            f"{option} {text!r}: spaces, quotes and %, $ cannot stand in a unit; use another path"
+        )
+    return text
+
+
+def _own_path() -> str:
+    """The command that was called, or where pip puts it beside this Python. Links are not followed:
+    they are there to outlive an upgrade."""
+    called = Path(sys.argv[0]).absolute()
+    if called.name == "notifier" and os.access(called, os.X_OK):
+        return str(called)
+    return str(Path(sys.executable).with_name("notifier"))
+
+
+def _say_next(name: str, command: str) -> None:
+    say(f"save it as /etc/systemd/system/{name}, then: {command}")
+
+
+def _warn_of_hidden(command: str, config: str | None) -> None:
+    for path in _unreachable(command, config):
+        say(f"warning: {safe(path)} is hidden from the service, which sees no home and no /tmp of yours")
+        say("  fix: python3 -m venv /opt/notifier && /opt/notifier/bin/pip install THE-REPOSITORY, and")
+        say("       /opt/notifier/bin/notifier systemd; a configuration goes to /etc/notifier/config.toml")
+        return
+
+
+def _unreachable(command: str, config: str | None) -> Iterator[str]:
+    """What the sandbox hides: the command, the Python that it starts, the configuration."""
+    python = Path(command).with_name("python")
+    paths = [Path(command), python.resolve() if python.exists() else python]
+    if config is not None:
+        paths.append(Path(config).absolute())
+    yield from (str(path) for path in paths if str(path).startswith(_HIDDEN))

@@ -1,0 +1,235 @@
+"""One exchange with the daemon's API, on nothing but the standard library.
+
+It asks one address, trusts no proxy of the environment and follows no redirect. A command's start counts in
+CPU time, and it needs one request: so there is no pool, and no HTTP library to import.
+"""
+
+import errno
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+    RemoteDisconnected,
+)
+from typing import TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from notifier import __version__
+from notifier.client.address import Address
+from notifier.client.errors import Problem, SocketRefused, Unreachable, kind_of
+from notifier.errors import NotifierError
+
+ANSWER_LIMIT = 64 * 1024 * 1024  # a page of 500 watches with all they may carry stays below it
+PATIENCE_S = 30.0
+START_IT = "start it with `notifier run`, or `systemctl start notifier`; or name it by --url or NOTIFIER_URL"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 2xx answer's JSON: ``raw`` as it came, ``read`` for what is wanted of it."""
+
+    raw: bytes
+    origin: str
+    status: int = 200
+
+    def read(self, kind: type[T]) -> T:
+        """Decode it as ``kind``; an answer of another shape is not our daemon's."""
+        try:
+            return msgspec.json.decode(self.raw, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+            expected = f"its answer is not what notifier {__version__} expects: {wrong}"
+            raise _stranger(self.origin, expected) from None
+
+    def parts(self) -> "dict[str, Answer]":
+        """The members of the object it is, in their order."""
+        members = self.read(dict[str, msgspec.Raw])
+        return {name: Answer(bytes(raw), self.origin) for name, raw in members.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request as ``HTTPConnection.request`` takes it."""
+
+    method: str
+    target: str
+    content: bytes | None
+    headers: Mapping[str, str]
+
+
+def message_of(
+    address: Address,
+    token: str | None,
+    method: str,
+    path: str,
+    *,
+    body: object = None,
+    query: Mapping[str, object] | None = None,
+) -> Message:
+    """Write a request. Parameters that are None are left out."""
+    given = {name: value for name, value in (query or {}).items() if value is not None}
+    target = address.prefix + path + (f"?{urlencode(given)}" if given else "")
+    headers = {"Accept": "application/json", "User-Agent": f"notifier/{__version__}"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    if body is None:
+        return Message(method, target, None, headers)
+    headers["Content-Type"] = "application/json"
+    return Message(method, target, msgspec.json.encode(body), headers)
+
+
+class Api:
+    """The daemon at one address."""
+
+    def __init__(self, address: Address, token: str | None = None) -> None:
+        self._address = address
+        self._token = token
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: Mapping[str, object] | None = None,
+        timeout_s: float = PATIENCE_S,
+    ) -> Answer:
+        """One exchange. Parameters that are None are left out. Raises Unreachable or ApiProblem."""
+        message = message_of(self._address, self._token, method, path, body=body, query=query)
+        connection = connection_to(self._address, timeout_s)
+        try:
+            connection.request(message.method, message.target, message.content, message.headers)
+            with connection.getresponse() as reply:  # it may keep the socket open by itself
+                raw = reply.read(ANSWER_LIMIT + 1)
+            if reply.length and len(raw) <= ANSWER_LIMIT:  # asked for so many, it does not say so itself
+                raise IncompleteRead(raw, reply.length)
+        except (OSError, HTTPException, UnicodeError) as trouble:
+            raise fault_of(trouble, self._address, timeout_s) from trouble
+        finally:
+            connection.close()
+        return answer_of(reply, raw, self._address)
+
+
+def fault_of(trouble: Exception, address: Address, timeout_s: float) -> NotifierError:
+    """Say in words why no answer came."""
+    where = address.text
+    if isinstance(trouble, PermissionError):
+        fix = "run as the daemon's user, or as a member of the socket's group"
+        return SocketRefused(f"{where} may not be opened by this user", fix)
+    if isinstance(trouble, TimeoutError):
+        cause = f"the daemon at {where} did not answer within {timeout_s:.0f} s"
+        return Unreachable(cause, "look at its log")
+    if isinstance(trouble, RemoteDisconnected | IncompleteRead):
+        cause = f"the daemon at {where} broke off before its answer was whole"
+        return Unreachable(cause, "ask again; if that lasts, look at its log", is_broken=True)
+    if isinstance(trouble, HTTPException):
+        return _stranger(where, f"no proper HTTP answer came ({type(trouble).__name__})")
+    if isinstance(trouble, ssl.SSLError) and not isinstance(trouble, ssl.SSLCertVerificationError):
+        return Unreachable(
+            f"no TLS is spoken at {where}", "write http:// if it is a daemon with no proxy before it"
+        )
+    cause = f"no daemon answers at {where} ({_in_words(trouble)})"
+    is_broken = isinstance(trouble, ConnectionError | FileNotFoundError)
+    return Unreachable(cause, START_IT, is_broken=is_broken)
+
+
+def answer_of(reply: HTTPResponse, raw: bytes, address: Address) -> Answer:
+    """Take a reply's JSON, or raise what it says is wrong."""
+    where = address.text
+    kind = reply.headers.get_content_type()
+    if len(raw) > ANSWER_LIMIT:
+        raise _stranger(where, "its answer has no end")
+    if reply.status < 300 and kind == "application/json" and is_json(raw):
+        return Answer(raw, where, reply.status)
+    problem = _problem(raw) if kind in ("application/problem+json", "application/json") else None
+    if reply.status in _REFUSAL_FIXES:
+        raise _refusal(reply.status, problem, where)
+    if problem is None or reply.status < 400:
+        raise _stranger(where, f"it answers {reply.status} in a way that notifier does not ({kind})")
+    raise kind_of(reply.status)(reply.status, problem, _fix(reply))
+
+
+def _refusal(status: int, problem: Problem | None, where: str) -> NotifierError:
+    """A daemon says so as a problem; what says it otherwise stands before one, or is none."""
+    if problem is not None:
+        return kind_of(status)(status, problem, _REFUSAL_FIXES[status])
+    detail = f"{where} answers {status}, but not as notifier does"
+    fix = "name the daemon by --url or NOTIFIER_URL; a proxy before it must let the request through"
+    return kind_of(status)(status, Problem(f"http_{status}", detail=detail), fix)
+
+
+_REFUSAL_FIXES: Mapping[int, str] = {
+    401: "give one of server.tokens with --token or NOTIFIER_TOKEN",
+    403: "ask the daemon directly, not through a page or a proxy that adds an Origin",
+    421: "name the daemon by localhost or its IP address, or add the host to server.allowed_hosts",
+}
+
+
+def _fix(reply: HTTPResponse) -> str:
+    wait = reply.headers.get("Retry-After")
+    if wait is not None and wait.isascii() and wait.isdigit():
+        return f"try again in {wait} s"
+    if reply.status == 404:
+        return "`notifier ls`, `notifier deliveries` and `notifier endpoints` list what there is"
+    return ""
+
+
+def is_json(raw: bytes) -> bool:
+    """Whether it is JSON in UTF-8; the numbers in it may be of any size."""
+    try:
+        raw.decode()
+        msgspec.json.decode(raw, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _problem(raw: bytes) -> Problem | None:
+    try:
+        return msgspec.json.decode(raw, type=Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _stranger(where: str, detail: str) -> Unreachable:
+    cause = f"what answers at {where} is not notifier: {detail}"
+    return Unreachable(cause, "name the daemon by --url or NOTIFIER_URL")
+
+
+def _in_words(trouble: Exception) -> str:
+    if isinstance(trouble, OSError) and trouble.errno == errno.ENOENT:
+        return "no such socket"
+    if isinstance(trouble, OSError) and trouble.strerror:
+        return trouble.strerror.lower()
+    return str(trouble) or type(trouble).__name__
+
+
+def connection_to(address: Address, timeout_s: float) -> HTTPConnection:
+    """Make a connection that is opened by its first request."""
+    if address.socket_path is not None:
+        return _UnixConnection(address.socket_path, timeout_s)
+    kind = HTTPSConnection if address.is_https else HTTPConnection
+    return kind(address.host, address.port, timeout=timeout_s)
+
+
+class _UnixConnection(HTTPConnection):
+    """HTTP through a Unix socket; the Host it names is localhost."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost")
+        self._path = path
+        self._timeout_s = timeout_s
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self._timeout_s)
+        self.sock.connect(self._path)

@@ -1,0 +1,228 @@
+"""From file and environment to one ``Config``, or to everything that is wrong with them."""
+
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from notifier.config.environment import Override, misspelt, overlay, read_text, variable_of
+from notifier.config.errors import ENVIRONMENT, BadConfig, Fault
+from notifier.config.model import Config
+from notifier.config.parsers import Wrong, hint
+from notifier.config.schema import NAME_RULE, ROOT, Key, Table
+from notifier.config.secret_sources import Vault
+from notifier.config.toml_hints import slip_of
+from notifier.config.toml_lines import KeyPath, line_of, lines_of
+from notifier.config.validate import Builder
+from notifier.core.formats.addresses import KINDS
+from notifier.core.nearest import nearest
+
+__all__ = ["BadConfig", "Fault", "find_file", "load"]
+
+FILE_NAME = "config.toml"
+MAX_FILE_BYTES = 65_536
+SYSTEM_FILE = Path("/etc/notifier", FILE_NAME)
+
+_TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)\s*$")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+
+
+def find_file(
+    flag: str | None,
+    environ: Mapping[str, str],
+    cwd: Path | None = None,
+    home: Path | None = None,
+    *,
+    system_file: Path = SYSTEM_FILE,
+) -> Path | None:
+    """Return the configuration file that applies, None for defaults; raises BadConfig.
+
+    A file that is named (``--config``, else ``NOTIFIER_CONFIG``) must be there. Else the first one that
+    is: in the working directory, in the home directory, the system's.
+    """
+    cwd = cwd or Path()
+    named = flag or environ.get("NOTIFIER_CONFIG")
+    if named:
+        path = cwd / named
+        if not _is_there(path):
+            fix = "name another" if flag else "set NOTIFIER_CONFIG to another, or unset it"
+            raise BadConfig([Fault(str(path), None, "", f"there is no such file; {fix}")])
+        return path
+    if home is None and environ.get("HOME"):
+        home = Path(environ["HOME"])
+    at_home = home and home / ".config" / "notifier" / FILE_NAME
+    if _is_there(cwd / FILE_NAME):
+        return cwd / FILE_NAME
+    if at_home and _is_there(at_home, if_hidden=False):  # hidden: a service runs with no home to look into
+        return at_home
+    return system_file if _is_there(system_file) else None
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """Read the configuration; raises BadConfig with all its faults at once."""
+    source = "" if path is None else str(path)
+    text = "" if path is None else _text_of(path)
+    tree, syntax = _parsed(text, source)
+    problems = _Problems()
+    named_wrongly = overlay(tree, environ)
+    vault = Vault(environ, Path() if path is None else path.parent)
+    settings = _Reading(vault, problems).table(ROOT, tree, ())
+    if not syntax:  # without the file nothing can be said about what belongs together
+        config = Builder(settings, problems).build(source or None)
+        if not problems.found and not named_wrongly:
+            notes = (*vault.notes, *misspelt(tree, environ), *_likely_kinds(config.callbacks.allow))
+            return replace(config, notes=notes)
+    faults = [*syntax, *problems.faults(source, text, tree), *named_wrongly]
+    raise BadConfig(sorted(faults, key=_reading_order), (*vault.notes, *misspelt(tree, environ)))
+
+
+def _likely_kinds(allowed: Iterable[str]) -> Iterator[str]:
+    """Notes on host names that look like a slip in one of the three kinds of address."""
+    for entry in allowed:
+        meant = None if "." in entry or ":" in entry or entry.lower() in KINDS else nearest(entry, KINDS)
+        if meant is not None:
+            yield f'callbacks.allow: "{entry}" is taken for the name of a host; did you mean "{meant}"?'
+
+
+def _reading_order(fault: Fault) -> tuple[bool, int, str]:
+    is_variable = fault.file == ENVIRONMENT
+    return is_variable, fault.line or 0, fault.key if is_variable else ""
+
+
+def _is_there(path: Path, *, if_hidden: bool = True) -> bool:
+    """Whether there is something to read; ``if_hidden`` is the answer where we may not look.
+
+    From Python 3.14 on, ``Path.exists`` does not tell what is hidden from what is not there.
+    """
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except PermissionError:
+        return if_hidden
+    except (OSError, ValueError):
+        return False
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as fault:
+        text = f"cannot be read: {fault.strerror}; make it readable for this user, or name another file"
+        raise BadConfig([Fault(str(path), None, "", text)]) from None
+    if len(raw) > MAX_FILE_BYTES:
+        text = f"is larger than {MAX_FILE_BYTES // 1024} KiB; is it the right file?"
+        raise BadConfig([Fault(str(path), None, "", text)])
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as fault:
+        line = raw[: fault.start].count(b"\n") + 1
+        raise BadConfig([Fault(str(path), line, "", "is not UTF-8; save it as that")]) from None
+
+
+def _parsed(text: str, source: str) -> tuple[dict[str, Any], list[Fault]]:
+    try:
+        return tomllib.loads(text), []
+    except RecursionError:
+        return {}, [Fault(source, None, "", "is nested too deeply")]
+    except ValueError as fault:  # TOMLDecodeError, and what int() raises for thousands of digits
+        message = str(fault)
+        place = _TOML_PLACE.search(message)
+        words = message[: place.start()] if place else message
+        if place and place[1]:
+            line = int(place[1])
+            slip = slip_of(words, text.split("\n")[line - 1])
+            return {}, [Fault(source, line, "", f"{words} (column {place[2]}){slip}")]
+        last = text.rstrip("\n").count("\n") + 1
+        return {}, [Fault(source, last if place else None, "", f"{words}{' at the end' if place else ''}")]
+
+
+@dataclass
+class _Problems:
+    """What is wrong, by key path, until it is known where the keys stand."""
+
+    found: dict[KeyPath, str] = field(default_factory=dict)
+
+    def add(self, path: KeyPath, text: str) -> None:
+        self.found.setdefault(path, text)
+
+    def touch(self, *paths: KeyPath) -> bool:
+        """Whether one of these is wrong already, so that nothing more can be said about it."""
+        return any(path[: len(wrong)] == wrong for path in paths for wrong in self.found)
+
+    def faults(self, source: str, text: str, tree: Mapping[str, Any]) -> list[Fault]:
+        lines = lines_of(text) if self.found and text else {}
+        return [self._fault(path, source, lines, tree) for path in self.found]
+
+    def _fault(
+        self, path: KeyPath, source: str, lines: Mapping[KeyPath, int], tree: Mapping[str, Any]
+    ) -> Fault:
+        variable = _variable_at(path, tree)
+        if variable or not source:
+            return Fault(ENVIRONMENT, None, variable or _dotted(path), self.found[path])
+        return Fault(source, line_of(path, lines), _dotted(path), self.found[path])
+
+
+@dataclass
+class _Reading:
+    """Walks the tree along the schema; what is read goes into the result, what is wrong into ``problems``."""
+
+    vault: Vault
+    problems: _Problems
+
+    def table(self, schema: Table, content: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
+        """Return the fields that this table sets, tables in it as dicts of their own."""
+        taken: dict[str, Any] = {}
+        for name, value in content.items():
+            here = (*path, name)
+            inner = schema.table(name)
+            if name in schema.keys:
+                self._value(schema.keys[name], value, here, taken)
+            elif inner is None:
+                self.problems.add(here, _unknown(schema, name, value))
+            elif isinstance(value, dict):
+                taken[name] = self.table(inner, value, here)
+            else:
+                self.problems.add(here, f"must be a table: [{_dotted(here)}]")
+        return taken
+
+    def _value(self, key: Key, value: object, path: KeyPath, taken: dict[str, Any]) -> None:
+        try:
+            read = read_text(key, value.text) if isinstance(value, Override) else key.read(value)
+            taken[key.field] = self.vault.resolve(read)
+        except Wrong as fault:
+            self.problems.add(path, str(fault))
+
+
+def _unknown(schema: Table, name: str, value: object) -> str:
+    if schema.named is not None:
+        return NAME_RULE if isinstance(value, dict) else f"unknown key; {NAME_RULE}"
+    kind = "section" if isinstance(value, dict) else "key"
+    home = next((section for section, inner in schema.tables.items() if name in inner.keys), None)
+    if home is not None and not isinstance(value, dict):
+        return f"unknown key; it belongs into [{home}]"
+    return f"unknown {kind}{hint(name, schema.names())}"
+
+
+def _variable_at(path: KeyPath, tree: Mapping[str, Any]) -> str | None:
+    """Return the variable that set this key, or that would set it in a table that only variables speak of."""
+    found: Any = tree
+    for name in path:
+        if not isinstance(found, dict) or name not in found:
+            break
+        found = found[name]
+    if isinstance(found, Override):
+        return found.variable
+    return variable_of(path) if _is_of_variables(found) else None
+
+
+def _is_of_variables(found: object) -> bool:
+    if isinstance(found, dict):
+        return bool(found) and all(_is_of_variables(inner) for inner in found.values())
+    return isinstance(found, Override)
+
+
+def _dotted(path: KeyPath) -> str:
+    return ".".join(name if _BARE_KEY.fullmatch(name) else f'"{name[:64]}"' for name in path)

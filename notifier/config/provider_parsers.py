@@ -1,0 +1,96 @@
+"""Readers for the fields of a dialect: how a provider is asked, and where things stand in its answer."""
+
+import re
+
+import jmespath
+
+from notifier.config.parsers import Wrong, WrongType, hint, text
+from notifier.core.formats.headers import BadHeader, check_callback_headers
+from notifier.core.formats.urls import BadUrl, check_callback_url, task_url
+
+_PLACE_IN_PATH = re.compile(r"\{([^{}]*)\}")
+_PLACES = ("api_path", "task_id")
+_MAX_EXPRESSION_CHARS = 1_000
+_KEYS_OWN_HEADERS = {"authorization", "x-api-key", "api-key", "cookie"}
+
+
+def task_path(value: object) -> str:
+    """What follows the base URL; ``{api_path}`` and ``{task_id}`` are filled in."""
+    path = text(value)
+    for name in _PLACE_IN_PATH.findall(path):
+        if name not in _PLACES:
+            raise Wrong(f"must hold no other places than {{api_path}} and {{task_id}}{hint(name, _PLACES)}")
+    if "{task_id}" not in path:
+        raise Wrong("must hold {task_id}: without it every task would be asked for at the same URL")
+    if any(sign in _PLACE_IN_PATH.sub("", path) for sign in "{}"):
+        raise Wrong("must hold braces only around api_path and task_id")
+    try:
+        check_callback_url(task_url("https://host", path, "/a", "a"))
+    except BadUrl as fault:
+        raise Wrong(f"must be a path that a URL can end in: {fault}") from None
+    return path
+
+
+def header_name(value: object) -> str:
+    """The header that the key is sent in."""
+    name = text(value)
+    _check_header(name, "")
+    return name
+
+
+def auth_value(value: object) -> str:
+    """What is sent in that header; ``{key}`` is where the key goes."""
+    pattern = text(value)
+    if "{key}" not in pattern:
+        raise Wrong("must hold {key}, which is replaced by the key")
+    _check_header("x", pattern)
+    return pattern
+
+
+def headers(value: object) -> dict[str, str]:
+    """Further headers of each poll, such as an API version. Names are kept in lower case."""
+    if not isinstance(value, dict):
+        raise WrongType('must be a table such as { X-Version = "1" }')
+    for name, content in value.items():
+        if name.lower() in _KEYS_OWN_HEADERS:
+            raise Wrong("must not hold keys; write api_key, and auth_header for the name of its header")
+        if not isinstance(content, str):
+            raise Wrong("must hold text only")
+    try:
+        return {name.lower(): content for name, content in check_callback_headers(value)}
+    except BadHeader as fault:
+        raise Wrong(f"cannot be sent: {fault}") from None
+
+
+def place(value: object) -> str:
+    """A JMESPath expression that can be compiled; empty where the provider's answer has no such thing."""
+    if value == "":
+        return ""
+    expression = text(value)
+    if len(expression) > _MAX_EXPRESSION_CHARS:
+        raise Wrong(f"must be a JMESPath expression of at most {_MAX_EXPRESSION_CHARS} characters")
+    try:
+        jmespath.compile(expression)
+    except (ValueError, RecursionError, KeyError, TypeError) as fault:
+        why = str(fault).partition("\n")[0].removesuffix(", for expression:").rstrip(":")[:200]
+        raise Wrong(f"must be a JMESPath expression (jmespath.org): {why}") from None
+    return expression
+
+
+def needed_place(value: object) -> str:
+    """A place that no provider can do without."""
+    return place(text(value))
+
+
+def words(value: object) -> tuple[str, ...]:
+    """The provider's words for one state."""
+    if not isinstance(value, list):
+        raise WrongType('must be a list such as ["done"]')
+    return tuple(text(word).strip() for word in value)
+
+
+def _check_header(name: str, content: str) -> None:
+    try:
+        check_callback_headers({name: content})
+    except BadHeader as fault:
+        raise Wrong(f"cannot be sent: {fault}") from None

@@ -1,0 +1,174 @@
+"""What was read becomes a ``Config``; here is checked what belongs together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from ipaddress import ip_address
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from notifier.config.model import (
+    Callbacks,
+    Config,
+    Log,
+    Polling,
+    Provider,
+    Retention,
+    Server,
+    Storage,
+)
+from notifier.config.parsers import Wrong, each
+from notifier.config.toml_lines import KeyPath
+from notifier.core.delivery.signature import BadSecret, key_of
+from notifier.core.formats.addresses import LOOPBACK, PUBLIC, kind_of
+from notifier.core.polling.provider import MULEROUTER_WORDS, Dialect
+from notifier.core.secret import Secret
+
+BUILT_IN = Provider().name
+
+_NEAR_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+_DIALECT_FIELDS = {one.name for one in fields(Dialect)}
+
+
+class Problems(Protocol):
+    """Where to say what is wrong."""
+
+    def add(self, path: KeyPath, text: str) -> None:
+        """Say it of a key."""
+        ...
+
+    def touch(self, *paths: KeyPath) -> bool:
+        """Whether one of these keys is wrong already."""
+        ...
+
+
+@dataclass
+class Builder:
+    """``settings`` holds the fields that were set, by table; what was not set keeps its default."""
+
+    settings: Mapping[str, Any]
+    problems: Problems
+
+    def build(self, source: str | None) -> Config:
+        """Return the configuration; whether it may be used, ``problems`` say."""
+        given = self.settings
+        polling = replace(Polling(), **given.get("polling", {}))
+        self._check_polling(polling, ("polling",))
+        config = Config(
+            server=replace(Server(), **given.get("server", {})),
+            store=replace(Storage(), **given.get("store", {})),
+            providers=self._providers(polling),
+            polling=polling,
+            callbacks=replace(Callbacks(), **given.get("callbacks", {})),
+            retention=replace(Retention(), **given.get("retention", {})),
+            log=replace(Log(), **given.get("log", {})),
+            source=source,
+        )
+        self._check_server(config.server)
+        self._check_callbacks(config.callbacks)
+        return config
+
+    def _providers(self, polling: Polling) -> dict[str, Provider]:
+        given: Mapping[str, Any] = {BUILT_IN: {}, **self.settings.get("providers", {})}
+        return {name: self._provider(name, dict(table), polling) for name, table in given.items()}
+
+    def _provider(self, name: str, given: dict[str, Any], polling: Polling) -> Provider:
+        path = ("providers", name)
+        if name != BUILT_IN and "base_url" not in given and not self.problems.touch((*path, "base_url")):
+            self.problems.add((*path, "base_url"), 'is needed; write base_url = "https://…"')
+        own_polling = given.pop("polling", {})
+        words = given.pop("words", {})
+        if words:
+            given["words"] = {**MULEROUTER_WORDS, **words}
+        dialect = Dialect(**{field: given.pop(field) for field in _DIALECT_FIELDS & given.keys()})
+        provider = replace(
+            Provider(), **given, name=name, polling=replace(polling, **own_polling), dialect=dialect
+        )
+        if own_polling:
+            self._check_polling(provider.polling, (*path, "polling"))
+        self._check_dialect(dialect, path, words)
+        self._check_base_url(provider, path)
+        return provider
+
+    def _check_polling(self, polling: Polling, path: KeyPath) -> None:
+        least, most = (*path, "min_interval"), (*path, "max_interval")
+        if polling.min_interval_ms <= polling.max_interval_ms:
+            return
+        if self.problems.touch(least, most, ("polling", "min_interval"), ("polling", "max_interval")):
+            return
+        own = self._set_in(path)
+        self.problems.add(
+            least if "min_interval_ms" in own else most,
+            f"min_interval ({_seconds(polling.min_interval_ms)}) is longer than max_interval "
+            f"({_seconds(polling.max_interval_ms)}); make it at most as long",
+        )
+
+    def _check_dialect(self, dialect: Dialect, path: KeyPath, own_words: Mapping[str, Any]) -> None:
+        if dialect.auth_header.lower() in dialect.headers:
+            self.problems.add((*path, "headers"), "holds the header of the key too; leave it to api_key")
+        seen: dict[str, str] = {}
+        for state, words in dialect.words.items():
+            for word in words:
+                other = seen.setdefault(word.casefold(), state)
+                if other != state:
+                    culprit = state if state in own_words else other
+                    text = f'"{word}" stands in {other} and in {state}; it can mean only one of them'
+                    self.problems.add((*path, "words", culprit), text)
+
+    def _check_base_url(self, provider: Provider, path: KeyPath) -> None:
+        here = (*path, "base_url")
+        if provider.api_key is None or self.problems.touch(here, (*path, "api_key")):
+            return
+        split = urlsplit(provider.base_url)
+        if split.scheme == "http" and not _is_near(split.hostname or ""):
+            text = "would send the key over the internet unencrypted; use https"
+            self.problems.add(here, text)
+
+    def _check_server(self, server: Server) -> None:
+        here = ("server", "listen")
+        if self.problems.touch(here, ("server", "tokens")) or server.tokens:
+            return
+        if not server.listen.startswith("unix:") and not _is_loopback(server.listen.rpartition(":")[0]):
+            self.problems.add(
+                here,
+                "is reachable from other machines, and there is no token; "
+                'set server.tokens = [{ file = "PATH" }], or listen on 127.0.0.1',
+            )
+
+    def _check_callbacks(self, callbacks: Callbacks) -> None:
+        try:
+            each(_check_signer, callbacks.secrets)
+        except Wrong as fault:
+            text = f"{fault}; one is whsec_ and 24 to 64 random bytes in base64"
+            self.problems.add(("callbacks", "secrets"), text)
+
+    def _set_in(self, path: KeyPath) -> Mapping[str, Any]:
+        table = self.settings
+        for name in path:
+            table = table.get(name, {})
+        return table
+
+
+def _check_signer(secret: Secret) -> None:
+    try:
+        key_of(secret)
+    except BadSecret as fault:
+        raise Wrong(f"cannot sign: {fault}") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return kind_of(ip_address(host.strip("[]"))) == LOOPBACK
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _is_near(host: str) -> bool:
+    """Whether a host is on this machine or in its own network, as far as its name tells."""
+    try:
+        return kind_of(ip_address(host)) != PUBLIC
+    except ValueError:
+        return "." not in host or host.endswith(_NEAR_SUFFIXES)
+
+
+def _seconds(ms: int) -> str:
+    return f"{ms / 1_000:g}s"

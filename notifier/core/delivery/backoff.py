@@ -1,0 +1,87 @@
+"""When a delivery that was not taken is sent again: soon at first, hourly at last, until its time is up."""
+
+from typing import assert_never
+
+from notifier.core.circuit_breaker import THRESHOLD
+from notifier.core.delivery.endpoint import Accepted, Blame, Failed, Report
+from notifier.core.model import Dispatch
+from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
+
+SCHEDULE_MS = (
+    1_000,
+    4_000,
+    10_000,
+    45_000,
+    120_000,
+    300_000,
+    600_000,
+    1_200_000,
+    1_800_000,
+    1_800_000,
+    3_600_000,
+)
+"""The wait after the first attempt, the second …; the last one from there on."""
+
+SOON = THRESHOLD
+"""So many attempts are made soon, and close the gate of what is down. What fails then waits longer."""
+
+
+def next_attempt_at(
+    number: int, *, now: int, give_up_at: int, retry_after_ms: int | None, chance: float
+) -> int | None:
+    """Return when to send again after attempt ``number``; None when no time is left.
+
+    The wait is that of the schedule ±20 %, or ``Retry-After`` if longer. The last attempt is made at
+    ``give_up_at`` itself, however much was to be waited, so that no time is given away.
+    """
+    if now >= give_up_at:
+        return None
+    wait_ms = SCHEDULE_MS[min(max(number, 1), len(SCHEDULE_MS)) - 1]
+    return min(now + max(_jittered(wait_ms, chance), retry_after_ms or 0), give_up_at)
+
+
+def decide_attempt(dispatch: Dispatch, report: Report, *, now: int, chance: float) -> Sequel:
+    """Say what follows from an attempt for its delivery; what follows for the endpoint is the gate's.
+
+    Only a refusal of the event itself moves it along the schedule. An outage costs it nothing: it is sent
+    again soon, or, once the gate is closed, when the endpoint is back. Where others are taken meanwhile, and
+    no gate closes, it is sent again ever less often, up to the longest wait for a probe.
+    """
+    if isinstance(report, Accepted):
+        return Delivered()
+    match report.blame:
+        case Blame.EVENT:
+            number = dispatch.refusals + 1
+            due_at = next_attempt_at(
+                number,
+                now=now,
+                give_up_at=dispatch.give_up_at,
+                retry_after_ms=report.retry_after_ms,
+                chance=chance,
+            )
+            return _given_up(dispatch, report) if due_at is None else Retry(due_at, is_refusal=True)
+        case Blame.GONE:
+            return Retry(now)  # parked: nothing is dropped
+        case Blame.ENDPOINT if now >= dispatch.give_up_at:
+            return _given_up(dispatch, report)
+        case Blame.ENDPOINT:
+            wait_ms = _jittered(_patience_ms(dispatch), chance)
+            return Retry(min(now + min(wait_ms, report.cap_ms), dispatch.give_up_at))
+        case _:
+            assert_never(report.blame)
+
+
+def _patience_ms(dispatch: Dispatch) -> int:
+    """What fails at an open gate waits longer after the attempts that would have closed it by themselves."""
+    if dispatch.is_probe:  # when the next one goes out is for the gate to say
+        return SCHEDULE_MS[0]
+    return SCHEDULE_MS[min(max(dispatch.number - SOON, 0), len(SCHEDULE_MS) - 1)]
+
+
+def _given_up(dispatch: Dispatch, report: Failed) -> GiveUp:
+    times = "1 attempt" if dispatch.number == 1 else f"{dispatch.number} attempts"
+    return GiveUp(f"given up after {times}; the last: {report.text}")
+
+
+def _jittered(wait_ms: int, chance: float) -> int:
+    return wait_ms * (800 + int(chance * 401)) // 1_000

@@ -1,0 +1,189 @@
+"""What stands between a queue of callbacks and their endpoint (a URL without its query).
+
+An outage is the endpoint's, not a message's: three failures in a row, of whatever kind, close its gate, and
+what waits burns no attempts. A single probe goes out now and then; the first 2xx opens the gate, wakes all,
+and starts slowly. A user may pause it; 410 parks it until a user resumes it (Standard Webhooks: "the endpoint
+is gone"). Nothing here ever gives an endpoint up.
+
+What has taken nothing yet, or failed last, is on trial: it gets one message at a time until it takes one. All
+that are on trial share a part of the slots, so that however many hang, what works has room.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import assert_never
+
+from notifier.core import circuit_breaker as gates
+from notifier.core.circuit_breaker import Gate, Passage
+from notifier.core.fixes import CLOSED, IDLE
+from notifier.core.formats.times import to_text
+
+PRIVATE_CAP_MS = 60_000
+PUBLIC_CAP_MS = 600_000
+
+
+class Blame(StrEnum):
+    """Whom a failed attempt speaks against."""
+
+    ENDPOINT = "endpoint"
+    EVENT = "event"
+    GONE = "gone"
+
+
+class Hold(StrEnum):
+    """A stop that only a user lifts."""
+
+    PAUSED = "paused"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Its gate, and how many may be in flight to it while it starts slowly (None: as many as its origin).
+
+    A width of 1 is a trial.
+    """
+
+    gate: Gate = Gate()
+    hold: Hold | None = None
+    width: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The endpoint took a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The endpoint did not. ``retry_after_ms`` is clamped already; ``cap_ms`` bounds the wait for a probe."""
+
+    blame: Blame
+    text: str
+    retry_after_ms: int | None
+    cap_ms: int
+
+
+Report = Accepted | Failed
+
+
+def passage(endpoint: Endpoint, now: int) -> Passage:
+    """Say whether a message may go out: freely, as the one probe, or not."""
+    return Passage.CLOSED if endpoint.hold is not None else gates.may_pass(endpoint.gate, now)
+
+
+def room(endpoint: Endpoint, in_flight: int, now: int, *, most: int) -> int:
+    """How many more may go out now, of at most ``most`` at once."""
+    match passage(endpoint, now):
+        case Passage.OPEN:
+            widest = most if endpoint.width is None else min(endpoint.width, most)
+            return max(0, widest - in_flight)
+        case Passage.PROBE:
+            return 1
+        case Passage.CLOSED:
+            return 0
+
+
+def probes_in_turn(endpoint: Endpoint) -> bool:
+    """Whether the next probe is what is due longest, not what expires first.
+
+    Every other one is: else a message that the endpoint never takes would be each probe, and hold up all.
+    What has just failed is due anew, behind the rest.
+    """
+    return endpoint.gate.probes % 2 == 1
+
+
+def after(endpoint: Endpoint, report: Report, now: int, *, is_probe: bool) -> Endpoint:
+    """Return the endpoint after an attempt has been reported."""
+    if isinstance(report, Accepted):
+        return _after_success(endpoint, now)
+    match report.blame:
+        case Blame.ENDPOINT:
+            return _put_off(endpoint, report, now, is_probe)
+        case Blame.GONE:
+            return replace(endpoint, hold=endpoint.hold or Hold.GONE)
+        case Blame.EVENT if endpoint.gate.since is None:
+            return replace(endpoint, gate=Gate())
+        case Blame.EVENT:
+            # It answers, but with no 2xx yet: that opens nothing.
+            return _put_off(endpoint, report, now, is_probe)
+        case _:
+            assert_never(report.blame)
+
+
+def speaks_for_origin(report: Report) -> bool | None:
+    """Whether a new endpoint of the same origin may be trusted at once; None when this report does not say.
+
+    Some callers have a URL for each task. They would be on trial for ever if every URL were.
+    """
+    if isinstance(report, Accepted):
+        return True
+    return False if report.blame is Blame.ENDPOINT else None
+
+
+def is_opened(before: Endpoint, now_is: Endpoint) -> bool:
+    """Whether what waits may go again that could not before."""
+    return _is_shut(before) and not _is_shut(now_is)
+
+
+def paused(endpoint: Endpoint) -> Endpoint:
+    """Stop sending on a user's word."""
+    return replace(endpoint, hold=endpoint.hold or Hold.PAUSED)
+
+
+def resumed(endpoint: Endpoint) -> Endpoint:
+    """Send again on a user's word, whatever the gate thought, slowly at first; what is well stays so."""
+    return Endpoint() if _is_shut(endpoint) else endpoint
+
+
+def in_words(endpoint: Endpoint, *, is_waited_for: bool = True) -> str:
+    """Say how it stands, for the API, the command line and the page alike.
+
+    ``is_waited_for``: something waits for it. Where nothing does, a closed gate makes no probe.
+    """
+    if endpoint.hold is Hold.PAUSED:
+        return "paused by a user"
+    if endpoint.hold is Hold.GONE:
+        return "parked: the endpoint says that it is gone (410); resume it when it is back"
+    if endpoint.gate.since is not None:
+        word = CLOSED if is_waited_for else f"{IDLE} (the next callback is its probe)"
+        return f"{word}: {endpoint.gate.reason}"
+    return "open" if endpoint.width is None else "open, starting slowly"
+
+
+def held_in_words(endpoint: Endpoint) -> str | None:
+    """Say what holds back the messages for it, since when and until when; None where nothing does."""
+    if not _is_shut(endpoint):
+        return None
+    gate = endpoint.gate
+    if endpoint.hold is not None or gate.since is None:
+        return in_words(endpoint)
+    return f"{in_words(endpoint)} since {to_text(gate.since)}, next probe at {to_text(gate.probe_at)}"
+
+
+def _after_success(endpoint: Endpoint, now: int) -> Endpoint:
+    gate = gates.succeeded(endpoint.gate, now)
+    if gate.since is not None:
+        return replace(endpoint, gate=gate)
+    return replace(endpoint, gate=gate, width=_wider(endpoint.width))
+
+
+def _wider(width: int | None) -> int | None:
+    """1, 2, 4 …, then without limit."""
+    if width is None or width >= 64:
+        return None
+    return width * 2
+
+
+def _put_off(endpoint: Endpoint, report: Failed, now: int, is_probe: bool) -> Endpoint:
+    gate, cap_ms = endpoint.gate, report.cap_ms
+    if report.retry_after_ms is not None and report.blame is Blame.ENDPOINT:
+        until = now + report.retry_after_ms
+        shut = gates.pause_until(gate, until, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
+    else:
+        shut = gates.failed(gate, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
+    return replace(endpoint, gate=shut, width=1)
+
+
+def _is_shut(endpoint: Endpoint) -> bool:
+    return endpoint.hold is not None or endpoint.gate.since is not None

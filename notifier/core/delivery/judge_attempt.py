@@ -1,0 +1,84 @@
+"""Judging an attempt: what an exchange with a receiver means, and whom a failure speaks against."""
+
+from ipaddress import ip_address
+from typing import assert_never
+from urllib.parse import urlsplit
+
+from notifier.core.circuit_breaker import FIRST_PROBE_MS
+from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, PUBLIC_CAP_MS, Accepted, Blame, Failed, Report
+from notifier.core.exchange import Exchange, Reply, Unreachable
+from notifier.core.formats import text as words
+from notifier.core.formats.addresses import PUBLIC, kind_of
+from notifier.core.formats.retry_after import ATTEMPT_CAP_MS, retry_after_ms
+
+_ABOUT_THE_ENDPOINT = frozenset({401, 403, 404, 405, 407, 408, 425, 429})
+_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+
+
+def judge_attempt(exchange: Exchange, *, url: str, now: int) -> Report:
+    """Say whether a receiver has taken a callback: a 2xx status says so and nothing else.
+
+    Standard Webhooks: 3xx is a failure, 410 says that the endpoint is gone, ``Retry-After`` is honoured.
+    """
+    match exchange:
+        case Reply(status=status) if 200 <= status <= 299:
+            return Accepted()
+        case Unreachable():
+            text = words.of_fault(exchange.fault, exchange.detail)
+            return Failed(Blame.ENDPOINT, text, None, _cap_ms(exchange, url))
+        case Reply(status=status):
+            text = (
+                words.of_redirect(status, exchange.headers.get("location", ""))
+                if 300 <= status <= 399
+                else f"HTTP {status}"
+            )
+            header = exchange.headers.get("retry-after")
+            retry_ms = retry_after_ms(header, now=now, cap_ms=ATTEMPT_CAP_MS)
+            return Failed(blame_of(status), text, retry_ms, _cap_ms(exchange, url))
+        case _:
+            assert_never(exchange)
+
+
+def _cap_ms(exchange: Exchange, url: str) -> int:
+    """The longest wait for a probe: from one to the next, so that the time this one took is part of it."""
+    longest_ms = PUBLIC_CAP_MS if is_public(url, exchange.peer) else PRIVATE_CAP_MS
+    return max(longest_ms - exchange.elapsed_ms, FIRST_PROBE_MS)
+
+
+def blame_of(status: int) -> Blame:
+    """Say whom a status other than 2xx speaks against.
+
+    A refused signature, a wrong path or method, and every 5xx are the same for every message: a redeploy or
+    a fault of the endpoint. 400, 413, 422 and their like are about this one.
+    """
+    if status == 410:
+        return Blame.GONE
+    if 400 <= status <= 499 and status not in _ABOUT_THE_ENDPOINT:
+        return Blame.EVENT
+    return Blame.ENDPOINT
+
+
+def class_of(exchange: Exchange) -> str | None:
+    """The class of a failure in one word (``dns``, ``timeout``, ``http_5xx`` …); None for a success."""
+    match exchange:
+        case Unreachable(fault=fault):
+            return str(fault)
+        case Reply(status=status) if 200 <= status <= 299:
+            return None
+        case Reply(status=status):
+            return f"http_{status // 100}xx"
+        case _:
+            assert_never(exchange)
+
+
+def is_public(url: str, peer: str | None) -> bool:
+    """Whether the receiver is on the internet, by the address spoken to, else by how its host is written.
+
+    ``peer`` is that address with its port, as in a URL. Where a name did not resolve, one without a dot or
+    below a local domain counts as of this network.
+    """
+    host = (urlsplit(url if peer is None else f"//{peer}").hostname or "").rstrip(".")
+    try:
+        return kind_of(ip_address(host)) == PUBLIC
+    except ValueError:
+        return "." in host and not host.endswith(_LOCAL_SUFFIXES)

@@ -1,0 +1,128 @@
+"""What a receiver is sent: an event's body, made once, and an attempt's headers, made for each try."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from notifier import __version__
+from notifier.core.delivery.signature import sign
+from notifier.core.formats.headers import is_refused
+from notifier.core.formats.json_text import scrub
+from notifier.core.formats.times import to_text
+from notifier.core.formats.traceparent import TRACEPARENT
+from notifier.core.model import Dispatch, Event, TaskError, Watch, WatchState
+from notifier.core.polling.verdict import End
+from notifier.core.secret import Secret
+from notifier.core.states import event_of
+
+_NULL = "null"
+_BY_PROVIDER = (WatchState.COMPLETED, WatchState.FAILED, WatchState.CANCELLED)
+
+
+def build_event(watch: Watch, end: End, *, event_id: str, now: int) -> Event:
+    """Make the event of an end: its bytes are final, metadata and payload stand in them as they came.
+
+    The payload is null where the end is not the provider's word (expired, lost). Raises ValueError for a
+    state that tells nothing.
+    """
+    kind = event_of(end.state)
+    if kind is None:
+        raise ValueError(f"{end.state} makes no event")
+    payload = end.payload if end.state in _BY_PROVIDER else None
+    body = {
+        "id": event_id,
+        "type": kind,
+        "timestamp": to_text(now),
+        "data": {
+            "watch_id": watch.id,
+            "provider": watch.provider,
+            "api_path": watch.api_path,
+            "task_id": watch.task_id,
+            "status": end.state,
+            "upstream_status": _sound(end.upstream_status),
+            "metadata": _raw(watch.metadata),
+            "outputs": [scrub(output) for output in end.outputs],
+            "result_expires_at": _instant(end.result_expires_at),
+            "error": _error(end.error),
+            "registered_at": to_text(watch.registered_at),
+            "ended_at": to_text(now),
+            "polls": watch.polls + end.is_polled,
+            "payload": _raw(_NULL if payload is None else payload),
+        },
+    }
+    return Event(
+        id=event_id,
+        watch_id=watch.id,
+        round=watch.round,
+        type=kind,
+        at=now,
+        body=msgspec.json.encode(body),
+        result_expires_at=end.result_expires_at,
+    )
+
+
+def build_headers(
+    dispatch: Dispatch, secrets: Iterable[Secret], *, now: int, traceparent: str | None = None
+) -> Mapping[str, str]:
+    """Make the headers of one attempt: the callback's own, and ours, which nothing overrides.
+
+    ``traceparent`` is that of this very attempt (``core.trace.child_of``), if its watch belongs to a trace.
+    """
+    timestamp_s = now // 1_000
+    headers = {name: value for name, value in dispatch.headers if not is_refused(name)}
+    if traceparent is not None:
+        headers = {name: value for name, value in headers.items() if name.lower() != TRACEPARENT}
+        headers[TRACEPARENT] = traceparent
+    headers |= {
+        "Content-Type": "application/json",
+        "User-Agent": f"notifier/{__version__}",
+        "webhook-id": dispatch.event_id,
+        "webhook-timestamp": str(timestamp_s),
+        "webhook-signature": sign(secrets, dispatch.event_id, timestamp_s, dispatch.body),
+        "notifier-attempt": str(dispatch.number),
+    }
+    if dispatch.is_maybe_duplicate:
+        headers["notifier-maybe-duplicate"] = "1"
+    if dispatch.result_expires_at is not None:
+        headers["notifier-result-expires-in"] = str(max(0, dispatch.result_expires_at - now) // 1_000)
+    return headers
+
+
+def mark_expired(body: bytes) -> bytes:
+    """Return an event's body that says ``"expired": true`` beside its outputs; all else keeps its bytes.
+
+    For deliveries whose first attempt comes after the result has expired. It is made anew for each attempt
+    from the same body, and so is the same each time.
+    """
+    event = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    data = msgspec.json.decode(event["data"], type=dict[str, msgspec.Raw])
+    marked: dict[str, msgspec.Raw] = {}
+    for name, value in data.items():
+        marked[name] = value
+        if name == "outputs":
+            marked["expired"] = msgspec.Raw(b"true")
+    event["data"] = msgspec.Raw(msgspec.json.encode(marked))
+    return msgspec.json.encode(event)
+
+
+def _raw(text: str) -> msgspec.Raw:
+    return msgspec.Raw(scrub(text).encode())
+
+
+def _sound(text: str | None) -> str | None:
+    return None if text is None else scrub(text)
+
+
+def _instant(at: int | None) -> str | None:
+    return None if at is None else to_text(at)
+
+
+def _error(error: TaskError | None) -> dict[str, str | int | None] | None:
+    if error is None:
+        return None
+    return {
+        "source": error.source,
+        "code": scrub(error.code) if isinstance(error.code, str) else error.code,
+        "title": scrub(error.title),
+        "detail": _sound(error.detail),
+    }

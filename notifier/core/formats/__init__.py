@@ -1,0 +1,1 @@
+"""Formats of values and texts: JSON, URLs, addresses, times, headers, images."""

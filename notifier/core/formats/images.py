@@ -1,0 +1,85 @@
+"""Whether an exchange brought a picture that a browser may be shown.
+
+It must say that it is one, of a few kinds that hold pixels and nothing that runs or loads (no SVG), and begin
+like one of that very kind: a browser that would guess otherwise is told not to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import assert_never
+
+from notifier.core.exchange import Exchange, Reply, Unreachable
+from notifier.core.formats import text as words
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "image/png": "png",
+        "image/jpeg": "jpg",
+        "image/webp": "webp",
+        "image/gif": "gif",
+        "image/avif": "avif",
+    }
+)
+"""Media types that are shown, and how a file of each is named."""
+
+_ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg"}
+_SHOWN = "PNG, JPEG, WebP, GIF and AVIF"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What may be shown: one of ``KINDS``, and its bytes."""
+
+    kind: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NoPicture:
+    """Why there is nothing to show, in words."""
+
+    text: str
+
+
+def judge_picture(exchange: Exchange, *, most_bytes: int) -> Picture | NoPicture:
+    """Say what a GET of a result brought. ``most_bytes`` is what was read of it at most."""
+    match exchange:
+        case Unreachable(fault=fault, detail=detail):
+            return NoPicture(words.of_fault(fault, detail))
+        case Reply(status=status) if 300 <= status <= 399:
+            return NoPicture(words.of_redirect(status, exchange.headers.get("location", "")))
+        case Reply(status=status) if status != 200:
+            return NoPicture(f"the link answers HTTP {status}; it may have expired")
+        case Reply(is_cut=True):
+            return NoPicture(f"it is larger than {words.of_size(most_bytes)}; open the link itself")
+        case Reply():
+            return _judge_body(exchange)
+        case _:
+            assert_never(exchange)
+
+
+def _judge_body(reply: Reply) -> Picture | NoPicture:
+    told = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _ALIASES.get(told, told)
+    if kind not in KINDS:
+        called = words.one_line(told, 60) or "of no type"
+        return NoPicture(f"it is {called}, and only {_SHOWN} are shown; open the link itself")
+    if _begins_like(reply.body) != kind:
+        return NoPicture(f"it says that it is {kind}, and does not begin like one")
+    return Picture(kind, reply.body)
+
+
+def _begins_like(body: bytes) -> str | None:
+    """Name the kind by its signature, as the WHATWG's MIME sniffing has them."""
+    if body.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if body.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if body.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    if body[:4] == b"RIFF" and body[8:12] == b"WEBP":
+        return "image/webp"
+    if body[4:12] in (b"ftypavif", b"ftypavis"):
+        return "image/avif"
+    return None

@@ -1,0 +1,1 @@
+"""The rules of polling: reading a reply, judging it, deciding what follows and when."""

@@ -1,0 +1,283 @@
+"""Deciding: what is to be done about a watch, given what a poll meant."""
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from notifier.core.fixes import for_strangers
+from notifier.core.model import Missing, TaskError, Trouble, Watch, WatchState
+from notifier.core.polling import age_schedule as pace
+from notifier.core.polling import learned_schedule as learned
+from notifier.core.polling.age_schedule import Pace
+from notifier.core.polling.learned_schedule import Habit
+from notifier.core.polling.task_age import began_at, duration_ms
+from notifier.core.polling.verdict import (
+    Decision,
+    End,
+    Finished,
+    Reason,
+    Refused,
+    Rule,
+    Running,
+    Throttled,
+    Unclear,
+    Unknown,
+    Unpolled,
+    Verdict,
+    Wait,
+)
+from notifier.core.timeline import said
+
+LOST_AFTER_COUNT = 3
+LOST_AFTER_MS = 30_000
+LATE_MS = 10_000
+PATIENCE_MS = 300_000
+MISSING_INTERVAL_MS = 15_000  # while missing: three answers over 30 s, told within 60
+
+_MISSING = Reason(Rule.MISSING)
+_DEADLINE = Reason(Rule.DEADLINE)
+
+_OpenVerdict = Running | Unknown | Refused | Throttled | Unclear
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """What the interval follows from, beside the watch: settings, and how long such tasks took."""
+
+    pace: Pace
+    result_ttl_ms: int
+    habit: Habit | None = None
+
+
+def decide_poll(
+    watch: Watch,
+    verdict: Verdict,
+    *,
+    pace: Pace,
+    result_ttl_ms: int,
+    now: int,
+    chance: float,
+    asked_at: int | None = None,
+    habit: Habit | None = None,
+) -> Decision:
+    """Say whether the watch ends now and how, or when it is polled again.
+
+    ``asked_at`` is when the poll began (now, if None): a deadline is judged by a poll begun after it.
+    ``habit`` is what is known of such tasks; None: go by age.
+    """
+    decision: Decision
+    match verdict:
+        case Finished():
+            decision = _finished(watch, verdict, result_ttl_ms, now)
+        case Unpolled(text=text):
+            if now < watch.expires_at:
+                raise AssertionError("an unpolled watch is decided at its deadline only")
+            decision = _expired(watch, watch.upstream_status, watch.task_created_at, text, is_polled=False)
+        case Running() | Unknown() | Refused() | Throttled() | Unclear():
+            when = (now if asked_at is None else asked_at, now)
+            decision = _unfinished(watch, verdict, Rhythm(pace, result_ttl_ms, habit), when, chance)
+        case _:
+            assert_never(verdict)
+    return replace(decision, said=said(verdict))
+
+
+def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> End:
+    # A finish in the future is a wrong clock; one long ago is honoured, the links may be dead already.
+    finished_at = now if verdict.finished_at is None else min(verdict.finished_at, now)
+    has_life = result_ttl_ms > 0 and bool(verdict.outputs)
+    created_at = watch.task_created_at if verdict.created_at is None else verdict.created_at
+    # What was cancelled says nothing of how long such tasks take.
+    is_whole = verdict.state in (WatchState.COMPLETED, WatchState.FAILED)
+    return End(
+        state=verdict.state,
+        upstream_status=verdict.upstream_status,
+        outputs=verdict.outputs,
+        error=verdict.error,
+        payload=verdict.payload,
+        result_expires_at=finished_at + result_ttl_ms if has_life else None,
+        task_created_at=created_at,
+        duration_ms=duration_ms(watch, created_at, verdict.finished_at, now) if is_whole else None,
+        finished_at=None if verdict.finished_at is None else finished_at,
+    )
+
+
+def _unfinished(
+    watch: Watch, verdict: _OpenVerdict, rhythm: Rhythm, when: tuple[int, int], chance: float
+) -> Decision:
+    asked_at, now = when
+    status, created_at = watch.upstream_status, watch.task_created_at
+    if isinstance(verdict, Running):
+        status = verdict.upstream_status or status
+        created_at = created_at if verdict.created_at is None else verdict.created_at
+    missing = _missing(watch, verdict, now)
+    trouble = _trouble(watch, verdict, asked_at, now)
+    if isinstance(verdict, Unknown) and missing is not None and _is_lost(missing, now):
+        return _lost(status, created_at, missing, verdict.status, now)
+    if _is_over(watch, verdict, trouble, asked_at):
+        return _expired(watch, status, created_at, trouble.text if trouble else None)
+    interval, reason = _interval(watch, rhythm, now - began_at(watch, created_at, now), chance)
+    due_at, reason = _due(watch, (interval, reason), when, missing, _retry_after_ms(verdict) or 0)
+    return Wait(
+        due_at=due_at,
+        interval_ms=interval,
+        upstream_status=status,
+        task_created_at=created_at,
+        trouble=trouble,
+        missing=missing,
+        reason=reason,
+    )
+
+
+def _interval(watch: Watch, rhythm: Rhythm, age_ms: int, chance: float) -> tuple[int, Reason]:
+    """Return the interval, which is kept whatever else moves the next poll."""
+    habit, last_ms = rhythm.habit, watch.interval_ms
+    if habit is None or not habit.is_known:
+        interval = pace.interval_ms(rhythm.pace, age_ms=age_ms, last_interval_ms=last_ms, chance=chance)
+        return interval, Reason(Rule.AGE, age_ms)
+    interval = learned.interval_ms(
+        habit,
+        rhythm.pace,
+        age_ms=age_ms,
+        last_interval_ms=last_ms,
+        chance=chance,
+        result_ttl_ms=rhythm.result_ttl_ms,
+    )
+    return interval, Reason(Rule.LEARNED, age_ms, habit)
+
+
+def _due(
+    watch: Watch, paced: tuple[int, Reason], when: tuple[int, int], missing: Missing | None, retry_ms: int
+) -> tuple[int, Reason]:
+    """Return when to poll next, and which rule had the last word on it."""
+    asked_at, now = when
+    interval, reason = paced
+    wait_ms = _wait_ms(interval, missing)
+    if wait_ms < interval:
+        reason = _MISSING
+    due_at = _paced_at(asked_at, now, wait_ms)
+    if now + retry_ms > due_at:
+        due_at = now + retry_ms
+        reason = Reason(Rule.RETRY_AFTER, wait_ms=retry_ms)
+    deadline = max(watch.expires_at, now)
+    if asked_at < watch.expires_at and deadline < due_at:
+        return deadline, _DEADLINE
+    return due_at, reason
+
+
+def _is_over(watch: Watch, verdict: _OpenVerdict, trouble: Trouble | None, asked_at: int) -> bool:
+    """Whether the deadline ends the watch now.
+
+    The last poll is made at the deadline. One that comes late follows a stop of ours: the task may have
+    finished meanwhile, so a provider that tells nothing of it just then is given some minutes more.
+    """
+    if asked_at < watch.expires_at:
+        return False
+    if _is_heard(verdict) or asked_at - watch.expires_at <= LATE_MS:
+        return True
+    return trouble is not None and asked_at - trouble.since >= PATIENCE_MS
+
+
+def _is_heard(verdict: _OpenVerdict) -> bool:
+    """Whether the provider has said anything about this very task."""
+    match verdict:
+        case Running() | Unknown():
+            return True
+        case Unclear(is_outage=is_outage):
+            return not is_outage
+        case Refused() | Throttled():
+            return False
+        case _:
+            assert_never(verdict)
+
+
+def _paced_at(asked_at: int, now: int, wait_ms: int) -> int:
+    """The wait runs from request to request. After a slow answer at least half of it is left for a breath."""
+    return max(asked_at + wait_ms, now + wait_ms // 2)
+
+
+def _wait_ms(interval: int, missing: Missing | None) -> int:
+    """While a task is missing, the promise to tell of it within 60 s goes before the pace."""
+    return interval if missing is None else min(interval, MISSING_INTERVAL_MS)
+
+
+def _missing(watch: Watch, verdict: _OpenVerdict, now: int) -> Missing | None:
+    match verdict:
+        case Running():
+            return None
+        case Unknown():
+            last = watch.missing
+            return Missing(1, now) if last is None else Missing(last.count + 1, last.since)
+        case Refused() | Throttled() | Unclear():
+            return watch.missing
+        case _:
+            assert_never(verdict)
+
+
+def _is_lost(missing: Missing, now: int) -> bool:
+    return missing.count >= LOST_AFTER_COUNT and now - missing.since >= LOST_AFTER_MS
+
+
+def _trouble(watch: Watch, verdict: _OpenVerdict, asked_at: int, now: int) -> Trouble | None:
+    """The trouble, and since when. Patience counts from it: past the deadline from the first late poll on,
+    whatever was before, and whatever the words are after.
+    """
+    text, last = _trouble_text(verdict), watch.trouble
+    if text is None:
+        return None
+    was_past = watch.last_polled_at is not None and watch.last_polled_at >= watch.expires_at
+    if was_past and last is not None:
+        return Trouble(text, last.since)
+    is_same = last is not None and last.text == text and asked_at - watch.expires_at <= LATE_MS
+    return last if is_same else Trouble(text, now)
+
+
+def _trouble_text(verdict: _OpenVerdict) -> str | None:
+    match verdict:
+        case Running(oddity=oddity):
+            return oddity
+        case Unknown(status=status):
+            return f"provider does not know the task ({status})"
+        case Refused(text=text) | Throttled(text=text) | Unclear(text=text):
+            return text
+        case _:
+            assert_never(verdict)
+
+
+def _retry_after_ms(verdict: _OpenVerdict) -> int | None:
+    match verdict:
+        case Throttled(retry_after_ms=wait_ms) | Unclear(retry_after_ms=wait_ms):
+            return wait_ms
+        case Running() | Unknown() | Refused():
+            return None
+        case _:
+            assert_never(verdict)
+
+
+def _lost(status: str | None, created_at: int | None, missing: Missing, http_status: int, now: int) -> End:
+    seconds = (now - missing.since) // 1_000
+    detail = f"{missing.count} answers in a row over {seconds} s said so, the last with HTTP {http_status}"
+    error = TaskError("notifier", "lost", "The provider does not know the task", detail)
+    return _ended(WatchState.LOST, status, created_at, error)
+
+
+def _expired(
+    watch: Watch, status: str | None, created_at: int | None, trouble: str | None, *, is_polled: bool = True
+) -> End:
+    known = f'the provider last said "{status}"' if status else "the provider never said how it stands"
+    detail = f"{known}; trouble: {for_strangers(trouble)}" if trouble else known
+    error = TaskError("notifier", "expired", "The deadline passed before the task ended", detail)
+    return _ended(WatchState.EXPIRED, status, created_at, error, is_polled=is_polled)
+
+
+def _ended(
+    state: WatchState, status: str | None, created_at: int | None, error: TaskError, *, is_polled: bool = True
+) -> End:
+    return End(
+        state=state,
+        upstream_status=status,
+        outputs=(),
+        error=error,
+        payload=None,
+        result_expires_at=None,
+        task_created_at=created_at,
+        is_polled=is_polled,
+    )

@@ -1,0 +1,123 @@
+"""What a provider answered: bytes to JSON, free of the key, and the places where things stand in it."""
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import jmespath
+
+from notifier.core.exchange import Reply
+from notifier.core.formats.json_text import HALF_PAIR, RefusedJson, decode_strict, mend, redact
+from notifier.core.formats.text import cut, of_size
+from notifier.core.formats.times import from_text
+from notifier.core.secret import Secret
+
+_BOM = b"\xef\xbb\xbf"
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+
+
+class Unreadable(Exception):
+    """The answer says nothing that we can use; the message says why. It never leaves the judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A provider's answer that is strictly valid JSON: its text, and what it says.
+
+    The key stands in neither, so that nothing read from here can carry it on.
+    """
+
+    text: str
+    document: Any
+
+    def at(self, place: str) -> Any:
+        """Return what stands at a JMESPath place; None for nothing, and for an empty place."""
+        if not place:
+            return None
+        try:
+            return _finder(place)(self.document)
+        except Exception as error:  # foreign code on foreign data: whatever it trips over
+            raise Unreadable(f"answer does not fit the expression {place!r}") from error
+
+    def text_at(self, place: str, limit: int) -> str | None:
+        """Return the text at a place, stripped and bounded; numbers are text too, all else is None."""
+        found = self.at(place)
+        if isinstance(found, bool) or not isinstance(found, str | int | float):
+            return None
+        return cut(str(found).strip(), limit) or None
+
+    def code_at(self, place: str) -> int | str | None:
+        """Return a code: an integer where it is one that fits 64 bits, else as text."""
+        found = self.at(place)
+        if isinstance(found, float) and found.is_integer():
+            found = int(found)
+        if isinstance(found, int) and not isinstance(found, bool) and -(2**63) <= found < 2**63:
+            return found
+        return self.text_at(place, 200)
+
+    def texts_at(self, place: str) -> tuple[str, ...]:
+        """Return the strings at a place: one, or those of an array."""
+        found = self.at(place)
+        items = found if isinstance(found, list) else [found]
+        return tuple(item for item in items if isinstance(item, str))
+
+    def instant_at(self, place: str) -> int | None:
+        """Return the instant written at a place, None if there is none that can be read."""
+        return from_text(self.at(place))
+
+
+def read(reply: Reply, key: Secret | None) -> Answer:
+    """Parse a reply's body as strictly as a registration's, or raise ``Unreadable``.
+
+    The answer is passed on unchanged, so that whatever a strict receiver would refuse is refused here: a
+    byte order mark, NaN, a key that stands twice, nesting without end. The one thing mended is text cut in
+    the middle of an emoji, which must not cost anybody a finished task. The key is taken out first.
+    """
+    body = reply.body
+    if reply.is_cut:
+        raise Unreadable(f"answer larger than {of_size(len(body)) if body else 'allowed'}")
+    if body.startswith(_BOM):
+        raise Unreadable("answer starts with a byte order mark")
+    start = body.lstrip()[:1]
+    if not start:
+        raise Unreadable("answer is empty")
+    if start == b"<":
+        raise Unreadable("answer is HTML or XML, not JSON")
+    try:
+        text = body.decode()
+        clean = text if key is None else redact(text, key.reveal())
+        return _strictly(clean)
+    except RefusedJson as error:
+        raise Unreadable(f"answer is JSON that we do not take: {error.detail}") from error
+    except ValueError as error:
+        raise Unreadable("answer is not JSON") from error
+
+
+def _strictly(text: str) -> Answer:
+    try:
+        return Answer(text, decode_strict(text.encode()))
+    except RefusedJson as error:
+        if error.detail != HALF_PAIR:
+            raise
+        mended = mend(text)
+        return Answer(mended, decode_strict(mended.encode()))
+
+
+@functools.lru_cache(maxsize=256)
+def _finder(place: str) -> Callable[[Any], Any]:
+    """What looks up a place. Plain ones (``task_info.status``) need no interpreter, which is 40 us a poll."""
+    if not _PLAIN.fullmatch(place):
+        return cast("Callable[[Any], Any]", jmespath.compile(place).search)
+    names = place.split(".")
+    return lambda document: _walk(document, names)
+
+
+def _walk(document: Any, names: Sequence[str]) -> Any:
+    """JMESPath's rule for identifiers: what is no object has no members."""
+    for name in names:
+        if not isinstance(document, dict):
+            return None
+        document = document.get(name)
+    return document

@@ -1,0 +1,161 @@
+"""The life of a watch in words, one line for each thing that happened: its timeline."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from notifier.core.fixes import fix_of_receiver
+from notifier.core.formats.text import of_time
+from notifier.core.formats.times import to_text
+from notifier.core.formats.urls import endpoint_of
+from notifier.core.model import Attempt, Delivery, DeliveryState, Watch
+from notifier.core.polling.verdict import (
+    Finished,
+    Refused,
+    Running,
+    Throttled,
+    Unclear,
+    Unknown,
+    Unpolled,
+    Verdict,
+    Wait,
+)
+
+POLLS_KEPT = 50
+ACTS_KEPT = 14
+
+
+class Kind(StrEnum):
+    """What happened: ours, the provider's, the user's or the receiver's."""
+
+    REGISTERED = "registered"
+    POLL = "poll"
+    STOPPED = "stopped"
+    RESUMED = "resumed"
+    DECISION = "decision"
+    DELIVERY = "delivery"
+    ATTEMPT = "attempt"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line. ``delivery_id`` and ``number`` say of which delivery and attempt it tells."""
+
+    at: int
+    kind: Kind
+    text: str
+    delivery_id: str | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The outcome of one round: the type of its event, and when."""
+
+    at: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """All that is kept of a watch: ``moments`` are its polls and what users did, in any order.
+
+    ``endings`` are in the order of their rounds.
+    """
+
+    watch: Watch
+    moments: Sequence[Moment] = ()
+    endings: Sequence[Ending] = ()
+    deliveries: Sequence[tuple[Delivery, Sequence[Attempt]]] = ()
+
+
+def said(verdict: Verdict) -> str:
+    """What a poll brought."""
+    match verdict:
+        case Running(upstream_status=status, oddity=oddity):
+            return f"{status or 'running'} ({oddity})" if oddity else status or "running"
+        case Finished(upstream_status=status):
+            return status
+        case Unknown(status=status):
+            return f"HTTP {status}: the provider does not know the task"
+        case Refused(text=text) | Throttled(text=text) | Unclear(text=text) | Unpolled(text=text):
+            return text
+        case _:
+            assert_never(verdict)
+
+
+def of_wait(wait: Wait, now: int) -> str:
+    """What a poll brought that ended nothing, what follows, and by which rule."""
+    return f"{wait.said}: kept, next in {of_time(max(0, wait.due_at - now))} ({wait.reason.text})"
+
+
+def timeline(life: Life) -> list[Moment]:
+    """All of it in the order in which it happened; what happened in one millisecond by cause and effect."""
+    moments = [
+        Moment(life.watch.registered_at, Kind.REGISTERED, _registered(life.watch)),
+        *life.moments,
+        *_decisions(life),
+        *(moment for delivery, attempts in life.deliveries for moment in _of_delivery(delivery, attempts)),
+    ]
+    order = {kind: place for place, kind in enumerate(Kind)}
+    causes = sorted(moments, key=lambda moment: (moment.at, order[moment.kind]))
+    standings = [_standing(delivery, attempts) for delivery, attempts in life.deliveries]
+    return sorted([*causes, *standings], key=lambda moment: moment.at)
+
+
+def _registered(watch: Watch) -> str:
+    count = len(watch.callbacks)
+    told = f"{count} callback{'' if count == 1 else 's'}"
+    return f"{watch.provider} task {watch.task_id}, {told}; watched until {to_text(watch.expires_at)}"
+
+
+def _decisions(life: Life) -> Iterable[Moment]:
+    for count, ending in enumerate(life.endings, 1):
+        text = ending.type
+        if count == len(life.endings) and text == f"task.{life.watch.state}":
+            text = f"{text}: {_outcome(life.watch)}"
+        yield Moment(ending.at, Kind.DECISION, text)
+
+
+def _outcome(watch: Watch) -> str:
+    if watch.error is not None:
+        return "; ".join(part for part in (watch.error.title, watch.error.detail) if part)
+    count = len(watch.outputs)
+    outputs = f"{count} output{'' if count == 1 else 's'}"
+    if watch.result_expires_at is None:
+        return outputs
+    return f"{outputs}, to be had until {to_text(watch.result_expires_at)}"
+
+
+def _of_delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> Iterable[Moment]:
+    to = endpoint_of(delivery.url)
+    if attempts or delivery.ended_at is not None:
+        yield Moment(delivery.created_at, Kind.DELIVERY, f"{delivery.type} to {to}: made", delivery.id)
+    for attempt in attempts:
+        text = f"attempt {attempt.number} to {to}: {_answered(attempt)}"
+        yield Moment(attempt.at, Kind.ATTEMPT, text, delivery.id, attempt.number)
+
+
+def _standing(delivery: Delivery, attempts: Sequence[Attempt]) -> Moment:
+    """How it ended and when; where it waits, that follows from what happened last."""
+    last = max([delivery.created_at, *(attempt.at for attempt in attempts)])
+    at = last if delivery.ended_at is None else delivery.ended_at
+    text = f"{delivery.type} to {endpoint_of(delivery.url)}: {_stands(delivery)}"
+    return Moment(at, Kind.DELIVERY, text, delivery.id)
+
+
+def _stands(delivery: Delivery) -> str:
+    if delivery.state is DeliveryState.DELIVERED:
+        return "delivered"
+    if delivery.state is DeliveryState.DEAD:
+        return f"dead, {delivery.last_error}"
+    if delivery.held is not None:
+        url = endpoint_of(delivery.url)
+        return f"pending, held back: {delivery.held}; {fix_of_receiver(delivery.held, url, url)}"
+    return "pending" if delivery.due_at is None else f"pending, next attempt at {to_text(delivery.due_at)}"
+
+
+def _answered(attempt: Attempt) -> str:
+    what = attempt.error or f"HTTP {attempt.status}"
+    return f"{what}, after {attempt.duration_ms} ms"

@@ -1,0 +1,75 @@
+"""The clients, for polls, callbacks and pictures. They share no connections and trust different things."""
+
+import ssl
+from collections.abc import Collection
+
+from notifier.api.outputs import AT_ONCE, MOST_BYTES, TIMEOUT_MS
+from notifier.config.model import Callbacks, Config
+from notifier.core.formats.addresses import AddressPolicy
+from notifier.errors import NotifierError
+from notifier.outbound.client import HttpWire
+from notifier.outbound.tls import trusting
+
+POLL_KEEPALIVE_S = 90.0
+CALLBACK_KEEPALIVE_S = 2.0
+POLL_BODY_LIMIT = 4 * 1024 * 1024
+ANSWER_BODY_LIMIT = 64 * 1024
+
+
+def poll_connections(config: Config) -> int:
+    """How many polls may be under way at once, over all providers."""
+    return sum(provider.max_in_flight for provider in config.providers.values())
+
+
+def poll_wire(config: Config) -> HttpWire:
+    """The client that asks providers, wherever they are."""
+    return HttpWire(
+        connections=poll_connections(config), keepalive_s=POLL_KEEPALIVE_S, max_body=POLL_BODY_LIMIT
+    )
+
+
+def callback_policy(settings: Callbacks, own: Collection[tuple[str, int]]) -> AddressPolicy:
+    """Where callbacks may go; ``own`` is where we listen ourselves."""
+    return AddressPolicy.of(settings.allow, own)
+
+
+def callback_trust(settings: Callbacks) -> ssl.SSLContext:
+    """Whom callbacks trust; the same object as long as neither ``ca_file`` nor what is in it changes.
+
+    Raises NotifierError when the file is gone or holds no certificate.
+    """
+    try:
+        return trusting(settings.ca_file or None)
+    except OSError as error:
+        raise NotifierError(
+            f"callbacks.ca_file: {settings.ca_file} cannot be used ({error.strerror or error})",
+            "put the CA's certificates there, as PEM, and reload",
+        ) from error
+
+
+def longest_ms(config: Config) -> int:
+    """How long an exchange of any client may take."""
+    polls = (provider.polling.request_timeout_ms for provider in config.providers.values())
+    return max(config.callbacks.timeout_ms, TIMEOUT_MS, *polls)
+
+
+def callback_wire(settings: Callbacks, own: Collection[tuple[str, int]]) -> HttpWire:
+    """The client that calls receivers."""
+    return HttpWire(
+        policy=callback_policy(settings, own),
+        connections=settings.max_in_flight,
+        keepalive_s=CALLBACK_KEEPALIVE_S,
+        max_body=ANSWER_BODY_LIMIT,
+        ca_file=settings.ca_file or None,
+    )
+
+
+def picture_wire(settings: Callbacks, own: Collection[tuple[str, int]]) -> HttpWire:
+    """The client that fetches results for the page: where callbacks may go, and by few connections."""
+    return HttpWire(
+        policy=callback_policy(settings, own),
+        connections=AT_ONCE,
+        keepalive_s=CALLBACK_KEEPALIVE_S,
+        max_body=MOST_BYTES,
+        ca_file=settings.ca_file or None,
+    )

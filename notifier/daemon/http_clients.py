@@ -1,0 +1,54 @@
+"""The clients that the daemon holds, through reloads: a replaced one is closed after its last exchange."""
+
+import asyncio
+from collections.abc import Collection
+
+from notifier.config.model import Config
+from notifier.daemon import client_factory as wires
+from notifier.engine.background_tasks import Crew
+from notifier.ports import Wire
+
+
+class Clients:
+    """One for polls, one for callbacks, one for pictures. ``own`` is where we listen ourselves."""
+
+    def __init__(self, config: Config, own: Collection[tuple[str, int]]) -> None:
+        self._config = config
+        self._own = own
+        self._trusted = wires.callback_trust(config.callbacks)
+        self._retired = Crew()
+        self.polls: Wire = wires.poll_wire(config)
+        self.callbacks: Wire = wires.callback_wire(config.callbacks, own)
+        self.pictures: Wire = wires.picture_wire(config.callbacks, own)
+
+    def adopt(self, fresh: Config) -> None:
+        """Replace those made from what has changed; where that raises NotifierError nothing has changed."""
+        trusted = wires.callback_trust(fresh.callbacks)
+        old, self._config = self._config, fresh
+        longest_ms = max(wires.longest_ms(old), wires.longest_ms(fresh))
+        if wires.poll_connections(old) != wires.poll_connections(fresh):
+            self._retire(self.polls, longest_ms)
+            self.polls = wires.poll_wire(fresh)
+        if old.callbacks != fresh.callbacks or trusted is not self._trusted:
+            self._retire(self.callbacks, longest_ms)
+            self.callbacks = wires.callback_wire(fresh.callbacks, self._own)
+            self._retire(self.pictures, longest_ms)
+            self.pictures = wires.picture_wire(fresh.callbacks, self._own)
+            self._trusted = trusted
+
+    async def close(self) -> None:
+        """Close all, also those that wait for their last exchange."""
+        await self._retired.drain(0)
+        for wire in (self.polls, self.callbacks, self.pictures):
+            await wire.close()
+
+    def _retire(self, wire: Wire, longest_ms: int) -> None:
+        """Close a client once its last exchange, begun by the old settings or the new, has ended."""
+
+        async def later() -> None:
+            try:
+                await asyncio.sleep(longest_ms / 1_000 + 1)
+            finally:
+                await wire.close()
+
+        self._retired.spawn(later(), name="retire a client")

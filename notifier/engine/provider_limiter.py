@@ -1,0 +1,102 @@
+"""How much may go to one provider now: requests in flight, requests a second, and the gate before it."""
+
+from notifier.config.model import Provider
+from notifier.core import circuit_breaker as gates
+from notifier.core.circuit_breaker import Gate, Passage
+from notifier.core.formats.times import to_text
+from notifier.core.polling.verdict import Refused, Throttled, Unclear, Verdict
+
+BURST_S = 0.25
+DEFAULT_PAUSE_MS = 5_000
+LONGEST_ABSENCE_MS = 60_000
+
+
+class Limiter:
+    """One provider's budget. Throttling (429) and refusals hold back the whole provider, not one watch."""
+
+    def __init__(self, provider: Provider, now: int) -> None:
+        self.provider = provider
+        self.gate = Gate()
+        self.in_flight = 0
+        self._failing_since: int | None = None
+        self._tokens = self._burst
+        self._filled_at = now
+
+    @property
+    def condition(self) -> str | None:
+        """Why the provider is held back, and since its first failure in a row; None while it is not."""
+        if self.gate.since is None:
+            return None
+        since = self.gate.since if self._failing_since is None else self._failing_since
+        return f"{self.gate.reason} since {to_text(since)}"
+
+    def passage(self, now: int) -> Passage:
+        """Say whether requests may go out freely, singly, or not at all."""
+        return gates.may_pass(self.gate, now)
+
+    def room(self, now: int) -> int:
+        """How many requests may start now, by the number in flight and by the rate."""
+        self._fill(now)
+        return max(0, min(self.provider.max_in_flight - self.in_flight, int(self._tokens)))
+
+    def next_room_at(self, now: int) -> int | None:
+        """When the rate lets the next one start; None when a request must end before that."""
+        if self.in_flight >= self.provider.max_in_flight:
+            return None
+        missing = max(0.0, 1.0 - self._tokens)
+        return now + round(missing * 1_000 / self.provider.max_rate_per_s + 0.5)
+
+    def began(self, count: int, now: int, *, is_probe: bool) -> None:
+        """Note that ``count`` requests go out."""
+        self.in_flight += count
+        self._tokens -= count
+        if is_probe:
+            patience = self.provider.polling.request_timeout_ms + DEFAULT_PAUSE_MS
+            self.gate = gates.began_probe(self.gate, now, patience_ms=patience)
+
+    def ended(self, verdict: Verdict | None, now: int, *, is_probe: bool) -> None:
+        """Note what a request brought; None when it broke off without a verdict."""
+        self.in_flight -= 1
+        match verdict:
+            case None:
+                pass
+            case Throttled(text=text, retry_after_ms=wait_ms):
+                until = now + (wait_ms or DEFAULT_PAUSE_MS)
+                self.gate = gates.pause_until(
+                    self.gate, until, text, now, is_probe=is_probe, cap_ms=self._cap_ms
+                )
+            case Refused(text=text) | Unclear(text=text, is_outage=True):
+                self.gate = gates.failed(self.gate, text, now, is_probe=is_probe, cap_ms=self._cap_ms)
+            case _:
+                self.gate = gates.succeeded(self.gate, now)
+        if self.gate.failures == 0:
+            self._failing_since = None
+        elif self._failing_since is None:
+            self._failing_since = now
+
+    def configure(self, provider: Provider) -> None:
+        """Go on under changed settings. A new key or address deserves a fresh start."""
+        if (provider.api_key, provider.base_url) != (self.provider.api_key, self.provider.base_url):
+            self.gate, self._failing_since = Gate(), None
+        self.provider = provider
+
+    def shift(self, delta_ms: int) -> None:
+        """Follow a clock that was stepped."""
+        self.gate = gates.shifted(self.gate, delta_ms)
+        self._filled_at += delta_ms
+        if self._failing_since is not None:
+            self._failing_since += delta_ms
+
+    @property
+    def _cap_ms(self) -> int:
+        """The longest wait for a probe: with the time that a probe may hang, within a minute in all."""
+        return max(DEFAULT_PAUSE_MS, LONGEST_ABSENCE_MS - self.provider.polling.request_timeout_ms)
+
+    @property
+    def _burst(self) -> float:
+        return max(1.0, self.provider.max_rate_per_s * BURST_S)
+
+    def _fill(self, now: int) -> None:
+        gained = (now - self._filled_at) * self.provider.max_rate_per_s / 1_000
+        self._tokens = min(self._burst, self._tokens + max(0.0, gained))
+        self._filled_at = now

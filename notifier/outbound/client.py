@@ -1,0 +1,204 @@
+"""The network as the engine sees it: an exchange goes out, a value comes back, in time.
+
+The only file that imports httpx. The sockets under it are aiohttp's: httpx's own pool loses a connection for
+good when an exchange is cancelled, and a deadline is a cancellation. The transport is called without a client
+around it: all that one would add (redirects, cookies, credentials and proxies of the environment) is unwanted
+here, and costs as much again.
+"""
+
+import asyncio
+import functools
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from yarl import URL
+
+from notifier import __version__
+from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.formats.addresses import AddressPolicy
+from notifier.outbound import errors as faults
+from notifier.outbound.address_check import Guard
+from notifier.outbound.connector import Connector
+from notifier.outbound.exchange_state import CURRENT, Trip
+from notifier.outbound.resolver import Resolver
+from notifier.outbound.tls import trusting
+
+REST_S = 0.02
+"""How long the rest of an accepted POST's answer may take for its connection to be kept."""
+
+_PIECE = 256 * 1024
+_TROUBLE = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError)
+_HEADERS = {"accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
+
+
+class HttpWire:
+    """``ports.Wire`` over httpx. One for polls, another for callbacks: they share no connections.
+
+    ``policy`` says which addresses may be connected to (None: all). ``max_body`` bounds what is read of an
+    answer. An idle connection is kept for ``keepalive_s``. ``ca_file`` holds certificates trusted beside the
+    system's; raises OSError when there are none in it.
+
+    A GET whose connection is lost before an answer is repeated once, silently (by aiohttp): it only asks. A
+    POST never is: nobody knows whether it arrived. So that it seldom happens, callbacks are given a short
+    ``keepalive_s``, and nothing goes out on an idle connection that the peer has closed already.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int,
+        keepalive_s: float,
+        max_body: int,
+        policy: AddressPolicy | None = None,
+        ca_file: str | None = None,
+        resolver: Resolver | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connections = connections
+        self._keepalive_s = keepalive_s
+        self._max_body = max_body
+        self._guard = Guard(policy)
+        self._tls = trusting(ca_file)
+        self._resolver = resolver or Resolver()
+        self._monotonic = monotonic
+        self._transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session)
+
+    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
+        """One GET. The answer's body comes whole, or cut at ``max_body``, or there is no reply."""
+        return await self._exchange("GET", url, headers, None, timeout_ms)
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
+        """One POST. A 2xx status is the whole answer; of any other the body is read as well."""
+        return await self._exchange("POST", url, headers, body, timeout_ms)
+
+    async def close(self) -> None:
+        """Close all connections. An exchange under way ends as unreachable."""
+        await self._transport.aclose()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        """Called by the transport at the first exchange: aiohttp wants a running loop."""
+        connector = Connector(
+            limit=self._connections,
+            keepalive_s=self._keepalive_s,
+            tls=self._tls,
+            resolver=self._resolver,
+            guard=self._guard,
+            monotonic=self._monotonic,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            middlewares=(_as_written,),
+        )
+
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_ms: int
+    ) -> Exchange:
+        started_at = self._monotonic()
+        try:
+            spelled = _spelled(url)
+            request = _request(method, spelled, headers, body)
+            trip = Trip(URL(str(spelled), encoded=True), started_at)
+        except (httpx.InvalidURL, ValueError):  # UnicodeError too: idna, a header that is not ASCII
+            return Unreachable(Fault.PROTOCOL, "this URL or a header cannot be sent")
+        token = CURRENT.set(trip)
+        try:
+            exchange = await self._answer(request, trip, timeout_ms)
+        finally:
+            trip.abort()
+            CURRENT.reset(token)
+        return replace(
+            exchange,
+            peer=trip.peer,
+            elapsed_ms=trip.ms_until(self._monotonic()),
+            connect_ms=None if trip.connected_at is None else trip.ms_until(trip.connected_at),
+        )
+
+    async def _answer(self, request: httpx.Request, trip: Trip, timeout_ms: int) -> Exchange:
+        """Send and read. What stands on the trip holds even if the body never ends."""
+        try:
+            async with asyncio.timeout(timeout_ms / 1_000):
+                response = await self._transport.handle_async_request(request)
+                trip.is_answered = True
+                try:
+                    return await self._heard(response, request.method, trip)
+                finally:
+                    await response.aclose()  # the connection goes back, or is closed if more is to come
+        except TimeoutError:
+            fault, detail = faults.of_timeout(timeout_ms, trip)
+        except _TROUBLE as error:
+            cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
+            fault, detail = faults.of_error(cause or error, trip)
+        except asyncio.CancelledError:
+            if _is_called_off():
+                raise
+            fault, detail = faults.CLOSED_BY_US  # close() so ends who is still waiting for a connection
+        return trip.standing or Unreachable(fault, detail)
+
+    async def _heard(self, response: httpx.Response, method: str, trip: Trip) -> Exchange:
+        """Read the answer after its head, as far as it matters."""
+        first_byte_ms = trip.ms_until(self._monotonic())
+        head = Reply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
+        if response.is_success and method == "POST":
+            trip.standing = head
+            async with asyncio.timeout(REST_S):
+                await self._read(response)
+            return head
+        if not response.is_success:
+            trip.standing = replace(head, is_cut=True)
+        if _is_encoded(head):
+            return trip.standing or Unreachable(Fault.PROTOCOL, "encoded although asked not to")
+        body, is_cut = await self._read(response)
+        return replace(head, body=body, is_cut=is_cut)
+
+    async def _read(self, response: httpx.Response) -> tuple[bytes, bool]:
+        """Return the body up to the limit, and whether it was longer."""
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            room = self._max_body - len(body)
+            body += chunk[:room]
+            if len(chunk) > room:
+                return bytes(body), True
+        return bytes(body), False
+
+
+@functools.lru_cache(maxsize=1_024)
+def _spelled(url: str) -> httpx.URL:
+    """Read a URL, or raise httpx.InvalidURL. What is polled is soon polled again: reading takes 15 us."""
+    return httpx.URL(url)
+
+
+def _request(method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None) -> httpx.Request:
+    """A long body goes out in pieces: what the peer does not read is not piled up in a buffer."""
+    if body is None or len(body) <= _PIECE:
+        return httpx.Request(method, url, headers={**_HEADERS, **headers}, content=body)
+    sized = {**_HEADERS, **headers, "content-length": str(len(body))}
+    return httpx.Request(method, url, headers=sized, content=_pieces(body))
+
+
+def _is_called_off() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _is_encoded(head: Reply) -> bool:
+    return head.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
+
+
+async def _as_written(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send the URL as it is written. aiohttp would respell it (``%2F`` in a query as ``/``)."""
+    request.url = CURRENT.get().url
+    return await send(request)
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _PIECE):
+        yield body[start : start + _PIECE]

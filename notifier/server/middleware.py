@@ -1,0 +1,122 @@
+"""The outermost layer: headers that every answer has, faults as problems, and a clean end of the connection.
+
+An answer that goes out before the whole body came in says ``Connection: close``. It is whole on the wire
+before the connection ends, and what the client is still sending is read away for a moment: closing at once
+would reset the connection, and the client would see that instead of the answer.
+"""
+
+import asyncio
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from notifier.errors import StoreUnavailable
+from notifier.server.problems import Problem, of_store, response_of
+from notifier.web.render import problem_page
+
+LINGER_S = 3.0
+
+_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+log = structlog.get_logger()
+
+
+class ClientGone(Exception):
+    """The client went away before its request was complete; there is nobody to answer."""
+
+
+class Envelope:
+    """Wraps the whole application."""
+
+    def __init__(self, app: ASGIApp, *, linger_s: float = LINGER_S) -> None:
+        self._app = app
+        self._linger_s = linger_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send, self._linger_s)
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except ClientGone:
+            return
+        except Problem as problem:
+            await exchange.refuse(problem)
+        except StoreUnavailable as fault:
+            log.warning("api.not_stored", cause=fault.cause, fix=fault.fix)
+            await exchange.refuse(of_store(fault))
+        except Exception:
+            log.exception("api.unexpected", method=scope["method"], route=scope.get("notifier.route"))
+            await exchange.refuse(Problem("internal", "something went wrong here; the log says what"))
+
+
+class _Exchange:
+    """One request and its answer: what has come in, what has gone out."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, linger_s: float) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._linger_s = linger_s
+        self._is_body_in = not has_body(scope)
+        self._is_started = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self._is_body_in = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._is_started = True
+            closing = () if self._is_body_in else ((b"connection", b"close"),)
+            message = {**message, "headers": [*message.get("headers", ()), *_ALWAYS, *closing]}
+        elif not message.get("more_body", False) and not self._is_body_in:
+            await self._send({**message, "more_body": True})
+            await self._linger()
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+    async def refuse(self, problem: Problem) -> None:
+        """Answer with a problem, unless an answer has begun; then the broken connection has to say it."""
+        if self._is_started:
+            raise problem
+        response = problem_page(problem) if _is_for_person(self._scope) else response_of(problem)
+        await response(self._scope, self.receive, self.send)
+
+    async def _linger(self) -> None:
+        try:
+            async with asyncio.timeout(self._linger_s):
+                while not self._is_body_in:
+                    await self.receive()
+        except TimeoutError:
+            return
+
+
+def _is_for_person(scope: Scope) -> bool:
+    """Whether a browser goes to one of the pages: a program asks for no HTML, or elsewhere."""
+    path: str = scope["path"]
+    is_page = path in ("/", "/login") or path.startswith(("/watches/", "/deliveries/"))
+    return is_page and any(b"text/html" in each for each in headers_of(scope, b"accept"))
+
+
+def has_body(scope: Scope) -> bool:
+    """Whether a body is announced, be it an empty one in chunks."""
+    lengths = headers_of(scope, b"content-length")
+    return bool(headers_of(scope, b"transfer-encoding")) or any(length.strip(b"0") for length in lengths)
+
+
+def headers_of(scope: Scope, name: bytes) -> list[bytes]:
+    """All values of a header; ``name`` is in lower case, as ASGI has them. The headers are sorted once."""
+    by_name: dict[bytes, list[bytes]] | None = scope.get("notifier.headers")
+    if by_name is None:
+        by_name = scope["notifier.headers"] = {}
+        for key, value in scope["headers"]:
+            by_name.setdefault(key, []).append(value)
+    return by_name.get(name, [])

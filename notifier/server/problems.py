@@ -1,0 +1,132 @@
+"""Everything that can be wrong with a request, as RFC 9457 problems with codes that stay."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import msgspec
+from starlette.responses import Response
+
+from notifier.api.schemas import FaultBody, ProblemBody
+from notifier.errors import StoreFull, StoreUnavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The status, title and headers that a code stands for."""
+
+    status: int
+    title: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _again_in(seconds: int) -> Mapping[str, str]:
+    return MappingProxyType({"Retry-After": str(seconds)})
+
+
+_BY_TOKEN = MappingProxyType({"WWW-Authenticate": "Bearer"})
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "bad_request": Kind(400, "No proper HTTP request"),
+        "bad_json": Kind(400, "Not JSON"),
+        "unauthorized": Kind(401, "Token missing or wrong", _BY_TOKEN),
+        "forbidden_origin": Kind(403, "Not from this page"),
+        "not_found": Kind(404, "Not found"),
+        "no_such_route": Kind(404, "No such route"),
+        "method_not_allowed": Kind(405, "Method not allowed"),
+        "request_timeout": Kind(408, "Request took too long"),
+        "conflict": Kind(409, "Not possible in this state"),
+        "payload_too_large": Kind(413, "Body too large"),
+        "unsupported_media_type": Kind(415, "Body must be application/json"),
+        "wrong_host": Kind(421, "Host not allowed"),
+        "validation_failed": Kind(422, "Refused"),
+        "too_many_callbacks": Kind(422, "Too many callbacks of one watch"),
+        "bad_configuration": Kind(422, "Configuration is bad"),
+        "too_many_replays": Kind(429, "Too many replays at once", _again_in(60)),
+        "internal": Kind(500, "Internal error"),
+        "no_picture": Kind(502, "No picture to show"),
+        "busy": Kind(503, "Too much at once", _again_in(1)),
+        "not_ready": Kind(503, "Not ready", _again_in(5)),
+        "store_unavailable": Kind(503, "Store out of order", _again_in(5)),
+        "too_many_watches": Kind(503, "Too many live watches", _again_in(30)),
+        "disk_full": Kind(507, "Disk is full"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is refused: where it stands (RFC 6901, or the parameter's name) and why."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Exception):
+    """Ends a request. ``code`` is one of ``KINDS``."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: Iterable[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+        self._headers = headers or {}
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return KINDS[self.code].status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that belong to the answer."""
+        return {**KINDS[self.code].headers, **self._headers}
+
+
+def refused(errors: list[Fault]) -> Problem:
+    """What to raise for these faults, of which there is at least one."""
+    first = errors[0]
+    place = f"{first.pointer}: " if first.pointer else ""
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return Problem("validation_failed", f"{place}{first.detail}{more}", errors=errors)
+
+
+def of_store(fault: StoreUnavailable) -> Problem:
+    """What a client is told when the store did not work. Its words are about the file: they are the log's."""
+    if isinstance(fault, StoreFull):
+        advice = "free some space, and ask again"
+        return Problem("disk_full", f"the disk is full; nothing of this request was kept; {advice}")
+    advice = "the daemon's log says why"
+    return Problem(
+        "store_unavailable", f"the store cannot be used now; nothing of this request was kept; {advice}"
+    )
+
+
+def body_of(problem: Problem) -> ProblemBody:
+    """The problem as it stands in an answer."""
+    kind = KINDS[problem.code]
+    listed = [FaultBody(pointer=each.pointer, detail=each.detail) for each in problem.errors]
+    return ProblemBody(
+        type=f"urn:notifier:problem:{problem.code}",
+        title=kind.title,
+        status=kind.status,
+        detail=problem.detail,
+        code=problem.code,
+        errors=listed if kind.status == 422 else msgspec.UNSET,
+    )
+
+
+def response_of(problem: Problem) -> Response:
+    """The problem as an answer."""
+    content = msgspec.json.encode(body_of(problem))
+    return Response(content, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

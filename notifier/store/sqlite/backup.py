@@ -1,0 +1,167 @@
+"""Copies of the database: of one moment, checked, and never half under their name.
+
+SQLite's backup copies the pages of one snapshot, those of the log among them, while others go on reading
+and writing; a copy of the file alone would lose what stands in the log. The copy is one plain file without
+a log of its own, so that to move it is to move all of it.
+"""
+
+import glob
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from notifier.core.formats.text import one_line
+from notifier.errors import DatabaseUnusable
+from notifier.store.sqlite.atomic_file import BackupFailed, NameTaken, draft_of, publish
+from notifier.store.sqlite.connection import BUSY_MS, connect_source
+from notifier.store.sqlite.errors import code_of, fault_of, is_locked
+from notifier.store.sqlite.integrity import APPLICATION_ID
+from notifier.store.sqlite.queries import SQL
+
+_FULL = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy that was made: ``version`` is its schema's, ``secret`` the copy beside it, if any."""
+
+    path: Path
+    size_bytes: int
+    version: int
+    watches: int
+    secret: Path | None
+
+
+def secret_beside(backup: Path) -> Path:
+    """Where a backup's signing secrets are kept: after the whole of its name, so that no two share a file."""
+    return backup.with_name(f"{backup.name}.secret")
+
+
+def back_up(
+    database: Path,
+    final: Path,
+    *,
+    secret: Path | None = None,
+    may_replace: bool = False,
+    busy_ms: int = BUSY_MS,
+) -> Backup:
+    """Copy the database to ``final``, whether a daemon works on it or not, and the file of secrets beside it.
+
+    The secrets go first: where there is a backup, it can be restored whole. Raises DatabaseUnusable if there
+    is no database of ours, NameTaken, or BackupFailed (no room, no right, damage); then no new name is there.
+    """
+    kept = secret_beside(final) if secret is not None else None
+    for name in (final, kept):
+        if name is not None and name.exists() and not may_replace:
+            raise NameTaken(name)
+    had_secret = kept is not None and kept.exists()
+    content = b"" if secret is None else _read(secret)
+    with draft_of(final) as draft:
+        version, watches = _copied(database, draft, busy_ms)
+        size_bytes = draft.stat().st_size
+        if kept is not None:
+            _keep_secret(content, kept, may_replace=may_replace)
+        try:
+            publish(draft, final, may_replace=may_replace)
+        except BaseException:
+            if kept is not None and not had_secret and not final.exists():
+                kept.unlink(missing_ok=True)
+            raise
+    return Backup(final, size_bytes, version, watches, kept)
+
+
+def keep_copy(connection: sqlite3.Connection, version: int) -> Path:
+    """Before a migration: copy the database to ``NAME.vVERSION.backup`` beside it, and return that path.
+
+    The latest copy is kept; those of other versions go once it stands. Raises DatabaseUnusable: without a
+    copy there is no migration.
+    """
+    database = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    kept = database.with_name(f"{database.name}.v{version}.backup")
+    try:
+        with draft_of(kept) as draft:
+            copy_to(connection, draft)
+            publish(draft, kept, may_replace=True)
+    except BackupFailed as failed:
+        cause = f"{database} was not brought up to date, for no copy of it could be kept: {failed.cause}"
+        raise DatabaseUnusable(cause, failed.fix) from failed
+    for older in database.parent.glob(f"{glob.escape(database.name)}.v*.backup"):
+        if older != kept:
+            with suppress(OSError):  # the next migration tries again
+                older.unlink(missing_ok=True)
+    return kept
+
+
+def copy_to(source: sqlite3.Connection, draft: Path) -> None:
+    """Copy a snapshot of the source into an empty file, and read all of the copy; raises BackupFailed."""
+    try:
+        with closing(sqlite3.connect(draft, isolation_level=None)) as copy:
+            copy.execute(
+                "PRAGMA synchronous = OFF"
+            )  # it is brought to the disk once, before it gets its name
+            source.backup(copy, progress=_no_waiting)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        with closing(sqlite3.connect(draft, isolation_level=None)) as copy:
+            finding = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise _in_words(error, draft.parent) from error
+    if finding != "ok":
+        raise BackupFailed(
+            f"the copy is damaged ({one_line(finding, 200)}), so the database is, or the disk under the copy",
+            "look at the disk and the system's log; an older backup may be sound",
+        )
+
+
+def _copied(database: Path, draft: Path, busy_ms: int) -> tuple[int, int]:
+    """Copy it; its version, and how many watches are in the copy."""
+    if not database.is_file() or database.stat().st_size == 0:
+        raise DatabaseUnusable(
+            f"there is no database at {database}",
+            "name the daemon's with --database, or its configuration with --config",
+        )
+    try:
+        with closing(connect_source(database, busy_ms)) as source:
+            application_id = source.execute("PRAGMA application_id").fetchone()[0]
+            if application_id != APPLICATION_ID:
+                raise DatabaseUnusable(f"{database} is a database of another program", "name the daemon's")
+            copy_to(source, draft)
+        with closing(sqlite3.connect(draft)) as copy:
+            version: int = copy.execute("PRAGMA user_version").fetchone()[0]
+            tallies = copy.execute(SQL["tallies"]).fetchall()
+    except sqlite3.Error as error:
+        raise _in_words(error, database) from error
+    return version, sum(n for kind, _, n in tallies if kind == "watch")
+
+
+def _read(secret: Path) -> bytes:
+    try:
+        return secret.read_bytes()
+    except OSError as fault:
+        raise BackupFailed(
+            f"the signing secrets in {secret} cannot be read ({fault.strerror})",
+            "run this as the user that runs notifier",
+        ) from fault
+
+
+def _keep_secret(content: bytes, kept: Path, *, may_replace: bool) -> None:
+    with draft_of(kept) as draft:
+        draft.write_bytes(content)
+        publish(draft, kept, may_replace=may_replace)
+
+
+def _no_waiting(status: int, remaining: int, total: int) -> None:
+    """Python would try for ever where somebody holds the database; the busy timeout has passed already."""
+    if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        raise BackupFailed(
+            "another program keeps the database locked", "end it (a sqlite3 shell?), then try again"
+        )
+
+
+def _in_words(error: sqlite3.Error, place: Path) -> BackupFailed:
+    if code_of(error) == _FULL:
+        return BackupFailed(
+            f"the disk that holds {place} is full", "free some space, or name a file on another one"
+        )
+    fault = fault_of(error, str(place))
+    return BackupFailed(fault.cause, "try again" if is_locked(error) else fault.fix)

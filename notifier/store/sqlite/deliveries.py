@@ -1,0 +1,199 @@
+"""The verbs on deliveries: functions to be run inside a transaction or, where they read, on a snapshot."""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, assert_never
+
+from notifier.core.delivery.backoff import SOON
+from notifier.core.delivery.endpoint import (
+    Report,
+    after,
+    held_in_words,
+    in_words,
+    is_opened,
+    speaks_for_origin,
+)
+from notifier.core.formats.urls import endpoint_of, origin_of
+from notifier.core.ids import DELIVERY, ENDPOINT
+from notifier.core.model import Attempt, Callback, Delivery, DeliveryState, Dispatch, Event
+from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.store.sqlite.claiming import hasten, keep_gate, line_up
+from notifier.store.sqlite.endpoints import endpoint_of_row
+from notifier.store.sqlite.ids import Mint
+from notifier.store.sqlite.queries import SQL
+from notifier.store.sqlite.rows import END_OF_TIME, attempt_of, body_of, delivery_of, headers_text
+from notifier.store.values import DeliveryDetail, Lease, Recorded, Refusal
+
+
+def add_deliveries(
+    connection: sqlite3.Connection,
+    event: Event,
+    event_seq: int,
+    callbacks: Iterable[Callback],
+    mint: Mint,
+    *,
+    due_at: int,
+    give_up_at: int,
+) -> None:
+    """Make a delivery of the event for each callback that wants it."""
+    for callback in callbacks:
+        if event.type not in callback.events:
+            continue
+        endpoint_seq = _endpoint_seq(connection, callback.url, mint, due_at)
+        connection.execute(
+            SQL["add_delivery"],
+            {
+                "id": mint(DELIVERY, due_at),
+                "event_seq": event_seq,
+                "endpoint_seq": endpoint_seq,
+                "url": callback.url,
+                "headers": headers_text(callback.headers),
+                "urgency": END_OF_TIME if event.result_expires_at is None else event.result_expires_at,
+                "due_at": due_at,
+                "give_up_at": give_up_at,
+            },
+        )
+        hasten(connection, endpoint_seq, due_at)
+
+
+def _endpoint_seq(connection: sqlite3.Connection, url: str, mint: Mint, at: int) -> int:
+    endpoint = endpoint_of(url)
+    row = connection.execute(SQL["endpoint"], {"url": endpoint}).fetchone()
+    if row is None:
+        origin = origin_of(url)
+        connection.execute(SQL["add_origin"], {"name": origin})
+        values = {"id": mint(ENDPOINT, at), "url": endpoint, "origin": origin}
+        row = connection.execute(SQL["add_endpoint"], values).fetchone()
+    return int(row["seq"])
+
+
+def record_attempt(
+    connection: sqlite3.Connection,
+    dispatch: Dispatch,
+    lease: Lease,
+    attempt: Attempt,
+    sequel: Sequel,
+    report: Report,
+    *,
+    now: int,
+) -> Recorded | None:
+    """See ``Store``."""
+    sequel = _with_fresh_budget(connection, dispatch, sequel, now)
+    values = {"id": dispatch.delivery_id, "owner": lease.owner, "number": dispatch.number}
+    row = connection.execute(
+        SQL["record_attempt"], {**values, **_standing_after(attempt, sequel, now)}
+    ).fetchone()
+    if row is None:
+        return None
+    connection.execute(
+        SQL["add_attempt"],
+        {
+            "delivery_seq": row["seq"],
+            "number": dispatch.number,
+            "at": attempt.at,
+            "duration_ms": attempt.duration_ms,
+            "status": attempt.status,
+            "error": attempt.error,
+            "answer": attempt.answer,
+            "fault": attempt.fault,
+            "peer": attempt.peer,
+            "connect_ms": attempt.connect_ms,
+            "first_byte_ms": attempt.first_byte_ms,
+        },
+    )
+    if isinstance(sequel, Retry):
+        hasten(connection, row["endpoint_seq"], sequel.due_at)
+    return _report(connection, row["endpoint_seq"], report, now, is_probe=dispatch.is_probe)
+
+
+def _with_fresh_budget(
+    connection: sqlite3.Connection, dispatch: Dispatch, sequel: Sequel, now: int
+) -> Sequel:
+    """A redelivery asked for while this attempt was under way is owed, even if the attempt was the last."""
+    if not isinstance(sequel, GiveUp):
+        return sequel
+    row = connection.execute(SQL["delivery"], {"id": dispatch.delivery_id}).fetchone()
+    is_owed = row is not None and row["give_up_at"] > max(dispatch.give_up_at, now)
+    return Retry(now) if is_owed else sequel
+
+
+def _report(
+    connection: sqlite3.Connection, endpoint_seq: int, report: Report, now: int, *, is_probe: bool
+) -> Recorded:
+    """Tell the gate, and of what the origin is to be held. A gate that opens wakes everything behind it."""
+    row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
+    before = endpoint_of_row(row)
+    standing = after(before, report, now, is_probe=is_probe)
+    is_trusted = speaks_for_origin(report)
+    if is_trusted is not None and is_trusted != bool(row["is_trusted"]):
+        trust = {"origin_seq": row["origin_seq"], "is_trusted": int(is_trusted)}
+        connection.execute(SQL["trust_origin"], trust)
+    if standing == before and standing.width is None:
+        return Recorded(row["id"])
+    if standing != before:
+        keep_gate(connection, endpoint_seq, standing)
+    if is_opened(before, standing):
+        waking = {"endpoint_seq": endpoint_seq, "now": now, "most_attempts": SOON}
+        connection.execute(SQL["wake_deliveries"], waking)
+    line_up(connection, endpoint_seq, now)
+    is_turned = is_opened(before, standing) or is_opened(standing, before)
+    return Recorded(row["id"], in_words(standing) if is_turned else None)
+
+
+def _standing_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any]:
+    ended = {"due_at": None, "ended_at": now, "is_refusal": 0}
+    match sequel:
+        case Delivered():
+            return {**ended, "state": DeliveryState.DELIVERED, "last_error": None}
+        case Retry(due_at=due_at, is_refusal=is_refusal):
+            error = attempt.error or f"HTTP {attempt.status}"
+            waiting = {"due_at": due_at, "ended_at": None, "is_refusal": int(is_refusal)}
+            return {**waiting, "state": DeliveryState.PENDING, "last_error": error}
+        case GiveUp(reason=reason):
+            return {**ended, "state": DeliveryState.DEAD, "last_error": reason}
+        case _:
+            assert_never(sequel)
+
+
+def redeliver(
+    connection: sqlite3.Connection, delivery_id: str, *, now: int, give_up_at: int
+) -> Delivery | Refusal:
+    """See ``Store``. One that is being sent keeps its claim and only gets the fresh budget."""
+    values = {"id": delivery_id, "now": now, "give_up_at": give_up_at}
+    row = connection.execute(SQL["redeliver"], values).fetchone()
+    if row is None:
+        return Refusal.NOT_FOUND
+    if row["is_waiting"]:
+        connection.execute(SQL["force_endpoint"], {"endpoint_seq": row["endpoint_seq"]})
+    return delivery_of(connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone())
+
+
+def delivery_detail(connection: sqlite3.Connection, delivery_id: str) -> DeliveryDetail | None:
+    """See ``Store.delivery``."""
+    row = connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone()
+    if row is None:
+        return None
+    attempts = connection.execute(SQL["attempts"], {"delivery_seq": row["seq"]})
+    return DeliveryDetail(delivery_in_full(connection, row), tuple(map(attempt_of, attempts)))
+
+
+def delivery_in_full(connection: sqlite3.Connection, row: sqlite3.Row) -> Delivery:
+    """Read a row of ``delivery_rows``, with what holds it back. What is forced or under way is not held."""
+    delivery = delivery_of(row)
+    if row["due_at"] is None or row["is_forced"]:
+        return delivery
+    endpoint = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": row["endpoint_seq"]}).fetchone()
+    return replace(delivery, held=held_in_words(endpoint_of_row(endpoint)))
+
+
+def message(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:
+    """See ``Store.message``."""
+    row = connection.execute(SQL["delivery_body"], {"id": delivery_id}).fetchone()
+    return None if row is None else body_of(row)
+
+
+def deliveries_of_watch(connection: sqlite3.Connection, watch_seq: int) -> tuple[Delivery, ...]:
+    """All of a watch's, oldest first."""
+    rows = connection.execute(SQL["deliveries_of_watch"], {"watch_seq": watch_seq}).fetchall()
+    return tuple(delivery_in_full(connection, row) for row in rows)

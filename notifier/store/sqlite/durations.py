@@ -1,0 +1,49 @@
+"""What was learned of how long tasks take: a row for each api_path, as many as are worth keeping."""
+
+import sqlite3
+
+from notifier.core.model import Watch
+from notifier.core.polling.histogram import Sketch, pack, seen, unpack
+from notifier.core.polling.learned_schedule import Habit, habit_from
+from notifier.store.sqlite.queries import SQL
+from notifier.store.values import LearnedPath
+
+MOST = 1_000
+
+
+def learn(connection: sqlite3.Connection, watch: Watch, duration_ms: int, *, now: int) -> None:
+    """Add a task that has ended to what is known of its kind."""
+    names = {"provider": watch.provider, "api_path": watch.api_path}
+    row = connection.execute(SQL["habit"], names).fetchone()
+    sketch = seen(Sketch() if row is None else unpack(row["sketch"]), duration_ms)
+    habit = habit_from(sketch, 1 if row is None else row["finishes"] + 1)
+    connection.execute(
+        SQL["keep_habit"],
+        {
+            **names,
+            "finishes": habit.finishes,
+            "now": now,
+            "p5_ms": habit.p5_ms,
+            "p50_ms": habit.p50_ms,
+            "p90_ms": habit.p90_ms,
+            "sketch": pack(sketch),
+        },
+    )
+    if row is None:
+        connection.execute(SQL["forget_habits"], {"most": MOST})
+
+
+def habit_of(row: sqlite3.Row) -> Habit | None:
+    """Read a habit from a row that has its columns; None where nothing is known."""
+    finishes = row["finishes"]
+    return None if finishes is None else Habit(finishes, row["p5_ms"], row["p50_ms"], row["p90_ms"])
+
+
+def learned(connection: sqlite3.Connection, *, limit: int) -> list[LearnedPath]:
+    """See ``Store``."""
+    found: list[LearnedPath] = []
+    for row in connection.execute(SQL["habits"], {"limit": limit}):
+        habit = habit_of(row)
+        if habit is not None:
+            found.append(LearnedPath(row["provider"], row["api_path"], habit))
+    return found

@@ -1,0 +1,85 @@
+"""Endpoints: their gate between columns and core's ``Endpoint``, and the verbs of those who operate them."""
+
+import json
+import sqlite3
+from typing import Any
+
+from notifier.core.circuit_breaker import Gate
+from notifier.core.delivery.endpoint import Endpoint, Hold, paused, resumed
+from notifier.store.sqlite.queries import SQL
+from notifier.store.sqlite.rows import END_OF_TIME
+from notifier.store.values import EndpointDetail, Refusal
+
+
+def endpoint_of_row(row: sqlite3.Row) -> Endpoint:
+    """Read the gate columns of a row of ``endpoints``."""
+    gate = Gate(
+        failures=row["failures"],
+        since=row["closed_at"],
+        reason=row["reason"],
+        probe_at=row["probe_at"],
+        probes=row["probes"],
+        paused_until=row["paused_until"],
+    )
+    return Endpoint(gate, None if row["hold"] is None else Hold(row["hold"]), row["width"])
+
+
+def gate_values(endpoint: Endpoint) -> dict[str, Any]:
+    """Write the gate columns of a row of ``endpoints``: a value for each, by the column's name."""
+    gate = endpoint.gate
+    return {
+        "failures": gate.failures,
+        "closed_at": gate.since,
+        "reason": gate.reason,
+        "probe_at": gate.probe_at,
+        "probes": gate.probes,
+        "paused_until": gate.paused_until,
+        "hold": endpoint.hold,
+        "width": endpoint.width,
+    }
+
+
+def details(connection: sqlite3.Connection, seqs: list[int]) -> list[EndpointDetail]:
+    """Read these endpoints and count what there is of each, in the order of ``seqs``."""
+    rows = connection.execute(SQL["endpoint_details"], {"seqs": json.dumps(seqs)})
+    return [_detail_of(row) for row in rows]
+
+
+def pause(connection: sqlite3.Connection, endpoint_id: str) -> EndpointDetail | Refusal:
+    """See ``Store.pause_endpoint``. Only what is forced still goes out, and that has been due already."""
+    row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
+    return Refusal.NOT_FOUND if row is None else _hold(connection, row, paused(endpoint_of_row(row)), now=0)
+
+
+def resume(connection: sqlite3.Connection, endpoint_id: str, *, now: int) -> EndpointDetail | Refusal:
+    """See ``Store.resume_endpoint``. One that was kept for its hold alone is forgotten with it."""
+    row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
+    if row is None:
+        return Refusal.NOT_FOUND
+    waking = {"endpoint_seq": row["seq"], "now": now, "most_attempts": END_OF_TIME}
+    connection.execute(SQL["wake_deliveries"], waking)
+    detail = _hold(connection, row, resumed(endpoint_of_row(row)), now=now)
+    connection.execute(SQL["forget_endpoint"], {"endpoint_seq": row["seq"]})
+    return detail
+
+
+def _hold(
+    connection: sqlite3.Connection, row: sqlite3.Row, standing: Endpoint, *, now: int
+) -> EndpointDetail:
+    seq = row["seq"]
+    connection.execute(SQL["keep_gate"], {"endpoint_seq": seq, **gate_values(standing)})
+    connection.execute(SQL["serve_endpoint"], {"endpoint_seq": seq, "now": now})
+    (detail,) = details(connection, [seq])
+    return detail
+
+
+def _detail_of(row: sqlite3.Row) -> EndpointDetail:
+    return EndpointDetail(
+        id=row["id"],
+        url=row["url"],
+        standing=endpoint_of_row(row),
+        pending=row["pending"],
+        delivered=row["delivered"],
+        dead=row["dead"],
+        oldest_pending_at=row["oldest_pending_at"],
+    )

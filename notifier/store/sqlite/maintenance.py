@@ -1,0 +1,187 @@
+"""What keeps the store in order: totals, forgetting, clocks, claims that nobody holds any more."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from notifier.core.model import DeliveryState, WatchState
+from notifier.core.task_statistics import MOST_COUNTED
+from notifier.store.sqlite.queries import SQL
+from notifier.store.values import Counts
+
+HOUR_MS = 3_600_000
+LASTING_MS = 60_000  # what one bad answer brings is mostly over by then
+LOOKED_AT = 1_000
+LONG_LOG_BYTES = 64 * 1024 * 1024
+PATIENCE_WITH_READERS_MS = 100
+MAX_ATTEMPTS = 200_000
+TRIMMED_AT_ONCE = 500
+
+
+def counts(connection: sqlite3.Connection, *, now: int) -> Counts:
+    """See ``Store``."""
+    tallies = {(row["kind"], row["state"]): row["n"] for row in connection.execute(SQL["tallies"])}
+    oldest = connection.execute(SQL["oldest_pending"]).fetchone()
+    most = {"most": MOST_COUNTED}
+    troubled = connection.execute(SQL["troubled"], {"before": now - LASTING_MS, **most}).fetchone()
+    return Counts(
+        watches={state: tallies["watch", state] for state in WatchState},
+        deliveries={state: tallies["delivery", state] for state in DeliveryState},
+        oldest_pending_at=None if oldest is None else oldest["created_at"],
+        expiring=connection.execute(SQL["expiring"], {"now": now, **most}).fetchone()["n"],
+        shut={row["state"]: row["n"] for row in connection.execute(SQL["shut_endpoints"], most)},
+        troubled=troubled["n"],
+        lasting=troubled["lasting"],
+        refused=connection.execute(SQL["refused"], most).fetchone()["n"],
+    )
+
+
+def overdue(connection: sqlite3.Connection, *, now: int, limit: int) -> list[int]:
+    """Find what ``give_up`` may declare dead; by a reader, as what is held may be many to pass by."""
+    return [row["seq"] for row in connection.execute(SQL["overdue"], {"now": now, "limit": limit})]
+
+
+def give_up(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) -> int:
+    """Declare these dead if it is still so that nobody tries them in time; returns how many.
+
+    Their endpoints are then due for what still waits, or not at all.
+    """
+    values = {"seqs": json.dumps(seqs), "now": now}
+    dead: Sequence[sqlite3.Row] = connection.execute(SQL["give_up_overdue"], values).fetchall()
+    for endpoint_seq in {row["endpoint_seq"] for row in dead}:
+        connection.execute(SQL["serve_endpoint"], {"endpoint_seq": endpoint_seq, "now": now})
+    return len(dead)
+
+
+def trim_attempts(connection: sqlite3.Connection, *, most: int = MAX_ATTEMPTS) -> int:
+    """Forget some of the oldest attempts beyond ``most``; returns how many are still too many."""
+    excess = int(connection.execute(SQL["attempts_kept"]).fetchone()["n"]) - most
+    if excess <= 0:
+        return 0
+    connection.execute(SQL["trim_attempts"], {"count": min(excess, TRIMMED_AT_ONCE)})
+    return max(0, excess - TRIMMED_AT_ONCE)
+
+
+def maintain(connection: sqlite3.Connection, log_bytes: int) -> None:
+    """Checkpoint the log; cut off a long one, if no reader is in the way."""
+    # No PRAGMA optimize, no ANALYZE: figures taken while a table is small tell the planner to scan it, and
+    # are still believed when it holds a million rows. Without any it takes the indexes, which is right here.
+    if log_bytes > LONG_LOG_BYTES:
+        (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {PATIENCE_WITH_READERS_MS}")
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+    else:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many went, and where to look on; ``place`` is None when all have been looked at."""
+
+    count: int
+    place: tuple[int, int] | None
+
+
+FIRST_PLACE = (-(2**63), 0)
+
+
+def prune(
+    connection: sqlite3.Connection,
+    *,
+    place: tuple[int, int],
+    delivered_before: int,
+    dead_before: int,
+    limit: int,
+) -> Pruned:
+    """Forget at most ``limit`` of the next watches, of which no more than a thousand are looked at."""
+    ended_at, seq = place
+    rows = connection.execute(
+        SQL["ended_watches"],
+        {
+            "ended_at": ended_at,
+            "seq": seq,
+            "delivered_before": delivered_before,
+            "dead_before": dead_before,
+            "limit": LOOKED_AT,
+        },
+    ).fetchall()
+    seqs = [row["seq"] for row in rows if row["is_forgettable"]][:limit]
+    if seqs:
+        connection.execute(SQL["forget_watches"], {"seqs": json.dumps(seqs)})
+    last = (rows[-1]["ended_at"], rows[-1]["seq"]) if len(rows) == LOOKED_AT else None
+    return Pruned(len(seqs), last)
+
+
+def shift_times(connection: sqlite3.Connection, *, delta_ms: int) -> None:
+    """See ``Store``. What tells when something happened stays; what is waited for, or counted from, moves.
+
+    What came or ended by the clock that is being set has its age counted from then: it moves too. The walk
+    over all ended deliveries is long, and a clock is rarely set.
+    """
+    values = {"delta": delta_ms, "since": _marks(connection)["since"]}
+    connection.execute(SQL["shift_watches"], values)
+    connection.execute(SQL["shift_deliveries"], values)
+    connection.execute(SQL["shift_endpoints"], values)
+    connection.execute(SQL["shift_ended_watches"], values)
+    connection.execute(SQL["shift_ended_deliveries"], values)
+    connection.execute(SQL["shift_marks"], values)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What time it is, beside what has elapsed within which boot of the machine, both in milliseconds."""
+
+    now: int
+    elapsed: int
+    boot: int | None
+
+
+def heartbeat(connection: sqlite3.Connection, *, clocks: Clocks) -> None:
+    """See ``Store``."""
+    marks = {"lived_at": clocks.now, "anchor": clocks.now - clocks.elapsed, "boot": clocks.boot}
+    for key, value in marks.items():
+        if value is not None:
+            connection.execute(SQL["mark"], {"key": key, "value": value})
+
+
+def _marks(connection: sqlite3.Connection) -> dict[str, int]:
+    return {row["key"]: int(row["value"]) for row in connection.execute(SQL["marks"])}
+
+
+def take_over(connection: sqlite3.Connection, *, clocks: Clocks, max_interval_ms: int) -> int:
+    """Release every claim (its owner is dead: we hold the lock) and return at what time the daemon begins.
+
+    What was claimed is due at once, deliveries as perhaps sent already. No watch is left to wait for longer
+    than any rule could have it wait: such a date is from a clock that was wrong.
+    """
+    start = _time_at_start(connection, clocks)
+    connection.execute(SQL["release_watches"], {"now": start})
+    released: Sequence[sqlite3.Row] = connection.execute(SQL["release_deliveries"], {"now": start}).fetchall()
+    for row in released:
+        connection.execute(SQL["serve_endpoint"], {"endpoint_seq": row["endpoint_seq"], "now": start})
+    for row in connection.execute(SQL["provider_seqs"], {"provider": None}).fetchall():
+        latest = start + HOUR_MS
+        connection.execute(
+            SQL["clamp_watches"],
+            {"provider_seq": row["seq"], "latest": latest, "absurd": latest + max_interval_ms},
+        )
+    return start
+
+
+def _time_at_start(connection: sqlite3.Connection, clocks: Clocks) -> int:
+    """In the boot that we have lived in before, our time has gone on by what has elapsed since.
+
+    Else the machine's word counts, but a machine that has lost its time does not live the same hours twice.
+    Since when this clock flows is marked: what is older was told by another.
+    """
+    marks = _marks(connection)
+    is_same_boot = clocks.boot is not None and clocks.boot == marks.get("boot")
+    now = marks["anchor"] + clocks.elapsed if is_same_boot else clocks.now
+    start = max(now, marks.get("lived_at", now))
+    if not is_same_boot or "since" not in marks:
+        connection.execute(SQL["mark"], {"key": "since", "value": start})
+    return start

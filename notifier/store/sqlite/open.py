@@ -1,0 +1,149 @@
+"""Opening: look first, then lock, then touch. Whatever is wrong is said before a byte has changed."""
+
+import asyncio
+import os
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from importlib import resources
+from pathlib import Path
+
+from notifier.errors import DatabaseBusy, DatabaseUnusable, NotifierError
+from notifier.ports import NO_METER, Meter
+from notifier.store.sqlite.backup import keep_copy
+from notifier.store.sqlite.connection import BUSY_MS, connect_reader, connect_writer
+from notifier.store.sqlite.driver import AiosqliteDriver, OpenDriver
+from notifier.store.sqlite.errors import fault_of, is_damaged, is_locked, unmakeable
+from notifier.store.sqlite.integrity import APPLICATION_ID, check
+from notifier.store.sqlite.lock import InstanceLock, Place
+from notifier.store.sqlite.maintenance import HOUR_MS, Clocks, take_over
+from notifier.store.sqlite.store import SqliteStore
+from notifier.store.sqlite.writer import Sleep, Writer
+
+BeforeMigration = Callable[[sqlite3.Connection, int], object]
+
+
+async def open_store(
+    path: str | Path,
+    *,
+    owner: str,
+    now: int,
+    elapsed: Callable[[], int] = lambda: 0,
+    boot: int | None = None,
+    chance: random.Random,
+    open_driver: OpenDriver = AiosqliteDriver.open,
+    sleep: Sleep = asyncio.sleep,
+    busy_ms: int = BUSY_MS,
+    max_interval_ms: int = HOUR_MS,
+    before_migration: BeforeMigration = keep_copy,
+    meter: Meter = NO_METER,
+) -> SqliteStore:
+    """Open the database, making it if it is not there; raises DatabaseUnusable, DatabaseBusy or StoreFull.
+
+    ``now`` is the machine's word, ``elapsed`` counts milliseconds within this ``boot`` of it (``clock.py``).
+
+    ``before_migration`` gets the connection and the version of an existing file that is about to be
+    migrated, and keeps a copy; what it raises stops the opening.
+    """
+    file = _resolved(path)
+    async with AsyncExitStack() as stack:
+        lock = InstanceLock.take(file)
+        stack.callback(lock.release)
+        check(file, len(migrations()))
+        _make_private(file)
+        writer_driver = partial(open_driver, partial(connect_writer, str(file), busy_ms))
+        try:
+            driver = await writer_driver()
+            stack.push_async_callback(driver.close)
+            await driver.run(lambda connection: migrate(connection, before_migration))
+            reader = await open_driver(partial(connect_reader, str(file), busy_ms))
+            stack.push_async_callback(reader.close)
+        except sqlite3.Error as error:
+            raise _fault_of(error, file) from error
+        writer = Writer(
+            str(file), driver, writer_driver, look=Place(file, lock).check, sleep=sleep, meter=meter
+        )
+        stack.push_async_callback(writer.close)
+        clocks = Clocks(now, elapsed(), boot)
+        start = await writer.submit(partial(take_over, clocks=clocks, max_interval_ms=max_interval_ms))
+        stack.pop_all()
+    return SqliteStore(
+        file,
+        owner=owner,
+        writer=writer,
+        reader=reader,
+        lock=lock,
+        chance=chance,
+        anchor=start - clocks.elapsed,
+        elapsed=elapsed,
+        boot=boot,
+    )
+
+
+def _resolved(path: str | Path) -> Path:
+    """One name for one file, so that links to it share a lock."""
+    try:
+        file = Path(path).resolve()
+        is_folder = file.is_dir()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        reason = getattr(error, "strerror", None) or error
+        raise DatabaseUnusable(
+            f"{path} cannot be reached ({reason})",
+            "the user that runs notifier must be let into its directory",
+        ) from error
+    if is_folder:
+        raise DatabaseUnusable(f"{file} is a directory", "store.url names a file")
+    return file
+
+
+def migrations() -> list[str]:
+    """The scripts in ``migrations/``, in order; the n-th makes version n."""
+    folder = resources.files(__package__).joinpath("migrations")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [folder.joinpath(name).read_text("utf-8") for name in names]
+
+
+def migrate(connection: sqlite3.Connection, before: BeforeMigration | None = None) -> None:
+    """Bring the schema up to date, each step in a transaction with the number that says it was made."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    scripts = migrations()
+    if before is not None and 0 < version < len(scripts):
+        before(connection, version)
+    for number, script in enumerate(scripts[version:], version + 1):
+        step = [
+            "BEGIN IMMEDIATE;",
+            script,
+            f"PRAGMA application_id = {APPLICATION_ID};",
+            f"PRAGMA user_version = {number};",
+            "COMMIT;",
+        ]
+        try:
+            connection.executescript("\n".join(step))
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _make_private(file: Path) -> None:
+    """Have a file that only its owner may read, before SQLite makes its log with the same mode."""
+    try:
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        if file.stat().st_mode & 0o077:
+            file.chmod(0o600)
+    except OSError as error:
+        raise unmakeable(file, error, f"let the user that runs notifier own {file.parent}") from error
+    else:
+        os.close(handle)  # no connection is open on it yet, so no lock of SQLite's is lost
+
+
+def _fault_of(error: sqlite3.Error, file: Path) -> NotifierError:
+    fault = fault_of(error, str(file))
+    if is_locked(error):
+        return DatabaseBusy(fault.cause, fault.fix)
+    if is_damaged(error):
+        return DatabaseUnusable(fault.cause, fault.fix)
+    return fault

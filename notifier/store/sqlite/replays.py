@@ -1,0 +1,122 @@
+"""Replays: what was told is told again, some at a time. A replay under way is a row and survives a restart.
+
+Deliveries are walked by their seq in windows, so that no step reads more than a bounded piece of the table,
+however few match.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from notifier.core.formats.urls import endpoint_of
+from notifier.core.model import DeliveryState
+from notifier.store.sqlite.queries import SQL
+from notifier.store.values import MAX_REPLAYS, ReplayQuery, TooManyReplays
+
+COUNTED_AT_ONCE = 50_000
+LOOKED_AT = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What has been found so far: how many, and the seqs of the first and the last of them.
+
+    ``place`` is how far it was looked, ``end`` how far there is to look (None: not known yet).
+    """
+
+    count: int = 0
+    first: int = 0
+    last: int = 0
+    place: int = 0
+    end: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all has been looked at."""
+        return self.end is not None and self.place >= self.end
+
+
+def look_on(connection: sqlite3.Connection, query: ReplayQuery, so_far: Matches) -> Matches:
+    """Count on, through the next window. What is pending needs no replay and does not count."""
+    end = so_far.end
+    if end is None:
+        end = connection.execute(SQL["last_delivery"]).fetchone()["seq"] or 0
+    until_seq = min(so_far.place + COUNTED_AT_ONCE, end)
+    window = {"place": so_far.place, "until_seq": until_seq}
+    row = connection.execute(
+        SQL[_by_state_or_url(query, "count_to_replay", "count_to_replay_to")], {**_filters(query), **window}
+    ).fetchone()
+    return Matches(
+        count=so_far.count + row["n"],
+        first=so_far.first or row["first"] or 0,
+        last=row["last"] or so_far.last,
+        place=until_seq,
+        end=end,
+    )
+
+
+def start(
+    connection: sqlite3.Connection, query: ReplayQuery, matches: Matches, *, now: int
+) -> int | TooManyReplays:
+    """Keep the replay, which reaches from the first match to the last; returns how many match."""
+    under_way = connection.execute(SQL["count_replays"]).fetchone()["n"]
+    if under_way >= MAX_REPLAYS:
+        return TooManyReplays(under_way)
+    values = {"since": query.since, "until": query.until, "state": query.state, "url": query.url}
+    span = {"place": matches.first - 1, "last": matches.last}
+    connection.execute(SQL["add_replay"], {"now": now, **values, **span})
+    return matches.count
+
+
+def replay_some(connection: sqlite3.Connection, *, now: int, give_up_at: int, limit: int) -> int | None:
+    """See ``Store``. It may return 0 where a window held no match, and the replay still goes on."""
+    row = connection.execute(SQL["oldest_replay"]).fetchone()
+    if row is None:
+        return None
+    until_seq = min(row["place"] + LOOKED_AT, row["last"])
+    seqs = _next(connection, row, until_seq, limit)
+    _send_again(connection, seqs, now, give_up_at)
+    place = seqs[-1] if len(seqs) == limit else until_seq
+    step = "end_replay" if place >= row["last"] else "move_replay"
+    connection.execute(SQL[step], {"seq": row["seq"], "place": place})
+    return len(seqs)
+
+
+def _next(connection: sqlite3.Connection, row: sqlite3.Row, until_seq: int, limit: int) -> list[int]:
+    query = _query_of(row)
+    window = {"place": row["place"], "until_seq": until_seq, "limit": limit}
+    found = connection.execute(
+        SQL[_by_state_or_url(query, "next_to_replay", "next_to_replay_to")], {**_filters(query), **window}
+    )
+    return [each["seq"] for each in found]
+
+
+def _send_again(connection: sqlite3.Connection, seqs: list[int], now: int, give_up_at: int) -> None:
+    values = {"seqs": json.dumps(seqs), "now": now, "give_up_at": give_up_at}
+    rows = connection.execute(SQL["replay"], values).fetchall()
+    for endpoint_seq in {row["endpoint_seq"] for row in rows}:
+        connection.execute(SQL["hasten_endpoint"], {"endpoint_seq": endpoint_seq, "due_at": now})
+
+
+def _query_of(row: sqlite3.Row) -> ReplayQuery:
+    state = None if row["state"] is None else DeliveryState(row["state"])
+    return ReplayQuery(row["since"], row["until"], state, row["url"])
+
+
+def _by_state_or_url(query: ReplayQuery, by_state: str, by_url: str) -> str:
+    """Choose the statement: one goes through a state's deliveries, the other through an endpoint's."""
+    return by_state if query.url is None else by_url
+
+
+def _filters(query: ReplayQuery) -> Mapping[str, Any]:
+    ended = {DeliveryState.DELIVERED, DeliveryState.DEAD}
+    states = ended if query.state is None else ended & {query.state}
+    return {
+        "states": json.dumps(sorted(states)),
+        "since": query.since,
+        "until": query.until,
+        "url": query.url,
+        "endpoint": None if query.url is None else endpoint_of(query.url),
+    }

@@ -1,0 +1,181 @@
+"""Between rows and nouns. Lists within a row are JSON text, and NULL where they are empty or the default."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from notifier.core.event_body import mark_expired
+from notifier.core.formats.json_text import encode
+from notifier.core.model import (
+    Attempt,
+    Callback,
+    Delivery,
+    DeliveryState,
+    Dispatch,
+    Event,
+    EventType,
+    Missing,
+    TaskError,
+    Trouble,
+    Watch,
+    WatchState,
+)
+
+END_OF_TIME = 2**63 - 1  # the urgency of what has no expiry: after all that has
+
+Headers = tuple[tuple[str, str], ...]
+
+
+def watch_of(row: sqlite3.Row) -> Watch:
+    """Read a row of the view ``watch_rows``."""
+    trouble, missing, error = row["trouble"], row["missing"], row["error"]
+    return Watch(
+        id=row["id"],
+        provider=row["provider"],
+        api_path=row["api_path"],
+        task_id=row["task_id"],
+        state=WatchState(row["state"]),
+        callbacks=callbacks_of(row["callbacks"]),
+        metadata=row["metadata"],
+        registered_at=row["registered_at"],
+        expires_at=row["expires_at"],
+        due_at=row["due_at"],
+        round=row["round"],
+        interval_ms=row["interval_ms"],
+        polls=row["polls"],
+        last_polled_at=row["last_polled_at"],
+        upstream_status=row["upstream_status"],
+        task_created_at=row["task_created_at"],
+        trouble=None if trouble is None else Trouble(trouble, row["trouble_since"]),
+        missing=None if missing is None else Missing(missing, row["missing_since"]),
+        ended_at=row["ended_at"],
+        outputs=tuple(json.loads(row["outputs"] or "[]")),
+        result_expires_at=row["result_expires_at"],
+        error=None if error is None else TaskError(**json.loads(error)),
+        traceparent=row["traceparent"],
+    )
+
+
+def callbacks_of(text: str) -> tuple[Callback, ...]:
+    """Read the column ``callbacks``."""
+    return tuple(map(_callback_of, json.loads(text)))
+
+
+def callbacks_text(callbacks: tuple[Callback, ...]) -> str:
+    """Write the column ``callbacks``; what is the default is left out."""
+    return encode([_callback_object(callback) for callback in callbacks])
+
+
+def _callback_of(value: Mapping[str, Any]) -> Callback:
+    events = value.get("events")
+    return Callback(
+        url=value["url"],
+        events=tuple(EventType) if events is None else tuple(map(EventType, events)),
+        headers=_pairs(value.get("headers", ())),
+    )
+
+
+def _callback_object(callback: Callback) -> Mapping[str, Any]:
+    value: dict[str, Any] = {"url": callback.url}
+    if callback.events != tuple(EventType):
+        value["events"] = callback.events
+    if callback.headers:
+        value["headers"] = callback.headers
+    return value
+
+
+def _pairs(items: Any) -> Headers:
+    return tuple((name, value) for name, value in items)
+
+
+def outputs_text(outputs: tuple[str, ...]) -> str | None:
+    """Write the column ``outputs``."""
+    return encode(outputs) if outputs else None
+
+
+def error_text(error: TaskError | None) -> str | None:
+    """Write the column ``error``."""
+    if error is None:
+        return None
+    return encode({"source": error.source, "code": error.code, "title": error.title, "detail": error.detail})
+
+
+def headers_text(headers: Headers) -> str | None:
+    """Write the column ``headers``."""
+    return encode(headers) if headers else None
+
+
+def event_of(row: sqlite3.Row, watch_id: str) -> Event:
+    """Read a row of ``events``."""
+    return Event(
+        id=row["id"],
+        watch_id=watch_id,
+        round=row["round"],
+        type=EventType(row["type"]),
+        at=row["at"],
+        body=row["body"],
+        result_expires_at=row["result_expires_at"],
+    )
+
+
+def delivery_of(row: sqlite3.Row) -> Delivery:
+    """Read a row of the view ``delivery_rows``. One that is being sent is due when its lease ends."""
+    return Delivery(
+        id=row["id"],
+        event_id=row["event_id"],
+        watch_id=row["watch_id"],
+        type=EventType(row["type"]),
+        url=row["url"],
+        state=DeliveryState(row["state"]),
+        attempts=row["attempts"],
+        created_at=row["created_at"],
+        due_at=row["leased_until"] if row["due_at"] is None else row["due_at"],
+        give_up_at=row["give_up_at"],
+        ended_at=row["ended_at"],
+        last_error=row["last_error"],
+        result_expires_at=row["result_expires_at"],
+    )
+
+
+def dispatch_of(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> Dispatch:
+    """Read a row of the query ``dispatches``."""
+    return Dispatch(
+        delivery_id=row["id"],
+        event_id=row["event_id"],
+        watch_id=row["watch_id"],
+        url=row["url"],
+        headers=_pairs(json.loads(row["headers"] or "[]")),
+        body=body_of(row),
+        number=row["attempts"] + 1,
+        created_at=row["created_at"],
+        give_up_at=row["give_up_at"],
+        result_expires_at=row["result_expires_at"],
+        is_maybe_duplicate=bool(row["is_interrupted"]),
+        refusals=row["refusals"],
+        is_probe=is_probe,
+        is_trial=is_trial,
+        traceparent=row["traceparent"],
+    )
+
+
+def body_of(row: sqlite3.Row) -> bytes:
+    """What is sent: the event's bytes, and whether its result had died before the first attempt."""
+    body: bytes = row["body"]
+    return mark_expired(body) if row["is_late"] else body
+
+
+def attempt_of(row: sqlite3.Row) -> Attempt:
+    """Read a row of ``attempts``."""
+    return Attempt(
+        number=row["number"],
+        at=row["at"],
+        duration_ms=row["duration_ms"],
+        status=row["status"],
+        error=row["error"],
+        answer=row["answer"],
+        fault=row["fault"],
+        peer=row["peer"],
+        connect_ms=row["connect_ms"],
+        first_byte_ms=row["first_byte_ms"],
+    )

@@ -1,0 +1,98 @@
+"""Units of work run on a connection: all in one transaction, and only where one throws each by itself."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from notifier.store.sqlite.errors import is_of_storage
+
+T = TypeVar("T")
+
+Work = Callable[[sqlite3.Connection], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a unit returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What a unit threw; nothing of it was kept, the others were."""
+
+    error: Exception
+
+
+class BatchFault(Exception):
+    """A whole batch that was not kept (or, ``at_commit``, perhaps was). The cause is chained.
+
+    ``is_rolled_back`` is False when even that failed: the connection is of no use any more.
+    """
+
+    def __init__(self, *, at_commit: bool, is_rolled_back: bool) -> None:
+        super().__init__("the batch failed")
+        self.at_commit = at_commit
+        self.is_rolled_back = is_rolled_back
+
+    @property
+    def is_of_a_unit(self) -> bool:
+        """Whether one unit is to blame and not what all of them stand on."""
+        cause = self.__cause__
+        is_below = isinstance(cause, sqlite3.Error) and is_of_storage(cause)
+        return self.is_rolled_back and not self.at_commit and not is_below
+
+
+def run_batch(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Done | Failed]:
+    """Run all in one transaction and commit it; raises BatchFault when there is nothing to show for it.
+
+    At first without savepoints: inside one, SQLite keeps a copy of each page for each statement, which makes
+    an insert three times as dear. Only when a unit throws is all undone and run again, each in its own.
+    """
+    try:
+        return _in_transaction(connection, lambda: [Done(work(connection)) for work in works])
+    except BatchFault as fault:
+        if not fault.is_of_a_unit:
+            raise
+    return _in_transaction(connection, lambda: [_in_savepoint(connection, work) for work in works])
+
+
+def _in_transaction(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
+    at_commit = False
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        outcomes = run()
+        at_commit = True
+        connection.execute("COMMIT")
+    except Exception as error:
+        raise BatchFault(at_commit=at_commit, is_rolled_back=_roll_back(connection)) from error
+    except BaseException:
+        _roll_back(connection)
+        raise
+    return outcomes
+
+
+def _in_savepoint(connection: sqlite3.Connection, work: Work[Any]) -> Done | Failed:
+    connection.execute("SAVEPOINT unit")
+    outcome: Done | Failed
+    try:
+        outcome = Done(work(connection))
+    except Exception as error:
+        if (isinstance(error, sqlite3.Error) and is_of_storage(error)) or not connection.in_transaction:
+            raise
+        connection.execute("ROLLBACK TO unit")
+        outcome = Failed(error)
+    connection.execute("RELEASE unit")
+    return outcome
+
+
+def _roll_back(connection: sqlite3.Connection) -> bool:
+    """Return whether no transaction is left; a full disk or a failed one may have ended it already."""
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        return False
+    return not connection.in_transaction

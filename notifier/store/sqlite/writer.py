@@ -1,0 +1,239 @@
+"""The one that writes: units of work of many callers, committed together.
+
+A unit is a function on the connection. All that wait go into one transaction and one thread hop; one that
+throws undoes itself alone; nobody is answered before the COMMIT has reached the disk. The writer's task is
+never cancelled, and a caller that is changes nothing: its unit runs.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from notifier.errors import NotifierError, StoreClosed, StoreUnavailable
+from notifier.ports import NO_METER, Meter
+from notifier.store.sqlite.driver import Driver
+from notifier.store.sqlite.errors import fault_of, is_io_error
+from notifier.store.sqlite.transactions import BatchFault, Done, Failed, Work, run_batch
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+Sleep = Callable[[float], Awaitable[object]]
+
+MAX_BATCH = 512
+MAX_WAITING = 20_000
+PATIENCE_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unit:
+    work: Work[Any]
+    future: asyncio.Future[Any]
+    weight: int
+    is_alone: bool = False
+    is_premise: bool = False
+
+    def resolve(self, outcome: Done | Failed) -> None:
+        if self.future.done():
+            return
+        if isinstance(outcome, Done):
+            self.future.set_result(outcome.value)
+        else:
+            self.future.set_exception(outcome.error)
+
+
+class Writer:
+    """Owns the write connection; ``open_driver`` makes it, and anew after the disk has failed.
+
+    ``look`` is called before each batch; when it raises NotifierError the writer writes nothing more.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        driver: Driver,
+        open_driver: Callable[[], Awaitable[Driver]],
+        *,
+        look: Callable[[], None] = lambda: None,
+        sleep: Sleep = asyncio.sleep,
+        max_waiting: int = MAX_WAITING,
+        meter: Meter = NO_METER,
+    ) -> None:
+        self._file = file
+        self._driver: Driver | None = driver
+        self._open_driver = open_driver
+        self._look = look
+        self._sleep = sleep
+        self._max_waiting = max_waiting
+        self._meter = meter
+        self._waiting: deque[_Unit] = deque()
+        self._weight = 0
+        self._pressed = asyncio.Event()  # something is to be written now
+        self._nap: asyncio.Task[None] | None = None
+        self._is_closing = False
+        self._death: NotifierError | None = None
+        self._task = asyncio.create_task(self._run(), name="store writer")
+
+    async def submit(
+        self, work: Work[T], *, urgent: bool = True, weight: int = 1, is_premise: bool = False
+    ) -> T:
+        """Have ``work`` done and return what it returns, once that is on disk.
+
+        It may run twice (``run_batch``), so what it changes is the database alone. Not ``urgent``: it may
+        wait for company, 50 ms at most. ``weight`` says how many rows it is about. What is submitted after a
+        premise counts on it: where that is not kept, all that waits is refused with it.
+        """
+        return await self._enqueue(work, urgent, weight=weight, is_premise=is_premise)
+
+    async def submit_alone(self, work: Work[T]) -> T:
+        """Have ``work`` done outside any transaction, as a checkpoint must be."""
+        return await self._enqueue(work, is_alone=True)
+
+    async def close(self) -> None:
+        """Write out what waits, refuse what comes, close the connection."""
+        self._is_closing = True
+        self._pressed.set()
+        await asyncio.wait({self._task})
+
+    async def until_closed(self) -> None:
+        """Return once it is closed; raises NotifierError if it has given up before that."""
+        await asyncio.wait({self._task})
+        if self._death is not None:
+            raise self._death
+
+    async def _enqueue(self, work: Work[T], urgent: bool = True, *, weight: int = 1, **kind: bool) -> T:
+        if self._death is not None:
+            raise _refusal(self._death)
+        if self._is_closing:
+            raise StoreClosed("the store is closed", "notifier is stopping; try again when it runs")
+        if self._waiting and self._weight + weight > self._max_waiting:
+            raise StoreUnavailable(f"{self._weight} writes wait for the disk already", "try again later")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Unit(work, future, weight, **kind))
+        self._weight += weight
+        if urgent or self._weight >= MAX_BATCH:
+            self._pressed.set()
+        elif self._nap is None:
+            self._nap = asyncio.create_task(self._wait_for_company())
+        return await future  # a caller that is cancelled cancels this alone: the unit runs
+
+    async def _wait_for_company(self) -> None:
+        await self._sleep(PATIENCE_S)
+        self._pressed.set()
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting or not self._is_closing:
+                await self._pressed.wait()
+                self._pressed.clear()
+                self._look()
+                batch = self._take()
+                if batch:
+                    await self._write(batch)
+        except NotifierError as fault:
+            self._give_up(fault)
+        except BaseException as error:  # a bug, or the loop is torn down
+            cause = f"the writer of {self._file} has died ({error!r})"
+            self._give_up(NotifierError(cause, "this is a bug: report it, and start notifier again"))
+            if not isinstance(error, Exception):
+                raise
+            log.exception("store.writer_died")  # here: nobody awaits this task for what it has thrown
+        finally:
+            self._rest()
+            await self._drop_driver()
+
+    def _give_up(self, fault: NotifierError) -> None:
+        """Write nothing any more; nobody may go on waiting."""
+        self._death = fault
+        for unit in self._waiting:
+            unit.resolve(Failed(_refusal(fault)))
+
+    def _take(self) -> list[_Unit]:
+        """Take the oldest units, up to a batch, in the order they came; one that is alone comes alone."""
+        batch: list[_Unit] = []
+        weight = 0
+        while self._waiting and not (batch and (self._waiting[0].is_alone or batch[-1].is_alone)):
+            if batch and weight + self._waiting[0].weight > MAX_BATCH:
+                break
+            batch.append(self._waiting.popleft())
+            weight += batch[-1].weight
+        self._weight -= weight
+        if self._waiting or self._is_closing:
+            self._pressed.set()
+        else:
+            self._rest()
+        return batch
+
+    def _rest(self) -> None:
+        if self._nap is not None:
+            self._nap.cancel()
+            self._nap = None
+
+    async def _write(self, batch: list[_Unit]) -> None:
+        began = self._meter.stopwatch()
+        try:
+            outcomes = await self._outcomes(batch)
+        except Exception as error:  # whatever it is: the callers hear of it, and the writer goes on
+            refused = batch + self._who_count_on(batch)
+            for unit in refused:
+                unit.resolve(Failed(self._fault_of(error)))
+            await self._mend(error)
+        except BaseException:
+            for unit in batch:
+                unit.future.cancel()
+            raise
+        else:
+            self._meter.committed(len(batch), self._meter.stopwatch() - began)
+            for unit, outcome in zip(batch, outcomes, strict=True):
+                unit.resolve(outcome)
+
+    def _who_count_on(self, batch: list[_Unit]) -> list[_Unit]:
+        """Take those who wait and were told to do so under a premise of this batch."""
+        if not any(unit.is_premise for unit in batch):
+            return []
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        self._weight = 0
+        return waiting
+
+    async def _outcomes(self, batch: list[_Unit]) -> list[Done | Failed]:
+        if self._driver is None:
+            self._driver = await self._open_driver()
+        if batch[0].is_alone:
+            return [Done(await self._driver.run(batch[0].work))]
+        works = [unit.work for unit in batch]
+        return await self._driver.run(lambda connection: run_batch(connection, works))
+
+    def _fault_of(self, error: Exception) -> Exception:
+        cause = error.__cause__ if isinstance(error, BatchFault) else error
+        at_commit = isinstance(error, BatchFault) and error.at_commit
+        if isinstance(cause, sqlite3.Error):
+            fault = fault_of(cause, self._file, at_commit=at_commit)
+        else:
+            fault = StoreUnavailable(f"{self._file} was not written ({cause!r})", "this is a bug: report it")
+        fault.__cause__ = cause
+        return fault
+
+    async def _mend(self, error: Exception) -> None:
+        """Give up a connection that cannot be trusted; the next batch reads the file anew."""
+        cause = error.__cause__ if isinstance(error, BatchFault) else error
+        is_stuck = isinstance(error, BatchFault) and not error.is_rolled_back
+        if is_stuck or not isinstance(cause, sqlite3.Error) or is_io_error(cause):
+            await self._drop_driver()
+
+    async def _drop_driver(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            with suppress(Exception):  # it may have failed before, and is not used again
+                await driver.close()
+
+
+def _refusal(death: NotifierError) -> StoreClosed:
+    return StoreClosed(death.cause, death.fix)

@@ -1,0 +1,207 @@
+"""The pages of one watch and of one delivery, before any script runs. Pure."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from notifier.api.schemas import AttemptBody, CallbackBody, DeliveryBody, ErrorBody, MomentBody, WatchBody
+from notifier.core.advice import of_attempt
+from notifier.core.fixes import fix_of, fix_of_receiver
+from notifier.core.formats.text import of_error
+from notifier.core.formats.urls import endpoint_of
+from notifier.web import labels as words
+from notifier.web.filters import Html, facts, instant, join, table, tag, timed
+from notifier.web.overview import delivery_rows, fixed, state
+
+MOST_SIGNS = 200_000
+CUT = "\n… (cut; the API has all of it)"
+
+
+def watch_page(watch: WatchBody, timeline: Sequence[MomentBody], now: int) -> Html:
+    """Write what goes into ``main`` for a watch."""
+    return join(
+        tag("p", tag("a", "All watches", href="/"), class_="back"),
+        tag("h1", f"Task {watch.task_id}", class_="title"),
+        facts([(words.name_of(name), _fact_of_watch(watch, name, now)) for name in words.FACTS["watch"]]),
+        _results(watch, now),
+        _deliveries(watch, now),
+        _timeline(timeline, now),
+        _json("payload", watch.payload),
+        _json("metadata", watch.metadata),
+    )
+
+
+def delivery_page(delivery: DeliveryBody, now: int) -> Html:
+    """Write what goes into ``main`` for a delivery with its attempts."""
+    names = words.FACTS["delivery"]
+    return join(
+        tag("p", tag("a", "Its watch", href=f"/watches/{delivery.watch_id}"), class_="back"),
+        tag("h1", f"{delivery.type} to {delivery.url}", class_="title"),
+        facts([(words.name_of(name), _fact_of_delivery(delivery, name, now)) for name in names]),
+        _attempts(delivery.attempts if isinstance(delivery.attempts, list) else [], now),
+    )
+
+
+def _fact_of_watch(watch: WatchBody, name: str, now: int) -> str:
+    match name:
+        case "state":
+            return state(watch.state)
+        case "trouble":
+            return _trouble(watch, now)
+        case "error":
+            return _error(watch.error)
+        case "callbacks":
+            return join(*(_callback(each) for each in watch.callbacks))
+        case "polls":
+            return str(watch.polls)
+        case "expires_at" if watch.ended_at is not None:
+            return ""
+    return _fact(getattr(watch, name), name, now)
+
+
+def _fact_of_delivery(delivery: DeliveryBody, name: str, now: int) -> str:
+    match name:
+        case "state":
+            return state(delivery.state)
+        case "held":
+            return _held(delivery, now)
+        case "next_attempt_at" if delivery.held is not UNSET:
+            return ""
+        case "last_error" if delivery.last_error:
+            return join(delivery.last_error, fixed(_advice(delivery)))
+        case "watch_id":
+            return tag("a", delivery.watch_id, href=f"/watches/{delivery.watch_id}")
+        case "give_up_at" if delivery.ended_at is not None:
+            return ""
+    return _fact(getattr(delivery, name), name, now)
+
+
+def _fact(value: str | None, name: str, now: int) -> str:
+    if name.endswith("_at"):
+        return instant(value, now, due=words.DUE if name.startswith("next_") else "")
+    return tag("code", value) if value and (name == "id" or "_" in name) else value or ""
+
+
+def _trouble(watch: WatchBody, now: int) -> str:
+    if watch.trouble is None:
+        return ""
+    return join(
+        tag("span", timed(watch.trouble, now), class_="trouble"), fixed(fix_of(watch.trouble, watch.provider))
+    )
+
+
+def _held(delivery: DeliveryBody, now: int) -> str:
+    if delivery.held is UNSET:
+        return ""
+    url = endpoint_of(delivery.url)
+    return join(timed(delivery.held, now), fixed(fix_of_receiver(delivery.held, url, url)))
+
+
+def _advice(delivery: DeliveryBody) -> str:
+    last = delivery.attempts[-1] if isinstance(delivery.attempts, list) and delivery.attempts else None
+    return "" if last is None else of_attempt(last.status, last.fault)
+
+
+def _error(error: ErrorBody | None) -> str:
+    return "" if error is None else of_error(error.source, error.code, error.title, error.detail)
+
+
+def _callback(callback: CallbackBody) -> Html:
+    return tag("div", tag("code", callback.url), " ", tag("small", ", ".join(callback.events)))
+
+
+def _results(watch: WatchBody, now: int) -> Html:
+    """Links, and for each the way to see it through the daemon; of very many the first ones."""
+    if not watch.outputs:
+        return Html("")
+    shown = watch.outputs[: words.MOST_RESULTS]
+    outputs = [tag("li", _link(url), _picture(watch, number)) for number, url in enumerate(shown)]
+    if more := len(watch.outputs) - len(shown):
+        outputs.append(tag("li", words.MORE_RESULTS.format(count=more)))
+    life = Html("")
+    if watch.result_expires_at is not None:
+        life = tag("p", f"{words.GOOD_UNTIL} ", instant(watch.result_expires_at, now), class_="soft")
+    return _section("results", join(tag("ul", *outputs, class_="results"), life))
+
+
+def _link(url: str) -> Html:
+    return tag("a", url, href=url, rel="noopener noreferrer") if _is_web(url) else tag("code", url)
+
+
+def _picture(watch: WatchBody, number: int) -> Html:
+    """A link to what may be a picture, fetched through the daemon; nothing for a film or a sound."""
+    url = watch.outputs[number]
+    name = url.partition("#")[0].partition("?")[0]
+    if not _is_web(url) or name.lower().endswith(words.NO_PICTURES):
+        return Html("")
+    path = f"/v1/watches/{watch.id}/outputs/{number}"
+    return tag("div", tag("a", words.SHOW, href=path), class_="shown")
+
+
+def _is_web(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))
+
+
+def _deliveries(watch: WatchBody, now: int) -> Html:
+    if not watch.deliveries:
+        return Html("")
+    rows = delivery_rows(watch.deliveries, now)
+    return _section(
+        "deliveries", table(words.TITLES["deliveries"], words.HEADS["deliveries"], rows, is_wide=True)
+    )
+
+
+def _timeline(timeline: Sequence[MomentBody], now: int) -> Html:
+    rows = [
+        (tag("time", each.at[11:23], datetime=each.at), each.kind, timed(each.text, now)) for each in timeline
+    ]
+    return _section("timeline", table(words.TITLES["timeline"], words.HEADS["timeline"], rows, is_wide=True))
+
+
+def _attempts(attempts: Sequence[AttemptBody], now: int) -> Html:
+    if not attempts:
+        return _section("attempts", tag("p", words.EMPTY["attempts"]))
+    rows = [_attempt(each, now) for each in attempts]
+    return _section("attempts", table(words.TITLES["attempts"], words.HEADS["attempts"], rows, is_wide=True))
+
+
+def _attempt(attempt: AttemptBody, now: int) -> tuple[str, ...]:
+    return (
+        str(attempt.number),
+        instant(attempt.at, now),
+        join(f"{attempt.duration_ms} ms", tag("small", times(attempt))),
+        "" if attempt.status is None else str(attempt.status),
+        attempt.error or "",
+        tag("pre", attempt.answer, tabindex="0") if attempt.answer else "",
+    )
+
+
+def times(attempt: AttemptBody) -> str:
+    """Where the time of an attempt went, as far as it is known, and with whom."""
+    parts = (
+        "" if attempt.connect_ms is None else f"connected after {attempt.connect_ms} ms",
+        "" if attempt.first_byte_ms is None else f"answered after {attempt.first_byte_ms} ms",
+    )
+    spent = ", ".join(part for part in parts if part)
+    peer = f"to {attempt.peer}" if attempt.peer else ""
+    return "; ".join(part for part in (spent, peer) if part)
+
+
+def _json(name: str, raw: Raw) -> Html:
+    """JSON of others, spread out and otherwise as it is: numbers stay as they were written.
+
+    What would be cut anyway is not spread out: indents may make a hundred times as much of it.
+    """
+    compact = bytes(raw)
+    if compact in (b"null", b"{}", b""):
+        return Html("")
+    spread = msgspec.json.format(compact, indent=2) if len(compact) <= MOST_SIGNS else compact
+    written = spread.decode()
+    shown = written if len(written) <= MOST_SIGNS else written[:MOST_SIGNS] + CUT
+    return _section(name, tag("pre", shown, tabindex="0"))
+
+
+def _section(name: str, content: Html) -> Html:
+    title = words.TITLES[name]
+    return tag("section", tag("h2", title), content, aria_label=title)

@@ -1,0 +1,70 @@
+"""The frame of every page for people, and what its headers forbid."""
+
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from starlette.responses import Response
+
+from notifier import __version__
+from notifier.server.problems import KINDS, Problem
+from notifier.web.filters import Html, join, tag
+
+HTML = "text/html; charset=utf-8"
+FOLDER = Path(__file__).parent / "static"
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+HEADERS = MappingProxyType(
+    {
+        "Content-Security-Policy": POLICY,
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "X-Frame-Options": "DENY",
+    }
+)
+SCRIPT = Html('<script type="module" src="/page/app.js"></script>')
+
+
+def framed(title: str, main: Html, *, status: int = 200, has_script: bool = True) -> Response:
+    """Answer with a page."""
+    script = SCRIPT if has_script else Html("")
+    parts = {"title": join(title), "script": script, "version": join(__version__), "main": main}
+    text = _frame()
+    for name, part in parts.items():
+        before, _, after = text.partition(f"<!-- {name} -->")
+        text = before + part + after
+    return Response(text, status, headers=dict(HEADERS), media_type=HTML)
+
+
+def problem_page(problem: Problem) -> Response:
+    """Tell a person who is looking, and not a program, what is wrong.
+
+    Without the scripts: they would ask the same API, and may not be let in either.
+    """
+    kind = KINDS[problem.code]
+    main = join(
+        tag("h1", kind.title),
+        tag("p", problem.detail, class_="summary ill"),
+        tag("p", tag("a", "All watches", href="/")),
+    )
+    answer = framed(kind.title, main, status=problem.status, has_script=False)
+    answer.headers.update(problem.headers)
+    return answer
+
+
+@cache
+def _frame() -> str:
+    return (FOLDER / "index.html").read_text(encoding="utf-8")

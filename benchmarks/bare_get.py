@@ -25,8 +25,8 @@ from benchmarks.client import pool
 from benchmarks.processes import KEY
 from benchmarks.stats import quantile
 from benchmarks.tasks import API_PATH
-from notifier.core.exchange import Reply
-from notifier.outbound.client import HttpWire
+from notifier.core.exchange import HttpReply
+from notifier.outbound.client import HttpxClient
 
 IN_FLIGHT = 64
 KEEPALIVE_S = 90.0
@@ -85,12 +85,12 @@ async def by_socket(url: str) -> AsyncIterator[Get]:
 @contextlib.asynccontextmanager
 async def by_ours(_: str) -> AsyncIterator[Get]:
     """The daemon's wire, with deadline, bounds and guard."""
-    wire = HttpWire(connections=IN_FLIGHT, keepalive_s=KEEPALIVE_S, max_body=4 * 1024 * 1024)
+    wire = HttpxClient(connections=IN_FLIGHT, keepalive_s=KEEPALIVE_S, max_body=4 * 1024 * 1024)
     try:
 
         async def get(url: str) -> int:
             exchange = await wire.get(url, _HEADERS, timeout_ms=15_000)
-            return exchange.status if isinstance(exchange, Reply) else 0
+            return exchange.status if isinstance(exchange, HttpReply) else 0
 
         yield get
     finally:

@@ -15,12 +15,12 @@ from httpx_aiohttp import AiohttpTransport
 
 from benchmarks.one_commit import METADATA
 from benchmarks.tasks import API_PATH
-from notifier.config.model import Callbacks
+from notifier.config.model import CallbackSettings
 from notifier.core.delivery.signature import make_secret
 from notifier.core.event_body import build_headers
-from notifier.core.model import Dispatch
+from notifier.core.model import ClaimedDelivery
 
-_SETTINGS = Callbacks(secrets=(make_secret(bytes(range(32))),))
+_SETTINGS = CallbackSettings(secrets=(make_secret(bytes(range(32))),))
 
 
 class BarePost(msgspec.Struct):
@@ -53,13 +53,13 @@ async def measure(count: int, urls: list[str]) -> BarePost:
         return BarePost(count // len(senders) * len(senders) / (time.monotonic() - began))
 
 
-def _dispatch(url: str) -> Dispatch:
+def _dispatch(url: str) -> ClaimedDelivery:
     now = time.time_ns() // 1_000_000
     name = uuid.uuid4().hex
     data = {"task_id": name, "api_path": API_PATH, "ended_at": "2026-11-23T12:00:00.000Z"}
     padding = {"metadata": msgspec.Raw(METADATA.encode()), "outputs": ["https://127.0.0.1/1.jpg"] * 8}
     body = msgspec.json.encode({"id": f"evt_{name}", "type": "task.completed", "data": data | padding})
-    return Dispatch(
+    return ClaimedDelivery(
         delivery_id=f"dlv_{name}",
         event_id=f"evt_{name}",
         watch_id=f"wch_{name}",

@@ -14,7 +14,7 @@ import msgspec
 from benchmarks.filling import FIRST_DUE_MS, LAST_DUE_MS
 from benchmarks.stats import median
 from notifier.core.model import Watch
-from notifier.core.polling.verdict import Wait
+from notifier.core.polling.verdict import PollAgain
 from notifier.store.protocol import Store
 from notifier.store.sqlite.open import open_store
 from notifier.store.values import Lease
@@ -59,7 +59,7 @@ async def _round(store: Store, now: int) -> tuple[float, float, float]:
 
 async def _record(store: Store, watches: Sequence[Watch], lease: Lease, now: int) -> None:
     waits = [
-        Wait(
+        PollAgain(
             due_at=now - random.randint(0, LAST_DUE_MS - FIRST_DUE_MS),
             interval_ms=60_000,
             upstream_status="processing",

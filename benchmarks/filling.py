@@ -18,7 +18,7 @@ from benchmarks.one_commit import CALLBACK_URL, METADATA
 from benchmarks.tasks import API_PATH
 from notifier.core.ids import WATCH
 from notifier.core.model import Callback
-from notifier.store.sqlite.ids import Mint
+from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.open import migrate
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import callbacks_text
@@ -68,7 +68,7 @@ def fill(file: str, more: int) -> Filled:
 
 def _rows(connection: sqlite3.Connection, chance: random.Random, now: int) -> Iterator[dict[str, Any]]:
     """Give watches without end, due in no order."""
-    mint = Mint(chance)
+    mint = IdSequence(chance)
     common = {
         "provider_seq": _seq(connection, "providers", "add_provider", name="mulerouter"),
         "api_path_seq": _seq(connection, "api_paths", "add_api_path", path=API_PATH),

@@ -8,9 +8,9 @@ from benchmarks.kinds import Kind
 from benchmarks.stats import mean
 from notifier.core.polling import age_schedule as pace
 from notifier.core.polling import learned_schedule as learned
-from notifier.core.polling.age_schedule import Pace
-from notifier.core.polling.histogram import Sketch, seen
-from notifier.core.polling.learned_schedule import Habit, first_poll_at, habit_from
+from notifier.core.polling.age_schedule import AgeSchedule
+from notifier.core.polling.histogram import DurationHistogram, seen
+from notifier.core.polling.learned_schedule import TaskDurations, first_poll_at, habit_from
 
 FIXED_MS = 2_500
 FIRST_AFTER_MS = 2_500
@@ -21,7 +21,7 @@ DAY_MS = 86_400_000
 class Setting:
     """How it is polled. ``is_stamped``: the provider says when a task began and ended."""
 
-    pace: Pace
+    pace: AgeSchedule
     is_stamped: bool = True
 
 
@@ -46,9 +46,9 @@ class Path:
 
     setting: Setting
     chance: random.Random
-    sketch: Sketch = field(default_factory=Sketch)
+    sketch: DurationHistogram = field(default_factory=DurationHistogram)
     finishes: int = 0
-    habit: Habit | None = None
+    habit: TaskDurations | None = None
 
     def poll(self, duration_ms: int) -> Polled:
         """Poll one task to its end."""

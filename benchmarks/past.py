@@ -11,7 +11,7 @@ import time
 from benchmarks.one_commit import CALLBACK_URL
 from benchmarks.tasks import API_PATH
 from notifier.core.formats.urls import endpoint_of, origin_of
-from notifier.core.polling.histogram import Sketch, pack, seen
+from notifier.core.polling.histogram import DurationHistogram, pack, seen
 from notifier.core.polling.learned_schedule import habit_from
 from notifier.store.sqlite.queries import SQL
 
@@ -62,7 +62,7 @@ def end(file: str, count: int) -> None:
 
 
 def _learn(connection: sqlite3.Connection, now: int, count: int) -> None:
-    sketch = Sketch()
+    sketch = DurationHistogram()
     for _ in range(100):
         sketch = seen(sketch, TOOK_MS)
     habit = habit_from(sketch, count)

@@ -11,15 +11,15 @@ from benchmarks.bench import Bench
 from benchmarks.figures import Figure, Goal, at_most
 from benchmarks.kinds import FLEET, IMAGE, KINDS, Kind, scaled
 from benchmarks.learning import Outcome, Plan, Setting, mixed, run
-from notifier.config.model import Polling
-from notifier.core.polling.age_schedule import Pace
+from notifier.config.model import PollingSettings
+from notifier.core.polling.age_schedule import AgeSchedule
 
 SEED = 6
 ROUNDS = 100
 MEASURED = 100
-DEFAULT = Polling()
-SETTING = Setting(Pace(2_000, DEFAULT.max_interval_ms, DEFAULT.growth))
-BY_DEFAULT = Setting(Pace(DEFAULT.min_interval_ms, DEFAULT.max_interval_ms, DEFAULT.growth))
+DEFAULT = PollingSettings()
+SETTING = Setting(AgeSchedule(2_000, DEFAULT.max_interval_ms, DEFAULT.growth))
+BY_DEFAULT = Setting(AgeSchedule(DEFAULT.min_interval_ms, DEFAULT.max_interval_ms, DEFAULT.growth))
 UNSTAMPED = Setting(SETTING.pace, is_stamped=False)
 
 Run = Callable[[Kind], Outcome]

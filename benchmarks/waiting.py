@@ -12,7 +12,7 @@ from benchmarks.tasks import API_PATH
 from notifier.core.event_body import build_event
 from notifier.core.ids import EVENT, new_id
 from notifier.core.model import Callback, NewWatch, Watch, WatchState
-from notifier.core.polling.verdict import End
+from notifier.core.polling.verdict import EndWatch
 from notifier.store.protocol import Store
 from notifier.store.sqlite.open import open_store
 from notifier.store.values import Lease
@@ -53,7 +53,7 @@ async def _put_some(store: Store, parked: Sequence[Parked], now: int) -> None:
 
 
 async def _end(store: Store, watch: Watch, lease: Lease, expires_at: int | None, now: int) -> None:
-    end = End(
+    end = EndWatch(
         state=WatchState.COMPLETED,
         upstream_status="completed",
         outputs=("https://127.0.0.1/1.jpg",),

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from notifier.core.exchange import Exchange
-from notifier.core.model import Attempt, Dispatch, Watch
-from notifier.core.polling.verdict import End, Sequel, Verdict
+from notifier.core.model import Attempt, ClaimedDelivery, Watch
+from notifier.core.polling.verdict import EndWatch, Sequel, Verdict
 
 
 class Clock(Protocol):
@@ -23,7 +23,7 @@ class Clock(Protocol):
         ...
 
 
-class Wire(Protocol):
+class HttpClient(Protocol):
     """HTTP exchanges that end in time and never raise for network trouble."""
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
@@ -50,11 +50,11 @@ class Meter(Protocol):
         """A poll that began ``late_ms`` after it was due brought ``verdict``."""
         ...
 
-    def ended(self, watch: Watch, verdict: Verdict, end: End, *, now: int) -> None:
+    def ended(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
         """The end of a watch, decided at ``now``, is on disk."""
         ...
 
-    def attempted(self, dispatch: Dispatch, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
+    def attempted(self, dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
         """An attempt that ended at ``now`` is on disk."""
         ...
 
@@ -77,10 +77,10 @@ class NoMeter:
     def polled(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
         """Nothing."""
 
-    def ended(self, watch: Watch, verdict: Verdict, end: End, *, now: int) -> None:
+    def ended(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
         """Nothing."""
 
-    def attempted(self, dispatch: Dispatch, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
+    def attempted(self, dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
         """Nothing."""
 
     def committed(self, units: int, took_s: float) -> None:
@@ -93,7 +93,7 @@ class NoMeter:
 NO_METER: Meter = NoMeter()
 
 
-class Changes(Protocol):
+class ChangeListener(Protocol):
     """Is told what has changed in the store, once it is on disk. Where nobody listens a call does nothing."""
 
     def watch(self, watch_id: str) -> None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, Blame, Failed
+from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope
 from notifier.core.model import Attempt, Callback, Event, EventType, NewWatch, TaskError, Watch, WatchState
-from notifier.core.polling.verdict import End, Wait
+from notifier.core.polling.verdict import EndWatch, PollAgain
 from notifier.core.states import event_of
 from notifier.store.values import Lease
 from tests.fakes import NOON
@@ -18,8 +18,8 @@ PROVIDER = "mulerouter"
 API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
 HOOK = "http://127.0.0.1:9001/hook"
 OUTPUT = "https://cdn.example/1.jpg"
-REFUSED = Failed(Blame.EVENT, "HTTP 422", None, PRIVATE_CAP_MS)
-DOWN = Failed(Blame.ENDPOINT, "HTTP 503", None, PRIVATE_CAP_MS)
+REFUSED = AttemptFailed(FailureScope.EVENT, "HTTP 422", None, PRIVATE_CAP_MS)
+DOWN = AttemptFailed(FailureScope.ENDPOINT, "HTTP 503", None, PRIVATE_CAP_MS)
 
 
 def new_watch(task_id: str = "task-1", **over: Any) -> NewWatch:
@@ -36,7 +36,7 @@ def new_watch(task_id: str = "task-1", **over: Any) -> NewWatch:
     return NewWatch(task_id=task_id, **{**fields, **over})
 
 
-def wait(due_at: int = NOON + 2_500, **over: Any) -> Wait:
+def wait(due_at: int = NOON + 2_500, **over: Any) -> PollAgain:
     """The task is running; poll again at ``due_at``."""
     fields: dict[str, Any] = {
         "interval_ms": 2_500,
@@ -45,10 +45,10 @@ def wait(due_at: int = NOON + 2_500, **over: Any) -> Wait:
         "trouble": None,
         "missing": None,
     }
-    return Wait(due_at=due_at, **{**fields, **over})
+    return PollAgain(due_at=due_at, **{**fields, **over})
 
 
-def end(state: WatchState = WatchState.COMPLETED, **over: Any) -> End:
+def end(state: WatchState = WatchState.COMPLETED, **over: Any) -> EndWatch:
     """The task has ended, with one output where it succeeded and a reason where it did not."""
     is_completed = state is WatchState.COMPLETED
     source = "provider" if state in (WatchState.FAILED, WatchState.CANCELLED) else "notifier"
@@ -60,10 +60,10 @@ def end(state: WatchState = WatchState.COMPLETED, **over: Any) -> End:
         "result_expires_at": None,
         "task_created_at": NOON - 1,
     }
-    return End(state=state, **{**fields, **over})
+    return EndWatch(state=state, **{**fields, **over})
 
 
-def event(watch: Watch, ending: End | None = None, **over: Any) -> Event:
+def event(watch: Watch, ending: EndWatch | None = None, **over: Any) -> Event:
     """The event that tells of the watch's end."""
     ending = ending or end()
     kind = event_of(ending.state)

@@ -30,7 +30,7 @@ from benchmarks.usage import Busy
 from notifier.core.model import Callback, DeliveryState, NewWatch, WatchState
 from notifier.core.task_statistics import notice_ms
 from notifier.store.sqlite.open import open_store
-from notifier.store.values import Added, DeliveryQuery, Lease
+from notifier.store.values import DeliveryQuery, Lease, WatchAdded
 
 FILLED = 30
 HOUR_MS = 60 * MINUTE_MS
@@ -51,7 +51,7 @@ async def test_a_filled_database_holds_what_the_store_would_have_added(tmp_path:
         counts = await store.counts(now=now)
     finally:
         await store.close()
-    assert isinstance(added, Added)
+    assert isinstance(added, WatchAdded)
     assert counts.watches[WatchState.WATCHING] == FILLED + 1
     assert len(claimed.watches) == FILLED + 1
     for watch in claimed.watches:

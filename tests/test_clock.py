@@ -7,7 +7,7 @@ import pytest
 from notifier.clock import SystemClock, boot_id, elapsed_ms, wall_ms
 from notifier.core.formats.retry_after import retry_after_ms
 from notifier.core.formats.times import from_text, to_text
-from notifier.ports import Clock, Wire
+from notifier.ports import Clock, HttpClient
 from tests.fakes import NOON, FakeClock, FakeWire
 
 HOUR = 3_600_000
@@ -82,7 +82,7 @@ def test_this_machines_clock_is_the_real_one() -> None:
 
 def test_the_real_and_the_fake_ones_fit_the_ports() -> None:
     clocks: list[Clock] = [SystemClock(), FakeClock()]
-    wires: list[Wire] = [FakeWire()]
+    wires: list[HttpClient] = [FakeWire()]
     assert clocks
     assert wires
 

@@ -9,14 +9,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notifier.api.query import read_query
 from notifier.api.registration import refuse_members
-from notifier.api.request import Call
+from notifier.api.request import ApiRequest
 from notifier.api.routes import ROUTES, Route
 from notifier.api.services import Services
 from notifier.core.nearest import nearest
-from notifier.server.access import Guard
+from notifier.server.access import AccessMiddleware
 from notifier.server.bodies import BodyBudget, announced_size, check_type, read_body
-from notifier.server.middleware import Envelope, headers_of
-from notifier.server.problems import Problem
+from notifier.server.middleware import ResponseMiddleware, headers_of
+from notifier.server.problems import ProblemError
 
 
 def build_app(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:
@@ -26,13 +26,13 @@ def build_app(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route
     endpoints = [
-        StarletteRoute(path, Endpoint(methods, services, budget)) for path, methods in by_path.items()
+        StarletteRoute(path, MethodRouter(methods, services, budget)) for path, methods in by_path.items()
     ]
     router = Router(endpoints, redirect_slashes=False, default=_no_such_route(list(by_path)))
-    return Envelope(Guard(router, services))
+    return ResponseMiddleware(AccessMiddleware(router, services))
 
 
-class Endpoint:
+class MethodRouter:
     """All calls on one path."""
 
     def __init__(self, by_method: Mapping[str, Route], services: Services, budget: BodyBudget) -> None:
@@ -47,7 +47,7 @@ class Endpoint:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         route = self._by_method.get(method)
         if route is None:
-            raise Problem("method_not_allowed", f"here is {self._allow}", headers={"Allow": self._allow})
+            raise ProblemError("method_not_allowed", f"here is {self._allow}", headers={"Allow": self._allow})
         scope["notifier.route"] = f"{method} {route.path}"
         check_type(scope)
         query = read_query(scope["query_string"], route.query)
@@ -55,7 +55,7 @@ class Endpoint:
             body = await read_body(receive, route.body_limit)
             if not route.takes_body:
                 refuse_members(body)
-            call = Call(
+            call = ApiRequest(
                 self._services,
                 scope["path_params"],
                 query,
@@ -76,7 +76,7 @@ async def _gone(receive: Receive) -> None:
 def _no_such_route(paths: Sequence[str]) -> ASGIApp:
     async def default(scope: Scope, _receive: Receive, _send: Send) -> None:
         close = nearest(scope["path"], paths)
-        raise Problem(
+        raise ProblemError(
             "no_such_route", f"did you mean {close}?" if close else "/openapi.json lists what there is"
         )
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from notifier.api.json_fields import Faults, below, object_at, text_at, unknown
+from notifier.api.json_fields import FieldErrors, below, object_at, text_at, unknown
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.core.formats.headers import BadHeader, check_callback_headers
+from notifier.core.formats.headers import InvalidHeader, check_callback_headers
 from notifier.core.formats.text import cut
 from notifier.core.formats.urls import check_callback_url
 from notifier.core.model import MAX_CALLBACKS, Callback, EventType
@@ -16,7 +16,9 @@ from notifier.core.model import MAX_CALLBACKS, Callback, EventType
 FIELDS = ("url", "events", "headers")
 
 
-def callbacks_in(members: Mapping[str, Any], policy: AddressPolicy, faults: Faults) -> tuple[Callback, ...]:
+def callbacks_in(
+    members: Mapping[str, Any], policy: AddressPolicy, faults: FieldErrors
+) -> tuple[Callback, ...]:
     """The receivers of a registration."""
     if "callbacks" not in members:
         url = _callback_url(members, "callback_url", "", policy, faults)
@@ -35,7 +37,7 @@ def callbacks_in(members: Mapping[str, Any], policy: AddressPolicy, faults: Faul
     return callbacks
 
 
-def _callback(value: object, pointer: str, policy: AddressPolicy, faults: Faults) -> Callback | None:
+def _callback(value: object, pointer: str, policy: AddressPolicy, faults: FieldErrors) -> Callback | None:
     members = object_at(value, pointer, FIELDS, faults)
     if members is None:
         return None
@@ -46,7 +48,7 @@ def _callback(value: object, pointer: str, policy: AddressPolicy, faults: Faults
 
 
 def _callback_url(
-    members: Mapping[str, Any], name: str, pointer: str, policy: AddressPolicy, faults: Faults
+    members: Mapping[str, Any], name: str, pointer: str, policy: AddressPolicy, faults: FieldErrors
 ) -> str | None:
     """The URL in canonical form. An address in it is judged here, a name when it is connected to."""
     url = text_at(members, name, faults, check_callback_url, pointer)
@@ -68,7 +70,7 @@ def _refused_address(url: str, policy: AddressPolicy) -> str | None:
     return policy.refuse(host, host, port) if is_address else None
 
 
-def _events(members: Mapping[str, Any], pointer: str, faults: Faults) -> tuple[EventType, ...]:
+def _events(members: Mapping[str, Any], pointer: str, faults: FieldErrors) -> tuple[EventType, ...]:
     if "events" not in members:
         return tuple(EventType)
     place = below(pointer, "events")
@@ -89,7 +91,7 @@ def _events(members: Mapping[str, Any], pointer: str, faults: Faults) -> tuple[E
     return tuple(wanted)
 
 
-def _headers(members: Mapping[str, Any], pointer: str, faults: Faults) -> tuple[tuple[str, str], ...]:
+def _headers(members: Mapping[str, Any], pointer: str, faults: FieldErrors) -> tuple[tuple[str, str], ...]:
     place = below(pointer, "headers")
     headers = members.get("headers", {})
     if not isinstance(headers, dict):
@@ -97,6 +99,6 @@ def _headers(members: Mapping[str, Any], pointer: str, faults: Faults) -> tuple[
         return ()
     try:
         return check_callback_headers(headers)
-    except BadHeader as fault:
+    except InvalidHeader as fault:
         faults.add(place if fault.name is None else below(place, fault.name), str(fault))
         return ()

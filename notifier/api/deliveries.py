@@ -4,15 +4,15 @@ from starlette.responses import Response
 
 from notifier.api.query import cursor_after, delivery_query
 from notifier.api.representations import answer, delivery_body, delivery_detail_body
-from notifier.api.request import Call
+from notifier.api.request import ApiRequest
 from notifier.api.schemas import DeliveryBody, DeliveryPage
 from notifier.api.services import Services
 from notifier.core.ids import DELIVERY, is_id
-from notifier.server.problems import Problem
-from notifier.store.values import DeliveryQuery, Refusal
+from notifier.server.problems import ProblemError
+from notifier.store.values import ChangeRefused, DeliveryQuery
 
 
-async def page(call: Call) -> Response:
+async def page(call: ApiRequest) -> Response:
     """Some deliveries, newest first."""
     query = delivery_query(call.query)
     one_more = DeliveryQuery(query.state, query.watch_id, query.url, query.before, query.limit + 1)
@@ -27,12 +27,12 @@ async def newest(services: Services, query: DeliveryQuery) -> list[DeliveryBody]
     return [delivery_body(each) for each in await services.store.deliveries(query)]
 
 
-async def show(call: Call) -> Response:
+async def show(call: ApiRequest) -> Response:
     """One delivery with its attempts."""
     return answer(await body_of(call))
 
 
-async def body_of(call: Call) -> DeliveryBody:
+async def body_of(call: ApiRequest) -> DeliveryBody:
     """The same, for its page too."""
     detail = await call.services.store.delivery(_id(call))
     if detail is None:
@@ -40,7 +40,7 @@ async def body_of(call: Call) -> DeliveryBody:
     return delivery_detail_body(detail)
 
 
-async def body(call: Call) -> Response:
+async def body(call: ApiRequest) -> Response:
     """The very bytes that its attempts send. They are not signed here: a signature tells of its instant."""
     message = await call.services.store.message(_id(call))
     if message is None:
@@ -48,24 +48,24 @@ async def body(call: Call) -> Response:
     return Response(message, media_type="application/json")
 
 
-async def redeliver(call: Call) -> Response:
+async def redeliver(call: ApiRequest) -> Response:
     """Send it again: the same id and bytes, a fresh budget."""
     services = call.services
     now = services.clock.now()
     give_up_at = now + services.settings().give_up_after_ms
     changed = await services.store.redeliver(_id(call), now=now, give_up_at=give_up_at)
-    if isinstance(changed, Refusal):
+    if isinstance(changed, ChangeRefused):
         raise _unknown()
     services.wake.deliver_now()
     return answer(delivery_body(changed), 202)
 
 
-def _id(call: Call) -> str:
+def _id(call: ApiRequest) -> str:
     delivery_id = call.path["id"]
     if not is_id(delivery_id, DELIVERY):
         raise _unknown()
     return delivery_id
 
 
-def _unknown() -> Problem:
-    return Problem("not_found", "there is no delivery of this id; they are forgotten after a while")
+def _unknown() -> ProblemError:
+    return ProblemError("not_found", "there is no delivery of this id; they are forgotten after a while")

@@ -4,15 +4,15 @@ from starlette.responses import Response
 
 from notifier.api.query import cursor_after, page_query
 from notifier.api.representations import answer, endpoint_body
-from notifier.api.request import Call
+from notifier.api.request import ApiRequest
 from notifier.api.schemas import EndpointBody, EndpointPage
 from notifier.api.services import Services
 from notifier.core.ids import ENDPOINT, is_id
-from notifier.server.problems import Problem
-from notifier.store.values import EndpointDetail, Refusal
+from notifier.server.problems import ProblemError
+from notifier.store.values import ChangeRefused, EndpointDetail
 
 
-async def page(call: Call) -> Response:
+async def page(call: ApiRequest) -> Response:
     """Some endpoints, newest first."""
     before, limit = page_query(call.query, ENDPOINT)
     found = await call.services.store.endpoints(before=before, limit=limit + 1)
@@ -26,12 +26,12 @@ async def newest(services: Services, limit: int) -> list[EndpointBody]:
     return [endpoint_body(each) for each in await services.store.endpoints(before=None, limit=limit)]
 
 
-async def pause(call: Call) -> Response:
+async def pause(call: ApiRequest) -> Response:
     """Send it nothing until it is resumed."""
     return _shown(await call.services.store.pause_endpoint(_id(call)))
 
 
-async def resume(call: Call) -> Response:
+async def resume(call: ApiRequest) -> Response:
     """Send it what waits, whatever held it."""
     services = call.services
     changed = await services.store.resume_endpoint(_id(call), now=services.clock.now())
@@ -39,18 +39,18 @@ async def resume(call: Call) -> Response:
     return _shown(changed)
 
 
-def _shown(changed: EndpointDetail | Refusal) -> Response:
-    if isinstance(changed, Refusal):
+def _shown(changed: EndpointDetail | ChangeRefused) -> Response:
+    if isinstance(changed, ChangeRefused):
         raise _unknown()
     return answer(endpoint_body(changed))
 
 
-def _id(call: Call) -> str:
+def _id(call: ApiRequest) -> str:
     endpoint_id = call.path["id"]
     if not is_id(endpoint_id, ENDPOINT):
         raise _unknown()
     return endpoint_id
 
 
-def _unknown() -> Problem:
-    return Problem("not_found", "there is no endpoint of this id; GET /v1/endpoints lists what there is")
+def _unknown() -> ProblemError:
+    return ProblemError("not_found", "there is no endpoint of this id; GET /v1/endpoints lists what there is")

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from notifier.api.representations import delivery_body, watch_body
 from notifier.errors import StoreUnavailable
-from notifier.server.problems import Problem
+from notifier.server.problems import ProblemError
 from notifier.store.protocol import Store
 
 BEAT_S = 0.1
@@ -41,10 +41,10 @@ _ID = re.compile(r"([0-9a-z]+)-([0-9]{1,15})")
 log = structlog.get_logger()
 
 
-class Listener:
+class FeedSubscriber:
     """One who listens: where in the memory it is. ``opening`` is what it is sent first."""
 
-    def __init__(self, feed: "Feed", place: int, opening: bytes) -> None:
+    def __init__(self, feed: "EventFeed", place: int, opening: bytes) -> None:
         self.news = asyncio.Event()
         self.is_over = False
         self._feed = feed
@@ -75,7 +75,7 @@ class Listener:
                 yield b":\n\n"
 
 
-class Feed:
+class EventFeed:
     """``ports.Changes``, and those who listen to it.
 
     ``epoch`` is this run's, in lower case letters and digits. ``condition_of`` and ``conditions`` say why
@@ -96,7 +96,7 @@ class Feed:
         self._condition_of = condition_of
         self._conditions = conditions
         self._beat_s = beat_s
-        self._listeners: set[Listener] = set()
+        self._listeners: set[FeedSubscriber] = set()
         self._is_open = False
         self._is_closed = False
         self._beating: asyncio.Task[None] | None = None
@@ -231,12 +231,12 @@ class Feed:
         return b"".join(pieces), number + len(pieces)
 
     @contextmanager
-    def listening(self, last_id: str | None) -> Iterator[Listener]:
+    def listening(self, last_id: str | None) -> Iterator[FeedSubscriber]:
         """Let one listen, from after ``last_id`` on; raises Problem when too many do, or at the end."""
         if self._is_closed:
-            raise Problem("not_ready", "notifier is stopping")
+            raise ProblemError("not_ready", "notifier is stopping")
         if len(self._listeners) >= MOST_LISTENERS:
-            raise Problem("busy", f"{MOST_LISTENERS} listen already, and no more are served")
+            raise ProblemError("busy", f"{MOST_LISTENERS} listen already, and no more are served")
         self._resume()
         listener = self._listener(last_id)
         self._listeners.add(listener)
@@ -245,15 +245,15 @@ class Feed:
         finally:
             self._listeners.discard(listener)
 
-    def _listener(self, last_id: str | None) -> Listener:
+    def _listener(self, last_id: str | None) -> FeedSubscriber:
         """One without an id begins now, and has its first one at once, to come back with."""
         hello = f"retry: {RETRY_MS}\nid: {self._epoch}-{self._next - 1}\n\n".encode()
         if last_id is None:
-            return Listener(self, self._next, hello)
+            return FeedSubscriber(self, self._next, hello)
         place = self._place_after(last_id)
         if place is None:
-            return Listener(self, self._next, hello + self._event("reset", self._next - 1, None))
-        return Listener(self, place, f"retry: {RETRY_MS}\n\n".encode())
+            return FeedSubscriber(self, self._next, hello + self._event("reset", self._next - 1, None))
+        return FeedSubscriber(self, place, f"retry: {RETRY_MS}\n\n".encode())
 
     def _place_after(self, last_id: str) -> int | None:
         known = _ID.fullmatch(last_id)

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from notifier.api.event_feed import Feed
-from notifier.api.request import Call
+from notifier.api.event_feed import EventFeed
+from notifier.api.request import ApiRequest
 
 EVENT_STREAM = "text/event-stream"
 LAST_EVENT_ID = "last-event-id"
 
 
-async def events(call: Call) -> Response:
+async def events(call: ApiRequest) -> Response:
     """What changes, as it changes. Listen first and read the lists then, and nothing is missed.
 
     ``watch`` and ``delivery`` bring the thing as lists have it and as it stands now: new, ended, in other
@@ -23,13 +23,13 @@ async def events(call: Call) -> Response:
     """
     given = call.header(LAST_EVENT_ID.encode())
     last_id = given[0].decode("latin-1") if given else None
-    return EventStream(call.services.feed, last_id, call.gone)
+    return SseResponse(call.services.feed, last_id, call.gone)
 
 
-class EventStream(Response):
+class SseResponse(Response):
     """An answer that ends when its client goes, reads too slowly, or the daemon stops."""
 
-    def __init__(self, feed: Feed, last_id: str | None, gone: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, feed: EventFeed, last_id: str | None, gone: Callable[[], Awaitable[None]]) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers({"content-type": EVENT_STREAM})

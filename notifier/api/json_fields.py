@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from notifier.core.formats.json_text import BadJson, RefusedJson, decode_strict
+from notifier.core.formats.json_text import InvalidJson, RejectedJson, decode_strict
 from notifier.core.formats.text import cut
-from notifier.core.formats.times import BadDuration, parse_duration
-from notifier.core.formats.urls import BadUrl
+from notifier.core.formats.times import InvalidDuration, parse_duration
+from notifier.core.formats.urls import InvalidUrl
 from notifier.core.nearest import nearest
-from notifier.server.problems import Fault, Problem, refused
+from notifier.server.problems import FieldError, ProblemError, refused
 
 MAX_EXPIRE_MS = 366 * 86_400_000
 MAX_FAULTS = 20  # to look for the nearest name takes time, and nobody reads more
@@ -19,10 +19,10 @@ _SHOWN_CHARS = 60
 
 
 @dataclass(slots=True)
-class Faults:
+class FieldErrors:
     """What has been found wrong so far; the first ``MAX_FAULTS`` of it."""
 
-    found: list[Fault] = field(default_factory=list)
+    found: list[FieldError] = field(default_factory=list)
 
     @property
     def is_full(self) -> bool:
@@ -32,7 +32,7 @@ class Faults:
     def add(self, pointer: str, detail: str) -> None:
         """Note one more."""
         if not self.is_full:
-            self.found.append(Fault(pointer, detail))
+            self.found.append(FieldError(pointer, detail))
 
     def check(self) -> None:
         """Raise Problem if there are any."""
@@ -44,10 +44,10 @@ def read_json(body: bytes) -> Any:
     """Decode a body; raises Problem."""
     try:
         return decode_strict(body)
-    except BadJson as fault:
-        raise Problem("bad_json", str(fault)) from None
-    except RefusedJson as fault:
-        raise refused([Fault(fault.pointer, fault.detail)]) from None
+    except InvalidJson as fault:
+        raise ProblemError("bad_json", str(fault)) from None
+    except RejectedJson as fault:
+        raise refused([FieldError(fault.pointer, fault.detail)]) from None
 
 
 def unknown(name: str, what: str, names: Iterable[str]) -> str:
@@ -63,7 +63,7 @@ def object_at(
     value: object,
     pointer: str,
     names: Sequence[str],
-    faults: Faults,
+    faults: FieldErrors,
     meant: Mapping[str, str] = MappingProxyType({}),
 ) -> Mapping[str, Any] | None:
     """An object's members; those that are not in ``names`` are faults. None when it is no object.
@@ -85,7 +85,7 @@ def object_at(
 def text_at(
     members: Mapping[str, Any],
     name: str,
-    faults: Faults,
+    faults: FieldErrors,
     check: Callable[[str], str] = str,
     pointer: str = "",
 ) -> str | None:
@@ -99,18 +99,18 @@ def text_at(
     else:
         try:
             return check(value)
-        except BadUrl as fault:
+        except InvalidUrl as fault:
             faults.add(place, str(fault))
     return None
 
 
-def expire_after_in(members: Mapping[str, Any], faults: Faults) -> int | None:
+def expire_after_in(members: Mapping[str, Any], faults: FieldErrors) -> int | None:
     """``expire_after`` in milliseconds; None where it is left out."""
     if "expire_after" not in members:
         return None
     try:
         duration_ms = parse_duration(members["expire_after"])
-    except BadDuration as fault:
+    except InvalidDuration as fault:
         faults.add("/expire_after", str(fault))
         return None
     if duration_ms > MAX_EXPIRE_MS:

@@ -4,16 +4,19 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw, Struct
 
 from notifier.api import schemas as shapes
 from notifier.api.events import LAST_EVENT_ID
-from notifier.api.operations import JSON, OPERATIONS, Operation, Text
+from notifier.api.operations import JSON, OPERATIONS, Operation, TextResponse
 from notifier.core.formats.traceparent import TRACEPARENT
 from notifier.server.problems import KINDS, MEDIA_TYPE
+
+PUBLIC_NAMES: Mapping[str, str] = MappingProxyType({"TimelineKind": "Kind"})
+"""Component names that differ from the class: they are public and stay when a class is renamed."""
 
 _REF = "#/components/schemas/{name}"
 _OF_ALL = ("unauthorized", "forbidden_origin", "wrong_host", "validation_failed", "internal")
@@ -98,7 +101,7 @@ def _operation(operation: Operation, path: str, names: Sequence[str]) -> dict[st
 
 
 def _answer(shape: type[Struct] | None, example: Any) -> dict[str, Any]:
-    if isinstance(example, Text):
+    if isinstance(example, TextResponse):
         content = {"schema": {"type": "string"}, "example": example.example}
         if example.media_type == JSON:
             content = {"schema": {"type": "object"}, "example": msgspec.json.decode(example.example)}
@@ -132,7 +135,12 @@ def _schemas() -> dict[str, Any]:
     shown = {answer[0] for each in OPERATIONS.values() for answer in each.answers.values()}
     asked = {each.request[0] for each in OPERATIONS.values() if each.request is not None}
     kinds = sorted({*shown, *asked, shapes.ProblemBody} - {None}, key=str)
-    return msgspec.json.schema_components(kinds, schema_hook=_schema_of, ref_template=_REF)[1]
+    schemas = msgspec.json.schema_components(kinds, schema_hook=_schema_of, ref_template=_REF)[1]
+    text = msgspec.json.encode(schemas)
+    for name, public in PUBLIC_NAMES.items():
+        for before, after in ((f'"{name}"', f'"{public}"'), (f'schemas/{name}"', f'schemas/{public}"')):
+            text = text.replace(before.encode(), after.encode())
+    return cast("dict[str, Any]", msgspec.json.decode(text))
 
 
 def _schema_of(kind: type) -> dict[str, Any]:

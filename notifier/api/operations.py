@@ -43,7 +43,7 @@ _WRITE = ("store_unavailable", "disk_full")
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextResponse:
     """An answer whose shape is not ours: its media type, what is in it, and an example."""
 
     media_type: str
@@ -106,7 +106,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("GET", "/v1/watches/{id}/outputs/{number}"): Operation(
             "One result, counted from 0, through the daemon, if it is a picture of at most 8 MiB (PNG, JPEG, "
             "WebP, GIF, AVIF). Fetched without key or cookie, and only from where callbacks may go.",
-            {200: (None, Text(PICTURE, "The picture, as its own type", ""))},
+            {200: (None, TextResponse(PICTURE, "The picture, as its own type", ""))},
             ("not_found", "no_picture", "busy", *_READ),
         ),
         ("DELETE", "/v1/watches/{id}"): Operation(
@@ -136,7 +136,12 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ),
         ("GET", "/v1/deliveries/{id}/body"): Operation(
             "The bytes that every attempt of a delivery sends as its body, without a signature.",
-            {200: (None, Text(JSON, "The event", '{"id": "evt_…", "type": "task.completed", "…": "…"}'))},
+            {
+                200: (
+                    None,
+                    TextResponse(JSON, "The event", '{"id": "evt_…", "type": "task.completed", "…": "…"}'),
+                )
+            },
             ("not_found", *_READ),
         ),
         ("POST", "/v1/deliveries/{id}/redeliver"): Operation(
@@ -194,7 +199,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ),
         ("GET", "/v1/events"): Operation(
             "What changes, as server-sent events. Listen first and read the lists then: nothing is missed.",
-            {200: (None, Text(EVENT_STREAM, EVENTS, STREAM))},
+            {200: (None, TextResponse(EVENT_STREAM, EVENTS, STREAM))},
             ("busy", "not_ready"),
             headers=(LAST_EVENT_ID,),
         ),
@@ -239,7 +244,9 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             {
                 200: (
                     None,
-                    Text(TEXT_FORMAT, "Prometheus' text format", 'notifier_watches{state="lost"} 0.0\n'),
+                    TextResponse(
+                        TEXT_FORMAT, "Prometheus' text format", 'notifier_watches{state="lost"} 0.0\n'
+                    ),
                 )
             },
             _READ,
@@ -248,24 +255,32 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("GET", "/"): Operation(
             "The page for people; task leads to one by its id.",
             {
-                200: (None, Text(HTML, "The page", "<!doctype html>\n")),
-                303: (None, Text("text/plain", "To the page of the watch or delivery of this id", "")),
+                200: (None, TextResponse(HTML, "The page", "<!doctype html>\n")),
+                303: (
+                    None,
+                    TextResponse("text/plain", "To the page of the watch or delivery of this id", ""),
+                ),
             },
             _READ,
         ),
         ("GET", "/watches/{id}"): Operation(
             "The page of one watch.",
-            {200: (None, Text(HTML, "The page", "<!doctype html>\n"))},
+            {200: (None, TextResponse(HTML, "The page", "<!doctype html>\n"))},
             ("not_found", *_READ),
         ),
         ("GET", "/deliveries/{id}"): Operation(
             "The page of one delivery.",
-            {200: (None, Text(HTML, "The page", "<!doctype html>\n"))},
+            {200: (None, TextResponse(HTML, "The page", "<!doctype html>\n"))},
             ("not_found", *_READ),
         ),
         ("GET", "/page/{name}"): Operation(
             "A file of the page.",
-            {200: (None, Text("text/javascript; charset=utf-8", "Script, style or icon", "export {};\n"))},
+            {
+                200: (
+                    None,
+                    TextResponse("text/javascript; charset=utf-8", "Script, style or icon", "export {};\n"),
+                )
+            },
             ("not_found",),
         ),
         ("POST", "/v1/login"): Operation(
@@ -274,7 +289,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ),
         ("GET", "/login"): Operation(
             "Let in the browser that brings a code, and send it to the page. Needs no token.",
-            {303: (None, Text("text/plain", "To the page, with a cookie", ""))},
+            {303: (None, TextResponse("text/plain", "To the page, with a cookie", ""))},
         ),
     }
 )

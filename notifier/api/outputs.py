@@ -12,13 +12,13 @@ from types import MappingProxyType
 
 from starlette.responses import Response
 
-from notifier.api.request import Call
+from notifier.api.request import ApiRequest
 from notifier.api.services import Services
-from notifier.core.formats.images import KINDS, NoPicture, judge_picture
-from notifier.core.formats.urls import BadUrl, check_callback_url
+from notifier.core.formats.images import KINDS, ImageRejected, judge_picture
+from notifier.core.formats.urls import InvalidUrl, check_callback_url
 from notifier.core.ids import WATCH, is_id
-from notifier.ports import Wire
-from notifier.server.problems import Problem
+from notifier.ports import HttpClient
+from notifier.server.problems import ProblemError
 
 MOST_BYTES = 8 * 1024 * 1024
 AT_ONCE = 2
@@ -36,13 +36,13 @@ HEADERS = MappingProxyType(
 )
 
 
-class Pictures:
+class ImageProxy:
     """Fetches pictures, few at once. ``wire`` returns the client of this moment: a reload may change it.
 
     That client is of its own: what hangs here holds no connection that a poll or a callback would need.
     """
 
-    def __init__(self, wire: Callable[[], Wire]) -> None:
+    def __init__(self, wire: Callable[[], HttpClient]) -> None:
         self._wire = wire
         self._places = asyncio.Semaphore(AT_ONCE)
         self._wanted = 0
@@ -51,19 +51,21 @@ class Pictures:
         """Return the media type and the bytes of the picture at ``url``; raises Problem."""
         try:
             canonical = check_callback_url(url)
-        except BadUrl as wrong:
-            raise Problem("no_picture", f"this result is no link that can be fetched: {wrong}") from wrong
+        except InvalidUrl as wrong:
+            raise ProblemError(
+                "no_picture", f"this result is no link that can be fetched: {wrong}"
+            ) from wrong
         async with self._place():
             exchange = await self._wire().get(canonical, {"accept": ", ".join(KINDS)}, timeout_ms=TIMEOUT_MS)
         found = judge_picture(exchange, most_bytes=MOST_BYTES)
-        if isinstance(found, NoPicture):
-            raise Problem("no_picture", found.text)
+        if isinstance(found, ImageRejected):
+            raise ProblemError("no_picture", found.text)
         return found.kind, found.body
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
         if self._wanted >= MOST_WANTED:
-            raise Problem("busy", f"{MOST_WANTED} pictures are wanted already")
+            raise ProblemError("busy", f"{MOST_WANTED} pictures are wanted already")
         self._wanted += 1
         try:
             await self._enter()
@@ -79,10 +81,10 @@ class Pictures:
             async with asyncio.timeout(PATIENCE_S):
                 await self._places.acquire()
         except TimeoutError as late:
-            raise Problem("busy", "other pictures take their time") from late
+            raise ProblemError("busy", "other pictures take their time") from late
 
 
-async def output(call: Call) -> Response:
+async def output(call: ApiRequest) -> Response:
     """One result of a watch, if it is a picture. They are counted from 0."""
     url = await _output(call.services, call.path["id"], call.path["number"])
     kind, body = await call.services.pictures.get(url)
@@ -94,10 +96,12 @@ async def output(call: Call) -> Response:
 async def _output(services: Services, watch_id: str, number: str) -> str:
     detail = await services.store.watch(watch_id) if is_id(watch_id, WATCH) else None
     if detail is None:
-        raise Problem("not_found", "there is no watch of this id; ended ones are forgotten after a while")
+        raise ProblemError(
+            "not_found", "there is no watch of this id; ended ones are forgotten after a while"
+        )
     outputs = detail.watch.outputs
     if not (number.isascii() and number.isdigit() and len(number) < 5 and int(number) < len(outputs)):
-        raise Problem(
+        raise ProblemError(
             "not_found",
             f"there is no such output; this watch has {len(outputs)}, and they are counted from 0",
         )

@@ -10,10 +10,10 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from notifier.api.representations import answer
-from notifier.api.request import Call
+from notifier.api.request import ApiRequest
 from notifier.api.services import Services
-from notifier.core.task_statistics import FIXED_MS, PastEnd, fixed_polls, notice_ms, saved_share, spread
-from notifier.store.values import LearnedPath, Recent
+from notifier.core.task_statistics import FIXED_MS, FinishedTask, fixed_polls, notice_ms, saved_share, spread
+from notifier.store.values import PathDurations, RecentActivity
 
 LOOKED_AT = 500
 PATHS = 20
@@ -83,7 +83,7 @@ class PlotsBody(Struct, frozen=True):
     polls_saved: float | None
 
 
-async def plots(call: Call) -> Response:
+async def plots(call: ApiRequest) -> Response:
     """How well tasks are watched, in four plots."""
     return answer(await plots_body(call.services))
 
@@ -114,7 +114,7 @@ def short_path(api_path: str) -> str:
     return before[-1] if before and last in GENERIC else last
 
 
-def _durations(learned: Sequence[LearnedPath]) -> RangesBody:
+def _durations(learned: Sequence[PathDurations]) -> RangesBody:
     ranges = [
         Range(
             short_path(one.api_path),
@@ -136,7 +136,7 @@ def _durations(learned: Sequence[LearnedPath]) -> RangesBody:
     return RangesBody("Task duration", said, about, ranges)
 
 
-def _notice(recent: Recent) -> BarsBody:
+def _notice(recent: RecentActivity) -> BarsBody:
     values = [delay for each in recent.ends if (delay := notice_ms(each)) is not None]
     about = (
         "From when a task was over by the provider's own word, or registered if that was later, until we "
@@ -146,7 +146,7 @@ def _notice(recent: Recent) -> BarsBody:
     return _delays("Notice delay", about, "tasks", nothing, (values, NOTICE_MS))
 
 
-def _callbacks(recent: Recent) -> BarsBody:
+def _callbacks(recent: RecentActivity) -> BarsBody:
     about = (
         "From the outcome to the receiver's first 2xx, with all tries and waits. "
         f"{_of_last(len(recent.callbacks_ms), 'delivered callback')}."
@@ -165,7 +165,7 @@ def _delays(
     return BarsBody(title, said, about, of, found.count, _bars(labels, found.bars))
 
 
-def _polls(ends: Sequence[PastEnd]) -> BarsBody:
+def _polls(ends: Sequence[FinishedTask]) -> BarsBody:
     found = spread([each.polls for each in ends], POLLS)
     title, of = "Polls a task", "tasks"
     if found is None:
@@ -175,14 +175,14 @@ def _polls(ends: Sequence[PastEnd]) -> BarsBody:
     return BarsBody(title, said, _about_polls(ends), of, found.count, _bars(labels, found.bars))
 
 
-def _saved(ends: Sequence[PastEnd]) -> str:
+def _saved(ends: Sequence[FinishedTask]) -> str:
     percent = round(100 * (saved_share(ends) or 0))
     if percent == 0:
         return f"as many as every {_FIXED}"
     return f"{abs(percent)} % {'fewer' if percent > 0 else 'more'} than every {_FIXED}"
 
 
-def _about_polls(ends: Sequence[PastEnd]) -> str:
+def _about_polls(ends: Sequence[FinishedTask]) -> str:
     made, fixed = sum(each.polls for each in ends), sum(map(fixed_polls, ends))
     compared = f" Such a loop would have asked {fixed} times; we asked {made} times." if ends else ""
     return (

@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from notifier.api.json_fields import Faults, unknown
+from notifier.api.json_fields import FieldErrors, unknown
 from notifier.core.formats.text import cut
-from notifier.core.formats.times import BadDuration, parse_duration
-from notifier.core.formats.urls import BadUrl, check_callback_url, check_task_id
+from notifier.core.formats.times import InvalidDuration, parse_duration
+from notifier.core.formats.urls import InvalidUrl, check_callback_url, check_task_id
 from notifier.core.ids import DELIVERY, WATCH, is_id
 from notifier.core.model import DeliveryState, WatchState
 from notifier.store.values import DeliveryQuery, WatchQuery
@@ -30,7 +30,7 @@ State = TypeVar("State", bound=StrEnum)
 
 def read_query(raw: bytes, names: Sequence[str]) -> Mapping[str, str]:
     """Take a query string apart; raises Problem for what is not in ``names`` or stands twice."""
-    faults = Faults()
+    faults = FieldErrors()
     try:
         pairs = parse_qsl(
             raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
@@ -53,7 +53,7 @@ def read_query(raw: bytes, names: Sequence[str]) -> Mapping[str, str]:
 
 def watch_query(given: Mapping[str, str]) -> WatchQuery:
     """Read the parameters of a page of watches; raises Problem."""
-    faults = Faults()
+    faults = FieldErrors()
     query = WatchQuery(
         state=_state(given, WatchState, faults),
         provider=_name(given, "provider", faults),
@@ -67,7 +67,7 @@ def watch_query(given: Mapping[str, str]) -> WatchQuery:
 
 def delivery_query(given: Mapping[str, str]) -> DeliveryQuery:
     """Read the parameters of a page of deliveries; raises Problem."""
-    faults = Faults()
+    faults = FieldErrors()
     query = DeliveryQuery(
         state=_state(given, DeliveryState, faults),
         watch_id=_watch_id(given, faults),
@@ -81,7 +81,7 @@ def delivery_query(given: Mapping[str, str]) -> DeliveryQuery:
 
 def page_query(given: Mapping[str, str], prefix: str) -> tuple[str | None, int]:
     """Read cursor and limit of a page without filters; raises Problem."""
-    faults = Faults()
+    faults = FieldErrors()
     page = _before(given, prefix, faults), _limit(given, faults)
     faults.check()
     return page
@@ -89,11 +89,11 @@ def page_query(given: Mapping[str, str], prefix: str) -> tuple[str | None, int]:
 
 def wait_of(given: Mapping[str, str]) -> int:
     """How many milliseconds to hold the answer; raises Problem."""
-    faults = Faults()
+    faults = FieldErrors()
     wait_ms = 0
     try:
         wait_ms = parse_duration(_number_or_text(given.get("wait", "0")), allow_zero=True)
-    except BadDuration as fault:
+    except InvalidDuration as fault:
         faults.add("/wait", str(fault))
     if wait_ms > MAX_WAIT_MS:
         faults.add("/wait", f"at most {MAX_WAIT_MS // 1_000}s")
@@ -106,7 +106,7 @@ def cursor_after(last_id: str, given: Mapping[str, str]) -> str:
     return base64.urlsafe_b64encode(_tag(last_id, given) + last_id.encode()).decode().rstrip("=")
 
 
-def _before(given: Mapping[str, str], prefix: str, faults: Faults) -> str | None:
+def _before(given: Mapping[str, str], prefix: str, faults: FieldErrors) -> str | None:
     """The id in a cursor that we gave out for these filters."""
     if "cursor" not in given:
         return None
@@ -128,7 +128,7 @@ def _tag(last_id: str, given: Mapping[str, str]) -> bytes:
     return hashlib.blake2b(json.dumps([last_id, filters]).encode(), digest_size=_TAG_BYTES).digest()
 
 
-def _state(given: Mapping[str, str], states: type[State], faults: Faults) -> State | None:
+def _state(given: Mapping[str, str], states: type[State], faults: FieldErrors) -> State | None:
     word = given.get("state")
     if word is None:
         return None
@@ -138,37 +138,37 @@ def _state(given: Mapping[str, str], states: type[State], faults: Faults) -> Sta
     return states(word)
 
 
-def _name(given: Mapping[str, str], name: str, faults: Faults) -> str | None:
+def _name(given: Mapping[str, str], name: str, faults: FieldErrors) -> str | None:
     word = given.get(name)
     if word is not None and not 1 <= len(word) <= _MAX_NAME_CHARS:
         faults.add(f"/{name}", f"is 1 to {_MAX_NAME_CHARS} characters")
     return word
 
 
-def _task_id(given: Mapping[str, str], faults: Faults) -> str | None:
+def _task_id(given: Mapping[str, str], faults: FieldErrors) -> str | None:
     try:
         return check_task_id(given["task_id"]) if "task_id" in given else None
-    except BadUrl as fault:
+    except InvalidUrl as fault:
         faults.add("/task_id", str(fault))
         return None
 
 
-def _watch_id(given: Mapping[str, str], faults: Faults) -> str | None:
+def _watch_id(given: Mapping[str, str], faults: FieldErrors) -> str | None:
     watch_id = given.get("watch_id")
     if watch_id is not None and not is_id(watch_id, WATCH):
         faults.add("/watch_id", f"not the id of a watch ({WATCH}_…)")
     return watch_id
 
 
-def _url(given: Mapping[str, str], faults: Faults) -> str | None:
+def _url(given: Mapping[str, str], faults: FieldErrors) -> str | None:
     try:
         return check_callback_url(given["url"]) if "url" in given else None
-    except BadUrl as fault:
+    except InvalidUrl as fault:
         faults.add("/url", str(fault))
         return None
 
 
-def _limit(given: Mapping[str, str], faults: Faults) -> int:
+def _limit(given: Mapping[str, str], faults: FieldErrors) -> int:
     text = given.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_LIMIT):
         faults.add("/limit", f"is a number from 1 to {MAX_LIMIT}")

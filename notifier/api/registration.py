@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from notifier.api.callbacks import callbacks_in
-from notifier.api.json_fields import Faults, expire_after_in, object_at, read_json, text_at, unknown
+from notifier.api.json_fields import FieldErrors, expire_after_in, object_at, read_json, text_at, unknown
 from notifier.api.services import ApiSettings
-from notifier.core.formats.json_text import BadJson, RefusedJson, decode_strict, raw_items, raw_members
-from notifier.core.formats.urls import BadUrl, check_api_path, check_task_id, split_task_url
+from notifier.core.formats.json_text import InvalidJson, RejectedJson, decode_strict, raw_items, raw_members
+from notifier.core.formats.urls import InvalidUrl, check_api_path, check_task_id, split_task_url
 from notifier.core.model import NewWatch
-from notifier.server.problems import Fault, Problem, refused
+from notifier.server.problems import FieldError, ProblemError, refused
 
 MAX_BATCH = 1_000
 MOST_NAMED = 10
@@ -36,7 +36,7 @@ _SCANNER = json.JSONDecoder(parse_int=str)
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class UpstreamTask:
     """One upstream task."""
 
     provider: str
@@ -46,7 +46,7 @@ class Task:
 
 def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     """Read the body of ``POST /v1/watches``, or one entry of a batch; raises Problem."""
-    faults = Faults()
+    faults = FieldErrors()
     members = object_at(read_json(body), "", FIELDS, faults, _MEANT)
     if members is None:
         raise refused(faults.found)
@@ -84,14 +84,14 @@ def read_batch(body: bytes) -> list[bytes]:
     """
     try:
         entries = _items(decode_strict(body), body)
-    except BadJson as fault:
-        raise Problem("bad_json", str(fault)) from None
-    except RefusedJson as fault:
+    except InvalidJson as fault:
+        raise ProblemError("bad_json", str(fault)) from None
+    except RejectedJson as fault:
         if not _IN_BATCH.match(fault.pointer) or not _is_batch(body):
-            raise refused([Fault(fault.pointer, fault.detail)]) from None
+            raise refused([FieldError(fault.pointer, fault.detail)]) from None
         entries = _cut_items(body.decode())
     if len(entries) > MAX_BATCH:
-        raise refused([Fault("/watches", f"at most {MAX_BATCH} registrations at once")])
+        raise refused([FieldError("/watches", f"at most {MAX_BATCH} registrations at once")])
     return [entry.encode() for entry in entries]
 
 
@@ -99,7 +99,7 @@ def read_resume(body: bytes) -> int | None:
     """Read the optional body of a resume: its ``expire_after`` in milliseconds; raises Problem."""
     if not body:
         return None
-    faults = Faults()
+    faults = FieldErrors()
     members = object_at(read_json(body), "", ("expire_after",), faults) or {}
     expire_after_ms = expire_after_in(members, faults)
     faults.check()
@@ -109,13 +109,13 @@ def read_resume(body: bytes) -> int | None:
 def refuse_members(body: bytes) -> None:
     """Raise Problem for a body with anything in it, where none is wanted."""
     if body:
-        faults = Faults()
+        faults = FieldErrors()
         object_at(read_json(body), "", (), faults)
         faults.check()
 
 
 def _items(batch: object, body: bytes) -> list[str]:
-    faults = Faults()
+    faults = FieldErrors()
     members = object_at(batch, "", ("watches",), faults)
     if members is not None and not isinstance(members.get("watches"), list):
         faults.add("/watches", "must be an array of registrations")
@@ -148,16 +148,16 @@ def _next_item(text: str, at: int) -> int:
     return at if found is None else found.end()
 
 
-def _task(members: Mapping[str, Any], settings: ApiSettings, faults: Faults) -> Task | None:
+def _task(members: Mapping[str, Any], settings: ApiSettings, faults: FieldErrors) -> UpstreamTask | None:
     provider = _provider(members, settings, faults)
     api_path = text_at(members, "api_path", faults, check_api_path)
     task_id = text_at(members, "task_id", faults, check_task_id)
     if provider is None or api_path is None or task_id is None:
         return None
-    return Task(provider, api_path, task_id)
+    return UpstreamTask(provider, api_path, task_id)
 
 
-def _task_url(members: Mapping[str, Any], settings: ApiSettings, faults: Faults) -> Task | None:
+def _task_url(members: Mapping[str, Any], settings: ApiSettings, faults: FieldErrors) -> UpstreamTask | None:
     doubled = [name for name in ("provider", "api_path", "task_id") if name in members]
     if doubled:
         faults.add("/task_url", f"says provider, api_path and task_id by itself; leave out {doubled[0]}")
@@ -166,13 +166,13 @@ def _task_url(members: Mapping[str, Any], settings: ApiSettings, faults: Faults)
         return None
     places = {name: provider.place for name, provider in settings.providers.items()}
     try:
-        return Task(*split_task_url(url, places))
-    except BadUrl as fault:
+        return UpstreamTask(*split_task_url(url, places))
+    except InvalidUrl as fault:
         faults.add("/task_url", str(fault))
         return None
 
 
-def _provider(members: Mapping[str, Any], settings: ApiSettings, faults: Faults) -> str | None:
+def _provider(members: Mapping[str, Any], settings: ApiSettings, faults: FieldErrors) -> str | None:
     if "provider" not in members and settings.default_provider is not None:
         return settings.default_provider
     if "provider" not in members:
@@ -186,7 +186,7 @@ def _provider(members: Mapping[str, Any], settings: ApiSettings, faults: Faults)
     return name
 
 
-def _metadata(members: Mapping[str, Any], body: bytes, faults: Faults) -> str:
+def _metadata(members: Mapping[str, Any], body: bytes, faults: FieldErrors) -> str:
     if "metadata" not in members:
         return "{}"
     if not isinstance(members["metadata"], dict):

@@ -6,15 +6,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-from notifier.api.json_fields import Faults, object_at, read_json, text_at, unknown
+from notifier.api.json_fields import FieldErrors, object_at, read_json, text_at, unknown
 from notifier.api.representations import answer
-from notifier.api.request import Call
+from notifier.api.request import ApiRequest
 from notifier.api.schemas import Matched
 from notifier.core.formats.times import from_text
 from notifier.core.formats.urls import check_callback_url
 from notifier.core.model import DeliveryState
-from notifier.server.problems import Problem
-from notifier.store.values import ReplayQuery, TooManyReplays
+from notifier.server.problems import ProblemError
+from notifier.store.values import ReplayLimitReached, ReplayQuery
 
 FIELDS = ("since", "until", "state", "url", "dry_run")
 _FILTERS = FIELDS[:-1]
@@ -22,30 +22,30 @@ _ENDED = (DeliveryState.DELIVERED, DeliveryState.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReplayRequest:
     """What to replay; ``is_dry``: only say how many that would be."""
 
     query: ReplayQuery
     is_dry: bool
 
 
-async def replay(call: Call) -> Response:
+async def replay(call: ApiRequest) -> Response:
     """Send again what matches, at a gentle rate, or say how many that is."""
     services = call.services
     order = read_replay(call.body)
     now = services.clock.now()
     matched = await services.store.start_replay(order.query, now=now, dry_run=order.is_dry)
-    if isinstance(matched, TooManyReplays):
+    if isinstance(matched, ReplayLimitReached):
         waiting = f"{matched.under_way} replays are under way or wait; they go one after the other"
-        raise Problem("too_many_replays", waiting)
+        raise ProblemError("too_many_replays", waiting)
     if matched and not order.is_dry:
         services.wake.replay_now()
     return answer(Matched(matched=matched), 202)
 
 
-def read_replay(body: bytes) -> Order:
+def read_replay(body: bytes) -> ReplayRequest:
     """Read the body of ``POST /v1/deliveries/replay``; raises Problem."""
-    faults = Faults()
+    faults = FieldErrors()
     members = object_at(read_json(body), "", FIELDS, faults) or {}
     query = ReplayQuery(
         since=_instant(members, "since", faults),
@@ -58,10 +58,10 @@ def read_replay(body: bytes) -> Order:
         faults.add("/dry_run", "must be true or false")
     _check_together(members, query, faults)
     faults.check()
-    return Order(query, is_dry)
+    return ReplayRequest(query, is_dry)
 
 
-def _check_together(members: Mapping[str, Any], query: ReplayQuery, faults: Faults) -> None:
+def _check_together(members: Mapping[str, Any], query: ReplayQuery, faults: FieldErrors) -> None:
     if query.since is not None and query.until is not None and query.since >= query.until:
         faults.add("/until", "must be later than since")
     if not faults.found and not any(name in members for name in _FILTERS):
@@ -72,7 +72,7 @@ def _check_together(members: Mapping[str, Any], query: ReplayQuery, faults: Faul
         )
 
 
-def _instant(members: Mapping[str, Any], name: str, faults: Faults) -> int | None:
+def _instant(members: Mapping[str, Any], name: str, faults: FieldErrors) -> int | None:
     if name not in members:
         return None
     at = from_text(members[name])
@@ -81,7 +81,7 @@ def _instant(members: Mapping[str, Any], name: str, faults: Faults) -> int | Non
     return at
 
 
-def _state(members: Mapping[str, Any], faults: Faults) -> DeliveryState | None:
+def _state(members: Mapping[str, Any], faults: FieldErrors) -> DeliveryState | None:
     if "state" not in members:
         return None
     word = members["state"]

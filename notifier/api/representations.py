@@ -14,10 +14,10 @@ from notifier.api.schemas import (
     MomentBody,
     WatchBody,
 )
-from notifier.core.delivery.endpoint import Endpoint, in_words
+from notifier.core.delivery.endpoint import EndpointHealth, in_words
 from notifier.core.formats.times import to_text
 from notifier.core.model import Attempt, Callback, Delivery, Event, TaskError, Trouble, Watch, WatchState
-from notifier.core.timeline import Moment
+from notifier.core.timeline import TimelineEntry
 from notifier.store.values import DeliveryDetail, EndpointDetail, WatchDetail
 
 MASK = "***"
@@ -75,7 +75,7 @@ def watch_detail_body(detail: WatchDetail, condition: str | None) -> WatchBody:
     return msgspec.structs.replace(body, payload=_payload(detail.watch, detail.event), deliveries=deliveries)
 
 
-def moment_body(moment: Moment) -> MomentBody:
+def moment_body(moment: TimelineEntry) -> MomentBody:
     """A line of a timeline."""
     return MomentBody(
         at=to_text(moment.at),
@@ -130,7 +130,7 @@ def endpoint_body(detail: EndpointDetail) -> EndpointBody:
     )
 
 
-def _state(standing: Endpoint) -> EndpointState:
+def _state(standing: EndpointHealth) -> EndpointState:
     if standing.hold is not None:
         return EndpointState(standing.hold)
     return EndpointState.OPEN if standing.gate.since is None else EndpointState.CLOSED

@@ -9,7 +9,7 @@ from notifier.api.services import Services
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiRequest:
     """A request that has passed the guard and is complete. ``gone`` returns when its client went away.
 
     ``header`` returns all values of a header, whose name is asked for in lower case. ``is_head``: the answer
@@ -25,4 +25,4 @@ class Call:
     is_head: bool
 
 
-Handler = Callable[[Call], Awaitable[Response]]
+Handler = Callable[[ApiRequest], Awaitable[Response]]

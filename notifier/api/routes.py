@@ -20,7 +20,7 @@ from notifier.api import (
     status as system,
 )
 from notifier.api.openapi import document
-from notifier.api.request import Call, Handler
+from notifier.api.request import ApiRequest, Handler
 from notifier.server.bodies import BATCH_BYTES, BODY_BYTES
 from notifier.web import views as pages
 
@@ -39,7 +39,7 @@ class Route:
     body_limit: int = BODY_BYTES
 
 
-async def openapi(call: Call) -> Response:
+async def openapi(call: ApiRequest) -> Response:
     """This API's description."""
     calls = tuple((route.method, route.path, tuple(route.query)) for route in ROUTES)
     return Response(document(call.services.settings().version, calls), media_type="application/json")

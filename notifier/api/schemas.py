@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from notifier.core.model import DeliveryState, EventType, WatchState
-from notifier.core.timeline import Kind
+from notifier.core.timeline import TimelineKind
 
 Instant = Annotated[
     str, Meta(description="RFC 3339, UTC, milliseconds", extra_json_schema={"format": "date-time"})
@@ -126,7 +126,7 @@ class MomentBody(Struct, frozen=True):
     """What happened to a watch, and why. ``delivery_id`` and ``number`` tell of which attempt it is said."""
 
     at: Instant
-    kind: Kind
+    kind: TimelineKind
     text: str
     delivery_id: str | UnsetType = UNSET
     number: int | UnsetType = UNSET

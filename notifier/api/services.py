@@ -4,16 +4,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from notifier.api.event_feed import Feed
+from notifier.api.event_feed import EventFeed
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.core.formats.urls import TaskPlace
+from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.secret import Secret
 from notifier.ports import Clock
-from notifier.server.sessions import Logins
+from notifier.server.sessions import BrowserSessions
 from notifier.store.protocol import Store
 
 
-class Wake(Protocol):
+class WorkSignals(Protocol):
     """Makes the poller, the deliverer or the replayer look at the store sooner than it would by itself."""
 
     def poll_at(self, instant: int) -> None:
@@ -50,13 +50,13 @@ class Hub(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderSettings:
+class RegistrationDefaults:
     """What a registration needs to know of a provider.
 
     ``first_by_ms`` is how far learning may put off the first poll; None: not at all.
     """
 
-    place: TaskPlace
+    place: TaskUrlTemplate
     first_after_ms: int
     expire_after_ms: int
     first_by_ms: int | None = None
@@ -69,7 +69,7 @@ class ApiSettings:
     ``source`` is the file it was read from; ``needs_restart`` names the keys in it that do not hold yet.
     """
 
-    providers: Mapping[str, ProviderSettings]
+    providers: Mapping[str, RegistrationDefaults]
     listen: str
     allowed_hosts: tuple[str, ...]
     tokens: tuple[Secret, ...]
@@ -100,12 +100,12 @@ class Services:
     store: Store
     clock: Clock
     settings: Callable[[], ApiSettings]
-    wake: Wake
+    wake: WorkSignals
     hub: Hub
     condition_of: Callable[[str], str | None]
     is_ready: Callable[[], str | None]
     reload: Callable[[], Awaitable[tuple[str, ...]]]
     metrics: Callable[[], Awaitable[bytes]]
-    feed: Feed
-    logins: Logins
+    feed: EventFeed
+    logins: BrowserSessions
     pictures: Pictures

@@ -4,20 +4,20 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from notifier.api.representations import answer
-from notifier.api.request import Call
+from notifier.api.request import ApiRequest
 from notifier.api.schemas import LearnedBody, Reloaded, StatusBody, Word
 from notifier.api.services import Services
 from notifier.api.status_sentence import FINE, summary
 from notifier.core.formats.times import to_text
 from notifier.core.model import DeliveryState, WatchState
-from notifier.server.problems import Fault, Problem
-from notifier.store.values import LearnedPath, WatchQuery
+from notifier.server.problems import FieldError, ProblemError
+from notifier.store.values import PathDurations, WatchQuery
 
 LEARNED_SHOWN = 100
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-async def status(call: Call) -> Response:
+async def status(call: ApiRequest) -> Response:
     """How things stand."""
     return answer(await status_body(call.services))
 
@@ -65,7 +65,7 @@ async def _missing(services: Services) -> list[str]:
     return [name for name in known if await store.watches(WatchQuery(WatchState.WATCHING, name, limit=1))]
 
 
-def _learned_body(one: LearnedPath) -> LearnedBody:
+def _learned_body(one: PathDurations) -> LearnedBody:
     habit = one.habit
     return LearnedBody(
         provider=one.provider,
@@ -77,13 +77,13 @@ def _learned_body(one: LearnedPath) -> LearnedBody:
     )
 
 
-async def reload(call: Call) -> Response:
+async def reload(call: ApiRequest) -> Response:
     """Read the configuration again. A bad one changes nothing."""
     faults = await call.services.reload()
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         detail = f"{faults[0]}{more}; the old configuration stays"
-        raise Problem("bad_configuration", detail, errors=[Fault("", fault) for fault in faults])
+        raise ProblemError("bad_configuration", detail, errors=[FieldError("", fault) for fault in faults])
     settings = call.services.settings()
     body = Reloaded(
         status="reloaded",
@@ -93,19 +93,19 @@ async def reload(call: Call) -> Response:
     return answer(body)
 
 
-async def metrics(call: Call) -> Response:
+async def metrics(call: ApiRequest) -> Response:
     """What Prometheus scrapes."""
     return Response(await call.services.metrics(), media_type=TEXT_FORMAT)
 
 
-async def healthz(_: Call) -> Response:
+async def healthz(_: ApiRequest) -> Response:
     """The process is alive."""
     return answer(Word(status=FINE))
 
 
-async def readyz(call: Call) -> Response:
+async def readyz(call: ApiRequest) -> Response:
     """The daemon can store, and has been polling lately."""
     why_not = call.services.is_ready()
     if why_not is not None:
-        raise Problem("not_ready", why_not)
+        raise ProblemError("not_ready", why_not)
     return answer(Word(status="ready"))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from notifier.api.query import cursor_after, wait_of, watch_query
 from notifier.api.registration import place_of_callbacks, read_batch, read_registration, read_resume
 from notifier.api.representations import answer, moment_body, watch_body, watch_detail_body
-from notifier.api.request import Call
+from notifier.api.request import ApiRequest
 from notifier.api.schemas import BatchAnswer, BatchResult, MomentBody, TimelineBody, WatchBody, WatchPage
 from notifier.api.services import ApiSettings, Services
 from notifier.core.formats.traceparent import TRACEPARENT, read_traceparent
@@ -17,9 +17,16 @@ from notifier.core.ids import WATCH, is_id
 from notifier.core.model import MAX_CALLBACKS, NewWatch, Watch, WatchState
 from notifier.core.timeline import timeline
 from notifier.server.bodies import BODY_BYTES, too_large
-from notifier.server.problems import Fault, Problem
+from notifier.server.problems import FieldError, ProblemError
 from notifier.server.problems import body_of as problem_body
-from notifier.store.values import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail, WatchQuery
+from notifier.store.values import (
+    CallbackLimitReached,
+    ChangeRefused,
+    WatchAdded,
+    WatchDetail,
+    WatchLimitReached,
+    WatchQuery,
+)
 
 TURN = 16  # entries of a batch are read in turns of so many
 
@@ -33,31 +40,31 @@ _STANDS = {
     WatchState.STOPPED: "was stopped",
 }
 
-Outcome = Added | TooMany | TooManyCallbacks
+Outcome = WatchAdded | WatchLimitReached | CallbackLimitReached
 
 
-async def register(call: Call) -> Response:
+async def register(call: ApiRequest) -> Response:
     """Have a task watched."""
     settings = call.services.settings()
     new = read_registration(call.body, settings, call.services.clock.now())
     outcome = (await _add(call, [new]))[0]
-    if not isinstance(outcome, Added):
+    if not isinstance(outcome, WatchAdded):
         raise _refusal(outcome, call.body)
     body = _body(outcome.watch, call.services)
     return answer(body, 201 if outcome.is_new else 200, {"Location": f"/v1/watches/{body.id}"})
 
 
-async def register_batch(call: Call) -> Response:
+async def register_batch(call: ApiRequest) -> Response:
     """Have many tasks watched; each entry stands alone."""
     texts = await asyncio.to_thread(read_batch, call.body)  # 4 MiB of brackets take a second
     entries = await _read(texts, call.services)
     added = iter(await _add(call, [entry for entry in entries if isinstance(entry, NewWatch)]))
-    outcomes = [entry if isinstance(entry, Problem) else next(added) for entry in entries]
+    outcomes = [entry if isinstance(entry, ProblemError) else next(added) for entry in entries]
     results = [_result(*each, call.services) for each in zip(outcomes, texts, strict=True)]
     return answer(BatchAnswer(results=results))
 
 
-async def show(call: Call) -> Response:
+async def show(call: ApiRequest) -> Response:
     """One watch. ``wait`` holds the answer until it has ended."""
     watch_id = _id(call)
     wait_ms = wait_of(call.query)
@@ -67,18 +74,18 @@ async def show(call: Call) -> Response:
     return answer(watch_detail_body(detail, call.services.condition_of(detail.watch.provider)))
 
 
-async def body_of(call: Call) -> WatchBody:
+async def body_of(call: ApiRequest) -> WatchBody:
     """One watch as it stands, for its page."""
     detail = await _detail(call.services, _id(call))
     return watch_detail_body(detail, call.services.condition_of(detail.watch.provider))
 
 
-async def show_timeline(call: Call) -> Response:
+async def show_timeline(call: ApiRequest) -> Response:
     """What happened to one watch, in order."""
     return answer(TimelineBody(timeline=await timeline_of(call)))
 
 
-async def timeline_of(call: Call) -> list[MomentBody]:
+async def timeline_of(call: ApiRequest) -> list[MomentBody]:
     """The same, for its page too."""
     life = await call.services.store.life(_id(call))
     if life is None:
@@ -86,7 +93,7 @@ async def timeline_of(call: Call) -> list[MomentBody]:
     return [moment_body(moment) for moment in timeline(life)]
 
 
-async def page(call: Call) -> Response:
+async def page(call: ApiRequest) -> Response:
     """Some watches, newest first."""
     query = watch_query(call.query)
     one_more = WatchQuery(query.state, query.provider, query.task_id, query.before, query.limit + 1)
@@ -101,7 +108,7 @@ async def newest(services: Services, query: WatchQuery) -> list[WatchBody]:
     return [_body(watch, services) for watch in await services.store.watches(query)]
 
 
-async def poll(call: Call) -> Response:
+async def poll(call: ApiRequest) -> Response:
     """Poll now."""
     now = call.services.clock.now()
     watch_id = _id(call)
@@ -116,27 +123,27 @@ async def poll(call: Call) -> Response:
     return answer(_body(watch, call.services), 202)
 
 
-async def resume(call: Call) -> Response:
+async def resume(call: ApiRequest) -> Response:
     """Go on with an expired, lost or stopped watch."""
     services, watch_id = call.services, _id(call)
     wanted_ms = read_resume(call.body)
     settings = services.settings()
     provider = settings.providers.get((await _detail(services, watch_id)).watch.provider)
     if provider is None:
-        raise Problem("conflict", "its provider is not configured any more")
+        raise ProblemError("conflict", "its provider is not configured any more")
     now = services.clock.now()
     expires_at = now + (provider.expire_after_ms if wanted_ms is None else wanted_ms)
     changed = await services.store.resume_watch(
         watch_id, now=now, expires_at=expires_at, max_live=settings.max_watches
     )
-    if isinstance(changed, TooMany):
+    if isinstance(changed, WatchLimitReached):
         raise _too_many(changed)
     watch = await _changed(services, watch_id, changed, "there is nothing to resume")
     services.wake.poll_at(now)
     return answer(_body(watch, services))
 
 
-async def stop(call: Call) -> Response:
+async def stop(call: ApiRequest) -> Response:
     """End a watch without a callback."""
     services, watch_id = call.services, _id(call)
     changed = await services.store.stop_watch(watch_id, now=services.clock.now())
@@ -145,10 +152,10 @@ async def stop(call: Call) -> Response:
     return answer(_body(watch, services))
 
 
-async def _read(texts: Sequence[bytes], services: Services) -> list[NewWatch | Problem]:
+async def _read(texts: Sequence[bytes], services: Services) -> list[NewWatch | ProblemError]:
     """Read entries, and let others have their turn in between."""
     settings, now = services.settings(), services.clock.now()
-    entries: list[NewWatch | Problem] = []
+    entries: list[NewWatch | ProblemError] = []
     for text in texts:
         if len(entries) % TURN == 0:
             await asyncio.sleep(0)
@@ -156,17 +163,17 @@ async def _read(texts: Sequence[bytes], services: Services) -> list[NewWatch | P
     return entries
 
 
-def _entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | Problem:
+def _entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | ProblemError:
     """Read one entry; what would be too large alone is too large in a batch."""
     if len(text) > BODY_BYTES:
         return too_large(BODY_BYTES)
     try:
         return read_registration(text, settings, now)
-    except Problem as problem:
+    except ProblemError as problem:
         return problem
 
 
-async def _add(call: Call, new: Sequence[NewWatch]) -> list[Outcome]:
+async def _add(call: ApiRequest, new: Sequence[NewWatch]) -> list[Outcome]:
     """Store them, in the trace that the request belongs to; then tell who has to do with them."""
     if not new:
         return []
@@ -176,7 +183,7 @@ async def _add(call: Call, new: Sequence[NewWatch]) -> list[Outcome]:
         new = [replace(each, traceparent=trace) for each in new]
     give_up_at = services.clock.now() + settings.give_up_after_ms
     outcomes = await services.store.add_watches(new, give_up_at=give_up_at, max_live=settings.max_watches)
-    watches = [outcome.watch for outcome in outcomes if isinstance(outcome, Added)]
+    watches = [outcome.watch for outcome in outcomes if isinstance(outcome, WatchAdded)]
     due = [watch.due_at for watch in watches if watch.due_at is not None]
     if due:
         services.wake.poll_at(min(due))
@@ -185,29 +192,29 @@ async def _add(call: Call, new: Sequence[NewWatch]) -> list[Outcome]:
     return outcomes
 
 
-def _refusal(outcome: TooMany | TooManyCallbacks, text: bytes) -> Problem:
+def _refusal(outcome: WatchLimitReached | CallbackLimitReached, text: bytes) -> ProblemError:
     """The problem of the registration that ``text`` is."""
-    if isinstance(outcome, TooMany):
+    if isinstance(outcome, WatchLimitReached):
         return _too_many(outcome)
     detail = f"the watch would have {outcome.count} callbacks; it may have {MAX_CALLBACKS}"
-    return Problem("too_many_callbacks", detail, errors=[Fault(place_of_callbacks(text), detail)])
+    return ProblemError("too_many_callbacks", detail, errors=[FieldError(place_of_callbacks(text), detail)])
 
 
-def _too_many(refused: TooMany) -> Problem:
-    return Problem("too_many_watches", f"{refused.live} watches are live, and no more are taken")
+def _too_many(refused: WatchLimitReached) -> ProblemError:
+    return ProblemError("too_many_watches", f"{refused.live} watches are live, and no more are taken")
 
 
-def _result(outcome: Outcome | Problem, text: bytes, services: Services) -> BatchResult:
+def _result(outcome: Outcome | ProblemError, text: bytes, services: Services) -> BatchResult:
     match outcome:
-        case Added(watch=watch, is_new=is_new):
+        case WatchAdded(watch=watch, is_new=is_new):
             return BatchResult(status=201 if is_new else 200, watch=_body(watch, services))
-        case TooMany() | TooManyCallbacks():
+        case WatchLimitReached() | CallbackLimitReached():
             return _result(_refusal(outcome, text), text, services)
-        case Problem():
+        case ProblemError():
             return BatchResult(status=outcome.status, problem=problem_body(outcome))
 
 
-async def _ended(call: Call, watch_id: str, wait_ms: int) -> WatchDetail:
+async def _ended(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchDetail:
     """The watch once it may have ended, or the time is over, or nobody listens any more.
 
     We wait first and read then: an end between a reading and the waiting would go unheard.
@@ -234,26 +241,26 @@ async def _detail(services: Services, watch_id: str) -> WatchDetail:
     return detail
 
 
-async def _changed(services: Services, watch_id: str, changed: Watch | Refusal, so: str) -> Watch:
+async def _changed(services: Services, watch_id: str, changed: Watch | ChangeRefused, so: str) -> Watch:
     match changed:
-        case Refusal.NOT_FOUND:
+        case ChangeRefused.NOT_FOUND:
             raise _unknown()
-        case Refusal.CONFLICT:
+        case ChangeRefused.CONFLICT:
             state = (await _detail(services, watch_id)).watch.state
-            raise Problem("conflict", f"{watch_id} {_STANDS[state]}; {so}")
+            raise ProblemError("conflict", f"{watch_id} {_STANDS[state]}; {so}")
         case Watch():
             return changed
 
 
-def _id(call: Call) -> str:
+def _id(call: ApiRequest) -> str:
     watch_id = call.path["id"]
     if not is_id(watch_id, WATCH):
         raise _unknown()
     return watch_id
 
 
-def _unknown() -> Problem:
-    return Problem("not_found", "there is no watch of this id; ended ones are forgotten after a while")
+def _unknown() -> ProblemError:
+    return ProblemError("not_found", "there is no watch of this id; ended ones are forgotten after a while")
 
 
 def _body(watch: Watch, services: Services) -> WatchBody:

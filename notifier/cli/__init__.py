@@ -49,7 +49,7 @@ _MEANT = {
 }
 
 
-class InOrder(click.Group):
+class OrderedGroup(click.Group):
     """A group that lists its commands in the order of a first acquaintance."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -67,7 +67,7 @@ class InOrder(click.Group):
 
 @click.group(
     "notifier",
-    cls=InOrder,
+    cls=OrderedGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=example("notifier demo", "notifier init", "notifier run", "notifier status"),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import safe, say, tell, tell_json
 from notifier.daemon.signing_secrets import secret_path
 from notifier.errors import NotifierError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _BESIDE = ("-wal", "-shm", "-journal", ".lock")  # what SQLite and we keep beside the file, by its name
 
 
-class PlaceUnreachable(NotifierError):
+class PathNotAccessible(NotifierError):
     """A file or folder that we may not look at."""
 
     code = "backup_failed"
@@ -43,7 +43,7 @@ class PlaceUnreachable(NotifierError):
 @click.option("--force", is_flag=True, help="Replace what stands at DEST.")
 @shared("--url", "--token")
 @pass_given
-def backup(given: Given, *, dest: Path, database: Path | None, force: bool) -> int:
+def backup(given: CommandContext, *, dest: Path, database: Path | None, force: bool) -> int:
     """Copy the database to DEST, and the signing secrets beside it to DEST.secret.
 
     The daemon may run; the copy is of one moment. It is read through before it gets its name, so what stands
@@ -57,7 +57,7 @@ def backup(given: Given, *, dest: Path, database: Path | None, force: bool) -> i
     try:
         made = _copy(source, dest.absolute(), may_replace=force)
     except OSError as fault:
-        raise PlaceUnreachable(
+        raise PathNotAccessible(
             f"{fault.filename or dest} cannot be reached ({fault.strerror})",
             "run this as the user that runs notifier, and name a place that it may write to",
         ) from fault

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from notifier.core.advice import of_fault, of_status
-from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.delivery.judge_attempt import judge_attempt
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class CallbackDiagnosis:
     """Whether a callback would have been taken, what came of it, and the next thing to do."""
 
     is_ok: bool
@@ -17,21 +17,21 @@ class Advice:
     fix: str = ""
 
 
-def advise(exchange: Exchange, *, url: str, now: int) -> Advice:
+def advise(exchange: Exchange, *, url: str, now: int) -> CallbackDiagnosis:
     """Judge as a delivery would be judged, and explain."""
     report = judge_attempt(exchange, url=url, now=now)
-    if isinstance(report, Accepted):
-        return Advice(True, "the receiver took it")
-    fix = of_status(exchange.status) if isinstance(exchange, Reply) else _fix_of(exchange)
-    return Advice(False, report.text, fix)
+    if isinstance(report, AttemptAccepted):
+        return CallbackDiagnosis(True, "the receiver took it")
+    fix = of_status(exchange.status) if isinstance(exchange, HttpReply) else _fix_of(exchange)
+    return CallbackDiagnosis(False, report.text, fix)
 
 
-def _fix_of(trouble: Unreachable) -> str:
+def _fix_of(trouble: NoReply) -> str:
     """The advice for its kind, but where the particulars say that it cannot help."""
     said = trouble.detail
-    if trouble.fault is Fault.TLS and "does not speak TLS" in said:
+    if trouble.fault is FailureKind.TLS and "does not speak TLS" in said:
         return "nothing speaks TLS on that port: write http://"
     never = "never go there" in said or "notifier itself" in said
-    if trouble.fault is Fault.BLOCKED and never and "callbacks.allow" not in said:
+    if trouble.fault is FailureKind.BLOCKED and never and "callbacks.allow" not in said:
         return "give another URL: no setting lets callbacks go there"
     return of_fault(trouble.fault)

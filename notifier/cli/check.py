@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 import msgspec
 
-from notifier.cli.check_providers import Finding, ask_providers
-from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.check_providers import KeyCheck, ask_providers
+from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import facts, safe, say, tell, tell_json
 from notifier.cli.progress import Progress
-from notifier.config.errors import BadConfig
+from notifier.config.errors import InvalidConfig
 from notifier.config.model import Config
 from notifier.daemon.signing_secrets import secret_path
 
@@ -27,7 +27,7 @@ from notifier.daemon.signing_secrets import secret_path
 @click.option("--online", is_flag=True, help="Ask each provider whether it accepts its key.")
 @shared("--url", "--token")
 @pass_given
-def check(given: Given, *, online: bool) -> int:
+def check(given: CommandContext, *, online: bool) -> int:
     """Read the configuration and list all that is wrong with it; ends with 78 if anything is.
 
     With --online each provider is asked for a made-up task, which costs nothing: its refusal tells whether
@@ -35,7 +35,7 @@ def check(given: Given, *, online: bool) -> int:
     """
     try:
         config = given.load()
-    except BadConfig as bad:
+    except InvalidConfig as bad:
         _tell_faults(given, bad)
         return bad.exit_status
     findings = _asked(config) if online else []
@@ -43,13 +43,13 @@ def check(given: Given, *, online: bool) -> int:
     return 0 if all(each.is_ok for each in findings) else 1
 
 
-def _asked(config: Config) -> list[Finding]:
+def _asked(config: Config) -> list[KeyCheck]:
     with Progress() as progress:
         progress.show(f"asking {', '.join(config.providers)} …")
         return asyncio.run(ask_providers(config))
 
 
-def _tell_faults(given: Given, bad: BadConfig) -> None:
+def _tell_faults(given: CommandContext, bad: InvalidConfig) -> None:
     if given.is_json:
         tell_json(msgspec.json.encode({"ok": False, "notes": bad.notes, "faults": bad.faults}))
         return
@@ -61,7 +61,7 @@ def _tell_faults(given: Given, bad: BadConfig) -> None:
     say(f"notifier: {bad.code}: {count} fault{'s' if count > 1 else ''}; config.example.toml shows every key")
 
 
-def _tell_json(config: Config, findings: list[Finding]) -> None:
+def _tell_json(config: Config, findings: list[KeyCheck]) -> None:
     told = {
         "ok": all(each.is_ok for each in findings),
         "file": config.source,
@@ -75,7 +75,7 @@ def _tell_json(config: Config, findings: list[Finding]) -> None:
     tell_json(msgspec.json.encode(told))
 
 
-def _tell_lines(config: Config, findings: list[Finding]) -> None:
+def _tell_lines(config: Config, findings: list[KeyCheck]) -> None:
     source = str(Path(config.source).absolute()) if config.source else "defaults, there is no file"
     tell(f"configuration ok: {safe(source)}")
     for line in facts(list(_summary(config).items())):

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from notifier.cli.client import is_json
-from notifier.config.model import Config, Provider
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.config.model import Config, ProviderSettings
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats import text as words
 from notifier.core.formats.json_text import redact_plain
 from notifier.core.formats.urls import task_url
 from notifier.core.polling.provider import poll_headers
-from notifier.ports import Wire
+from notifier.ports import HttpClient
 
 MADE_UP_TASK = "00000000-0000-4000-8000-000000000000"
 API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"  # any of MuleRouter's; others may not use it
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class KeyCheck:
     """What one provider answered: whether polls will get through, in words, and what to do if not."""
 
     provider: str
@@ -27,7 +27,7 @@ class Finding:
     fix: str = ""
 
 
-async def ask_providers(config: Config) -> list[Finding]:
+async def ask_providers(config: Config) -> list[KeyCheck]:
     """Ask each provider once, side by side. Takes at most the longest request_timeout."""
     from notifier.daemon.client_factory import poll_wire  # noqa: PLC0415 - an HTTP library; other commands need none
 
@@ -38,61 +38,61 @@ async def ask_providers(config: Config) -> list[Finding]:
         await wire.close()
 
 
-async def _ask(wire: Wire, provider: Provider) -> Finding:
+async def _ask(wire: HttpClient, provider: ProviderSettings) -> KeyCheck:
     url = task_url(provider.base_url, provider.dialect.task_path, API_PATH, MADE_UP_TASK)
     headers = poll_headers(provider.dialect, provider.api_key)
     exchange = await wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
     return judge_key(provider, exchange)
 
 
-def judge_key(provider: Provider, exchange: Exchange) -> Finding:
+def judge_key(provider: ProviderSettings, exchange: Exchange) -> KeyCheck:
     """Say what the answer to a made-up task tells of the key, the account and the way there."""
     match exchange:
-        case Unreachable(fault=fault, detail=detail):
+        case NoReply(fault=fault, detail=detail):
             said = words.of_fault(fault, _hide(detail, provider))
             hint = _FIXES.get(fault, "see that base_url is right, and that this machine can reach it")
-            return Finding(provider.name, False, f"unreachable: {said}", hint)
-        case Reply():
+            return KeyCheck(provider.name, False, f"unreachable: {said}", hint)
+        case HttpReply():
             return _judge_reply(provider, exchange)
         case _:
             assert_never(exchange)
 
 
 _FIXES = {
-    Fault.DNS: "see that base_url is spelled right, and that this machine can resolve names",
-    Fault.TLS: "see that base_url is right, and that this machine's CA certificates and clock are",
-    Fault.PROTOCOL: "see that base_url is right, and whether it is to be http or https",
+    FailureKind.DNS: "see that base_url is spelled right, and that this machine can resolve names",
+    FailureKind.TLS: "see that base_url is right, and that this machine's CA certificates and clock are",
+    FailureKind.PROTOCOL: "see that base_url is right, and whether it is to be http or https",
 }
 
 
-def _judge_reply(provider: Provider, reply: Reply) -> Finding:
+def _judge_reply(provider: ProviderSettings, reply: HttpReply) -> KeyCheck:
     name = provider.name
     match reply.status:
         case 401:
-            return Finding(name, False, *_refused(provider))
+            return KeyCheck(name, False, *_refused(provider))
         case 402:
-            return Finding(
+            return KeyCheck(
                 name,
                 False,
                 "the key is accepted, but the account is empty (402)",
                 "top up the account; polling then goes on by itself",
             )
         case 403:
-            return Finding(
+            return KeyCheck(
                 name,
                 False,
                 "access is forbidden (403)",
                 "see in the provider's console that the key is active, and may use this API",
             )
         case 429:
-            return Finding(
+            return KeyCheck(
                 name, False, "throttled (429), so nothing is known of the key", "try again in a minute"
             )
         case status if 300 <= status <= 399:
             text = words.of_redirect(status, _hide(reply.headers.get("location", ""), provider))
-            return Finding(name, False, text, "give the address that it points to as base_url")
+            return KeyCheck(name, False, text, "give the address that it points to as base_url")
         case status if status >= 500:
-            return Finding(
+            return KeyCheck(
                 name,
                 False,
                 f"the provider fails (HTTP {status})",
@@ -102,11 +102,11 @@ def _judge_reply(provider: Provider, reply: Reply) -> Finding:
             return _judge_refusal_of_the_task(provider, status, is_api=is_json(reply.body))
 
 
-def _hide(text: str, provider: Provider) -> str:
+def _hide(text: str, provider: ProviderSettings) -> str:
     return text if provider.api_key is None else redact_plain(text, provider.api_key.reveal())
 
 
-def _refused(provider: Provider) -> tuple[str, str]:
+def _refused(provider: ProviderSettings) -> tuple[str, str]:
     built_in = provider.name == "mulerouter"
     setting = f"providers.{provider.name}.api_key"
     where = f"MULEROUTER_API_KEY, or {setting}" if built_in else setting
@@ -116,9 +116,9 @@ def _refused(provider: Provider) -> tuple[str, str]:
     return "the key is refused (401)", f"set another in {where}; then restart or reload the daemon"
 
 
-def _judge_refusal_of_the_task(provider: Provider, status: int, *, is_api: bool) -> Finding:
+def _judge_refusal_of_the_task(provider: ProviderSettings, status: int, *, is_api: bool) -> KeyCheck:
     if not is_api:
         text = f"answers HTTP {status}, but not as an API does (no JSON)"
-        return Finding(provider.name, False, text, "see that base_url is right")
+        return KeyCheck(provider.name, False, text, "see that base_url is right")
     what = "answers without a key" if provider.api_key is None else "the key is accepted"
-    return Finding(provider.name, True, f"{what} (HTTP {status} for a made-up task, as it should be)")
+    return KeyCheck(provider.name, True, f"{what} (HTTP {status} for a made-up task, as it should be)")

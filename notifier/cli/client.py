@@ -2,13 +2,13 @@
 
 from notifier.client.address import Address, parse_address
 from notifier.client.errors import ApiProblem, Fault, NotFound, Problem, Refused, SocketRefused, Unreachable
-from notifier.client.transport import Answer, Api, is_json
+from notifier.client.transport import ApiConnection, ApiReply, is_json
 
 __all__ = [
     "Address",
-    "Answer",
-    "Api",
+    "ApiConnection",
     "ApiProblem",
+    "ApiReply",
     "Fault",
     "NotFound",
     "Problem",

@@ -10,12 +10,12 @@ import msgspec
 
 from notifier import __version__
 from notifier.cli.client import ApiProblem, Unreachable
-from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import safe, say, tell, tell_json
 from notifier.config.model import Config
 
 
-class Done(msgspec.Struct, frozen=True):
+class ReloadResult(msgspec.Struct, frozen=True):
     """What the daemon answers to a reload: the file that it read, and the keys that do not hold yet."""
 
     status: str
@@ -30,14 +30,14 @@ class Done(msgspec.Struct, frozen=True):
 )
 @shared("--url", "--token", "--json")
 @pass_given
-def run(given: Given) -> int:
+def run(given: CommandContext) -> int:
     """Run the daemon in the foreground; SIGTERM and Ctrl-C end it, SIGHUP reads the configuration again."""
     from notifier.daemon.run import run as run_daemon  # noqa: PLC0415 - the whole daemon, which clients do without
 
     return run_daemon(rereading(given))
 
 
-def rereading(given: Given) -> Callable[[], Config]:
+def rereading(given: CommandContext) -> Callable[[], Config]:
     """Return what reads the configuration, at the start and at each reload: the file that it found first.
 
     One that is gone by then is a fault: with another, or the defaults, tokens and providers would go too.
@@ -59,7 +59,7 @@ def rereading(given: Given) -> Callable[[], Config]:
 )
 @shared()
 @pass_given
-def reload(given: Given) -> int:
+def reload(given: CommandContext) -> int:
     """Have the daemon read its configuration again, and say whether it did.
 
     A configuration with a fault changes nothing; its faults are listed, and the command ends with 1.
@@ -85,7 +85,7 @@ def reload(given: Given) -> int:
     if given.is_json:
         tell_json(answer.raw)
         return 0
-    done = answer.read(Done)
+    done = answer.read(ReloadResult)
     waiting = f"; these need a restart: {', '.join(done.needs_restart)}" if done.needs_restart else ""
     tell(safe(done.status + waiting))
     if done.file:
@@ -116,7 +116,7 @@ def demo() -> int:
 @click.command("version", short_help="Print the version.", epilog=example("notifier version"))
 @shared("--url", "--token", "--config")
 @pass_given
-def version(given: Given) -> int:
+def version(given: CommandContext) -> int:
     """Print the version."""
     if given.is_json:
         versions = {

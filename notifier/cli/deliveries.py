@@ -13,7 +13,7 @@ from notifier.cli.formatting import (
     object_facts,
     try_row,
 )
-from notifier.cli.options import DELIVERY_ID, INSTANT, WATCH_ID, Given, example, pass_given, shared
+from notifier.cli.options import DELIVERY_ID, INSTANT, WATCH_ID, CommandContext, example, pass_given, shared
 from notifier.cli.output import facts, painted, safe, say, tell, tell_json
 from notifier.cli.pagination import read_list
 from notifier.cli.registrations import in_options
@@ -38,7 +38,7 @@ ENDED = [state for state in STATES if state != DeliveryState.PENDING]
 @shared()
 @pass_given
 def deliveries(
-    given: Given,
+    given: CommandContext,
     *,
     delivery_id: str | None,
     state: str | None,
@@ -65,7 +65,7 @@ def deliveries(
     return 0
 
 
-def _show(given: Given, delivery_id: str) -> int:
+def _show(given: CommandContext, delivery_id: str) -> int:
     answer = given.api().request("GET", f"/v1/deliveries/{delivery_id}")
     if given.is_json:
         tell_json(answer.raw)
@@ -94,7 +94,7 @@ def _tell_last_answer(attempts: list[Try]) -> None:
 @click.argument("delivery_id", metavar="ID", type=DELIVERY_ID)
 @shared()
 @pass_given
-def redeliver(given: Given, delivery_id: str) -> int:
+def redeliver(given: CommandContext, delivery_id: str) -> int:
     """Send a delivery again at once, even to a paused endpoint: the same id and bytes, newly signed."""
     answer = given.api().request("POST", f"/v1/deliveries/{delivery_id}/redeliver")
     if given.is_json:
@@ -124,7 +124,7 @@ def redeliver(given: Given, delivery_id: str) -> int:
 @shared()
 @pass_given
 def replay(
-    given: Given,
+    given: CommandContext,
     *,
     since: str | None,
     until: str | None,

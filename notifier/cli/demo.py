@@ -17,15 +17,15 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notifier.cli.client import Api, parse_address
+from notifier.cli.client import ApiConnection, parse_address
 from notifier.cli.output import say
-from notifier.cli.receiver import Manners, Received, Receiver, event_of
+from notifier.cli.receiver import LocalReceiver, ReceivedCallback, ReplyPlan, event_of
 from notifier.clock import wall_ms
 from notifier.core.delivery.signature import make_secret
 from notifier.core.secret import Secret
-from notifier.simulator.script import Canned, Script
+from notifier.simulator.script import FixedReply, TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 
 LIMIT_S = 38.0
 KILL_AFTER_S = 3.0
@@ -34,40 +34,42 @@ KEY = "sk-mr-demo-not-a-real-key"
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class DemoTask:
     """One task of the play: what it is, what becomes of it, and what the receiver must be told."""
 
     name: str
-    script: Script
+    script: TaskScript
     event: str
     expire_after: str = "10m"
 
 
 ACTS = (
-    Act("an image", Script(duration_s=1.5), "task.completed"),
-    Act("two videos", Script(duration_s=4.0, words="async", result="videos", outputs=2), "task.completed"),
-    Act("a forbidden prompt", Script(duration_s=2.5, outcome="failed"), "task.failed"),
-    Act("a slow one", Script(duration_s=9.0), "task.completed"),
-    Act(
+    DemoTask("an image", TaskScript(duration_s=1.5), "task.completed"),
+    DemoTask(
+        "two videos", TaskScript(duration_s=4.0, words="async", result="videos", outputs=2), "task.completed"
+    ),
+    DemoTask("a forbidden prompt", TaskScript(duration_s=2.5, outcome="failed"), "task.failed"),
+    DemoTask("a slow one", TaskScript(duration_s=9.0), "task.completed"),
+    DemoTask(
         "behind an outage",
-        Script(first=(Canned(503), Canned(200, body="<html>oops</html>"))),
+        TaskScript(first=(FixedReply(503), FixedReply(200, body="<html>oops</html>"))),
         "task.completed",
     ),
-    Act("never ends, 6 s allowed", Script(outcome="never"), "task.expired", expire_after="6s"),
+    DemoTask("never ends, 6 s allowed", TaskScript(outcome="never"), "task.expired", expire_after="6s"),
 )
 
 
 @dataclass
-class Stage:
+class DemoRun:
     """What has been seen so far."""
 
-    acts: dict[str, Act] = field(default_factory=dict)
+    acts: dict[str, DemoTask] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
     bad: list[str] = field(default_factory=list)
     began_at: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def on_callback(self, received: Received) -> None:
+    def on_callback(self, received: ReceivedCallback) -> None:
         """Note and print one callback."""
         event = event_of(received.body)
         act = self.acts.get(event.data.task_id)
@@ -114,9 +116,9 @@ def main() -> int:
 
 async def _play() -> int:
     secret = make_secret(os.urandom(32))
-    stage = Stage()
-    receiver = Receiver((secret,), Manners(failures=1), now=wall_ms, tell=stage.on_callback)
-    upstream = Upstream(key=KEY)
+    stage = DemoRun()
+    receiver = LocalReceiver((secret,), ReplyPlan(failures=1), now=wall_ms, tell=stage.on_callback)
+    upstream = SimulatedProvider(key=KEY)
     say("A simulated MuleRouter, the real daemon, and a receiver that verifies. No key, no network.\n")
     async with serve(upstream) as upstream_url, serve(receiver) as receiver_url:
         with tempfile.TemporaryDirectory(prefix="notifier-demo-") as folder:
@@ -132,7 +134,9 @@ async def _play() -> int:
     return 1 if faults else 0
 
 
-async def _perform(stage: Stage, environ: Mapping[str, str], upstream: Upstream, hook: str) -> None:
+async def _perform(
+    stage: DemoRun, environ: Mapping[str, str], upstream: SimulatedProvider, hook: str
+) -> None:
     async with _daemon(stage, environ) as (daemon, api):
         for act in ACTS:
             task = upstream.add(API_PATH, act.script)
@@ -148,7 +152,7 @@ async def _perform(stage: Stage, environ: Mapping[str, str], upstream: Upstream,
         await stage.until_over()
 
 
-def _register(api: Api, task_id: str, hook: str, act: Act) -> str:
+def _register(api: ApiConnection, task_id: str, hook: str, act: DemoTask) -> str:
     body = {
         "api_path": API_PATH,
         "task_id": task_id,
@@ -161,7 +165,7 @@ def _register(api: Api, task_id: str, hook: str, act: Act) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _daemon(stage: Stage, environ: Mapping[str, str]) -> AsyncIterator[tuple[Process, Api]]:
+async def _daemon(stage: DemoRun, environ: Mapping[str, str]) -> AsyncIterator[tuple[Process, ApiConnection]]:
     """Run `notifier run` for the block; it ends by SIGTERM if it still lives then."""
     daemon = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -178,7 +182,7 @@ async def _daemon(stage: Stage, environ: Mapping[str, str]) -> AsyncIterator[tup
         url = await _ready(lines)
         reading = asyncio.create_task(_drain(lines))
         stage.line(f"● daemon ready   {url} (pid {daemon.pid})")
-        yield daemon, Api(parse_address(url))
+        yield daemon, ApiConnection(parse_address(url))
     finally:
         if daemon.returncode is None:
             daemon.terminate()

@@ -4,13 +4,13 @@ import re
 
 import click
 
-from notifier.cli.client import Answer, Api, ApiProblem, NotFound, Problem
+from notifier.cli.client import ApiConnection, ApiProblem, ApiReply, NotFound, Problem
 from notifier.cli.formatting import ENDPOINT_COLUMNS, Endpoint, endpoint_row
-from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import safe, say, tell, tell_json
 from notifier.cli.pagination import read_list
 from notifier.cli.tables import table
-from notifier.core.formats.urls import BadUrl, check_callback_url, endpoint_of
+from notifier.core.formats.urls import InvalidUrl, check_callback_url, endpoint_of
 
 _ID = re.compile(r"ep_[A-Za-z0-9_-]{1,80}")
 
@@ -29,7 +29,7 @@ _ID = re.compile(r"ep_[A-Za-z0-9_-]{1,80}")
 @click.option("--all", "is_all", is_flag=True, help="All of them.")
 @shared()
 @pass_given
-def endpoints(given: Given, *, limit: int, is_all: bool) -> int:
+def endpoints(given: CommandContext, *, limit: int, is_all: bool) -> int:
     """List endpoints (callback URLs without their query), newest first: how each stands, and what waits."""
     if click.get_current_context().invoked_subcommand is not None:
         return 0
@@ -50,7 +50,7 @@ def endpoints(given: Given, *, limit: int, is_all: bool) -> int:
 @click.argument("endpoint", metavar="ID|URL")
 @shared()
 @pass_given
-def pause(given: Given, endpoint: str) -> int:
+def pause(given: CommandContext, endpoint: str) -> int:
     """Send an endpoint nothing until it is resumed. What waits is kept."""
     _tell(given, _ask(given, endpoint, "pause"))
     return 0
@@ -64,13 +64,13 @@ def pause(given: Given, endpoint: str) -> int:
 @click.argument("endpoint", metavar="ID|URL")
 @shared()
 @pass_given
-def resume(given: Given, endpoint: str) -> int:
+def resume(given: CommandContext, endpoint: str) -> int:
     """Send an endpoint all that waits, whatever held it: a pause, a 410, an outage."""
     _tell(given, _ask(given, endpoint, "resume"))
     return 0
 
 
-def _ask(given: Given, endpoint: str, verb: str) -> Answer:
+def _ask(given: CommandContext, endpoint: str, verb: str) -> ApiReply:
     api = given.api()
     endpoint_id = endpoint if _ID.fullmatch(endpoint) else _find(api, endpoint)
     try:
@@ -82,11 +82,11 @@ def _ask(given: Given, endpoint: str, verb: str) -> Answer:
         raise NotFound(problem.status, told, "`notifier endpoints` lists what there is") from None
 
 
-def _find(api: Api, text: str) -> str:
+def _find(api: ApiConnection, text: str) -> str:
     """The id of the endpoint of this URL, whose query does not matter."""
     try:
         url = endpoint_of(check_callback_url(text))
-    except BadUrl as wrong:
+    except InvalidUrl as wrong:
         raise click.UsageError(
             f"{text!r} is neither the id of an endpoint (ep_…) nor a URL: {wrong}"
         ) from None
@@ -96,7 +96,7 @@ def _find(api: Api, text: str) -> str:
     raise click.UsageError(f"nothing was ever to be sent to {url}; `notifier endpoints` lists what there is")
 
 
-def _tell(given: Given, answer: Answer) -> None:
+def _tell(given: CommandContext, answer: ApiReply) -> None:
     if given.is_json:
         tell_json(answer.raw)
         return

@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from notifier.cli.options import WATCH_ID, Given, example, pass_given, shared
+from notifier.cli.options import WATCH_ID, CommandContext, example, pass_given, shared
 from notifier.cli.output import facts, safe, short_time, tell, tell_json, timed
 
 
@@ -27,7 +27,7 @@ class Timeline(msgspec.Struct, frozen=True):
 @click.argument("watch_id", metavar="ID", type=WATCH_ID)
 @shared()
 @pass_given
-def explain(given: Given, watch_id: str) -> int:
+def explain(given: CommandContext, watch_id: str) -> int:
     """Tell what happened to a watch, in order, and why.
 
     Its last 50 polls and what followed from each, what users did, each delivery and each attempt.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from notifier.cli.client import Answer
+from notifier.cli.client import ApiReply
 from notifier.cli.output import age, instant, short_time, timed
 from notifier.cli.tables import Column
 from notifier.core.fixes import fix_of, fix_of_receiver
@@ -175,7 +175,7 @@ def try_row(attempt: Try) -> list[str]:
     ]
 
 
-def object_facts(answer: Answer, *, apart: str) -> Pairs:
+def object_facts(answer: ApiReply, *, apart: str) -> Pairs:
     """An object's fields in their order, in words; without empty ones and the one to be shown ``apart``."""
     pairs: Pairs = []
     parts = answer.parts()
@@ -211,7 +211,7 @@ def in_short(trouble: str) -> str:
     return timed(trouble)
 
 
-def _fact(name: str, part: Answer) -> str | list[str]:
+def _fact(name: str, part: ApiReply) -> str | list[str]:
     match name:
         case "payload":
             return f"{len(part.raw)} bytes of JSON; --json shows it"
@@ -233,6 +233,6 @@ def _callback(callback: Callback) -> str:
     return f"{callback.url}  {', '.join(callback.events)}".rstrip()
 
 
-def _error(part: Answer) -> str:
+def _error(part: ApiReply) -> str:
     error = part.read(Error)
     return of_error(error.source, error.code, error.title, error.detail)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import safe, say, tell, tell_json
 from notifier.errors import NotifierError
 
@@ -20,14 +20,14 @@ DATABASE_NAME = "notifier.db"
 KEY_VARIABLE = "MULEROUTER_API_KEY"
 
 
-class AlreadyThere(NotifierError):
+class FileExists(NotifierError):
     """A file would be overwritten."""
 
     code = "already_there"
     exit_status = 1
 
 
-class CannotWrite(NotifierError):
+class NotWritable(NotifierError):
     """The place cannot be written to."""
 
     code = "cannot_write"
@@ -35,7 +35,7 @@ class CannotWrite(NotifierError):
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class InitPaths:
     """Where the configuration and what belongs to it will be; absolute paths."""
 
     config: Path
@@ -57,7 +57,7 @@ class Places:
 @click.option("--user", "is_users", is_flag=True, help="In ~/.config/notifier, found from every folder.")
 @shared("--url", "--token")
 @pass_given
-def init(given: Given, *, is_users: bool) -> int:
+def init(given: CommandContext, *, is_users: bool) -> int:
     """Write a commented configuration: ./config.toml, or where --config or --user says; overwrites nothing.
 
     On a terminal it asks for the API key, which goes into a file of its own with mode 0600; elsewhere it asks
@@ -82,7 +82,7 @@ def init(given: Given, *, is_users: bool) -> int:
     return 0
 
 
-def configuration(places: Places, *, has_key_file: bool) -> str:
+def configuration(places: InitPaths, *, has_key_file: bool) -> str:
     """Fill in the template: the key's place if there is a file of it, and the database's absolute path."""
     text = resources.files(__package__).joinpath("init.toml").read_text("utf-8")
     # A TOML string takes the escapes of a JSON string.
@@ -91,29 +91,29 @@ def configuration(places: Places, *, has_key_file: bool) -> str:
     return text.replace(switched_off, switched_off[1:]) if has_key_file else text
 
 
-def _places(given: Given, *, is_users: bool) -> Places:
+def _places(given: CommandContext, *, is_users: bool) -> InitPaths:
     if not is_users:
         config = Path(given.config or FILE_NAME).absolute()
-        return Places(config, config.with_name(DATABASE_NAME))
+        return InitPaths(config, config.with_name(DATABASE_NAME))
     home = _home(given)
     data = Path(given.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return Places(home / ".config" / "notifier" / FILE_NAME, data / "notifier" / DATABASE_NAME)
+    return InitPaths(home / ".config" / "notifier" / FILE_NAME, data / "notifier" / DATABASE_NAME)
 
 
-def _home(given: Given) -> Path:
+def _home(given: CommandContext) -> Path:
     try:
         return Path(given.environ.get("HOME") or Path.home())
     except RuntimeError as fault:
         cause = "there is no home: HOME is not set, and the system knows none of this user"
-        raise CannotWrite(cause, "set HOME, or name a place with --config") from fault
+        raise NotWritable(cause, "set HOME, or name a place with --config") from fault
 
 
 def _refuse_to_overwrite(path: Path) -> None:
     if os.path.lexists(path):
-        raise AlreadyThere(f"{path} is there already", "edit it, or name another place with --config")
+        raise FileExists(f"{path} is there already", "edit it, or name another place with --config")
 
 
-def _ask_for_key(given: Given) -> str:
+def _ask_for_key(given: CommandContext) -> str:
     """The key that a person types in; empty where nobody is there to ask, or the environment has it."""
     if given.is_json or given.environ.get(KEY_VARIABLE) or not _is_attended():
         return ""
@@ -142,20 +142,20 @@ def write_new(path: Path, text: str, mode: int) -> None:
     except OSError as fault:
         if handle is not None:  # then it is ours
             path.unlink(missing_ok=True)
-        raise CannotWrite(f"{path} cannot be written ({fault.strerror})", _ELSEWHERE) from fault
+        raise NotWritable(f"{path} cannot be written ({fault.strerror})", _ELSEWHERE) from fault
 
 
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as fault:
-        raise CannotWrite(f"{folder} cannot be made ({fault.strerror})", _ELSEWHERE) from fault
+        raise NotWritable(f"{folder} cannot be made ({fault.strerror})", _ELSEWHERE) from fault
 
 
 _ELSEWHERE = "name a place that you may write to with --config"
 
 
-def _tell(given: Given, places: Places, *, has_key_file: bool) -> None:
+def _tell(given: CommandContext, places: InitPaths, *, has_key_file: bool) -> None:
     steps = _next_steps(given, places, has_key_file=has_key_file)
     if given.is_json:
         key_file = str(places.key) if has_key_file else None
@@ -168,7 +168,7 @@ def _tell(given: Given, places: Places, *, has_key_file: bool) -> None:
         say(f"  {safe(step)}")
 
 
-def _next_steps(given: Given, places: Places, *, has_key_file: bool) -> list[str]:
+def _next_steps(given: CommandContext, places: InitPaths, *, has_key_file: bool) -> list[str]:
     option = ""
     if given.config is not None and not _is_found_here(given, places.config):
         option = f" --config {places.config}"
@@ -180,7 +180,7 @@ def _next_steps(given: Given, places: Places, *, has_key_file: bool) -> list[str
     ]
 
 
-def _is_found_here(given: Given, file: Path) -> bool:
+def _is_found_here(given: CommandContext, file: Path) -> bool:
     from notifier.config.load import find_file  # noqa: PLC0415 - most commands do without it
 
     with contextlib.suppress(NotifierError, OSError):

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import click
 
-from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import painted, safe, say, short_time, tell, tell_json
-from notifier.cli.receiver import Manners, Received, Receiver, as_json, event_of
-from notifier.cli.signing_keys import Keys, find_keys
+from notifier.cli.receiver import LocalReceiver, ReceivedCallback, ReplyPlan, as_json, event_of
+from notifier.cli.signing_keys import SigningKeys, find_keys
 from notifier.clock import wall_ms
 from notifier.core.delivery.signature import NO_MATCH
 from notifier.core.formats.times import to_text
 from notifier.errors import NotifierError
 
 
-class CannotListen(NotifierError):
+class PortUnavailable(NotifierError):
     """The port cannot be had."""
 
     code = "cannot_listen"
@@ -43,7 +43,7 @@ class CannotListen(NotifierError):
 @shared("--url", "--token")
 @pass_given
 def listen(
-    given: Given,
+    given: CommandContext,
     *,
     port: int,
     host: str,
@@ -62,7 +62,7 @@ def listen(
     receiving = _receive(
         (host, port),
         find_keys(given, texts, secret_file),
-        Manners(status, fail),
+        ReplyPlan(status, fail),
         count=count,
         tell_one=_tell_json_line if given.is_json else _tell_lines,
     )
@@ -72,11 +72,11 @@ def listen(
 
 async def _receive(
     where: tuple[str, int],
-    keys: Keys,
-    manners: Manners,
+    keys: SigningKeys,
+    manners: ReplyPlan,
     *,
     count: int | None,
-    tell_one: Callable[[Received], None],
+    tell_one: Callable[[ReceivedCallback], None],
 ) -> int:
     """Serve until a signal, the count or a reader that is gone; returns how many were accepted."""
     from notifier.simulator.serving import serve  # noqa: PLC0415 - a web server; other commands need none
@@ -90,7 +90,7 @@ async def _receive(
         if number == count:
             ended.set()
 
-    receiver = Receiver(
+    receiver = LocalReceiver(
         keys.secrets, manners, now=wall_ms, tell=tell_one, on_accepted=count_one, on_unread=ended.set
     )
     try:
@@ -100,7 +100,7 @@ async def _receive(
             await ended.wait()
     except OSError as fault:
         cause = f"cannot listen on {where[0]}:{where[1]}: {fault.strerror or fault}"
-        raise CannotListen(cause, "give another --port or --host") from fault
+        raise PortUnavailable(cause, "give another --port or --host") from fault
     return accepted
 
 
@@ -110,11 +110,11 @@ def _end_on_signals(ended: asyncio.Event) -> None:
         loop.add_signal_handler(number, ended.set)
 
 
-def _tell_json_line(received: Received) -> None:
+def _tell_json_line(received: ReceivedCallback) -> None:
     tell_json(as_json(received, to_text(received.at)))
 
 
-def _tell_lines(received: Received) -> None:
+def _tell_lines(received: ReceivedCallback) -> None:
     event = event_of(received.body)
     trust = "verified" if received.reason is None else f"NOT VERIFIED: {received.reason}"
     told = [
@@ -136,7 +136,7 @@ def _tell_lines(received: Received) -> None:
         say("  the secret was read when listen started: after `notifier secret rotate`, start it again")
 
 
-def _repeat(received: Received) -> list[str]:
+def _repeat(received: ReceivedCallback) -> list[str]:
     number = received.headers.get("notifier-attempt", "1")
     duplicate = ["maybe a duplicate"] if received.headers.get("notifier-maybe-duplicate") == "1" else []
     return duplicate if number == "1" else [f"attempt {safe(number)}", *duplicate]

@@ -5,19 +5,19 @@ import sys
 import click
 import msgspec
 
-from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import safe, say, tell, tell_json
 from notifier.errors import NotifierError
 
 
-class Login(msgspec.Struct, frozen=True):
+class LoginLink(msgspec.Struct, frozen=True):
     """What ``POST /v1/login`` answers; ``expires_at`` is None where no login is wanted."""
 
     path: str
     expires_at: str | None = None
 
 
-class NoPage(NotifierError):
+class PageNotReachable(NotifierError):
     """The daemon listens where no browser can go."""
 
     code = "no_page"
@@ -32,7 +32,7 @@ class NoPage(NotifierError):
 @click.option("--print", "is_print", is_flag=True, help="Only print the address.")
 @shared()
 @pass_given
-def open_(given: Given, *, is_print: bool) -> int:
+def open_(given: CommandContext, *, is_print: bool) -> int:
     """Print the page's address, and open a browser there if this is a terminal.
 
     Where the daemon has tokens, the link lets one browser in, once and within a minute; the login is good
@@ -40,11 +40,11 @@ def open_(given: Given, *, is_print: bool) -> int:
     """
     answer = given.api().request("POST", "/v1/login")
     if answer.origin.startswith("unix:"):
-        raise NoPage(
+        raise PageNotReachable(
             f"the daemon listens at {answer.origin}, where no browser can go",
             "for the page, have it listen on 127.0.0.1: server.listen",
         )
-    login = answer.read(Login)
+    login = answer.read(LoginLink)
     url = answer.origin + login.path
     if given.is_json:
         tell_json(msgspec.json.encode({"url": url, "expires_at": login.expires_at}))

@@ -9,10 +9,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from notifier.cli.client import Address, Api, address_of, parse_address
+from notifier.cli.client import Address, ApiConnection, address_of, parse_address
 from notifier.clock import wall_ms
 from notifier.config.model import Config
-from notifier.core.formats.times import BadDuration, from_text, parse_duration, to_text
+from notifier.core.formats.times import InvalidDuration, from_text, parse_duration, to_text
 from notifier.errors import NotifierError
 
 P = ParamSpec("P")
@@ -23,7 +23,7 @@ _META = "notifier.cli"
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class CommandContext:
     """The shared options of one call, wherever they stood, and the environment."""
 
     url: str | None = None
@@ -44,7 +44,7 @@ class Given:
 
         return load(self.config_file(), self.environ)
 
-    def api(self) -> Api:
+    def api(self) -> ApiConnection:
         """The daemon that is meant: --url, else NOTIFIER_URL, else the configuration's."""
         named = self.url or self.environ.get("NOTIFIER_URL") or None
         token = self.token or self.environ.get("NOTIFIER_TOKEN") or None
@@ -54,7 +54,7 @@ class Given:
             token = config.server.tokens[0].reveal()
         if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
             raise click.UsageError("the token has signs that cannot stand in a header")
-        return Api(address, token)
+        return ApiConnection(address, token)
 
     def _config_beside(self, named: str | None) -> Config | None:
         try:
@@ -106,11 +106,11 @@ def shared(*hidden: str) -> Callable[[F], F]:
     return add
 
 
-def pass_given(command: Callable[Concatenate[Given, P], R]) -> Callable[P, R]:
+def pass_given(command: Callable[Concatenate[CommandContext, P], R]) -> Callable[P, R]:
     """Hand a command the shared options as its first argument."""
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        return command(Given(**click.get_current_context().meta.get(_META, {})), *args, **kwargs)
+        return command(CommandContext(**click.get_current_context().meta.get(_META, {})), *args, **kwargs)
 
     call.__doc__ = command.__doc__
     call.__name__ = getattr(command, "__name__", "command")
@@ -122,7 +122,7 @@ def example(*lines: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-class Id(click.ParamType[str]):
+class IdParam(click.ParamType[str]):
     """An id of ours; it goes into a path, so nothing else may. ``hint`` says how to find one.
 
     ``others`` says, by prefix, what to do with an id of another kind; {id} in it is that id.
@@ -143,7 +143,7 @@ class Id(click.ParamType[str]):
         return value
 
 
-class Duration(click.ParamType[str | float]):
+class DurationParam(click.ParamType[str | float]):
     """A duration such as 2.5s, 10m or 1h30m, or a number of seconds; handed on as the API takes it."""
 
     name = "duration"
@@ -158,12 +158,12 @@ class Duration(click.ParamType[str | float]):
         given = float(value) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", str(value)) else value
         try:
             parse_duration(given, allow_zero=self._allow_zero)
-        except BadDuration as wrong:
+        except InvalidDuration as wrong:
             self.fail(str(wrong), param, ctx)
         return given
 
 
-class Instant(click.ParamType[str]):
+class InstantParam(click.ParamType[str]):
     """An instant in RFC 3339, or a duration: so long ago. Handed on as the API takes it."""
 
     name = "instant"
@@ -175,27 +175,27 @@ class Instant(click.ParamType[str]):
             return to_text(at)
         try:
             return to_text(wall_ms() - parse_duration(value))
-        except BadDuration:
+        except InvalidDuration:
             self.fail(
                 f"{value!r} is neither an instant such as 2026-11-23T12:00:00Z nor a duration such as 6h"
             )
 
 
-WATCH_ID = Id(
+WATCH_ID = IdParam(
     "watch",
     "wch_",
     "find it with `notifier ls`, or `notifier ls --task-id TASK_ID`",
     {"dlv_": "`notifier deliveries {id}` shows that delivery, and its watch"},
 )
-DELIVERY_ID = Id(
+DELIVERY_ID = IdParam(
     "delivery",
     "dlv_",
     "find it with `notifier deliveries`",
     {"wch_": "`notifier deliveries --watch {id}` lists those of that watch"},
 )
-DURATION = Duration()
-DURATION_OR_ZERO = Duration(allow_zero=True)
-INSTANT = Instant()
+DURATION = DurationParam()
+DURATION_OR_ZERO = DurationParam(allow_zero=True)
+INSTANT = InstantParam()
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:

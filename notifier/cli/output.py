@@ -18,7 +18,7 @@ import msgspec
 
 from notifier.cli.client import ApiProblem, Fault
 from notifier.clock import wall_ms
-from notifier.config.errors import BadConfig
+from notifier.config.errors import InvalidConfig
 from notifier.core.formats.times import from_text
 from notifier.errors import NotifierError
 
@@ -49,7 +49,7 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-class CannotTell(NotifierError):
+class OutputFailed(NotifierError):
     """Standard output takes nothing: the disk behind it is full, say. What was to be done is done."""
 
     code = "cannot_tell"
@@ -68,7 +68,7 @@ def _put(text: str | bytes) -> None:
         raise
     except OSError as fault:
         cause = f"standard output cannot be written ({fault.strerror})"
-        raise CannotTell(cause, "see where it is redirected to") from fault
+        raise OutputFailed(cause, "see where it is redirected to") from fault
 
 
 def tell_json(raw: bytes) -> None:
@@ -80,7 +80,7 @@ def tell_json(raw: bytes) -> None:
 
 def say_fault(fault: NotifierError) -> None:
     """Name the code, the cause, each place at fault, and the fix."""
-    if isinstance(fault, BadConfig):
+    if isinstance(fault, InvalidConfig):
         say(f"notifier: {fault.code}: the configuration cannot be used")
         for each in fault.faults:
             say(f"  {safe(str(each))}")

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from notifier.cli.client import Answer, Api
+from notifier.cli.client import ApiConnection, ApiReply
 from notifier.cli.output import say
 from notifier.cli.progress import Progress
 
@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class PagedList:
     """Entries as they came, and the cursor to what follows, if anything does."""
 
     name: str
-    entries: tuple[Answer, ...]
+    entries: tuple[ApiReply, ...]
     next_cursor: str | None
 
     def json(self) -> bytes:
@@ -40,9 +40,9 @@ class Listing:
             say(f"there are more {self.name}; --limit N or --all shows them")
 
 
-def read_list(api: Api, name: str, query: Mapping[str, object], limit: int | None) -> Listing:
+def read_list(api: ApiConnection, name: str, query: Mapping[str, object], limit: int | None) -> PagedList:
     """Read ``/v1/NAME`` page by page until ``limit`` entries are there, or all of them."""
-    entries: list[Answer] = []
+    entries: list[ApiReply] = []
     cursor: str | None = None
     with Progress() as progress:
         while True:
@@ -51,15 +51,15 @@ def read_list(api: Api, name: str, query: Mapping[str, object], limit: int | Non
             found, cursor = _parts_of(page, name)
             entries += found
             if not found or cursor is None or (limit is not None and len(entries) >= limit):
-                return Listing(name, tuple(entries), cursor)
+                return PagedList(name, tuple(entries), cursor)
             progress.show(f"{len(entries)} {name} read …")
 
 
-def _parts_of(page: Answer, name: str) -> tuple[list[Answer], str | None]:
+def _parts_of(page: ApiReply, name: str) -> tuple[list[ApiReply], str | None]:
     """The entries of a page, and the cursor to the next one."""
     parts = page.parts()
     found = parts[name].read(list[msgspec.Raw]) if name in parts else []
     following = parts["next_cursor"].read(object) if "next_cursor" in parts else None
-    return [Answer(bytes(raw), page.origin) for raw in found], following if isinstance(
+    return [ApiReply(bytes(raw), page.origin) for raw in found], following if isinstance(
         following, str
     ) else None

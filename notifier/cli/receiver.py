@@ -19,7 +19,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedCallback:
     """One callback that came in. ``reason`` says why it is not to be trusted, None when it is.
 
     ``path`` is what was asked for, with its query.
@@ -34,14 +34,14 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class ReplyPlan:
     """How to answer: ``status`` to what is verified, but 503 to the first ``failures`` callbacks."""
 
     status: int = 204
     failures: int = 0
 
 
-class Receiver:
+class LocalReceiver:
     """An ASGI application. It hands each callback to ``tell`` before it is answered.
 
     ``on_accepted`` is called after the answer to a verified one, with how many there were. Where ``tell``
@@ -51,10 +51,10 @@ class Receiver:
     def __init__(
         self,
         secrets: Sequence[Secret],
-        manners: Manners,
+        manners: ReplyPlan,
         *,
         now: Callable[[], int],
-        tell: Callable[[Received], None],
+        tell: Callable[[ReceivedCallback], None],
         on_accepted: Callable[[int], None] = lambda _: None,
         on_unread: Callable[[], None] = lambda: None,
     ) -> None:
@@ -83,7 +83,7 @@ class Receiver:
         reason = self._reason(headers, body, now)
         status, is_accepted = self._answer_to(reason)
         try:
-            self._tell(Received(now, headers, body, reason, status, _path_of(scope)))
+            self._tell(ReceivedCallback(now, headers, body, reason, status, _path_of(scope)))
         except BrokenPipeError:
             await _answer(send, 503)
             self._on_unread()
@@ -131,7 +131,7 @@ def event_of(body: bytes) -> Event:
         return Event()
 
 
-def as_json(received: Received, at: str) -> bytes:
+def as_json(received: ReceivedCallback, at: str) -> bytes:
     """One callback as an object of JSON: the event as it came, or the bytes where they are no JSON."""
     headers = received.headers
     content: dict[str, object] = {"event": msgspec.Raw(received.body)}

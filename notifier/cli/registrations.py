@@ -35,14 +35,14 @@ _OPTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class TaskReference:
     """One task at a provider. Without an id, ``api_path`` is the URL that the task is asked for at."""
 
     api_path: str
     task_id: str
 
 
-def read_tasks(raw: bytes, api_path: str | None = None) -> list[Task]:
+def read_tasks(raw: bytes, api_path: str | None = None) -> list[TaskReference]:
     """Read one object, several in a row, or an array of them; UsageError says what is wrong where.
 
     ``api_path`` is that of all of them, whatever they say.
@@ -73,7 +73,7 @@ def _entries(text: str) -> list[object]:
     return entries
 
 
-def _task(entry: object, number: int, api_path: str | None) -> Task:
+def _task(entry: object, number: int, api_path: str | None) -> TaskReference:
     if not isinstance(entry, dict):
         said = _shown(json.dumps(entry, ensure_ascii=False))
         raise click.UsageError(f"entry {number} of standard input is no object but {said}; {HINT}")
@@ -85,7 +85,7 @@ def _task(entry: object, number: int, api_path: str | None) -> Task:
         complaint = {word: entry[word] for word in _COMPLAINTS if word in entry} or entry
         shown = _shown(json.dumps(complaint, ensure_ascii=False))
         raise click.UsageError(f"entry {number} of standard input has no {name}; it says: {shown}; {HINT}")
-    return Task(**sound)
+    return TaskReference(**sound)
 
 
 def _shown(text: str) -> str:
@@ -127,7 +127,7 @@ def read_metadata(text: str | None) -> msgspec.Raw | None:
 
 
 def registration(
-    task: Task,
+    task: TaskReference,
     *,
     urls: Sequence[str],
     events: Sequence[str],

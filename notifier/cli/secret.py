@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import safe, say, tell, tell_json
-from notifier.cli.signing_keys import Keys, find_keys
+from notifier.cli.signing_keys import SigningKeys, find_keys
 from notifier.core.secret import Secret
 from notifier.daemon.signing_secrets import MAX_SECRETS, new_secret, write_secrets
 from notifier.errors import NotifierError
@@ -42,7 +42,7 @@ def secret() -> None:
 @secret.command("show", short_help="Print the signing secrets.", epilog=example("notifier secret show"))
 @shared("--url", "--token")
 @pass_given
-def show(given: Given) -> int:
+def show(given: CommandContext) -> int:
     """Print the secrets that sign callbacks, newest first. Whoever has one can forge callbacks."""
     keys = find_keys(given)
     _tell(given, keys.secrets, keys.origin)
@@ -57,7 +57,7 @@ def show(given: Given) -> int:
 @click.option("--drop-old", is_flag=True, help="Keep only the newest secret; add none.")
 @shared("--url", "--token")
 @pass_given
-def rotate(given: Given, *, drop_old: bool) -> int:
+def rotate(given: CommandContext, *, drop_old: bool) -> int:
     """Add a new signing secret; the old ones go on signing beside it until they are dropped.
 
     First rotate and reload the daemon; then give the new secret to every receiver; then rotate --drop-old and
@@ -80,7 +80,7 @@ def rotate(given: Given, *, drop_old: bool) -> int:
     return 0
 
 
-def _drop_old(given: Given, path: Path, secrets: tuple[Secret, ...]) -> int:
+def _drop_old(given: CommandContext, path: Path, secrets: tuple[Secret, ...]) -> int:
     newest, *old = secrets
     if old:
         write_secrets(path, (newest,))
@@ -91,7 +91,7 @@ def _drop_old(given: Given, path: Path, secrets: tuple[Secret, ...]) -> int:
     return 0
 
 
-def _changeable(given: Given) -> Keys:
+def _changeable(given: CommandContext) -> SigningKeys:
     if given.load().callbacks.secrets:
         raise SecretsConfigured(
             "callbacks.secrets names the secrets; only what notifier has made itself is rotated",
@@ -100,7 +100,7 @@ def _changeable(given: Given) -> Keys:
     return find_keys(given)
 
 
-def _tell(given: Given, secrets: tuple[Secret, ...], origin: str) -> None:
+def _tell(given: CommandContext, secrets: tuple[Secret, ...], origin: str) -> None:
     texts = [secret.reveal() for secret in secrets]
     if given.is_json:
         tell_json(msgspec.json.encode({"secrets": texts, "origin": origin}))

@@ -7,20 +7,20 @@ from ipaddress import ip_address
 import click
 import msgspec
 
-from notifier.cli.callback_diagnosis import Advice, advise
+from notifier.cli.callback_diagnosis import CallbackDiagnosis, advise
 from notifier.cli.client import parse_address
-from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import facts, painted, safe, say, tell, tell_json
 from notifier.cli.signing_keys import find_keys
 from notifier.clock import wall_ms
-from notifier.config.model import Callbacks
+from notifier.config.model import CallbackSettings
 from notifier.core.delivery.judge_attempt import class_of
 from notifier.core.event_body import build_headers
-from notifier.core.exchange import Exchange, Reply
+from notifier.core.exchange import Exchange, HttpReply
 from notifier.core.formats.times import to_text
-from notifier.core.formats.urls import BadUrl, check_callback_url
+from notifier.core.formats.urls import InvalidUrl, check_callback_url
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
-from notifier.core.model import Dispatch
+from notifier.core.model import ClaimedDelivery
 from notifier.core.secret import Secret
 
 ANSWER_CHARS = 4_096
@@ -38,7 +38,7 @@ ANSWER_CHARS = 4_096
 @click.option("--secret", "texts", metavar="whsec_…", multiple=True, help="Sign with this; repeatable.")
 @shared("--url", "--token")
 @pass_given
-def test_callback(given: Given, *, receiver: str, texts: tuple[str, ...]) -> int:
+def test_callback(given: CommandContext, *, receiver: str, texts: tuple[str, ...]) -> int:
     """Send a signed event of type ping to a URL, as the daemon would, and explain the answer.
 
     It goes out from here under this configuration's rules (callbacks.allow, timeout, ca_file) and needs no
@@ -46,7 +46,7 @@ def test_callback(given: Given, *, receiver: str, texts: tuple[str, ...]) -> int
     """
     try:
         url = check_callback_url(receiver)
-    except BadUrl as wrong:
+    except InvalidUrl as wrong:
         raise click.UsageError(str(wrong)) from None
     secrets = find_keys(given, texts).secrets
     config = given.load()
@@ -57,7 +57,7 @@ def test_callback(given: Given, *, receiver: str, texts: tuple[str, ...]) -> int
     return 0 if advice.is_ok else 1
 
 
-def ping(url: str, now: int) -> Dispatch:
+def ping(url: str, now: int) -> ClaimedDelivery:
     """Make an event that tells nothing, ready to be sent once.
 
     It has what receivers commonly reach for, though empty, so that one that asks for no type answers 2xx too.
@@ -66,7 +66,7 @@ def ping(url: str, now: int) -> Dispatch:
     text = "A test by `notifier test-callback`. Answer 2xx and do nothing."
     data = {"task_id": "", "status": "", "metadata": {}, "outputs": [], "message": text}
     event = {"id": event_id, "type": "ping", "timestamp": to_text(now), "data": data}
-    return Dispatch(
+    return ClaimedDelivery(
         delivery_id="",
         event_id=event_id,
         watch_id="",
@@ -92,7 +92,7 @@ def own_addresses(listen: str) -> frozenset[tuple[str, int]]:
 
 
 async def _post(
-    message: Dispatch, secrets: tuple[Secret, ...], settings: Callbacks, listen: str, now: int
+    message: ClaimedDelivery, secrets: tuple[Secret, ...], settings: CallbackSettings, listen: str, now: int
 ) -> Exchange:
     from notifier.daemon.client_factory import callback_wire  # noqa: PLC0415 - an HTTP library; other commands need none
 
@@ -105,11 +105,11 @@ async def _post(
 
 
 def _answer_of(exchange: Exchange) -> str:
-    return exchange.body[:ANSWER_CHARS].decode("utf-8", "replace") if isinstance(exchange, Reply) else ""
+    return exchange.body[:ANSWER_CHARS].decode("utf-8", "replace") if isinstance(exchange, HttpReply) else ""
 
 
-def _tell_json(url: str, exchange: Exchange, advice: Advice) -> None:
-    reply = exchange if isinstance(exchange, Reply) else None
+def _tell_json(url: str, exchange: Exchange, advice: CallbackDiagnosis) -> None:
+    reply = exchange if isinstance(exchange, HttpReply) else None
     told = {
         "ok": advice.is_ok,
         "url": url,
@@ -126,10 +126,10 @@ def _tell_json(url: str, exchange: Exchange, advice: Advice) -> None:
     tell_json(msgspec.json.encode(told))
 
 
-def _tell_lines(url: str, exchange: Exchange, advice: Advice) -> None:
+def _tell_lines(url: str, exchange: Exchange, advice: CallbackDiagnosis) -> None:
     word = "delivered" if advice.is_ok else "failed"
     tell(f"{painted(word)}  {safe(advice.text)}")
-    status = f"HTTP {exchange.status}" if isinstance(exchange, Reply) else "no answer"
+    status = f"HTTP {exchange.status}" if isinstance(exchange, HttpReply) else "no answer"
     pairs = [
         ("url", url),
         ("answer", status),

@@ -4,11 +4,11 @@ import asyncio
 
 import click
 
-from notifier.cli.listen import CannotListen
+from notifier.cli.listen import PortUnavailable
 from notifier.cli.options import example, shared
 
 
-class Explained(click.Command):
+class PromptHelpCommand(click.Command):
     """A command whose help ends with what a prompt can ask for."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -23,7 +23,7 @@ class Explained(click.Command):
 
 @click.command(
     "simulator",
-    cls=Explained,
+    cls=PromptHelpCommand,
     short_help="Play MuleRouter, to try things without a key.",
     epilog=example("notifier simulator --port 8001"),
 )
@@ -44,5 +44,5 @@ def simulator(*, port: int, host: str, key: str | None) -> int:
         asyncio.run(run(host, port, key))
     except OSError as fault:
         cause = f"cannot listen on {host}:{port}: {fault.strerror or fault}"
-        raise CannotListen(cause, "give another --port or --host") from fault
+        raise PortUnavailable(cause, "give another --port or --host") from fault
     return 0

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from notifier.cli.formatting import ENDPOINT_PAGE, Endpoint, in_short
-from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import age, painted, safe, short_time, tell, tell_json, wrapped
 from notifier.core.fixes import IDLE, fix_of, fix_of_receiver
 from notifier.core.task_statistics import up_to
@@ -43,7 +43,7 @@ class Endpoints(msgspec.Struct, frozen=True):
 )
 @shared()
 @pass_given
-def status(given: Given) -> int:
+def status(given: CommandContext) -> int:
     """Show how many watches and deliveries there are, and what holds a provider or a receiver back.
 
     Ends with 0 whenever the daemon answers; `curl …/readyz` is for monitoring.

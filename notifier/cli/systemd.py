@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from notifier.cli.client import parse_address
-from notifier.cli.options import Given, example, pass_given, shared
+from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import safe, say, tell
 
 EXECUTABLE = "/opt/notifier/bin/notifier"
@@ -42,7 +42,7 @@ _HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108
 @shared("--url", "--token", "--json")
 @pass_given
 def systemd(
-    given: Given, *, is_socket: bool, listen: str | None, key_file: str, executable: str | None
+    given: CommandContext, *, is_socket: bool, listen: str | None, key_file: str, executable: str | None
 ) -> int:
     """Print the unit of the service, or of its socket, on stdout; how to install it is said on stderr.
 
@@ -102,11 +102,11 @@ def _is_ip(text: str) -> bool:
     return True
 
 
-def _listened(given: Given, listen: str | None) -> str:
+def _listened(given: CommandContext, listen: str | None) -> str:
     return _address(listen) if listen else given.load().server.listen
 
 
-def _environment(given: Given, listen: str | None) -> list[tuple[str, str]]:
+def _environment(given: CommandContext, listen: str | None) -> list[tuple[str, str]]:
     named = []
     if listen is not None:
         named.append(("NOTIFIER_SERVER__LISTEN", _address(listen)))

@@ -2,7 +2,7 @@
 
 import time
 
-from notifier.cli.client import Answer, Api, ApiProblem, Unreachable
+from notifier.cli.client import ApiConnection, ApiProblem, ApiReply, Unreachable
 from notifier.cli.formatting import Watch
 from notifier.cli.output import safe, say
 from notifier.cli.progress import Progress
@@ -17,7 +17,7 @@ SHORTEST_HOLD_S = 0.05  # the contract's shortest duration
 class Waiter:
     """Asks for watches until they have ended or the deadline (of the monotonic clock) has passed."""
 
-    def __init__(self, api: Api, deadline: float, progress: Progress) -> None:
+    def __init__(self, api: ApiConnection, deadline: float, progress: Progress) -> None:
         self._api = api
         self._deadline = deadline
         self._progress = progress
@@ -26,7 +26,7 @@ class Waiter:
         self._was_there = False
         self._gone_since: float | None = None
 
-    def ended(self, watch_id: str) -> Answer:
+    def ended(self, watch_id: str) -> ApiReply:
         """The watch once it has ended, or as it stands at the deadline."""
         while True:
             asked_at = time.monotonic()
@@ -41,7 +41,7 @@ class Waiter:
             if now - asked_at < PAUSE_S:
                 time.sleep(max(0.0, min(PAUSE_S, self._deadline - now)))
 
-    def _asked(self, watch_id: str, now: float) -> Answer | None:
+    def _asked(self, watch_id: str, now: float) -> ApiReply | None:
         """The watch, its answer held as long as may be; None while the daemon is away for a moment."""
         # The first answer is not held: it tells whether the daemon is there at all, and knows the watch.
         hold_s = min(self._hold_s, self._deadline - now) if self._was_there else 0.0

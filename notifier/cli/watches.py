@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import click
 
-from notifier.cli.client import Answer, ApiProblem, Refused
+from notifier.cli.client import ApiProblem, ApiReply, Refused
 from notifier.cli.formatting import (
     DELIVERY_COLUMNS,
     WATCH_COLUMNS,
@@ -18,11 +18,26 @@ from notifier.cli.formatting import (
     object_facts,
     watch_row,
 )
-from notifier.cli.options import DURATION, DURATION_OR_ZERO, WATCH_ID, Given, example, pass_given, shared
+from notifier.cli.options import (
+    DURATION,
+    DURATION_OR_ZERO,
+    WATCH_ID,
+    CommandContext,
+    example,
+    pass_given,
+    shared,
+)
 from notifier.cli.output import facts, painted, safe, say, say_fault, tell, tell_json
 from notifier.cli.pagination import read_list
 from notifier.cli.progress import Progress
-from notifier.cli.registrations import STDIN_LIMIT, Task, in_options, read_metadata, read_tasks, registration
+from notifier.cli.registrations import (
+    STDIN_LIMIT,
+    TaskReference,
+    in_options,
+    read_metadata,
+    read_tasks,
+    registration,
+)
 from notifier.cli.tables import table
 from notifier.cli.waiting import Waiter
 from notifier.core.formats.times import parse_duration
@@ -60,7 +75,7 @@ RESUMABLE = {WatchState.EXPIRED, WatchState.LOST, WatchState.STOPPED}
 @shared()
 @pass_given
 def watch(
-    given: Given,
+    given: CommandContext,
     *,
     api_path: str,
     task_id: str | None,
@@ -109,7 +124,13 @@ def watch(
 @shared()
 @pass_given
 def ls(
-    given: Given, *, state: str | None, provider: str | None, task_id: str | None, limit: int, is_all: bool
+    given: CommandContext,
+    *,
+    state: str | None,
+    provider: str | None,
+    task_id: str | None,
+    limit: int,
+    is_all: bool,
 ) -> int:
     """List watches, newest first."""
     query = {"state": state, "provider": provider, "task_id": task_id}
@@ -128,7 +149,7 @@ def ls(
 @click.argument("watch_id", metavar="ID", type=WATCH_ID)
 @shared()
 @pass_given
-def show(given: Given, watch_id: str) -> int:
+def show(given: CommandContext, watch_id: str) -> int:
     """Show one watch with its deliveries."""
     answer = given.api().request("GET", f"/v1/watches/{watch_id}")
     if given.is_json:
@@ -160,7 +181,7 @@ def show(given: Given, watch_id: str) -> int:
 )
 @shared()
 @pass_given
-def wait(given: Given, watch_ids: tuple[str, ...], max_wait: str | float | None) -> int:
+def wait(given: CommandContext, watch_ids: tuple[str, ...], max_wait: str | float | None) -> int:
     """Wait until watches have ended, and print how.
 
     Ends with 0 if all of them completed, 2 if one still runs when the wait is over, 1 otherwise.
@@ -185,7 +206,7 @@ def wait(given: Given, watch_ids: tuple[str, ...], max_wait: str | float | None)
 @click.argument("watch_id", metavar="ID", type=WATCH_ID)
 @shared()
 @pass_given
-def stop(given: Given, watch_id: str) -> int:
+def stop(given: CommandContext, watch_id: str) -> int:
     """End a watch; nobody is called. The task itself goes on at its provider."""
     _tell_watch(given, given.api().request("DELETE", f"/v1/watches/{watch_id}"))
     return 0
@@ -200,7 +221,7 @@ def stop(given: Given, watch_id: str) -> int:
 @click.option("--expire-after", type=DURATION, metavar="D", help="The new deadline, such as 2h.")
 @shared()
 @pass_given
-def resume(given: Given, watch_id: str, expire_after: str | float | None) -> int:
+def resume(given: CommandContext, watch_id: str, expire_after: str | float | None) -> int:
     """Go on with a watch that is expired, lost or stopped."""
     body = None if expire_after is None else {"expire_after": expire_after}
     api = given.api()
@@ -216,16 +237,16 @@ def resume(given: Given, watch_id: str, expire_after: str | float | None) -> int
 @click.argument("watch_id", metavar="ID", type=WATCH_ID)
 @shared()
 @pass_given
-def poll(given: Given, watch_id: str) -> int:
+def poll(given: CommandContext, watch_id: str) -> int:
     """Ask the provider for a task at once."""
     _tell_watch(given, given.api().request("POST", f"/v1/watches/{watch_id}/poll"))
     return 0
 
 
-def _tasks(api_path: str, task_id: str | None) -> list[Task]:
+def _tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
     if api_path.lower().startswith(("http://", "https://")):
         if task_id is None:
-            return [Task(api_path, "")]
+            return [TaskReference(api_path, "")]
         path = "/" + api_path.partition("://")[2].partition("/")[2]
         raise click.UsageError(f"API_PATH is a path; leave the scheme and host out: {safe(path)}")
     if api_path != "-":
@@ -234,7 +255,7 @@ def _tasks(api_path: str, task_id: str | None) -> list[Task]:
         if not task_id:
             raise click.UsageError("TASK_ID is empty: see whether the task was submitted at all.")
         if task_id != "-":
-            return [Task(api_path, task_id)]
+            return [TaskReference(api_path, task_id)]
     elif task_id is not None:
         raise click.UsageError("With - the task comes from standard input; leave TASK_ID out.")
     if sys.stdin.isatty():
@@ -243,7 +264,7 @@ def _tasks(api_path: str, task_id: str | None) -> list[Task]:
     return read_tasks(raw, None if api_path == "-" else api_path)
 
 
-def _say_known(answer: Answer, expire_after: str | float | None) -> None:
+def _say_known(answer: ApiReply, expire_after: str | float | None) -> None:
     """Say of a task that is not new what of its registration did not count, and what can be done."""
     if answer.status != HTTPStatus.OK:
         return
@@ -259,7 +280,7 @@ def _say_known(answer: Answer, expire_after: str | float | None) -> None:
         say("  it has ended; a callback URL that is new gets its event at once")
 
 
-def _tell_watch(given: Given, answer: Answer) -> None:
+def _tell_watch(given: CommandContext, answer: ApiReply) -> None:
     if given.is_json:
         tell_json(answer.raw)
         return

@@ -15,8 +15,8 @@ from notifier.client.discovery import door
 from notifier.client.model import Callback, Watch
 from notifier.client.transport import (
     ANSWER_LIMIT,
-    Answer,
-    Message,
+    ApiCall,
+    ApiReply,
     answer_of,
     connection_to,
     fault_of,
@@ -94,8 +94,8 @@ class AsyncNotifier:
             result: T = end.value
             return result
 
-    async def _done(self, step: calls.Ask | calls.Pause) -> object:
-        if isinstance(step, calls.Pause):
+    async def _done(self, step: calls.RequestStep | calls.PauseStep) -> object:
+        if isinstance(step, calls.PauseStep):
             await asyncio.sleep(step.seconds)
             return None
         message = message_of(
@@ -103,7 +103,7 @@ class AsyncNotifier:
         )
         return await self._exchanged(message, step.timeout_s)
 
-    async def _exchanged(self, message: Message, timeout_s: float) -> Answer:
+    async def _exchanged(self, message: ApiCall, timeout_s: float) -> ApiReply:
         """One exchange; ``timeout_s`` is for the whole of it."""
         try:
             async with asyncio.timeout(timeout_s):
@@ -154,7 +154,7 @@ class _Tape:
         pass
 
 
-def _written(address: Address, message: Message) -> bytes:
+def _written(address: Address, message: ApiCall) -> bytes:
     connection, tape = connection_to(address, 0), _Tape()
     connection.sock = tape
     headers = {**message.headers, "Connection": "close"}

@@ -1,8 +1,8 @@
 """What each call of the client asks, and what it makes of the answers; whoever runs it does the asking.
 
-A call is a generator of steps: it yields an ``Ask`` and is sent the answer, or has its fault thrown in; it
-yields a ``Pause`` and is resumed after it; it returns the result. So the blocking and the asyncio client
-share every rule and differ in how a step is done.
+A call is a generator of steps: it yields a ``RequestStep`` and is sent the answer, or has its fault thrown
+in; it yields a ``PauseStep`` and is resumed after it; it returns the result. So the blocking and the asyncio
+client share every rule and differ in how a step is done.
 """
 
 import math
@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from notifier.client.errors import Unavailable, Unreachable
 from notifier.client.model import Callback, Page, Watch
-from notifier.client.transport import PATIENCE_S, Answer
+from notifier.client.transport import PATIENCE_S, ApiReply
 from notifier.core.formats.times import parse_duration
 from notifier.errors import NotifierError
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class RequestStep:
     """One request, and how long its answer may take."""
 
     method: str
@@ -44,13 +44,13 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class PauseStep:
     """Time to let pass."""
 
     seconds: float
 
 
-Steps = Generator[Ask | Pause, Any, T]
+Steps = Generator[RequestStep | PauseStep, Any, T]
 
 
 class StillWatching(NotifierError):
@@ -83,26 +83,26 @@ def register(
         "expire_after": None if expire_after is None else _seconds(expire_after),
     }
     body = {name: value for name, value in body.items() if value is not None}
-    answer = yield from _asked(Ask("POST", "/v1/watches", body=body))
+    answer = yield from _asked(RequestStep("POST", "/v1/watches", body=body))
     return answer.read(Watch)
 
 
 def get(watch_id: str) -> Steps[Watch]:
     """Ask for one watch."""
-    answer = yield from _asked(Ask("GET", _path(watch_id)))
+    answer = yield from _asked(RequestStep("GET", _path(watch_id)))
     return answer.read(Watch)
 
 
 def stop(watch_id: str) -> Steps[Watch]:
     """End a watch without a callback."""
-    answer = yield from _asked(Ask("DELETE", _path(watch_id)))
+    answer = yield from _asked(RequestStep("DELETE", _path(watch_id)))
     return answer.read(Watch)
 
 
 def page(query: Mapping[str, object], limit: int | None, cursor: str | None) -> Steps[Page]:
     """Ask for the next watches, ``limit`` at most."""
     size = PAGE_SIZE if limit is None else min(limit, PAGE_SIZE)
-    answer = yield from _asked(Ask("GET", "/v1/watches", {**query, "limit": size, "cursor": cursor}))
+    answer = yield from _asked(RequestStep("GET", "/v1/watches", {**query, "limit": size, "cursor": cursor}))
     return answer.read(Page)
 
 
@@ -124,28 +124,28 @@ def wait(watch_id: str, max_wait: Duration | None, clock: Callable[[], float]) -
             if clock() >= gone_at + AWAY_S:
                 raise
         if watch.is_live and clock() - asked_at < ASK_PAUSE_S:
-            yield Pause(max(0.0, min(ASK_PAUSE_S, deadline - clock())))
+            yield PauseStep(max(0.0, min(ASK_PAUSE_S, deadline - clock())))
     return watch
 
 
-def _held(watch_id: str, left_s: float) -> Ask:
+def _held(watch_id: str, left_s: float) -> RequestStep:
     hold_s = min(HOLD_S, left_s)
     query = {"wait": f"{hold_s * 1_000:.0f}ms"} if hold_s >= SHORTEST_HOLD_S else None
-    return Ask("GET", _path(watch_id), query, timeout_s=hold_s + HOLD_GRACE_S)
+    return RequestStep("GET", _path(watch_id), query, timeout_s=hold_s + HOLD_GRACE_S)
 
 
-def _asked(ask: Ask) -> Steps[Answer]:
+def _asked(ask: RequestStep) -> Steps[ApiReply]:
     """Ask again where the connection broke: every request of ours may be made twice."""
     for pause_s in RETRY_PAUSES_S:
         try:
-            answer: Answer = yield ask
+            answer: ApiReply = yield ask
         except Unreachable as trouble:
             if not trouble.is_broken:
                 raise
         else:
             return answer
-        yield Pause(pause_s)
-    last: Answer = yield ask
+        yield PauseStep(pause_s)
+    last: ApiReply = yield ask
     return last
 
 

@@ -12,7 +12,7 @@ from notifier.core.delivery.signature import verify as verify_signature
 from notifier.core.secret import Secret
 
 
-class Headers(Protocol):
+class HeaderItems(Protocol):
     """Headers as web frameworks have them, in any case and order."""
 
     def items(self) -> Iterable[tuple[str, str]]:
@@ -26,7 +26,7 @@ class BadEvent(ValueError):
 
 def verify(
     body: bytes | bytearray | memoryview,
-    headers: Headers | Mapping[str, str],
+    headers: HeaderItems | Mapping[str, str],
     secret: str | Sequence[str],
     *,
     now_s: float | None = None,

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from notifier.client import calls
 from notifier.client.discovery import door
 from notifier.client.model import Callback, Watch
-from notifier.client.transport import Api
+from notifier.client.transport import ApiConnection
 from notifier.errors import NotifierError
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class Notifier:
     """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        self._api = Api(*door(url, token))
+        self._api = ApiConnection(*door(url, token))
 
     def watch(
         self,
@@ -98,8 +98,8 @@ class Notifier:
             result: T = end.value
             return result
 
-    def _done(self, step: calls.Ask | calls.Pause) -> object:
-        if isinstance(step, calls.Pause):
+    def _done(self, step: calls.RequestStep | calls.PauseStep) -> object:
+        if isinstance(step, calls.PauseStep):
             time.sleep(step.seconds)
             return None
         return self._api.request(

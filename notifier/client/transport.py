@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiReply:
     """A 2xx answer's JSON: ``raw`` as it came, ``read`` for what is wanted of it."""
 
     raw: bytes
@@ -50,14 +50,14 @@ class Answer:
             expected = f"its answer is not what notifier {__version__} expects: {wrong}"
             raise _stranger(self.origin, expected) from None
 
-    def parts(self) -> "dict[str, Answer]":
+    def parts(self) -> "dict[str, ApiReply]":
         """The members of the object it is, in their order."""
         members = self.read(dict[str, msgspec.Raw])
-        return {name: Answer(bytes(raw), self.origin) for name, raw in members.items()}
+        return {name: ApiReply(bytes(raw), self.origin) for name, raw in members.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ApiCall:
     """A request as ``HTTPConnection.request`` takes it."""
 
     method: str
@@ -74,7 +74,7 @@ def message_of(
     *,
     body: object = None,
     query: Mapping[str, object] | None = None,
-) -> Message:
+) -> ApiCall:
     """Write a request. Parameters that are None are left out."""
     given = {name: value for name, value in (query or {}).items() if value is not None}
     target = address.prefix + path + (f"?{urlencode(given)}" if given else "")
@@ -82,12 +82,12 @@ def message_of(
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     if body is None:
-        return Message(method, target, None, headers)
+        return ApiCall(method, target, None, headers)
     headers["Content-Type"] = "application/json"
-    return Message(method, target, msgspec.json.encode(body), headers)
+    return ApiCall(method, target, msgspec.json.encode(body), headers)
 
 
-class Api:
+class ApiConnection:
     """The daemon at one address."""
 
     def __init__(self, address: Address, token: str | None = None) -> None:
@@ -102,7 +102,7 @@ class Api:
         body: object = None,
         query: Mapping[str, object] | None = None,
         timeout_s: float = PATIENCE_S,
-    ) -> Answer:
+    ) -> ApiReply:
         """One exchange. Parameters that are None are left out. Raises Unreachable or ApiProblem."""
         message = message_of(self._address, self._token, method, path, body=body, query=query)
         connection = connection_to(self._address, timeout_s)
@@ -142,14 +142,14 @@ def fault_of(trouble: Exception, address: Address, timeout_s: float) -> Notifier
     return Unreachable(cause, START_IT, is_broken=is_broken)
 
 
-def answer_of(reply: HTTPResponse, raw: bytes, address: Address) -> Answer:
+def answer_of(reply: HTTPResponse, raw: bytes, address: Address) -> ApiReply:
     """Take a reply's JSON, or raise what it says is wrong."""
     where = address.text
     kind = reply.headers.get_content_type()
     if len(raw) > ANSWER_LIMIT:
         raise _stranger(where, "its answer has no end")
     if reply.status < 300 and kind == "application/json" and is_json(raw):
-        return Answer(raw, where, reply.status)
+        return ApiReply(raw, where, reply.status)
     problem = _problem(raw) if kind in ("application/problem+json", "application/json") else None
     if reply.status in _REFUSAL_FIXES:
         raise _refusal(reply.status, problem, where)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from notifier.config.errors import ENVIRONMENT, Fault
-from notifier.config.parsers import WrongType, hint
-from notifier.config.schema import NAME_RULE, ROOT, Key, Table
+from notifier.config.errors import ENVIRONMENT, ConfigError
+from notifier.config.parsers import InvalidType, hint
+from notifier.config.schema import NAME_RULE, ROOT, SettingKey, SettingTable
 from notifier.config.toml_lines import KeyPath
 
 _PREFIX = "NOTIFIER_"
@@ -23,15 +23,15 @@ class Override:
     text: str
 
 
-def overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> list[Fault]:
+def overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> list[ConfigError]:
     """Put the overrides into the file's tree; returns what is wrong with their names."""
-    faults: list[Fault] = []
+    faults: list[ConfigError] = []
     for variable in sorted(name for name in environ if name.startswith(_PREFIX) and _JOINT in name):
         names = variable.removeprefix(_PREFIX).lower().split(_JOINT)
         path = _as_written(names, tree)
         trouble = _trouble(path)
         if trouble:
-            faults.append(Fault(ENVIRONMENT, None, variable, trouble))
+            faults.append(ConfigError(ENVIRONMENT, None, variable, trouble))
         else:
             _put(tree, path, Override(variable, environ[variable]))
     for variable, key, text in (
@@ -54,7 +54,7 @@ def misspelt(tree: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
     return notes
 
 
-def _paths(table: Table, tree: object, before: KeyPath) -> Iterator[KeyPath]:
+def _paths(table: SettingTable, tree: object, before: KeyPath) -> Iterator[KeyPath]:
     """Every key that there is, below the providers' names in the file and the built-in one."""
     inside = tree if isinstance(tree, dict) else {}
     yield from ((*before, name) for name in table.keys)
@@ -70,17 +70,17 @@ def variable_of(path: Iterable[str]) -> str:
     return _PREFIX + _JOINT.join(path).upper().replace("-", "_")
 
 
-def read_text(key: Key, text: str) -> object:
+def read_text(key: SettingKey, text: str) -> object:
     """Read a variable's value: as what TOML makes of it where that fits, else as the text it is."""
     value = _toml_value(text)
     if value is None or isinstance(value, str):
         return key.read(text)
     try:
         return key.read(value)
-    except WrongType as as_value:
+    except InvalidType as as_value:
         try:
             return key.read(text)
-        except WrongType:
+        except InvalidType:
             raise as_value from None
 
 

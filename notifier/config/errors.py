@@ -11,7 +11,7 @@ ENVIRONMENT = "environment"
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ConfigError:
     """One fault. ``file`` is ``environment`` where a variable is at fault; ``key`` then is its name."""
 
     file: str
@@ -24,7 +24,7 @@ class Fault:
         return one_line(": ".join(part for part in (place, self.key, self.text) if part), 1_000)
 
 
-class BadConfig(NotifierError):
+class InvalidConfig(NotifierError):
     """The configuration cannot be used; ``faults`` are all that is wrong with it, in reading order.
 
     ``notes`` are for the operator, as those of a configuration that can.
@@ -33,7 +33,7 @@ class BadConfig(NotifierError):
     code = "bad_config"
     exit_status: ClassVar[int] = 78
 
-    def __init__(self, faults: Iterable[Fault], notes: Iterable[str] = ()) -> None:
+    def __init__(self, faults: Iterable[ConfigError], notes: Iterable[str] = ()) -> None:
         self.faults = tuple(faults)
         self.notes = tuple(notes)
         super().__init__("\n".join(str(fault) for fault in self.faults))

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from notifier.config.environment import Override, misspelt, overlay, read_text, variable_of
-from notifier.config.errors import ENVIRONMENT, BadConfig, Fault
+from notifier.config.errors import ENVIRONMENT, ConfigError, InvalidConfig
 from notifier.config.model import Config
-from notifier.config.parsers import Wrong, hint
-from notifier.config.schema import NAME_RULE, ROOT, Key, Table
-from notifier.config.secret_sources import Vault
+from notifier.config.parsers import InvalidValue, hint
+from notifier.config.schema import NAME_RULE, ROOT, SettingKey, SettingTable
+from notifier.config.secret_sources import SecretResolver
 from notifier.config.toml_hints import slip_of
 from notifier.config.toml_lines import KeyPath, line_of, lines_of
-from notifier.config.validate import Builder
+from notifier.config.validate import ConfigValidator
 from notifier.core.formats.addresses import KINDS
 from notifier.core.nearest import nearest
 
-__all__ = ["BadConfig", "Fault", "find_file", "load"]
+__all__ = ["ConfigError", "InvalidConfig", "find_file", "load"]
 
 FILE_NAME = "config.toml"
 MAX_FILE_BYTES = 65_536
@@ -49,7 +49,7 @@ def find_file(
         path = cwd / named
         if not _is_there(path):
             fix = "name another" if flag else "set NOTIFIER_CONFIG to another, or unset it"
-            raise BadConfig([Fault(str(path), None, "", f"there is no such file; {fix}")])
+            raise InvalidConfig([ConfigError(str(path), None, "", f"there is no such file; {fix}")])
         return path
     if home is None and environ.get("HOME"):
         home = Path(environ["HOME"])
@@ -68,15 +68,15 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     tree, syntax = _parsed(text, source)
     problems = _Problems()
     named_wrongly = overlay(tree, environ)
-    vault = Vault(environ, Path() if path is None else path.parent)
+    vault = SecretResolver(environ, Path() if path is None else path.parent)
     settings = _Reading(vault, problems).table(ROOT, tree, ())
     if not syntax:  # without the file nothing can be said about what belongs together
-        config = Builder(settings, problems).build(source or None)
+        config = ConfigValidator(settings, problems).build(source or None)
         if not problems.found and not named_wrongly:
             notes = (*vault.notes, *misspelt(tree, environ), *_likely_kinds(config.callbacks.allow))
             return replace(config, notes=notes)
     faults = [*syntax, *problems.faults(source, text, tree), *named_wrongly]
-    raise BadConfig(sorted(faults, key=_reading_order), (*vault.notes, *misspelt(tree, environ)))
+    raise InvalidConfig(sorted(faults, key=_reading_order), (*vault.notes, *misspelt(tree, environ)))
 
 
 def _likely_kinds(allowed: Iterable[str]) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _likely_kinds(allowed: Iterable[str]) -> Iterator[str]:
             yield f'callbacks.allow: "{entry}" is taken for the name of a host; did you mean "{meant}"?'
 
 
-def _reading_order(fault: Fault) -> tuple[bool, int, str]:
+def _reading_order(fault: ConfigError) -> tuple[bool, int, str]:
     is_variable = fault.file == ENVIRONMENT
     return is_variable, fault.line or 0, fault.key if is_variable else ""
 
@@ -111,22 +111,22 @@ def _text_of(path: Path) -> str:
             raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as fault:
         text = f"cannot be read: {fault.strerror}; make it readable for this user, or name another file"
-        raise BadConfig([Fault(str(path), None, "", text)]) from None
+        raise InvalidConfig([ConfigError(str(path), None, "", text)]) from None
     if len(raw) > MAX_FILE_BYTES:
         text = f"is larger than {MAX_FILE_BYTES // 1024} KiB; is it the right file?"
-        raise BadConfig([Fault(str(path), None, "", text)])
+        raise InvalidConfig([ConfigError(str(path), None, "", text)])
     try:
         return raw.decode()
     except UnicodeDecodeError as fault:
         line = raw[: fault.start].count(b"\n") + 1
-        raise BadConfig([Fault(str(path), line, "", "is not UTF-8; save it as that")]) from None
+        raise InvalidConfig([ConfigError(str(path), line, "", "is not UTF-8; save it as that")]) from None
 
 
-def _parsed(text: str, source: str) -> tuple[dict[str, Any], list[Fault]]:
+def _parsed(text: str, source: str) -> tuple[dict[str, Any], list[ConfigError]]:
     try:
         return tomllib.loads(text), []
     except RecursionError:
-        return {}, [Fault(source, None, "", "is nested too deeply")]
+        return {}, [ConfigError(source, None, "", "is nested too deeply")]
     except ValueError as fault:  # TOMLDecodeError, and what int() raises for thousands of digits
         message = str(fault)
         place = _TOML_PLACE.search(message)
@@ -134,9 +134,11 @@ def _parsed(text: str, source: str) -> tuple[dict[str, Any], list[Fault]]:
         if place and place[1]:
             line = int(place[1])
             slip = slip_of(words, text.split("\n")[line - 1])
-            return {}, [Fault(source, line, "", f"{words} (column {place[2]}){slip}")]
+            return {}, [ConfigError(source, line, "", f"{words} (column {place[2]}){slip}")]
         last = text.rstrip("\n").count("\n") + 1
-        return {}, [Fault(source, last if place else None, "", f"{words}{' at the end' if place else ''}")]
+        return {}, [
+            ConfigError(source, last if place else None, "", f"{words}{' at the end' if place else ''}")
+        ]
 
 
 @dataclass
@@ -152,27 +154,27 @@ class _Problems:
         """Whether one of these is wrong already, so that nothing more can be said about it."""
         return any(path[: len(wrong)] == wrong for path in paths for wrong in self.found)
 
-    def faults(self, source: str, text: str, tree: Mapping[str, Any]) -> list[Fault]:
+    def faults(self, source: str, text: str, tree: Mapping[str, Any]) -> list[ConfigError]:
         lines = lines_of(text) if self.found and text else {}
         return [self._fault(path, source, lines, tree) for path in self.found]
 
     def _fault(
         self, path: KeyPath, source: str, lines: Mapping[KeyPath, int], tree: Mapping[str, Any]
-    ) -> Fault:
+    ) -> ConfigError:
         variable = _variable_at(path, tree)
         if variable or not source:
-            return Fault(ENVIRONMENT, None, variable or _dotted(path), self.found[path])
-        return Fault(source, line_of(path, lines), _dotted(path), self.found[path])
+            return ConfigError(ENVIRONMENT, None, variable or _dotted(path), self.found[path])
+        return ConfigError(source, line_of(path, lines), _dotted(path), self.found[path])
 
 
 @dataclass
 class _Reading:
     """Walks the tree along the schema; what is read goes into the result, what is wrong into ``problems``."""
 
-    vault: Vault
+    vault: SecretResolver
     problems: _Problems
 
-    def table(self, schema: Table, content: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
+    def table(self, schema: SettingTable, content: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
         """Return the fields that this table sets, tables in it as dicts of their own."""
         taken: dict[str, Any] = {}
         for name, value in content.items():
@@ -188,15 +190,15 @@ class _Reading:
                 self.problems.add(here, f"must be a table: [{_dotted(here)}]")
         return taken
 
-    def _value(self, key: Key, value: object, path: KeyPath, taken: dict[str, Any]) -> None:
+    def _value(self, key: SettingKey, value: object, path: KeyPath, taken: dict[str, Any]) -> None:
         try:
             read = read_text(key, value.text) if isinstance(value, Override) else key.read(value)
             taken[key.field] = self.vault.resolve(read)
-        except Wrong as fault:
+        except InvalidValue as fault:
             self.problems.add(path, str(fault))
 
 
-def _unknown(schema: Table, name: str, value: object) -> str:
+def _unknown(schema: SettingTable, name: str, value: object) -> str:
     if schema.named is not None:
         return NAME_RULE if isinstance(value, dict) else f"unknown key; {NAME_RULE}"
     kind = "section" if isinstance(value, dict) else "key"

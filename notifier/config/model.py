@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from notifier.core.polling.provider import Dialect
+from notifier.core.polling.provider import ProviderDescription
 from notifier.core.secret import Secret
 
 SECOND = 1_000
@@ -14,7 +14,7 @@ SECRET_SUFFIX = ".secret"  # noqa: S105 - in the place of the database's: the fi
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerSettings:
     """The local HTTP API. ``listen`` is ``host:port`` or ``unix:/path``."""
 
     listen: str = "127.0.0.1:8484"
@@ -24,14 +24,14 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
+class StoreSettings:
     """Where watches live. ``url`` is the path of a SQLite file."""
 
     url: str = "notifier.db"
 
 
 @dataclass(frozen=True, slots=True)
-class Polling:
+class PollingSettings:
     """When to ask a provider: interval = growth × age of the task, within min and max."""
 
     first_after_ms: int = 2_500
@@ -44,7 +44,7 @@ class Polling:
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
+class ProviderSettings:
     """One upstream API. ``result_ttl_ms`` 0 means that the life of its result URLs is unknown."""
 
     name: str = "mulerouter"
@@ -53,12 +53,12 @@ class Provider:
     max_in_flight: int = 32
     max_rate_per_s: float = 50.0
     result_ttl_ms: int = 24 * HOUR
-    polling: Polling = Polling()
-    dialect: Dialect = Dialect()
+    polling: PollingSettings = PollingSettings()
+    dialect: ProviderDescription = ProviderDescription()
 
 
 @dataclass(frozen=True, slots=True)
-class Callbacks:
+class CallbackSettings:
     """How deliveries are signed, sent and given up. Empty ``secrets``: one is made at first start.
 
     ``ca_file`` holds certificates that are trusted beside the system's; empty = none.
@@ -74,7 +74,7 @@ class Callbacks:
 
 
 @dataclass(frozen=True, slots=True)
-class Retention:
+class RetentionSettings:
     """How long ended watches are kept, by how their deliveries ended."""
 
     delivered_ms: int = 7 * DAY
@@ -82,15 +82,15 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class LogSettings:
     """``level`` as in logging; ``format`` is auto, console or json."""
 
     level: str = "info"
     format: str = "auto"
 
 
-def _built_in_providers() -> Mapping[str, Provider]:
-    return {"mulerouter": Provider()}
+def _built_in_providers() -> Mapping[str, ProviderSettings]:
+    return {"mulerouter": ProviderSettings()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,13 @@ class Config:
     ``notes`` are for the operator: allowed, and yet likely a mistake.
     """
 
-    server: Server = Server()
-    store: Storage = Storage()
-    providers: Mapping[str, Provider] = field(default_factory=_built_in_providers)
-    polling: Polling = Polling()
-    callbacks: Callbacks = Callbacks()
-    retention: Retention = Retention()
-    log: Log = Log()
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    providers: Mapping[str, ProviderSettings] = field(default_factory=_built_in_providers)
+    polling: PollingSettings = PollingSettings()
+    callbacks: CallbackSettings = CallbackSettings()
+    retention: RetentionSettings = RetentionSettings()
+    log: LogSettings = LogSettings()
     source: str | None = None
     notes: tuple[str, ...] = ()
 

@@ -1,4 +1,4 @@
-"""One reader for each kind of value: from what TOML holds to what the dataclasses hold, or ``Wrong``.
+"""One reader for each kind of value: from what TOML holds to what the dataclasses hold, or ``InvalidValue``.
 
 Messages never quote what might be a secret: a value that stands in the wrong place may well be one.
 """
@@ -10,9 +10,9 @@ from pathlib import PurePath
 from typing import TypeVar
 
 from notifier.config.model import SECRET_SUFFIX
-from notifier.core.formats.addresses import KINDS, AddressPolicy, BadAllow
-from notifier.core.formats.times import BadDuration, parse_duration
-from notifier.core.formats.urls import BadUrl, check_base_url
+from notifier.core.formats.addresses import KINDS, AddressPolicy, InvalidAllowRule
+from notifier.core.formats.times import InvalidDuration, parse_duration
+from notifier.core.formats.urls import InvalidUrl, check_base_url
 from notifier.core.nearest import nearest
 
 Reader = Callable[[object], object]
@@ -27,16 +27,16 @@ _SOCKET_PATH_CHARS = 107  # what fits into sockaddr_un
 _HOW_TO_REFER = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
 
 
-class Wrong(ValueError):
+class InvalidValue(ValueError):
     """A value that cannot be taken; the message says what may stand there."""
 
 
-class WrongType(Wrong):
+class InvalidType(InvalidValue):
     """A value of another TOML type than may stand there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class SecretReference:
     """Where a secret is to be found. ``kind`` is env, file or credential."""
 
     kind: str
@@ -44,7 +44,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Certificates:
+class CertificateFile:
     """A file with certificates to trust."""
 
     path: str
@@ -56,7 +56,7 @@ def hint(name: str, known: Iterable[str]) -> str:
     return f'; did you mean "{close}"?' if close else ""
 
 
-def _typed(value: object, what: str) -> WrongType:
+def _typed(value: object, what: str) -> InvalidType:
     kinds = {
         bool: "true or false",
         str: "text",
@@ -65,7 +65,7 @@ def _typed(value: object, what: str) -> WrongType:
         int: "a number",
         float: "a number",
     }
-    return WrongType(f"must be {what}, not {kinds.get(type(value), 'a date or time')}")
+    return InvalidType(f"must be {what}, not {kinds.get(type(value), 'a date or time')}")
 
 
 def text(value: object) -> str:
@@ -73,9 +73,9 @@ def text(value: object) -> str:
     if not isinstance(value, str):
         raise _typed(value, "text")
     if not value.strip():
-        raise Wrong("must not be empty")
+        raise InvalidValue("must not be empty")
     if not value.isprintable():
-        raise Wrong("must not hold line breaks or control characters")
+        raise InvalidValue("must not hold line breaks or control characters")
     return value
 
 
@@ -94,10 +94,10 @@ def whole(least: int, most: int) -> Reader:
             raise (
                 _typed(value, "a whole number")
                 if not isinstance(value, float)
-                else Wrong("must be a whole number")
+                else InvalidValue("must be a whole number")
             )
         if not least <= value <= most:
-            raise Wrong(f"must be from {least} to {most}")
+            raise InvalidValue(f"must be from {least} to {most}")
         return value
 
     return read
@@ -110,7 +110,7 @@ def number(least: float, most: float) -> Reader:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _typed(value, "a number")
         if not least <= value <= most:
-            raise Wrong(f"must be from {least:g} to {most:g}")
+            raise InvalidValue(f"must be from {least:g} to {most:g}")
         return float(value)
 
     return read
@@ -125,10 +125,10 @@ def duration(most: str, *, is_zero_allowed: bool = False) -> Reader:
             raise _typed(value, 'a duration such as "2.5s"')
         try:
             found = parse_duration(value, allow_zero=is_zero_allowed)
-        except BadDuration as fault:
-            raise Wrong(str(fault)) from None
+        except InvalidDuration as fault:
+            raise InvalidValue(str(fault)) from None
         if found > most_ms:
-            raise Wrong(f'must be at most "{most}"')
+            raise InvalidValue(f'must be at most "{most}"')
         return found
 
     return read
@@ -140,10 +140,10 @@ def rate(value: object) -> float:
         raise _typed(value, 'a rate such as "50/s"')
     found = _RATE.fullmatch(value)
     if found is None:
-        raise Wrong('must be a rate such as "50/s", "300/min" or "1000/h"')
+        raise InvalidValue('must be a rate such as "50/s", "300/min" or "1000/h"')
     per_s = float(found[1]) / _RATE_SECONDS[found[2]]
     if not 1 / 3_600 <= per_s <= 10_000:
-        raise Wrong('must be from "1/h" to "10000/s"')
+        raise InvalidValue('must be from "1/h" to "10000/s"')
     return per_s
 
 
@@ -154,7 +154,7 @@ def one_of(*names: str) -> Reader:
         if not isinstance(value, str):
             raise _typed(value, f"one of {', '.join(names)}")
         if value.lower() not in names:
-            raise Wrong(f"must be one of {', '.join(names)}{hint(value, names)}")
+            raise InvalidValue(f"must be one of {', '.join(names)}{hint(value, names)}")
         return value.lower()
 
     return read
@@ -167,10 +167,10 @@ def each(read_one: Callable[[T], R], values: Iterable[T]) -> tuple[R, ...]:
     for position, value in enumerate(values, start=1):
         try:
             taken.append(read_one(value))
-        except Wrong as fault:
+        except InvalidValue as fault:
             faults.append(f"entry {position} {fault}")
     if faults:
-        raise Wrong("; ".join(faults))
+        raise InvalidValue("; ".join(faults))
     return tuple(taken)
 
 
@@ -191,15 +191,17 @@ def listen(value: object) -> str:
     if address.startswith("unix:"):
         path = address.removeprefix("unix:")
         if not path.startswith("/") or path.endswith("/"):
-            raise Wrong("must be unix:/absolute/path")
+            raise InvalidValue("must be unix:/absolute/path")
         if len(path.encode()) > _SOCKET_PATH_CHARS:
-            raise Wrong(f"must be a path of at most {_SOCKET_PATH_CHARS} bytes: no socket can be longer")
+            raise InvalidValue(
+                f"must be a path of at most {_SOCKET_PATH_CHARS} bytes: no socket can be longer"
+            )
         return address
     host, _, port = address.rpartition(":")
     if not (_HOST.fullmatch(host) or _IPV6.fullmatch(host)):
-        raise Wrong('must be "host:port", "[IPv6]:port" or "unix:/path"')
+        raise InvalidValue('must be "host:port", "[IPv6]:port" or "unix:/path"')
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
-        raise Wrong("must end in a port from 0 to 65535")
+        raise InvalidValue("must end in a port from 0 to 65535")
     return address
 
 
@@ -207,7 +209,7 @@ def host(value: object) -> str:
     """A host name or address, without a port: ports are not compared."""
     name = text(value).lower()
     if not (_HOST.fullmatch(name) or _IPV6.fullmatch(name)):
-        raise Wrong("must be a host name or address without port, IPv6 in brackets")
+        raise InvalidValue("must be a host name or address without port, IPv6 in brackets")
     return name
 
 
@@ -215,25 +217,25 @@ def base_url(value: object) -> str:
     """An http or https URL that a path can follow; without the slash at its end."""
     try:
         return check_base_url(text(value))
-    except BadUrl as fault:
-        raise Wrong(f'must be a URL such as "https://api.example.com": {fault}') from None
+    except InvalidUrl as fault:
+        raise InvalidValue(f'must be a URL such as "https://api.example.com": {fault}') from None
 
 
 def store_path(value: object) -> str:
     """The path of a SQLite file."""
     path = text(value)
     if "://" in path or path.startswith((":memory:", "file:")):
-        raise Wrong("must be the path of a SQLite file; no other database is spoken to")
+        raise InvalidValue("must be the path of a SQLite file; no other database is spoken to")
     if path.endswith("/") or PurePath(path).name in ("", ".."):
-        raise Wrong("must name a file, not a folder")
+        raise InvalidValue("must name a file, not a folder")
     if path.endswith(SECRET_SUFFIX):
-        raise Wrong(f"must not end in {SECRET_SUFFIX}: the signing secrets are kept under that name")
+        raise InvalidValue(f"must not end in {SECRET_SUFFIX}: the signing secrets are kept under that name")
     return path
 
 
-def certificates(value: object) -> Certificates | str:
+def certificates(value: object) -> CertificateFile | str:
     """The path of a file with certificates; empty text for none."""
-    return "" if value == "" else Certificates(text(value))
+    return "" if value == "" else CertificateFile(text(value))
 
 
 def allowed_target(value: object) -> str:
@@ -241,28 +243,28 @@ def allowed_target(value: object) -> str:
     entry = text(value)
     try:
         AddressPolicy.of([entry])
-    except BadAllow:
-        raise Wrong(f"must be {', '.join(KINDS)}, a host name or a CIDR{hint(entry, KINDS)}") from None
+    except InvalidAllowRule:
+        raise InvalidValue(f"must be {', '.join(KINDS)}, a host name or a CIDR{hint(entry, KINDS)}") from None
     return entry
 
 
-def reference(value: object) -> Reference:
+def reference(value: object) -> SecretReference:
     """Where a secret is to be found: never the secret itself."""
     if isinstance(value, str):
-        raise WrongType(f"must not hold the secret itself; write {_HOW_TO_REFER}")
+        raise InvalidType(f"must not hold the secret itself; write {_HOW_TO_REFER}")
     if not isinstance(value, dict):
         raise _typed(value, _HOW_TO_REFER)
     for kind in value:
         if kind not in {"env", "file", "credential"}:
-            raise Wrong(f"must be {_HOW_TO_REFER}{hint(kind, ('env', 'file', 'credential'))}")
+            raise InvalidValue(f"must be {_HOW_TO_REFER}{hint(kind, ('env', 'file', 'credential'))}")
     if len(value) != 1:
-        raise Wrong(f"must be one of {_HOW_TO_REFER}")
+        raise InvalidValue(f"must be one of {_HOW_TO_REFER}")
     [(kind, name)] = value.items()
     if not isinstance(name, str) or not name or not name.isprintable():
-        raise Wrong(f"must be {_HOW_TO_REFER}, with a name in it")
+        raise InvalidValue(f"must be {_HOW_TO_REFER}, with a name in it")
     if kind == "credential" and ("/" in name or name in {".", ".."}):
-        raise Wrong("must name a credential, not a path; for a path write { file = … }")
-    return Reference(kind, name)
+        raise InvalidValue("must name a credential, not a path; for a path write { file = … }")
+    return SecretReference(kind, name)
 
 
 references = list_of(reference, '[{ env = "NAME" }]')

@@ -4,9 +4,9 @@ import re
 
 import jmespath
 
-from notifier.config.parsers import Wrong, WrongType, hint, text
-from notifier.core.formats.headers import BadHeader, check_callback_headers
-from notifier.core.formats.urls import BadUrl, check_callback_url, task_url
+from notifier.config.parsers import InvalidType, InvalidValue, hint, text
+from notifier.core.formats.headers import InvalidHeader, check_callback_headers
+from notifier.core.formats.urls import InvalidUrl, check_callback_url, task_url
 
 _PLACE_IN_PATH = re.compile(r"\{([^{}]*)\}")
 _PLACES = ("api_path", "task_id")
@@ -19,15 +19,17 @@ def task_path(value: object) -> str:
     path = text(value)
     for name in _PLACE_IN_PATH.findall(path):
         if name not in _PLACES:
-            raise Wrong(f"must hold no other places than {{api_path}} and {{task_id}}{hint(name, _PLACES)}")
+            raise InvalidValue(
+                f"must hold no other places than {{api_path}} and {{task_id}}{hint(name, _PLACES)}"
+            )
     if "{task_id}" not in path:
-        raise Wrong("must hold {task_id}: without it every task would be asked for at the same URL")
+        raise InvalidValue("must hold {task_id}: without it every task would be asked for at the same URL")
     if any(sign in _PLACE_IN_PATH.sub("", path) for sign in "{}"):
-        raise Wrong("must hold braces only around api_path and task_id")
+        raise InvalidValue("must hold braces only around api_path and task_id")
     try:
         check_callback_url(task_url("https://host", path, "/a", "a"))
-    except BadUrl as fault:
-        raise Wrong(f"must be a path that a URL can end in: {fault}") from None
+    except InvalidUrl as fault:
+        raise InvalidValue(f"must be a path that a URL can end in: {fault}") from None
     return path
 
 
@@ -42,7 +44,7 @@ def auth_value(value: object) -> str:
     """What is sent in that header; ``{key}`` is where the key goes."""
     pattern = text(value)
     if "{key}" not in pattern:
-        raise Wrong("must hold {key}, which is replaced by the key")
+        raise InvalidValue("must hold {key}, which is replaced by the key")
     _check_header("x", pattern)
     return pattern
 
@@ -50,16 +52,18 @@ def auth_value(value: object) -> str:
 def headers(value: object) -> dict[str, str]:
     """Further headers of each poll, such as an API version. Names are kept in lower case."""
     if not isinstance(value, dict):
-        raise WrongType('must be a table such as { X-Version = "1" }')
+        raise InvalidType('must be a table such as { X-Version = "1" }')
     for name, content in value.items():
         if name.lower() in _KEYS_OWN_HEADERS:
-            raise Wrong("must not hold keys; write api_key, and auth_header for the name of its header")
+            raise InvalidValue(
+                "must not hold keys; write api_key, and auth_header for the name of its header"
+            )
         if not isinstance(content, str):
-            raise Wrong("must hold text only")
+            raise InvalidValue("must hold text only")
     try:
         return {name.lower(): content for name, content in check_callback_headers(value)}
-    except BadHeader as fault:
-        raise Wrong(f"cannot be sent: {fault}") from None
+    except InvalidHeader as fault:
+        raise InvalidValue(f"cannot be sent: {fault}") from None
 
 
 def place(value: object) -> str:
@@ -68,12 +72,12 @@ def place(value: object) -> str:
         return ""
     expression = text(value)
     if len(expression) > _MAX_EXPRESSION_CHARS:
-        raise Wrong(f"must be a JMESPath expression of at most {_MAX_EXPRESSION_CHARS} characters")
+        raise InvalidValue(f"must be a JMESPath expression of at most {_MAX_EXPRESSION_CHARS} characters")
     try:
         jmespath.compile(expression)
     except (ValueError, RecursionError, KeyError, TypeError) as fault:
         why = str(fault).partition("\n")[0].removesuffix(", for expression:").rstrip(":")[:200]
-        raise Wrong(f"must be a JMESPath expression (jmespath.org): {why}") from None
+        raise InvalidValue(f"must be a JMESPath expression (jmespath.org): {why}") from None
     return expression
 
 
@@ -85,12 +89,12 @@ def needed_place(value: object) -> str:
 def words(value: object) -> tuple[str, ...]:
     """The provider's words for one state."""
     if not isinstance(value, list):
-        raise WrongType('must be a list such as ["done"]')
+        raise InvalidType('must be a list such as ["done"]')
     return tuple(text(word).strip() for word in value)
 
 
 def _check_header(name: str, content: str) -> None:
     try:
         check_callback_headers({name: content})
-    except BadHeader as fault:
-        raise Wrong(f"cannot be sent: {fault}") from None
+    except InvalidHeader as fault:
+        raise InvalidValue(f"cannot be sent: {fault}") from None

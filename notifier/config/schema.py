@@ -13,7 +13,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class SettingKey:
     """One setting: the dataclass field that it fills, and the reader of its value."""
 
     field: str
@@ -21,14 +21,14 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class SettingTable:
     """One table: its keys, the tables in it, and ``named``: what each table of a free name looks like."""
 
-    keys: Mapping[str, Key] = field(default_factory=dict)
-    tables: Mapping[str, "Table"] = field(default_factory=dict)
-    named: "Table | None" = None
+    keys: Mapping[str, SettingKey] = field(default_factory=dict)
+    tables: Mapping[str, "SettingTable"] = field(default_factory=dict)
+    named: "SettingTable | None" = None
 
-    def table(self, name: str) -> "Table | None":
+    def table(self, name: str) -> "SettingTable | None":
         """Return the table of that name, None if there can be none."""
         if self.named is not None:
             return self.named if _NAME.fullmatch(name) else None
@@ -42,26 +42,26 @@ class Table:
 
 _COUNT = readers.whole(1, 1_024)
 
-POLLING = Table(
+POLLING = SettingTable(
     {
-        "first_after": Key("first_after_ms", readers.duration("7d")),
-        "min_interval": Key("min_interval_ms", readers.duration("1d")),
-        "growth": Key("growth", readers.number(0, 10)),
-        "max_interval": Key("max_interval_ms", readers.duration("7d")),
-        "learn": Key("learn", readers.flag),
-        "expire_after": Key("expire_after_ms", readers.duration("365d")),
-        "request_timeout": Key("request_timeout_ms", readers.duration("10m")),
+        "first_after": SettingKey("first_after_ms", readers.duration("7d")),
+        "min_interval": SettingKey("min_interval_ms", readers.duration("1d")),
+        "growth": SettingKey("growth", readers.number(0, 10)),
+        "max_interval": SettingKey("max_interval_ms", readers.duration("7d")),
+        "learn": SettingKey("learn", readers.flag),
+        "expire_after": SettingKey("expire_after_ms", readers.duration("365d")),
+        "request_timeout": SettingKey("request_timeout_ms", readers.duration("10m")),
     }
 )
 
 DIALECT_KEYS = {
-    "task_path": Key("task_path", dialects.task_path),
-    "auth_header": Key("auth_header", dialects.header_name),
-    "auth_value": Key("auth_value", dialects.auth_value),
-    "headers": Key("headers", dialects.headers),
-    "status": Key("status", dialects.needed_place),
+    "task_path": SettingKey("task_path", dialects.task_path),
+    "auth_header": SettingKey("auth_header", dialects.header_name),
+    "auth_value": SettingKey("auth_value", dialects.auth_value),
+    "headers": SettingKey("headers", dialects.headers),
+    "status": SettingKey("status", dialects.needed_place),
     **{
-        name: Key(name, dialects.place)
+        name: SettingKey(name, dialects.place)
         for name in (
             "id",
             "created_at",
@@ -74,56 +74,60 @@ DIALECT_KEYS = {
     },
 }
 
-WORDS = Table(
-    {name: Key(name, dialects.words) for name in ("running", "completed", "failed", "cancelled")},
+WORDS = SettingTable(
+    {name: SettingKey(name, dialects.words) for name in ("running", "completed", "failed", "cancelled")},
 )
 
-PROVIDER = Table(
+PROVIDER = SettingTable(
     {
-        "base_url": Key("base_url", readers.base_url),
-        "api_key": Key("api_key", readers.reference),
-        "max_in_flight": Key("max_in_flight", _COUNT),
-        "max_rate": Key("max_rate_per_s", readers.rate),
-        "result_ttl": Key("result_ttl_ms", readers.duration("3650d", is_zero_allowed=True)),
+        "base_url": SettingKey("base_url", readers.base_url),
+        "api_key": SettingKey("api_key", readers.reference),
+        "max_in_flight": SettingKey("max_in_flight", _COUNT),
+        "max_rate": SettingKey("max_rate_per_s", readers.rate),
+        "result_ttl": SettingKey("result_ttl_ms", readers.duration("3650d", is_zero_allowed=True)),
         **DIALECT_KEYS,
     },
     {"polling": POLLING, "words": WORDS},
 )
 
-ROOT = Table(
+ROOT = SettingTable(
     tables={
-        "server": Table(
+        "server": SettingTable(
             {
-                "listen": Key("listen", readers.listen),
-                "tokens": Key("tokens", readers.references),
-                "allowed_hosts": Key("allowed_hosts", readers.list_of(readers.host, '["notifier.lan"]')),
-                "max_watches": Key("max_watches", readers.whole(1, 100_000_000)),
+                "listen": SettingKey("listen", readers.listen),
+                "tokens": SettingKey("tokens", readers.references),
+                "allowed_hosts": SettingKey(
+                    "allowed_hosts", readers.list_of(readers.host, '["notifier.lan"]')
+                ),
+                "max_watches": SettingKey("max_watches", readers.whole(1, 100_000_000)),
             }
         ),
-        "store": Table({"url": Key("url", readers.store_path)}),
-        "providers": Table(named=PROVIDER),
+        "store": SettingTable({"url": SettingKey("url", readers.store_path)}),
+        "providers": SettingTable(named=PROVIDER),
         "polling": POLLING,
-        "callbacks": Table(
+        "callbacks": SettingTable(
             {
-                "secrets": Key("secrets", readers.references),
-                "timeout": Key("timeout_ms", readers.duration("10m")),
-                "give_up_after": Key("give_up_after_ms", readers.duration("365d")),
-                "max_in_flight": Key("max_in_flight", _COUNT),
-                "max_in_flight_per_origin": Key("max_in_flight_per_origin", _COUNT),
-                "allow": Key("allow", readers.list_of(readers.allowed_target, '["loopback", "private"]')),
-                "ca_file": Key("ca_file", readers.certificates),
+                "secrets": SettingKey("secrets", readers.references),
+                "timeout": SettingKey("timeout_ms", readers.duration("10m")),
+                "give_up_after": SettingKey("give_up_after_ms", readers.duration("365d")),
+                "max_in_flight": SettingKey("max_in_flight", _COUNT),
+                "max_in_flight_per_origin": SettingKey("max_in_flight_per_origin", _COUNT),
+                "allow": SettingKey(
+                    "allow", readers.list_of(readers.allowed_target, '["loopback", "private"]')
+                ),
+                "ca_file": SettingKey("ca_file", readers.certificates),
             }
         ),
-        "retention": Table(
+        "retention": SettingTable(
             {
-                "delivered": Key("delivered_ms", readers.duration("3650d")),
-                "dead": Key("dead_ms", readers.duration("3650d")),
+                "delivered": SettingKey("delivered_ms", readers.duration("3650d")),
+                "dead": SettingKey("dead_ms", readers.duration("3650d")),
             }
         ),
-        "log": Table(
+        "log": SettingTable(
             {
-                "level": Key("level", readers.one_of("debug", "info", "warning", "error", "critical")),
-                "format": Key("format", readers.one_of("auto", "console", "json")),
+                "level": SettingKey("level", readers.one_of("debug", "info", "warning", "error", "critical")),
+                "format": SettingKey("format", readers.one_of("auto", "console", "json")),
             }
         ),
     }

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notifier.config.parsers import Certificates, Reference, Wrong, each
+from notifier.config.parsers import CertificateFile, InvalidValue, SecretReference, each
 from notifier.core.secret import Secret
 
 _MAX_BYTES = 8_192
 
 
 @dataclass
-class Vault:
+class SecretResolver:
     """Looks secrets up. ``folder`` is what relative paths start from; ``notes`` gathers what is not well."""
 
     environ: Mapping[str, str]
@@ -25,18 +25,18 @@ class Vault:
         """Replace references by the secrets they name; what is none stays. Raises Wrong."""
         if isinstance(value, tuple):
             return each(self.resolve, value)
-        if isinstance(value, Certificates):
+        if isinstance(value, CertificateFile):
             return self._trusted(value)
-        return self.find(value) if isinstance(value, Reference) else value
+        return self.find(value) if isinstance(value, SecretReference) else value
 
-    def find(self, reference: Reference) -> Secret:
+    def find(self, reference: SecretReference) -> Secret:
         """Return the secret; raises Wrong, which names the place and the fix, never the value."""
         match reference.kind:
             case "env":
                 what = f"environment variable {reference.name}"
                 found = self.environ.get(reference.name, "")
                 if not found:
-                    raise Wrong(f"{what} is not set or empty; set it, or name another")
+                    raise InvalidValue(f"{what} is not set or empty; set it, or name another")
             case "file":
                 what = f"file {reference.name}"
                 found = self._read(self.folder / reference.name, what)
@@ -45,15 +45,15 @@ class Vault:
                 found = self._read(self._credential(reference.name), what)
         return _checked(found, what, reference.name if reference.kind == "env" else what)
 
-    def _trusted(self, certificates: Certificates) -> str:
+    def _trusted(self, certificates: CertificateFile) -> str:
         """Return the path of the file, having seen that certificates are in it."""
         path = self.folder / certificates.path
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
         except ssl.SSLError:
-            raise Wrong(f"file {path} holds no certificate; put the CA's into it, as PEM") from None
+            raise InvalidValue(f"file {path} holds no certificate; put the CA's into it, as PEM") from None
         except OSError as fault:
-            raise Wrong(
+            raise InvalidValue(
                 f"file {path} cannot be read: {fault.strerror}; it must be there and readable for us"
             ) from None
         return str(path)
@@ -61,7 +61,7 @@ class Vault:
     def _credential(self, name: str) -> Path:
         directory = self.environ.get("CREDENTIALS_DIRECTORY")
         if not directory:
-            raise Wrong(
+            raise InvalidValue(
                 f"credential {name} cannot be found: CREDENTIALS_DIRECTORY is not set; "
                 f"systemd sets it for a unit with LoadCredential={name}:PATH"
             )
@@ -77,13 +77,13 @@ class Vault:
             finally:
                 os.close(descriptor)
         except OSError as fault:
-            raise Wrong(
+            raise InvalidValue(
                 f"{what} cannot be read: {fault.strerror}; it must be there and readable for us"
             ) from None
         if raw is None:
-            raise Wrong(f"{what} is not a regular file; name one that holds the secret")
+            raise InvalidValue(f"{what} is not a regular file; name one that holds the secret")
         if len(raw) > _MAX_BYTES:
-            raise Wrong(f"{what} is larger than {_MAX_BYTES} bytes; it must hold the secret alone")
+            raise InvalidValue(f"{what} is larger than {_MAX_BYTES} bytes; it must hold the secret alone")
         if mode & stat.S_IROTH:
             self.notes.append(f"{what} holds a secret and can be read by everybody; chmod 600 it")
         return raw.decode("utf-8", "replace")
@@ -92,7 +92,9 @@ class Vault:
 def _checked(found: str, what: str, origin: str) -> Secret:
     value = found.rstrip("\r\n")
     if not value:
-        raise Wrong(f"{what} is empty; put the secret into it")
+        raise InvalidValue(f"{what} is empty; put the secret into it")
     if not (value.isascii() and value.isprintable()) or " " in value:
-        raise Wrong(f"{what} holds signs that cannot stand in a header; it must be one line of visible ASCII")
+        raise InvalidValue(
+            f"{what} holds signs that cannot stand in a header; it must be one line of visible ASCII"
+        )
     return Secret(value, origin)

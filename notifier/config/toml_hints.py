@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from notifier.config.schema import ROOT, Table
+from notifier.config.schema import ROOT, SettingTable
 
 _MAX_KEY_CHARS = 64
 _OPENING = tuple("\"'[{")
 
 
-def _names(table: Table) -> Iterator[str]:
+def _names(table: SettingTable) -> Iterator[str]:
     yield from table.keys
     for inner in (*table.tables.values(), *([] if table.named is None else [table.named])):
         yield from _names(inner)

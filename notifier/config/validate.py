@@ -7,29 +7,29 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from notifier.config.model import (
-    Callbacks,
+    CallbackSettings,
     Config,
-    Log,
-    Polling,
-    Provider,
-    Retention,
-    Server,
-    Storage,
+    LogSettings,
+    PollingSettings,
+    ProviderSettings,
+    RetentionSettings,
+    ServerSettings,
+    StoreSettings,
 )
-from notifier.config.parsers import Wrong, each
+from notifier.config.parsers import InvalidValue, each
 from notifier.config.toml_lines import KeyPath
 from notifier.core.delivery.signature import BadSecret, key_of
 from notifier.core.formats.addresses import LOOPBACK, PUBLIC, kind_of
-from notifier.core.polling.provider import MULEROUTER_WORDS, Dialect
+from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
 from notifier.core.secret import Secret
 
-BUILT_IN = Provider().name
+BUILT_IN = ProviderSettings().name
 
 _NEAR_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
-_DIALECT_FIELDS = {one.name for one in fields(Dialect)}
+_DIALECT_FIELDS = {one.name for one in fields(ProviderDescription)}
 
 
-class Problems(Protocol):
+class ErrorSink(Protocol):
     """Where to say what is wrong."""
 
     def add(self, path: KeyPath, text: str) -> None:
@@ -42,36 +42,36 @@ class Problems(Protocol):
 
 
 @dataclass
-class Builder:
+class ConfigValidator:
     """``settings`` holds the fields that were set, by table; what was not set keeps its default."""
 
     settings: Mapping[str, Any]
-    problems: Problems
+    problems: ErrorSink
 
     def build(self, source: str | None) -> Config:
         """Return the configuration; whether it may be used, ``problems`` say."""
         given = self.settings
-        polling = replace(Polling(), **given.get("polling", {}))
+        polling = replace(PollingSettings(), **given.get("polling", {}))
         self._check_polling(polling, ("polling",))
         config = Config(
-            server=replace(Server(), **given.get("server", {})),
-            store=replace(Storage(), **given.get("store", {})),
+            server=replace(ServerSettings(), **given.get("server", {})),
+            store=replace(StoreSettings(), **given.get("store", {})),
             providers=self._providers(polling),
             polling=polling,
-            callbacks=replace(Callbacks(), **given.get("callbacks", {})),
-            retention=replace(Retention(), **given.get("retention", {})),
-            log=replace(Log(), **given.get("log", {})),
+            callbacks=replace(CallbackSettings(), **given.get("callbacks", {})),
+            retention=replace(RetentionSettings(), **given.get("retention", {})),
+            log=replace(LogSettings(), **given.get("log", {})),
             source=source,
         )
         self._check_server(config.server)
         self._check_callbacks(config.callbacks)
         return config
 
-    def _providers(self, polling: Polling) -> dict[str, Provider]:
+    def _providers(self, polling: PollingSettings) -> dict[str, ProviderSettings]:
         given: Mapping[str, Any] = {BUILT_IN: {}, **self.settings.get("providers", {})}
         return {name: self._provider(name, dict(table), polling) for name, table in given.items()}
 
-    def _provider(self, name: str, given: dict[str, Any], polling: Polling) -> Provider:
+    def _provider(self, name: str, given: dict[str, Any], polling: PollingSettings) -> ProviderSettings:
         path = ("providers", name)
         if name != BUILT_IN and "base_url" not in given and not self.problems.touch((*path, "base_url")):
             self.problems.add((*path, "base_url"), 'is needed; write base_url = "https://…"')
@@ -79,9 +79,9 @@ class Builder:
         words = given.pop("words", {})
         if words:
             given["words"] = {**MULEROUTER_WORDS, **words}
-        dialect = Dialect(**{field: given.pop(field) for field in _DIALECT_FIELDS & given.keys()})
+        dialect = ProviderDescription(**{field: given.pop(field) for field in _DIALECT_FIELDS & given.keys()})
         provider = replace(
-            Provider(), **given, name=name, polling=replace(polling, **own_polling), dialect=dialect
+            ProviderSettings(), **given, name=name, polling=replace(polling, **own_polling), dialect=dialect
         )
         if own_polling:
             self._check_polling(provider.polling, (*path, "polling"))
@@ -89,7 +89,7 @@ class Builder:
         self._check_base_url(provider, path)
         return provider
 
-    def _check_polling(self, polling: Polling, path: KeyPath) -> None:
+    def _check_polling(self, polling: PollingSettings, path: KeyPath) -> None:
         least, most = (*path, "min_interval"), (*path, "max_interval")
         if polling.min_interval_ms <= polling.max_interval_ms:
             return
@@ -102,7 +102,9 @@ class Builder:
             f"({_seconds(polling.max_interval_ms)}); make it at most as long",
         )
 
-    def _check_dialect(self, dialect: Dialect, path: KeyPath, own_words: Mapping[str, Any]) -> None:
+    def _check_dialect(
+        self, dialect: ProviderDescription, path: KeyPath, own_words: Mapping[str, Any]
+    ) -> None:
         if dialect.auth_header.lower() in dialect.headers:
             self.problems.add((*path, "headers"), "holds the header of the key too; leave it to api_key")
         seen: dict[str, str] = {}
@@ -114,7 +116,7 @@ class Builder:
                     text = f'"{word}" stands in {other} and in {state}; it can mean only one of them'
                     self.problems.add((*path, "words", culprit), text)
 
-    def _check_base_url(self, provider: Provider, path: KeyPath) -> None:
+    def _check_base_url(self, provider: ProviderSettings, path: KeyPath) -> None:
         here = (*path, "base_url")
         if provider.api_key is None or self.problems.touch(here, (*path, "api_key")):
             return
@@ -123,7 +125,7 @@ class Builder:
             text = "would send the key over the internet unencrypted; use https"
             self.problems.add(here, text)
 
-    def _check_server(self, server: Server) -> None:
+    def _check_server(self, server: ServerSettings) -> None:
         here = ("server", "listen")
         if self.problems.touch(here, ("server", "tokens")) or server.tokens:
             return
@@ -134,10 +136,10 @@ class Builder:
                 'set server.tokens = [{ file = "PATH" }], or listen on 127.0.0.1',
             )
 
-    def _check_callbacks(self, callbacks: Callbacks) -> None:
+    def _check_callbacks(self, callbacks: CallbackSettings) -> None:
         try:
             each(_check_signer, callbacks.secrets)
-        except Wrong as fault:
+        except InvalidValue as fault:
             text = f"{fault}; one is whsec_ and 24 to 64 random bytes in base64"
             self.problems.add(("callbacks", "secrets"), text)
 
@@ -152,7 +154,7 @@ def _check_signer(secret: Secret) -> None:
     try:
         key_of(secret)
     except BadSecret as fault:
-        raise Wrong(f"cannot sign: {fault}") from None
+        raise InvalidValue(f"cannot sign: {fault}") from None
 
 
 def _is_loopback(host: str) -> bool:

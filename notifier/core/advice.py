@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from notifier.core.exchange import Fault
+from notifier.core.exchange import FailureKind
 
 _BUSY = "the receiver is busy; a delivery would wait, by its Retry-After, and go out again"
 _REFUSES = (
@@ -28,24 +28,26 @@ STATUS_ADVICE: Sequence[tuple[int, int, str]] = (
 
 _NO_HTTP = "see that an HTTP/1.1 server answers there, and whether the URL is to be http or https"
 
-FAULT_ADVICE: Mapping[Fault, str] = MappingProxyType(
+FAULT_ADVICE: Mapping[FailureKind, str] = MappingProxyType(
     {
-        Fault.DNS: "see that the host is spelled right and can be resolved on this machine",
-        Fault.CONNECT: (
+        FailureKind.DNS: "see that the host is spelled right and can be resolved on this machine",
+        FailureKind.CONNECT: (
             "see that the receiver runs, listens on that port, and can be reached from this machine"
         ),
-        Fault.TLS: (
+        FailureKind.TLS: (
             "the certificate must be valid for this host and signed by a known CA; for a private CA set "
             "callbacks.ca_file"
         ),
-        Fault.TIMEOUT: "have the receiver answer first and work afterwards, or raise callbacks.timeout",
-        Fault.RESET: ("the receiver broke off; look at its log, and whether the URL is to be http or https"),
-        Fault.BLOCKED: (
+        FailureKind.TIMEOUT: "have the receiver answer first and work afterwards, or raise callbacks.timeout",
+        FailureKind.RESET: (
+            "the receiver broke off; look at its log, and whether the URL is to be http or https"
+        ),
+        FailureKind.BLOCKED: (
             "add the host or its network to callbacks.allow; link-local and metadata addresses, and "
             "notifier itself, are never called"
         ),
-        Fault.PROTOCOL: _NO_HTTP,
-        Fault.TOO_LARGE: _NO_HTTP,
+        FailureKind.PROTOCOL: _NO_HTTP,
+        FailureKind.TOO_LARGE: _NO_HTTP,
     }
 )
 
@@ -55,7 +57,7 @@ def of_status(status: int) -> str:
     return next(text for first, last, text in STATUS_ADVICE if first <= status <= last)
 
 
-def of_fault(fault: Fault) -> str:
+def of_fault(fault: FailureKind) -> str:
     """What to do where no answer came."""
     return FAULT_ADVICE[fault]
 
@@ -64,4 +66,4 @@ def of_attempt(status: int | None, fault: str | None) -> str:
     """What to do about an attempt as it is kept; empty for one that was taken, or where nothing is known."""
     if status is not None:
         return "" if 200 <= status <= 299 else of_status(status)
-    return of_fault(Fault(fault)) if fault in set(Fault) else ""
+    return of_fault(FailureKind(fault)) if fault in set(FailureKind) else ""

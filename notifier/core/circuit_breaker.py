@@ -14,7 +14,7 @@ CAP_MS = 60_000
 PATIENCE_MS = 20_000
 
 
-class Passage(StrEnum):
+class Permit(StrEnum):
     """Whether a request may go out now: freely, as the one probe, or not."""
 
     OPEN = "open"
@@ -23,7 +23,7 @@ class Passage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class CircuitBreaker:
     """``since`` is None while open; ``reason`` is the latest trouble in words.
 
     ``failures`` counts those in a row, ``probes`` those begun since the gate closed. ``probe_at`` is when
@@ -38,14 +38,14 @@ class Gate:
     paused_until: int = 0
 
 
-def may_pass(gate: Gate, now: int) -> Passage:
+def may_pass(gate: CircuitBreaker, now: int) -> Permit:
     """Say whether a request may go out."""
     if gate.since is None:
-        return Passage.OPEN
-    return Passage.PROBE if now >= gate.probe_at else Passage.CLOSED
+        return Permit.OPEN
+    return Permit.PROBE if now >= gate.probe_at else Permit.CLOSED
 
 
-def began_probe(gate: Gate, now: int, *, patience_ms: int = PATIENCE_MS) -> Gate:
+def began_probe(gate: CircuitBreaker, now: int, *, patience_ms: int = PATIENCE_MS) -> CircuitBreaker:
     """Note that the one probe goes out.
 
     Nothing else passes until it reports; should it never, the next may go after ``patience_ms``, which
@@ -55,8 +55,14 @@ def began_probe(gate: Gate, now: int, *, patience_ms: int = PATIENCE_MS) -> Gate
 
 
 def failed(
-    gate: Gate, reason: str, now: int, *, is_probe: bool, threshold: int = THRESHOLD, cap_ms: int = CAP_MS
-) -> Gate:
+    gate: CircuitBreaker,
+    reason: str,
+    now: int,
+    *,
+    is_probe: bool,
+    threshold: int = THRESHOLD,
+    cap_ms: int = CAP_MS,
+) -> CircuitBreaker:
     """Note a failure: the ``threshold``-th in a row closes the gate, a failed probe puts the next one off."""
     if gate.since is None:
         failures = gate.failures + 1
@@ -69,8 +75,8 @@ def failed(
 
 
 def pause_until(
-    gate: Gate, until: int, reason: str, now: int, *, is_probe: bool, cap_ms: int = CAP_MS
-) -> Gate:
+    gate: CircuitBreaker, until: int, reason: str, now: int, *, is_probe: bool, cap_ms: int = CAP_MS
+) -> CircuitBreaker:
     """Close at once, with no probe before ``until`` (a ``Retry-After``); a longer wait stays as it is."""
     paused_until = max(gate.paused_until, until)
     if gate.since is None:
@@ -82,15 +88,15 @@ def pause_until(
     )
 
 
-def succeeded(gate: Gate, now: int) -> Gate:
+def succeeded(gate: CircuitBreaker, now: int) -> CircuitBreaker:
     """Note a success: it opens the gate, unless the peer asked for a pause that is not over.
 
     Then what was on its way when the pause began comes back well, and says nothing against the pause.
     """
-    return gate if now < gate.paused_until else Gate()
+    return gate if now < gate.paused_until else CircuitBreaker()
 
 
-def shifted(gate: Gate, delta_ms: int) -> Gate:
+def shifted(gate: CircuitBreaker, delta_ms: int) -> CircuitBreaker:
     """Return the gate on a clock that was stepped by ``delta_ms``."""
     return replace(
         gate,
@@ -100,7 +106,7 @@ def shifted(gate: Gate, delta_ms: int) -> Gate:
     )
 
 
-def _closed(gate: Gate, now: int, probe_at: int) -> Gate:
+def _closed(gate: CircuitBreaker, now: int, probe_at: int) -> CircuitBreaker:
     return replace(gate, since=now, probes=0, probe_at=probe_at)
 
 

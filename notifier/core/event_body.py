@@ -10,8 +10,8 @@ from notifier.core.formats.headers import is_refused
 from notifier.core.formats.json_text import scrub
 from notifier.core.formats.times import to_text
 from notifier.core.formats.traceparent import TRACEPARENT
-from notifier.core.model import Dispatch, Event, TaskError, Watch, WatchState
-from notifier.core.polling.verdict import End
+from notifier.core.model import ClaimedDelivery, Event, TaskError, Watch, WatchState
+from notifier.core.polling.verdict import EndWatch
 from notifier.core.secret import Secret
 from notifier.core.states import event_of
 
@@ -19,7 +19,7 @@ _NULL = "null"
 _BY_PROVIDER = (WatchState.COMPLETED, WatchState.FAILED, WatchState.CANCELLED)
 
 
-def build_event(watch: Watch, end: End, *, event_id: str, now: int) -> Event:
+def build_event(watch: Watch, end: EndWatch, *, event_id: str, now: int) -> Event:
     """Make the event of an end: its bytes are final, metadata and payload stand in them as they came.
 
     The payload is null where the end is not the provider's word (expired, lost). Raises ValueError for a
@@ -62,7 +62,7 @@ def build_event(watch: Watch, end: End, *, event_id: str, now: int) -> Event:
 
 
 def build_headers(
-    dispatch: Dispatch, secrets: Iterable[Secret], *, now: int, traceparent: str | None = None
+    dispatch: ClaimedDelivery, secrets: Iterable[Secret], *, now: int, traceparent: str | None = None
 ) -> Mapping[str, str]:
     """Make the headers of one attempt: the callback's own, and ours, which nothing overrides.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Fault(StrEnum):
+class FailureKind(StrEnum):
     """Why an exchange brought no reply."""
 
     DNS = "dns"
@@ -19,7 +19,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """An HTTP answer. Header names are lower-case; ``body`` is at most what the caller allowed.
 
     ``is_cut`` says that the body was longer than that, or broke off. ``peer`` is the address and port spoken
@@ -38,14 +38,14 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreachable:
+class NoReply:
     """No usable answer came. ``detail`` is one line for a person, free of secrets."""
 
-    fault: Fault
+    fault: FailureKind
     detail: str
     peer: str | None = None
     elapsed_ms: int = 0
     connect_ms: int | None = None
 
 
-Exchange = Reply | Unreachable
+Exchange = HttpReply | NoReply

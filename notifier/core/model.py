@@ -81,7 +81,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingStreak:
     """How often in a row, and since when, the provider said that it does not know the task."""
 
     count: int
@@ -123,7 +123,7 @@ class Watch:
     upstream_status: str | None = None
     task_created_at: int | None = None
     trouble: Trouble | None = None
-    missing: Missing | None = None
+    missing: MissingStreak | None = None
     ended_at: int | None = None
     outputs: tuple[str, ...] = ()
     result_expires_at: int | None = None
@@ -145,7 +145,7 @@ def moved(watch: Watch, delta_ms: int, *, since: int) -> Watch:
         registered_at=watch.registered_at + (delta_ms if watch.registered_at >= since else 0),
         last_polled_at=last + delta_ms if last is not None and last >= since else last,
         trouble=watch.trouble and Trouble(watch.trouble.text, watch.trouble.since + delta_ms),
-        missing=watch.missing and Missing(watch.missing.count, watch.missing.since + delta_ms),
+        missing=watch.missing and MissingStreak(watch.missing.count, watch.missing.since + delta_ms),
     )
 
 
@@ -186,7 +186,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Dispatch:
+class ClaimedDelivery:
     """A delivery that is claimed and may now be sent: all that one attempt needs.
 
     ``number`` is that of the attempt about to be made. ``is_maybe_duplicate``: an earlier attempt was

@@ -12,7 +12,7 @@ MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class PastEnd:
+class FinishedTask:
     """A watch that has ended in its first round, other than by its user.
 
     ``ended_at`` is when we noticed; ``finished_at`` when it was over by the provider's word, None if unsaid.
@@ -25,7 +25,7 @@ class PastEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Distribution:
     """How values lie: how many, the one in the middle, the one that nine of ten are not above.
 
     ``bars`` counts them by the edges they were asked for with: up to each, and last what is above all.
@@ -37,7 +37,7 @@ class Spread:
     bars: tuple[int, ...]
 
 
-def spread(values: Sequence[int], edges: Sequence[int]) -> Spread | None:
+def spread(values: Sequence[int], edges: Sequence[int]) -> Distribution | None:
     """Return how ``values`` lie between rising ``edges``; None where there are none."""
     if not values:
         return None
@@ -45,10 +45,10 @@ def spread(values: Sequence[int], edges: Sequence[int]) -> Spread | None:
     for value in values:
         bars[bisect_left(edges, value)] += 1
     ordered = sorted(values)
-    return Spread(len(ordered), _ranked(ordered, 50), _ranked(ordered, 90), tuple(bars))
+    return Distribution(len(ordered), _ranked(ordered, 50), _ranked(ordered, 90), tuple(bars))
 
 
-def notice_ms(end: PastEnd) -> int | None:
+def notice_ms(end: FinishedTask) -> int | None:
     """Return how long a task had been over, and registered, when we noticed; None where nobody can say.
 
     The provider's clock and ours may differ by more than the delay; what would be below nothing is nothing.
@@ -58,7 +58,7 @@ def notice_ms(end: PastEnd) -> int | None:
     return max(0, end.ended_at - max(end.finished_at, end.registered_at))
 
 
-def fixed_polls(end: PastEnd) -> int:
+def fixed_polls(end: FinishedTask) -> int:
     """Return how many polls a loop would have made that asks every ``FIXED_MS`` until it sees the end.
 
     It asks first one interval after the registration. Of an end that the provider gave no time for, it would
@@ -69,7 +69,7 @@ def fixed_polls(end: PastEnd) -> int:
     return max(1, -(-waited // FIXED_MS))
 
 
-def saved_share(ends: Sequence[PastEnd]) -> float | None:
+def saved_share(ends: Sequence[FinishedTask]) -> float | None:
     """Return which share of such a loop's polls was not made; below 0 if more were. None without ends."""
     fixed = sum(map(fixed_polls, ends))
     return None if fixed == 0 else 1 - sum(end.polls for end in ends) / fixed

@@ -11,22 +11,22 @@ from notifier.core.formats.times import to_text
 from notifier.core.formats.urls import endpoint_of
 from notifier.core.model import Attempt, Delivery, DeliveryState, Watch
 from notifier.core.polling.verdict import (
+    AccountRefused,
     Finished,
-    Refused,
+    Inconclusive,
+    NotPolled,
+    PollAgain,
     Running,
+    TaskUnknown,
     Throttled,
-    Unclear,
-    Unknown,
-    Unpolled,
     Verdict,
-    Wait,
 )
 
 POLLS_KEPT = 50
 ACTS_KEPT = 14
 
 
-class Kind(StrEnum):
+class TimelineKind(StrEnum):
     """What happened: ours, the provider's, the user's or the receiver's."""
 
     REGISTERED = "registered"
@@ -39,18 +39,18 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimelineEntry:
     """One line. ``delivery_id`` and ``number`` say of which delivery and attempt it tells."""
 
     at: int
-    kind: Kind
+    kind: TimelineKind
     text: str
     delivery_id: str | None = None
     number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RoundEnd:
     """The outcome of one round: the type of its event, and when."""
 
     at: int
@@ -58,15 +58,15 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class WatchHistory:
     """All that is kept of a watch: ``moments`` are its polls and what users did, in any order.
 
     ``endings`` are in the order of their rounds.
     """
 
     watch: Watch
-    moments: Sequence[Moment] = ()
-    endings: Sequence[Ending] = ()
+    moments: Sequence[TimelineEntry] = ()
+    endings: Sequence[RoundEnd] = ()
     deliveries: Sequence[tuple[Delivery, Sequence[Attempt]]] = ()
 
 
@@ -77,28 +77,30 @@ def said(verdict: Verdict) -> str:
             return f"{status or 'running'} ({oddity})" if oddity else status or "running"
         case Finished(upstream_status=status):
             return status
-        case Unknown(status=status):
+        case TaskUnknown(status=status):
             return f"HTTP {status}: the provider does not know the task"
-        case Refused(text=text) | Throttled(text=text) | Unclear(text=text) | Unpolled(text=text):
+        case (
+            AccountRefused(text=text) | Throttled(text=text) | Inconclusive(text=text) | NotPolled(text=text)
+        ):
             return text
         case _:
             assert_never(verdict)
 
 
-def of_wait(wait: Wait, now: int) -> str:
+def of_wait(wait: PollAgain, now: int) -> str:
     """What a poll brought that ended nothing, what follows, and by which rule."""
     return f"{wait.said}: kept, next in {of_time(max(0, wait.due_at - now))} ({wait.reason.text})"
 
 
-def timeline(life: Life) -> list[Moment]:
+def timeline(life: WatchHistory) -> list[TimelineEntry]:
     """All of it in the order in which it happened; what happened in one millisecond by cause and effect."""
     moments = [
-        Moment(life.watch.registered_at, Kind.REGISTERED, _registered(life.watch)),
+        TimelineEntry(life.watch.registered_at, TimelineKind.REGISTERED, _registered(life.watch)),
         *life.moments,
         *_decisions(life),
         *(moment for delivery, attempts in life.deliveries for moment in _of_delivery(delivery, attempts)),
     ]
-    order = {kind: place for place, kind in enumerate(Kind)}
+    order = {kind: place for place, kind in enumerate(TimelineKind)}
     causes = sorted(moments, key=lambda moment: (moment.at, order[moment.kind]))
     standings = [_standing(delivery, attempts) for delivery, attempts in life.deliveries]
     return sorted([*causes, *standings], key=lambda moment: moment.at)
@@ -110,12 +112,12 @@ def _registered(watch: Watch) -> str:
     return f"{watch.provider} task {watch.task_id}, {told}; watched until {to_text(watch.expires_at)}"
 
 
-def _decisions(life: Life) -> Iterable[Moment]:
+def _decisions(life: WatchHistory) -> Iterable[TimelineEntry]:
     for count, ending in enumerate(life.endings, 1):
         text = ending.type
         if count == len(life.endings) and text == f"task.{life.watch.state}":
             text = f"{text}: {_outcome(life.watch)}"
-        yield Moment(ending.at, Kind.DECISION, text)
+        yield TimelineEntry(ending.at, TimelineKind.DECISION, text)
 
 
 def _outcome(watch: Watch) -> str:
@@ -128,21 +130,23 @@ def _outcome(watch: Watch) -> str:
     return f"{outputs}, to be had until {to_text(watch.result_expires_at)}"
 
 
-def _of_delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> Iterable[Moment]:
+def _of_delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> Iterable[TimelineEntry]:
     to = endpoint_of(delivery.url)
     if attempts or delivery.ended_at is not None:
-        yield Moment(delivery.created_at, Kind.DELIVERY, f"{delivery.type} to {to}: made", delivery.id)
+        yield TimelineEntry(
+            delivery.created_at, TimelineKind.DELIVERY, f"{delivery.type} to {to}: made", delivery.id
+        )
     for attempt in attempts:
         text = f"attempt {attempt.number} to {to}: {_answered(attempt)}"
-        yield Moment(attempt.at, Kind.ATTEMPT, text, delivery.id, attempt.number)
+        yield TimelineEntry(attempt.at, TimelineKind.ATTEMPT, text, delivery.id, attempt.number)
 
 
-def _standing(delivery: Delivery, attempts: Sequence[Attempt]) -> Moment:
+def _standing(delivery: Delivery, attempts: Sequence[Attempt]) -> TimelineEntry:
     """How it ended and when; where it waits, that follows from what happened last."""
     last = max([delivery.created_at, *(attempt.at for attempt in attempts)])
     at = last if delivery.ended_at is None else delivery.ended_at
     text = f"{delivery.type} to {endpoint_of(delivery.url)}: {_stands(delivery)}"
-    return Moment(at, Kind.DELIVERY, text, delivery.id)
+    return TimelineEntry(at, TimelineKind.DELIVERY, text, delivery.id)
 
 
 def _stands(delivery: Delivery) -> str:

@@ -4,10 +4,10 @@ import ssl
 from collections.abc import Collection
 
 from notifier.api.outputs import AT_ONCE, MOST_BYTES, TIMEOUT_MS
-from notifier.config.model import Callbacks, Config
+from notifier.config.model import CallbackSettings, Config
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.errors import NotifierError
-from notifier.outbound.client import HttpWire
+from notifier.outbound.client import HttpxClient
 from notifier.outbound.tls import trusting
 
 POLL_KEEPALIVE_S = 90.0
@@ -21,19 +21,19 @@ def poll_connections(config: Config) -> int:
     return sum(provider.max_in_flight for provider in config.providers.values())
 
 
-def poll_wire(config: Config) -> HttpWire:
+def poll_wire(config: Config) -> HttpxClient:
     """The client that asks providers, wherever they are."""
-    return HttpWire(
+    return HttpxClient(
         connections=poll_connections(config), keepalive_s=POLL_KEEPALIVE_S, max_body=POLL_BODY_LIMIT
     )
 
 
-def callback_policy(settings: Callbacks, own: Collection[tuple[str, int]]) -> AddressPolicy:
+def callback_policy(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> AddressPolicy:
     """Where callbacks may go; ``own`` is where we listen ourselves."""
     return AddressPolicy.of(settings.allow, own)
 
 
-def callback_trust(settings: Callbacks) -> ssl.SSLContext:
+def callback_trust(settings: CallbackSettings) -> ssl.SSLContext:
     """Whom callbacks trust; the same object as long as neither ``ca_file`` nor what is in it changes.
 
     Raises NotifierError when the file is gone or holds no certificate.
@@ -53,9 +53,9 @@ def longest_ms(config: Config) -> int:
     return max(config.callbacks.timeout_ms, TIMEOUT_MS, *polls)
 
 
-def callback_wire(settings: Callbacks, own: Collection[tuple[str, int]]) -> HttpWire:
+def callback_wire(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
     """The client that calls receivers."""
-    return HttpWire(
+    return HttpxClient(
         policy=callback_policy(settings, own),
         connections=settings.max_in_flight,
         keepalive_s=CALLBACK_KEEPALIVE_S,
@@ -64,9 +64,9 @@ def callback_wire(settings: Callbacks, own: Collection[tuple[str, int]]) -> Http
     )
 
 
-def picture_wire(settings: Callbacks, own: Collection[tuple[str, int]]) -> HttpWire:
+def picture_wire(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
     """The client that fetches results for the page: where callbacks may go, and by few connections."""
-    return HttpWire(
+    return HttpxClient(
         policy=callback_policy(settings, own),
         connections=AT_ONCE,
         keepalive_s=CALLBACK_KEEPALIVE_S,

@@ -10,33 +10,33 @@ from pathlib import Path
 import structlog
 
 from notifier.api.app import build_app
-from notifier.api.event_feed import Feed
-from notifier.api.outputs import Pictures
+from notifier.api.event_feed import EventFeed
+from notifier.api.outputs import ImageProxy
 from notifier.api.services import Services
 from notifier.clock import SystemClock
-from notifier.config.load import BadConfig
+from notifier.config.load import InvalidConfig
 from notifier.config.model import Config
 from notifier.daemon import log_setup as logs
 from notifier.daemon import sdnotify
-from notifier.daemon.http_clients import Clients
+from notifier.daemon.http_clients import HttpClients
 from notifier.daemon.interfaces import own_addresses
 from notifier.daemon.listener import refuse_open
-from notifier.daemon.metrics import Metrics, Scrape
+from notifier.daemon.metrics import Metrics, MetricsReport
 from notifier.daemon.settings import api_settings
 from notifier.daemon.signing_secrets import keep_secrets, secret_path
-from notifier.daemon.watchdog import STALE_S, Herald
-from notifier.engine.background_tasks import Crew
-from notifier.engine.clock_watch import Pulse
+from notifier.daemon.watchdog import STALE_S, Watchdog
+from notifier.engine.background_tasks import BackgroundTasks
+from notifier.engine.clock_watch import ClockWatch
 from notifier.engine.deliverer import Deliverer
 from notifier.engine.housekeeping import Housekeeping
 from notifier.engine.poller import Poller
 from notifier.engine.replayer import Replayer
-from notifier.engine.scheduler import Bells
-from notifier.engine.waiters import Hub
+from notifier.engine.scheduler import JobScheduler
+from notifier.engine.waiters import WatchWaiters
 from notifier.errors import NotifierError
-from notifier.server.graceful_stop import PartingProtocol
-from notifier.server.server import Host
-from notifier.server.sessions import Logins
+from notifier.server.graceful_stop import StoppingProtocol
+from notifier.server.server import EmbeddedServer
+from notifier.server.sessions import BrowserSessions
 from notifier.store.observed import told
 from notifier.store.protocol import Store
 
@@ -65,7 +65,7 @@ class Daemon:
         self._needs_restart: tuple[str, ...] = ()
         self._metrics = metrics
         self._chance = random.SystemRandom()
-        self._feed = Feed(
+        self._feed = EventFeed(
             store=store,
             epoch=f"{self._chance.getrandbits(48):012x}",
             condition_of=self.condition_of,
@@ -76,17 +76,17 @@ class Daemon:
         self._bound = bound
         self._config = self._with_secrets(config)
         self._own = own_addresses(bound)
-        self._hub = Hub()
-        self._polls, self._sends = Crew(), Crew()
-        self._bells = Bells(clock)
-        self._clients = Clients(self._config, self._own)
+        self._hub = WatchWaiters()
+        self._polls, self._sends = BackgroundTasks(), BackgroundTasks()
+        self._bells = JobScheduler(clock)
+        self._clients = HttpClients(self._config, self._own)
         self._poller = self._make_poller()
         self._deliverer = self._make_deliverer()
         self._replayer = Replayer(
             store=store, clock=clock, settings=self._config.callbacks, deliver=self.deliver_now
         )
         self._housekeeping = Housekeeping(store=store, clock=clock, settings=config.retention)
-        self._herald = Herald(
+        self._herald = Watchdog(
             store=store, clock=clock, conditions=self._conditions, trouble=self.why_not_ready
         )
         self._poll_bell = self._bells.add("poll", self._herald.heard("poll", self._poller.tick))
@@ -94,11 +94,15 @@ class Daemon:
         self._deliver_bell.spacing_s = 0.002  # an origin has few connections: each that is free counts
         self._replay_bell = self._bells.add("replay", self._replayer.tick)
         self._bells.add("housekeeping", self._housekeeping.tick)
-        self._pulse = Pulse(store=store, clock=clock, bells=self._bells, shift=self._shift, meter=metrics)
+        self._pulse = ClockWatch(
+            store=store, clock=clock, bells=self._bells, shift=self._shift, meter=metrics
+        )
         self._stopping = asyncio.Event()
         self._api_settings = api_settings(self._config, self._own)
         app = build_app(self._make_services())
-        self._server = Host(app, bound, http=PartingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S)
+        self._server = EmbeddedServer(
+            app, bound, http=StoppingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S
+        )
 
     # -- life
 
@@ -160,7 +164,7 @@ class Daemon:
             log.info("config.reloaded", source=fresh.source)
             outcome = "configuration read again"
         except NotifierError as bad:
-            faults = tuple(map(str, bad.faults)) if isinstance(bad, BadConfig) else (str(bad),)
+            faults = tuple(map(str, bad.faults)) if isinstance(bad, InvalidConfig) else (str(bad),)
             log.error("config.refused", faults=list(faults))
             outcome = "the new configuration is bad; the old one stays"
             return faults
@@ -247,9 +251,9 @@ class Daemon:
             is_ready=self.why_not_ready,
             reload=self.reload,
             feed=self._feed,
-            logins=Logins(self._clock, self._chance),
-            pictures=Pictures(lambda: self._clients.pictures),
-            metrics=Scrape(self._metrics, store=self._store, clock=self._clock, standing=self).text,
+            logins=BrowserSessions(self._clock, self._chance),
+            pictures=ImageProxy(lambda: self._clients.pictures),
+            metrics=MetricsReport(self._metrics, store=self._store, clock=self._clock, standing=self).text,
         )
 
     # -- what the API may ask of the engine

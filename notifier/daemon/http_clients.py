@@ -5,21 +5,21 @@ from collections.abc import Collection
 
 from notifier.config.model import Config
 from notifier.daemon import client_factory as wires
-from notifier.engine.background_tasks import Crew
-from notifier.ports import Wire
+from notifier.engine.background_tasks import BackgroundTasks
+from notifier.ports import HttpClient
 
 
-class Clients:
+class HttpClients:
     """One for polls, one for callbacks, one for pictures. ``own`` is where we listen ourselves."""
 
     def __init__(self, config: Config, own: Collection[tuple[str, int]]) -> None:
         self._config = config
         self._own = own
         self._trusted = wires.callback_trust(config.callbacks)
-        self._retired = Crew()
-        self.polls: Wire = wires.poll_wire(config)
-        self.callbacks: Wire = wires.callback_wire(config.callbacks, own)
-        self.pictures: Wire = wires.picture_wire(config.callbacks, own)
+        self._retired = BackgroundTasks()
+        self.polls: HttpClient = wires.poll_wire(config)
+        self.callbacks: HttpClient = wires.callback_wire(config.callbacks, own)
+        self.pictures: HttpClient = wires.picture_wire(config.callbacks, own)
 
     def adopt(self, fresh: Config) -> None:
         """Replace those made from what has changed; where that raises NotifierError nothing has changed."""
@@ -42,7 +42,7 @@ class Clients:
         for wire in (self.polls, self.callbacks, self.pictures):
             await wire.close()
 
-    def _retire(self, wire: Wire, longest_ms: int) -> None:
+    def _retire(self, wire: HttpClient, longest_ms: int) -> None:
         """Close a client once its last exchange, begun by the old settings or the new, has ended."""
 
         async def later() -> None:

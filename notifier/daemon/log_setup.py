@@ -21,7 +21,7 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from notifier.clock import wall_ms
-from notifier.config.model import Log
+from notifier.config.model import LogSettings
 from notifier.core.formats.json_text import redact_plain
 from notifier.core.formats.text import cut
 from notifier.core.formats.times import to_text
@@ -57,7 +57,7 @@ def hide(secrets: Iterable[Secret]) -> None:
 
 
 def set_up(
-    settings: Log,
+    settings: LogSettings,
     secrets: Iterable[Secret] = (),
     *,
     stream: TextIO | None = None,
@@ -162,7 +162,7 @@ class _Bridge(logging.Handler):
         self._out.write(self._line(None, record.levelname.lower(), event))
 
 
-def _is_console(settings: Log, stream: TextIO) -> bool:
+def _is_console(settings: LogSettings, stream: TextIO) -> bool:
     return settings.format == "console" or (settings.format == "auto" and _is_terminal(stream))
 
 

@@ -23,18 +23,18 @@ from prometheus_client import (
 )
 
 from notifier import __version__
-from notifier.core.model import Attempt, Dispatch, Watch
+from notifier.core.model import Attempt, ClaimedDelivery, Watch
 from notifier.core.polling.verdict import (
+    AccountRefused,
     Delivered,
-    End,
+    EndWatch,
     Finished,
-    Refused,
+    Inconclusive,
+    NotPolled,
     Running,
     Sequel,
+    TaskUnknown,
     Throttled,
-    Unclear,
-    Unknown,
-    Unpolled,
     Verdict,
 )
 from notifier.ports import Clock
@@ -133,7 +133,7 @@ class Metrics:
         self._polls[provider, outcome_of(verdict)].inc()
         self._lateness[provider,].observe(max(0, late_ms) / 1_000)
 
-    def ended(self, watch: Watch, verdict: Verdict, end: End, *, now: int) -> None:
+    def ended(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
         """See ``Meter``. A resumed watch was not looked at for a while; its delay would say nothing of us."""
         provider = self._told_apart(watch.provider)
         self._ends[provider, end.state].inc()
@@ -141,7 +141,7 @@ class Metrics:
             since = max(verdict.finished_at, watch.registered_at)
             self._notice[provider,].observe(max(0, now - since) / 1_000)
 
-    def attempted(self, dispatch: Dispatch, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
+    def attempted(self, dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
         """See ``Meter``."""
         self._attempts[attempt.fault or "accepted",].inc()
         self._attempt_s.observe(attempt.duration_ms / 1_000)
@@ -167,21 +167,21 @@ def outcome_of(verdict: Verdict) -> str:
             return state
         case Running():
             return "running"
-        case Unknown():
+        case TaskUnknown():
             return "unknown"
-        case Refused():
+        case AccountRefused():
             return "refused"
         case Throttled():
             return "throttled"
-        case Unclear(is_outage=is_outage):
+        case Inconclusive(is_outage=is_outage):
             return "outage" if is_outage else "unclear"
-        case Unpolled():
+        case NotPolled():
             return "unpolled"
         case _:
             assert_never(verdict)
 
 
-class Standing(Protocol):
+class DaemonStatus(Protocol):
     """What the daemon says of itself when it is asked."""
 
     def why_not_ready(self) -> str | None:
@@ -193,10 +193,10 @@ class Standing(Protocol):
         ...
 
 
-class Scrape:
+class MetricsReport:
     """Makes the answer of ``GET /metrics``: what was counted, and how things stand."""
 
-    def __init__(self, metrics: Metrics, *, store: Store, clock: Clock, standing: Standing) -> None:
+    def __init__(self, metrics: Metrics, *, store: Store, clock: Clock, standing: DaemonStatus) -> None:
         self._registry = metrics.registry
         self._store = store
         self._clock = clock

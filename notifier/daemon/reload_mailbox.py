@@ -22,7 +22,7 @@ _FAULT_CHARS = 4 * 1024  # one always fits: a sign is at most twelve bytes of JS
 PATIENCE_S = 30.0
 
 
-class Unanswered(NotifierError):
+class ReloadUnanswered(NotifierError):
     """The daemon did not say what came of the reload."""
 
     code = "unanswered"
@@ -49,9 +49,9 @@ def ask(
             faults: list[str] = json.loads(mailbox.recv(_ANSWER_BYTES))
     except TimeoutError:
         cause = f"the daemon (process {pid}) has not answered for {patience_s:g} s"
-        raise Unanswered(cause, "look at its log: journalctl -u notifier") from None
+        raise ReloadUnanswered(cause, "look at its log: journalctl -u notifier") from None
     except OSError as fault:
-        raise Unanswered(
+        raise ReloadUnanswered(
             f"the daemon (process {pid}) cannot be asked: {fault.strerror}",
             f"see that it runs (systemctl status notifier), and that its user may write in {folder}",
         ) from None

@@ -18,7 +18,7 @@ import uvloop
 
 from notifier import __version__
 from notifier.clock import SystemClock, boot_id, elapsed_ms, wall_ms
-from notifier.config.load import BadConfig
+from notifier.config.load import InvalidConfig
 from notifier.config.model import Config
 from notifier.daemon import log_setup as logs
 from notifier.daemon import reload_mailbox as hangup
@@ -27,7 +27,7 @@ from notifier.daemon.daemon import DRAIN_S, Daemon
 from notifier.daemon.listener import SocketFile, address_of, bind, file_of, refuse_open, remove
 from notifier.daemon.metrics import Metrics
 from notifier.daemon.settings import longest_interval_ms
-from notifier.daemon.stop_signals import Ending
+from notifier.daemon.stop_signals import StopSignals
 from notifier.errors import NotifierError
 from notifier.store.sqlite.backup import keep_copy
 from notifier.store.sqlite.open import open_store
@@ -45,7 +45,7 @@ def run(load: Callable[[], Config]) -> int:
     _show_hangs()
     try:
         config = load()
-    except BadConfig as bad:
+    except InvalidConfig as bad:
         logs.complain(*(f"notifier: {fault}" for fault in bad.faults))
         return EX_CONFIG
     logs.set_up(config.log, config.known_secrets)
@@ -164,7 +164,7 @@ def _warn(config: Config) -> None:
 def _obey_signals(daemon: Daemon) -> None:
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
-    ending = Ending()
+    ending = StopSignals()
 
     def end(number: signal.Signals) -> None:
         is_wanted_now = ending.is_wanted_now(loop.time())

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from notifier import __version__
-from notifier.api.services import ApiSettings, ProviderSettings
+from notifier.api.services import ApiSettings, RegistrationDefaults
 from notifier.config.model import HOUR, Config
-from notifier.core.formats.urls import TaskPlace
+from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.polling.learned_schedule import longest_wait_ms
 from notifier.daemon.client_factory import callback_policy
 
@@ -17,8 +17,8 @@ def api_settings(
     """Return what the API needs to know; ``own`` is where we listen ourselves."""
     return ApiSettings(
         providers={
-            name: ProviderSettings(
-                TaskPlace(provider.base_url, provider.dialect.task_path),
+            name: RegistrationDefaults(
+                TaskUrlTemplate(provider.base_url, provider.dialect.task_path),
                 provider.polling.first_after_ms,
                 provider.polling.expire_after_ms,
                 longest_wait_ms(provider.result_ttl_ms) if provider.polling.learn else None,

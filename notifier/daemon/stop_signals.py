@@ -4,7 +4,7 @@ ONE_SIGNAL_S = 0.5
 """Two within this time are one: a terminal's Ctrl-C and `timeout` each tell a whole group of processes."""
 
 
-class Ending:
+class StopSignals:
     """Remembers when the end began. Instants are seconds of one clock."""
 
     def __init__(self) -> None:

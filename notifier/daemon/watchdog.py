@@ -24,7 +24,7 @@ MOST_CHARS = 500
 Ring = Callable[[], Awaitable[int]]
 
 
-class Herald:
+class Watchdog:
     """``conditions`` says of each provider that is held back why, in words; ``trouble`` why work stands."""
 
     def __init__(

@@ -9,7 +9,7 @@ import structlog
 log = structlog.get_logger()
 
 
-class Crew:
+class BackgroundTasks:
     """Runs coroutines beside each other. One that throws is logged and hurts no other."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from notifier.engine.scheduler import Bells
+from notifier.engine.scheduler import JobScheduler
 from notifier.errors import StoreUnavailable
 from notifier.ports import NO_METER, Clock, Meter
 from notifier.store.protocol import Store
@@ -20,7 +20,7 @@ STEP_MS = 2_000
 log = structlog.get_logger()
 
 
-class SteppableClock(Clock, Protocol):
+class AdjustableClock(Clock, Protocol):
     """A clock that knows how far the wall has moved away, and can follow."""
 
     def drift_ms(self) -> int:
@@ -32,15 +32,15 @@ class SteppableClock(Clock, Protocol):
         ...
 
 
-class Pulse:
+class ClockWatch:
     """``shift`` is called with the milliseconds of each step, to move what waits in memory."""
 
     def __init__(
         self,
         *,
         store: Store,
-        clock: SteppableClock,
-        bells: Bells,
+        clock: AdjustableClock,
+        bells: JobScheduler,
         shift: Callable[[int], None],
         meter: Meter = NO_METER,
     ) -> None:

@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from notifier.config.model import Callbacks
+from notifier.config.model import CallbackSettings
 from notifier.core.delivery.backoff import decide_attempt
-from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, Blame, Failed, Report
+from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope, Report
 from notifier.core.delivery.judge_attempt import class_of, judge_attempt
 from notifier.core.event_body import build_headers
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.traceparent import SPAN_BITS, child_of
 from notifier.core.formats.urls import origin_of
-from notifier.core.model import Attempt, Dispatch
+from notifier.core.model import Attempt, ClaimedDelivery
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
-from notifier.engine.background_tasks import Crew
+from notifier.engine.background_tasks import BackgroundTasks
 from notifier.errors import StoreClosed, StoreUnavailable
-from notifier.ports import NO_METER, Clock, Meter, Wire
+from notifier.ports import NO_METER, Clock, HttpClient, Meter
 from notifier.store.protocol import Store
-from notifier.store.values import Lease, Recorded
+from notifier.store.values import AttemptRecorded, Lease
 
 IDLE_MS = 1_000
 LEASE_MARGIN_MS = 15_000
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class AttemptOutcome:
     """An attempt that has been made: when it began, and what it brought."""
 
     began_at: int
@@ -49,13 +49,13 @@ class Deliverer:
         self,
         *,
         store: Store,
-        wire: Wire,
+        wire: HttpClient,
         clock: Clock,
         chance: random.Random,
         owner: str,
-        crew: Crew,
+        crew: BackgroundTasks,
         ring: Callable[[int], None],
-        settings: Callbacks,
+        settings: CallbackSettings,
         meter: Meter = NO_METER,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -106,14 +106,14 @@ class Deliverer:
         idle_until = self._clock.now() + IDLE_MS  # read anew: the clock may have been set back meanwhile
         return idle_until if claimed.next_due_at is None else min(claimed.next_due_at, idle_until)
 
-    async def _deliver(self, dispatch: Dispatch, lease: Lease, shifted_ms: int) -> None:
+    async def _deliver(self, dispatch: ClaimedDelivery, lease: Lease, shifted_ms: int) -> None:
         try:
             tried = await self._try(dispatch)
         finally:
             self._release(dispatch)
         await self._record(dispatch, lease, tried, shifted_ms)
 
-    async def _try(self, dispatch: Dispatch) -> Tried:
+    async def _try(self, dispatch: ClaimedDelivery) -> AttemptOutcome:
         """Send and judge. A fault of ours counts as one of the message: its schedule goes on."""
         began_at = self._clock.now()
         try:
@@ -121,23 +121,27 @@ class Deliverer:
         except Exception as fault:
             log.exception("attempt.crashed", delivery=dispatch.delivery_id)
             text = f"internal error ({type(fault).__name__}); see the log"
-            nothing = Unreachable(Fault.PROTOCOL, text)
-            return Tried(began_at, nothing, Failed(Blame.EVENT, text, None, PRIVATE_CAP_MS))
+            nothing = NoReply(FailureKind.PROTOCOL, text)
+            return AttemptOutcome(
+                began_at, nothing, AttemptFailed(FailureScope.EVENT, text, None, PRIVATE_CAP_MS)
+            )
 
-    async def _send(self, dispatch: Dispatch, began_at: int) -> Tried:
+    async def _send(self, dispatch: ClaimedDelivery, began_at: int) -> AttemptOutcome:
         secrets = self.settings.secrets
         headers = build_headers(dispatch, secrets, now=began_at, traceparent=self._trace(dispatch))
         exchange = await self.wire.post(
             dispatch.url, headers, dispatch.body, timeout_ms=self.settings.timeout_ms
         )
         report = judge_attempt(exchange, url=dispatch.url, now=self._clock.now())
-        return Tried(began_at, exchange, report)
+        return AttemptOutcome(began_at, exchange, report)
 
-    def _trace(self, dispatch: Dispatch) -> str | None:
+    def _trace(self, dispatch: ClaimedDelivery) -> str | None:
         given = dispatch.traceparent
         return None if given is None else child_of(given, self._chance.getrandbits(SPAN_BITS))
 
-    async def _record(self, dispatch: Dispatch, lease: Lease, tried: Tried, shifted_ms: int) -> None:
+    async def _record(
+        self, dispatch: ClaimedDelivery, lease: Lease, tried: AttemptOutcome, shifted_ms: int
+    ) -> None:
         """Have an attempt written down; a store that takes no writes is asked again while the lease lasts.
 
         What follows from it is decided for each try, as the clock may have been stepped since the last. What
@@ -157,7 +161,9 @@ class Deliverer:
             else:
                 return
 
-    async def _keep(self, dispatch: Dispatch, lease: Lease, tried: Tried, *, now: int) -> None:
+    async def _keep(
+        self, dispatch: ClaimedDelivery, lease: Lease, tried: AttemptOutcome, *, now: int
+    ) -> None:
         sequel = decide_attempt(dispatch, tried.report, now=now, chance=self._chance.random())
         attempt = _attempt(dispatch, tried)
         kept = self._store.record_attempt(dispatch, lease, attempt, sequel, tried.report, now=now)
@@ -168,13 +174,13 @@ class Deliverer:
             if isinstance(sequel, Retry):
                 self._ring(sequel.due_at)
 
-    def _occupy(self, dispatch: Dispatch) -> None:
+    def _occupy(self, dispatch: ClaimedDelivery) -> None:
         origin = origin_of(dispatch.url)
         self._busy[origin] += 1
         if dispatch.is_trial:
             self._trials.add(origin)
 
-    def _release(self, dispatch: Dispatch) -> None:
+    def _release(self, dispatch: ClaimedDelivery) -> None:
         """Give the slot to the next. Its claim comes after our record, mostly in one commit, and sees it."""
         origin = origin_of(dispatch.url)
         if dispatch.is_trial:
@@ -185,11 +191,11 @@ class Deliverer:
         self._ring(self._clock.now())
 
 
-def _attempt(dispatch: Dispatch, tried: Tried) -> Attempt:
+def _attempt(dispatch: ClaimedDelivery, tried: AttemptOutcome) -> Attempt:
     """Only a refused answer is kept, its first 4 KiB: that is what says why."""
     exchange = tried.exchange
-    reply = exchange if isinstance(exchange, Reply) else None
-    refusal = tried.report.text if isinstance(tried.report, Failed) else None
+    reply = exchange if isinstance(exchange, HttpReply) else None
+    refusal = tried.report.text if isinstance(tried.report, AttemptFailed) else None
     answer = reply.body[:ANSWER_LIMIT].decode("utf-8", "replace") if reply and refusal else ""
     return Attempt(
         number=dispatch.number,
@@ -205,7 +211,7 @@ def _attempt(dispatch: Dispatch, tried: Tried) -> Attempt:
     )
 
 
-def _tell(dispatch: Dispatch, attempt: Attempt, sequel: Sequel) -> None:
+def _tell(dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel) -> None:
     """One line per change of state, not per retry."""
     facts = {
         "delivery": dispatch.delivery_id,
@@ -225,7 +231,7 @@ def _tell(dispatch: Dispatch, attempt: Attempt, sequel: Sequel) -> None:
             log.debug("delivery.retry", **facts, error=attempt.error)
 
 
-def _tell_gate(dispatch: Dispatch, recorded: Recorded) -> None:
+def _tell_gate(dispatch: ClaimedDelivery, recorded: AttemptRecorded) -> None:
     """When what waits for an endpoint begins to be held back, and when that is over."""
     if recorded.gate is None:
         return

@@ -2,7 +2,7 @@
 
 import structlog
 
-from notifier.config.model import Retention
+from notifier.config.model import RetentionSettings
 from notifier.errors import StoreUnavailable
 from notifier.ports import Clock
 from notifier.store.protocol import Store
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 class Housekeeping:
     """One tick a minute; a big clean-up goes on in small steps so that nobody waits for it."""
 
-    def __init__(self, *, store: Store, clock: Clock, settings: Retention) -> None:
+    def __init__(self, *, store: Store, clock: Clock, settings: RetentionSettings) -> None:
         self.settings = settings
         self._store = store
         self._clock = clock

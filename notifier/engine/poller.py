@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from notifier.config.model import Provider
-from notifier.core.circuit_breaker import Passage
+from notifier.config.model import ProviderSettings
+from notifier.core.circuit_breaker import Permit
 from notifier.core.event_body import build_event
 from notifier.core.exchange import Exchange
 from notifier.core.fixes import fix_of
@@ -15,17 +15,17 @@ from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_of
 from notifier.core.formats.urls import task_url
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.model import Watch, moved
-from notifier.core.polling.age_schedule import Pace
+from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import LATE_MS, PATIENCE_MS, decide_poll
 from notifier.core.polling.judge_poll import judge_poll
-from notifier.core.polling.learned_schedule import Habit
+from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.provider import poll_headers
-from notifier.core.polling.verdict import Decision, End, Unclear, Unpolled, Verdict, Wait
-from notifier.engine.background_tasks import Crew
-from notifier.engine.provider_limiter import Limiter
-from notifier.engine.waiters import Hub
+from notifier.core.polling.verdict import Decision, EndWatch, Inconclusive, NotPolled, PollAgain, Verdict
+from notifier.engine.background_tasks import BackgroundTasks
+from notifier.engine.provider_limiter import ProviderLimiter
+from notifier.engine.waiters import WatchWaiters
 from notifier.errors import StoreUnavailable
-from notifier.ports import NO_METER, Clock, Meter, Wire
+from notifier.ports import NO_METER, Clock, HttpClient, Meter
 from notifier.store.protocol import Store
 from notifier.store.values import Lease
 
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedWatch:
     """One watch in our hands, and by what right.
 
     ``provider`` is as it was when the request went out: its key is what the answer must be cleaned of, even
@@ -48,12 +48,12 @@ class Claimed:
 
     watch: Watch
     lease: Lease
-    limiter: Limiter
-    provider: Provider
+    limiter: ProviderLimiter
+    provider: ProviderSettings
     claimed_at: int
     shifted_ms: int
     is_probe: bool
-    habit: Habit | None = None
+    habit: TaskDurations | None = None
 
 
 class Poller:
@@ -67,12 +67,12 @@ class Poller:
         self,
         *,
         store: Store,
-        wire: Wire,
+        wire: HttpClient,
         clock: Clock,
         chance: random.Random,
         owner: str,
-        hub: Hub,
-        crew: Crew,
+        hub: WatchWaiters,
+        crew: BackgroundTasks,
         ring: Callable[[int], None],
         deliver: Callable[[], None],
         meter: Meter = NO_METER,
@@ -87,7 +87,7 @@ class Poller:
         self._ring = ring
         self._deliver = deliver
         self._meter = meter
-        self._limiters: dict[str, Limiter] = {}
+        self._limiters: dict[str, ProviderLimiter] = {}
         self._starved: set[str] = set()
         self._shifted_ms = 0
         self._since = clock.now()
@@ -95,7 +95,7 @@ class Poller:
         self._give_up_after_ms = 0
         self.ticked_at = clock.monotonic()
 
-    def configure(self, providers: Mapping[str, Provider], *, give_up_after_ms: int) -> None:
+    def configure(self, providers: Mapping[str, ProviderSettings], *, give_up_after_ms: int) -> None:
         """Take these settings from now on; requests under way end by the old ones."""
         now = self._clock.now()
         self._give_up_after_ms = give_up_after_ms
@@ -104,7 +104,7 @@ class Poller:
             if name in kept:
                 kept[name].configure(provider)
             else:
-                kept[name] = Limiter(provider, now)
+                kept[name] = ProviderLimiter(provider, now)
         self._limiters = kept
 
     def condition_of(self, provider: str) -> str | None:
@@ -127,31 +127,31 @@ class Poller:
         self.ticked_at = self._clock.monotonic()
         return min([*nexts, self._clock.now() + IDLE_MS])
 
-    async def _serve(self, limiter: Limiter) -> int:
+    async def _serve(self, limiter: ProviderLimiter) -> int:
         now = self._clock.now()
         name = limiter.provider.name
         self._starved.discard(name)
         match limiter.passage(now):
-            case Passage.OPEN:
+            case Permit.OPEN:
                 room = limiter.room(now)
                 if room == 0:
                     return self._when_room(limiter, now)
                 return await self._claim(limiter, now, room, is_probe=False)
-            case Passage.PROBE:
+            case Permit.PROBE:
                 next_at = await self._claim(limiter, now, 1, is_probe=True)
                 await self._expire(limiter)
                 return next_at
-            case Passage.CLOSED:
+            case Permit.CLOSED:
                 await self._expire(limiter)
                 return limiter.gate.probe_at
 
-    def _when_room(self, limiter: Limiter, now: int) -> int:
+    def _when_room(self, limiter: ProviderLimiter, now: int) -> int:
         """Say when to look again; a request that ends will ring when that is what is missing."""
         self._starved.add(limiter.provider.name)
         at = limiter.next_room_at(now)
         return now + IDLE_MS if at is None else at
 
-    async def _claim(self, limiter: Limiter, now: int, room: int, *, is_probe: bool) -> int:
+    async def _claim(self, limiter: ProviderLimiter, now: int, room: int, *, is_probe: bool) -> int:
         lease = Lease(self._owner, now + limiter.provider.polling.request_timeout_ms + LEASE_MARGIN_MS)
         shifted_ms = self._shifted_ms
         claimed = await self._store.claim_watches(limiter.provider.name, now=now, limit=room, lease=lease)
@@ -171,17 +171,17 @@ class Poller:
         self,
         watch: Watch,
         lease: Lease,
-        limiter: Limiter,
+        limiter: ProviderLimiter,
         shifted_ms: int,
         *,
         is_probe: bool,
-        habit: Habit | None = None,
-    ) -> Claimed:
+        habit: TaskDurations | None = None,
+    ) -> ClaimedWatch:
         """A step since the claim was asked for reached the row only after it had been read."""
         claimed_at = self._clock.now() - (self._shifted_ms - shifted_ms)
-        return Claimed(watch, lease, limiter, limiter.provider, claimed_at, shifted_ms, is_probe, habit)
+        return ClaimedWatch(watch, lease, limiter, limiter.provider, claimed_at, shifted_ms, is_probe, habit)
 
-    async def _expire(self, limiter: Limiter) -> None:
+    async def _expire(self, limiter: ProviderLimiter) -> None:
         """End what reaches its deadline while the provider cannot be asked.
 
         What was past it already when the pause began (after a stop of ours) may have finished meanwhile, and
@@ -201,12 +201,12 @@ class Poller:
         self._orphans_at = now + ORPHANS_EVERY_MS
         for name in await self._store.providers():
             if name not in self._limiters:
-                gone = Limiter(Provider(name=name), now)
+                gone = ProviderLimiter(ProviderSettings(name=name), now)
                 ended = await self._expire_all(gone, "its provider is not configured any more", 0)
                 if ended == EXPIRE_BATCH:  # there may be more
                     self._orphans_at = self._clock.now()
 
-    async def _expire_all(self, limiter: Limiter, why: str, deadline_from: int) -> int:
+    async def _expire_all(self, limiter: ProviderLimiter, why: str, deadline_from: int) -> int:
         """Begin to end a batch of them; returns how many."""
         now = self._clock.now()  # read anew: the caller has waited, and it may have been set back
         lease, shifted_ms = Lease(self._owner, now + LEASE_MARGIN_MS), self._shifted_ms
@@ -219,10 +219,10 @@ class Poller:
         )
         for watch in claimed.watches:
             unasked = self._claimed(watch, lease, limiter, shifted_ms, is_probe=False)
-            self._crew.spawn(self._settle(unasked, Unpolled(why)), name=f"expire {watch.id}")
+            self._crew.spawn(self._settle(unasked, NotPolled(why)), name=f"expire {watch.id}")
         return len(claimed.watches)
 
-    async def _poll(self, claimed: Claimed) -> None:
+    async def _poll(self, claimed: ClaimedWatch) -> None:
         verdict: Verdict | None = None
         try:
             verdict = await self._ask(claimed)
@@ -232,15 +232,15 @@ class Poller:
         self._meter.polled(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
         await self._settle(claimed, verdict)
 
-    async def _ask(self, claimed: Claimed) -> Verdict:
+    async def _ask(self, claimed: ClaimedWatch) -> Verdict:
         """Fetch and judge. A fault of ours is no end of the watch and no secret: its rules go on."""
         try:
             return self._judge(claimed, await self._fetch(claimed))
         except Exception as fault:
             log.exception("poll.crashed", watch=claimed.watch.id, task=claimed.watch.task_id)
-            return Unclear(f"internal error ({type(fault).__name__}); see the log", is_outage=False)
+            return Inconclusive(f"internal error ({type(fault).__name__}); see the log", is_outage=False)
 
-    async def _fetch(self, claimed: Claimed) -> Exchange:
+    async def _fetch(self, claimed: ClaimedWatch) -> Exchange:
         provider, watch = claimed.provider, claimed.watch
         dialect = provider.dialect
         url = task_url(provider.base_url, dialect.task_path, watch.api_path, watch.task_id)
@@ -249,7 +249,7 @@ class Poller:
             headers[TRACEPARENT] = child_of(watch.traceparent, self._chance.getrandbits(SPAN_BITS))
         return await self.wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
 
-    def _judge(self, claimed: Claimed, exchange: Exchange) -> Verdict:
+    def _judge(self, claimed: ClaimedWatch, exchange: Exchange) -> Verdict:
         provider = claimed.provider
         return judge_poll(
             exchange,
@@ -259,25 +259,25 @@ class Poller:
             now=self._clock.now(),
         )
 
-    async def _settle(self, claimed: Claimed, verdict: Verdict) -> None:
+    async def _settle(self, claimed: ClaimedWatch, verdict: Verdict) -> None:
         decision = self._decide(claimed, verdict)
         try:
             match decision:
-                case Wait():
+                case PollAgain():
                     await self._record_wait(claimed, decision)
-                case End():
+                case EndWatch():
                     await self._record_end(claimed, verdict, decision)
         except StoreUnavailable as fault:
             # Nothing was kept; the lease runs out and the watch is polled again.
             log.warning("watch.not_recorded", watch=claimed.watch.id, cause=fault.cause, fix=fault.fix)
 
-    def _decide(self, claimed: Claimed, verdict: Verdict) -> Decision:
+    def _decide(self, claimed: ClaimedWatch, verdict: Verdict) -> Decision:
         provider, polling = claimed.provider, claimed.provider.polling
         stepped_ms = self._shifted_ms - claimed.shifted_ms
         return decide_poll(
             moved(claimed.watch, stepped_ms, since=self._since - stepped_ms),
             verdict,
-            pace=Pace(polling.min_interval_ms, polling.max_interval_ms, polling.growth),
+            pace=AgeSchedule(polling.min_interval_ms, polling.max_interval_ms, polling.growth),
             result_ttl_ms=provider.result_ttl_ms,
             now=self._clock.now(),
             chance=self._chance.random(),
@@ -285,7 +285,7 @@ class Poller:
             habit=claimed.habit if polling.learn else None,
         )
 
-    async def _record_wait(self, claimed: Claimed, wait: Wait) -> None:
+    async def _record_wait(self, claimed: ClaimedWatch, wait: PollAgain) -> None:
         watch = claimed.watch
         now = self._clock.now()
         if not await self._store.record_wait(watch, claimed.lease, wait, now=now):
@@ -296,7 +296,7 @@ class Poller:
             log.info("watch.recovered", watch=watch.id, task=watch.task_id)
         self._ring(wait.due_at)
 
-    async def _record_end(self, claimed: Claimed, verdict: Verdict, end: End) -> None:
+    async def _record_end(self, claimed: ClaimedWatch, verdict: Verdict, end: EndWatch) -> None:
         watch, now = claimed.watch, self._clock.now()
         event_id = new_id(EVENT, now, self._chance.getrandbits(ENTROPY_BITS))
         event = build_event(watch, end, event_id=event_id, now=now)
@@ -308,7 +308,7 @@ class Poller:
             self._hub.notify(watch.id)
             self._deliver()
 
-    def _release(self, claimed: Claimed, verdict: Verdict | None) -> None:
+    def _release(self, claimed: ClaimedWatch, verdict: Verdict | None) -> None:
         limiter, now = claimed.limiter, self._clock.now()
         before = limiter.condition
         limiter.ended(verdict, now, is_probe=claimed.is_probe)

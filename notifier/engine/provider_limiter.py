@@ -1,22 +1,22 @@
 """How much may go to one provider now: requests in flight, requests a second, and the gate before it."""
 
-from notifier.config.model import Provider
+from notifier.config.model import ProviderSettings
 from notifier.core import circuit_breaker as gates
-from notifier.core.circuit_breaker import Gate, Passage
+from notifier.core.circuit_breaker import CircuitBreaker, Permit
 from notifier.core.formats.times import to_text
-from notifier.core.polling.verdict import Refused, Throttled, Unclear, Verdict
+from notifier.core.polling.verdict import AccountRefused, Inconclusive, Throttled, Verdict
 
 BURST_S = 0.25
 DEFAULT_PAUSE_MS = 5_000
 LONGEST_ABSENCE_MS = 60_000
 
 
-class Limiter:
+class ProviderLimiter:
     """One provider's budget. Throttling (429) and refusals hold back the whole provider, not one watch."""
 
-    def __init__(self, provider: Provider, now: int) -> None:
+    def __init__(self, provider: ProviderSettings, now: int) -> None:
         self.provider = provider
-        self.gate = Gate()
+        self.gate = CircuitBreaker()
         self.in_flight = 0
         self._failing_since: int | None = None
         self._tokens = self._burst
@@ -30,7 +30,7 @@ class Limiter:
         since = self.gate.since if self._failing_since is None else self._failing_since
         return f"{self.gate.reason} since {to_text(since)}"
 
-    def passage(self, now: int) -> Passage:
+    def passage(self, now: int) -> Permit:
         """Say whether requests may go out freely, singly, or not at all."""
         return gates.may_pass(self.gate, now)
 
@@ -65,7 +65,7 @@ class Limiter:
                 self.gate = gates.pause_until(
                     self.gate, until, text, now, is_probe=is_probe, cap_ms=self._cap_ms
                 )
-            case Refused(text=text) | Unclear(text=text, is_outage=True):
+            case AccountRefused(text=text) | Inconclusive(text=text, is_outage=True):
                 self.gate = gates.failed(self.gate, text, now, is_probe=is_probe, cap_ms=self._cap_ms)
             case _:
                 self.gate = gates.succeeded(self.gate, now)
@@ -74,10 +74,10 @@ class Limiter:
         elif self._failing_since is None:
             self._failing_since = now
 
-    def configure(self, provider: Provider) -> None:
+    def configure(self, provider: ProviderSettings) -> None:
         """Go on under changed settings. A new key or address deserves a fresh start."""
         if (provider.api_key, provider.base_url) != (self.provider.api_key, self.provider.base_url):
-            self.gate, self._failing_since = Gate(), None
+            self.gate, self._failing_since = CircuitBreaker(), None
         self.provider = provider
 
     def shift(self, delta_ms: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
-from notifier.config.model import Callbacks
+from notifier.config.model import CallbackSettings
 from notifier.errors import StoreUnavailable
 from notifier.ports import Clock
 from notifier.store.protocol import Store
@@ -24,7 +24,7 @@ class Replayer:
         *,
         store: Store,
         clock: Clock,
-        settings: Callbacks,
+        settings: CallbackSettings,
         deliver: Callable[[], None],
         rate_per_s: int = RATE_PER_S,
     ) -> None:

@@ -33,7 +33,7 @@ Ring = Callable[[], Awaitable[int]]
 Failed = asyncio.Future[NotifierError]
 
 
-class Bell:
+class PeriodicJob:
     """Calls ``ring``, which says when it wants to be called next. ``at`` asks for an earlier call.
 
     ``spacing_s`` is the least time between two rings; ``trouble`` says why the last one came to nothing.
@@ -155,7 +155,7 @@ class Bell:
         self.at(next_at if wanted is None else min(next_at, wanted))
 
 
-class Bells:
+class JobScheduler:
     """All bells of the daemon on one scheduler. Make it inside the running loop."""
 
     def __init__(self, clock: Clock) -> None:
@@ -165,11 +165,11 @@ class Bells:
         # before its last run has left the executor would be skipped for good; bells see to it themselves
         # that no two rings overlap.
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults={"max_instances": 1_000})
-        self._bells: list[Bell] = []
+        self._bells: list[PeriodicJob] = []
 
-    def add(self, name: str, ring: Ring) -> Bell:
+    def add(self, name: str, ring: Ring) -> PeriodicJob:
         """Hang up a bell; it is silent until ``start``."""
-        bell = Bell(name, ring, self._scheduler, self._clock, self._failed)
+        bell = PeriodicJob(name, ring, self._scheduler, self._clock, self._failed)
         self._bells.append(bell)
         return bell
 

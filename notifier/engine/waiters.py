@@ -3,7 +3,7 @@
 import asyncio
 
 
-class Hub:
+class WatchWaiters:
     """Wakes those who wait for a watch. Keeps nothing for those who come later."""
 
     def __init__(self) -> None:

@@ -11,11 +11,11 @@ from notifier.core.formats.addresses import AddressPolicy
 from notifier.outbound.exchange_state import CURRENT
 
 
-class AddressRefused(OSError):
+class AddressBlocked(OSError):
     """This address is not connected to. As an OSError, so that the next address of the name is tried."""
 
 
-class Guard:
+class AddressCheck:
     """Makes the sockets of a connector, for the addresses that the policy lets through; None lets all."""
 
     def __init__(self, policy: AddressPolicy | None) -> None:
@@ -30,6 +30,6 @@ class Guard:
         if reason is not None:
             if reason not in trip.refused:
                 trip.refused.append(reason)
-            raise AddressRefused(reason)
+            raise AddressBlocked(reason)
         trip.attempt(address, port)
         return socket.socket(family, kind, protocol)

@@ -18,13 +18,13 @@ from httpx_aiohttp import AiohttpTransport
 from yarl import URL
 
 from notifier import __version__
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.outbound import errors as faults
-from notifier.outbound.address_check import Guard
-from notifier.outbound.connector import Connector
-from notifier.outbound.exchange_state import CURRENT, Trip
-from notifier.outbound.resolver import Resolver
+from notifier.outbound.address_check import AddressCheck
+from notifier.outbound.connector import PooledConnector
+from notifier.outbound.exchange_state import CURRENT, ExchangeState
+from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import trusting
 
 REST_S = 0.02
@@ -35,7 +35,7 @@ _TROUBLE = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError)
 _HEADERS = {"accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
 
 
-class HttpWire:
+class HttpxClient:
     """``ports.Wire`` over httpx. One for polls, another for callbacks: they share no connections.
 
     ``policy`` says which addresses may be connected to (None: all). ``max_body`` bounds what is read of an
@@ -55,15 +55,15 @@ class HttpWire:
         max_body: int,
         policy: AddressPolicy | None = None,
         ca_file: str | None = None,
-        resolver: Resolver | None = None,
+        resolver: CachingResolver | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connections = connections
         self._keepalive_s = keepalive_s
         self._max_body = max_body
-        self._guard = Guard(policy)
+        self._guard = AddressCheck(policy)
         self._tls = trusting(ca_file)
-        self._resolver = resolver or Resolver()
+        self._resolver = resolver or CachingResolver()
         self._monotonic = monotonic
         self._transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session)
 
@@ -81,7 +81,7 @@ class HttpWire:
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Called by the transport at the first exchange: aiohttp wants a running loop."""
-        connector = Connector(
+        connector = PooledConnector(
             limit=self._connections,
             keepalive_s=self._keepalive_s,
             tls=self._tls,
@@ -104,9 +104,9 @@ class HttpWire:
         try:
             spelled = _spelled(url)
             request = _request(method, spelled, headers, body)
-            trip = Trip(URL(str(spelled), encoded=True), started_at)
+            trip = ExchangeState(URL(str(spelled), encoded=True), started_at)
         except (httpx.InvalidURL, ValueError):  # UnicodeError too: idna, a header that is not ASCII
-            return Unreachable(Fault.PROTOCOL, "this URL or a header cannot be sent")
+            return NoReply(FailureKind.PROTOCOL, "this URL or a header cannot be sent")
         token = CURRENT.set(trip)
         try:
             exchange = await self._answer(request, trip, timeout_ms)
@@ -120,7 +120,7 @@ class HttpWire:
             connect_ms=None if trip.connected_at is None else trip.ms_until(trip.connected_at),
         )
 
-    async def _answer(self, request: httpx.Request, trip: Trip, timeout_ms: int) -> Exchange:
+    async def _answer(self, request: httpx.Request, trip: ExchangeState, timeout_ms: int) -> Exchange:
         """Send and read. What stands on the trip holds even if the body never ends."""
         try:
             async with asyncio.timeout(timeout_ms / 1_000):
@@ -139,12 +139,12 @@ class HttpWire:
             if _is_called_off():
                 raise
             fault, detail = faults.CLOSED_BY_US  # close() so ends who is still waiting for a connection
-        return trip.standing or Unreachable(fault, detail)
+        return trip.standing or NoReply(fault, detail)
 
-    async def _heard(self, response: httpx.Response, method: str, trip: Trip) -> Exchange:
+    async def _heard(self, response: httpx.Response, method: str, trip: ExchangeState) -> Exchange:
         """Read the answer after its head, as far as it matters."""
         first_byte_ms = trip.ms_until(self._monotonic())
-        head = Reply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
+        head = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
         if response.is_success and method == "POST":
             trip.standing = head
             async with asyncio.timeout(REST_S):
@@ -153,7 +153,7 @@ class HttpWire:
         if not response.is_success:
             trip.standing = replace(head, is_cut=True)
         if _is_encoded(head):
-            return trip.standing or Unreachable(Fault.PROTOCOL, "encoded although asked not to")
+            return trip.standing or NoReply(FailureKind.PROTOCOL, "encoded although asked not to")
         body, is_cut = await self._read(response)
         return replace(head, body=body, is_cut=is_cut)
 
@@ -187,7 +187,7 @@ def _is_called_off() -> bool:
     return task is None or task.cancelling() > 0
 
 
-def _is_encoded(head: Reply) -> bool:
+def _is_encoded(head: HttpReply) -> bool:
     return head.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
 
 

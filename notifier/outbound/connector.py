@@ -9,12 +9,12 @@ from aiohttp import ClientRequest, ClientTimeout, TCPConnector
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
-from notifier.outbound.address_check import Guard
+from notifier.outbound.address_check import AddressCheck
 from notifier.outbound.exchange_state import CURRENT
-from notifier.outbound.resolver import Resolver
+from notifier.outbound.resolver import CachingResolver
 
 
-class Connector(TCPConnector):
+class PooledConnector(TCPConnector):
     """Notes on the trip what it did, and gives out no connection that the peer has closed already."""
 
     def __init__(
@@ -23,8 +23,8 @@ class Connector(TCPConnector):
         limit: int,
         keepalive_s: float,
         tls: ssl.SSLContext,
-        resolver: Resolver,
-        guard: Guard,
+        resolver: CachingResolver,
+        guard: AddressCheck,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(

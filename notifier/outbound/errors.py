@@ -9,19 +9,19 @@ import ssl
 import aiohttp
 from aiohttp import http_exceptions
 
-from notifier.core.exchange import Fault
-from notifier.outbound.exchange_state import Trip
+from notifier.core.exchange import FailureKind
+from notifier.outbound.exchange_state import ExchangeState
 
-CLOSED_BY_US = (Fault.CONNECT, "given up on our side: the daemon is stopping or was reconfigured")
+CLOSED_BY_US = (FailureKind.CONNECT, "given up on our side: the daemon is stopping or was reconfigured")
 
 
-def of_error(error: BaseException, trip: Trip) -> tuple[Fault, str]:
+def of_error(error: BaseException, trip: ExchangeState) -> tuple[FailureKind, str]:
     """Judge what aiohttp (or the socket below it) raised."""
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return Fault.DNS, f"{trip.host}: {error.os_error.strerror or 'no address'}"
+            return FailureKind.DNS, f"{trip.host}: {error.os_error.strerror or 'no address'}"
         case aiohttp.ClientConnectorCertificateError():
-            return Fault.TLS, _of_certificate(error.certificate_error)
+            return FailureKind.TLS, _of_certificate(error.certificate_error)
         case aiohttp.ClientConnectorError():
             return _of_connect(error.os_error, trip)
         case aiohttp.ClientPayloadError():
@@ -29,18 +29,18 @@ def of_error(error: BaseException, trip: Trip) -> tuple[Fault, str]:
         case aiohttp.ClientResponseError():
             return _of_head(error)
         case aiohttp.InvalidURL():
-            return Fault.PROTOCOL, "this URL cannot be asked"
+            return FailureKind.PROTOCOL, "this URL cannot be asked"
         case aiohttp.ServerDisconnectedError():
-            return Fault.RESET, f"{trip.peer} closed it"
+            return FailureKind.RESET, f"{trip.peer} closed it"
         case OSError():
-            return Fault.RESET, f"{trip.peer}: {_of_errno(error)}"
+            return FailureKind.RESET, f"{trip.peer}: {_of_errno(error)}"
         case aiohttp.ClientConnectionError():
             return CLOSED_BY_US
         case _:
-            return Fault.PROTOCOL, f"this cannot be sent ({type(error).__name__})"
+            return FailureKind.PROTOCOL, f"this cannot be sent ({type(error).__name__})"
 
 
-def of_timeout(timeout_ms: int, trip: Trip) -> tuple[Fault, str]:
+def of_timeout(timeout_ms: int, trip: ExchangeState) -> tuple[FailureKind, str]:
     """Say how far the exchange had come when its time ran out."""
     if trip.is_answered:
         where = "the answer began and did not end"
@@ -48,20 +48,20 @@ def of_timeout(timeout_ms: int, trip: Trip) -> tuple[Fault, str]:
         where = "connected, and no answer began"
     else:
         where = "not even connected"
-    return Fault.TIMEOUT, f"{timeout_ms / 1_000:g} s, {where}"
+    return FailureKind.TIMEOUT, f"{timeout_ms / 1_000:g} s, {where}"
 
 
-def _of_connect(error: OSError, trip: Trip) -> tuple[Fault, str]:
+def _of_connect(error: OSError, trip: ExchangeState) -> tuple[FailureKind, str]:
     if trip.refused and not trip.tried:
-        return Fault.BLOCKED, "; ".join(trip.refused)
+        return FailureKind.BLOCKED, "; ".join(trip.refused)
     if isinstance(error, ssl.SSLError):
         spoken = (error.reason or "").replace("_", " ").lower()
         if error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
             spoken = "the peer does not speak TLS on this port"
-        return Fault.TLS, spoken or "the handshake failed"
+        return FailureKind.TLS, spoken or "the handshake failed"
     if isinstance(error, ConnectionResetError | ConnectionAbortedError) and trip.url.scheme == "https":
-        return Fault.TLS, "closed during the handshake"
-    return Fault.CONNECT, f"{trip.peer}: {_of_errno(error)}"
+        return FailureKind.TLS, "closed during the handshake"
+    return FailureKind.CONNECT, f"{trip.peer}: {_of_errno(error)}"
 
 
 def _of_certificate(error: Exception) -> str:
@@ -75,20 +75,20 @@ def _of_errno(error: BaseException) -> str:
     return os.strerror(number).lower() if isinstance(number, int) else "lost"
 
 
-def _of_body(error: BaseException) -> tuple[Fault, str]:
+def _of_body(error: BaseException) -> tuple[FailureKind, str]:
     """An end too early is the connection's fault, everything else that of the bytes."""
     cause = error.__cause__
     has_ended = isinstance(cause, http_exceptions.ContentLengthError | OSError)
     is_short = isinstance(cause, http_exceptions.TransferEncodingError) and "Not enough data" in cause.message
     if has_ended or is_short:
-        return Fault.RESET, "in the middle of the body"
-    return Fault.PROTOCOL, "the body is not framed as HTTP says"
+        return FailureKind.RESET, "in the middle of the body"
+    return FailureKind.PROTOCOL, "the body is not framed as HTTP says"
 
 
-def _of_head(error: BaseException) -> tuple[Fault, str]:
+def _of_head(error: BaseException) -> tuple[FailureKind, str]:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, http_exceptions.LineTooLong):
-            return Fault.TOO_LARGE, "a header line over 8 KiB"
+            return FailureKind.TOO_LARGE, "a header line over 8 KiB"
         cause = cause.__cause__
-    return Fault.PROTOCOL, "the head cannot be read"
+    return FailureKind.PROTOCOL, "the head cannot be read"

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from aiohttp.connector import Connection
 from yarl import URL
 
-from notifier.core.exchange import Reply
+from notifier.core.exchange import HttpReply
 
-CURRENT: ContextVar["Trip"] = ContextVar("trip")
+CURRENT: ContextVar["ExchangeState"] = ContextVar("trip")
 
 
 @dataclass(slots=True)
-class Trip:
+class ExchangeState:
     """One exchange under way. Instants are seconds of the wire's clock.
 
     ``tried`` holds the addresses connected to, ``refused`` why others were not. ``peer`` is the address and
@@ -33,7 +33,7 @@ class Trip:
     peer: str | None = None
     connected_at: float | None = None
     is_answered: bool = False
-    standing: Reply | None = None
+    standing: HttpReply | None = None
     _connection: Connection | None = None
     _transport: asyncio.Transport | None = None
 

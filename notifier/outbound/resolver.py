@@ -39,7 +39,7 @@ class _Answer:
     fault: str = ""
 
 
-class Resolver(AbstractResolver):
+class CachingResolver(AbstractResolver):
     """A resolver with a memory and bounds. Used from one event loop."""
 
     def __init__(

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from notifier.api.services import ApiSettings, Services
 from notifier.core.secret import Secret
 from notifier.server.middleware import headers_of
-from notifier.server.problems import Problem
-from notifier.server.sessions import Logins
+from notifier.server.problems import ProblemError
+from notifier.server.sessions import BrowserSessions
 
 _ALWAYS_ALLOWED = ("localhost", "127.0.0.1", "::1")
 _WILDCARDS = ("", "0.0.0.0", "::", "*")  # noqa: S104 - compared, not bound; pages can name 0.0.0.0 as a host
@@ -27,7 +27,7 @@ _COOKIE = "notifier_session"
 _HARMLESS = ("GET", "HEAD")
 
 
-class Guard:
+class AccessMiddleware:
     """Lets through what the settings of this moment allow; raises Problem."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
@@ -49,10 +49,10 @@ def check_host(scope: Scope, settings: ApiSettings) -> str:
     """Return the Host header in lower case; raises Problem unless there is one, and allowed."""
     given = headers_of(scope, b"host")
     if len(given) != 1:
-        raise Problem("wrong_host", "a request names exactly one Host")
+        raise ProblemError("wrong_host", "a request names exactly one Host")
     host = host_of(given)
     if name_of(host) not in allowed_names(settings.listen, settings.allowed_hosts):
-        raise Problem("wrong_host", "this Host is not served here; server.allowed_hosts can add it")
+        raise ProblemError("wrong_host", "this Host is not served here; server.allowed_hosts can add it")
     return host
 
 
@@ -86,12 +86,12 @@ def check_origin(scope: Scope, host: str) -> None:
     schemes = [scope.get("scheme", "http"), *(["https"] if sites == [b"same-origin"] else [])]
     origins = [origin.decode("latin-1").lower() for origin in headers_of(scope, b"origin")]
     if origins and origins not in [[f"{scheme}://{host}"] for scheme in schemes]:
-        raise Problem("forbidden_origin", "requests of pages of another origin are not served")
+        raise ProblemError("forbidden_origin", "requests of pages of another origin are not served")
     if any(site not in (b"same-origin", b"none") for site in sites):
-        raise Problem("forbidden_origin", "requests that another site's page caused are not served")
+        raise ProblemError("forbidden_origin", "requests that another site's page caused are not served")
 
 
-def check_token(scope: Scope, settings: ApiSettings, logins: Logins, host: str) -> None:
+def check_token(scope: Scope, settings: ApiSettings, logins: BrowserSessions, host: str) -> None:
     """Raise Problem unless one of the tokens is shown, or the cookie of a browser that one let in.
 
     Who shows a token is judged by it alone.
@@ -99,7 +99,7 @@ def check_token(scope: Scope, settings: ApiSettings, logins: Logins, host: str) 
     shown = headers_of(scope, b"authorization")
     token = token_shown(shown, settings) if shown else _token_of_browser(scope, logins, host)
     if token not in settings.tokens:
-        raise Problem(
+        raise ProblemError(
             "unauthorized",
             "one of server.tokens is needed: Authorization: Bearer …; for a browser, `notifier open`",
         )
@@ -120,7 +120,7 @@ def cookie_name(host: str) -> str:
     return f"{_COOKIE}_{port}" if port.isdigit() else _COOKIE
 
 
-def _token_of_browser(scope: Scope, logins: Logins, host: str) -> Secret | None:
+def _token_of_browser(scope: Scope, logins: BrowserSessions, host: str) -> Secret | None:
     """The token behind the cookie. A change must come from our page: an Origin is our own by now."""
     is_own = bool(headers_of(scope, b"origin")) or headers_of(scope, b"sec-fetch-site") == [b"same-origin"]
     if scope["method"] not in _HARMLESS and not is_own:

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from starlette.types import Receive, Scope
 
-from notifier.server.middleware import ClientGone, has_body, headers_of
-from notifier.server.problems import Problem
+from notifier.server.middleware import ClientDisconnected, has_body, headers_of
+from notifier.server.problems import ProblemError
 
 BODY_BYTES = 256 * 1024
 BATCH_BYTES = 4 * 1024 * 1024
@@ -26,7 +26,7 @@ class BodyBudget:
     def hold(self, size: int) -> Iterator[None]:
         """Keep ``size`` bytes for as long as this lasts; raises Problem when they are not there."""
         if size > self._room:
-            raise Problem("busy", "too many large requests at once")
+            raise ProblemError("busy", "too many large requests at once")
         self._room -= size
         try:
             yield
@@ -40,10 +40,12 @@ def check_type(scope: Scope) -> None:
         return
     kinds = headers_of(scope, b"content-type")
     if len(kinds) != 1 or not _JSON.fullmatch(kinds[0].strip()):
-        raise Problem("unsupported_media_type", "a request with a body needs Content-Type: application/json")
+        raise ProblemError(
+            "unsupported_media_type", "a request with a body needs Content-Type: application/json"
+        )
     packings = headers_of(scope, b"content-encoding")
     if any(packing.strip().lower() not in (b"", b"identity") for packing in packings):
-        raise Problem("unsupported_media_type", "a body is sent as it is, without Content-Encoding")
+        raise ProblemError("unsupported_media_type", "a body is sent as it is, without Content-Encoding")
 
 
 def announced_size(scope: Scope, limit: int) -> int:
@@ -54,7 +56,7 @@ def announced_size(scope: Scope, limit: int) -> int:
     if headers_of(scope, b"transfer-encoding"):
         return limit
     if len(lengths) != 1 or not lengths[0].isdigit():
-        raise Problem("bad_request", "Content-Length is one number")
+        raise ProblemError("bad_request", "Content-Length is one number")
     if len(lengths[0]) > 18 or int(lengths[0]) > limit:
         raise too_large(limit)
     return int(lengths[0])
@@ -67,7 +69,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise ClientDisconnected
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
@@ -77,6 +79,6 @@ async def read_body(receive: Receive, limit: int) -> bytes:
             return b"".join(chunks)
 
 
-def too_large(limit: int) -> Problem:
+def too_large(limit: int) -> ProblemError:
     """Say how much a body, or an entry of a batch, may have."""
-    return Problem("payload_too_large", f"a body has at most {limit // 1024} KiB here")
+    return ProblemError("payload_too_large", f"a body has at most {limit // 1024} KiB here")

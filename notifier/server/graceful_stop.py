@@ -12,7 +12,7 @@ from notifier.server.protocol import DeadlineProtocol
 LAST_WORD_S = 1.0
 
 
-class PartingProtocol(DeadlineProtocol):
+class StoppingProtocol(DeadlineProtocol):
     """What the daemon serves with."""
 
     last_word_s = LAST_WORD_S

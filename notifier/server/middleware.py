@@ -11,7 +11,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from notifier.errors import StoreUnavailable
-from notifier.server.problems import Problem, of_store, response_of
+from notifier.server.problems import ProblemError, of_store, response_of
 from notifier.web.render import problem_page
 
 LINGER_S = 3.0
@@ -21,11 +21,11 @@ _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-stor
 log = structlog.get_logger()
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """The client went away before its request was complete; there is nobody to answer."""
 
 
-class Envelope:
+class ResponseMiddleware:
     """Wraps the whole application."""
 
     def __init__(self, app: ASGIApp, *, linger_s: float = LINGER_S) -> None:
@@ -43,16 +43,16 @@ class Envelope:
         exchange = _Exchange(scope, receive, send, self._linger_s)
         try:
             await self._app(scope, exchange.receive, exchange.send)
-        except ClientGone:
+        except ClientDisconnected:
             return
-        except Problem as problem:
+        except ProblemError as problem:
             await exchange.refuse(problem)
         except StoreUnavailable as fault:
             log.warning("api.not_stored", cause=fault.cause, fix=fault.fix)
             await exchange.refuse(of_store(fault))
         except Exception:
             log.exception("api.unexpected", method=scope["method"], route=scope.get("notifier.route"))
-            await exchange.refuse(Problem("internal", "something went wrong here; the log says what"))
+            await exchange.refuse(ProblemError("internal", "something went wrong here; the log says what"))
 
 
 class _Exchange:
@@ -83,7 +83,7 @@ class _Exchange:
             message = {"type": "http.response.body", "body": b""}
         await self._send(message)
 
-    async def refuse(self, problem: Problem) -> None:
+    async def refuse(self, problem: ProblemError) -> None:
         """Answer with a problem, unless an answer has begun; then the broken connection has to say it."""
         if self._is_started:
             raise problem

@@ -14,7 +14,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemKind:
     """The status, title and headers that a code stands for."""
 
     status: int
@@ -28,44 +28,44 @@ def _again_in(seconds: int) -> Mapping[str, str]:
 
 _BY_TOKEN = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
+KINDS: Mapping[str, ProblemKind] = MappingProxyType(
     {
-        "bad_request": Kind(400, "No proper HTTP request"),
-        "bad_json": Kind(400, "Not JSON"),
-        "unauthorized": Kind(401, "Token missing or wrong", _BY_TOKEN),
-        "forbidden_origin": Kind(403, "Not from this page"),
-        "not_found": Kind(404, "Not found"),
-        "no_such_route": Kind(404, "No such route"),
-        "method_not_allowed": Kind(405, "Method not allowed"),
-        "request_timeout": Kind(408, "Request took too long"),
-        "conflict": Kind(409, "Not possible in this state"),
-        "payload_too_large": Kind(413, "Body too large"),
-        "unsupported_media_type": Kind(415, "Body must be application/json"),
-        "wrong_host": Kind(421, "Host not allowed"),
-        "validation_failed": Kind(422, "Refused"),
-        "too_many_callbacks": Kind(422, "Too many callbacks of one watch"),
-        "bad_configuration": Kind(422, "Configuration is bad"),
-        "too_many_replays": Kind(429, "Too many replays at once", _again_in(60)),
-        "internal": Kind(500, "Internal error"),
-        "no_picture": Kind(502, "No picture to show"),
-        "busy": Kind(503, "Too much at once", _again_in(1)),
-        "not_ready": Kind(503, "Not ready", _again_in(5)),
-        "store_unavailable": Kind(503, "Store out of order", _again_in(5)),
-        "too_many_watches": Kind(503, "Too many live watches", _again_in(30)),
-        "disk_full": Kind(507, "Disk is full"),
+        "bad_request": ProblemKind(400, "No proper HTTP request"),
+        "bad_json": ProblemKind(400, "Not JSON"),
+        "unauthorized": ProblemKind(401, "Token missing or wrong", _BY_TOKEN),
+        "forbidden_origin": ProblemKind(403, "Not from this page"),
+        "not_found": ProblemKind(404, "Not found"),
+        "no_such_route": ProblemKind(404, "No such route"),
+        "method_not_allowed": ProblemKind(405, "Method not allowed"),
+        "request_timeout": ProblemKind(408, "Request took too long"),
+        "conflict": ProblemKind(409, "Not possible in this state"),
+        "payload_too_large": ProblemKind(413, "Body too large"),
+        "unsupported_media_type": ProblemKind(415, "Body must be application/json"),
+        "wrong_host": ProblemKind(421, "Host not allowed"),
+        "validation_failed": ProblemKind(422, "Refused"),
+        "too_many_callbacks": ProblemKind(422, "Too many callbacks of one watch"),
+        "bad_configuration": ProblemKind(422, "Configuration is bad"),
+        "too_many_replays": ProblemKind(429, "Too many replays at once", _again_in(60)),
+        "internal": ProblemKind(500, "Internal error"),
+        "no_picture": ProblemKind(502, "No picture to show"),
+        "busy": ProblemKind(503, "Too much at once", _again_in(1)),
+        "not_ready": ProblemKind(503, "Not ready", _again_in(5)),
+        "store_unavailable": ProblemKind(503, "Store out of order", _again_in(5)),
+        "too_many_watches": ProblemKind(503, "Too many live watches", _again_in(30)),
+        "disk_full": ProblemKind(507, "Disk is full"),
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldError:
     """One thing that is refused: where it stands (RFC 6901, or the parameter's name) and why."""
 
     pointer: str
     detail: str
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """Ends a request. ``code`` is one of ``KINDS``."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Problem(Exception):
         code: str,
         detail: str,
         *,
-        errors: Iterable[Fault] = (),
+        errors: Iterable[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{code}: {detail}")
@@ -93,26 +93,26 @@ class Problem(Exception):
         return {**KINDS[self.code].headers, **self._headers}
 
 
-def refused(errors: list[Fault]) -> Problem:
+def refused(errors: list[FieldError]) -> ProblemError:
     """What to raise for these faults, of which there is at least one."""
     first = errors[0]
     place = f"{first.pointer}: " if first.pointer else ""
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return Problem("validation_failed", f"{place}{first.detail}{more}", errors=errors)
+    return ProblemError("validation_failed", f"{place}{first.detail}{more}", errors=errors)
 
 
-def of_store(fault: StoreUnavailable) -> Problem:
+def of_store(fault: StoreUnavailable) -> ProblemError:
     """What a client is told when the store did not work. Its words are about the file: they are the log's."""
     if isinstance(fault, StoreFull):
         advice = "free some space, and ask again"
-        return Problem("disk_full", f"the disk is full; nothing of this request was kept; {advice}")
+        return ProblemError("disk_full", f"the disk is full; nothing of this request was kept; {advice}")
     advice = "the daemon's log says why"
-    return Problem(
+    return ProblemError(
         "store_unavailable", f"the store cannot be used now; nothing of this request was kept; {advice}"
     )
 
 
-def body_of(problem: Problem) -> ProblemBody:
+def body_of(problem: ProblemError) -> ProblemBody:
     """The problem as it stands in an answer."""
     kind = KINDS[problem.code]
     listed = [FaultBody(pointer=each.pointer, detail=each.detail) for each in problem.errors]
@@ -126,7 +126,7 @@ def body_of(problem: Problem) -> ProblemBody:
     )
 
 
-def response_of(problem: Problem) -> Response:
+def response_of(problem: ProblemError) -> Response:
     """The problem as an answer."""
     content = msgspec.json.encode(body_of(problem))
     return Response(content, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

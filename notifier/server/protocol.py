@@ -16,8 +16,8 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from notifier.server.problems import MEDIA_TYPE, Problem, body_of
-from notifier.server.request_head import HEAD_BYTES, BadRequest, check_begun, check_head
+from notifier.server.problems import MEDIA_TYPE, ProblemError, body_of
+from notifier.server.request_head import HEAD_BYTES, BadRequestHead, check_begun, check_head
 
 RECEIVE_S = 10.0
 
@@ -78,13 +78,13 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note one header of the head; after the head there are none."""
         if self._is_body_awaited:
-            raise BadRequest("trailers are not taken")
+            raise BadRequestHead("trailers are not taken")
         super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         """Begin to answer. The path is all of the target, in whatever form, up to its query."""
         if self.parser.should_upgrade():
-            raise BadRequest("this is no proxy")  # CONNECT
+            raise BadRequestHead("this is no proxy")  # CONNECT
         raw_path, _, query = self.url.partition(b"?")
         version = self.parser.get_http_version()
         self.scope["method"] = self.parser.get_method().decode("ascii")
@@ -135,7 +135,7 @@ class DeadlineProtocol(HttpToolsProtocol):
                 pass
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
-            self._refuse(Problem("bad_request", "this is no proper HTTP/1.1 request"))
+            self._refuse(ProblemError("bad_request", "this is no proper HTTP/1.1 request"))
         if self._received and self._is_answering():
             self.flow.pause_reading()
         self._follow()
@@ -164,7 +164,7 @@ class DeadlineProtocol(HttpToolsProtocol):
                 self._received = received[end:]
                 return
             if self._framing > HEAD_BYTES:
-                raise BadRequest("too much around the chunks of a body")
+                raise BadRequestHead("too much around the chunks of a body")
             begin = end
 
     def _stops(self, received: bytes) -> Iterator[int]:
@@ -186,11 +186,13 @@ class DeadlineProtocol(HttpToolsProtocol):
     def _too_late(self) -> None:
         self._receiving = None
         if self._has_begun():
-            self._refuse(Problem("request_timeout", f"a request is complete within {self.receive_s:g} s"))
+            self._refuse(
+                ProblemError("request_timeout", f"a request is complete within {self.receive_s:g} s")
+            )
         elif not self.transport.is_closing():
             self.transport.close()
 
-    def _refuse(self, problem: Problem) -> None:
+    def _refuse(self, problem: ProblemError) -> None:
         """Answer by hand, if no answer has begun, and end the connection.
 
         The application may still be waiting for the body, or be about to answer: for it, the client is gone.
@@ -269,7 +271,7 @@ class _Joining:
         return self._transport.is_closing()
 
 
-def _by_hand(problem: Problem) -> bytes:
+def _by_hand(problem: ProblemError) -> bytes:
     content = msgspec.json.encode(body_of(problem))
     head = (
         f"HTTP/1.1 {problem.status} {body_of(problem).title}\r\n"

@@ -19,7 +19,7 @@ _ONCE = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-t
 _LENGTH = re.compile(rb"[0-9]{1,20}[ \t]*")  # whether 64 bits hold it, the parser says
 
 
-class BadRequest(httptools.HttpParserError):
+class BadRequestHead(httptools.HttpParserError):
     """What came in is no proper request; the message says why."""
 
 
@@ -29,28 +29,28 @@ def check_head(head: bytes) -> int | None:
     ``head`` stands without the empty line at its end.
     """
     if not _HEAD.fullmatch(head):
-        raise BadRequest("the head of a request is not plain lines of HTTP/1.1 or HTTP/1.0")
+        raise BadRequestHead("the head of a request is not plain lines of HTTP/1.1 or HTTP/1.0")
     single = [field for name, value in _FIELD.findall(head) if (field := (name.lower(), value))[0] in _ONCE]
     values = dict(single)
     if len(values) < len(single):
-        raise BadRequest("a header that may stand once stands twice")
+        raise BadRequestHead("a header that may stand once stands twice")
     if b"host" not in values and not head.partition(b"\r\n")[0].endswith(b"1.0"):
-        raise BadRequest("no host")
+        raise BadRequestHead("no host")
     length, coding = values.get(b"content-length"), values.get(b"transfer-encoding")
     if coding is not None:
         if length is not None or coding.rstrip(b" \t").lower() != b"chunked":
-            raise BadRequest("a body has a length or comes in chunks, and nothing else")
+            raise BadRequestHead("a body has a length or comes in chunks, and nothing else")
         return None
     if length is None:
         return 0
     if not _LENGTH.fullmatch(length):
-        raise BadRequest("content-length is not one number")
+        raise BadRequestHead("content-length is not one number")
     return int(length)
 
 
 def check_begun(received: bytes) -> None:
     """Raise BadRequest for the beginning of a head that can become no good one."""
     if len(received) > HEAD_BYTES:
-        raise BadRequest("the head of a request is too long")
+        raise BadRequestHead("the head of a request is too long")
     if _AMBIGUOUS.search(received):
-        raise BadRequest("the head of a request has bare or folded lines or control characters")
+        raise BadRequestHead("the head of a request has bare or folded lines or control characters")

@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 
 
-class Host(uvicorn.Server):
+class EmbeddedServer(uvicorn.Server):
     """Serves an ASGI ``app`` on one bound socket until ``stop``. ``options`` are uvicorn's own."""
 
     def __init__(self, app: Any, bound: socket.socket, **options: Any) -> None:

@@ -27,7 +27,7 @@ class _Grant:
     until_s: float
 
 
-class Logins:
+class BrowserSessions:
     """All codes and sessions of this run. ``chance`` must be one that nobody can foresee."""
 
     def __init__(self, clock: Clock, chance: Random) -> None:

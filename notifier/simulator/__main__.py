@@ -11,7 +11,7 @@ import sys
 
 from notifier.simulator.script import promised
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 
 
 async def run(host: str, port: int, key: str | None) -> None:
@@ -20,7 +20,7 @@ async def run(host: str, port: int, key: str | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with serve(Upstream(key=key), host, port) as url:
+    async with serve(SimulatedProvider(key=key), host, port) as url:
         print(json.dumps({"url": url}), flush=True)
         if sys.stderr.isatty():
             print(*_talk(url, key), sep="\n", file=sys.stderr, flush=True)

@@ -46,7 +46,7 @@ _PENDING_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Canned:
+class FixedReply:
     """An answer that has nothing to do with the task: an outage, a limit, HTML. It comes ``after_s``."""
 
     status: int = 503
@@ -56,7 +56,7 @@ class Canned:
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class TaskScript:
     """A task's life: pending for a quarter of ``duration_s``, then processing, then its outcome.
 
     ``never`` stays processing, ``vanish`` is unknown from then on. The first polls get the answers in
@@ -71,10 +71,10 @@ class Script:
     error_code: int = 3001
     error_title: str = "Invalid Request"
     error_detail: str = "The prompt contains prohibited content"
-    first: tuple[Canned, ...] = ()
+    first: tuple[FixedReply, ...] = ()
 
 
-def asked_for(prompt: object, script: Script) -> Script:
+def asked_for(prompt: object, script: TaskScript) -> TaskScript:
     """Return the script with what the words of a prompt change in it."""
     words = re.findall(r"[a-z]+", prompt.lower()) if isinstance(prompt, str) else []
     for word in words:
@@ -90,7 +90,7 @@ def promised() -> list[str]:
     ]
 
 
-class Answer:
+class PreparedReply:
     """A whole answer, as the messages that ASGI wants; made once, sent many times."""
 
     __slots__ = ("after_s", "body", "content", "head")
@@ -106,22 +106,22 @@ class Answer:
         self.after_s = after_s
 
 
-def of_json(status: int, content: object) -> Answer:
+def of_json(status: int, content: object) -> PreparedReply:
     """Answer with JSON."""
-    return Answer(status, msgspec.json.encode(content))
+    return PreparedReply(status, msgspec.json.encode(content))
 
 
-def of_canned(canned: Canned) -> Answer:
+def of_canned(canned: FixedReply) -> PreparedReply:
     """Answer as told."""
-    return Answer(canned.status, canned.body.encode(), canned.headers, canned.after_s)
+    return PreparedReply(canned.status, canned.body.encode(), canned.headers, canned.after_s)
 
 
-def not_found() -> Answer:
+def not_found() -> PreparedReply:
     """The provider knows no such task; its body is this short."""
     return of_json(404, {"status": 404, "title": "Not Found"})
 
 
-def problem(status: int, title: str, path: str) -> Answer:
+def problem(status: int, title: str, path: str) -> PreparedReply:
     """An error of the provider's HTTP side, shaped as one was seen."""
     detail = "None (request_id: 00000000-0000-4000-8000-000000000000)"
     return of_json(
@@ -129,11 +129,11 @@ def problem(status: int, title: str, path: str) -> Answer:
     )
 
 
-def timeline(script: Script, task_id: str, created_at: int) -> tuple[tuple[float, Answer], ...]:
+def timeline(script: TaskScript, task_id: str, created_at: int) -> tuple[tuple[float, PreparedReply], ...]:
     """Say what is answered from which second of the task's life on, in order."""
     words = WORDS[script.words]
 
-    def stage(word: str, after_s: float, **more: Any) -> tuple[float, Answer]:
+    def stage(word: str, after_s: float, **more: Any) -> tuple[float, PreparedReply]:
         error = more.pop("error", None)
         info = {
             "id": task_id,
@@ -160,7 +160,7 @@ def timeline(script: Script, task_id: str, created_at: int) -> tuple[tuple[float
     return tuple(running + end)
 
 
-def _result(script: Script, task_id: str) -> dict[str, Any]:
+def _result(script: TaskScript, task_id: str) -> dict[str, Any]:
     kind = script.result.removesuffix("s")
     urls = [
         f"https://mule-router-assets.example/router_public/production/ephemeral/{task_id}/result_{n:02}.{_SUFFIXES[kind]}"

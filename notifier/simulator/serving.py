@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from notifier.server.server import Host
+from notifier.server.server import EmbeddedServer
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -20,7 +20,9 @@ async def serve(app: App, host: str = "127.0.0.1", port: int = 0) -> AsyncIterat
     At the end requests under way get a second, and whatever then still hangs is cut off.
     """
     bound = _bound(host, port)
-    server = Host(app, bound, http="httptools", timeout_keep_alive=75, timeout_graceful_shutdown=_GRACE_S)
+    server = EmbeddedServer(
+        app, bound, http="httptools", timeout_keep_alive=75, timeout_graceful_shutdown=_GRACE_S
+    )
     serving = asyncio.create_task(server.run_until_stopped())
     up = asyncio.create_task(server.is_up.wait())
     try:

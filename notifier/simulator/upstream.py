@@ -24,9 +24,9 @@ from typing import Any
 import msgspec
 
 from notifier.simulator.script import (
-    Answer,
-    Canned,
-    Script,
+    FixedReply,
+    PreparedReply,
+    TaskScript,
     asked_for,
     not_found,
     of_canned,
@@ -49,24 +49,24 @@ class NewTask:
 
     api_path: str
     task_id: str | None = None
-    script: Script = field(default_factory=Script)
+    script: TaskScript = field(default_factory=TaskScript)
 
 
 @dataclass(slots=True)
-class Task:
+class SimulatedTask:
     """One simulated task. Instants are epoch milliseconds; ``born`` is the clock's second of its birth."""
 
     api_path: str
     task_id: str
-    script: Script
+    script: TaskScript
     created_at: int
     born: float
-    stages: tuple[tuple[float, Answer], ...]
-    first: deque[Answer]
+    stages: tuple[tuple[float, PreparedReply], ...]
+    first: deque[PreparedReply]
     polls: int = 0
     polled_at: deque[int] = field(default_factory=lambda: deque(maxlen=_POLLS_KEPT))
 
-    def answer(self, now: float) -> Answer:
+    def answer(self, now: float) -> PreparedReply:
         """Say what a poll at this second of the clock gets."""
         if self.first:
             return self.first.popleft()
@@ -87,7 +87,7 @@ class Task:
         }
 
 
-class Upstream:
+class SimulatedProvider:
     """The application. ``key`` is the one accepted; None accepts any bearer.
 
     ``monotonic`` counts seconds; ``epoch_ms`` is the wall time when it is made (now, if None). Nothing else
@@ -98,24 +98,26 @@ class Upstream:
         self,
         *,
         key: str | None = None,
-        script: Script | None = None,
+        script: TaskScript | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         epoch_ms: int | None = None,
         make_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        self.script = script or Script()
+        self.script = script or TaskScript()
         self.polls = self.refused = self.unknown = 0
         self._bearer = None if key is None else f"Bearer {key}".encode()
         self._monotonic = monotonic
         self._origin = monotonic()
         self._epoch_ms = time.time_ns() // 1_000_000 if epoch_ms is None else epoch_ms
         self._make_id = make_id
-        self._tasks: dict[str, Task] = {}
-        self._faults: deque[Answer] = deque()
+        self._tasks: dict[str, SimulatedTask] = {}
+        self._faults: deque[PreparedReply] = deque()
 
     # -- in the same process
 
-    def add(self, api_path: str, script: Script | None = None, task_id: str | None = None) -> Task:
+    def add(
+        self, api_path: str, script: TaskScript | None = None, task_id: str | None = None
+    ) -> SimulatedTask:
         """Make a task, as if somebody had just submitted it."""
         script = script or self.script
         task_id = task_id or self._make_id()
@@ -123,11 +125,11 @@ class Upstream:
         created_at = self._wall(born)
         stages = timeline(script, task_id, created_at)
         first = deque(map(of_canned, script.first))
-        task = Task(api_path, task_id, script, created_at, born, stages, first)
+        task = SimulatedTask(api_path, task_id, script, created_at, born, stages, first)
         self._tasks[f"{api_path}/{task_id}"] = task
         return task
 
-    def fail_next(self, answers: Iterable[Canned]) -> None:
+    def fail_next(self, answers: Iterable[FixedReply]) -> None:
         """Have the next polls answered with these, of whatever task they are."""
         self._faults.extend(map(of_canned, answers))
 
@@ -177,7 +179,7 @@ class Upstream:
         given = next((value for name, value in headers if name == b"authorization"), b"")
         return given.startswith(b"Bearer ") if self._bearer is None else given == self._bearer
 
-    def _polled(self, path: str) -> Answer:
+    def _polled(self, path: str) -> PreparedReply:
         now = self._monotonic()
         self.polls += 1
         task = self._tasks.get(path)
@@ -191,15 +193,15 @@ class Upstream:
             return not_found()
         return task.answer(now)
 
-    def _submitted(self, path: str, body: bytes) -> Answer:
+    def _submitted(self, path: str, body: bytes) -> PreparedReply:
         try:
             submission = msgspec.json.decode(body, type=dict[str, Any])
         except msgspec.MsgspecError:
             return problem(400, "Bad Request", path)
         script = asked_for(submission.get("prompt"), self.script)
-        return Answer(202, self.add(path, script).stages[0][1].content)
+        return PreparedReply(202, self.add(path, script).stages[0][1].content)
 
-    def _controlled(self, method: str, name: str, body: bytes) -> Answer:
+    def _controlled(self, method: str, name: str, body: bytes) -> PreparedReply:
         try:
             match method, name:
                 case "GET", "tasks":
@@ -208,9 +210,9 @@ class Upstream:
                     made = [self.add(new.api_path, new.script, new.task_id).told() for new in _news(body)]
                     return of_json(201, {"tasks": made})
                 case "POST", "script":
-                    self.script = msgspec.json.decode(body, type=Script)
+                    self.script = msgspec.json.decode(body, type=TaskScript)
                 case "POST", "faults":
-                    self.fail_next(msgspec.json.decode(body, type=list[Canned]))
+                    self.fail_next(msgspec.json.decode(body, type=list[FixedReply]))
                 case "POST", "reset":
                     self.reset()
                 case _:

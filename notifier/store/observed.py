@@ -8,14 +8,22 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from notifier.core.delivery.endpoint import Report
-from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Watch
-from notifier.core.polling.verdict import End, Sequel, Wait
-from notifier.ports import Changes
+from notifier.core.model import Attempt, ClaimedDelivery, Delivery, Event, NewWatch, Watch
+from notifier.core.polling.verdict import EndWatch, PollAgain, Sequel
+from notifier.ports import ChangeListener
 from notifier.store.protocol import Store
-from notifier.store.values import Added, EndpointDetail, Lease, Recorded, Refusal, TooMany, TooManyCallbacks
+from notifier.store.values import (
+    AttemptRecorded,
+    CallbackLimitReached,
+    ChangeRefused,
+    EndpointDetail,
+    Lease,
+    WatchAdded,
+    WatchLimitReached,
+)
 
 
-def told(store: Store, changes: Changes) -> Store:
+def told(store: Store, changes: ChangeListener) -> Store:
     """Return ``store``, with ``changes`` told of what is done through it."""
     return cast("Store", _Told(store, changes))
 
@@ -23,7 +31,7 @@ def told(store: Store, changes: Changes) -> Store:
 class _Told:
     """The verbs that change what is listed; all others are the store's own."""
 
-    def __init__(self, store: Store, changes: Changes) -> None:
+    def __init__(self, store: Store, changes: ChangeListener) -> None:
         self._store = store
         self._changes = changes
 
@@ -32,16 +40,16 @@ class _Told:
 
     async def add_watches(
         self, new: Sequence[NewWatch], *, give_up_at: int, max_live: int
-    ) -> list[Added | TooMany | TooManyCallbacks]:
+    ) -> list[WatchAdded | WatchLimitReached | CallbackLimitReached]:
         outcomes = await self._store.add_watches(new, give_up_at=give_up_at, max_live=max_live)
         for outcome in outcomes:
-            if isinstance(outcome, Added):
+            if isinstance(outcome, WatchAdded):
                 self._changes.watch(outcome.watch.id)
                 if outcome.watch.ended_at is not None:
                     self._changes.deliveries_of(outcome.watch.id)
         return outcomes
 
-    async def record_wait(self, watch: Watch, lease: Lease, wait: Wait, *, now: int) -> bool:
+    async def record_wait(self, watch: Watch, lease: Lease, wait: PollAgain, *, now: int) -> bool:
         kept = await self._store.record_wait(watch, lease, wait, now=now)
         if kept:
             is_as_before = (watch.trouble, watch.upstream_status) == (wait.trouble, wait.upstream_status)
@@ -49,7 +57,7 @@ class _Told:
         return kept
 
     async def record_end(
-        self, watch: Watch, lease: Lease, end: End, event: Event, *, now: int, give_up_at: int
+        self, watch: Watch, lease: Lease, end: EndWatch, event: Event, *, now: int, give_up_at: int
     ) -> bool:
         kept = await self._store.record_end(watch, lease, end, event, now=now, give_up_at=give_up_at)
         if kept:
@@ -57,43 +65,43 @@ class _Told:
             self._changes.deliveries_of(watch.id)
         return kept
 
-    async def stop_watch(self, watch_id: str, *, now: int) -> Watch | Refusal:
+    async def stop_watch(self, watch_id: str, *, now: int) -> Watch | ChangeRefused:
         return self._tell(await self._store.stop_watch(watch_id, now=now))
 
     async def resume_watch(
         self, watch_id: str, *, now: int, expires_at: int, max_live: int
-    ) -> Watch | Refusal | TooMany:
+    ) -> Watch | ChangeRefused | WatchLimitReached:
         resumed = await self._store.resume_watch(watch_id, now=now, expires_at=expires_at, max_live=max_live)
-        return resumed if isinstance(resumed, TooMany) else self._tell(resumed)
+        return resumed if isinstance(resumed, WatchLimitReached) else self._tell(resumed)
 
-    async def poll_now(self, watch_id: str, *, now: int) -> Watch | Refusal:
+    async def poll_now(self, watch_id: str, *, now: int) -> Watch | ChangeRefused:
         return self._tell(await self._store.poll_now(watch_id, now=now))
 
     async def record_attempt(
         self,
-        dispatch: Dispatch,
+        dispatch: ClaimedDelivery,
         lease: Lease,
         attempt: Attempt,
         sequel: Sequel,
         report: Report,
         *,
         now: int,
-    ) -> Recorded | None:
+    ) -> AttemptRecorded | None:
         kept = await self._store.record_attempt(dispatch, lease, attempt, sequel, report, now=now)
         if kept:
             self._changes.delivery(dispatch.delivery_id)
         return kept
 
-    async def redeliver(self, delivery_id: str, *, now: int, give_up_at: int) -> Delivery | Refusal:
+    async def redeliver(self, delivery_id: str, *, now: int, give_up_at: int) -> Delivery | ChangeRefused:
         changed = await self._store.redeliver(delivery_id, now=now, give_up_at=give_up_at)
         if isinstance(changed, Delivery):
             self._changes.delivery(delivery_id)
         return changed
 
-    async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | Refusal:
+    async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | ChangeRefused:
         return self._tell_many(await self._store.pause_endpoint(endpoint_id))
 
-    async def resume_endpoint(self, endpoint_id: str, *, now: int) -> EndpointDetail | Refusal:
+    async def resume_endpoint(self, endpoint_id: str, *, now: int) -> EndpointDetail | ChangeRefused:
         return self._tell_many(await self._store.resume_endpoint(endpoint_id, now=now))
 
     async def replay_some(self, *, now: int, give_up_at: int, limit: int) -> int | None:
@@ -113,12 +121,12 @@ class _Told:
         await self._store.shift_times(delta_ms)
         self._changes.many()
 
-    def _tell(self, changed: Watch | Refusal) -> Watch | Refusal:
+    def _tell(self, changed: Watch | ChangeRefused) -> Watch | ChangeRefused:
         if isinstance(changed, Watch):
             self._changes.watch(changed.id)
         return changed
 
-    def _tell_many(self, changed: EndpointDetail | Refusal) -> EndpointDetail | Refusal:
+    def _tell_many(self, changed: EndpointDetail | ChangeRefused) -> EndpointDetail | ChangeRefused:
         if isinstance(changed, EndpointDetail):
             self._changes.many()
         return changed

@@ -15,34 +15,34 @@ from typing import Protocol
 from notifier.core.delivery.endpoint import Report
 from notifier.core.model import (
     Attempt,
+    ClaimedDelivery,
     Delivery,
-    Dispatch,
     Event,
     NewWatch,
     Watch,
 )
-from notifier.core.polling.verdict import End, Sequel, Wait
-from notifier.core.timeline import Life
+from notifier.core.polling.verdict import EndWatch, PollAgain, Sequel
+from notifier.core.timeline import WatchHistory
 from notifier.store.values import (
     MAX_TRIALS,
-    Added,
+    AttemptRecorded,
+    CallbackLimitReached,
+    ChangeRefused,
     ClaimedDeliveries,
     ClaimedWatches,
     Counts,
     DeliveryDetail,
     DeliveryQuery,
     EndpointDetail,
-    Found,
-    LearnedPath,
+    FoundRows,
     Lease,
-    Recent,
-    Recorded,
-    Refusal,
+    PathDurations,
+    RecentActivity,
+    ReplayLimitReached,
     ReplayQuery,
-    TooMany,
-    TooManyCallbacks,
-    TooManyReplays,
+    WatchAdded,
     WatchDetail,
+    WatchLimitReached,
     WatchQuery,
 )
 
@@ -52,7 +52,7 @@ class Store(Protocol):
 
     async def add_watches(
         self, new: Sequence[NewWatch], *, give_up_at: int, max_live: int
-    ) -> list[Added | TooMany | TooManyCallbacks]:
+    ) -> list[WatchAdded | WatchLimitReached | CallbackLimitReached]:
         """Register; each entry stands alone, results in order, all in one transaction.
 
         A known (provider, api_path, task_id) keeps its metadata and deadline and gains the callbacks whose
@@ -69,7 +69,7 @@ class Store(Protocol):
         """One watch with event and deliveries."""
         ...
 
-    async def life(self, watch_id: str) -> Life | None:
+    async def life(self, watch_id: str) -> WatchHistory | None:
         """All that is kept of a watch, for its timeline; None when there is none of this id."""
         ...
 
@@ -79,7 +79,7 @@ class Store(Protocol):
 
     async def find(
         self, watch_ids: Iterable[str], delivery_ids: Iterable[str], *, deliveries_of: Iterable[str]
-    ) -> Found:
+    ) -> FoundRows:
         """Those of these that there are, and all deliveries of ``deliveries_of``, as of one instant."""
         ...
 
@@ -96,12 +96,12 @@ class Store(Protocol):
         """The names of all providers that a watch was ever registered for."""
         ...
 
-    async def record_wait(self, watch: Watch, lease: Lease, wait: Wait, *, now: int) -> bool:
+    async def record_wait(self, watch: Watch, lease: Lease, wait: PollAgain, *, now: int) -> bool:
         """Write what a poll found and when the next one is due. Not urgent: may wait for company."""
         ...
 
     async def record_end(
-        self, watch: Watch, lease: Lease, end: End, event: Event, *, now: int, give_up_at: int
+        self, watch: Watch, lease: Lease, end: EndWatch, event: Event, *, now: int, give_up_at: int
     ) -> bool:
         """End the watch, keep its event and create its deliveries (due now), all or nothing.
 
@@ -109,31 +109,31 @@ class Store(Protocol):
         """
         ...
 
-    async def learned(self, *, limit: int) -> list[LearnedPath]:
+    async def learned(self, *, limit: int) -> list[PathDurations]:
         """What is known of how long tasks take, by api_path, those with most finishes first."""
         ...
 
-    async def recent(self, *, limit: int) -> Recent:
+    async def recent(self, *, limit: int) -> RecentActivity:
         """What is to be told of the ``limit`` watches that ended last, and of as many delivered callbacks.
 
         Watches that their user stopped or resumed are left out.
         """
         ...
 
-    async def stop_watch(self, watch_id: str, *, now: int) -> Watch | Refusal:
+    async def stop_watch(self, watch_id: str, *, now: int) -> Watch | ChangeRefused:
         """End a watch on the user's word. A stopped one stays stopped; other ends are a CONFLICT."""
         ...
 
     async def resume_watch(
         self, watch_id: str, *, now: int, expires_at: int, max_live: int
-    ) -> Watch | Refusal | TooMany:
+    ) -> Watch | ChangeRefused | WatchLimitReached:
         """Go on with an expired, lost or stopped watch: a new round, due now. Others are a CONFLICT.
 
         A watching one is a CONFLICT too. Beyond ``max_live`` watching ones it is refused as TooMany.
         """
         ...
 
-    async def poll_now(self, watch_id: str, *, now: int) -> Watch | Refusal:
+    async def poll_now(self, watch_id: str, *, now: int) -> Watch | ChangeRefused:
         """Make a watching one due now; one that is being polled is left alone. Ended ones: CONFLICT."""
         ...
 
@@ -171,21 +171,21 @@ class Store(Protocol):
 
     async def record_attempt(
         self,
-        dispatch: Dispatch,
+        dispatch: ClaimedDelivery,
         lease: Lease,
         attempt: Attempt,
         sequel: Sequel,
         report: Report,
         *,
         now: int,
-    ) -> Recorded | None:
+    ) -> AttemptRecorded | None:
         """Keep the attempt, what follows from it for the delivery, and what for its endpoint's gate.
 
         When the gate opens, everything that waits behind it is due now. None: the claim is not ours any more.
         """
         ...
 
-    async def redeliver(self, delivery_id: str, *, now: int, give_up_at: int) -> Delivery | Refusal:
+    async def redeliver(self, delivery_id: str, *, now: int, give_up_at: int) -> Delivery | ChangeRefused:
         """Make a delivery of any state pending and due now, with a fresh budget, for one attempt at once.
 
         That attempt goes out whatever the endpoint's gate says.
@@ -196,15 +196,15 @@ class Store(Protocol):
         """A page of endpoints, newest first; ``before`` is the id that the last page ended with."""
         ...
 
-    async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | Refusal:
+    async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | ChangeRefused:
         """Send it nothing until it is resumed; what is in flight ends."""
         ...
 
-    async def resume_endpoint(self, endpoint_id: str, *, now: int) -> EndpointDetail | Refusal:
+    async def resume_endpoint(self, endpoint_id: str, *, now: int) -> EndpointDetail | ChangeRefused:
         """Open it, whatever held it, and have everything that waits due now."""
         ...
 
-    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | TooManyReplays:
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | ReplayLimitReached:
         """Begin to send again what matches now, and return how many that is; a dry run only counts.
 
         No more than ``MAX_REPLAYS`` are under way or wait for their turn.

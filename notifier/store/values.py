@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from notifier.core.delivery.endpoint import Endpoint
+from notifier.core.delivery.endpoint import EndpointHealth
 from notifier.core.model import (
     Attempt,
+    ClaimedDelivery,
     Delivery,
     DeliveryState,
-    Dispatch,
     Event,
     Watch,
     WatchState,
 )
-from notifier.core.polling.learned_schedule import Habit
-from notifier.core.task_statistics import PastEnd
+from notifier.core.polling.learned_schedule import TaskDurations
+from notifier.core.task_statistics import FinishedTask
 
 MAX_TRIALS = 16
 MAX_REPLAYS = 100
@@ -30,7 +30,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class WatchAdded:
     """A registration's watch; ``is_new`` is False when it was known before."""
 
     watch: Watch
@@ -38,27 +38,27 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
-class TooMany:
+class WatchLimitReached:
     """Refused: as many watches are live as may be."""
 
     live: int
 
 
 @dataclass(frozen=True, slots=True)
-class TooManyCallbacks:
+class CallbackLimitReached:
     """Refused: the watch would have ``count`` callbacks, more than ``core.model.MAX_CALLBACKS``."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
-class TooManyReplays:
+class ReplayLimitReached:
     """Refused: as many replays are under way as may be."""
 
     under_way: int
 
 
-class Refusal(StrEnum):
+class ChangeRefused(StrEnum):
     """Why a change of a watch or delivery was not made."""
 
     NOT_FOUND = "not_found"
@@ -76,23 +76,23 @@ class ClaimedWatches:
 
     watches: tuple[Watch, ...]
     next_due_at: int | None
-    habits: Mapping[str, Habit] = field(default_factory=dict)
+    habits: Mapping[str, TaskDurations] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class LearnedPath:
+class PathDurations:
     """How long the tasks of an api_path took so far."""
 
     provider: str
     api_path: str
-    habit: Habit
+    habit: TaskDurations
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
     """Deliveries to send now; ``next_due_at`` is when the first unclaimed one is due."""
 
-    dispatches: tuple[Dispatch, ...]
+    dispatches: tuple[ClaimedDelivery, ...]
     next_due_at: int | None
 
 
@@ -114,7 +114,7 @@ class DeliveryDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRows:
     """What there is of what was asked for by id, oldest first."""
 
     watches: tuple[Watch, ...]
@@ -122,10 +122,10 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class RecentActivity:
     """What happened last: ends of watches, and how long callbacks took from their making to the first 2xx."""
 
-    ends: tuple[PastEnd, ...]
+    ends: tuple[FinishedTask, ...]
     callbacks_ms: tuple[int, ...]
 
 
@@ -160,7 +160,7 @@ class EndpointDetail:
 
     id: str
     url: str
-    standing: Endpoint
+    standing: EndpointHealth
     pending: int
     delivered: int
     dead: int
@@ -198,7 +198,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class AttemptRecorded:
     """An attempt has been kept. ``gate`` says how its endpoint stands, where that was just shut or opened."""
 
     endpoint_id: str

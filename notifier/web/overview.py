@@ -18,7 +18,7 @@ _SCRIPTLESS = "Without JavaScript this page is read-only; reload it for news."
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PageFilter:
     """What its address asks for: a state of each list, or ``all``; or one task by its id."""
 
     watches: str = words.LIVE
@@ -34,12 +34,12 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class OverviewData:
     """What the page shows first. ``register`` is the command that registers a task at this daemon."""
 
     register: str
     now: int
-    wanted: Wanted
+    wanted: PageFilter
     status: StatusBody
     watches: Sequence[WatchBody]
     deliveries: Sequence[DeliveryBody]
@@ -47,7 +47,7 @@ class Overview:
     plots: PlotsBody
 
 
-def overview(shown: Overview) -> Html:
+def overview(shown: OverviewData) -> Html:
     """Write what goes into ``main``."""
     status = shown.status
     return join(
@@ -103,7 +103,7 @@ def _oldest(status: StatusBody, now: int) -> Html:
     return tag("li", f"{words.OLDEST}: ", waited, class_="soft") if waited else Html("")
 
 
-def _tiles(name: str, counts: Mapping[str, int], wanted: Wanted, more: str = "") -> Html:
+def _tiles(name: str, counts: Mapping[str, int], wanted: PageFilter, more: str = "") -> Html:
     """Links, one for each state, that filter a list."""
     chosen = "" if name == "watches" and wanted.task else getattr(wanted, name)
     tiles = []
@@ -120,7 +120,7 @@ def _tiles(name: str, counts: Mapping[str, int], wanted: Wanted, more: str = "")
     )
 
 
-def _watches(shown: Overview) -> Html:
+def _watches(shown: OverviewData) -> Html:
     if shown.watches:
         rows = [_watch(each, shown.now) for each in shown.watches]
         return table(words.TITLES["watches"], words.HEADS["watches"], rows, is_wide=True)
@@ -154,7 +154,7 @@ def note(watch: WatchBody, now: int) -> str:
     return watch.upstream_status or "" if watch.state is WatchState.WATCHING else ""
 
 
-def _deliveries(shown: Overview) -> Html:
+def _deliveries(shown: OverviewData) -> Html:
     if shown.deliveries:
         gates = {each.url: each.state.value for each in shown.endpoints}
         rows = delivery_rows(shown.deliveries, shown.now, gates)
@@ -178,7 +178,7 @@ def _delivery(delivery: DeliveryBody, now: int, gate: str) -> tuple[str, ...]:
     )
 
 
-def _endpoints(shown: Overview) -> Html:
+def _endpoints(shown: OverviewData) -> Html:
     if not shown.endpoints:
         return tag("p", words.EMPTY["endpoints"])
     held_first = sorted(shown.endpoints, key=lambda each: each.state is EndpointState.OPEN)

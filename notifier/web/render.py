@@ -7,7 +7,7 @@ from types import MappingProxyType
 from starlette.responses import Response
 
 from notifier import __version__
-from notifier.server.problems import KINDS, Problem
+from notifier.server.problems import KINDS, ProblemError
 from notifier.web.filters import Html, join, tag
 
 HTML = "text/html; charset=utf-8"
@@ -49,7 +49,7 @@ def framed(title: str, main: Html, *, status: int = 200, has_script: bool = True
     return Response(text, status, headers=dict(HEADERS), media_type=HTML)
 
 
-def problem_page(problem: Problem) -> Response:
+def problem_page(problem: ProblemError) -> Response:
     """Tell a person who is looking, and not a program, what is wrong.
 
     Without the scripts: they would ask the same API, and may not be let in either.

@@ -9,10 +9,10 @@ from starlette.responses import Response
 from notifier.api.deliveries import body_of as delivery_of
 from notifier.api.deliveries import newest as newest_deliveries
 from notifier.api.endpoints import newest as newest_endpoints
-from notifier.api.json_fields import Faults, unknown
+from notifier.api.json_fields import FieldErrors, unknown
 from notifier.api.plots import plots_body
 from notifier.api.representations import answer
-from notifier.api.request import Call
+from notifier.api.request import ApiRequest
 from notifier.api.schemas import LoginBody, WatchBody
 from notifier.api.services import Services
 from notifier.api.status import status_body
@@ -20,16 +20,16 @@ from notifier.api.watches import body_of as watch_of
 from notifier.api.watches import newest as newest_watches
 from notifier.api.watches import timeline_of
 from notifier.core.formats.times import to_text
-from notifier.core.formats.urls import BadUrl, check_task_id
+from notifier.core.formats.urls import InvalidUrl, check_task_id
 from notifier.core.ids import DELIVERY, WATCH, is_id
 from notifier.core.model import DeliveryState, WatchState
 from notifier.server.access import cookie_name, host_of, token_shown
-from notifier.server.problems import Problem
+from notifier.server.problems import ProblemError
 from notifier.server.sessions import CODE_LIFE_S, SESSION_LIFE_S
 from notifier.store.values import DeliveryQuery, WatchQuery
 from notifier.web import labels as words
 from notifier.web.detail import delivery_page, watch_page
-from notifier.web.overview import Overview, Wanted, overview
+from notifier.web.overview import OverviewData, PageFilter, overview
 from notifier.web.render import FOLDER, HEADERS, framed
 
 SHOWN = 25
@@ -40,7 +40,7 @@ KINDS = MappingProxyType(
 FILTERS = ("watches", "deliveries", "task")
 
 
-async def page(call: Call) -> Response:
+async def page(call: ApiRequest) -> Response:
     """The page, with what there is as of now in it. Whoever looks for an id of ours is sent to its page."""
     sought = call.query.get("task", "").strip()
     for kind, folder in ((WATCH, "watches"), (DELIVERY, "deliveries")):
@@ -48,7 +48,7 @@ async def page(call: Call) -> Response:
             return _sent_to(f"/{folder}/{sought}")
     wanted = _wanted(call.query, sought)
     services = call.services
-    shown = Overview(
+    shown = OverviewData(
         register=_registration_line(call),
         now=services.clock.now(),
         wanted=wanted,
@@ -61,7 +61,7 @@ async def page(call: Call) -> Response:
     return framed("notifier", overview(shown))
 
 
-async def watch(call: Call) -> Response:
+async def watch(call: ApiRequest) -> Response:
     """The page of one watch."""
     shown = await watch_of(call)
     return framed(
@@ -70,13 +70,13 @@ async def watch(call: Call) -> Response:
     )
 
 
-async def delivery(call: Call) -> Response:
+async def delivery(call: ApiRequest) -> Response:
     """The page of one delivery."""
     shown = await delivery_of(call)
     return framed(f"{shown.type} · notifier", delivery_page(shown, call.services.clock.now()))
 
 
-async def file(call: Call) -> Response:
+async def file(call: ApiRequest) -> Response:
     """A file that the page needs; one of them is made of the words that the daemon itself uses."""
     name = call.path["name"]
     kind = KINDS.get(f".{name.rpartition('.')[2]}")
@@ -85,31 +85,33 @@ async def file(call: Call) -> Response:
     elif kind is not None and name in _names():
         text = _text(name)
     else:
-        raise Problem("not_found", "the page has no such file")
+        raise ProblemError("not_found", "the page has no such file")
     return Response(text, headers=dict(HEADERS), media_type=kind)
 
 
-async def offer_login(call: Call) -> Response:
+async def offer_login(call: ApiRequest) -> Response:
     """Make a link that lets one browser in, once. A session cannot make another: that takes a token."""
     settings = call.services.settings()
     if not settings.tokens:
         return answer(LoginBody(path="/", expires_at=None), 201)
     token = token_shown(call.header(b"authorization"), settings)
     if token is None:
-        raise Problem("unauthorized", "a login is offered to who shows one of server.tokens")
+        raise ProblemError("unauthorized", "a login is offered to who shows one of server.tokens")
     expires_at = call.services.clock.now() + CODE_LIFE_S * 1_000
     code = call.services.logins.offer(token)
     return answer(LoginBody(path=f"/login?code={code}", expires_at=to_text(expires_at)), 201)
 
 
-async def login(call: Call) -> Response:
+async def login(call: ApiRequest) -> Response:
     """Let a browser in that brings a code, and send it to the page. A HEAD of it uses no code up."""
     settings = call.services.settings()
     sent = _sent_to("/")
     if settings.tokens and not call.is_head:
         granted = call.services.logins.redeem(call.query.get("code", ""))
         if granted is None or granted[0] not in settings.tokens:
-            raise Problem("unauthorized", "this link is used up or too old; `notifier open` makes a new one")
+            raise ProblemError(
+                "unauthorized", "this link is used up or too old; `notifier open` makes a new one"
+            )
         name = cookie_name(host_of(call.header(b"host")))
         life = f"Path=/; Max-Age={SESSION_LIFE_S}; HttpOnly; SameSite=Strict"
         sent.headers["Set-Cookie"] = f"{name}={granted[1]}; {life}"
@@ -121,10 +123,10 @@ def _sent_to(path: str) -> Response:
     return Response(f"The page is at {path}\n", 303, headers, media_type="text/plain")
 
 
-def _wanted(given: Mapping[str, str], sought: str) -> Wanted:
+def _wanted(given: Mapping[str, str], sought: str) -> PageFilter:
     """Read what the address of the page asks for; raises Problem."""
-    faults = Faults()
-    usual = Wanted()
+    faults = FieldErrors()
+    usual = PageFilter()
     watches, deliveries = (given.get(name, getattr(usual, name)) for name in FILTERS[:2])
     for name, word, states in (
         ("watches", watches, words.WATCH_STATES),
@@ -133,26 +135,26 @@ def _wanted(given: Mapping[str, str], sought: str) -> Wanted:
         if word not in (words.ALL, *states):
             faults.add(f"/{name}", unknown(word, "state", (words.ALL, *states)))
     faults.check()
-    return Wanted(watches, deliveries, sought)
+    return PageFilter(watches, deliveries, sought)
 
 
-async def _watches(services: Services, wanted: Wanted) -> list[WatchBody]:
+async def _watches(services: Services, wanted: PageFilter) -> list[WatchBody]:
     """Those in the state that is wanted, or of the task that is sought, in whatever state."""
     if not wanted.task:
         state = None if wanted.watches == words.ALL else WatchState(wanted.watches)
         return await newest_watches(services, WatchQuery(state=state, limit=SHOWN))
     try:
         return await newest_watches(services, WatchQuery(task_id=check_task_id(wanted.task), limit=SHOWN))
-    except BadUrl:
+    except InvalidUrl:
         return []  # no task can have such an id
 
 
-def _delivery_query(wanted: Wanted) -> DeliveryQuery:
+def _delivery_query(wanted: PageFilter) -> DeliveryQuery:
     state = None if wanted.deliveries == words.ALL else DeliveryState(wanted.deliveries)
     return DeliveryQuery(state=state, limit=SHOWN)
 
 
-def _registration_line(call: Call) -> str:
+def _registration_line(call: ApiRequest) -> str:
     origin = f"http://{host_of(call.header(b'host'))}"
     return words.registration_line(origin, has_tokens=_has_tokens(call.services))
 

@@ -11,17 +11,17 @@ import pytest
 from starlette.types import ASGIApp
 
 from notifier.api.app import build_app
-from notifier.api.event_feed import Feed
-from notifier.api.outputs import Pictures
-from notifier.api.services import ApiSettings, ProviderSettings, Services
+from notifier.api.event_feed import EventFeed
+from notifier.api.outputs import ImageProxy
+from notifier.api.services import ApiSettings, RegistrationDefaults, Services
 from notifier.core.event_body import build_event
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.core.formats.urls import TaskPlace
+from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import TaskError, WatchState
-from notifier.core.polling.provider import Dialect
-from notifier.core.polling.verdict import End
-from notifier.engine.waiters import Hub
-from notifier.server.sessions import Logins
+from notifier.core.polling.provider import ProviderDescription
+from notifier.core.polling.verdict import EndWatch
+from notifier.engine.waiters import WatchWaiters
+from notifier.server.sessions import BrowserSessions
 from notifier.store.observed import told
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
@@ -35,8 +35,8 @@ HOUR_MS = 3_600_000
 LEASE_MS = 30_000
 EPOCH = "5f0c1e9a7b42"
 BASE = "https://api.mulerouter.ai"
-MULEROUTER = ProviderSettings(
-    TaskPlace(BASE, Dialect().task_path), first_after_ms=2_500, expire_after_ms=HOUR_MS
+MULEROUTER = RegistrationDefaults(
+    TaskUrlTemplate(BASE, ProviderDescription().task_path), first_after_ms=2_500, expire_after_ms=HOUR_MS
 )
 SETTINGS = ApiSettings(
     providers={"mulerouter": MULEROUTER},
@@ -86,7 +86,7 @@ class Bench:
 
     store: SqliteStore
     clock: FakeClock
-    hub: Hub
+    hub: WatchWaiters
     wake: Wake
     settings: ApiSettings = SETTINGS
     conditions: dict[str, str] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Bench:
     wire: FakeWire = field(default_factory=FakeWire)
 
     def __post_init__(self) -> None:
-        self.feed = Feed(
+        self.feed = EventFeed(
             store=self.store,
             epoch=EPOCH,
             condition_of=self.conditions.get,
@@ -114,8 +114,8 @@ class Bench:
             reload=self._reload,
             metrics=self._scrape,
             feed=self.feed,
-            logins=Logins(self.clock, random.Random(7)),
-            pictures=Pictures(lambda: self.wire),
+            logins=BrowserSessions(self.clock, random.Random(7)),
+            pictures=ImageProxy(lambda: self.wire),
         )
         self.remake()
 
@@ -152,7 +152,7 @@ class Bench:
         claimed = await self.store.claim_watches("mulerouter", now=now, limit=500, lease=lease)
         watch = next(each for each in claimed.watches if each.id == watch_id)
         error = None if state is WatchState.COMPLETED else TaskError("provider", 3001, "Bad", "no")
-        end = End(state, str(state), outputs, error, payload, now + HOUR_MS, None)
+        end = EndWatch(state, str(state), outputs, error, payload, now + HOUR_MS, None)
         event = build_event(watch, end, event_id=f"evt_{watch_id[4:]}", now=now)
         told_store, give_up_at = self.services.store, now + HOUR_MS
         assert await told_store.record_end(watch, lease, end, event, now=now, give_up_at=give_up_at)
@@ -182,7 +182,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         chance=random.Random(7),
         open_driver=InlineDriver.open,
     )
-    bench = Bench(store, clock, Hub(), Wake())
+    bench = Bench(store, clock, WatchWaiters(), Wake())
     yield bench
     bench.feed.close()
     await bench.http.aclose()

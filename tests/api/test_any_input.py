@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from notifier.api.routes import ROUTES
-from notifier.engine.waiters import Hub
+from notifier.engine.waiters import WatchWaiters
 from notifier.server.problems import KINDS
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
@@ -125,7 +125,7 @@ def run(tmp_path: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
             open_driver=InlineDriver.open,
         )
         try:
-            bench = Bench(store, clock, Hub(), Wake())
+            bench = Bench(store, clock, WatchWaiters(), Wake())
             bench.feed.close()  # a stream has no end
             await test(bench)
         finally:

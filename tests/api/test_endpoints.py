@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notifier.core.delivery.endpoint import Blame, Failed, Report
+from notifier.core.delivery.endpoint import AttemptFailed, FailureScope, Report
 from notifier.core.model import Attempt
 from notifier.core.polling.verdict import GiveUp, Retry, Sequel
 from notifier.store.values import Lease
@@ -12,7 +12,7 @@ from tests.api.conftest import HOOK, LEASE_MS, Bench, pointers
 from tests.builders import DOWN, MINUTE
 
 NOON_TEXT = "2026-11-23T12:00:00.000Z"
-GONE = Failed(Blame.GONE, "HTTP 410", None, MINUTE)
+GONE = AttemptFailed(FailureScope.GONE, "HTTP 410", None, MINUTE)
 
 
 async def fail(bench: Bench, report: Report, times: int = 1, sequel: Sequel | None = None) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from notifier.api.event_feed import Feed
+from notifier.api.event_feed import EventFeed
 from tests.api.conftest import EPOCH, Bench
 from tests.api.test_guard import TOKENS
 from tests.api.test_protocol import Hasty, say, serving, statuses
@@ -32,7 +32,7 @@ async def told(bench: Bench, task_id: str, **more: object) -> None:
     await bench.feed.beat()
 
 
-def listeners(feed: Feed) -> int:
+def listeners(feed: EventFeed) -> int:
     return len(feed._listeners)
 
 

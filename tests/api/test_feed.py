@@ -16,13 +16,13 @@ from notifier.api.event_feed import (
     MOST_LISTENERS,
     MOST_MARKED,
     RESET_BEATS,
-    Feed,
+    EventFeed,
 )
-from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Attempt
-from notifier.core.polling.verdict import Delivered, Wait
+from notifier.core.polling.verdict import Delivered, PollAgain
 from notifier.errors import StoreUnavailable
-from notifier.server.problems import Problem
+from notifier.server.problems import ProblemError
 from notifier.store.values import Lease
 from tests.api.conftest import EPOCH, HOUR_MS, Bench, registration
 
@@ -89,7 +89,7 @@ class Ear:
 
 
 @contextmanager
-def listening(feed: Feed, last_id: str | None = None) -> Iterator[Ear]:
+def listening(feed: EventFeed, last_id: str | None = None) -> Iterator[Ear]:
     with feed.listening(last_id) as listener:
         yield Ear(listener.pieces(heartbeat_s=0))
 
@@ -105,7 +105,7 @@ async def poll(bench: Bench, trouble: str | None = None) -> None:
     store, lease = bench.services.store, Lease("test", now + HOUR_MS)
     claimed = await store.claim_watches("mulerouter", now=now, limit=500, lease=lease)
     for watch in claimed.watches:
-        assert await store.record_wait(watch, lease, Wait(now, 1, None, None, None, None), now=now)
+        assert await store.record_wait(watch, lease, PollAgain(now, 1, None, None, None, None), now=now)
     assert trouble is None
 
 
@@ -137,7 +137,7 @@ async def test_an_end_is_told_with_its_delivery_and_each_attempt(bench: Bench) -
             await store.claim_deliveries(now=now, limit=1, lease=lease, busy={}, per_origin=1)
         ).dispatches
         attempt = Attempt(1, now, 5, 204, None, None)
-        await store.record_attempt(dispatch, lease, attempt, Delivered(), Accepted(), now=now)
+        await store.record_attempt(dispatch, lease, attempt, Delivered(), AttemptAccepted(), now=now)
         await beat(bench)
         (told,) = await ear.hear()
         assert (told.name, told.body["state"], told.body["attempts"]) == ("delivery", "delivered", 1)
@@ -329,7 +329,7 @@ async def test_only_so_many_may_listen(bench: Bench) -> None:
     held = [bench.feed.listening(None) for _ in range(MOST_LISTENERS)]
     for each in held:
         each.__enter__()
-    with pytest.raises(Problem, match="busy"), bench.feed.listening(None):
+    with pytest.raises(ProblemError, match="busy"), bench.feed.listening(None):
         pass
     held.pop().__exit__(None, None, None)
     with bench.feed.listening(None):
@@ -358,7 +358,7 @@ async def test_the_end_of_the_daemon_ends_every_stream(bench: Bench) -> None:
         bench.feed.close()
         await ear.hear()
         assert ear.is_cut
-    with pytest.raises(Problem, match="not_ready"), bench.feed.listening(None):
+    with pytest.raises(ProblemError, match="not_ready"), bench.feed.listening(None):
         pass
 
 
@@ -366,7 +366,7 @@ async def test_a_beat_that_throws_ends_the_streams_and_the_next_listener_begins_
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No listener is left waiting for a feed that is dead."""
-    feed = Feed(store=bench.store, epoch=EPOCH, condition_of=lambda _: None, conditions=dict, beat_s=0)
+    feed = EventFeed(store=bench.store, epoch=EPOCH, condition_of=lambda _: None, conditions=dict, beat_s=0)
     with listening(feed) as ear, monkeypatch.context() as patched:
         await ear.hear()
         patched.setattr(bench.store, "find", None)

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from notifier.server.server import Host
+from notifier.server.server import EmbeddedServer
 from tests.api.conftest import Bench
 
 
@@ -11,7 +11,7 @@ def test_an_answer_in_pieces_waits_for_no_acknowledgement(bench: Bench) -> None:
     """Nagle's algorithm would hold the second piece for 40 ms; what is accepted inherits the option."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
         assert not bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        Host(bench.app, bound)
+        EmbeddedServer(bench.app, bound)
         assert bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
@@ -19,4 +19,4 @@ def test_a_unix_socket_has_no_such_option(bench: Bench, tmp_path: Path) -> None:
     """And is served all the same."""
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(tmp_path / "s"))
-        Host(bench.app, bound)
+        EmbeddedServer(bench.app, bound)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from notifier.core.polling.learned_schedule import ENOUGH
-from notifier.core.polling.verdict import End
+from notifier.core.polling.verdict import EndWatch
 from notifier.store.values import Lease
 from tests.api.conftest import MULEROUTER, PATH, Bench
 from tests.builders import end, event
@@ -23,7 +23,7 @@ async def teach(bench: Bench, count: int = ENOUGH, duration_ms: int = 100_000) -
         assert watch.id == watch_id
 
 
-async def record(bench: Bench, watch_id: str, ending: End, lease: Lease) -> None:
+async def record(bench: Bench, watch_id: str, ending: EndWatch, lease: Lease) -> None:
     """End a claimed watch as the poller does."""
     detail = await bench.store.watch(watch_id)
     assert detail is not None

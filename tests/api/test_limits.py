@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from notifier.api.app import build_app
 from notifier.errors import StoreFull, StoreUnavailable
 from notifier.server.bodies import BATCH_BYTES, BODY_BYTES, BodyBudget
-from notifier.server.middleware import Envelope
-from notifier.server.problems import KINDS, Problem
+from notifier.server.middleware import ResponseMiddleware
+from notifier.server.problems import KINDS, ProblemError
 from tests.api.conftest import Bench, registration
 
 GOOD = json.dumps(registration()).encode()
@@ -103,7 +103,7 @@ async def test_bodies_together_are_bounded() -> None:
     """However many ask at once."""
     budget = BodyBudget(room=100)
     with budget.hold(60):
-        with pytest.raises(Problem, match="busy"), budget.hold(60):
+        with pytest.raises(ProblemError, match="busy"), budget.hold(60):
             pass
         with budget.hold(40):
             pass
@@ -290,7 +290,7 @@ async def test_reading_away_ends_by_time(chunk: bytes, is_silent: bool) -> None:
     sent: list[Message] = []
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        raise Problem("conflict", "no")
+        raise ProblemError("conflict", "no")
 
     async def receive() -> Message:
         await asyncio.sleep(3_600 if is_silent else 0)
@@ -300,7 +300,7 @@ async def test_reading_away_ends_by_time(chunk: bytes, is_silent: bool) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"transfer-encoding", b"chunked")]}
-    await Envelope(refuse, linger_s=0.05)(scope, receive, send)
+    await ResponseMiddleware(refuse, linger_s=0.05)(scope, receive, send)
     assert [message.get("more_body", False) for message in sent] == [False, True, False]
 
 

@@ -12,7 +12,7 @@ import pytest
 from notifier.api import schemas as shapes
 from notifier.api.app import build_app
 from notifier.api.callbacks import FIELDS as CALLBACK_FIELDS
-from notifier.api.json_fields import Faults
+from notifier.api.json_fields import FieldErrors
 from notifier.api.openapi import HEADERS, PARAMETERS
 from notifier.api.operations import OPERATIONS
 from notifier.api.query import DEFAULT_LIMIT, MAX_LIMIT
@@ -188,7 +188,7 @@ async def test_real_answers_have_the_described_shapes(bench: Bench) -> None:
 
 
 def test_faults_are_counted_to_a_bound() -> None:
-    faults = Faults()
+    faults = FieldErrors()
     for n in range(1_000):
         faults.add(f"/{n}", "x")
     assert faults.is_full

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 import pytest
 
 from notifier.api import outputs as pictures
-from notifier.api.outputs import AT_ONCE, MOST_WANTED, Pictures
-from notifier.core.exchange import Exchange, Reply
+from notifier.api.outputs import AT_ONCE, MOST_WANTED, ImageProxy
+from notifier.core.exchange import Exchange, HttpReply
 from notifier.core.secret import Secret
-from notifier.server.problems import Problem
+from notifier.server.problems import ProblemError
 from tests.api.conftest import Bench
 from tests.core.test_picture import BEGINNINGS, SVG
 from tests.fakes import FakeWire
 
 URL = "https://cdn.example/router/result_00.png?sig=a%2Fb"
-PNG = Reply(200, {"content-type": "image/png"}, BEGINNINGS["image/png"])
+PNG = HttpReply(200, {"content-type": "image/png"}, BEGINNINGS["image/png"])
 
 
 async def ended(bench: Bench, *outputs: str) -> str:
@@ -88,7 +88,7 @@ async def test_what_is_no_link_is_not_fetched(bench: Bench, output: str) -> None
 
 
 async def test_what_is_no_picture_is_said_in_words(bench: Bench) -> None:
-    bench.wire.add(URL, Reply(200, {"content-type": "image/svg+xml"}, SVG))
+    bench.wire.add(URL, HttpReply(200, {"content-type": "image/svg+xml"}, SVG))
     answer = await bench.http.get(f"{await ended(bench, URL)}/0")
     assert (answer.status_code, answer.headers["content-type"]) == (502, "application/problem+json")
     assert answer.json()["detail"].startswith("it is image/svg+xml, and only PNG")
@@ -130,10 +130,10 @@ class SlowWire(FakeWire):
 async def test_few_are_fetched_at_once_and_few_may_wait() -> None:
     """So that they take a bounded part of memory and of everybody's time."""
     wire = SlowWire()
-    shown = Pictures(lambda: wire)
+    shown = ImageProxy(lambda: wire)
     fetching = [asyncio.create_task(shown.get(URL)) for _ in range(MOST_WANTED)]
     await asyncio.sleep(0)
-    with pytest.raises(Problem, match="busy"):
+    with pytest.raises(ProblemError, match="busy"):
         await shown.get(URL)
     wire.let_go.set()
     assert await asyncio.gather(*fetching) == [("image/png", PNG.body)] * MOST_WANTED
@@ -144,7 +144,7 @@ async def test_few_are_fetched_at_once_and_few_may_wait() -> None:
 async def test_who_waits_too_long_for_a_place_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "PATIENCE_S", 0)
     wire = SlowWire()
-    shown = Pictures(lambda: wire)
+    shown = ImageProxy(lambda: wire)
     fetching = [asyncio.create_task(shown.get(URL)) for _ in range(AT_ONCE + 1)]
     done, _ = await asyncio.wait(fetching, return_when=asyncio.FIRST_COMPLETED)
     assert [str(each.exception()) for each in done] == ["busy: other pictures take their time"]

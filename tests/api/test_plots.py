@@ -22,9 +22,9 @@ from notifier.api.plots import (
     in_words,
     short_path,
 )
-from notifier.core.polling.learned_schedule import Habit
-from notifier.core.task_statistics import PastEnd
-from notifier.store.values import LearnedPath, Recent
+from notifier.core.polling.learned_schedule import TaskDurations
+from notifier.core.task_statistics import FinishedTask
+from notifier.store.values import PathDurations, RecentActivity
 from notifier.web.charts import BASE, HEIGHT, RANGES_DRAWN, TOP, WIDTH, drawn, seconds
 from tests.api.conftest import PATH, Bench
 from tests.api.test_pages import HOSTILE, Seen
@@ -36,19 +36,19 @@ SECOND = 1_000
 class Past:
     """A store that has seen something, and is asked for no more than it may be."""
 
-    def __init__(self, recent: Recent, *learned: LearnedPath) -> None:
+    def __init__(self, recent: RecentActivity, *learned: PathDurations) -> None:
         self._recent = recent
         self._learned = list(learned)
 
-    async def recent(self, *, limit: int) -> Recent:
+    async def recent(self, *, limit: int) -> RecentActivity:
         assert limit == LOOKED_AT
         return self._recent
 
-    async def learned(self, *, limit: int) -> list[LearnedPath]:
+    async def learned(self, *, limit: int) -> list[PathDurations]:
         return self._learned[:limit]
 
 
-async def plots(bench: Bench, recent: Recent, *learned: LearnedPath) -> dict[str, Any]:
+async def plots(bench: Bench, recent: RecentActivity, *learned: PathDurations) -> dict[str, Any]:
     bench.services = replace(bench.services, store=Past(recent, *learned))  # type: ignore[arg-type]
     bench.remake()
     answer = await bench.http.get("/v1/plots")
@@ -57,11 +57,11 @@ async def plots(bench: Bench, recent: Recent, *learned: LearnedPath) -> dict[str
     return body
 
 
-def ended(took_s: float, late_s: float | None, polls: int) -> PastEnd:
+def ended(took_s: float, late_s: float | None, polls: int) -> FinishedTask:
     over_at = NOON + round(took_s * SECOND)
     if late_s is None:
-        return PastEnd(NOON, over_at, None, polls)
-    return PastEnd(NOON, over_at + round(late_s * SECOND), over_at, polls)
+        return FinishedTask(NOON, over_at, None, polls)
+    return FinishedTask(NOON, over_at + round(late_s * SECOND), over_at, polls)
 
 
 def counted(plot: dict[str, Any]) -> dict[str, int]:
@@ -80,7 +80,7 @@ async def test_an_empty_daemon_says_that_there_is_nothing_yet(bench: Bench) -> N
 async def test_delays_are_counted_up_to_each_edge(bench: Bench) -> None:
     """What has told no time of its end is left out of the notice delay, and is one of the polls."""
     ends = [ended(10, 0.2, 3), ended(10, 0.5, 3), ended(10, 4, 4), ended(10, 90, 30), ended(3600, None, 90)]
-    body = await plots(bench, Recent(tuple(ends), (15, 20, 700)))
+    body = await plots(bench, RecentActivity(tuple(ends), (15, 20, 700)))
     assert counted(body["notice"]) == {"0.5 s": 2, "5 s": 1, MORE: 1}
     assert body["notice"]["said"] == "half within 500 ms, nine of ten within 90.0 s"
     assert "Of the last 4 tasks" in body["notice"]["about"]
@@ -91,13 +91,13 @@ async def test_delays_are_counted_up_to_each_edge(bench: Bench) -> None:
 
 async def test_where_no_task_told_when_it_was_over_that_is_said(bench: Bench) -> None:
     """Some providers never do: then tasks have ended, and there is no delay to show of any."""
-    body = await plots(bench, Recent((ended(10, None, 3), ended(20, None, 4)), ()))
+    body = await plots(bench, RecentActivity((ended(10, None, 3), ended(20, None, 4)), ()))
     assert body["notice"]["said"] == NO_FINISH
     assert body["notice"]["bars"] == []
 
 
 async def test_every_plot_of_bars_has_all_its_bars(bench: Bench) -> None:
-    body = await plots(bench, Recent((ended(10, 1, 3),), (15,)))
+    body = await plots(bench, RecentActivity((ended(10, 1, 3),), (15,)))
     for name, edges in (("notice", NOTICE_MS), ("polls", POLLS), ("callbacks", CALLBACK_MS)):
         assert len(body[name]["bars"]) == len(edges) + 1
         assert body[name]["count"] == 1
@@ -113,14 +113,14 @@ async def test_every_plot_of_bars_has_all_its_bars(bench: Bench) -> None:
 )
 async def test_polls_saved_are_said_beside_a_loop(bench: Bench, polls: int, said: str, saved: float) -> None:
     """Be it more or fewer."""
-    body = await plots(bench, Recent((ended(25, 1, polls),), ()))
+    body = await plots(bench, RecentActivity((ended(25, 1, polls),), ()))
     assert (body["polls"]["said"], body["polls_saved"]) == (said, pytest.approx(saved))
     assert f"would have asked 10 times; we asked {polls} times" in body["polls"]["about"]
 
 
 async def test_durations_stand_by_their_path(bench: Bench) -> None:
-    learned = LearnedPath("mulerouter", PATH, Habit(57, 8_400, 15_000, 23_500))
-    (told,) = (await plots(bench, Recent((), ()), learned))["durations"]["ranges"]
+    learned = PathDurations("mulerouter", PATH, TaskDurations(57, 8_400, 15_000, 23_500))
+    (told,) = (await plots(bench, RecentActivity((), ()), learned))["durations"]["ranges"]
     assert told == {
         "label": "qwen-image-edit-max",
         "api_path": PATH,

@@ -16,9 +16,9 @@ from notifier.api.app import build_app
 from notifier.api.registration import read_batch
 from notifier.api.schemas import WatchBody
 from notifier.api.watches import TURN
-from notifier.core.formats.urls import TaskPlace
+from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import WatchState
-from notifier.engine.waiters import Hub
+from notifier.engine.waiters import WatchWaiters
 from notifier.store.protocol import Store
 from notifier.store.values import WatchDetail
 from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, pointers, registration
@@ -128,7 +128,7 @@ async def test_a_task_url_says_provider_path_and_id(bench: Bench) -> None:
     """As the provider's dialect has it: the id need not be the last word."""
     other = replace(
         MULEROUTER,
-        place=TaskPlace("http://127.0.0.1:5/base", "{api_path}/requests/{task_id}/status"),
+        place=TaskUrlTemplate("http://127.0.0.1:5/base", "{api_path}/requests/{task_id}/status"),
         expire_after_ms=60_000,
     )
     bench.configure(providers={"mulerouter": MULEROUTER, "other": other})
@@ -435,7 +435,7 @@ async def test_a_held_answer_goes_out_when_the_time_is_over(bench: Bench) -> Non
 class EndsMeanwhile:
     """A store in which the watch ends just after it was read for the first time, and nobody waited yet."""
 
-    def __init__(self, hub: Hub, detail: WatchDetail) -> None:
+    def __init__(self, hub: WatchWaiters, detail: WatchDetail) -> None:
         self._hub = hub
         self._detail = detail
         self._is_read = False

@@ -22,9 +22,9 @@ from playwright.async_api import Browser
 
 from notifier.clock import wall_ms
 from notifier.core.formats.times import to_text
-from notifier.simulator.script import Canned, Outcome, Result, Script
+from notifier.simulator.script import FixedReply, Outcome, Result, TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 from tests.browser.png import with_palette, written
 from tests.e2e.daemon import _NO_TLS, KEY, DaemonProcess
 from tools.chromium import WHY_NOT, browsing
@@ -43,10 +43,10 @@ class Kind:
     result: Result
     weight: int
 
-    def script(self, chance: random.Random, outcome: Outcome = "completed") -> Script:
+    def script(self, chance: random.Random, outcome: Outcome = "completed") -> TaskScript:
         """One task."""
         duration_s = chance.lognormvariate(math.log(self.median_s), 0.32)
-        return Script(duration_s, outcome, result=self.result, outputs=chance.choice((1, 1, 2)))
+        return TaskScript(duration_s, outcome, result=self.result, outputs=chance.choice((1, 1, 2)))
 
 
 KINDS = (
@@ -76,8 +76,8 @@ class City:
     """The daemon, its providers, its receivers."""
 
     daemon: DaemonProcess
-    upstream: Upstream
-    other: Upstream
+    upstream: SimulatedProvider
+    other: SimulatedProvider
     hooks: dict[str, str]
     gallery: str
     chance: random.Random
@@ -99,7 +99,7 @@ async def main() -> int:
 @asynccontextmanager
 async def city(folder: Path) -> AsyncIterator[City]:
     """Everything on ports of this machine."""
-    upstream, other = Upstream(key=KEY), Upstream(key="another key")
+    upstream, other = SimulatedProvider(key=KEY), SimulatedProvider(key="another key")
     async with AsyncExitStack() as stack:
         urls = [await stack.enter_async_context(serve(each)) for each in (upstream, other)]
         apps = {"shop/callbacks": says(204), "crm/tasks": says(503), "billing/hook": says(422)}
@@ -121,7 +121,7 @@ async def lived(built: City) -> None:
         await registered(built, kind.api_path, kind.script(built.chance, outcome), hook_of(number), number)
         await asyncio.sleep(OVER_S / TASKS)
     for number in range(2):
-        made = built.other.add("/v1/image_to_video", Script(duration_s=600))
+        made = built.other.add("/v1/image_to_video", TaskScript(duration_s=600))
         await told(built, "/v1/image_to_video", made.task_id, "shop", provider="runway", number=number)
     await asyncio.sleep(SETTLE_S)
 
@@ -133,7 +133,7 @@ def hook_of(number: int) -> str:
     return "crm" if number > TASKS * 0.85 and number % 4 == 0 else "shop"
 
 
-async def registered(built: City, path: str, script: Script, hook: str, number: int) -> dict[str, Any]:
+async def registered(built: City, path: str, script: TaskScript, hook: str, number: int) -> dict[str, Any]:
     made = built.upstream.add(path, script)
     return await told(built, path, made.task_id, hook, provider="mulerouter", number=number)
 
@@ -188,13 +188,13 @@ async def pictured(built: City) -> dict[str, Any]:
     running = msgspec.json.encode({"task_info": {**info, "status": "processing"}}).decode()
     as_json = {"content-type": "application/json"}
     first = (
-        Canned(200, as_json, running),
-        Canned(503, {}, "upstream connect error"),
-        Canned(200, as_json, running),
-        Canned(200, as_json, running),
-        Canned(200, as_json, answer),
+        FixedReply(200, as_json, running),
+        FixedReply(503, {}, "upstream connect error"),
+        FixedReply(200, as_json, running),
+        FixedReply(200, as_json, running),
+        FixedReply(200, as_json, answer),
     )
-    built.upstream.add(path, Script(duration_s=60, first=first), task_id)
+    built.upstream.add(path, TaskScript(duration_s=60, first=first), task_id)
     watch = await told(built, path, task_id, "shop", provider="mulerouter", number=300)
     await asyncio.sleep(14)
     return watch

@@ -8,9 +8,9 @@ from typing import Any
 
 from playwright.async_api import Browser, ConsoleMessage, Page
 
-from notifier.simulator.script import Script
+from notifier.simulator.script import TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 from tests.e2e.ledger import Ledger
 from tools.chromium import browsing
@@ -23,7 +23,7 @@ class Stage:
     """What the browser sees, and what it complained of."""
 
     daemon: DaemonProcess
-    upstream: Upstream
+    upstream: SimulatedProvider
     hook: str
     browser: Browser
     complaints: list[str] = field(default_factory=list)
@@ -45,14 +45,14 @@ class Stage:
 
     async def task(self, duration_s: float, **more: Any) -> dict[str, Any]:
         """Submit a task and register it."""
-        made = self.upstream.add(API_PATH, Script(duration_s=duration_s))
+        made = self.upstream.add(API_PATH, TaskScript(duration_s=duration_s))
         return await self.daemon.register(made.task_id, self.hook, **more)
 
 
 @asynccontextmanager
 async def staged(folder: Path, *, answers: list[int] | None = None, **settings: Any) -> AsyncIterator[Stage]:
     """Set the stage. The receiver gives these ``answers`` first, and 204 from then on."""
-    ledger, upstream = Ledger(answers=answers or []), Upstream(key=KEY)
+    ledger, upstream = Ledger(answers=answers or []), SimulatedProvider(key=KEY)
     async with AsyncExitStack() as stack:
         upstream_url = await stack.enter_async_context(serve(upstream))
         hook = await stack.enter_async_context(serve(ledger.app))

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.async_api import Page
 
-from notifier.simulator.script import Script
+from notifier.simulator.script import TaskScript
 from tests.browser.stage import Stage
 from tests.e2e.daemon import _NO_TLS, API_PATH, DaemonProcess
 
@@ -60,7 +60,10 @@ async def test_what_happens_is_seen_as_it_happens(stage: Stage) -> None:
 
 async def test_every_end_is_told_in_its_word(stage: Stage) -> None:
     """And counted in its tile, which leads to those that ended so."""
-    for script in (Script(duration_s=0.2, outcome="failed"), Script(duration_s=0.2, outcome="cancelled")):
+    for script in (
+        TaskScript(duration_s=0.2, outcome="failed"),
+        TaskScript(duration_s=0.2, outcome="cancelled"),
+    ):
         made = stage.upstream.add(API_PATH, script)
         await stage.daemon.register(made.task_id, stage.hook)
     await stage.task(600, expire_after="1s")
@@ -158,10 +161,10 @@ async def test_troubles_come_with_what_to_do(tmp_path: Path, stage: Stage) -> No
     await page.wait_for_selector(f"{ROWS} .trouble:has-text('provider refuses the key (401) since')")
     await page.wait_for_selector(".summary.ill:has-text('mulerouter: provider refuses the key (401)')")
     await page.wait_for_selector(".fix:has-text('fix: check MULEROUTER_API_KEY, then reload the daemon')")
-    made = stage.upstream.add(API_PATH, Script(duration_s=0.1))
+    made = stage.upstream.add(API_PATH, TaskScript(duration_s=0.1))
     stage.upstream._bearer = None
     for number in range(4):
-        made = stage.upstream.add(API_PATH, Script(duration_s=0.1))
+        made = stage.upstream.add(API_PATH, TaskScript(duration_s=0.1))
         await stage.daemon.register(made.task_id, "http://127.0.0.1:9/hook", metadata={"n": number})
     await page.wait_for_selector("#endpoints ~ .scroll .closed:has-text('closed: no connection')")
     test = "fix: `notifier test-callback http://127.0.0.1:9/hook` says what is wrong"

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from notifier.simulator.script import Canned, Script
+from notifier.simulator.script import FixedReply, TaskScript
 from notifier.simulator.serving import serve
 from notifier.web.labels import MORE_RESULTS, MOST_RESULTS
 from tests.browser.png import written
@@ -44,8 +44,8 @@ async def ended_with(stage: Stage, *names: str) -> AsyncIterator[tuple[Store, st
         store.url = url
         info = {"id": "t-1", "status": "completed"}
         answer = msgspec.json.encode({"task_info": info, "images": [f"{url}/{name}" for name in names]})
-        canned = Canned(200, {"content-type": "application/json"}, answer.decode())
-        stage.upstream.add(API_PATH, Script(first=(canned,)), "t-1")
+        canned = FixedReply(200, {"content-type": "application/json"}, answer.decode())
+        stage.upstream.add(API_PATH, TaskScript(first=(canned,)), "t-1")
         watch = await stage.daemon.register("t-1", stage.hook)
         yield store, watch["id"]
 

@@ -8,7 +8,7 @@ from playwright.async_api import Page
 
 from notifier.core.advice import of_attempt
 from notifier.core.delivery.judge_attempt import class_of
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.fixes import FIXES, fix_of, fix_of_receiver
 from notifier.core.formats.text import of_error
 from tests.browser.stage import Stage
@@ -110,8 +110,8 @@ async def test_the_scripts_advise_as_the_commands_do(stage: Stage) -> None:
         assert await in_page(page, "fixOfReceiver", endpoint) == fix_of_receiver(
             gate, "http://x/hook", "ep_1"
         )
-    tried = [*map(Reply, (200, 204, 301, 400, 401, 404, 408, 410, 418, 429, 500, 503))]
-    exchanges: list[Exchange] = [*tried, *(Unreachable(fault, "x") for fault in Fault)]
+    tried = [*map(HttpReply, (200, 204, 301, 400, 401, 404, 408, 410, 418, 429, 500, 503))]
+    exchanges: list[Exchange] = [*tried, *(NoReply(fault, "x") for fault in FailureKind)]
     for exchange in exchanges:
         status, fault = getattr(exchange, "status", None), class_of(exchange)
         told = await in_page(page, "adviceOf", {"status": status, "fault": fault})

@@ -12,9 +12,9 @@ from typing import IO
 
 import pytest
 
-from notifier.cli.init import AlreadyThere, Places, configuration, write_new
+from notifier.cli.init import FileExists, InitPaths, configuration, write_new
 from notifier.config.load import load
-from notifier.config.model import Config, Storage
+from notifier.config.model import Config, StoreSettings
 from tests.cli.conftest import Run
 
 KEY = "sk-mr-canary-0123456789"
@@ -44,7 +44,7 @@ def test_it_writes_the_defaults_with_the_database_beside(run: Run, tmp_path: Pat
     file = tmp_path / "config.toml"
     assert (said.code, said.out) == (0, f"{file}\n")
     config = load(file, {})
-    assert config.store == Storage(str(tmp_path / "notifier.db"))
+    assert config.store == StoreSettings(str(tmp_path / "notifier.db"))
     assert config.polling == Config().polling
     assert config.callbacks == Config().callbacks
     assert run("check").code == 0
@@ -108,7 +108,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten_either(tmp_path: Path)
     """The look beforehand is for the message; the opening itself refuses."""
     file = tmp_path / "config.toml"
     file.write_text("mine")
-    with pytest.raises(AlreadyThere):
+    with pytest.raises(FileExists):
         write_new(file, "other", 0o600)
     assert file.read_text() == "mine"
 
@@ -210,6 +210,6 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(
 def test_an_odd_folder_makes_sound_toml(tmp_path: Path) -> None:
     """A quote or a backslash in its name is no syntax."""
     odd = tmp_path / 'a "b" \\c é'
-    places = Places(odd / "config.toml", odd / "notifier.db")
+    places = InitPaths(odd / "config.toml", odd / "notifier.db")
     text = configuration(places, has_key_file=False)
     assert tomllib.loads(text)["store"]["url"] == str(odd / "notifier.db")

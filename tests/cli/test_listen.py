@@ -17,7 +17,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from notifier.cli.listen import _tell_json_line, _tell_lines
-from notifier.cli.receiver import BODY_LIMIT, Manners, Received, Receiver
+from notifier.cli.receiver import BODY_LIMIT, LocalReceiver, ReceivedCallback, ReplyPlan
 from notifier.clock import wall_ms
 from notifier.core.delivery.signature import sign
 from notifier.core.secret import Secret
@@ -46,11 +46,11 @@ def signed(body: bytes = BODY, *, key: str = KEY, at: int = NOON, **more: str) -
 class Box:
     """A receiver at noon, and what it told."""
 
-    def __init__(self, manners: Manners = Manners()) -> None:  # noqa: B008 - frozen
-        self.told: list[Received] = []
+    def __init__(self, manners: ReplyPlan = ReplyPlan()) -> None:  # noqa: B008 - frozen
+        self.told: list[ReceivedCallback] = []
         self.accepted: list[int] = []
         self.unread = 0
-        self.app = Receiver(
+        self.app = LocalReceiver(
             [Secret(OTHER), Secret(KEY)],
             manners,
             now=lambda: NOON,
@@ -59,7 +59,7 @@ class Box:
             on_unread=self.count_unread,
         )
 
-    def tell(self, received: Received) -> None:
+    def tell(self, received: ReceivedCallback) -> None:
         self.told.append(received)
 
     def count_unread(self) -> None:
@@ -127,7 +127,7 @@ async def test_what_cannot_be_trusted_is_refused_with_its_reason(
 
 
 async def test_the_first_ones_fail_and_do_not_count() -> None:
-    box = Box(Manners(status=202, failures=2))
+    box = Box(ReplyPlan(status=202, failures=2))
     assert [await box.post(signed(), BODY) for _ in range(4)] == [503, 503, 202, 202]
     assert box.accepted == [1, 2]
     assert [each.answered for each in box.told] == [503, 503, 202, 202]
@@ -145,7 +145,7 @@ async def test_only_whole_posts_of_bearable_size_are_taken(monkeypatch: pytest.M
 async def test_when_nobody_reads_on_the_callback_is_left_to_its_sender() -> None:
     box = Box()
 
-    def broken(_: Received) -> None:
+    def broken(_: ReceivedCallback) -> None:
         raise BrokenPipeError
 
     box.app._tell = broken
@@ -153,9 +153,9 @@ async def test_when_nobody_reads_on_the_callback_is_left_to_its_sender() -> None
     assert (box.unread, box.accepted) == (1, [])
 
 
-def received(**changes: Any) -> Received:
+def received(**changes: Any) -> ReceivedCallback:
     fields: dict[str, Any] = {"at": NOON, "headers": signed(), "body": BODY, "reason": None, "answered": 204}
-    return Received(**{**fields, **changes})
+    return ReceivedCallback(**{**fields, **changes})
 
 
 def test_a_line_tells_what_came_and_whether_to_trust_it(capfd: pytest.CaptureFixture[str]) -> None:

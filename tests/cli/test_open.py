@@ -5,7 +5,7 @@ import webbrowser
 
 import pytest
 
-from notifier.cli.client import Answer, Api
+from notifier.cli.client import ApiConnection, ApiReply
 from tests.cli.conftest import FakeDaemon, Run
 
 OPEN = {"path": "/", "expires_at": None}
@@ -60,8 +60,8 @@ def test_json_has_the_whole_address(ask: Run, daemon: FakeDaemon) -> None:
 
 def test_a_unix_socket_has_no_page_for_a_browser(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says what to do instead."""
-    answer = Answer(json.dumps(LOGIN).encode(), "unix:/run/n.sock")
-    monkeypatch.setattr(Api, "request", lambda *_, **__: answer)
+    answer = ApiReply(json.dumps(LOGIN).encode(), "unix:/run/n.sock")
+    monkeypatch.setattr(ApiConnection, "request", lambda *_, **__: answer)
     said = run("open", "--url", "unix:/run/n.sock")
     assert (said.code, said.out) == (64, "")
     assert "server.listen" in said.err

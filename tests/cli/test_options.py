@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from notifier.cli.client import address_of, parse_address
-from notifier.cli.options import Given
+from notifier.cli.options import CommandContext
 from tests.cli.conftest import FakeDaemon, Run
 
 EMPTY: dict[str, object] = {"watches": [], "next_cursor": None}
@@ -168,7 +168,7 @@ def test_the_configurations_token_stays_on_this_machine(tmp_path: Path) -> None:
     config.write_text('[server]\ntokens = [{ file = "token" }]\n')
 
     def token_for(url: str | None) -> str | None:
-        given = Given(url=url, config=str(config), environ={})
+        given = CommandContext(url=url, config=str(config), environ={})
         return given.api()._token
 
     assert token_for(None) == token_for("http://127.0.0.1:1") == "local-token-0123456789"

@@ -12,7 +12,7 @@ from notifier.api.examples import ATTEMPT, DELIVERY, ENDPOINT, MOMENTS, PLOTS, W
 from notifier.api.plots import PlotsBody
 from notifier.api.registration import read_registration
 from notifier.cli import commands
-from notifier.cli.client import Answer
+from notifier.cli.client import ApiReply
 from notifier.cli.deliveries import ENDED
 from notifier.cli.deliveries import STATES as DELIVERY_STATES
 from notifier.cli.explain import Moment
@@ -30,7 +30,7 @@ from notifier.core.fixes import FIXES
 from notifier.web import labels as words
 from notifier.web.detail import delivery_page, watch_page
 from notifier.web.labels import registration_line
-from notifier.web.overview import Overview, Wanted, overview
+from notifier.web.overview import OverviewData, PageFilter, overview
 from notifier.web.render import FOLDER
 from tests.api.conftest import SETTINGS
 from tests.api.test_pages import Seen
@@ -67,10 +67,10 @@ def plain(line: str) -> str:
 
 def shown(body: Any, *, apart: str) -> dict[str, Any]:
     """The facts that a command prints of it, by their names."""
-    return dict(object_facts(Answer(encoded(body), ORIGIN), apart=apart))
+    return dict(object_facts(ApiReply(encoded(body), ORIGIN), apart=apart))
 
 
-def first_page(providers: dict[str, str]) -> Overview:
+def first_page(providers: dict[str, str]) -> OverviewData:
     status: dict[str, Any] = {
         "version": "0.1.0",
         "summary": "All is well: nothing.",
@@ -84,10 +84,10 @@ def first_page(providers: dict[str, str]) -> Overview:
         "providers": providers,
         "learned": [],
     }
-    return Overview(
+    return OverviewData(
         register=registration_line(ORIGIN),
         now=NOON,
-        wanted=Wanted(),
+        wanted=PageFilter(),
         status=made(shapes.StatusBody, status),
         watches=[],
         deliveries=[],

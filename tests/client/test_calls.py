@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from notifier.client import Callback, Problem, StillWatching, Unavailable, Unreachable, Watch, calls
-from notifier.client.calls import Ask, Pause, Steps
-from notifier.client.transport import Answer
-from notifier.core.formats.times import BadDuration
+from notifier.client.calls import PauseStep, RequestStep, Steps
+from notifier.client.transport import ApiReply
+from notifier.core.formats.times import InvalidDuration
 from notifier.errors import NotifierError
 from tests.cli.conftest import WATCH
 
@@ -34,16 +34,16 @@ class Time:
 
 def play(
     steps: Steps[T], *answers: dict[str, Any] | NotifierError, time: Time | None = None, held_s: float = 30.0
-) -> tuple[T, list[Ask | Pause]]:
+) -> tuple[T, list[RequestStep | PauseStep]]:
     """Run a call against the answers, in order; what is held takes ``held_s``."""
     script: Iterator[dict[str, Any] | NotifierError] = iter(answers)
-    seen: list[Ask | Pause] = []
+    seen: list[RequestStep | PauseStep] = []
     time = time or Time()
     try:
         step = next(steps)
         while True:
             seen.append(step)
-            if isinstance(step, Pause):
+            if isinstance(step, PauseStep):
                 time.now += step.seconds
                 step = steps.send(None)
                 continue
@@ -52,7 +52,7 @@ def play(
             if isinstance(answer, NotifierError):
                 step = steps.throw(answer)
             else:
-                step = steps.send(Answer(json.dumps(answer).encode(), "here"))
+                step = steps.send(ApiReply(json.dumps(answer).encode(), "here"))
     except StopIteration as end:
         result: T = end.value
         return result, seen
@@ -67,7 +67,7 @@ def test_a_registration_says_no_more_than_it_was_given() -> None:
     """What is left out is the daemon's to choose."""
     watch, [ask] = play(registration(), WATCH)
     assert watch.id == "wch_1"
-    assert isinstance(ask, Ask)
+    assert isinstance(ask, RequestStep)
     assert (ask.method, ask.path) == ("POST", "/v1/watches")
     body: Any = ask.body
     assert set(body) == {"api_path", "task_id", "callbacks"}
@@ -82,7 +82,7 @@ def test_a_duration_may_be_text_seconds_or_a_timedelta(duration: calls.Duration)
 
 
 def test_no_duration_is_refused_before_anything_is_sent() -> None:
-    with pytest.raises(BadDuration):
+    with pytest.raises(InvalidDuration):
         next(registration(expire_after="soon"))
 
 
@@ -90,7 +90,7 @@ def test_metadata_is_any_mapping() -> None:
     """As it is declared, though what writes JSON knows dicts only."""
     metadata = MappingProxyType({"order": 42})
     ask = next(calls.register("/x", "task-1", "http://a/hook", None, metadata, None))
-    assert isinstance(ask, Ask)
+    assert isinstance(ask, RequestStep)
     assert b'"metadata":{"order":42}' in msgspec.json.encode(ask.body)
 
 
@@ -98,7 +98,7 @@ def test_a_registration_is_made_again_where_the_connection_broke() -> None:
     """It is idempotent; a daemon that starts again takes it."""
     watch, seen = play(registration(), BROKEN, BROKEN, WATCH)
     assert watch.id == "wch_1"
-    assert [type(step) for step in seen] == [Ask, Pause, Ask, Pause, Ask]
+    assert [type(step) for step in seen] == [RequestStep, PauseStep, RequestStep, PauseStep, RequestStep]
     assert seen[0] == seen[2] == seen[4]
 
 
@@ -117,7 +117,7 @@ def test_what_is_no_broken_connection_is_told_at_once(fault: NotifierError) -> N
 
 def test_an_id_cannot_leave_its_place_in_the_path() -> None:
     ask = next(calls.get("../status?x"))
-    assert isinstance(ask, Ask)
+    assert isinstance(ask, RequestStep)
     assert ask.path == "/v1/watches/..%2Fstatus%3Fx"
 
 
@@ -125,7 +125,7 @@ def test_waiting_has_the_daemon_hold_its_answers() -> None:
     """The first is not held: it tells at once that the watch is not there."""
     watch, seen = play(calls.wait("wch_1", None, Time()), WATCH, WATCH, ENDED)
     assert watch.is_completed
-    assert [step.query for step in seen if isinstance(step, Ask)] == [
+    assert [step.query for step in seen if isinstance(step, RequestStep)] == [
         None,
         {"wait": "30000ms"},
         {"wait": "30000ms"},
@@ -168,17 +168,17 @@ def test_a_daemon_that_dies_while_it_holds_an_answer_is_waited_for_as_long_as_an
     time = Time()
     asking = calls.wait("wch_1", None, time)
     next(asking)
-    asking.send(Answer(json.dumps(WATCH).encode(), "here"))
+    asking.send(ApiReply(json.dumps(WATCH).encode(), "here"))
     time.now += 29.9
-    assert isinstance(asking.throw(BROKEN), Ask)
+    assert isinstance(asking.throw(BROKEN), RequestStep)
     for _ in range(20):
-        assert isinstance(asking.throw(BROKEN), Pause)
+        assert isinstance(asking.throw(BROKEN), PauseStep)
         time.now += 0.5
-        assert isinstance(next(asking), Ask)
+        assert isinstance(next(asking), RequestStep)
 
 
 def test_a_daemon_that_does_not_hold_is_not_asked_without_pause() -> None:
     """An older one, or a proxy between."""
     time = Time()
     _, seen = play(calls.wait("wch_1", None, time), *[WATCH] * 4, ENDED, time=time, held_s=0.0)
-    assert sum(isinstance(step, Pause) for step in seen) == 3
+    assert sum(isinstance(step, PauseStep) for step in seen) == 3

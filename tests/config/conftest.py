@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from notifier.config.load import BadConfig, load
+from notifier.config.load import InvalidConfig, load
 from notifier.config.model import Config
 
 
@@ -35,7 +35,7 @@ def refuse(read: Read, tmp_path: Path) -> Refuse:
     """Read one that is to be refused; returns its faults as text, the folder left out."""
 
     def refuse(text: str = "", environ: Mapping[str, str] | None = None) -> list[str]:
-        with pytest.raises(BadConfig) as refused:
+        with pytest.raises(InvalidConfig) as refused:
             read(text, environ)
         assert str(refused.value) == "\n".join(map(str, refused.value.faults))
         assert refused.value.exit_status == 78

@@ -2,10 +2,10 @@
 
 import pytest
 
-from notifier.config.model import Provider
-from notifier.config.parsers import Wrong
+from notifier.config.model import ProviderSettings
+from notifier.config.parsers import InvalidValue
 from notifier.config.provider_parsers import place
-from notifier.core.polling.provider import MULEROUTER_WORDS, Dialect
+from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
 from tests.config.conftest import Read, Refuse
 
 
@@ -30,7 +30,7 @@ def test_a_provider_may_speak_in_every_way_otherwise(read: Read) -> None:
         words.running = ["PENDING", "THROTTLED", "RUNNING"]
         """
     )
-    assert config.providers["runway"].dialect == Dialect(
+    assert config.providers["runway"].dialect == ProviderDescription(
         task_path="/v1/tasks/{task_id}",
         auth_header="X-Key",
         auth_value="Key {key}",
@@ -49,7 +49,7 @@ def test_a_provider_may_speak_in_every_way_otherwise(read: Read) -> None:
             "running": ("PENDING", "THROTTLED", "RUNNING"),
         },
     )
-    assert config.providers["mulerouter"] == Provider()
+    assert config.providers["mulerouter"] == ProviderSettings()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_dialect_that_cannot_work_is_refused(refuse: Refuse, line: str, fault:
 @pytest.mark.parametrize("expression", ["a b", "a["])
 def test_a_bad_expression_says_why_in_whole_words(expression: str) -> None:
     """The library goes on in lines that are not shown."""
-    with pytest.raises(Wrong) as refused:
+    with pytest.raises(InvalidValue) as refused:
         place(expression)
     assert not str(refused.value).endswith(":")
     assert "for expression" not in str(refused.value)

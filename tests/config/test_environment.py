@@ -8,13 +8,13 @@ import pytest
 
 from notifier.config.environment import variable_of
 from notifier.config.model import Config
-from notifier.config.schema import ROOT, Key, Table
+from notifier.config.schema import ROOT, SettingKey, SettingTable
 from notifier.config.toml_lines import KeyPath
 from notifier.core.secret import Secret
 from tests.config.conftest import Read, Refuse
 
 
-def keys(table: Table, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Key]]:
+def keys(table: SettingTable, path: KeyPath = ()) -> Iterator[tuple[KeyPath, SettingKey]]:
     """Every key of the schema; the built-in provider stands for all."""
     for name, key in table.keys.items():
         yield (*path, name), key
@@ -58,7 +58,7 @@ VALUES = {
 @pytest.mark.parametrize(
     ("path", "key"), [pytest.param(path, key, id=".".join(path)) for path, key in keys(ROOT)]
 )
-def test_every_key_can_be_set_by_its_variable(read: Read, path: KeyPath, key: Key) -> None:
+def test_every_key_can_be_set_by_its_variable(read: Read, path: KeyPath, key: SettingKey) -> None:
     is_duration = key.field.endswith("_ms") and path[-1] != "result_ttl"
     text, wanted = ("30s", 30_000) if is_duration else VALUES.get(path[-1], ("a.b", "a.b"))
     environ = {variable_of(path): text, "SECRET": "whsec_" + "a" * 40}

@@ -11,7 +11,7 @@ import pytest
 from notifier.config.load import load
 from notifier.config.model import Config
 from notifier.config.schema import ROOT
-from notifier.core.polling.provider import Dialect
+from notifier.core.polling.provider import ProviderDescription
 from notifier.core.secret import Secret
 from tests.config.test_environment import keys
 
@@ -64,9 +64,11 @@ def test_every_field_of_every_dataclass_has_its_key(section: str) -> None:
     if section == "providers":
         named = {field for table, field in fields_read() if table == "mulerouter"}
         provider = {one.name for one in dataclasses.fields(Config().providers["mulerouter"])}
-        dialect = {one.name for one in dataclasses.fields(Dialect)}
+        dialect = {one.name for one in dataclasses.fields(ProviderDescription)}
         assert named == (provider - {"name", "polling", "dialect"}) | (dialect - {"words"})
-        assert {field for table, field in fields_read() if table == "words"} == set(Dialect().words)
+        assert {field for table, field in fields_read() if table == "words"} == set(
+            ProviderDescription().words
+        )
         return
     wanted = {one.name for one in dataclasses.fields(getattr(Config(), section))}
     assert {field for table, field in fields_read() if table == section} == wanted

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifier.config.errors import Fault
-from notifier.config.load import BadConfig, find_file, load
-from notifier.config.model import Config, Polling, Provider
+from notifier.config.errors import ConfigError
+from notifier.config.load import InvalidConfig, find_file, load
+from notifier.config.model import Config, PollingSettings, ProviderSettings
 from notifier.core.secret import Secret
 from tests.config.conftest import Read, Refuse
 
@@ -59,7 +59,7 @@ def test_every_section_reaches_its_fields(read: Read) -> None:
     assert config.store.url == "/var/lib/n.db"
     assert config.callbacks.secrets == (Secret(WHSEC), Secret(WHSEC))
     assert config.callbacks.allow == ("loopback", "10.0.0.0/8", "*.example.com", "fd00::/8")
-    assert config.polling == Polling(first_after_ms=1_000, growth=2.0, learn=False)
+    assert config.polling == PollingSettings(first_after_ms=1_000, growth=2.0, learn=False)
     assert config.retention.delivered_ms == 5_400_000
     assert (config.log.level, config.log.format) == ("warning", "json")
 
@@ -76,13 +76,13 @@ def test_a_provider_polls_as_all_do_but_for_what_it_says(read: Read) -> None:
         max_interval = "10m"
         """
     )
-    assert config.providers["mulerouter"].polling == Polling(growth=0.5, max_interval_ms=300_000)
-    assert config.providers["other"].polling == Polling(growth=0.5, max_interval_ms=600_000)
+    assert config.providers["mulerouter"].polling == PollingSettings(growth=0.5, max_interval_ms=300_000)
+    assert config.providers["other"].polling == PollingSettings(growth=0.5, max_interval_ms=600_000)
     assert config.providers["other"] == dataclasses.replace(
-        Provider(),
+        ProviderSettings(),
         name="other",
         base_url="https://other.example/v1",
-        polling=Polling(growth=0.5, max_interval_ms=600_000),
+        polling=PollingSettings(growth=0.5, max_interval_ms=600_000),
     )
 
 
@@ -326,14 +326,14 @@ def test_a_file_that_is_too_large_or_no_text_is_refused(refuse: Refuse, tmp_path
     assert told == "config.toml: is larger than 64 KiB; is it the right file?"
     path = tmp_path / "other.toml"
     path.write_bytes(b"a = 1\nb = '\xff'\n")
-    with pytest.raises(BadConfig, match=r"other\.toml:2: is not UTF-8"):
+    with pytest.raises(InvalidConfig, match=r"other\.toml:2: is not UTF-8"):
         load(path, {})
-    with pytest.raises(BadConfig, match="cannot be read: Is a directory"):
+    with pytest.raises(InvalidConfig, match="cannot be read: Is a directory"):
         load(tmp_path, {})
 
 
 def test_a_fault_is_one_line_whatever_it_quotes() -> None:
-    assert str(Fault("a\nb", 1, "k\x1b[31m", "t\u2028u")) == "a b:1: k [31m: t u"
+    assert str(ConfigError("a\nb", 1, "k\x1b[31m", "t\u2028u")) == "a b:1: k [31m: t u"
 
 
 _JUNK = st.recursive(
@@ -377,7 +377,7 @@ def _toml(value: object) -> str:
 def _told(read: Read, text: str, environ: dict[str, str]) -> list[str] | None:
     try:
         read(text, environ)
-    except BadConfig as bad:
+    except InvalidConfig as bad:
         return str(bad).split("\n")
     return None
 
@@ -440,12 +440,14 @@ def test_the_home_is_that_of_the_environment(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_file_that_is_named_and_missing_is_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(BadConfig) as by_flag:
+    with pytest.raises(InvalidConfig) as by_flag:
         find_file("no.toml", {}, tmp_path)
     assert str(by_flag.value) == f"{tmp_path}/no.toml: there is no such file; name another"
-    with pytest.raises(BadConfig, match="there is no such file; set NOTIFIER_CONFIG to another, or unset it"):
+    with pytest.raises(
+        InvalidConfig, match="there is no such file; set NOTIFIER_CONFIG to another, or unset it"
+    ):
         find_file(None, {"NOTIFIER_CONFIG": "no.toml"}, tmp_path)
-    with pytest.raises(BadConfig, match="there is no such file"):
+    with pytest.raises(InvalidConfig, match="there is no such file"):
         find_file(str(tmp_path), {}, tmp_path)
 
 

@@ -14,24 +14,32 @@ from notifier.core.model import (
     Watch,
     WatchState,
 )
-from notifier.core.polling.age_schedule import Pace
+from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import decide_poll
 from notifier.core.polling.verdict import (
-    End,
+    AccountRefused,
+    EndWatch,
     Finished,
-    Refused,
+    Inconclusive,
+    NotPolled,
+    PollAgain,
     Running,
+    TaskUnknown,
     Throttled,
-    Unclear,
-    Unknown,
-    Unpolled,
     Verdict,
-    Wait,
 )
-from notifier.core.timeline import Ending, Kind, Life, Moment, of_wait, said, timeline
+from notifier.core.timeline import (
+    RoundEnd,
+    TimelineEntry,
+    TimelineKind,
+    WatchHistory,
+    of_wait,
+    said,
+    timeline,
+)
 
 T = 1_795_435_200_000
-PACE = Pace(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
+PACE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
 WATCH = Watch(
     id="wch_1",
     provider="mulerouter",
@@ -73,11 +81,11 @@ ATTEMPTS = (
         (Running(None), "running"),
         (Running("odd", oddity='status "odd" is not known'), 'odd (status "odd" is not known)'),
         (Finished(WatchState.COMPLETED, "completed", (), None, "{}"), "completed"),
-        (Unknown(404), "HTTP 404: the provider does not know the task"),
-        (Refused(401, "provider refuses the key (401)"), "provider refuses the key (401)"),
+        (TaskUnknown(404), "HTTP 404: the provider does not know the task"),
+        (AccountRefused(401, "provider refuses the key (401)"), "provider refuses the key (401)"),
         (Throttled(None, "provider throttles (429)"), "provider throttles (429)"),
-        (Unclear("provider answers HTTP 503", is_outage=True), "provider answers HTTP 503"),
-        (Unpolled("provider is paused"), "provider is paused"),
+        (Inconclusive("provider answers HTTP 503", is_outage=True), "provider answers HTTP 503"),
+        (NotPolled("provider is paused"), "provider is paused"),
     ],
 )
 def test_what_a_poll_brought_is_said_in_the_judges_words(verdict: Verdict, words: str) -> None:
@@ -86,9 +94,9 @@ def test_what_a_poll_brought_is_said_in_the_judges_words(verdict: Verdict, words
 
 def test_a_decision_carries_what_was_said_and_why_the_next_poll_is_when_it_is() -> None:
     """The line of the issue: what came, that the watch is kept, when the next poll is and by which rule."""
-    verdict = Unclear("provider answers HTTP 503", is_outage=True)
+    verdict = Inconclusive("provider answers HTTP 503", is_outage=True)
     decision = decide_poll(WATCH, verdict, pace=PACE, result_ttl_ms=0, now=T + 30_000, chance=0.0)
-    assert isinstance(decision, Wait)
+    assert isinstance(decision, PollAgain)
     words = "provider answers HTTP 503: kept, next in 3.0 s (by age: the task is 30.0 s old)"
     assert of_wait(decision, T + 30_000) == words
 
@@ -96,14 +104,14 @@ def test_a_decision_carries_what_was_said_and_why_the_next_poll_is_when_it_is() 
 def test_an_end_carries_what_was_said() -> None:
     verdict = Finished(WatchState.COMPLETED, "completed", (), None, "{}")
     decision = decide_poll(WATCH, verdict, pace=PACE, result_ttl_ms=0, now=T, chance=0.0)
-    assert isinstance(decision, End)
+    assert isinstance(decision, EndWatch)
     assert decision.said == "completed"
 
 
 def test_a_timeline_is_in_order_and_causes_stand_before_effects() -> None:
     """Poll, decision, delivery and attempt of one millisecond stand in that order."""
-    poll = Moment(T + 9_000, Kind.POLL, "completed")
-    life = Life(ENDED, (poll,), (Ending(T + 9_000, "task.completed"),), ((DELIVERY, ATTEMPTS),))
+    poll = TimelineEntry(T + 9_000, TimelineKind.POLL, "completed")
+    life = WatchHistory(ENDED, (poll,), (RoundEnd(T + 9_000, "task.completed"),), ((DELIVERY, ATTEMPTS),))
     lines = timeline(life)
     assert [(moment.at - T, moment.kind) for moment in lines] == [
         (0, "registered"),
@@ -124,14 +132,14 @@ def test_a_timeline_is_in_order_and_causes_stand_before_effects() -> None:
 def test_the_end_of_a_delivery_stands_after_the_attempt_that_brought_it() -> None:
     """Even where both are of one millisecond."""
     at_once = replace(DELIVERY, ended_at=T + 11_000)
-    lines = timeline(Life(ENDED, deliveries=((at_once, ATTEMPTS),)))
+    lines = timeline(WatchHistory(ENDED, deliveries=((at_once, ATTEMPTS),)))
     assert [line.kind for line in lines[-2:]] == ["attempt", "delivery"]
 
 
 def test_what_still_waits_is_told_last() -> None:
     """Where a delivery stands now is looked for at the end, not before its attempts."""
     waits = replace(DELIVERY, state=DeliveryState.PENDING, ended_at=None, due_at=T + 30_000)
-    lines = timeline(Life(ENDED, deliveries=((waits, ATTEMPTS),)))
+    lines = timeline(WatchHistory(ENDED, deliveries=((waits, ATTEMPTS),)))
     assert [line.text.partition(": ")[2].partition(" ")[0] for line in lines[1:]] == [
         "made", "HTTP", "HTTP", "pending,",
     ]  # fmt: skip
@@ -147,14 +155,14 @@ def test_what_still_waits_is_told_last() -> None:
 def test_what_is_held_back_says_why_and_what_to_do(held: str, fix: str) -> None:
     """An instant that has passed is no next attempt."""
     waits = replace(DELIVERY, state=DeliveryState.PENDING, ended_at=None, due_at=T, held=held)
-    told = timeline(Life(ENDED, deliveries=((waits, ATTEMPTS),)))[-1].text
+    told = timeline(WatchHistory(ENDED, deliveries=((waits, ATTEMPTS),)))[-1].text
     assert told.startswith(f"task.completed to http://127.0.0.1:9001/hook: pending, held back: {held}; {fix}")
     assert "next attempt" not in told
 
 
 def test_a_timeline_tells_no_query_of_a_callback_url() -> None:
     """Tokens stand there."""
-    life = Life(ENDED, (), (Ending(T + 9_000, "task.completed"),), ((DELIVERY, ATTEMPTS),))
+    life = WatchHistory(ENDED, (), (RoundEnd(T + 9_000, "task.completed"),), ((DELIVERY, ATTEMPTS),))
     assert "token" not in " ".join(moment.text for moment in timeline(life))
 
 
@@ -169,7 +177,9 @@ def test_a_timeline_tells_no_query_of_a_callback_url() -> None:
     ],
 )
 def test_a_delivery_says_how_it_stands(delivery: Delivery, words: str) -> None:
-    *_, line = (each for each in timeline(Life(ENDED, deliveries=((delivery, ()),))) if each.delivery_id)
+    *_, line = (
+        each for each in timeline(WatchHistory(ENDED, deliveries=((delivery, ()),))) if each.delivery_id
+    )
     assert line.text == f"task.completed to http://127.0.0.1:9001/hook: {words}"
 
 
@@ -177,8 +187,12 @@ def test_only_the_latest_round_has_its_outcome_told() -> None:
     """What an earlier round ended with is known by the type of its event."""
     error = TaskError("notifier", "lost", "The provider does not know the task", "three answers said so")
     watch = replace(ENDED, state=WatchState.LOST, error=error, outputs=())
-    endings = (Ending(T + 5_000, "task.expired"), Ending(T + 9_000, "task.lost"))
-    texts = [each.text for each in timeline(Life(watch, endings=endings)) if each.kind is Kind.DECISION]
+    endings = (RoundEnd(T + 5_000, "task.expired"), RoundEnd(T + 9_000, "task.lost"))
+    texts = [
+        each.text
+        for each in timeline(WatchHistory(watch, endings=endings))
+        if each.kind is TimelineKind.DECISION
+    ]
     assert texts == [
         "task.expired",
         "task.lost: The provider does not know the task; three answers said so",
@@ -188,8 +202,8 @@ def test_only_the_latest_round_has_its_outcome_told() -> None:
 def test_the_outcome_is_told_too_where_the_clock_was_set_since() -> None:
     """The end of the watch moves with the clock, by which it is kept; when its event was made does not."""
     moved = replace(ENDED, ended_at=T + 3_609_000)
-    _, told = timeline(Life(moved, (), (Ending(T + 9_000, "task.completed"),)))
+    _, told = timeline(WatchHistory(moved, (), (RoundEnd(T + 9_000, "task.completed"),)))
     assert told.text == "task.completed: 1 output"
     stopped = replace(ENDED, state=WatchState.STOPPED)
-    _, told = timeline(Life(stopped, (), (Ending(T + 9_000, "task.expired"),)))
+    _, told = timeline(WatchHistory(stopped, (), (RoundEnd(T + 9_000, "task.expired"),)))
     assert told.text == "task.expired"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.formats.addresses import AddressPolicy, BadAllow
+from notifier.core.formats.addresses import AddressPolicy, InvalidAllowRule
 from tests.core.texts import any_text
 
 
@@ -159,7 +159,7 @@ def test_a_name_allows_whatever_it_resolves_to(allow: str, host: str, is_allowed
      "h:80", "a/b", "*.a.*", "a.*", "é", "fe80::1::2", "-a", "[::1]"],
 )  # fmt: skip
 def test_an_entry_that_means_nothing_is_refused_and_quoted(entry: str) -> None:
-    with pytest.raises(BadAllow, match="neither loopback, private, public") as refused:
+    with pytest.raises(InvalidAllowRule, match="neither loopback, private, public") as refused:
         AddressPolicy.of(["public", entry])
     assert repr(entry) in str(refused.value)
 

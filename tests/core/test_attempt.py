@@ -2,9 +2,16 @@
 
 import pytest
 
-from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, PUBLIC_CAP_MS, Accepted, Blame, Failed, Report
+from notifier.core.delivery.endpoint import (
+    PRIVATE_CAP_MS,
+    PUBLIC_CAP_MS,
+    AttemptAccepted,
+    AttemptFailed,
+    FailureScope,
+    Report,
+)
 from notifier.core.delivery.judge_attempt import blame_of, class_of, is_public, judge_attempt
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.outbound.exchange_state import spelled
 
 NOW = 1_795_435_200_000
@@ -15,42 +22,47 @@ def judge(exchange: Exchange, url: str = HOOK) -> Report:
     return judge_attempt(exchange, url=url, now=NOW)
 
 
-def failed(exchange: Exchange) -> Failed:
+def failed(exchange: Exchange) -> AttemptFailed:
     report = judge(exchange)
-    assert isinstance(report, Failed), report
+    assert isinstance(report, AttemptFailed), report
     return report
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_a_2xx_is_taken_whatever_its_body(status: int) -> None:
     """Success is a 2xx status and nothing else."""
-    assert judge(Reply(status, body=b"<html>", is_cut=True)) == Accepted()
-    assert class_of(Reply(status)) is None
+    assert judge(HttpReply(status, body=b"<html>", is_cut=True)) == AttemptAccepted()
+    assert class_of(HttpReply(status)) is None
 
 
 @pytest.mark.parametrize(
     ("blame", "statuses"),
     [
-        (Blame.ENDPOINT, [100, 199, 300, 301, 304, 401, 403, 404, 405, 408, 425, 429, 500, 503, 504, 600]),
-        (Blame.EVENT, [400, 402, 406, 409, 411, 413, 415, 418, 422, 431, 451]),
-        (Blame.GONE, [410]),
+        (
+            FailureScope.ENDPOINT,
+            [100, 199, 300, 301, 304, 401, 403, 404, 405, 408, 425, 429, 500, 503, 504, 600],
+        ),
+        (FailureScope.EVENT, [400, 402, 406, 409, 411, 413, 415, 418, 422, 431, 451]),
+        (FailureScope.GONE, [410]),
     ],
 )  # fmt: skip
-def test_every_other_status_is_refused_and_speaks_against_somebody(blame: Blame, statuses: list[int]) -> None:
+def test_every_other_status_is_refused_and_speaks_against_somebody(
+    blame: FailureScope, statuses: list[int]
+) -> None:
     """A wrong path, a refused signature and a 5xx are the endpoint's; 400 and its like are this event's."""
     for status in statuses:
         assert blame_of(status) is blame
-        assert failed(Reply(status)) == Failed(blame, f"HTTP {status}", None, PRIVATE_CAP_MS)
-        assert class_of(Reply(status)) == f"http_{status // 100}xx"
+        assert failed(HttpReply(status)) == AttemptFailed(blame, f"HTTP {status}", None, PRIVATE_CAP_MS)
+        assert class_of(HttpReply(status)) == f"http_{status // 100}xx"
 
 
-@pytest.mark.parametrize("fault", Fault)
-def test_no_answer_is_the_endpoints_fault_and_told_in_words(fault: Fault) -> None:
+@pytest.mark.parametrize("fault", FailureKind)
+def test_no_answer_is_the_endpoints_fault_and_told_in_words(fault: FailureKind) -> None:
     """DNS, connect, TLS, timeout and the rest are one kind: an outage."""
-    report = failed(Unreachable(fault, "so and so"))
-    assert report.blame is Blame.ENDPOINT
+    report = failed(NoReply(fault, "so and so"))
+    assert report.blame is FailureScope.ENDPOINT
     assert report.text.endswith(": so and so")
-    assert class_of(Unreachable(fault, "")) == str(fault)
+    assert class_of(NoReply(fault, "")) == str(fault)
 
 
 @pytest.mark.fault(69)
@@ -69,7 +81,7 @@ def test_retry_after_counts_with_every_refusal_up_to_a_day(
     status: int, header: str, expected: int | None
 ) -> None:
     """Both forms, clamped to 1 s … 24 h; garbage is none."""
-    assert failed(Reply(status, {"retry-after": header})).retry_after_ms == expected
+    assert failed(HttpReply(status, {"retry-after": header})).retry_after_ms == expected
 
 
 @pytest.mark.parametrize(
@@ -82,7 +94,7 @@ def test_retry_after_counts_with_every_refusal_up_to_a_day(
 )
 def test_a_redirect_is_not_followed_and_named_by_its_host(location: str, words: str) -> None:
     """What follows the host may hold secrets."""
-    assert failed(Reply(302, {"location": location})).text == words
+    assert failed(HttpReply(302, {"location": location})).text == words
 
 
 @pytest.mark.parametrize(
@@ -110,8 +122,8 @@ def test_how_long_a_probe_may_wait_goes_by_where_the_receiver_is(
 ) -> None:
     """A minute on private networks, ten on the internet; by the address spoken to, as the wire spells it."""
     assert is_public(url, peer) is expected
-    report = judge(Unreachable(Fault.CONNECT, "", peer=peer), url)
-    assert isinstance(report, Failed)
+    report = judge(NoReply(FailureKind.CONNECT, "", peer=peer), url)
+    assert isinstance(report, AttemptFailed)
     assert report.cap_ms == (PUBLIC_CAP_MS if expected else PRIVATE_CAP_MS)
 
 
@@ -120,6 +132,6 @@ def test_how_long_a_probe_may_wait_goes_by_where_the_receiver_is(
 )
 def test_probes_of_what_hangs_begin_within_a_minute_of_each_other_too(hung_ms: int, cap_ms: int) -> None:
     """The time that the attempt hung is part of it; a breath is left in any case."""
-    report = judge(Unreachable(Fault.TIMEOUT, "", elapsed_ms=hung_ms), "http://127.0.0.1:9001/hook")
-    assert isinstance(report, Failed)
+    report = judge(NoReply(FailureKind.TIMEOUT, "", elapsed_ms=hung_ms), "http://127.0.0.1:9001/hook")
+    assert isinstance(report, AttemptFailed)
     assert report.cap_ms == cap_ms

@@ -12,8 +12,8 @@ from notifier import __version__
 from notifier.core.delivery.signature import BadSignature, make_secret, verify
 from notifier.core.event_body import build_event, build_headers, mark_expired
 from notifier.core.formats.times import from_text
-from notifier.core.model import Dispatch, EventType, TaskError, Watch, WatchState
-from notifier.core.polling.verdict import End
+from notifier.core.model import ClaimedDelivery, EventType, TaskError, Watch, WatchState
+from notifier.core.polling.verdict import EndWatch
 from notifier.core.secret import Secret
 from tests.core.texts import any_text
 
@@ -43,7 +43,7 @@ WATCH = Watch(
     round=2,
     polls=3,
 )
-END = End(
+END = EndWatch(
     state=WatchState.COMPLETED,
     upstream_status="succeeded",
     outputs=("https://h/1.jpg", "https://h/ü.jpg"),
@@ -54,7 +54,7 @@ END = End(
 )
 ONE = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 OTHER = Secret("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
-DISPATCH = Dispatch(
+DISPATCH = ClaimedDelivery(
     delivery_id="dlv_1",
     event_id="evt_1",
     watch_id="wch_1",
@@ -69,7 +69,7 @@ DISPATCH = Dispatch(
 )
 
 
-def data_of(watch: Watch, end: End) -> dict[str, Any]:
+def data_of(watch: Watch, end: EndWatch) -> dict[str, Any]:
     data = json.loads(build_event(watch, end, event_id="evt_1", now=NOW).body)["data"]
     assert isinstance(data, dict)
     return data

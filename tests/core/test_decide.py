@@ -8,30 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.model import Callback, Missing, TaskError, Trouble, Watch, WatchState
-from notifier.core.polling.age_schedule import Pace
+from notifier.core.model import Callback, MissingStreak, TaskError, Trouble, Watch, WatchState
+from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import decide_poll
-from notifier.core.polling.learned_schedule import Habit
+from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.verdict import (
+    AccountRefused,
     Decision,
-    End,
+    EndWatch,
     Finished,
-    Refused,
-    Rule,
+    Inconclusive,
+    NotPolled,
+    PollAgain,
     Running,
+    ScheduleRule,
+    TaskUnknown,
     Throttled,
-    Unclear,
-    Unknown,
-    Unpolled,
     Verdict,
-    Wait,
 )
 
 SECOND = 1_000
 HOUR = 3_600_000
 DAY = 24 * HOUR
 T = 1_795_435_200_000
-PACE = Pace(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
+PACE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
 A_WATCH = Watch(
     id="wch_1",
     provider="mulerouter",
@@ -46,11 +46,11 @@ A_WATCH = Watch(
     upstream_status="pending",
 )
 RUNNING = Running("processing")
-OUTAGE = Unclear("provider answers HTTP 503", is_outage=True)
-REFUSED = Refused(401, "provider refuses the key (401)")
+OUTAGE = Inconclusive("provider answers HTTP 503", is_outage=True)
+REFUSED = AccountRefused(401, "provider refuses the key (401)")
 THROTTLED = Throttled(None, "provider throttles (429)")
 DONE = Finished(WatchState.COMPLETED, "completed", ("https://x/1.jpg",), None, "{}")
-UNFINISHED = [RUNNING, Running("odd", oddity="odd"), Unknown(404), REFUSED, THROTTLED, OUTAGE]
+UNFINISHED = [RUNNING, Running("odd", oddity="odd"), TaskUnknown(404), REFUSED, THROTTLED, OUTAGE]
 
 
 def decide(
@@ -58,27 +58,27 @@ def decide(
     now: int = T,
     *,
     watch: Watch = A_WATCH,
-    pace: Pace = PACE,
+    pace: AgeSchedule = PACE,
     ttl_ms: int = DAY,
     chance: float = 0.0,
-    habit: Habit | None = None,
+    habit: TaskDurations | None = None,
 ) -> Decision:
     return decide_poll(watch, verdict, pace=pace, result_ttl_ms=ttl_ms, now=now, chance=chance, habit=habit)
 
 
-def wait(verdict: Verdict, now: int = T, **more: Any) -> Wait:
+def wait(verdict: Verdict, now: int = T, **more: Any) -> PollAgain:
     found = decide(verdict, now, **more)
-    assert isinstance(found, Wait), found
+    assert isinstance(found, PollAgain), found
     return found
 
 
-def end(verdict: Verdict, now: int = T, **more: Any) -> End:
+def end(verdict: Verdict, now: int = T, **more: Any) -> EndWatch:
     found = decide(verdict, now, **more)
-    assert isinstance(found, End), found
+    assert isinstance(found, EndWatch), found
     return found
 
 
-def after(watch: Watch, found: Wait) -> Watch:
+def after(watch: Watch, found: PollAgain) -> Watch:
     """The watch as the store would have it."""
     return replace(
         watch,
@@ -122,7 +122,7 @@ def test_a_task_a_day_old_at_registration_is_polled_as_such() -> None:
     assert wait(Running("processing", T - DAY)).interval_ms == 60_000
 
 
-@pytest.mark.parametrize("verdict", [Running("x"), OUTAGE, REFUSED, THROTTLED, Unknown(404)])
+@pytest.mark.parametrize("verdict", [Running("x"), OUTAGE, REFUSED, THROTTLED, TaskUnknown(404)])
 def test_a_known_creation_time_is_kept(verdict: Verdict) -> None:
     known = replace(A_WATCH, task_created_at=T - 100_000)
     found = wait(verdict, watch=known)
@@ -139,7 +139,8 @@ def test_jitter_puts_a_poll_off_by_up_to_a_tenth() -> None:
 
 
 @pytest.mark.parametrize(
-    "verdict", [Throttled(90_000, "slow down"), Unclear("HTTP 503", is_outage=True, retry_after_ms=90_000)]
+    "verdict",
+    [Throttled(90_000, "slow down"), Inconclusive("HTTP 503", is_outage=True, retry_after_ms=90_000)],
 )
 def test_a_longer_retry_after_puts_the_poll_off_but_not_the_interval(verdict: Verdict) -> None:
     found = wait(verdict)
@@ -181,8 +182,11 @@ def test_after_the_deadline_whatever_is_no_outcome_ends_it_as_expired(verdict: V
     [
         (RUNNING, 'the provider last said "processing"'),
         (REFUSED, 'the provider last said "pending"; trouble: provider refuses the key (401)'),
-        (Unknown(404), 'the provider last said "pending"; trouble: provider does not know the task (404)'),
-        (Unpolled("paused: no key"), 'the provider last said "pending"; trouble: paused: no key'),
+        (
+            TaskUnknown(404),
+            'the provider last said "pending"; trouble: provider does not know the task (404)',
+        ),
+        (NotPolled("paused: no key"), 'the provider last said "pending"; trouble: paused: no key'),
     ],
 )
 def test_an_expiry_tells_the_last_word_and_the_trouble(verdict: Verdict, detail: str) -> None:
@@ -193,7 +197,9 @@ def test_an_expiry_tells_the_last_word_and_the_trouble(verdict: Verdict, detail:
 
 
 @pytest.mark.parametrize("since", ["", " since 2026-11-23T12:00:00.000Z"])
-@pytest.mark.parametrize("kind", [lambda text: Refused(401, text), Unpolled], ids=["polled", "unpolled"])
+@pytest.mark.parametrize(
+    "kind", [lambda text: AccountRefused(401, text), NotPolled], ids=["polled", "unpolled"]
+)
 def test_an_expiry_tells_no_receiver_where_the_key_lies(kind: Callable[[str], Verdict], since: str) -> None:
     """The trouble names the file for the operator; the event goes to others."""
     told = end(kind(f"provider refuses the key (401), key from file /etc/a since 2 key{since}"), T + HOUR)
@@ -214,27 +220,27 @@ def test_an_outcome_found_after_the_deadline_is_the_outcome() -> None:
 
 
 def test_an_unpolled_watch_expires_without_a_poll() -> None:
-    found = end(Unpolled("account is empty (402)"), T + HOUR)
+    found = end(NotPolled("account is empty (402)"), T + HOUR)
     assert (found.state, found.is_polled) == (WatchState.EXPIRED, False)
 
 
 def test_an_unpolled_watch_before_its_deadline_is_our_own_fault() -> None:
     with pytest.raises(AssertionError):
-        decide(Unpolled("paused"), T + HOUR - 1)
+        decide(NotPolled("paused"), T + HOUR - 1)
 
 
 # ---- missing
 
 
 def polls_while_missing(
-    watch: Watch, pace: Pace, chance: float = 0.0, took_ms: int = 0
-) -> tuple[End, list[int]]:
+    watch: Watch, pace: AgeSchedule, chance: float = 0.0, took_ms: int = 0
+) -> tuple[EndWatch, list[int]]:
     """Answer 404 until it ends; the seconds at which that was asked."""
     now, asked = T, []
     while True:
         asked.append((now - T) // SECOND)
-        found = decide(Unknown(404), now + took_ms, watch=watch, pace=pace, chance=chance)
-        if isinstance(found, End):
+        found = decide(TaskUnknown(404), now + took_ms, watch=watch, pace=pace, chance=chance)
+        if isinstance(found, EndWatch):
             return found, asked
         watch, now = after(watch, found), found.due_at
 
@@ -264,16 +270,16 @@ def test_many_quick_answers_are_not_enough_before_thirty_seconds() -> None:
     ("missing", "is_lost"),
     [
         (None, False),
-        (Missing(1, T - HOUR), False),
-        (Missing(2, T - 29_999), False),
-        (Missing(2, T - 30_000), True),
-        (Missing(9, T - 29_999), False),
-        (Missing(9, T + HOUR), False),
+        (MissingStreak(1, T - HOUR), False),
+        (MissingStreak(2, T - 29_999), False),
+        (MissingStreak(2, T - 30_000), True),
+        (MissingStreak(9, T - 29_999), False),
+        (MissingStreak(9, T + HOUR), False),
     ],
 )
-def test_both_the_count_and_the_time_are_needed(missing: Missing | None, is_lost: bool) -> None:
-    found = decide(Unknown(404), watch=replace(A_WATCH, missing=missing))
-    assert isinstance(found, End) == is_lost
+def test_both_the_count_and_the_time_are_needed(missing: MissingStreak | None, is_lost: bool) -> None:
+    found = decide(TaskUnknown(404), watch=replace(A_WATCH, missing=missing))
+    assert isinstance(found, EndWatch) == is_lost
 
 
 @pytest.mark.fault(47, 48)
@@ -288,7 +294,7 @@ def test_a_lost_task_is_told_within_sixty_seconds(
     least: int, more: int, growth: float, chance: float, last_interval: int
 ) -> None:
     """However rarely it was polled before."""
-    pace = Pace(least, least + more, growth)
+    pace = AgeSchedule(least, least + more, growth)
     watch = replace(A_WATCH, interval_ms=min(last_interval, pace.max_interval_ms), registered_at=T - HOUR)
     found, asked = polls_while_missing(watch, pace, chance)
     assert found.state is WatchState.LOST
@@ -297,14 +303,14 @@ def test_a_lost_task_is_told_within_sixty_seconds(
 
 
 def test_while_missing_the_poll_is_near_and_the_interval_stays() -> None:
-    found = wait(Unknown(404), watch=replace(A_WATCH, interval_ms=60_000))
+    found = wait(TaskUnknown(404), watch=replace(A_WATCH, interval_ms=60_000))
     assert (found.due_at, found.interval_ms) == (T + 15_000, 60_000)
 
 
 def test_a_missing_task_is_told_of_in_time_however_rare_the_polls() -> None:
     """The promise of 60 s goes before the user's least interval; the stored interval keeps to it."""
-    rare = Pace(min_interval_ms=120_000, max_interval_ms=600_000, growth=0.1)
-    decision = wait(Unknown(404), pace=rare)
+    rare = AgeSchedule(min_interval_ms=120_000, max_interval_ms=600_000, growth=0.1)
+    decision = wait(TaskUnknown(404), pace=rare)
     assert (decision.due_at, decision.interval_ms) == (T + 15_000, 120_000)
 
 
@@ -313,10 +319,10 @@ def test_a_poll_begun_before_the_deadline_does_not_judge_it() -> None:
     watch = replace(A_WATCH, expires_at=T)
     more = {"pace": PACE, "result_ttl_ms": 0, "chance": 0.0}
     early = decide_poll(watch, Running("pending"), now=T + 500, asked_at=T - 500, **more)  # type: ignore[arg-type]
-    assert isinstance(early, Wait)
+    assert isinstance(early, PollAgain)
     assert early.due_at <= T + 500
     late = decide_poll(watch, Running("pending"), now=T + 900, asked_at=T + 600, **more)  # type: ignore[arg-type]
-    assert isinstance(late, End)
+    assert isinstance(late, EndWatch)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +335,7 @@ def test_the_interval_runs_from_request_to_request(answered_after_ms: int, due_a
     found = decide_poll(
         A_WATCH, RUNNING, pace=replace(PACE, growth=0.0), result_ttl_ms=DAY, now=now, chance=0.0, asked_at=T
     )
-    assert isinstance(found, Wait)
+    assert isinstance(found, PollAgain)
     assert found.due_at == T + due_after_ms
 
 
@@ -344,32 +350,32 @@ def test_retry_after_runs_from_the_answer() -> None:
         chance=0.0,
         asked_at=T,
     )
-    assert isinstance(found, Wait)
+    assert isinstance(found, PollAgain)
     assert found.due_at == T + 900 + 10_000
 
 
 def test_missing_is_counted_from_the_first_answer() -> None:
-    first = wait(Unknown(404))
-    second = wait(Unknown(410), T + 5_000, watch=after(A_WATCH, first))
-    assert (first.missing, second.missing) == (Missing(1, T), Missing(2, T))
+    first = wait(TaskUnknown(404))
+    second = wait(TaskUnknown(410), T + 5_000, watch=after(A_WATCH, first))
+    assert (first.missing, second.missing) == (MissingStreak(1, T), MissingStreak(2, T))
 
 
 @pytest.mark.parametrize("verdict", [RUNNING, Running("martian", oddity="odd")])
 def test_an_answer_that_knows_the_task_clears_missing(verdict: Verdict) -> None:
-    assert wait(verdict, watch=replace(A_WATCH, missing=Missing(2, T - 60_000))).missing is None
+    assert wait(verdict, watch=replace(A_WATCH, missing=MissingStreak(2, T - 60_000))).missing is None
 
 
 @pytest.mark.parametrize("verdict", [OUTAGE, REFUSED, THROTTLED])
 def test_an_unclear_answer_keeps_missing_and_its_near_poll(verdict: Verdict) -> None:
-    missing = Missing(7, T - HOUR)
+    missing = MissingStreak(7, T - HOUR)
     found = wait(verdict, watch=replace(A_WATCH, missing=missing, interval_ms=60_000))
     assert (found.missing, found.due_at) == (missing, T + 15_000)
 
 
 def test_at_the_deadline_enough_missing_is_lost_and_too_little_expired() -> None:
-    enough = replace(A_WATCH, missing=Missing(2, T))
-    assert end(Unknown(404), T + HOUR, watch=enough).state is WatchState.LOST
-    assert end(Unknown(404), T + HOUR).state is WatchState.EXPIRED
+    enough = replace(A_WATCH, missing=MissingStreak(2, T))
+    assert end(TaskUnknown(404), T + HOUR, watch=enough).state is WatchState.LOST
+    assert end(TaskUnknown(404), T + HOUR).state is WatchState.EXPIRED
 
 
 # ---- trouble
@@ -379,8 +385,8 @@ def test_at_the_deadline_enough_missing_is_lost_and_too_little_expired() -> None
     ("verdict", "text"),
     [
         (Running("odd", oddity='provider says "odd"'), 'provider says "odd"'),
-        (Unknown(404), "provider does not know the task (404)"),
-        (Unknown(410), "provider does not know the task (410)"),
+        (TaskUnknown(404), "provider does not know the task (404)"),
+        (TaskUnknown(410), "provider does not know the task (410)"),
         (REFUSED, "provider refuses the key (401)"),
         (THROTTLED, "provider throttles (429)"),
         (OUTAGE, "provider answers HTTP 503"),
@@ -411,7 +417,7 @@ def test_the_last_known_status_stays_when_nothing_new_is_said() -> None:
 def test_an_outcome_is_passed_on_as_it_is() -> None:
     error = TaskError("provider", 3001, "Invalid Request", None)
     verdict = Finished(WatchState.FAILED, "failed", (), error, '{"a": 1}', T - 60_000, T - 1_000)
-    assert decide(verdict) == End(
+    assert decide(verdict) == EndWatch(
         state=WatchState.FAILED,
         upstream_status="failed",
         outputs=(),
@@ -463,10 +469,10 @@ VERDICTS = st.one_of(
     st.builds(
         Running, st.just("processing"), st.none() | st.integers(-(10**15), 10**15), st.none() | st.just("odd")
     ),
-    st.builds(Unknown, st.sampled_from([404, 410])),
-    st.builds(Refused, st.just(401), st.text(min_size=1)),
+    st.builds(TaskUnknown, st.sampled_from([404, 410])),
+    st.builds(AccountRefused, st.just(401), st.text(min_size=1)),
     st.builds(Throttled, WAITS_MS, st.text(min_size=1)),
-    st.builds(Unclear, st.text(min_size=1), st.booleans(), WAITS_MS),
+    st.builds(Inconclusive, st.text(min_size=1), st.booleans(), WAITS_MS),
 )
 
 
@@ -479,7 +485,7 @@ def test_whatever_is_answered_a_watch_ends_by_its_deadline_and_never_spins(
     watch, now = replace(A_WATCH, expires_at=T + life_ms), T
     for verdict in verdicts:
         found = decide(verdict, now, watch=watch, chance=chance)
-        if isinstance(found, End):
+        if isinstance(found, EndWatch):
             assert found.state in {WatchState.LOST, WatchState.EXPIRED}
             assert found.state is WatchState.LOST or now == watch.expires_at
             return
@@ -495,12 +501,12 @@ def test_downtime_of_ours_expires_nothing_that_the_provider_was_not_heard_about(
     """Found long past its deadline: silence gets five minutes more, a word about the task settles it."""
     watch = replace(A_WATCH, expires_at=T - DAY)
     first = decide(verdict, watch=watch)
-    assert isinstance(first, Wait)
+    assert isinstance(first, PollAgain)
     assert first.due_at > T
     again = replace(watch, trouble=first.trouble, last_polled_at=T)
-    assert isinstance(decide(verdict, T + 299_000, watch=again), Wait)
-    assert isinstance(decide(verdict, T + 300_000, watch=again), End)
-    assert isinstance(decide(RUNNING, watch=watch), End)
+    assert isinstance(decide(verdict, T + 299_000, watch=again), PollAgain)
+    assert isinstance(decide(verdict, T + 300_000, watch=again), EndWatch)
+    assert isinstance(decide(RUNNING, watch=watch), EndWatch)
 
 
 @pytest.mark.parametrize("verdict", [REFUSED, THROTTLED, OUTAGE])
@@ -520,8 +526,10 @@ def test_silence_that_changes_its_words_gets_five_minutes_in_all() -> None:
     """A task whose page fails in a different way each time, at a provider that is up, would never end."""
     watch, now = replace(A_WATCH, expires_at=T - DAY), T
     for polls in range(100):
-        found = decide(Unclear(f"provider answers HTTP {502 + polls % 2}", is_outage=True), now, watch=watch)
-        if isinstance(found, End):
+        found = decide(
+            Inconclusive(f"provider answers HTTP {502 + polls % 2}", is_outage=True), now, watch=watch
+        )
+        if isinstance(found, EndWatch):
             break
         watch, now = replace(after(watch, found), last_polled_at=now), found.due_at
     assert T + 300_000 <= now < T + 400_000
@@ -530,10 +538,10 @@ def test_silence_that_changes_its_words_gets_five_minutes_in_all() -> None:
 @pytest.mark.parametrize("verdict", UNFINISHED)
 def test_in_the_usual_run_the_deadline_is_kept_whatever_the_provider_says(verdict: Verdict) -> None:
     """The last poll is made at the deadline, and judges it."""
-    assert isinstance(decide(verdict, watch=replace(A_WATCH, expires_at=T)), End)
+    assert isinstance(decide(verdict, watch=replace(A_WATCH, expires_at=T)), EndWatch)
 
 
-VIDEO = Habit(finishes=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
+VIDEO = TaskDurations(finishes=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
 
 
 def test_what_is_known_of_such_tasks_decides_the_step() -> None:
@@ -547,29 +555,29 @@ def test_what_is_known_of_such_tasks_decides_the_step() -> None:
 @pytest.mark.parametrize(
     ("verdict", "over", "habit", "rule", "text"),
     [
-        (RUNNING, {}, None, Rule.AGE, "by age: the task is 200 s old"),
-        (RUNNING, {}, replace(VIDEO, finishes=9), Rule.AGE, "by age: the task is 200 s old"),
+        (RUNNING, {}, None, ScheduleRule.AGE, "by age: the task is 200 s old"),
+        (RUNNING, {}, replace(VIDEO, finishes=9), ScheduleRule.AGE, "by age: the task is 200 s old"),
         (
             RUNNING,
             {},
             VIDEO,
-            Rule.LEARNED,
+            ScheduleRule.LEARNED,
             "learned: the task is 200 s old, such take 150 s to 500 s (50 have ended)",
         ),
-        (Throttled(40_000, "429"), {}, VIDEO, Rule.RETRY_AFTER, "the provider asks to wait 40.0 s"),
-        (Throttled(1_000, "429"), {}, None, Rule.AGE, "by age: the task is 200 s old"),
+        (Throttled(40_000, "429"), {}, VIDEO, ScheduleRule.RETRY_AFTER, "the provider asks to wait 40.0 s"),
+        (Throttled(1_000, "429"), {}, None, ScheduleRule.AGE, "by age: the task is 200 s old"),
         (
-            Unknown(404),
+            TaskUnknown(404),
             {},
             None,
-            Rule.MISSING,
+            ScheduleRule.MISSING,
             "the provider does not know the task; whether it is lost is told soon",
         ),
-        (RUNNING, {"expires_at": T + 201 * SECOND}, VIDEO, Rule.DEADLINE, "its deadline is then"),
+        (RUNNING, {"expires_at": T + 201 * SECOND}, VIDEO, ScheduleRule.DEADLINE, "its deadline is then"),
     ],
 )
 def test_each_wait_says_which_rule_had_the_last_word(
-    verdict: Verdict, over: dict[str, Any], habit: Habit | None, rule: Rule, text: str
+    verdict: Verdict, over: dict[str, Any], habit: TaskDurations | None, rule: ScheduleRule, text: str
 ) -> None:
     found = wait(verdict, T + 200 * SECOND, watch=replace(A_WATCH, **over), habit=habit).reason
     assert (found.rule, found.text) == (rule, text)

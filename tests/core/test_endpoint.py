@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.circuit_breaker import Passage, began_probe
+from notifier.core.circuit_breaker import Permit, began_probe
 from notifier.core.delivery.endpoint import (
     PRIVATE_CAP_MS,
     PUBLIC_CAP_MS,
-    Accepted,
-    Blame,
-    Endpoint,
-    Failed,
-    Hold,
+    AttemptAccepted,
+    AttemptFailed,
+    EndpointHealth,
+    FailureScope,
+    Suspension,
     after,
     held_in_words,
     in_words,
@@ -27,36 +27,36 @@ from notifier.core.delivery.endpoint import (
 )
 
 NOW = 1_795_435_200_000
-OK = Accepted()
+OK = AttemptAccepted()
 
 
-def down(retry_after_ms: int | None = None, cap_ms: int = PRIVATE_CAP_MS) -> Failed:
-    return Failed(Blame.ENDPOINT, "HTTP 503", retry_after_ms, cap_ms)
+def down(retry_after_ms: int | None = None, cap_ms: int = PRIVATE_CAP_MS) -> AttemptFailed:
+    return AttemptFailed(FailureScope.ENDPOINT, "HTTP 503", retry_after_ms, cap_ms)
 
 
-REFUSED = Failed(Blame.EVENT, "HTTP 422", None, PRIVATE_CAP_MS)
-GONE = Failed(Blame.GONE, "HTTP 410", None, PRIVATE_CAP_MS)
+REFUSED = AttemptFailed(FailureScope.EVENT, "HTTP 422", None, PRIVATE_CAP_MS)
+GONE = AttemptFailed(FailureScope.GONE, "HTTP 410", None, PRIVATE_CAP_MS)
 
 
-def closed(now: int = NOW) -> Endpoint:
-    endpoint = Endpoint()
+def closed(now: int = NOW) -> EndpointHealth:
+    endpoint = EndpointHealth()
     for _ in range(3):
         endpoint = after(endpoint, down(), now, is_probe=False)
     return endpoint
 
 
-def probed(endpoint: Endpoint, report: Failed | Accepted, now: int) -> Endpoint:
+def probed(endpoint: EndpointHealth, report: AttemptFailed | AttemptAccepted, now: int) -> EndpointHealth:
     return after(replace(endpoint, gate=began_probe(endpoint.gate, now)), report, now, is_probe=True)
 
 
 @pytest.mark.fault(78)
 def test_three_failures_in_a_row_close_it() -> None:
     """Two do not; a success between begins the count anew."""
-    endpoint = Endpoint()
+    endpoint = EndpointHealth()
     for report in (down(), down(), OK, down(), down()):
         endpoint = after(endpoint, report, NOW, is_probe=False)
-        assert passage(endpoint, NOW) is Passage.OPEN
-    assert passage(after(endpoint, down(), NOW, is_probe=False), NOW) is Passage.CLOSED
+        assert passage(endpoint, NOW) is Permit.OPEN
+    assert passage(after(endpoint, down(), NOW, is_probe=False), NOW) is Permit.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,10 @@ def test_probes_come_at_growing_distances_and_never_stop(cap_ms: int, waits_s: l
     for wait_s in waits_s:
         assert endpoint.gate.probe_at == now + wait_s * 1_000
         now = endpoint.gate.probe_at
-        assert passage(endpoint, now) is Passage.PROBE
+        assert passage(endpoint, now) is Permit.PROBE
         assert room(endpoint, 0, now, most=4) == 1
         endpoint = probed(endpoint, down(cap_ms=cap_ms), now)
-        assert passage(endpoint, now) is Passage.CLOSED
+        assert passage(endpoint, now) is Permit.CLOSED
 
 
 def test_the_first_2xx_opens_it_wakes_all_and_starts_slowly() -> None:
@@ -90,7 +90,7 @@ def test_the_first_2xx_opens_it_wakes_all_and_starts_slowly() -> None:
 
 def test_what_never_took_anything_or_failed_last_gets_one_at_a_time() -> None:
     """One acceptance ends the trial; a refused event, which says that it answers, begins none."""
-    endpoint = Endpoint()
+    endpoint = EndpointHealth()
     assert room(endpoint, 0, NOW, most=4) == 1
     endpoint = after(endpoint, OK, NOW, is_probe=False)
     assert room(endpoint, 0, NOW, most=4) == 2
@@ -100,43 +100,45 @@ def test_what_never_took_anything_or_failed_last_gets_one_at_a_time() -> None:
 
 
 @pytest.mark.parametrize(("report", "word"), [(OK, True), (down(), False), (REFUSED, None), (GONE, None)])
-def test_an_origin_is_judged_by_what_speaks_of_it(report: Failed | Accepted, word: bool | None) -> None:
+def test_an_origin_is_judged_by_what_speaks_of_it(
+    report: AttemptFailed | AttemptAccepted, word: bool | None
+) -> None:
     """A refused event and an endpoint that is gone say nothing of its neighbours."""
     assert speaks_for_origin(report) is word
 
 
 def test_retry_after_closes_it_at_once_for_at_least_that_long() -> None:
     """The wish of the endpoint goes before our own schedule, and a success in flight does not undo it."""
-    endpoint = after(Endpoint(), down(retry_after_ms=3_600_000), NOW, is_probe=False)
-    assert passage(endpoint, NOW + 3_599_999) is Passage.CLOSED
-    assert passage(after(endpoint, OK, NOW + 1, is_probe=False), NOW + 2) is Passage.CLOSED
-    assert passage(endpoint, NOW + 3_600_000) is Passage.PROBE
+    endpoint = after(EndpointHealth(), down(retry_after_ms=3_600_000), NOW, is_probe=False)
+    assert passage(endpoint, NOW + 3_599_999) is Permit.CLOSED
+    assert passage(after(endpoint, OK, NOW + 1, is_probe=False), NOW + 2) is Permit.CLOSED
+    assert passage(endpoint, NOW + 3_600_000) is Permit.PROBE
 
 
 def test_a_refused_event_speaks_not_against_the_endpoint() -> None:
     """400 and its like close nothing, however many; but as a probe's answer they open nothing either."""
-    endpoint = Endpoint()
+    endpoint = EndpointHealth()
     for _ in range(10):
         endpoint = after(endpoint, REFUSED, NOW, is_probe=False)
-    assert passage(endpoint, NOW) is Passage.OPEN
+    assert passage(endpoint, NOW) is Permit.OPEN
     shut = closed()
-    assert passage(probed(shut, REFUSED, shut.gate.probe_at), shut.gate.probe_at) is Passage.CLOSED
+    assert passage(probed(shut, REFUSED, shut.gate.probe_at), shut.gate.probe_at) is Permit.CLOSED
 
 
 def test_410_parks_it_until_a_user_resumes_it() -> None:
     """No probe, no success in flight and no time brings it back; `resumed` does."""
-    endpoint = after(Endpoint(), GONE, NOW, is_probe=False)
-    assert endpoint.hold is Hold.GONE
+    endpoint = after(EndpointHealth(), GONE, NOW, is_probe=False)
+    assert endpoint.hold is Suspension.GONE
     endpoint = after(endpoint, OK, NOW, is_probe=False)
-    assert passage(endpoint, NOW + 10**12) is Passage.CLOSED
+    assert passage(endpoint, NOW + 10**12) is Permit.CLOSED
     assert "410" in in_words(endpoint)
-    assert passage(resumed(endpoint), NOW) is Passage.OPEN
+    assert passage(resumed(endpoint), NOW) is Permit.OPEN
 
 
 def test_a_pause_is_a_users_word() -> None:
     """Paused stays paused whatever comes in; resuming opens even a gate that was closed."""
     endpoint = after(paused(closed()), OK, NOW, is_probe=True)
-    assert passage(endpoint, NOW + 10**12) is Passage.CLOSED
+    assert passage(endpoint, NOW + 10**12) is Permit.CLOSED
     assert in_words(endpoint) == "paused by a user"
     again = resumed(endpoint)
     assert is_opened(endpoint, again)
@@ -145,7 +147,7 @@ def test_a_pause_is_a_users_word() -> None:
 
 def test_to_resume_what_is_well_changes_nothing() -> None:
     """It would put a receiver that works on trial."""
-    proven = Endpoint(width=None)
+    proven = EndpointHealth(width=None)
     assert resumed(proven) == proven
 
 
@@ -155,23 +157,25 @@ REPORTS = st.one_of(
 
 
 @given(st.lists(st.tuples(REPORTS, st.integers(0, 10_000_000)), max_size=60))
-def test_whatever_happened_a_probe_will_go_out(history: list[tuple[Failed | Accepted, int]]) -> None:
+def test_whatever_happened_a_probe_will_go_out(
+    history: list[tuple[AttemptFailed | AttemptAccepted, int]],
+) -> None:
     """Never given up: unless a user or a 410 holds it, something may pass within a day."""
-    endpoint, now = Endpoint(), NOW
+    endpoint, now = EndpointHealth(), NOW
     for report, passed in history:
         now += passed
         way = passage(endpoint, now)
-        if way is Passage.PROBE:
+        if way is Permit.PROBE:
             endpoint = probed(endpoint, report, now)
-        elif way is Passage.OPEN:
+        elif way is Permit.OPEN:
             endpoint = after(endpoint, report, now, is_probe=False)
-        assert passage(endpoint, now + 86_400_000) is not Passage.CLOSED
+        assert passage(endpoint, now + 86_400_000) is not Permit.CLOSED
 
 
 def test_what_is_held_back_says_since_when_and_when_it_is_tried_again() -> None:
     """What is open holds nothing back."""
-    assert held_in_words(Endpoint()) is None
-    assert held_in_words(paused(Endpoint())) == "paused by a user"
+    assert held_in_words(EndpointHealth()) is None
+    assert held_in_words(paused(EndpointHealth())) == "paused by a user"
     assert held_in_words(closed()) == (
         "closed: HTTP 503 since 2026-11-23T12:00:00.000Z, next probe at 2026-11-23T12:00:05.000Z"
     )

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.task_statistics import FIXED_MS, PastEnd, fixed_polls, notice_ms, saved_share, spread
+from notifier.core.task_statistics import FIXED_MS, FinishedTask, fixed_polls, notice_ms, saved_share, spread
 
 T = 1_795_435_200_000
 SECOND = 1_000
 INSTANTS = st.integers(0, 10_000_000)
 
 
-def past(ended_s: float, finished_s: float | None = None, polls: int = 3) -> PastEnd:
+def past(ended_s: float, finished_s: float | None = None, polls: int = 3) -> FinishedTask:
     finished_at = None if finished_s is None else T + round(finished_s * SECOND)
-    return PastEnd(T, T + round(ended_s * SECOND), finished_at, polls)
+    return FinishedTask(T, T + round(ended_s * SECOND), finished_at, polls)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def past(ended_s: float, finished_s: float | None = None, polls: int = 3) -> Pas
     ],
 )
 def test_the_notice_delay_counts_from_when_it_could_have_been_seen(
-    end: PastEnd, expected: int | None
+    end: FinishedTask, expected: int | None
 ) -> None:
     assert notice_ms(end) == expected
 
@@ -41,7 +41,7 @@ def test_the_notice_delay_counts_from_when_it_could_have_been_seen(
         (past(3600), 1440),  # a deadline: the loop would have asked until then
     ],
 )
-def test_a_loop_asks_every_interval_until_it_sees_the_end(end: PastEnd, expected: int) -> None:
+def test_a_loop_asks_every_interval_until_it_sees_the_end(end: FinishedTask, expected: int) -> None:
     assert fixed_polls(end) == expected
 
 
@@ -49,7 +49,7 @@ def test_a_loop_asks_every_interval_until_it_sees_the_end(end: PastEnd, expected
 def test_a_loop_sees_the_end_at_its_last_poll_and_not_before(
     registered_at: int, ended_at: int, finished_at: int | None
 ) -> None:
-    polls = fixed_polls(PastEnd(registered_at, ended_at, finished_at, 1))
+    polls = fixed_polls(FinishedTask(registered_at, ended_at, finished_at, 1))
     over_at = ended_at if finished_at is None else finished_at
     assert registered_at + polls * FIXED_MS >= over_at
     assert polls == 1 or registered_at + (polls - 1) * FIXED_MS < over_at

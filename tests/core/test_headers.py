@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.formats.headers import BadHeader, check_callback_headers, is_refused
+from notifier.core.formats.headers import InvalidHeader, check_callback_headers, is_refused
 from tests.core.texts import any_text
 
 
@@ -29,7 +29,7 @@ def test_headers_come_back_as_they_are_and_in_their_order() -> None:
 )  # fmt: skip
 def test_headers_that_are_ours_or_the_connections_are_refused(name: str) -> None:
     """In any case of letters."""
-    with pytest.raises(BadHeader, match="not for users") as refused:
+    with pytest.raises(InvalidHeader, match="not for users") as refused:
         check_callback_headers({"X-A": "1", name: "1"})
     assert refused.value.name == name
 
@@ -64,7 +64,7 @@ def test_names_that_only_look_alike_are_taken(name: str) -> None:
     ],
 )
 def test_a_name_that_is_no_token_is_refused(name: str) -> None:
-    with pytest.raises(BadHeader, match="name is 1 to 100"):
+    with pytest.raises(InvalidHeader, match="name is 1 to 100"):
         check_callback_headers({name: "1"})
 
 
@@ -79,22 +79,22 @@ def test_a_name_that_is_no_token_is_refused(name: str) -> None:
 )  # fmt: skip
 def test_a_value_that_is_not_visible_ascii_is_refused(value: str) -> None:
     """CR, LF, NUL and letters beyond it alike."""
-    with pytest.raises(BadHeader, match="visible ASCII"):
+    with pytest.raises(InvalidHeader, match="visible ASCII"):
         check_callback_headers({"X-A": value})
 
 
 def test_bounds_are_16_headers_of_1024_characters() -> None:
     full = {f"X-{number}": "v" * 1_024 for number in range(16)}
     assert len(check_callback_headers(full)) == 16
-    with pytest.raises(BadHeader, match="at most 1024"):
+    with pytest.raises(InvalidHeader, match="at most 1024"):
         check_callback_headers({"X-A": "v" * 8_192})
-    with pytest.raises(BadHeader, match="at most 16") as refused:
+    with pytest.raises(InvalidHeader, match="at most 16") as refused:
         check_callback_headers(full | {"X-A": "1"})
     assert refused.value.name is None
 
 
 def test_a_name_that_stands_twice_is_refused() -> None:
-    with pytest.raises(BadHeader, match="twice"):
+    with pytest.raises(InvalidHeader, match="twice"):
         check_callback_headers({"X-A": "1", "x-a": "2"})
 
 
@@ -104,7 +104,7 @@ def test_what_passes_can_be_written_on_one_line_each(headers: dict[str, str]) ->
     """Nothing in it can begin another header."""
     try:
         passed = check_callback_headers(headers)
-    except BadHeader:
+    except InvalidHeader:
         return
     for name, value in passed:
         assert f"{name}: {value}".isascii()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.formats.times import LONGEST_MS, BadDuration, from_text, parse_duration, to_text
+from notifier.core.formats.times import LONGEST_MS, InvalidDuration, from_text, parse_duration, to_text
 from tests.core.texts import any_text
 
 FIRST = -62_135_596_800_000  # year 1
@@ -119,7 +119,7 @@ def test_a_duration_is_read_exactly(value: object, ms: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_duration_is_refused_with_words(value: object) -> None:
-    with pytest.raises(BadDuration) as refused:
+    with pytest.raises(InvalidDuration) as refused:
         parse_duration(value)
     assert 10 < len(str(refused.value)) < 250
 
@@ -131,7 +131,7 @@ def test_zero_is_taken_only_where_it_means_off(value: object) -> None:
 
 @pytest.mark.parametrize("value", ["1ms", 0.01, -1, "", False, "0 s"])
 def test_zero_allowed_allows_nothing_else(value: object) -> None:
-    with pytest.raises(BadDuration):
+    with pytest.raises(InvalidDuration):
         parse_duration(value, allow_zero=True)
 
 
@@ -150,6 +150,6 @@ def test_a_number_of_seconds_is_rounded_once_from_its_decimal_form(seconds: floa
 def test_reading_a_duration_raises_nothing_but_bad_duration(value: object) -> None:
     try:
         ms = parse_duration(value)
-    except BadDuration:
+    except InvalidDuration:
         return
     assert 50 <= ms <= LONGEST_MS

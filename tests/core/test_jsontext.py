@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from notifier.core.formats.json_text import (
     MAX_INT,
     MIN_INT,
-    BadJson,
-    RefusedJson,
+    InvalidJson,
+    RejectedJson,
     decode_strict,
     encode,
     mend,
@@ -73,7 +73,7 @@ def test_good_json_is_read_however_it_is_written(
     ],
 )  # fmt: skip
 def test_what_is_no_json_is_bad_json(raw: bytes, why: str) -> None:
-    with pytest.raises(BadJson, match=why):
+    with pytest.raises(InvalidJson, match=why):
         decode_strict(raw)
 
 
@@ -103,7 +103,7 @@ def test_what_is_no_json_is_bad_json(raw: bytes, why: str) -> None:
     ],
 )  # fmt: skip
 def test_what_leaves_doubt_is_refused_with_its_place(raw: bytes, pointer: str, why: str) -> None:
-    with pytest.raises(RefusedJson, match=why) as refused:
+    with pytest.raises(RejectedJson, match=why) as refused:
         decode_strict(raw)
     assert refused.value.pointer == pointer
     refused.value.pointer.encode()
@@ -118,13 +118,13 @@ def test_nesting_without_end_is_refused_and_exhausts_nothing(size: int, unit: by
     count = size // len(unit)
     closing = unit.replace(b'"a":', b"")[::-1].translate(bytes.maketrans(b"[{", b"]}"))
     raw = unit * count + (b"1" + closing * count if is_closed else b"")
-    with pytest.raises(RefusedJson if is_closed else (BadJson, RefusedJson), match=r"deeper|Expecting"):
+    with pytest.raises(RejectedJson if is_closed else (InvalidJson, RejectedJson), match=r"deeper|Expecting"):
         decode_strict(raw)
 
 
 def test_a_key_without_end_makes_no_pointer_without_end() -> None:
     key = b'"' + b"k" * 100_000 + b'"'
-    with pytest.raises(RefusedJson) as refused:
+    with pytest.raises(RejectedJson) as refused:
         decode_strict(b"{" + key + b":1," + key + b":2}")
     assert len(str(refused.value)) < 300
 
@@ -154,7 +154,7 @@ def test_64_levels_are_taken() -> None:
 def test_reading_any_bytes_ends_in_a_value_or_one_of_two_refusals(raw: bytes) -> None:
     try:
         value = decode_strict(raw)
-    except (BadJson, RefusedJson):
+    except (InvalidJson, RejectedJson):
         return
     assert json.loads(encode(value)) == value
 

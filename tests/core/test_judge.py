@@ -10,30 +10,37 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from notifier.core.delivery.judge_attempt import judge_attempt
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.fixes import fix_of
 from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.judge_poll import DETAIL_LIMIT, STATUS_LIMIT, TITLE_LIMIT, Judged, judge_poll
-from notifier.core.polling.provider import MULEROUTER_WORDS, Dialect
-from notifier.core.polling.verdict import Finished, Refused, Running, Throttled, Unclear, Unknown
+from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
+from notifier.core.polling.verdict import (
+    AccountRefused,
+    Finished,
+    Inconclusive,
+    Running,
+    TaskUnknown,
+    Throttled,
+)
 from notifier.core.secret import Secret
 
 NOW = 1_795_435_200_000
 TASK = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 KEY = "sk-0123456789/abcdef"
-MULEROUTER = Dialect()
+MULEROUTER = ProviderDescription()
 
 
-def judge(exchange: Exchange, dialect: Dialect = MULEROUTER, key: str | None = KEY) -> Judged:
+def judge(exchange: Exchange, dialect: ProviderDescription = MULEROUTER, key: str | None = KEY) -> Judged:
     secret = None if key is None else Secret(key)
     return judge_poll(exchange, task_id=TASK, dialect=dialect, key=secret, now=NOW)
 
 
-def judge_body(body: bytes | str, dialect: Dialect = MULEROUTER, status: int = 200) -> Judged:
-    return judge(Reply(status, body=body.encode() if isinstance(body, str) else body), dialect)
+def judge_body(body: bytes | str, dialect: ProviderDescription = MULEROUTER, status: int = 200) -> Judged:
+    return judge(HttpReply(status, body=body.encode() if isinstance(body, str) else body), dialect)
 
 
-def judge_json(document: object, dialect: Dialect = MULEROUTER) -> Judged:
+def judge_json(document: object, dialect: ProviderDescription = MULEROUTER) -> Judged:
     return judge_body(json.dumps(document), dialect)
 
 
@@ -44,14 +51,14 @@ def an_answer(
     return {"task_info": {"id": TASK, "status": status} | info} | dict(beside or {})
 
 
-def finished(document: object, dialect: Dialect = MULEROUTER) -> Finished:
+def finished(document: object, dialect: ProviderDescription = MULEROUTER) -> Finished:
     found = judge_json(document, dialect)
     assert isinstance(found, Finished), found
     return found
 
 
 def unclear(found: Judged) -> str:
-    assert isinstance(found, Unclear), found
+    assert isinstance(found, Inconclusive), found
     assert not found.is_outage
     return found.text
 
@@ -192,7 +199,7 @@ def test_an_id_is_compared_as_text_whatever_its_case_and_may_be_absent() -> None
     for document in (an_answer(id=TASK.upper()), an_answer(id=None), {"task_info": {"status": "completed"}}):
         assert finished(document).state is WatchState.COMPLETED
     number = judge_poll(
-        Reply(200, body=b'{"task_info": {"status": "failed", "id": 17}}'),
+        HttpReply(200, body=b'{"task_info": {"status": "failed", "id": 17}}'),
         task_id="17",
         dialect=MULEROUTER,
         key=None,
@@ -208,7 +215,7 @@ def test_an_id_is_compared_as_text_whatever_its_case_and_may_be_absent() -> None
 def test_a_cut_body_is_unclear_even_if_it_reads_well(size: int, words: str) -> None:
     """What was cut off might have said something else."""
     body = json.dumps(an_answer("completed")).encode().ljust(size)[:size]
-    assert unclear(judge(Reply(200, body=body, is_cut=True))) == f"answer larger than {words}"
+    assert unclear(judge(HttpReply(200, body=body, is_cut=True))) == f"answer larger than {words}"
 
 
 # ---- HTTP statuses
@@ -226,14 +233,14 @@ def test_a_cut_body_is_unclear_even_if_it_reads_well(size: int, words: str) -> N
 def test_a_refused_account_is_not_the_tasks_fault(status: int, text: str) -> None:
     """401, 402 and 403 say something of the account, each in its own words."""
     body = json.dumps(an_answer("failed")).encode()
-    assert judge(Reply(status, body=body)) == Refused(status, text)
+    assert judge(HttpReply(status, body=body)) == AccountRefused(status, text)
 
 
 def test_who_has_no_key_is_told_that_none_is_set() -> None:
     """And not that a key was refused: there is another thing to do."""
     said = "provider wants a key, and none is set (401)"
-    assert judge(Reply(401), key=None) == Refused(401, said)
-    assert judge(Reply(403), key=None) == Refused(403, "provider forbids access (403)")
+    assert judge(HttpReply(401), key=None) == AccountRefused(401, said)
+    assert judge(HttpReply(403), key=None) == AccountRefused(403, "provider forbids access (403)")
     assert fix_of(said, "mulerouter").startswith("set MULEROUTER_API_KEY")
 
 
@@ -241,7 +248,7 @@ def test_who_has_no_key_is_told_that_none_is_set() -> None:
 @pytest.mark.parametrize("status", [404, 410])
 def test_404_and_410_do_not_know_the_task(status: int) -> None:
     """Neither is an outcome by itself."""
-    assert judge(Reply(status)) == Unknown(status)
+    assert judge(HttpReply(status)) == TaskUnknown(status)
 
 
 @pytest.mark.parametrize(
@@ -258,11 +265,11 @@ def test_404_and_410_do_not_know_the_task(status: int) -> None:
 )
 def test_retry_after_is_honoured_and_clamped_to_an_hour(header: str | None, expected: int | None) -> None:
     headers = {} if header is None else {"retry-after": header}
-    throttled = judge(Reply(429, headers))
+    throttled = judge(HttpReply(429, headers))
     assert throttled == Throttled(expected, "provider throttles (429)")
     for status in (408, 425, 500, 503):
-        found = judge(Reply(status, headers))
-        assert isinstance(found, Unclear)
+        found = judge(HttpReply(status, headers))
+        assert isinstance(found, Inconclusive)
         assert found.retry_after_ms == expected
 
 
@@ -270,8 +277,8 @@ def test_retry_after_is_honoured_and_clamped_to_an_hour(header: str | None, expe
 @pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 520, 599])
 def test_5xx_is_an_outage_of_the_provider(status: int) -> None:
     """It counts against the provider, whose probes then come ever more rarely."""
-    found = judge(Reply(status, body=json.dumps(an_answer("completed")).encode()))
-    assert found == Unclear(f"provider answers HTTP {status}", is_outage=True)
+    found = judge(HttpReply(status, body=json.dumps(an_answer("completed")).encode()))
+    assert found == Inconclusive(f"provider answers HTTP {status}", is_outage=True)
 
 
 @pytest.mark.fault(49, 50)
@@ -279,7 +286,7 @@ def test_5xx_is_an_outage_of_the_provider(status: int) -> None:
 def test_every_other_status_is_unclear_and_no_outage(status: int) -> None:
     """It is no outcome: polling goes on until the deadline, and says so."""
     body = json.dumps(an_answer("failed")).encode()
-    assert unclear(judge(Reply(status, body=body))) == f"provider answers HTTP {status}"
+    assert unclear(judge(HttpReply(status, body=body))) == f"provider answers HTTP {status}"
 
 
 REDIRECTS = [
@@ -297,23 +304,23 @@ REDIRECTS = [
 def test_a_redirect_is_named_by_its_host_and_never_an_outcome(location: str, words: str) -> None:
     """Only its host: what follows may hold secrets."""
     body = json.dumps(an_answer("completed")).encode()
-    assert unclear(judge(Reply(302, {"location": location}, body))) == f"provider: {words}"
+    assert unclear(judge(HttpReply(302, {"location": location}, body))) == f"provider: {words}"
 
 
 @pytest.mark.parametrize("status", [300, 301, 303, 304, 307, 308, 399])
 def test_all_of_3xx_is_a_redirect(status: int) -> None:
-    assert "evil.example" in unclear(judge(Reply(status, {"location": "https://evil.example"})))
-    assert unclear(judge(Reply(status))) == f"provider: HTTP {status}"
+    assert "evil.example" in unclear(judge(HttpReply(status, {"location": "https://evil.example"})))
+    assert unclear(judge(HttpReply(status))) == f"provider: HTTP {status}"
 
 
-@pytest.mark.parametrize("fault", Fault)
-def test_no_reply_is_an_outage_in_words_of_its_own(fault: Fault) -> None:
-    found = judge(Unreachable(fault, "the particulars\nof it"))
-    others = {judge(Unreachable(other, "the particulars\nof it")) for other in Fault if other is not fault}
-    assert isinstance(found, Unclear)
+@pytest.mark.parametrize("fault", FailureKind)
+def test_no_reply_is_an_outage_in_words_of_its_own(fault: FailureKind) -> None:
+    found = judge(NoReply(fault, "the particulars\nof it"))
+    others = {judge(NoReply(other, "the particulars\nof it")) for other in FailureKind if other is not fault}
+    assert isinstance(found, Inconclusive)
     assert found.text.endswith(": the particulars of it")
     assert found not in others
-    assert found.is_outage == (fault is not Fault.TOO_LARGE)
+    assert found.is_outage == (fault is not FailureKind.TOO_LARGE)
 
 
 # ---- outcomes
@@ -472,24 +479,26 @@ def texts_of(verdict: Judged) -> str:
 
 
 WITH_KEY = [
-    Reply(200, body=json.dumps(an_answer(f"odd {KEY}")).encode()),
-    Reply(200, body=json.dumps(an_answer("x" * (STATUS_LIMIT - 10) + KEY)).encode()),
-    Reply(200, body=json.dumps(an_answer("completed", id=KEY)).encode()),
-    Reply(
+    HttpReply(200, body=json.dumps(an_answer(f"odd {KEY}")).encode()),
+    HttpReply(200, body=json.dumps(an_answer("x" * (STATUS_LIMIT - 10) + KEY)).encode()),
+    HttpReply(200, body=json.dumps(an_answer("completed", id=KEY)).encode()),
+    HttpReply(
         200,
         body=json.dumps(an_answer("completed", beside={"images": [f"https://x/{KEY}"], KEY: KEY})).encode(),
     ),
-    Reply(
+    HttpReply(
         200, body=json.dumps(an_answer("failed", error={"code": KEY, "title": KEY, "detail": KEY})).encode()
     ),
-    Reply(200, body=json.dumps(an_answer("failed", error={"title": KEY})).replace("/", "\\/").encode()),
-    Reply(200, body=json.dumps(an_answer("failed", error={"title": KEY})).replace("sk", "\\u0073k").encode()),
-    Reply(302, {"location": f"https://example.com/{KEY}"}),
-    Reply(302, {"location": f"https://{KEY}.example.com/"}),
-    Reply(302, {"location": f"https://u:{KEY}@example.com/"}),
-    Reply(401, body=KEY.encode()),
-    Unreachable(Fault.TLS, f"bad header {KEY}"),
-    Unreachable(Fault.TLS, "x" * 190 + KEY),
+    HttpReply(200, body=json.dumps(an_answer("failed", error={"title": KEY})).replace("/", "\\/").encode()),
+    HttpReply(
+        200, body=json.dumps(an_answer("failed", error={"title": KEY})).replace("sk", "\\u0073k").encode()
+    ),
+    HttpReply(302, {"location": f"https://example.com/{KEY}"}),
+    HttpReply(302, {"location": f"https://{KEY}.example.com/"}),
+    HttpReply(302, {"location": f"https://u:{KEY}@example.com/"}),
+    HttpReply(401, body=KEY.encode()),
+    NoReply(FailureKind.TLS, f"bad header {KEY}"),
+    NoReply(FailureKind.TLS, "x" * 190 + KEY),
 ]
 
 
@@ -526,7 +535,7 @@ def test_only_the_key_is_replaced() -> None:
 def test_an_expression_that_fails_makes_it_unclear(place: str, field: str) -> None:
     dialect = replace(MULEROUTER, **{field: place})  # type: ignore[arg-type]
     found = judge_json(an_answer("failed"), dialect)
-    assert isinstance(found, Unclear | Finished)
+    assert isinstance(found, Inconclusive | Finished)
     if place != "a[::0]":  # which is nothing, and no error
         assert "does not fit the expression" in unclear(found)
 
@@ -538,7 +547,7 @@ def test_an_empty_place_is_nothing() -> None:
 
 
 def test_another_provider_is_a_table() -> None:
-    dashscope = Dialect(
+    dashscope = ProviderDescription(
         status="output.task_status",
         id="output.task_id",
         outputs="output.results[].url",
@@ -588,7 +597,7 @@ DOCUMENTS = VALUES | st.fixed_dictionaries(
 HEADERS = st.dictionaries(st.sampled_from(["retry-after", "location", "content-type"]), st.text())
 
 
-def check(verdict: Judged, reply: Reply) -> None:
+def check(verdict: Judged, reply: HttpReply) -> None:
     """What holds for every verdict, whatever was answered."""
     if isinstance(verdict, Finished):
         assert 200 <= reply.status <= 299
@@ -596,7 +605,7 @@ def check(verdict: Judged, reply: Reply) -> None:
         verdict.payload.encode()
         assert verdict.state in {WatchState.COMPLETED, WatchState.FAILED, WatchState.CANCELLED}
         assert (verdict.error is not None) or verdict.state is not WatchState.FAILED
-    if isinstance(verdict, Unclear):
+    if isinstance(verdict, Inconclusive):
         assert verdict.text.isprintable()
         assert 0 < len(verdict.text) < 500
     str(verdict).encode()
@@ -609,7 +618,7 @@ def check(verdict: Judged, reply: Reply) -> None:
 @example(b'{"a":1,"a":' + b"[" * 200_000, 200, {}, False)
 def test_no_bytes_make_it_raise(body: bytes, status: int, headers: dict[str, str], is_cut: bool) -> None:
     """Not even such as are no JSON."""
-    reply = Reply(status, headers, body, is_cut=is_cut)
+    reply = HttpReply(status, headers, body, is_cut=is_cut)
     check(judge(reply), reply)
     judge_attempt(reply, url="http://127.0.0.1/", now=NOW)
 
@@ -618,7 +627,7 @@ def test_no_bytes_make_it_raise(body: bytes, status: int, headers: dict[str, str
 @given(DOCUMENTS)
 def test_no_json_makes_it_raise(document: object) -> None:
     """Whatever types stand where."""
-    reply = Reply(200, body=json.dumps(document).encode())
+    reply = HttpReply(200, body=json.dumps(document).encode())
     check(judge(reply), reply)
 
 
@@ -626,7 +635,7 @@ def test_no_json_makes_it_raise(document: object) -> None:
 def test_no_truncation_of_an_outcome_is_an_outcome(cut_at: int, tail: bytes) -> None:
     whole = json.dumps(an_answer("completed", beside={"images": ["https://example.com/1.jpg"]})).encode()
     found = judge_body(whole[: min(cut_at, len(whole) - 1)] + tail)
-    assert isinstance(found, Unclear) or tail == b"}"
+    assert isinstance(found, Inconclusive) or tail == b"}"
 
 
 def strings_in(value: Any) -> list[str]:
@@ -650,7 +659,7 @@ def test_no_json_gets_the_key_through(said: object, key: str, is_ascii: bool) ->
     """However it is escaped."""
     error = {"code": key, "title": f"a {key}", "detail": f"{key}{key}"}
     document = an_answer("failed", error=error, beside={"said": said, key + "x": 1, "images": [f"/{key}"]})
-    found = judge(Reply(200, body=json.dumps(document, ensure_ascii=is_ascii).encode()), key=key)
+    found = judge(HttpReply(200, body=json.dumps(document, ensure_ascii=is_ascii).encode()), key=key)
     if isinstance(found, Finished):
         assert found.error is not None
         texts = [*found.outputs, str(found.error.code), found.error.title, str(found.error.detail)]

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.polling import age_schedule as by_age
-from notifier.core.polling.age_schedule import Pace
-from notifier.core.polling.histogram import Sketch, seen
+from notifier.core.polling.age_schedule import AgeSchedule
+from notifier.core.polling.histogram import DurationHistogram, seen
 from notifier.core.polling.learned_schedule import (
     ENOUGH,
-    Habit,
+    TaskDurations,
     first_poll_at,
     habit_from,
     interval_ms,
@@ -19,19 +19,19 @@ from notifier.core.polling.learned_schedule import (
 )
 
 DAY = 86_400_000
-PACE = Pace(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
-VIDEO = Habit(finishes=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
+PACE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
+VIDEO = TaskDurations(finishes=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
 STEP = 12_250  # of a video: 0.035 of the time from 150 s to 500 s
 
 HABITS = st.builds(
-    lambda finishes, p5, more, most: Habit(finishes, p5, p5 + more, p5 + more + most),
+    lambda finishes, p5, more, most: TaskDurations(finishes, p5, p5 + more, p5 + more + most),
     st.integers(ENOUGH, 10**6),
     st.integers(0, 10**9),
     st.integers(0, 10**9),
     st.integers(0, 10**9),
 )
 PACES = st.builds(
-    lambda low, more, growth: Pace(low, low + more, growth),
+    lambda low, more, growth: AgeSchedule(low, low + more, growth),
     st.integers(50, DAY),
     st.integers(0, 7 * DAY),
     st.floats(0, 10),
@@ -41,19 +41,21 @@ AGES = st.one_of(st.integers(-(10**9), 10**12), st.integers(-(10**400), 10**400)
 LIVES = st.integers(0, 365 * DAY)
 
 
-def most_of(pace: Pace, ttl: int) -> int:
+def most_of(pace: AgeSchedule, ttl: int) -> int:
     """The longest wait, its jitter included."""
     most = max(pace.min_interval_ms, min(pace.max_interval_ms, longest_wait_ms(ttl)))
     return most + most // 10
 
 
-def wait(age: int, last: int = 0, habit: Habit = VIDEO, pace: Pace = PACE, ttl: int = DAY) -> int:
+def wait(
+    age: int, last: int = 0, habit: TaskDurations = VIDEO, pace: AgeSchedule = PACE, ttl: int = DAY
+) -> int:
     return interval_ms(habit, pace, age_ms=age, last_interval_ms=last, chance=0.0, result_ttl_ms=ttl)
 
 
 @given(HABITS, PACES, AGES, st.integers(0, 10**12), CHANCES, LIVES)
 def test_an_interval_is_bounded_and_never_shorter_than_the_last(
-    habit: Habit, pace: Pace, age: int, last: int, chance: float, ttl: int
+    habit: TaskDurations, pace: AgeSchedule, age: int, last: int, chance: float, ttl: int
 ) -> None:
     found = interval_ms(habit, pace, age_ms=age, last_interval_ms=last, chance=chance, result_ttl_ms=ttl)
     assert pace.min_interval_ms <= found <= most_of(pace, ttl)
@@ -62,7 +64,13 @@ def test_an_interval_is_bounded_and_never_shorter_than_the_last(
 
 @given(HABITS, HABITS, PACES, st.integers(0, 10**9), st.integers(0, 100), st.integers(0, 100), CHANCES)
 def test_over_a_life_of_polls_no_interval_shrinks_whatever_is_learned_meanwhile(
-    one: Habit, other: Habit, pace: Pace, age: int, learned_at: int, changed_at: int, chance: float
+    one: TaskDurations,
+    other: TaskDurations,
+    pace: AgeSchedule,
+    age: int,
+    learned_at: int,
+    changed_at: int,
+    chance: float,
 ) -> None:
     """From by age to learned to learned anew, wherever in its life the task is then."""
     last = 0
@@ -120,9 +128,9 @@ def test_a_task_polled_before_its_time_goes_on_by_age(age: int, last: int, expec
 
 def test_growth_trades_polls_for_delay_here_too() -> None:
     """0 asks for the minimum throughout, as by age."""
-    flat = Pace(2_500, 60_000, growth=0)
+    flat = AgeSchedule(2_500, 60_000, growth=0)
     assert [wait(age, last, pace=flat) for age, last in ((200_000, 0), (600_000, 2_500))] == [2_500, 2_500]
-    assert wait(200_000, pace=Pace(2_500, 60_000, growth=0.2)) == 2 * STEP
+    assert wait(200_000, pace=AgeSchedule(2_500, 60_000, growth=0.2)) == 2 * STEP
 
 
 @pytest.mark.parametrize(("ttl", "expected"), [(DAY, 60_000), (0, 60_000), (40_000, 10_000), (4, 2_500)])
@@ -140,12 +148,12 @@ def test_no_wait_eats_up_the_life_of_a_result(ttl: int, expected: int) -> None:
         (VIDEO, 1_000, 2_500),
         (VIDEO, None, 2_500),
         (None, 10**6, 2_500),
-        (Habit(ENOUGH, 1_000, 2_000, 3_000), 10**6, 2_500),
-        (Habit(ENOUGH - 1, 150_000, 300_000, 500_000), 10**6, 2_500),
+        (TaskDurations(ENOUGH, 1_000, 2_000, 3_000), 10**6, 2_500),
+        (TaskDurations(ENOUGH - 1, 150_000, 300_000, 500_000), 10**6, 2_500),
     ],
 )
 def test_the_first_poll_is_where_tasks_start_to_end(
-    habit: Habit | None, latest: int | None, expected: int
+    habit: TaskDurations | None, latest: int | None, expected: int
 ) -> None:
     """Not before first_after, not after what learning may add, and not learned from fewer than ten."""
     assert first_poll_at(habit, registered_at=0, earliest=2_500, latest=latest) == expected
@@ -153,7 +161,7 @@ def test_the_first_poll_is_where_tasks_start_to_end(
 
 @given(HABITS, st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_the_first_poll_is_never_early_and_never_past_its_bound(
-    habit: Habit, registered_at: int, first_after: int, more: int
+    habit: TaskDurations, registered_at: int, first_after: int, more: int
 ) -> None:
     earliest = registered_at + first_after
     found = first_poll_at(habit, registered_at=registered_at, earliest=earliest, latest=earliest + more)
@@ -167,7 +175,7 @@ def test_the_longest_wait_leaves_a_result_most_of_its_life(ttl: int) -> None:
 
 @given(st.lists(st.integers(0, DAY), min_size=1, max_size=200))
 def test_a_habit_has_its_quantiles_in_order(durations: list[int]) -> None:
-    sketch = Sketch()
+    sketch = DurationHistogram()
     for duration in durations:
         sketch = seen(sketch, duration)
     habit = habit_from(sketch, len(durations))

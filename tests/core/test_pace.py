@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.polling.age_schedule import Pace, interval_ms
+from notifier.core.polling.age_schedule import AgeSchedule, interval_ms
 
-DEFAULT = Pace(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
+DEFAULT = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
 PACES = st.builds(
-    lambda low, more, growth: Pace(low, low + more, growth),
+    lambda low, more, growth: AgeSchedule(low, low + more, growth),
     st.integers(50, 3_600_000),
     st.integers(0, 86_400_000),
     st.floats(0, 1_000),
@@ -17,7 +17,7 @@ CHANCES = st.floats(0, 1, exclude_max=True)
 AGES = st.one_of(st.integers(-(10**9), 10**12), st.integers(-(10**400), 10**400))
 
 
-def longest(pace: Pace) -> int:
+def longest(pace: AgeSchedule) -> int:
     return pace.max_interval_ms + pace.max_interval_ms // 10
 
 
@@ -48,19 +48,23 @@ def test_steps_that_stay_even_keep_the_jitter_that_they_have() -> None:
 
 
 def test_a_lowered_maximum_wins_over_the_last_interval() -> None:
-    lowered = Pace(min_interval_ms=1_000, max_interval_ms=10_000, growth=0.1)
+    lowered = AgeSchedule(min_interval_ms=1_000, max_interval_ms=10_000, growth=0.1)
     assert interval_ms(lowered, age_ms=0, last_interval_ms=60_000, chance=0.0) == 11_000
 
 
 @given(PACES, AGES, st.integers(0, 10**12), CHANCES)
-def test_it_is_bounded_for_any_age_and_never_shrinks(pace: Pace, age: int, last: int, chance: float) -> None:
+def test_it_is_bounded_for_any_age_and_never_shrinks(
+    pace: AgeSchedule, age: int, last: int, chance: float
+) -> None:
     found = interval_ms(pace, age_ms=age, last_interval_ms=last, chance=chance)
     assert pace.min_interval_ms <= found <= longest(pace)
     assert found >= min(last, longest(pace))
 
 
 @given(PACES, CHANCES)
-def test_over_many_polls_no_wait_is_shorter_than_the_one_before(pace: Pace, first_chance: float) -> None:
+def test_over_many_polls_no_wait_is_shorter_than_the_one_before(
+    pace: AgeSchedule, first_chance: float
+) -> None:
     age = last = 0
     for poll in range(500):
         chance = (first_chance + poll * 0.618) % 1

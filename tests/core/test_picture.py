@@ -2,8 +2,8 @@
 
 import pytest
 
-from notifier.core.exchange import Fault, Reply, Unreachable
-from notifier.core.formats.images import KINDS, NoPicture, Picture, judge_picture
+from notifier.core.exchange import FailureKind, HttpReply, NoReply
+from notifier.core.formats.images import KINDS, Image, ImageRejected, judge_picture
 
 MOST = 8 * 1024 * 1024
 BEGINNINGS = {
@@ -17,21 +17,21 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 HTML = b"<!doctype html><script>alert(1)</script>"
 
 
-def judged(body: bytes, kind: str | None, status: int = 200, **more: object) -> Picture | NoPicture:
+def judged(body: bytes, kind: str | None, status: int = 200, **more: object) -> Image | ImageRejected:
     headers = {} if kind is None else {"content-type": kind}
-    reply = Reply(status, {**headers, **more.pop("headers", {})}, body, **more)  # type: ignore[arg-type,dict-item]
+    reply = HttpReply(status, {**headers, **more.pop("headers", {})}, body, **more)  # type: ignore[arg-type,dict-item]
     return judge_picture(reply, most_bytes=MOST)
 
 
-def refused(found: Picture | NoPicture) -> str:
-    assert isinstance(found, NoPicture), found
+def refused(found: Image | ImageRejected) -> str:
+    assert isinstance(found, ImageRejected), found
     return found.text
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_is_what_says_so_and_begins_so(kind: str) -> None:
-    assert judged(BEGINNINGS[kind], kind) == Picture(kind, BEGINNINGS[kind])
-    assert judged(BEGINNINGS[kind], f"{kind.upper()}; charset=x") == Picture(kind, BEGINNINGS[kind])
+    assert judged(BEGINNINGS[kind], kind) == Image(kind, BEGINNINGS[kind])
+    assert judged(BEGINNINGS[kind], f"{kind.upper()}; charset=x") == Image(kind, BEGINNINGS[kind])
 
 
 def test_every_kind_is_tried() -> None:
@@ -39,7 +39,7 @@ def test_every_kind_is_tried() -> None:
 
 
 def test_a_common_misnomer_is_understood_and_put_right() -> None:
-    assert judged(BEGINNINGS["image/jpeg"], "image/jpg") == Picture("image/jpeg", BEGINNINGS["image/jpeg"])
+    assert judged(BEGINNINGS["image/jpeg"], "image/jpg") == Image("image/jpeg", BEGINNINGS["image/jpeg"])
 
 
 @pytest.mark.threat(19)
@@ -69,11 +69,11 @@ def test_a_picture_under_another_name_is_none(kind: str, told: str | None) -> No
         (judged(b"\0", "video/mp4"), "it is video/mp4, and only PNG"),
         (judged(b"\0", None), "it is of no type"),
         (judged(HTML, "image/png"), "says that it is image/png, and does not begin like one"),
-        (judge_picture(Unreachable(Fault.DNS, "x"), most_bytes=MOST), "name not resolved: x"),
-        (judge_picture(Unreachable(Fault.BLOCKED, "10.0.0.1"), most_bytes=MOST), "address not allowed"),
+        (judge_picture(NoReply(FailureKind.DNS, "x"), most_bytes=MOST), "name not resolved: x"),
+        (judge_picture(NoReply(FailureKind.BLOCKED, "10.0.0.1"), most_bytes=MOST), "address not allowed"),
     ],
 )
-def test_why_there_is_none_is_said(found: Picture | NoPicture, said: str) -> None:
+def test_why_there_is_none_is_said(found: Image | ImageRejected, said: str) -> None:
     assert said in refused(found)
     assert "s3cret" not in refused(found)
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.delivery.backoff import decide_attempt, next_attempt_at
-from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, Accepted, Blame, Failed
-from notifier.core.model import Dispatch
+from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptAccepted, AttemptFailed, FailureScope
+from notifier.core.model import ClaimedDelivery
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry
 
 HOUR = 3_600_000
@@ -17,8 +17,8 @@ FAR = 10**15
 CHANCES = st.floats(0, 1, exclude_max=True)
 
 
-def a_dispatch(number: int = 1, give_up_at: int = FAR) -> Dispatch:
-    return Dispatch(
+def a_dispatch(number: int = 1, give_up_at: int = FAR) -> ClaimedDelivery:
+    return ClaimedDelivery(
         delivery_id="dlv_1",
         event_id="evt_1",
         watch_id="wch_1",
@@ -94,23 +94,23 @@ def test_over_72_hours_a_delivery_is_tried_about_eighty_times() -> None:
     assert 75 <= len(instants) <= 90
 
 
-def report(blame: Blame, retry_after_ms: int | None = None) -> Failed:
-    return Failed(blame, "HTTP 503", retry_after_ms, PRIVATE_CAP_MS)
+def report(blame: FailureScope, retry_after_ms: int | None = None) -> AttemptFailed:
+    return AttemptFailed(blame, "HTTP 503", retry_after_ms, PRIVATE_CAP_MS)
 
 
 def test_what_was_taken_is_delivered() -> None:
     """Also after the time is up: a success is a success."""
-    assert decide_attempt(a_dispatch(), Accepted(), now=0, chance=0.5) == Delivered()
-    assert decide_attempt(a_dispatch(give_up_at=10), Accepted(), now=11, chance=0.5) == Delivered()
+    assert decide_attempt(a_dispatch(), AttemptAccepted(), now=0, chance=0.5) == Delivered()
+    assert decide_attempt(a_dispatch(give_up_at=10), AttemptAccepted(), now=11, chance=0.5) == Delivered()
 
 
 @pytest.mark.parametrize(("refusals", "wait_ms"), [(0, 1_000), (1, 4_000), (5, 300_000)])
 def test_a_refused_event_follows_its_own_schedule(refusals: int, wait_ms: int) -> None:
     """By the number of refusals of this very event, however many attempts outages have cost."""
     dispatch = replace(a_dispatch(number=40), refusals=refusals)
-    found = decide_attempt(dispatch, report(Blame.EVENT), now=10, chance=0.5)
+    found = decide_attempt(dispatch, report(FailureScope.EVENT), now=10, chance=0.5)
     assert found == Retry(10 + wait_ms, is_refusal=True)
-    later = decide_attempt(dispatch, report(Blame.EVENT, 7_200_000), now=10, chance=0.5)
+    later = decide_attempt(dispatch, report(FailureScope.EVENT, 7_200_000), now=10, chance=0.5)
     assert later == Retry(7_200_010, is_refusal=True)
 
 
@@ -118,7 +118,7 @@ def test_a_refused_event_follows_its_own_schedule(refusals: int, wait_ms: int) -
 def test_an_outage_burns_nothing(number: int) -> None:
     """However often it was tried in vain: due again in a second, and then it is the gate that holds it."""
     probe = replace(a_dispatch(number), is_probe=True)
-    found = decide_attempt(probe, report(Blame.ENDPOINT, 60_000), now=10, chance=0.5)
+    found = decide_attempt(probe, report(FailureScope.ENDPOINT, 60_000), now=10, chance=0.5)
     assert found == Retry(1_010)
 
 
@@ -128,22 +128,22 @@ def test_an_outage_burns_nothing(number: int) -> None:
 )
 def test_what_alone_fails_at_an_open_gate_is_sent_ever_less_often(number: int, wait_ms: int) -> None:
     """Three times soon, so that the gate of what is down closes soon; at last as rarely as a probe."""
-    found = decide_attempt(a_dispatch(number), report(Blame.ENDPOINT), now=10, chance=0.5)
+    found = decide_attempt(a_dispatch(number), report(FailureScope.ENDPOINT), now=10, chance=0.5)
     assert found == Retry(10 + wait_ms)
-    latest = decide_attempt(a_dispatch(number), report(Blame.ENDPOINT), now=10, chance=1.0)
+    latest = decide_attempt(a_dispatch(number), report(FailureScope.ENDPOINT), now=10, chance=1.0)
     assert isinstance(latest, Retry)
     assert latest.due_at <= 10 + PRIVATE_CAP_MS
 
 
 def test_an_endpoint_that_is_gone_drops_nothing() -> None:
     """410 parks; even a delivery whose time is up stays pending."""
-    found = decide_attempt(a_dispatch(give_up_at=5), report(Blame.GONE), now=10, chance=0.5)
+    found = decide_attempt(a_dispatch(give_up_at=5), report(FailureScope.GONE), now=10, chance=0.5)
     assert found == Retry(10)
 
 
-@pytest.mark.parametrize("blame", [Blame.ENDPOINT, Blame.EVENT])
+@pytest.mark.parametrize("blame", [FailureScope.ENDPOINT, FailureScope.EVENT])
 @pytest.mark.parametrize(("number", "times"), [(1, "1 attempt"), (31, "31 attempts")])
-def test_giving_up_says_how_often_and_what_came_last(blame: Blame, number: int, times: str) -> None:
+def test_giving_up_says_how_often_and_what_came_last(blame: FailureScope, number: int, times: str) -> None:
     """Only time ends it: not before ``give_up_at``, and at it."""
     assert isinstance(
         decide_attempt(a_dispatch(number, give_up_at=10), report(blame), now=9, chance=0.5), Retry

@@ -6,14 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.polling.histogram import EDGES, FACTOR, MOST, ONE, SIZE, Sketch, pack, seen, unpack
+from notifier.core.polling.histogram import (
+    EDGES,
+    FACTOR,
+    MOST,
+    ONE,
+    SIZE,
+    DurationHistogram,
+    pack,
+    seen,
+    unpack,
+)
 
 WITHIN = st.integers(EDGES[0] + 1, EDGES[-1])
 ANY = st.one_of(WITHIN, st.integers(0, 10**15))
 
 
-def sketch_of(durations: list[int]) -> Sketch:
-    sketch = Sketch()
+def sketch_of(durations: list[int]) -> DurationHistogram:
+    sketch = DurationHistogram()
     for duration in durations:
         sketch = seen(sketch, duration)
     return sketch
@@ -64,7 +74,7 @@ def test_ten_faster_tasks_move_the_first_quantile() -> None:
 
 
 def test_nothing_seen_is_told_as_nothing() -> None:
-    assert Sketch().quantile_ms(0.5) == 0
+    assert DurationHistogram().quantile_ms(0.5) == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 255, b"\0" * 257])

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.formats.urls import (
-    BadUrl,
-    TaskPlace,
+    InvalidUrl,
+    TaskUrlTemplate,
     check_api_path,
     check_base_url,
     check_callback_url,
@@ -20,9 +20,9 @@ from notifier.core.formats.urls import (
 from tests.core.texts import any_text
 
 
-def places(**bases: str) -> dict[str, TaskPlace]:
+def places(**bases: str) -> dict[str, TaskUrlTemplate]:
     """Providers that are asked as MuleRouter is."""
-    return {name: TaskPlace(base_url, MULEROUTER_PATH) for name, base_url in bases.items()}
+    return {name: TaskUrlTemplate(base_url, MULEROUTER_PATH) for name, base_url in bases.items()}
 
 
 BASES = {
@@ -141,7 +141,7 @@ def test_a_callback_url_is_made_canonical(text: str, canonical: str) -> None:
 )  # fmt: skip
 def test_what_is_no_callback_url_is_refused_with_words(text: str, why: str) -> None:
     """Scheme, user, port, host, each by name."""
-    with pytest.raises(BadUrl, match=why) as refused:
+    with pytest.raises(InvalidUrl, match=why) as refused:
         check_callback_url(text)
     assert 10 < len(str(refused.value)) < 120
 
@@ -150,7 +150,7 @@ def test_what_is_no_callback_url_is_refused_with_words(text: str, why: str) -> N
 def test_checking_a_url_raises_nothing_else_and_its_result_is_settled(text: str) -> None:
     try:
         canonical = check_callback_url(text)
-    except BadUrl:
+    except InvalidUrl:
         return
     assert canonical.isascii()
     assert check_callback_url(canonical) == canonical
@@ -191,7 +191,7 @@ def test_a_base_url_ends_without_slash(text: str, canonical: str) -> None:
     "text", ["", "h", "https://h/?a=b", "https://u@h", "https://h/#x", "https://h/..", "https://127.1"]
 )
 def test_a_base_url_is_held_to_the_same_rules(text: str) -> None:
-    with pytest.raises(BadUrl):
+    with pytest.raises(InvalidUrl):
         check_base_url(text)
 
 
@@ -211,7 +211,7 @@ def test_a_task_id_is_taken(text: str) -> None:
 )  # fmt: skip
 def test_what_is_no_task_id_is_refused(text: str) -> None:
     """Dots alone, slashes, escapes, marks of a query."""
-    with pytest.raises(BadUrl, match="1 to 200"):
+    with pytest.raises(InvalidUrl, match="1 to 200"):
         check_task_id(text)
 
 
@@ -237,7 +237,7 @@ def test_an_api_path_is_taken(text: str) -> None:
      "/{task_id}", "http://h/a", "/" + "a" * 512, "/a\0", "/" * 600],
 )  # fmt: skip
 def test_what_is_no_api_path_is_refused(text: str) -> None:
-    with pytest.raises(BadUrl, match="api_path"):
+    with pytest.raises(InvalidUrl, match="api_path"):
         check_api_path(text)
 
 
@@ -262,7 +262,7 @@ def test_a_task_url_is_made_from_base_template_path_and_id(base_url: str, task_p
     [("/..", "T1"), ("", "T1"), ("@evil", "T1"), ("/x", ".."), ("/x", "a/b"), ("/x", "")],
 )
 def test_no_task_url_is_made_of_a_bad_path_or_id(api_path: str, task_id: str) -> None:
-    with pytest.raises(BadUrl):
+    with pytest.raises(InvalidUrl):
         task_url("https://h", MULEROUTER_PATH, api_path, task_id)
 
 
@@ -272,7 +272,7 @@ def test_no_path_and_no_id_changes_the_host_that_a_key_is_sent_to(api_path: str,
     """Whatever they hold, the URL stays below its base."""
     try:
         url = task_url("https://h", MULEROUTER_PATH, api_path, task_id)
-    except BadUrl:
+    except InvalidUrl:
         return
     assert url.startswith("https://h/")
     assert urlsplit(url).netloc == "h"
@@ -285,7 +285,7 @@ def test_no_path_and_no_id_changes_the_host_that_a_key_is_sent_to(api_path: str,
 def test_a_task_url_that_was_made_is_taken_apart_again(api_path: str, task_id: str) -> None:
     try:
         check_api_path(api_path)
-    except BadUrl:
+    except InvalidUrl:
         return
     url = task_url(BASES["local"], MULEROUTER_PATH, api_path, task_id)
     assert split_task_url(url, PLACES) == ("local", api_path, task_id)
@@ -326,12 +326,12 @@ def test_a_task_url_is_taken_apart_at_the_longest_base(text: str, parts: tuple[s
     ],
 )  # fmt: skip
 def test_a_task_url_that_fits_no_provider_or_holds_a_trick_is_refused(text: str) -> None:
-    with pytest.raises(BadUrl):
+    with pytest.raises(InvalidUrl):
         split_task_url(text, PLACES)
 
 
 def test_a_task_url_that_fits_two_providers_equally_names_them() -> None:
-    with pytest.raises(BadUrl, match="one and two"):
+    with pytest.raises(InvalidUrl, match="one and two"):
         split_task_url("https://h/x/T1", places(two="https://h", one="https://H/", far="https://g"))
 
 
@@ -352,7 +352,7 @@ def test_a_task_url_is_read_as_its_provider_is_asked(
     task_path: str, url: str, parts: tuple[str, str]
 ) -> None:
     """Each dialect says where the id stands: to take the last word of the path for it would lose the task."""
-    assert split_task_url(url, {"p": TaskPlace("https://h", task_path)}) == ("p", *parts)
+    assert split_task_url(url, {"p": TaskUrlTemplate("https://h", task_path)}) == ("p", *parts)
     if "{api_path}" in task_path:
         assert task_url("https://h", task_path, *parts) == url
 
@@ -370,5 +370,5 @@ def test_a_task_url_is_read_as_its_provider_is_asked(
 )
 def test_a_task_url_of_another_form_is_refused_with_the_form(task_path: str, url: str) -> None:
     """It would be polled at a place that nobody meant."""
-    with pytest.raises(BadUrl, match="is like https://h"):
-        split_task_url(url, {"p": TaskPlace("https://h", task_path)})
+    with pytest.raises(InvalidUrl, match="is like https://h"):
+        split_task_url(url, {"p": TaskUrlTemplate("https://h", task_path)})

@@ -11,7 +11,14 @@ import pytest
 import trustme
 
 from notifier.clock import SystemClock, wall_ms
-from notifier.config.model import HOUR, Config, Polling, Provider, Server, Storage
+from notifier.config.model import (
+    HOUR,
+    Config,
+    PollingSettings,
+    ProviderSettings,
+    ServerSettings,
+    StoreSettings,
+)
 from notifier.core.delivery.signature import make_secret
 from notifier.core.secret import Secret
 from notifier.daemon import log_setup as logs
@@ -62,9 +69,11 @@ class Bench:
 async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
     store = await open_store(tmp_path / "notifier.db", owner="test", now=wall_ms(), chance=random.Random(7))
     config = Config(
-        server=Server(listen="127.0.0.1:0"),
-        store=Storage(url=str(tmp_path / "notifier.db")),
-        providers={"mulerouter": Provider(base_url="http://127.0.0.1:9", api_key=Secret("sk-canary-0123"))},
+        server=ServerSettings(listen="127.0.0.1:0"),
+        store=StoreSettings(url=str(tmp_path / "notifier.db")),
+        providers={
+            "mulerouter": ProviderSettings(base_url="http://127.0.0.1:9", api_key=Secret("sk-canary-0123"))
+        },
     )
     bench = Bench(tmp_path, store, socket.create_server(("127.0.0.1", 0)), config)
     monkeypatch.setattr(logs, "set_up", lambda *_args, **_more: None)  # pytest's own handlers stay
@@ -137,7 +146,7 @@ async def test_a_reload_with_another_database_signs_as_before(bench: Bench) -> N
     """The database stays the one that is open until a restart, and so does the secret beside it."""
     daemon = bench.daemon()
     before = daemon._deliverer.settings.secrets
-    bench.config = replace(bench.config, store=Storage(url=str(bench.folder / "other.db")))
+    bench.config = replace(bench.config, store=StoreSettings(url=str(bench.folder / "other.db")))
     for _ in range(2):
         assert await daemon.reload() == ()
     assert daemon._deliverer.settings.secrets == before
@@ -219,7 +228,7 @@ async def test_shorter_timeouts_cut_no_exchange_that_is_under_way(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client is closed when the longest exchange begun by the old settings must be over."""
-    slow = Polling(request_timeout_ms=40_000)
+    slow = PollingSettings(request_timeout_ms=40_000)
     provider = bench.config.providers["mulerouter"]
     bench.config = replace(
         bench.config,
@@ -230,7 +239,9 @@ async def test_shorter_timeouts_cut_no_exchange_that_is_under_way(
     bench.config = replace(
         bench.config,
         providers={
-            "mulerouter": replace(provider, polling=Polling(request_timeout_ms=1_000), max_in_flight=7)
+            "mulerouter": replace(
+                provider, polling=PollingSettings(request_timeout_ms=1_000), max_in_flight=7
+            )
         },
         callbacks=replace(bench.config.callbacks, timeout_ms=1_000),
     )
@@ -251,21 +262,23 @@ async def test_shorter_timeouts_cut_no_exchange_that_is_under_way(
 
 async def test_the_same_database_by_another_name_needs_no_restart(bench: Bench) -> None:
     """As after `notifier init`, which writes in full what was relative before."""
-    bench.config = replace(bench.config, store=Storage("notifier.db"))
+    bench.config = replace(bench.config, store=StoreSettings("notifier.db"))
     daemon = bench.daemon()
-    bench.config = replace(bench.config, store=Storage(str(Path("notifier.db").absolute())))
+    bench.config = replace(bench.config, store=StoreSettings(str(Path("notifier.db").absolute())))
     assert await daemon.reload() == ()
     assert not daemon._api_settings.needs_restart
-    bench.config = replace(bench.config, store=Storage("another.db"))
+    bench.config = replace(bench.config, store=StoreSettings("another.db"))
     assert await daemon.reload() == ()
     assert daemon._api_settings.needs_restart == ("store.url",)
 
 
 async def test_a_reload_with_another_listen_is_served_under_the_old_name(bench: Bench) -> None:
     """The bound socket stays until a restart, and with it the Host that leads to it."""
-    bench.config = replace(bench.config, server=Server(listen="notifier.lan:8484"))
+    bench.config = replace(bench.config, server=ServerSettings(listen="notifier.lan:8484"))
     daemon = bench.daemon()
-    bench.config = replace(bench.config, server=Server(listen="another.lan:8484", allowed_hosts=("x.lan",)))
+    bench.config = replace(
+        bench.config, server=ServerSettings(listen="another.lan:8484", allowed_hosts=("x.lan",))
+    )
     assert await daemon.reload() == ()
     settings = daemon._api_settings
     assert settings.needs_restart == ("server.listen",)
@@ -281,9 +294,11 @@ async def test_a_reload_that_drops_the_tokens_is_refused_while_other_machines_re
     """A changed ``listen`` waits for a restart: until then the old socket would be open to everybody."""
     bench.bound.close()
     bench.bound = socket.create_server(("0.0.0.0", 0))
-    bench.config = replace(bench.config, server=Server(listen="0.0.0.0:0", tokens=(Secret("t" * 16),)))
+    bench.config = replace(
+        bench.config, server=ServerSettings(listen="0.0.0.0:0", tokens=(Secret("t" * 16),))
+    )
     daemon = bench.daemon()
-    bench.config = replace(bench.config, server=Server(listen="127.0.0.1:0"))
+    bench.config = replace(bench.config, server=ServerSettings(listen="127.0.0.1:0"))
     (fault,) = await daemon.reload()
     assert "no token" in fault
     assert "server.tokens" in fault
@@ -294,9 +309,9 @@ async def test_a_reload_that_drops_the_tokens_is_refused_while_other_machines_re
 async def test_learning_may_put_off_a_first_poll_by_a_quarter_of_a_results_life(bench: Bench) -> None:
     """By two hours at most; and not at all for a provider that is not to be learned from."""
     providers = {
-        "short": Provider("short", result_ttl_ms=HOUR),
-        "long": Provider("long", result_ttl_ms=100 * HOUR),
-        "never": Provider("never", polling=Polling(learn=False)),
+        "short": ProviderSettings("short", result_ttl_ms=HOUR),
+        "long": ProviderSettings("long", result_ttl_ms=100 * HOUR),
+        "never": ProviderSettings("never", polling=PollingSettings(learn=False)),
     }
     bench.config = replace(bench.config, providers=providers)
     settings = bench.daemon()._api_settings.providers

@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifier.daemon.stop_signals import ONE_SIGNAL_S, Ending
+from notifier.daemon.stop_signals import ONE_SIGNAL_S, StopSignals
 
 
 @pytest.mark.fault(9)
@@ -11,6 +11,6 @@ from notifier.daemon.stop_signals import ONE_SIGNAL_S, Ending
 )
 def test_signals_that_come_together_are_one(after_s: float, meaning: bool | None) -> None:
     """The first begins an orderly end; its echo does not cut it short, a second thought does."""
-    ending = Ending()
+    ending = StopSignals()
     assert ending.is_wanted_now(100.0) is False
     assert ending.is_wanted_now(100.0 + after_s) is meaning

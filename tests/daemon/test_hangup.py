@@ -31,7 +31,7 @@ def test_the_one_who_asks_gets_the_faults(tmp_path: Path, faults: tuple[str, ...
 
 def test_an_answer_that_does_not_come_is_told(tmp_path: Path) -> None:
     """69, naming the process; the reload counts as failed."""
-    with pytest.raises(hangup.Unanswered, match=f"process {os.getpid()}.*has not answered"):
+    with pytest.raises(hangup.ReloadUnanswered, match=f"process {os.getpid()}.*has not answered"):
         hangup.ask(environ(tmp_path), kill=lambda *_: None, patience_s=0.01)
     assert list(tmp_path.iterdir()) == []
 
@@ -42,13 +42,13 @@ def test_a_daemon_that_is_gone_is_told(tmp_path: Path) -> None:
     def kill(_pid: int, _number: int) -> None:
         raise ProcessLookupError(3, "No such process")
 
-    with pytest.raises(hangup.Unanswered, match="No such process"):
+    with pytest.raises(hangup.ReloadUnanswered, match="No such process"):
         hangup.ask(environ(tmp_path), kill=kill)
 
 
 def test_a_folder_that_is_gone_is_told_in_words(tmp_path: Path) -> None:
     """The service's runtime directory: no answer can come without it, and nobody is asked."""
-    with pytest.raises(hangup.Unanswered, match="No such file") as told:
+    with pytest.raises(hangup.ReloadUnanswered, match="No such file") as told:
         hangup.ask(environ(tmp_path / "gone"), kill=lambda *_: pytest.fail("asked"))
     assert str(tmp_path / "gone") in told.value.fix
 

@@ -8,7 +8,7 @@ import pytest
 
 from notifier.core.model import DeliveryState, WatchState
 from notifier.daemon import sdnotify
-from notifier.daemon.watchdog import MOST_CHARS, STALE_S, Herald, in_words
+from notifier.daemon.watchdog import MOST_CHARS, STALE_S, Watchdog, in_words
 from notifier.errors import StoreFull
 from notifier.store.values import Counts
 from tests.fakes import FakeClock
@@ -38,7 +38,7 @@ class Bench:
         self.disk = Disk()
         store: Any = self.disk
         self.clock = FakeClock()
-        self.herald = Herald(store=store, clock=self.clock, conditions=dict, trouble=lambda: None)
+        self.herald = Watchdog(store=store, clock=self.clock, conditions=dict, trouble=lambda: None)
         self.next_tick: Callable[[], Awaitable[int]] = self.good
         self.ring = self.herald.heard("poll", self.tick)
 

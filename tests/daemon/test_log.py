@@ -14,7 +14,7 @@ import httpx
 import pytest
 import structlog
 
-from notifier.config.model import Log
+from notifier.config.model import LogSettings
 from notifier.core.secret import Secret
 from notifier.daemon import log_setup as logs
 
@@ -40,7 +40,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def set_up(stream: io.StringIO, *, level: str = "info", environ: dict[str, str] | None = None) -> Any:
-    logs.set_up(Log(level=level), [Secret(CANARY)], stream=stream, environ=environ or {})
+    logs.set_up(LogSettings(level=level), [Secret(CANARY)], stream=stream, environ=environ or {})
     return structlog.get_logger()
 
 
@@ -83,7 +83,7 @@ def test_on_a_terminal_it_is_for_eyes() -> None:
 @pytest.mark.parametrize(("form", "is_json"), [("json", True), ("console", False)])
 def test_a_format_that_is_asked_for_wins_over_the_stream(form: str, is_json: bool) -> None:
     for stream in (io.StringIO(), Terminal()):
-        logs.set_up(Log(format=form), stream=stream, environ={"NO_COLOR": "1"})
+        logs.set_up(LogSettings(format=form), stream=stream, environ={"NO_COLOR": "1"})
         structlog.get_logger().error("a.b")
         assert only_line(stream).startswith("{" if is_json else "20")
         assert "\x1b" not in only_line(stream)
@@ -232,7 +232,7 @@ def test_a_stream_that_is_gone_stops_nobody() -> None:
 def test_a_stream_that_cannot_write_everything_writes_what_it_can() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
-    logs.set_up(Log(format="console"), stream=stream, environ={})
+    logs.set_up(LogSettings(format="console"), stream=stream, environ={})
     structlog.get_logger().info("a.b", text="3→4 \ud800")
     assert raw.getvalue().endswith(b'text="3\\u21924 \\ud800"\n')
 
@@ -321,12 +321,12 @@ async def test_a_url_that_is_fetched_is_not_logged() -> None:
 
 JOURNAL = """
 import os, sys
-from notifier.config.model import Log
+from notifier.config.model import LogSettings
 from notifier.daemon.log_setup import set_up
 import logging, structlog
 found = os.fstat(1)
 os.environ["JOURNAL_STREAM"] = sys.argv[1] if len(sys.argv) > 1 else f"{found.st_dev}:{found.st_ino}"
-set_up(Log(level="debug"))
+set_up(LogSettings(level="debug"))
 for level in ("debug", "info", "warning", "error", "critical"):
     getattr(structlog.get_logger(), level)("a.b")
 logging.getLogger("some.library").error("c")

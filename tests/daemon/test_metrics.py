@@ -11,20 +11,20 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from notifier.api.status import TEXT_FORMAT
-from notifier.core.model import DeliveryState, Dispatch, Watch, WatchState
+from notifier.core.model import ClaimedDelivery, DeliveryState, Watch, WatchState
 from notifier.core.polling.verdict import (
+    AccountRefused,
     Delivered,
     Finished,
-    Refused,
+    Inconclusive,
+    NotPolled,
     Retry,
     Running,
+    TaskUnknown,
     Throttled,
-    Unclear,
-    Unknown,
-    Unpolled,
     Verdict,
 )
-from notifier.daemon.metrics import FRESH_S, MOST_PROVIDERS, OTHER, Metrics, Scrape, outcome_of
+from notifier.daemon.metrics import FRESH_S, MOST_PROVIDERS, OTHER, Metrics, MetricsReport, outcome_of
 from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
@@ -37,12 +37,12 @@ VERDICTS: Mapping[str, Verdict] = {
     "running": Running("processing"),
     "completed": Finished(WatchState.COMPLETED, "completed", (), None, "{}"),
     "failed": Finished(WatchState.FAILED, "failed", (), None, "{}"),
-    "unknown": Unknown(404),
-    "refused": Refused(401, "no"),
+    "unknown": TaskUnknown(404),
+    "refused": AccountRefused(401, "no"),
     "throttled": Throttled(None, "slow down"),
-    "outage": Unclear("down", is_outage=True),
-    "unclear": Unclear("what?", is_outage=False),
-    "unpolled": Unpolled("paused"),
+    "outage": Inconclusive("down", is_outage=True),
+    "unclear": Inconclusive("what?", is_outage=False),
+    "unpolled": NotPolled("paused"),
 }
 
 
@@ -57,7 +57,7 @@ class Bench:
     trouble: str | None = None
 
     def __post_init__(self) -> None:
-        self.scrape = Scrape(self.metrics, store=self.store, clock=self.clock, standing=self)
+        self.scrape = MetricsReport(self.metrics, store=self.store, clock=self.clock, standing=self)
 
     def why_not_ready(self) -> str | None:
         return self.trouble
@@ -110,8 +110,8 @@ def watch(**over: object) -> Watch:
     )
 
 
-def dispatch(result_expires_at: int | None = None) -> Dispatch:
-    return Dispatch(
+def dispatch(result_expires_at: int | None = None) -> ClaimedDelivery:
+    return ClaimedDelivery(
         "dlv_1", "evt_1", "wch_1", "http://h/", (), b"", 1, NOON, GIVE_UP, result_expires_at, False
     )
 

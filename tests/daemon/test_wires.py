@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import trustme
 
-from notifier.api.outputs import MOST_BYTES, Pictures
-from notifier.config.model import Callbacks
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.api.outputs import MOST_BYTES, ImageProxy
+from notifier.config.model import CallbackSettings
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.daemon.client_factory import callback_wire, picture_wire
-from notifier.server.problems import Problem
+from notifier.server.problems import ProblemError
 from tests.wire.peers import LONG_MS, answer, listening, saying
 
 
-async def called(settings: Callbacks, url: str, own: tuple[tuple[str, int], ...] = ()) -> Exchange:
+async def called(settings: CallbackSettings, url: str, own: tuple[tuple[str, int], ...] = ()) -> Exchange:
     wire = callback_wire(settings, own)
     try:
         return await wire.post(url, {}, b"{}", timeout_ms=LONG_MS)
@@ -32,31 +32,31 @@ async def test_a_private_receiver_is_called_when_its_authority_is_named(
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     async with listening(saying(answer()), tls) as peer:
-        exchange = await called(Callbacks(ca_file=str(path) if is_named else ""), peer.url())
-    assert isinstance(exchange, Reply if is_named else Unreachable)
+        exchange = await called(CallbackSettings(ca_file=str(path) if is_named else ""), peer.url())
+    assert isinstance(exchange, HttpReply if is_named else NoReply)
     assert len(peer.heads) == is_named
 
 
 async def test_callbacks_go_only_where_they_may(tmp_path: Path) -> None:
     """Neither to what is not allowed nor to ourselves."""
     async with listening(saying(answer())) as peer:
-        far = await called(Callbacks(allow=("public",)), peer.url())
-        own = await called(Callbacks(), peer.url(), (("127.0.0.1", peer.port),))
+        far = await called(CallbackSettings(allow=("public",)), peer.url())
+        own = await called(CallbackSettings(), peer.url(), (("127.0.0.1", peer.port),))
     for exchange in (far, own):
-        assert isinstance(exchange, Unreachable)
-        assert exchange.fault is Fault.BLOCKED
+        assert isinstance(exchange, NoReply)
+        assert exchange.fault is FailureKind.BLOCKED
     assert peer.connections == 0
 
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 
 
-async def shown(url: str, settings: Callbacks, own: tuple[tuple[str, int], ...] = ()) -> bytes | str:
+async def shown(url: str, settings: CallbackSettings, own: tuple[tuple[str, int], ...] = ()) -> bytes | str:
     """The picture there, or why there is none."""
     wire = picture_wire(settings, own)
     try:
-        return (await Pictures(lambda: wire).get(url))[1]
-    except Problem as problem:
+        return (await ImageProxy(lambda: wire).get(url))[1]
+    except ProblemError as problem:
         return str(problem)
     finally:
         await wire.close()
@@ -70,8 +70,8 @@ def png(body: bytes = PNG) -> bytes:
 async def test_a_picture_is_asked_for_with_nothing_of_ours() -> None:
     """Neither key nor cookie, nor who we are for, however often it is asked."""
     async with listening(saying(png())) as peer:
-        assert await shown(peer.url("/1.png"), Callbacks()) == PNG
-        assert await shown(peer.url("/1.png"), Callbacks()) == PNG
+        assert await shown(peer.url("/1.png"), CallbackSettings()) == PNG
+        assert await shown(peer.url("/1.png"), CallbackSettings()) == PNG
     for head in peer.heads:
         names = {line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:] if line}
         assert names == {b"host", b"accept", b"accept-encoding", b"user-agent", b"connection"} & names
@@ -82,14 +82,14 @@ async def test_a_picture_is_asked_for_with_nothing_of_ours() -> None:
 async def test_a_picture_is_fetched_only_where_callbacks_may_go() -> None:
     """Not what is not allowed, not from ourselves, not where a redirect points to."""
     async with listening(saying(png())) as peer:
-        far = await shown(peer.url(), Callbacks(allow=("public",)))
-        own = await shown(peer.url(), Callbacks(), (("127.0.0.1", peer.port),))
+        far = await shown(peer.url(), CallbackSettings(allow=("public",)))
+        own = await shown(peer.url(), CallbackSettings(), (("127.0.0.1", peer.port),))
         assert peer.connections == 0
         moved = answer(b"", "302 Found", f"location: {peer.url()}")
         async with listening(saying(moved)) as first:
-            led = await shown(first.url(), Callbacks())
+            led = await shown(first.url(), CallbackSettings())
         assert peer.connections == 0
-    metadata = await shown("http://169.254.169.254/latest/meta-data/", Callbacks())
+    metadata = await shown("http://169.254.169.254/latest/meta-data/", CallbackSettings())
     for refusal in (far, own, metadata):
         assert isinstance(refusal, str)
         assert refusal.startswith("no_picture: address not allowed")
@@ -101,5 +101,5 @@ async def test_a_picture_is_fetched_only_where_callbacks_may_go() -> None:
 async def test_a_picture_is_read_up_to_a_limit() -> None:
     """However much comes."""
     async with listening(saying(png(PNG + b"\0" * MOST_BYTES))) as peer:
-        found = await shown(peer.url(), Callbacks())
+        found = await shown(peer.url(), CallbackSettings())
     assert found == "no_picture: it is larger than 8 MiB; open the link itself"

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Protocol
 
-from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.polling.verdict import Delivered, Retry
 from notifier.errors import NotifierError
 from notifier.store.sqlite.integrity import APPLICATION_ID
@@ -137,7 +137,7 @@ class Delivery:
             for dispatch in await account.of("claim", "-", take(store)) or []:
                 if dispatch.url == A:
                     made = attempt(status=204, error=None, answer=None)
-                    sequel, report, verb, task = Delivered(), Accepted(), "deliver", "t-a"
+                    sequel, report, verb, task = Delivered(), AttemptAccepted(), "deliver", "t-a"
                     record = store.record_attempt(dispatch, lease(), made, sequel, report, now=NOON)
                 else:
                     verb, task = "retry", "t-b"
@@ -191,7 +191,7 @@ class Pruning:
                 watch = await finished(store, A, task_id=f"t-{n}")
                 for dispatch in await take(store):
                     await store.record_attempt(
-                        dispatch, lease(), attempt(status=204), Delivered(), Accepted(), now=NOON
+                        dispatch, lease(), attempt(status=204), Delivered(), AttemptAccepted(), now=NOON
                     )
                 assert watch is not None
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from notifier.simulator.script import Script
+from notifier.simulator.script import TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 from tests.e2e.ledger import Ledger
 
@@ -43,7 +43,7 @@ class Report:
 class Siege:
     """One daemon, its upstream and its receiver, over many lives."""
 
-    def __init__(self, daemon: DaemonProcess, upstream: Upstream, ledger: Ledger, hook: str) -> None:
+    def __init__(self, daemon: DaemonProcess, upstream: SimulatedProvider, ledger: Ledger, hook: str) -> None:
         self.report = Report()
         self.expected: dict[str, str] = {}
         self._daemon = daemon
@@ -82,7 +82,7 @@ class Siege:
         """Register what no answer has come for, then new ones."""
         for _ in range(tasks):
             outcome = chance.choice(list(OUTCOMES))
-            script = Script(duration_s=chance.uniform(0.1, 3.0), outcome=outcome)  # type: ignore[arg-type]
+            script = TaskScript(duration_s=chance.uniform(0.1, 3.0), outcome=outcome)  # type: ignore[arg-type]
             task = self._upstream.add(API_PATH, script)
             self.expected[task.task_id] = OUTCOMES[outcome]
             self._owed.append(task.task_id)
@@ -112,7 +112,7 @@ class Siege:
 async def besiege(folder: Path, cycles: int, tasks: int, chance: random.Random) -> Report:
     """Run so many cycles in a folder; raises AssertionError where a promise was broken."""
     answers = [503 if chance.random() < REFUSED else 204 for _ in range(cycles * tasks)]
-    ledger, upstream = Ledger(answers=answers), Upstream(key=KEY)
+    ledger, upstream = Ledger(answers=answers), SimulatedProvider(key=KEY)
     ledger.takes_s = 0.1  # so that a kill may fall between its having it and our knowing
     async with serve(upstream) as upstream_url, serve(ledger.app) as receiver_url:
         daemon = DaemonProcess(folder, upstream_url=upstream_url)

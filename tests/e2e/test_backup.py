@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from notifier.simulator.script import Script
+from notifier.simulator.script import TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 from tests.e2e.ledger import Ledger
 
@@ -44,14 +44,14 @@ async def test_what_was_acknowledged_before_the_backup_is_told_after_the_restore
     tmp_path: Path, is_running: bool
 ) -> None:
     """Killed, everything lost, restored, started: each task of before the backup is told of, verifiably."""
-    ledger, upstream = Ledger(), Upstream(key=KEY)
+    ledger, upstream = Ledger(), SimulatedProvider(key=KEY)
     final = tmp_path / "backup.db"
     (tmp_path / "daemon").mkdir()
     async with serve(upstream) as upstream_url, serve(ledger.app) as receiver_url:
         daemon = DaemonProcess(tmp_path / "daemon", upstream_url=upstream_url)
         await daemon.start()
         ledger.secret = daemon.secret
-        tasks = [upstream.add(API_PATH, Script(duration_s=1.0)) for _ in range(BEFORE + AFTER)]
+        tasks = [upstream.add(API_PATH, TaskScript(duration_s=1.0)) for _ in range(BEFORE + AFTER)]
         for task in tasks[:BEFORE]:
             await daemon.register(task.task_id, f"{receiver_url}/hook")
         if not is_running:

@@ -24,9 +24,9 @@ from notifier.client import (
     calls,
     verify,
 )
-from notifier.simulator.script import Script
+from notifier.simulator.script import TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 
 pytestmark = pytest.mark.e2e
@@ -42,8 +42,8 @@ class Seen(AsyncNotifier):
         self.all_held = asyncio.Event()
         self._held = 0
 
-    async def _done(self, step: calls.Ask | calls.Pause) -> object:
-        if isinstance(step, calls.Ask) and step.query and "wait" in step.query:
+    async def _done(self, step: calls.RequestStep | calls.PauseStep) -> object:
+        if isinstance(step, calls.RequestStep) and step.query and "wait" in step.query:
             self._held += 1
             if self._held == WAITS:
                 self.all_held.set()
@@ -70,8 +70,8 @@ class Receiver:
 @asynccontextmanager
 async def stage(
     folder: Path, **settings: str
-) -> AsyncIterator[tuple[DaemonProcess, Upstream, Receiver, str]]:
-    upstream, receiver = Upstream(key=KEY), Receiver()
+) -> AsyncIterator[tuple[DaemonProcess, SimulatedProvider, Receiver, str]]:
+    upstream, receiver = SimulatedProvider(key=KEY), Receiver()
     async with serve(upstream) as upstream_url, serve(receiver.app) as receiver_url:
         daemon = DaemonProcess(folder, upstream_url=upstream_url, under=None, **settings)
         await daemon.start()
@@ -86,7 +86,7 @@ async def test_a_task_is_registered_waited_for_and_verified(tmp_path: Path) -> N
     """By the blocking client, as a script would; the second registration is the first one's watch."""
     async with stage(tmp_path) as (daemon, upstream, receiver, hook):
         notifier = Notifier(daemon.url)
-        task = upstream.add(API_PATH, Script(duration_s=0.5))
+        task = upstream.add(API_PATH, TaskScript(duration_s=0.5))
 
         def script() -> None:
             given = {"callback": hook, "metadata": {"order": 42}}
@@ -113,7 +113,7 @@ async def test_many_waits_go_on_across_a_kill(tmp_path: Path) -> None:
     listen = f"unix:{tmp_path}/n.sock"
     async with stage(tmp_path, server__listen=listen) as (daemon, upstream, _, hook):
         notifier = Seen(listen)
-        tasks = [upstream.add(API_PATH, Script(duration_s=2.0)) for _ in range(WAITS)]
+        tasks = [upstream.add(API_PATH, TaskScript(duration_s=2.0)) for _ in range(WAITS)]
         watches = await asyncio.gather(
             *(notifier.watch(API_PATH, task.task_id, callback=hook) for task in tasks)
         )
@@ -140,7 +140,7 @@ async def test_faults_come_with_code_cause_and_fix(tmp_path: Path) -> None:
             await notifier.watch(API_PATH, "..", callback=hook)
         assert invalid.value.code == "validation_failed"
         assert invalid.value.problem.errors[0].pointer == "/task_id"
-        task = upstream.add(API_PATH, Script(outcome="never"))
+        task = upstream.add(API_PATH, TaskScript(outcome="never"))
         watch = await notifier.watch(API_PATH, task.task_id, callback=hook)
         with pytest.raises(StillWatching):
             await notifier.wait(watch.id, 0.3)

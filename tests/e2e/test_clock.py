@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from notifier.simulator.script import Script
+from notifier.simulator.script import TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Task, Upstream
+from notifier.simulator.upstream import SimulatedProvider, SimulatedTask
 from tests.disk import shim
 from tests.disk.shim import SteppedClock
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
@@ -32,12 +32,12 @@ class Stage:
 
     daemon: DaemonProcess
     clock: SteppedClock
-    upstream: Upstream
+    upstream: SimulatedProvider
     ledger: Ledger
     hook: str
 
-    async def watch(self, duration_s: float, **more: object) -> Task:
-        task = self.upstream.add(API_PATH, Script(duration_s=duration_s))
+    async def watch(self, duration_s: float, **more: object) -> SimulatedTask:
+        task = self.upstream.add(API_PATH, TaskScript(duration_s=duration_s))
         await self.daemon.register(task.task_id, self.hook, **more)
         return task
 
@@ -64,7 +64,7 @@ async def stage(library: Path, folder: Path, wall_s: float = 0.0, **settings: st
     clock = SteppedClock(folder / "clock")
     clock.step(wall_s)
     under = {"LD_PRELOAD": str(library), "SHIM_CLOCK": str(clock.path)}
-    upstream, ledger = Upstream(key=KEY), Ledger()
+    upstream, ledger = SimulatedProvider(key=KEY), Ledger()
     ledger.clock_off_s = wall_s
     async with serve(upstream) as upstream_url, serve(ledger.app) as receiver_url:
         daemon = DaemonProcess(folder, upstream_url=upstream_url, under=under, **settings)

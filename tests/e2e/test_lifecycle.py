@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from notifier.simulator.script import Script
+from notifier.simulator.script import TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 from notifier.store.sqlite.integrity import APPLICATION_ID
 from notifier.store.sqlite.open import migrations
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
@@ -77,13 +77,13 @@ async def test_a_start_that_migrates_asks_systemd_for_time_first(tmp_path: Path)
 @pytest.mark.fault(8)
 async def test_a_stop_lets_the_delivery_under_way_end(tmp_path: Path) -> None:
     """The receiver answers after the signal; the answer is recorded, and nothing is sent twice."""
-    ledger, upstream = Ledger(), Upstream(key=KEY)
+    ledger, upstream = Ledger(), SimulatedProvider(key=KEY)
     ledger.hold = hold = asyncio.Event()
     async with serve(upstream) as upstream_url, serve(ledger.app) as receiver_url:
         daemon = DaemonProcess(tmp_path, upstream_url=upstream_url)
         await daemon.start()
         ledger.secret = daemon.secret
-        task = upstream.add(API_PATH, Script(duration_s=0.1))
+        task = upstream.add(API_PATH, TaskScript(duration_s=0.1))
         await daemon.register(task.task_id, f"{receiver_url}/hook")
         await ledger.changed.wait()
         ending = asyncio.create_task(daemon.end())
@@ -98,13 +98,13 @@ async def test_a_stop_lets_the_delivery_under_way_end(tmp_path: Path) -> None:
 @pytest.mark.fault(9)
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     """A delivery that hangs holds up the first signal, not the second; it comes again at the next start."""
-    ledger, upstream = Ledger(), Upstream(key=KEY)
+    ledger, upstream = Ledger(), SimulatedProvider(key=KEY)
     ledger.hold = hold = asyncio.Event()
     async with serve(upstream) as upstream_url, serve(ledger.app) as receiver_url:
         daemon = DaemonProcess(tmp_path, upstream_url=upstream_url)
         await daemon.start()
         ledger.secret = daemon.secret
-        task = upstream.add(API_PATH, Script(duration_s=0.1))
+        task = upstream.add(API_PATH, TaskScript(duration_s=0.1))
         await daemon.register(task.task_id, f"{receiver_url}/hook")
         await ledger.changed.wait()
         daemon.signal(signal.SIGTERM)

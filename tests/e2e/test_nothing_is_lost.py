@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from notifier.simulator.script import Script
+from notifier.simulator.script import TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 from tests.e2e.kills import besiege
 from tests.e2e.ledger import Ledger
@@ -29,13 +29,13 @@ async def test_every_outcome_arrives_across_random_kills(tmp_path: Path) -> None
 @pytest.mark.fault(3)
 async def test_a_kill_between_send_and_record_repeats_the_same_message_marked(tmp_path: Path) -> None:
     """The receiver has it, we do not know: it comes again, the same bytes, saying that it may be a repeat."""
-    upstream, ledger = Upstream(key=KEY), Ledger()
+    upstream, ledger = SimulatedProvider(key=KEY), Ledger()
     ledger.hold = hold = asyncio.Event()
     async with serve(upstream) as upstream_url, serve(ledger.app) as receiver_url:
         daemon = DaemonProcess(tmp_path, upstream_url=upstream_url)
         await daemon.start()
         ledger.secret = daemon.secret
-        task = upstream.add(API_PATH, Script(duration_s=0.1))
+        task = upstream.add(API_PATH, TaskScript(duration_s=0.1))
         await daemon.register(task.task_id, f"{receiver_url}/hook")
         await ledger.changed.wait()
         await daemon.kill()

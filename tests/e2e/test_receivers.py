@@ -16,9 +16,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from notifier.core.formats.json_text import decode_strict
-from notifier.simulator.script import Script
+from notifier.simulator.script import TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 from tests.e2e.ledger import Ledger
 
@@ -30,7 +30,7 @@ CHAIN = 30
 class Chain:
     """A receiver that registers the next task, and the ended one again, before it answers."""
 
-    def __init__(self, daemon: DaemonProcess, upstream: Upstream) -> None:
+    def __init__(self, daemon: DaemonProcess, upstream: SimulatedProvider) -> None:
         self.url = ""
         self.told: list[str] = []
         self.attempts: set[str] = set()
@@ -41,7 +41,7 @@ class Chain:
         self._upstream = upstream
 
     async def begin_next(self) -> None:
-        task = self._upstream.add(API_PATH, Script(duration_s=0.0))
+        task = self._upstream.add(API_PATH, TaskScript(duration_s=0.0))
         await self._daemon.register(task.task_id, self.url)
 
     async def _take(self, request: Request) -> Response:
@@ -73,7 +73,7 @@ async def running(daemon: DaemonProcess) -> AsyncIterator[DaemonProcess]:
 @pytest.mark.fault(79)
 async def test_a_receiver_may_register_from_within_its_handler(tmp_path: Path) -> None:
     """Thirty in a row, with room for one callback at a time: none waits for another, each is told once."""
-    upstream = Upstream(key=KEY)
+    upstream = SimulatedProvider(key=KEY)
     async with serve(upstream) as upstream_url:
         daemon = DaemonProcess(
             tmp_path,
@@ -94,7 +94,7 @@ async def test_a_receiver_may_register_from_within_its_handler(tmp_path: Path) -
 @pytest.mark.fault(81)
 async def test_a_secret_rotated_while_a_callback_is_retried_signs_beside_the_old_one(tmp_path: Path) -> None:
     """`notifier secret rotate` and SIGHUP between two attempts: the second verifies by either."""
-    upstream, ledger = Upstream(key=KEY), Ledger(answers=[503])
+    upstream, ledger = SimulatedProvider(key=KEY), Ledger(answers=[503])
     ledger.hold = hold = asyncio.Event()
     async with (
         serve(upstream) as upstream_url,
@@ -102,7 +102,7 @@ async def test_a_secret_rotated_while_a_callback_is_retried_signs_beside_the_old
         running(DaemonProcess(tmp_path, upstream_url=upstream_url)) as daemon,
     ):
         ledger.secret = old = daemon.secret
-        task = upstream.add(API_PATH, Script(duration_s=0.1))
+        task = upstream.add(API_PATH, TaskScript(duration_s=0.1))
         await daemon.register(task.task_id, f"{receiver_url}/hook")
         await ledger.changed.wait()
         new = await asyncio.to_thread(rotated, daemon)

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from notifier.config.model import Callbacks, Polling, Provider
+from notifier.config.model import CallbackSettings, PollingSettings, ProviderSettings
 from notifier.core.delivery.signature import make_secret
-from notifier.core.exchange import Reply
+from notifier.core.exchange import HttpReply
 from notifier.core.formats.times import to_text
 from notifier.core.model import Callback, NewWatch
 from notifier.core.secret import Secret
-from notifier.engine.background_tasks import Crew
+from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.deliverer import Deliverer
 from notifier.engine.poller import Poller
-from notifier.engine.waiters import Hub
+from notifier.engine.waiters import WatchWaiters
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
-from notifier.store.values import Added, WatchDetail
+from notifier.store.values import WatchAdded, WatchDetail
 from tests.fakes import FakeClock, FakeWire, Request
 
 KEY = Secret("sk-mr-canary-0123456789")
@@ -33,9 +33,9 @@ BASE = "http://127.0.0.1:1"
 HOOK = "http://127.0.0.1:2/hook"
 
 
-def task(status: str, task_id: str = "task-1", **more: object) -> Reply:
+def task(status: str, task_id: str = "task-1", **more: object) -> HttpReply:
     """A provider's answer about ``task_id``."""
-    return Reply(200, body=json.dumps({"task_info": {"id": task_id, "status": status}, **more}).encode())
+    return HttpReply(200, body=json.dumps({"task_info": {"id": task_id, "status": status}, **more}).encode())
 
 
 @dataclass
@@ -48,8 +48,8 @@ class Bench:
     posts: FakeWire
     poller: Poller
     deliverer: Deliverer
-    crew: Crew
-    hub: Hub
+    crew: BackgroundTasks
+    hub: WatchWaiters
     rung: list[int] = field(default_factory=list)
     planted_crashes: int = 0
 
@@ -77,7 +77,7 @@ class Bench:
             traceparent=traceparent,
         )
         (added,) = await self.store.add_watches([new], give_up_at=now + 72 * HOUR_MS, max_live=1_000)
-        assert isinstance(added, Added)
+        assert isinstance(added, WatchAdded)
         return added.watch.id
 
     async def poll(self) -> int:
@@ -97,18 +97,18 @@ class Bench:
         assert detail is not None
         return detail
 
-    def one_at_a_time(self) -> Callbacks:
+    def one_at_a_time(self) -> CallbackSettings:
         """Settings under which attempts come one after the other."""
         return replace(self.deliverer.settings, max_in_flight_per_origin=1)
 
     def stamp(self, ms_from_now: int) -> str:
         return to_text(self.clock.now() + ms_from_now)
 
-    def with_times(self, answer: Reply, stamp: str) -> Reply:
+    def with_times(self, answer: HttpReply, stamp: str) -> HttpReply:
         """The provider's answer, having finished at ``stamp``."""
         document = json.loads(answer.body)
         document["task_info"] |= {"created_at": stamp, "updated_at": stamp}
-        return Reply(200, body=json.dumps(document).encode())
+        return HttpReply(200, body=json.dumps(document).encode())
 
     def task_of(self, request: Request) -> str:
         """Which task a callback tells of."""
@@ -119,7 +119,9 @@ class Bench:
         return f"{BASE}{PATH}/{task_id}"
 
 
-PROVIDER = Provider(base_url=BASE, api_key=KEY, polling=replace(Polling()), max_rate_per_s=1_000.0)
+PROVIDER = ProviderSettings(
+    base_url=BASE, api_key=KEY, polling=replace(PollingSettings()), max_rate_per_s=1_000.0
+)
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     store = await open_store(
         tmp_path / "notifier.db", owner="test", now=clock.now(), chance=chance, open_driver=InlineDriver.open
     )
-    crew, hub, polls, posts = Crew(), Hub(), FakeWire(), FakeWire()
+    crew, hub, polls, posts = BackgroundTasks(), WatchWaiters(), FakeWire(), FakeWire()
     rung: list[int] = []
     poller = Poller(
         store=store,
@@ -150,7 +152,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         owner="test",
         crew=crew,
         ring=rung.append,
-        settings=Callbacks(secrets=(SIGNING,)),
+        settings=CallbackSettings(secrets=(SIGNING,)),
     )
     bench = Bench(store, clock, polls, posts, poller, deliverer, crew, hub, rung)
     yield bench

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from notifier.config.model import Retention
-from notifier.core.exchange import Exchange, Reply
+from notifier.config.model import RetentionSettings
+from notifier.core.exchange import Exchange, HttpReply
 from notifier.core.model import DeliveryState
 from notifier.engine.housekeeping import Housekeeping
 from notifier.engine.replayer import Replayer
@@ -20,7 +20,7 @@ STEP_MS = 10 * MINUTE_MS
 async def run_for_hours(bench: Bench, hours: int) -> None:
     """Let hours pass with a tick every ten minutes, and the housekeeping at their end."""
     await run_for(bench, hours * HOUR_MS, step_ms=STEP_MS)
-    keeping = Housekeeping(store=bench.store, clock=bench.clock, settings=Retention())
+    keeping = Housekeeping(store=bench.store, clock=bench.clock, settings=RetentionSettings())
     await keeping.tick()
 
 
@@ -75,7 +75,7 @@ async def replayed(bench: Bench) -> None:
 async def test_what_had_been_put_off_goes_out_with_the_rest_when_the_receiver_is_back(bench: Bench) -> None:
     """Refused for hours and so tried hourly, then caught by an outage: the first 2xx for another wakes it."""
     late = f"{HOOK}?late"
-    refused = await finished(bench, Reply(422), url=late)
+    refused = await finished(bench, HttpReply(422), url=late)
     await run_for_hours(bench, 6)
     while ((await delivery_of(bench, refused)).delivery.due_at or 0) < bench.clock.now() + 45 * MINUTE_MS:
         await run_for(bench, MINUTE_MS, step_ms=MINUTE_MS)
@@ -91,7 +91,7 @@ async def test_what_had_been_put_off_goes_out_with_the_rest_when_the_receiver_is
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
 async def test_a_bad_deploy_that_is_mended_within_three_days_loses_nothing(bench: Bench, status: int) -> None:
     """Whatever 4xx it is: it may be the receiver's mistake, so it is tried for the whole time."""
-    await finished(bench, Reply(status), tasks=3)
+    await finished(bench, HttpReply(status), tasks=3)
     await run_for_hours(bench, 70)
     assert await states(bench) == {DeliveryState.PENDING}
     bench.posts.script_again(HOOK, OK)
@@ -104,7 +104,7 @@ async def test_a_bad_deploy_that_is_mended_within_three_days_loses_nothing(bench
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
 async def test_a_refusal_for_three_days_on_end_is_dead_with_its_status(bench: Bench, status: int) -> None:
     """It was tried to the end: hourly at the least."""
-    watch_id = await finished(bench, Reply(status))
+    watch_id = await finished(bench, HttpReply(status))
     await run_for_hours(bench, 73)
     detail = await delivery_of(bench, watch_id)
     assert detail.delivery.state is DeliveryState.DEAD
@@ -118,7 +118,7 @@ async def test_what_fails_together_comes_again_apart_and_ever_more_rarely(bench:
     """The second attempts of sixteen are due in 1 s ± 20 %, each by itself; then the gate holds them."""
     hooks = [f"http://127.0.0.1:{port}/hook" for port in range(10, 26)]
     for url in hooks:
-        await finished(bench, Reply(status), url=url)
+        await finished(bench, HttpReply(status), url=url)
     await bench.deliver()
     waits_ms = [
         (one.due_at or 0) - bench.clock.now() for one in await bench.store.deliveries(DeliveryQuery())
@@ -133,7 +133,7 @@ async def test_what_fails_together_comes_again_apart_and_ever_more_rarely(bench:
 @pytest.mark.fault(78)
 async def test_a_receiver_that_fails_twice_in_three_times_stays_in_business(bench: Bench) -> None:
     """Each success begins the count anew: the gate never closes, and all arrives."""
-    in_turn: list[Exchange] = [Reply(500), DOWN, OK]
+    in_turn: list[Exchange] = [HttpReply(500), DOWN, OK]
     await finished(bench, *(in_turn * 20), tasks=20)
     bench.deliverer.settings = bench.one_at_a_time()
     for _ in range(150):

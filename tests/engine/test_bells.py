@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from notifier.clock import SystemClock
 from notifier.engine import scheduler as module
-from notifier.engine.scheduler import Bells
+from notifier.engine.scheduler import JobScheduler
 from notifier.errors import DatabaseUnusable, StoreUnavailable
 
 FAR_MS = 3_600_000
@@ -38,7 +38,7 @@ class Rung:
 async def test_it_rings_at_the_start_and_then_when_the_ring_said() -> None:
     """The ring names its next instant; the bell keeps to it again and again."""
     clock = SystemClock()
-    bells, rung = Bells(clock), Rung(clock, lambda: 1)
+    bells, rung = JobScheduler(clock), Rung(clock, lambda: 1)
     bells.add("x", rung)
     bells.start()
     await rung.until(3)
@@ -48,7 +48,7 @@ async def test_it_rings_at_the_start_and_then_when_the_ring_said() -> None:
 async def test_an_earlier_wish_comes_first_and_a_later_one_changes_nothing() -> None:
     """`at` moves the ring forward only."""
     clock = SystemClock()
-    bells, rung = Bells(clock), Rung(clock)
+    bells, rung = JobScheduler(clock), Rung(clock)
     bell = bells.add("x", rung)
     bells.start()
     await rung.until(1)
@@ -61,7 +61,7 @@ async def test_an_earlier_wish_comes_first_and_a_later_one_changes_nothing() -> 
 async def test_what_is_due_soon_rings_without_the_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     """And once, however many wished for it: a wish is cheap, since every slot that gets free makes one."""
     clock = SystemClock()
-    bells, rung = Bells(clock), Rung(clock)
+    bells, rung = JobScheduler(clock), Rung(clock)
     bell = bells.add("x", rung)
     bell.spacing_s = 0.0
     bells.start()
@@ -81,7 +81,7 @@ async def test_what_is_due_soon_rings_without_the_scheduler(monkeypatch: pytest.
 async def test_a_wish_made_while_it_rings_is_not_lost() -> None:
     """APScheduler would skip a job that is re-added while it runs; the bell remembers and rings again."""
     clock = SystemClock()
-    bells, started, go_on = Bells(clock), asyncio.Event(), asyncio.Event()
+    bells, started, go_on = JobScheduler(clock), asyncio.Event(), asyncio.Event()
     again = asyncio.Event()
 
     async def ring() -> int:
@@ -104,7 +104,7 @@ async def test_a_wish_made_while_it_rings_is_not_lost() -> None:
 async def test_a_clock_that_is_set_back_during_a_ring_silences_no_bell() -> None:
     """What the ring said goes by the time before the step: an hour ahead, if it is believed."""
     clock = SystemClock()
-    bells, rung = Bells(clock), asyncio.Event()
+    bells, rung = JobScheduler(clock), asyncio.Event()
 
     async def ring() -> int:
         next_at = clock.now() + 1_000
@@ -125,7 +125,7 @@ async def test_a_ring_that_throws_is_rung_again(monkeypatch: pytest.MonkeyPatch)
     """One crash is no end: APScheduler would have dropped the job."""
     monkeypatch.setattr(module, "AFTER_CRASH_MS", 1)
     clock = SystemClock()
-    bells, second = Bells(clock), asyncio.Event()
+    bells, second = JobScheduler(clock), asyncio.Event()
     rings = 0
 
     async def ring() -> int:
@@ -146,7 +146,7 @@ async def test_a_store_that_cannot_write_is_one_line_and_rung_again(monkeypatch:
     """That the disk is full is no crash of ours: cause and fix are told once, and that it is over."""
     monkeypatch.setattr(module, "AFTER_CRASH_MS", 1)
     clock = SystemClock()
-    bells, second = Bells(clock), asyncio.Event()
+    bells, second = JobScheduler(clock), asyncio.Event()
     rings = 0
 
     async def ring() -> int:
@@ -184,7 +184,7 @@ async def test_a_store_that_cannot_write_is_one_line_and_rung_again(monkeypatch:
 async def test_a_fault_that_no_ring_will_mend_is_handed_on() -> None:
     """Whoever waits for it gets the fault itself, and ends the process by it."""
     clock = SystemClock()
-    bells, fault = Bells(clock), DatabaseUnusable("the file is gone", "restore a backup")
+    bells, fault = JobScheduler(clock), DatabaseUnusable("the file is gone", "restore a backup")
 
     async def ring() -> int:
         raise fault
@@ -204,7 +204,7 @@ async def test_a_fault_that_no_ring_will_mend_is_handed_on() -> None:
 async def test_a_wall_clock_that_was_set_back_stalls_no_bell(monkeypatch: pytest.MonkeyPatch) -> None:
     """The job waits for an instant an hour away by the wall; the check sees that and re-arms."""
     clock = SystemClock()
-    bells, rung = Bells(clock), Rung(clock)
+    bells, rung = JobScheduler(clock), Rung(clock)
     bell = bells.add("x", rung)
     bells.start()
     await rung.until(1)
@@ -226,7 +226,7 @@ async def test_a_wall_clock_that_was_set_back_stalls_no_bell(monkeypatch: pytest
 async def test_stopping_waits_for_the_ring_under_way_and_cancels_none() -> None:
     """`AsyncIOScheduler.shutdown` cancels what runs; the bell is silent before that."""
     clock = SystemClock()
-    bells, started, go_on = Bells(clock), asyncio.Event(), asyncio.Event()
+    bells, started, go_on = JobScheduler(clock), asyncio.Event(), asyncio.Event()
     ended = False
 
     async def ring() -> int:

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.config.model import Retention
+from notifier.config.model import RetentionSettings
 from notifier.core.delivery.signature import make_secret, verify
-from notifier.core.exchange import Reply
+from notifier.core.exchange import HttpReply
 from notifier.core.model import DeliveryState
 from notifier.engine.housekeeping import Housekeeping
 from tests.engine.conftest import HOOK, HOUR_MS, SIGNING, Bench, task
@@ -22,7 +22,7 @@ async def test_a_secret_rotated_between_two_attempts_signs_the_second_and_so_doe
     bench: Bench,
 ) -> None:
     """A receiver that has either verifies it, though the message was made before the new one was there."""
-    await finished(bench, Reply(503), OK)
+    await finished(bench, HttpReply(503), OK)
     await bench.deliver()
     bench.deliverer.settings = replace(bench.deliverer.settings, secrets=(NEW, SIGNING))
     await run_for(bench, 5_000)
@@ -64,7 +64,7 @@ async def test_no_endpoint_is_forgotten_while_something_waits_there(bench: Bench
     (endpoint,) = await bench.store.endpoints(before=None, limit=2)
     await bench.store.pause_endpoint(endpoint.id)
     bench.clock.advance(30 * 24 * HOUR_MS)
-    forgetful = Housekeeping(store=bench.store, clock=bench.clock, settings=Retention(0, 0))
+    forgetful = Housekeeping(store=bench.store, clock=bench.clock, settings=RetentionSettings(0, 0))
     await forgetful.tick()
     (kept,) = await bench.store.endpoints(before=None, limit=2)
     assert (kept.id, kept.pending, kept.delivered) == (endpoint.id, 1, 0)

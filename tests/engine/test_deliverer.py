@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.model import DeliveryState
 from notifier.engine.deliverer import KEEPING_TRIES, LEASE_MARGIN_MS
 from notifier.errors import StoreFull
-from notifier.store.values import ClaimedDeliveries, DeliveryDetail, Recorded
+from notifier.store.values import AttemptRecorded, ClaimedDeliveries, DeliveryDetail
 from tests.engine.conftest import HOOK, HOUR_MS, SIGNING, Bench, task
 
-OK = Reply(204)
-DOWN = Unreachable(Fault.CONNECT, "connection refused")
+OK = HttpReply(204)
+DOWN = NoReply(FailureKind.CONNECT, "connection refused")
 
 
 async def finished(
@@ -77,7 +77,13 @@ async def test_a_clock_that_is_set_back_during_a_tick_puts_off_no_other(
 
 @pytest.mark.parametrize(
     "refusal",
-    [Reply(500), Reply(302, {"location": "http://127.0.0.1:3/"}), Reply(404), Reply(199), DOWN],
+    [
+        HttpReply(500),
+        HttpReply(302, {"location": "http://127.0.0.1:3/"}),
+        HttpReply(404),
+        HttpReply(199),
+        DOWN,
+    ],
     ids=["500", "redirect", "404", "1xx", "refused"],
 )
 async def test_only_a_2xx_delivers_and_everything_else_is_tried_again(
@@ -101,7 +107,7 @@ async def test_only_a_2xx_delivers_and_everything_else_is_tried_again(
 
 async def test_a_receiver_that_never_answers_well_ends_in_the_list_of_the_dead(bench: Bench) -> None:
     """Tried until ``give_up_after``, each attempt kept, and the reason with it."""
-    watch_id = await finished(bench, Reply(422, body=b"no such order"))
+    watch_id = await finished(bench, HttpReply(422, body=b"no such order"))
     began = bench.clock.now()
     while (detail := await delivery_of(bench, watch_id)).delivery.state is DeliveryState.PENDING:
         assert detail.delivery.due_at is not None
@@ -117,7 +123,7 @@ async def test_an_attempt_that_was_cut_off_says_that_it_may_be_a_repeat(bench: B
     """Claimed, perhaps sent, never recorded: the next one carries the mark, with the same id and bytes."""
     await finished(bench, OK)
 
-    async def never_recorded(*_args: object, **_more: object) -> Recorded | None:
+    async def never_recorded(*_args: object, **_more: object) -> AttemptRecorded | None:
         raise RuntimeError("planted crash between POST and record")
 
     record_attempt = bench.store.record_attempt
@@ -140,7 +146,7 @@ async def test_an_answer_that_cannot_be_written_down_is_kept_in_hand(bench: Benc
     watch_id = await finished(bench, OK)
     record_attempt, naps, left = bench.store.record_attempt, [], refusals
 
-    async def refused(*args: Any, **more: Any) -> Recorded | None:
+    async def refused(*args: Any, **more: Any) -> AttemptRecorded | None:
         nonlocal left
         left -= 1
         if left >= 0:
@@ -170,7 +176,7 @@ async def test_a_clock_that_is_stepped_while_an_answer_is_kept_in_hand_puts_noth
     watch_id = await finished(bench, DOWN, OK)
     record_attempt, is_full = bench.store.record_attempt, True
 
-    async def refused(*args: Any, **more: Any) -> Recorded | None:
+    async def refused(*args: Any, **more: Any) -> AttemptRecorded | None:
         if is_full:
             raise StoreFull("the disk is full")
         return await record_attempt(*args, **more)
@@ -199,7 +205,7 @@ async def test_no_origin_gets_more_than_its_share_at_once(bench: Bench) -> None:
     answer, asked = asyncio.Event(), 0
 
     class Slow:
-        async def post(self, *_args: object, **_more: object) -> Reply:
+        async def post(self, *_args: object, **_more: object) -> HttpReply:
             nonlocal asked
             asked += 1
             await answer.wait()

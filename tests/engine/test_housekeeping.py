@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
-from notifier.config.model import Retention
+from notifier.config.model import RetentionSettings
 from notifier.engine.housekeeping import EVERY_MS, PRUNE_BATCH, Housekeeping
 from notifier.errors import StoreUnavailable
 from notifier.store.protocol import Store
@@ -37,7 +37,7 @@ def disk() -> Disk:
 
 @pytest.fixture
 def keeping(disk: Disk) -> Housekeeping:
-    return Housekeeping(store=cast("Store", disk), clock=FakeClock(), settings=Retention())
+    return Housekeeping(store=cast("Store", disk), clock=FakeClock(), settings=RetentionSettings())
 
 
 async def test_a_heartbeat_that_failed_is_repeated_soon(disk: Disk, keeping: Housekeeping) -> None:

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from notifier.engine.background_tasks import Crew
-from notifier.engine.waiters import Hub
+from notifier.engine.background_tasks import BackgroundTasks
+from notifier.engine.waiters import WatchWaiters
 
 
 async def test_a_notice_wakes_everyone_who_waits_for_that_watch() -> None:
     """All waiters of the watch return; those of another one stay."""
-    hub = Hub()
+    hub = WatchWaiters()
     first, second, other = (asyncio.create_task(hub.wait(name, 60)) for name in ("a", "a", "b"))
     await asyncio.sleep(0)
     hub.notify("a")
@@ -22,14 +22,14 @@ async def test_a_notice_wakes_everyone_who_waits_for_that_watch() -> None:
 
 async def test_waiting_ends_by_itself_and_leaves_nothing_behind() -> None:
     """A wait that runs out returns without a fault, and the hub forgets it."""
-    hub = Hub()
+    hub = WatchWaiters()
     await hub.wait("a", 0)
     assert hub._waiting == {}
 
 
 async def test_a_wait_that_begins_after_the_close_is_none() -> None:
     """Who comes while the daemon stops would hold up its end."""
-    hub = Hub()
+    hub = WatchWaiters()
     hub.close()
     async with asyncio.timeout(20):
         await hub.wait("a", 3_600)
@@ -38,7 +38,7 @@ async def test_a_wait_that_begins_after_the_close_is_none() -> None:
 
 async def test_a_task_that_throws_hurts_no_other() -> None:
     """The crew goes on; draining waits for the rest."""
-    crew, done = Crew(), asyncio.Event()
+    crew, done = BackgroundTasks(), asyncio.Event()
 
     async def throw() -> None:
         raise RuntimeError("planted")
@@ -56,7 +56,7 @@ async def test_a_task_that_throws_hurts_no_other() -> None:
 @pytest.mark.fault(8)
 async def test_draining_is_bounded() -> None:
     """What does not end in time is cancelled and counted."""
-    crew = Crew()
+    crew = BackgroundTasks()
     crew.spawn(asyncio.Event().wait(), name="for ever")  # type: ignore[arg-type]
     assert await crew.drain(0.001) == 1
     assert len(crew) == 0

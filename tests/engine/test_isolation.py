@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.model import DeliveryState, WatchState
-from notifier.engine.background_tasks import Crew
+from notifier.engine.background_tasks import BackgroundTasks
 from tests.engine.conftest import Bench, task
 
 WELL = "http://127.0.0.1:2/hook"
 HANGING = [f"http://127.0.0.1:{port}/hook" for port in range(1_000, 1_040)]
-OK = Reply(204)
-TIMEOUT = Unreachable(Fault.TIMEOUT, "connected, and no answer began")
+OK = HttpReply(204)
+TIMEOUT = NoReply(FailureKind.TIMEOUT, "connected, and no answer began")
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Receivers:
 
 @pytest.fixture
 async def receivers(bench: Bench) -> AsyncIterator[Receivers]:
-    wire, sends = Receivers(), Crew()
+    wire, sends = Receivers(), BackgroundTasks()
     bench.deliverer.wire, bench.deliverer._crew = wire, sends
     yield wire
     wire.give_up()

@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.core.exchange import Reply
-from notifier.core.polling.learned_schedule import ENOUGH, Habit
+from notifier.core.exchange import HttpReply
+from notifier.core.polling.learned_schedule import ENOUGH, TaskDurations
 from tests.engine.conftest import HOUR_MS, PROVIDER, Bench, task
 
 MINUTE_MS = 60_000
 
 
-def stamped(bench: Bench, status: str, age_ms: int, task_id: str) -> Reply:
+def stamped(bench: Bench, status: str, age_ms: int, task_id: str) -> HttpReply:
     """The provider's answer about a task that was made ``age_ms`` ago."""
     document = json.loads(task(status, task_id).body)
     document["task_info"] |= {"created_at": bench.stamp(-age_ms), "updated_at": bench.stamp(0)}
-    return Reply(200, body=json.dumps(document).encode())
+    return HttpReply(200, body=json.dumps(document).encode())
 
 
 async def run_one(bench: Bench, task_id: str, takes_ms: int) -> None:
@@ -27,7 +27,7 @@ async def run_one(bench: Bench, task_id: str, takes_ms: int) -> None:
     await bench.poll()
 
 
-async def teach(bench: Bench) -> Habit:
+async def teach(bench: Bench) -> TaskDurations:
     """Ten tasks between one and two minutes."""
     for number in range(ENOUGH):
         await run_one(bench, f"past-{number}", MINUTE_MS + number * MINUTE_MS // (ENOUGH - 1))
@@ -106,7 +106,7 @@ async def test_an_outage_teaches_nothing(bench: Bench) -> None:
     """Without stamps of the provider's, the end may be anywhere in the time that nobody could ask."""
     await bench.register("past")
     bench.clock.advance(2_500)
-    bench.polls.add(bench.url_of("past"), Reply(503), task("completed", "past"))
+    bench.polls.add(bench.url_of("past"), HttpReply(503), task("completed", "past"))
     await bench.poll()
     bench.clock.advance(MINUTE_MS)
     await bench.poll()

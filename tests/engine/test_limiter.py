@@ -4,21 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.config.model import Provider
-from notifier.core.circuit_breaker import Passage
-from notifier.core.polling.verdict import Refused, Running, Throttled, Unclear, Unknown
+from notifier.config.model import ProviderSettings
+from notifier.core.circuit_breaker import Permit
+from notifier.core.polling.verdict import AccountRefused, Inconclusive, Running, TaskUnknown, Throttled
 from notifier.core.secret import Secret
-from notifier.engine.provider_limiter import Limiter
+from notifier.engine.provider_limiter import ProviderLimiter
 from tests.fakes import NOON
 
-PROVIDER = Provider(max_in_flight=4, max_rate_per_s=8.0)
-OUTAGE = Unclear("HTTP 503", is_outage=True)
-REFUSED = Refused(401, "provider refuses the key (401)")
+PROVIDER = ProviderSettings(max_in_flight=4, max_rate_per_s=8.0)
+OUTAGE = Inconclusive("HTTP 503", is_outage=True)
+REFUSED = AccountRefused(401, "provider refuses the key (401)")
 
 
 def test_never_more_in_flight_than_allowed() -> None:
     """Room shrinks with each request that began and grows with each that ended."""
-    limiter = Limiter(replace(PROVIDER, max_rate_per_s=1_000.0), NOON)
+    limiter = ProviderLimiter(replace(PROVIDER, max_rate_per_s=1_000.0), NOON)
     limiter.began(4, NOON, is_probe=False)
     assert limiter.room(NOON + 60_000) == 0
     limiter.ended(Running("pending"), NOON, is_probe=False)
@@ -27,7 +27,7 @@ def test_never_more_in_flight_than_allowed() -> None:
 
 def test_the_rate_bounds_any_second() -> None:
     """After the first burst, no more start than the rate allows, however much is due."""
-    limiter = Limiter(replace(PROVIDER, max_in_flight=1_000), NOON)
+    limiter = ProviderLimiter(replace(PROVIDER, max_in_flight=1_000), NOON)
     started = 0
     for tick in range(100):
         now = NOON + tick * 100
@@ -39,7 +39,7 @@ def test_the_rate_bounds_any_second() -> None:
 
 def test_it_says_when_the_rate_has_room_again() -> None:
     """The instant it names is one at which there is room."""
-    limiter = Limiter(PROVIDER, NOON)
+    limiter = ProviderLimiter(PROVIDER, NOON)
     limiter.began(limiter.room(NOON), NOON, is_probe=False)
     at = limiter.next_room_at(NOON)
     assert at is not None
@@ -50,11 +50,11 @@ def test_it_says_when_the_rate_has_room_again() -> None:
 @pytest.mark.fault(51)
 def test_throttling_pauses_the_whole_provider_at_once() -> None:
     """429 with Retry-After: nothing goes out before that instant, then one probe."""
-    limiter = Limiter(PROVIDER, NOON)
+    limiter = ProviderLimiter(PROVIDER, NOON)
     limiter.began(1, NOON, is_probe=False)
     limiter.ended(Throttled(30_000, "provider throttles (429)"), NOON, is_probe=False)
-    assert limiter.passage(NOON + 29_999) is Passage.CLOSED
-    assert limiter.passage(NOON + 30_000) is Passage.PROBE
+    assert limiter.passage(NOON + 29_999) is Permit.CLOSED
+    assert limiter.passage(NOON + 30_000) is Permit.PROBE
     assert limiter.condition is not None
     assert "429" in limiter.condition
 
@@ -62,28 +62,28 @@ def test_throttling_pauses_the_whole_provider_at_once() -> None:
 @pytest.mark.fault(45)
 def test_three_refusals_in_a_row_pause_and_one_success_resumes() -> None:
     """A refused key holds the provider back, with probes at most a minute apart; one success is enough."""
-    limiter = Limiter(PROVIDER, NOON)
+    limiter = ProviderLimiter(PROVIDER, NOON)
     for _ in range(3):
-        assert limiter.passage(NOON) is Passage.OPEN
+        assert limiter.passage(NOON) is Permit.OPEN
         limiter.began(1, NOON, is_probe=False)
         limiter.ended(REFUSED, NOON, is_probe=False)
-    assert limiter.passage(NOON) is Passage.CLOSED
+    assert limiter.passage(NOON) is Permit.CLOSED
     now = NOON
     for _ in range(20):
         assert limiter.gate.probe_at - now <= 60_000
         now = limiter.gate.probe_at
         limiter.began(1, now, is_probe=True)
-        assert limiter.passage(now) is Passage.CLOSED, "one probe at a time"
+        assert limiter.passage(now) is Permit.CLOSED, "one probe at a time"
         limiter.ended(REFUSED, now, is_probe=True)
     limiter.began(1, now, is_probe=True)
     limiter.ended(Running("pending"), now, is_probe=True)
-    assert limiter.passage(now) is Passage.OPEN
+    assert limiter.passage(now) is Permit.OPEN
     assert limiter.condition is None
 
 
 def test_a_provider_is_held_back_since_its_first_failure_in_a_row() -> None:
     """Not since the third, which closed the gate; a success in between begins anew."""
-    limiter = Limiter(PROVIDER, NOON)
+    limiter = ProviderLimiter(PROVIDER, NOON)
     for after_s, verdict in ((0, OUTAGE), (1, Running("pending")), (2, OUTAGE), (3, OUTAGE), (4, OUTAGE)):
         limiter.began(1, NOON + after_s * 1_000, is_probe=False)
         limiter.ended(verdict, NOON + after_s * 1_000, is_probe=False)
@@ -94,16 +94,16 @@ def test_a_provider_is_held_back_since_its_first_failure_in_a_row() -> None:
 
 def test_an_unknown_task_says_nothing_against_the_provider() -> None:
     """404 is an answer about one task: it counts as a success of the provider."""
-    limiter = Limiter(PROVIDER, NOON)
-    for verdict in (OUTAGE, OUTAGE, Unknown(404), OUTAGE, OUTAGE):
+    limiter = ProviderLimiter(PROVIDER, NOON)
+    for verdict in (OUTAGE, OUTAGE, TaskUnknown(404), OUTAGE, OUTAGE):
         limiter.began(1, NOON, is_probe=False)
         limiter.ended(verdict, NOON, is_probe=False)
-    assert limiter.passage(NOON) is Passage.OPEN
+    assert limiter.passage(NOON) is Permit.OPEN
 
 
 def test_a_request_that_broke_off_gives_its_place_back() -> None:
     """A crash in our code takes no slot with it."""
-    limiter = Limiter(PROVIDER, NOON)
+    limiter = ProviderLimiter(PROVIDER, NOON)
     limiter.began(1, NOON, is_probe=False)
     limiter.ended(None, NOON, is_probe=False)
     assert limiter.in_flight == 0
@@ -111,9 +111,9 @@ def test_a_request_that_broke_off_gives_its_place_back() -> None:
 
 def test_a_new_key_deserves_a_fresh_start() -> None:
     """After a reload with another key nobody waits for the next probe."""
-    limiter = Limiter(replace(PROVIDER, api_key=Secret("old-key")), NOON)
+    limiter = ProviderLimiter(replace(PROVIDER, api_key=Secret("old-key")), NOON)
     for _ in range(3):
         limiter.began(1, NOON, is_probe=False)
         limiter.ended(REFUSED, NOON, is_probe=False)
     limiter.configure(replace(PROVIDER, api_key=Secret("new-key")))
-    assert limiter.passage(NOON) is Passage.OPEN
+    assert limiter.passage(NOON) is Permit.OPEN

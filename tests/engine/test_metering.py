@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from notifier.core.exchange import Reply
-from notifier.core.model import Attempt, Dispatch, Watch
-from notifier.core.polling.verdict import Delivered, End, Finished, Running, Sequel, Verdict
-from notifier.engine.clock_watch import BEAT_S, Pulse
+from notifier.core.exchange import HttpReply
+from notifier.core.model import Attempt, ClaimedDelivery, Watch
+from notifier.core.polling.verdict import Delivered, EndWatch, Finished, Running, Sequel, Verdict
+from notifier.engine.clock_watch import BEAT_S, ClockWatch
 from notifier.ports import NoMeter
 from tests.engine.conftest import HOOK, Bench, task
 from tests.engine.test_pulse import Rows, Silent, WallClock
@@ -27,10 +27,10 @@ class Notes(NoMeter):
     def polled(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
         self.told.append(("polled", type(verdict), late_ms))
 
-    def ended(self, watch: Watch, verdict: Verdict, end: End, *, now: int) -> None:
+    def ended(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
         self.told.append(("ended", type(verdict), end.state, now))
 
-    def attempted(self, dispatch: Dispatch, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
+    def attempted(self, dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
         self.told.append(("attempted", attempt.status, type(sequel), now))
 
     def lagged(self, late_s: float) -> None:
@@ -57,7 +57,7 @@ async def test_polls_are_told_with_how_late_they_began_and_ends_once_on_disk(ben
 async def test_attempts_are_told_once_on_disk(bench: Bench) -> None:
     notes = bench.deliverer._meter = Notes()
     bench.polls.add(bench.url_of(), task("completed"))
-    bench.posts.add(HOOK, Reply(204))
+    bench.posts.add(HOOK, HttpReply(204))
     await bench.register()
     bench.clock.advance(2_500)
     await bench.poll()
@@ -68,7 +68,7 @@ async def test_attempts_are_told_once_on_disk(bench: Bench) -> None:
 async def test_the_pulse_tells_how_late_it_was_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the time that it meant to sleep."""
     notes, rows, bells = Notes(), Rows(), Silent()
-    pulse = Pulse(
+    pulse = ClockWatch(
         store=rows,  # type: ignore[arg-type]
         clock=WallClock(),
         bells=bells,  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from notifier.core.exchange import Exchange, Fault, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, NoReply
 from notifier.core.model import DeliveryState
 from tests.engine.conftest import HOOK, Bench, task
 from tests.engine.test_deliverer import OK, finished
@@ -33,7 +33,7 @@ class OneHangs:
         self.most = max(self.most, self.hanging)
         await self.end.wait()
         self.hanging -= 1
-        return Unreachable(Fault.TIMEOUT, "15 s, connected, and no answer began")
+        return NoReply(FailureKind.TIMEOUT, "15 s, connected, and no answer began")
 
 
 @pytest.mark.fault(77)

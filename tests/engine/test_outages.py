@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from structlog.testing import capture_logs
 
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.model import DeliveryState
 from notifier.store.values import ClaimedDeliveries, Lease
 from tests.engine.conftest import HOOK, HOUR_MS, Bench, task
@@ -34,8 +34,8 @@ def times_of(bench: Bench, url: str = HOOK) -> Iterator[int]:
 @pytest.mark.parametrize(
     "trouble",
     [
-        *(Unreachable(fault, "") for fault in Fault),
-        *map(Reply, (302, 401, 403, 404, 405, 408, 425, 500, 502, 503, 504)),
+        *(NoReply(fault, "") for fault in FailureKind),
+        *map(HttpReply, (302, 401, 403, 404, 405, 408, 425, 500, 502, 503, 504)),
     ],
     ids=lambda trouble: str(getattr(trouble, "fault", None) or trouble.status),
 )
@@ -115,7 +115,7 @@ async def test_what_expires_first_goes_first(bench: Bench) -> None:
 
 async def test_a_refused_event_follows_its_own_schedule_and_holds_up_no_other(bench: Bench) -> None:
     """422 for one message: the others arrive, the gate stays open, the one comes again after 1, 4, 10 s."""
-    bad = await finished(bench, Reply(422), url=f"{HOOK}?bad")
+    bad = await finished(bench, HttpReply(422), url=f"{HOOK}?bad")
     await bench.deliver()
     bench.posts.add(HOOK, OK)
     good = await bench.register("good")
@@ -136,7 +136,7 @@ async def test_an_event_that_its_receiver_never_survives_holds_up_no_other(
 
     async def post(_url: str, _headers: object, body: bytes, *, timeout_ms: int) -> Exchange:
         assert timeout_ms
-        return Reply(500) if b"poison" in body else OK
+        return HttpReply(500) if b"poison" in body else OK
 
     monkeypatch.setattr(bench.posts, "post", post)
     watches = {}
@@ -160,7 +160,7 @@ async def test_as_many_such_events_as_close_a_gate_do_not_close_it_after_each_ot
 
     async def post(_url: str, _headers: object, body: bytes, *, timeout_ms: int) -> Exchange:
         assert timeout_ms
-        return Reply(500) if b"poison" in body else OK
+        return HttpReply(500) if b"poison" in body else OK
 
     monkeypatch.setattr(bench.posts, "post", post)
     good = []
@@ -187,7 +187,7 @@ async def test_retry_after_holds_back_the_whole_endpoint(
     bench: Bench, status: int, header: str, wait_s: int
 ) -> None:
     """A receiver that asks for ten minutes is left alone for ten minutes, by every message; a day at most."""
-    await finished(bench, Reply(status, {"retry-after": header}), OK, tasks=5)
+    await finished(bench, HttpReply(status, {"retry-after": header}), OK, tasks=5)
     bench.deliverer.settings = bench.one_at_a_time()
     step_ms = wait_s * 10
     await run_for(bench, wait_s * 1_000 - step_ms, step_ms=step_ms)
@@ -201,7 +201,7 @@ async def test_retry_after_holds_back_the_whole_endpoint(
 @pytest.mark.fault(68)
 async def test_410_parks_and_drops_nothing(bench: Bench) -> None:
     """Not after hours and not past give_up_after; resumed, everything goes out."""
-    watch_id = await finished(bench, Reply(410), tasks=3)
+    watch_id = await finished(bench, HttpReply(410), tasks=3)
     bench.deliverer.settings = bench.one_at_a_time()
     await run_for(bench, 80 * HOUR_MS, step_ms=HOUR_MS)
     assert len(bench.posts.requests) == 1
@@ -260,7 +260,7 @@ async def test_a_late_result_is_still_delivered_and_says_that_it_is_late(bench: 
 
 async def test_a_clock_that_is_stepped_during_an_attempt_kills_nothing(bench: Bench) -> None:
     """The time left moves with the clock: 72 hours stay 72 hours."""
-    watch_id = await finished(bench, Reply(503), Reply(422))
+    watch_id = await finished(bench, HttpReply(503), HttpReply(422))
     await bench.deliverer.tick()
     bench.clock.step(100 * HOUR_MS)
     bench.deliverer.shift(100 * HOUR_MS)
@@ -273,7 +273,7 @@ async def test_a_clock_that_is_stepped_while_a_claim_is_written_hurries_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The delivery was read before the step: its 72 hours move with the clock, and it waits its turn."""
-    watch_id = await finished(bench, Reply(503), Reply(422))
+    watch_id = await finished(bench, HttpReply(503), HttpReply(422))
     claim = bench.store.claim_deliveries
 
     async def claim_and_step(**kwargs: Any) -> ClaimedDeliveries:

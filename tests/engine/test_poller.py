@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notifier.core.exchange import Fault, Reply, Unreachable
+from notifier.core.exchange import FailureKind, HttpReply, NoReply
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.polling.verdict import Verdict
 from notifier.core.secret import Secret
@@ -15,7 +15,7 @@ from notifier.errors import StoreUnavailable
 from notifier.store.values import ClaimedWatches
 from tests.engine.conftest import HOUR_MS, KEY, PROVIDER, Bench, task
 
-DOWN = Unreachable(Fault.CONNECT, "connection refused")
+DOWN = NoReply(FailureKind.CONNECT, "connection refused")
 
 
 async def test_nothing_is_asked_before_it_is_due(bench: Bench) -> None:
@@ -78,8 +78,16 @@ async def test_the_key_goes_out_and_nowhere_else(bench: Bench) -> None:
 async def test_no_trouble_of_the_provider_fails_a_task(bench: Bench) -> None:
     """Outage, refused key, empty account, HTML: the watch waits and says why; then the outcome comes."""
     watch_id = await bench.register()
-    html = Reply(200, {"content-type": "text/html"}, b"<html>")
-    for exchange in (DOWN, Reply(401), Reply(402), Reply(403), Reply(500), Reply(400), html):
+    html = HttpReply(200, {"content-type": "text/html"}, b"<html>")
+    for exchange in (
+        DOWN,
+        HttpReply(401),
+        HttpReply(402),
+        HttpReply(403),
+        HttpReply(500),
+        HttpReply(400),
+        html,
+    ):
         bench.polls.add(bench.url_of(), exchange)
     bench.polls.add(bench.url_of(), task("succeeded"))
     for _ in range(30):
@@ -106,9 +114,9 @@ async def test_the_deadline_passes_also_while_the_provider_cannot_be_asked(bench
     """With the provider paused a watch expires about its deadline all the same; the error says why."""
     for number in range(4):
         await bench.register(f"task-{number}")
-        bench.polls.add(bench.url_of(f"task-{number}"), Reply(401))
+        bench.polls.add(bench.url_of(f"task-{number}"), HttpReply(401))
     late = await bench.register("late", expire_after_ms=4_000)
-    bench.polls.add(bench.url_of("late"), Reply(401))
+    bench.polls.add(bench.url_of("late"), HttpReply(401))
     bench.clock.advance(2_500)
     for _ in range(20):
         await bench.poll()
@@ -125,7 +133,7 @@ async def test_a_short_pause_expires_nothing_unasked(bench: Bench) -> None:
     for number in range(20):
         watches.append(await bench.register(f"task-{number}"))
         done = task("completed", f"task-{number}")
-        throttled = [Reply(429, {"retry-after": "1"})] if number < 3 else []
+        throttled = [HttpReply(429, {"retry-after": "1"})] if number < 3 else []
         bench.polls.add(bench.url_of(f"task-{number}"), *throttled, done)
     bench.clock.advance(5 * HOUR_MS)
     for _ in range(100):
@@ -305,7 +313,9 @@ async def test_throttling_holds_back_the_whole_provider(bench: Bench) -> None:
     """After one 429 with Retry-After nothing is asked of that provider until then, then a single probe."""
     for number in range(5):
         await bench.register(f"task-{number}")
-        bench.polls.add(bench.url_of(f"task-{number}"), Reply(429, {"retry-after": "30"}), task("pending"))
+        bench.polls.add(
+            bench.url_of(f"task-{number}"), HttpReply(429, {"retry-after": "30"}), task("pending")
+        )
     bench.clock.advance(2_500)
     await bench.poll()
     asked = len(bench.polls.requests)
@@ -384,7 +394,7 @@ async def test_a_write_that_fails_is_made_good_after_the_lease(bench: Bench) -> 
 async def test_an_unknown_task_is_lost_after_three_answers_over_half_a_minute(bench: Bench) -> None:
     """404 three times over 30 s, told within 60 s of the first."""
     watch_id = await bench.register()
-    bench.polls.add(bench.url_of(), Reply(404))
+    bench.polls.add(bench.url_of(), HttpReply(404))
     bench.clock.advance(2_500)
     began = bench.clock.now()
     while (await bench.see(watch_id)).watch.state is WatchState.WATCHING:

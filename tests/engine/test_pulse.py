@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notifier.engine.clock_watch import Pulse
+from notifier.engine.clock_watch import ClockWatch
 from notifier.errors import StoreUnavailable
 from tests.fakes import FakeClock
 
@@ -42,10 +42,10 @@ class Silent:
         pass
 
 
-def pulse(rows: Any, clock: WallClock) -> tuple[Pulse, list[int]]:
+def pulse(rows: Any, clock: WallClock) -> tuple[ClockWatch, list[int]]:
     shifts: list[int] = []
     bells: Any = Silent()
-    return Pulse(store=rows, clock=clock, bells=bells, shift=shifts.append), shifts
+    return ClockWatch(store=rows, clock=clock, bells=bells, shift=shifts.append), shifts
 
 
 @pytest.mark.fault(34, 35)

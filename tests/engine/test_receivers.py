@@ -11,9 +11,9 @@ from itertools import pairwise
 
 import pytest
 
-from notifier.config.model import Callbacks
+from notifier.config.model import CallbackSettings
 from notifier.core.model import Attempt, DeliveryState
-from notifier.outbound.resolver import Resolver
+from notifier.outbound.resolver import CachingResolver
 from notifier.store.values import WatchQuery
 from tests.engine.conftest import Bench, task
 from tests.engine.test_deliverer import delivery_of, finished
@@ -35,7 +35,7 @@ async def state_of(bench: Bench, watch_id: str) -> DeliveryState:
     return (await delivery_of(bench, watch_id)).delivery.state
 
 
-def in_a_hurry(bench: Bench) -> Callbacks:
+def in_a_hurry(bench: Bench) -> CallbackSettings:
     """Settings under which an attempt may take no longer than a test can wait."""
     return replace(bench.deliverer.settings, timeout_ms=SOON_MS)
 
@@ -269,7 +269,7 @@ async def test_a_name_that_is_unknown_or_cannot_be_asked_fails_and_delays_no_oth
     async with AsyncExitStack() as stack:
         stack.callback(over.set)
         peer = await stack.enter_async_context(listening(saying(answer())))
-        bench.deliverer.wire = await stack.enter_async_context(wired(resolver=Resolver(lookup)))
+        bench.deliverer.wire = await stack.enter_async_context(wired(resolver=CachingResolver(lookup)))
         for name in ("missing", "slow", "well"):
             await bench.register(name, url=peer.url(HOOK_PATH, host=f"{name}.example"))
             bench.polls.add(bench.url_of(name), task("completed", name))

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.model import Callback, DeliveryState, NewWatch
-from notifier.engine.background_tasks import Crew
+from notifier.engine.background_tasks import BackgroundTasks
 from notifier.store.values import Lease
 from tests.builders import end, event
 from tests.engine.conftest import HOOK, HOUR_MS, PATH, Bench
@@ -18,7 +18,7 @@ PARKED = 1_000
 TICK_MS = 10
 WORK_TICKS = 3
 """How long the receiver takes for each."""
-REFUSED = Unreachable(Fault.CONNECT, "connection refused")
+REFUSED = NoReply(FailureKind.CONNECT, "connection refused")
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Receiver:
         self.order.append(headers["webhook-id"])
         self.seen.append((self.answered, len(self.waiting)))
         await answer.wait()
-        return Reply(204)
+        return HttpReply(204)
 
     def tick(self) -> None:
         """Answer what has been worked on for long enough."""
@@ -62,7 +62,7 @@ class Receiver:
 
 @pytest.fixture
 async def receiver(bench: Bench) -> AsyncIterator[Receiver]:
-    one, sends = Receiver(), Crew()
+    one, sends = Receiver(), BackgroundTasks()
     bench.deliverer.wire, bench.deliverer._crew = one, sends
     yield one
     assert sends.crashes == 0

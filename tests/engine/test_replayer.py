@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from notifier.config.model import Callbacks
-from notifier.core.delivery.endpoint import Accepted
+from notifier.config.model import CallbackSettings
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import DeliveryState
 from notifier.core.polling.verdict import Delivered
 from notifier.engine.replayer import IDLE_MS, Replayer
@@ -34,7 +34,7 @@ class Bench:
         self.replayer = Replayer(
             store=self.store,
             clock=self.clock,
-            settings=Callbacks(give_up_after_ms=HOUR),
+            settings=CallbackSettings(give_up_after_ms=HOUR),
             deliver=self.ring,
             rate_per_s=4,
         )
@@ -48,7 +48,9 @@ class Bench:
             await finished(self.store, task_id=f"task-{n}")
         while dispatches := await take(self.store):
             for one in dispatches:
-                await self.store.record_attempt(one, lease(), attempt(), Delivered(), Accepted(), now=NOON)
+                await self.store.record_attempt(
+                    one, lease(), attempt(), Delivered(), AttemptAccepted(), now=NOON
+                )
 
     async def pending(self) -> int:
         return len(await self.store.deliveries(DeliveryQuery(state=DeliveryState.PENDING)))

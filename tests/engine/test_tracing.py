@@ -1,6 +1,6 @@
 """A trace that a registration belongs to goes on with its polls and callbacks."""
 
-from notifier.core.exchange import Reply
+from notifier.core.exchange import HttpReply
 from tests.engine.conftest import HOOK, Bench, task
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -10,7 +10,7 @@ async def ran(bench: Bench, traceparent: str | None) -> list[str | None]:
     """What the header held in two polls and two attempts of a task."""
     await bench.register(traceparent=traceparent)
     bench.polls.add(bench.url_of(), task("processing"), task("completed"))
-    bench.posts.add(HOOK, Reply(503), Reply(204))
+    bench.posts.add(HOOK, HttpReply(503), HttpReply(204))
     for _ in range(2):
         bench.clock.advance(5_000)
         await bench.poll()

@@ -14,10 +14,10 @@ from unittest import mock
 from notifier.core.delivery import endpoint
 from notifier.core.delivery import judge_attempt as attempt
 from notifier.core.delivery.backoff import decide_attempt
-from notifier.core.delivery.endpoint import Accepted, Blame, Endpoint, Failed
+from notifier.core.delivery.endpoint import AttemptAccepted, AttemptFailed, EndpointHealth, FailureScope
 from notifier.core.event_body import build_headers
-from notifier.core.exchange import Reply
-from notifier.core.model import Attempt, Dispatch, Event, WatchState
+from notifier.core.exchange import HttpReply
+from notifier.core.model import Attempt, ClaimedDelivery, Event, WatchState
 from notifier.core.polling import age_schedule as pace
 from notifier.core.polling import provider_reply as answer
 from notifier.core.polling.age_schedule import interval_ms
@@ -68,10 +68,10 @@ def two_transactions() -> Iterator[None]:
 def delivered_before_sent() -> Iterator[None]:
     """An attempt is written down as a success, and made after that."""
 
-    async def deliver(self: Deliverer, dispatch: Dispatch, lease: Any, *_: int) -> None:
+    async def deliver(self: Deliverer, dispatch: ClaimedDelivery, lease: Any, *_: int) -> None:
         now = self._clock.now()
         made = Attempt(dispatch.number, now, 0, 200, None, None)
-        await self._store.record_attempt(dispatch, lease, made, Delivered(), Accepted(), now=now)
+        await self._store.record_attempt(dispatch, lease, made, Delivered(), AttemptAccepted(), now=now)
         try:
             await self._try(dispatch)
         finally:
@@ -98,7 +98,7 @@ def store_closed_first() -> Iterator[None]:
 def no_mark() -> Iterator[None]:
     """An attempt that may be a repeat does not say so."""
 
-    def unmarked(dispatch: Dispatch, *args: Any, **kwargs: Any) -> Mapping[str, str]:
+    def unmarked(dispatch: ClaimedDelivery, *args: Any, **kwargs: Any) -> Mapping[str, str]:
         return build_headers(replace(dispatch, is_maybe_duplicate=False), *args, **kwargs)
 
     with mock.patch.object(deliverer, "build_headers", unmarked):
@@ -109,8 +109,8 @@ def no_mark() -> Iterator[None]:
 def given_up_at_410() -> Iterator[None]:
     """An endpoint that says that it is gone costs its deliveries their life."""
 
-    def decided(dispatch: Dispatch, report: Any, **kwargs: Any) -> Any:
-        if isinstance(report, Failed) and report.blame is Blame.GONE:
+    def decided(dispatch: ClaimedDelivery, report: Any, **kwargs: Any) -> Any:
+        if isinstance(report, AttemptFailed) and report.blame is FailureScope.GONE:
             return GiveUp(f"given up: {report.text}")
         return decide_attempt(dispatch, report, **kwargs)
 
@@ -123,8 +123,8 @@ def sent_again_after_410() -> Iterator[None]:
     """An endpoint that says that it is gone is not parked."""
     original = endpoint.after
 
-    def after(standing: Endpoint, report: Any, now: int, *, is_probe: bool) -> Endpoint:
-        if isinstance(report, Failed) and report.blame is Blame.GONE:
+    def after(standing: EndpointHealth, report: Any, now: int, *, is_probe: bool) -> EndpointHealth:
+        if isinstance(report, AttemptFailed) and report.blame is FailureScope.GONE:
             return standing
         return original(standing, report, now, is_probe=is_probe)
 
@@ -137,7 +137,7 @@ def refusal_is_failure() -> Iterator[None]:
     """An answer that refuses a poll, 400 to 403, is told as the task's failure."""
 
     def judged(exchange: Any, **kwargs: Any) -> Any:
-        if isinstance(exchange, Reply) and 400 <= exchange.status <= 403:
+        if isinstance(exchange, HttpReply) and 400 <= exchange.status <= 403:
             return Finished(WatchState.FAILED, "failed", (), None, "{}")
         return judge_poll(exchange, **kwargs)
 

@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from notifier.config.model import Callbacks, Config, Polling, Provider, Retention
+from notifier.config.model import (
+    CallbackSettings,
+    Config,
+    PollingSettings,
+    ProviderSettings,
+    RetentionSettings,
+)
 from notifier.core.delivery.signature import make_secret
 from notifier.core.secret import Secret
 from tests.simulation.peers import (
@@ -152,7 +158,7 @@ class City:
     def _first_config(self) -> Config:
         chance = self.chance
         providers = {name: self._provider(upstream) for name, upstream in self.upstreams.items()}
-        callbacks = Callbacks(
+        callbacks = CallbackSettings(
             secrets=tuple(self.secrets),
             timeout_ms=chance.choice([5, 15]) * SECOND,
             give_up_after_ms=chance.choice([1, 6, 72]) * HOUR,
@@ -162,19 +168,19 @@ class City:
         return Config(
             providers=providers,
             callbacks=callbacks,
-            retention=Retention(delivered_ms=90 * DAY, dead_ms=90 * DAY),
+            retention=RetentionSettings(delivered_ms=90 * DAY, dead_ms=90 * DAY),
         )
 
-    def _provider(self, upstream: Upstream) -> Provider:
+    def _provider(self, upstream: Upstream) -> ProviderSettings:
         chance = self.chance
-        polling = Polling(
+        polling = PollingSettings(
             max_interval_ms=chance.choice([MINUTE, 10 * MINUTE]),
             growth=chance.choice([0.1, 0.3]),
             expire_after_ms=chance.choice([20 * MINUTE, 2 * HOUR]),
             request_timeout_ms=chance.choice([5, 15]) * SECOND,
         )
         (key,) = upstream.keys
-        return Provider(
+        return ProviderSettings(
             name=upstream.name,
             base_url=upstream.base_url,
             api_key=Secret(key),
@@ -219,7 +225,7 @@ class City:
         self._return(providers)
         self._use(replace(self.config, providers=providers))
 
-    def _return(self, providers: dict[str, Provider]) -> None:
+    def _return(self, providers: dict[str, ProviderSettings]) -> None:
         for name, first in self.configs[0].providers.items():
             (key,) = self.upstreams[name].keys
             providers.setdefault(name, replace(first, api_key=Secret(key)))

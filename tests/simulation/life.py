@@ -223,7 +223,7 @@ def edges(outside: Outside) -> Iterator[None]:
 
     idle_ms = outside.tempo.idle_s * 1_000
     changes: list[tuple[Any, str, Any]] = [
-        (daemon_app, "Host", front),
+        (daemon_app, "EmbeddedServer", front),
         (wires, "poll_wire", lambda _config: SimWire(life())),
         (wires, "callback_wire", lambda _settings, _own: SimWire(life())),
         (herald, "EVERY_S", outside.tempo.housekeeping_s),

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.times import to_text
 from notifier.outbound.exchange_state import spelled
 from tests.fakes import NOON
@@ -90,10 +90,10 @@ PROVIDER_MOODS = (
 
 
 NO_REPLY: Mapping[str, Exchange] = {
-    "refuse": Unreachable(Fault.CONNECT, "refused"),
-    "reset": Unreachable(Fault.RESET, ""),
-    "reset before": Unreachable(Fault.RESET, ""),
-    "reset after": Unreachable(Fault.RESET, ""),
+    "refuse": NoReply(FailureKind.CONNECT, "refused"),
+    "reset": NoReply(FailureKind.RESET, ""),
+    "reset before": NoReply(FailureKind.RESET, ""),
+    "reset after": NoReply(FailureKind.RESET, ""),
 }
 
 
@@ -132,14 +132,14 @@ class Upstream:
         if mood in NO_REPLY:
             return NO_REPLY[mood]
         if mood.isdigit():
-            return Reply(int(mood), self._retry_after(mood, now), b'{"title": "no"}')
+            return HttpReply(int(mood), self._retry_after(mood, now), b'{"title": "no"}')
         if mood == "redirect":
-            return Reply(302, {"location": "https://elsewhere.example/login"})
+            return HttpReply(302, {"location": "https://elsewhere.example/login"})
         if mood == "garbage":
-            return Reply(200, body=self._garbage(task))
+            return HttpReply(200, body=self._garbage(task))
         if task is None or mood == "amnesia" or now < task.known_from or self._is_gone(task, now):
-            return Reply(self.chance.choice([404, 410]), body=b'{"title": "unknown"}')
-        return Reply(200, body=self._truth(task, key, now))
+            return HttpReply(self.chance.choice([404, 410]), body=b'{"title": "unknown"}')
+        return HttpReply(200, body=self._truth(task, key, now))
 
     def _is_gone(self, task: Task, now: int) -> bool:
         return task.vanishes_at is not None and now >= task.vanishes_at
@@ -235,7 +235,7 @@ class Receiver:
     def answer(self, event_id: str, now: int) -> Turn:
         """Say what a callback brings."""
         turn = self._turn(event_id, now)
-        taken = isinstance(turn.exchange, Reply) and 200 <= turn.exchange.status <= 299
+        taken = isinstance(turn.exchange, HttpReply) and 200 <= turn.exchange.status <= 299
         if not taken or turn.takes_s > 1:
             self.trouble(now)
         elif self.well_since is None:
@@ -264,13 +264,13 @@ class Receiver:
             takes_s = self.chance.uniform(1, 4.5) if mood == "slow" else self.chance.uniform(16, 30)
         return Turn(takes_s, self._taken())
 
-    def _taken(self) -> Reply:
-        return Reply(self.chance.choice([200, 201, 204]), body=b"ok")
+    def _taken(self) -> HttpReply:
+        return HttpReply(self.chance.choice([200, 201, 204]), body=b"ok")
 
-    def _refusal(self, status: int, now: int) -> Reply:
+    def _refusal(self, status: int, now: int) -> HttpReply:
         headers = {"location": "http://169.254.169.254/"} if status == 302 else {}
         if status in (429, 503) and self.chance.random() < 0.5:
             seconds = self.chance.choice([2, 45, 600])
             headers = {"retry-after": str(seconds)}
             self.asked_not_before = max(self.asked_not_before, now + seconds * 1_000)
-        return Reply(status, headers, b"no")
+        return HttpReply(status, headers, b"no")

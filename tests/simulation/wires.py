@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.urls import endpoint_of
 from tests.simulation.peers import MEANING, Task, Turn, Upstream
 
@@ -29,7 +29,7 @@ class SimWire:
         upstream, task = self._city.find_task(url)
         if upstream is None:
             self._world.breach("P6 keys", f"a poll goes to {url}, where no provider is")
-            return Unreachable(Fault.CONNECT, "")
+            return NoReply(FailureKind.CONNECT, "")
         key = headers.get("Authorization", "").removeprefix("Bearer ") or None
         with self._life.oracle.poll(upstream, task, url, headers):
             turn = upstream.answer(task, key, self._world.elapsed_ms())
@@ -44,13 +44,13 @@ class SimWire:
         receiver = self._city.receivers.get(endpoint_of(url))
         if receiver is None:
             self._world.breach("P2 no invention", f"a callback goes to {url}, which nobody gave")
-            return Unreachable(Fault.CONNECT, "")
+            return NoReply(FailureKind.CONNECT, "")
         with self._life.oracle.attempt(receiver, url, headers, body) as receipt:
             turn = receiver.answer(receipt.event_id, self._world.elapsed_ms())
             receipt.is_taken = turn.is_processed
             exchange = replace(await self._have(turn, timeout_ms), peer=receiver.peer)
             receipt.is_heard = _is_good(exchange)
-            receipt.status = exchange.status if isinstance(exchange, Reply) else None
+            receipt.status = exchange.status if isinstance(exchange, HttpReply) else None
             self._world.note("attempt", url, receipt.event_id, receipt.number, _said(exchange))
             if receiver.crashes_next and receipt.is_heard:
                 receiver.crashes_next = False
@@ -68,14 +68,14 @@ class SimWire:
         await asyncio.sleep(takes_s)
         elapsed_ms = self._world.elapsed_ms() - began_at
         if self._world.counts["sleep"] != sleeps:  # the machine slept: no connection outlives that
-            return Unreachable(Fault.RESET, "", elapsed_ms=elapsed_ms)
+            return NoReply(FailureKind.RESET, "", elapsed_ms=elapsed_ms)
         if turn.exchange is None or turn.takes_s * 1_000 >= timeout_ms:
-            return Unreachable(Fault.TIMEOUT, "", elapsed_ms=elapsed_ms)
+            return NoReply(FailureKind.TIMEOUT, "", elapsed_ms=elapsed_ms)
         return replace(turn.exchange, elapsed_ms=elapsed_ms)
 
     def _remember(self, upstream: Upstream, task: Task | None, exchange: Exchange) -> None:
         """Keep what the daemon was truly told: only that may it pass on."""
-        if task is None or not isinstance(exchange, Reply):
+        if task is None or not isinstance(exchange, HttpReply):
             return
         if exchange.status in (404, 410):
             task.misses.append(self._world.elapsed_ms())
@@ -90,11 +90,11 @@ class SimWire:
 
 
 def _is_good(exchange: Exchange | None) -> bool:
-    return isinstance(exchange, Reply) and 200 <= exchange.status <= 299
+    return isinstance(exchange, HttpReply) and 200 <= exchange.status <= 299
 
 
 def _said(exchange: Exchange) -> str:
-    return str(exchange.status) if isinstance(exchange, Reply) else str(exchange.fault)
+    return str(exchange.status) if isinstance(exchange, HttpReply) else str(exchange.fault)
 
 
 def _word_about(task: Task, body: bytes) -> str:

@@ -11,59 +11,59 @@ from typing import Any
 import pytest
 
 from notifier.cli import main
-from notifier.core.exchange import Reply, Unreachable
+from notifier.core.exchange import HttpReply, NoReply
 from notifier.simulator.__main__ import arguments
-from notifier.simulator.script import PROMPTS, Canned, Script
+from notifier.simulator.script import PROMPTS, FixedReply, TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 from tests.wire.peers import LONG_MS, wired
 
 KEY = {"Authorization": "Bearer sk-mr-any"}
 
 
 async def test_a_task_is_polled_over_a_real_connection_that_is_kept() -> None:
-    upstream = Upstream()
-    upstream.add("/v/image", Script(duration_s=0.0), "abc")
+    upstream = SimulatedProvider()
+    upstream.add("/v/image", TaskScript(duration_s=0.0), "abc")
     async with serve(upstream) as url, wired() as wire:
         replies = [await wire.get(f"{url}/v/image/abc", KEY, timeout_ms=LONG_MS) for _ in range(3)]
         status = await wire.get(f"{url}/v/image/abc", {}, timeout_ms=LONG_MS)
     for reply in replies:
-        assert isinstance(reply, Reply)
+        assert isinstance(reply, HttpReply)
         assert json.loads(reply.body)["task_info"]["status"] == "completed"
     assert [reply.connect_ms is None for reply in replies] == [False, True, True]
-    assert isinstance(status, Reply)
+    assert isinstance(status, HttpReply)
     assert status.status == 401
 
 
 async def test_the_port_is_free_again_when_the_block_is_left() -> None:
-    async with serve(Upstream()) as url:
+    async with serve(SimulatedProvider()) as url:
         port = int(url.rpartition(":")[2])
-    async with serve(Upstream(), port=port) as again:
+    async with serve(SimulatedProvider(), port=port) as again:
         assert again == url
 
 
 async def test_a_port_that_is_taken_is_an_os_error() -> None:
-    async with serve(Upstream()) as url:
+    async with serve(SimulatedProvider()) as url:
         with pytest.raises(OSError, match="in use"):
-            async with serve(Upstream(), port=int(url.rpartition(":")[2])):
+            async with serve(SimulatedProvider(), port=int(url.rpartition(":")[2])):
                 pass
 
 
 async def test_leaving_waits_for_no_request_that_hangs() -> None:
     """The block ends; who was asking is told nothing more."""
-    upstream = Upstream()
-    upstream.add("/v", Script(first=(Canned(200, after_s=600.0),)), "slow")
+    upstream = SimulatedProvider()
+    upstream.add("/v", TaskScript(first=(FixedReply(200, after_s=600.0),)), "slow")
     async with wired() as wire:
         async with serve(upstream) as url:
             asking = asyncio.create_task(wire.get(f"{url}/v/slow", KEY, timeout_ms=LONG_MS))
             while not upstream.polls:
                 await asyncio.sleep(0.001)
-        assert isinstance(await asking, Reply | Unreachable)
+        assert isinstance(await asking, HttpReply | NoReply)
 
 
 async def test_an_exception_in_the_block_ends_the_server_and_comes_out() -> None:
     with pytest.raises(ZeroDivisionError):
-        async with serve(Upstream()) as url:
+        async with serve(SimulatedProvider()) as url:
             raise ZeroDivisionError
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
@@ -72,16 +72,16 @@ async def test_an_exception_in_the_block_ends_the_server_and_comes_out() -> None
 async def test_signals_are_left_alone() -> None:
     """The embedder's handlers stay in place while the server runs."""
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
-    async with serve(Upstream()):
+    async with serve(SimulatedProvider()):
         assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 async def test_an_ipv6_address_stands_in_brackets() -> None:
-    async with serve(Upstream(), "::1") as url, wired() as wire:
+    async with serve(SimulatedProvider(), "::1") as url, wired() as wire:
         assert url.startswith("http://[::1]:")
         reply = await wire.get(f"{url}/_sim/tasks", {}, timeout_ms=LONG_MS)
-        assert isinstance(reply, Reply)
+        assert isinstance(reply, HttpReply)
         assert reply.peer == url.removeprefix("http://")
 
 
@@ -103,12 +103,12 @@ async def test_as_a_process_it_says_where_it_is_and_ends_when_told(
             made = await wire.post(
                 f"{told['url']}/_sim/tasks", {}, b'{"api_path": "/v", "task_id": "t1"}', timeout_ms=LONG_MS
             )
-            assert isinstance(made, Reply)
+            assert isinstance(made, HttpReply)
             assert made.status == 201
             polled = await wire.get(
                 f"{told['url']}/v/t1", {"Authorization": "Bearer sk-mr-test"}, timeout_ms=LONG_MS
             )
-        assert isinstance(polled, Reply)
+        assert isinstance(polled, HttpReply)
         assert json.loads(polled.body)["task_info"]["id"] == "t1"
         process.send_signal(number)
         out, err = await asyncio.wait_for(process.communicate(), 60)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from notifier.core.polling.provider import MULEROUTER_WORDS
-from notifier.simulator.script import WORDS, Canned, Script
-from notifier.simulator.upstream import Task, Upstream
+from notifier.simulator.script import WORDS, FixedReply, TaskScript
+from notifier.simulator.upstream import SimulatedProvider, SimulatedTask
 
 API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
 TASK_ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
@@ -28,7 +28,9 @@ class Caller:
     def __init__(self, key: str | None = None) -> None:
         self.clock = Stopwatch()
         ids = iter(f"task-{number}" for number in range(100))
-        self.upstream = Upstream(key=key, monotonic=self.clock, epoch_ms=EPOCH, make_id=lambda: next(ids))
+        self.upstream = SimulatedProvider(
+            key=key, monotonic=self.clock, epoch_ms=EPOCH, make_id=lambda: next(ids)
+        )
 
     async def __call__(
         self, method: str, path: str, body: object = None, bearer: str | None = "Bearer sk-mr-any"
@@ -53,8 +55,8 @@ class Caller:
         is_json = fields["content-type"] == "application/json"
         return head["status"], json.loads(tail["body"]) if is_json else tail["body"], fields
 
-    def add(self, **script: Any) -> Task:
-        return self.upstream.add(API_PATH, Script(**script), TASK_ID)
+    def add(self, **script: Any) -> SimulatedTask:
+        return self.upstream.add(API_PATH, TaskScript(**script), TASK_ID)
 
     async def poll(self, at: float = 0.0) -> tuple[int, Any]:
         """Ask for the one task, this many seconds after the start."""
@@ -245,10 +247,10 @@ async def test_another_method_is_refused(call: Caller) -> None:
 async def test_the_first_polls_of_a_task_get_what_was_canned_for_it(call: Caller) -> None:
     call.add(
         first=(
-            Canned(503),
-            Canned(429, {"Retry-After": "3"}, '{"status": 429}'),
-            Canned(200, {"Content-Type": "text/html"}, "<html>busy</html>"),
-            Canned(200, {}, '{"task_info": {"id": "other", "status": "completed"}}'),
+            FixedReply(503),
+            FixedReply(429, {"Retry-After": "3"}, '{"status": 429}'),
+            FixedReply(200, {"Content-Type": "text/html"}, "<html>busy</html>"),
+            FixedReply(200, {}, '{"task_info": {"id": "other", "status": "completed"}}'),
         )
     )
     path = f"{API_PATH}/{TASK_ID}"
@@ -263,7 +265,7 @@ async def test_the_first_polls_of_a_task_get_what_was_canned_for_it(call: Caller
 
 async def test_an_outage_hits_the_next_polls_of_whatever_task(call: Caller) -> None:
     call.add()
-    call.upstream.fail_next([Canned(502, {}, "{}"), Canned(500, {}, "{}")])
+    call.upstream.fail_next([FixedReply(502, {}, "{}"), FixedReply(500, {}, "{}")])
     assert (await call("GET", f"{API_PATH}/unknown"))[0] == 502
     assert (await call.poll())[0] == 500
     assert (await call.poll())[0] == 200
@@ -271,7 +273,7 @@ async def test_an_outage_hits_the_next_polls_of_whatever_task(call: Caller) -> N
 
 async def test_an_outage_can_end_before_all_its_faults_were_met(call: Caller) -> None:
     call.add()
-    call.upstream.fail_next([Canned(502, {}, "{}"), Canned(500, {}, "{}")])
+    call.upstream.fail_next([FixedReply(502, {}, "{}"), FixedReply(500, {}, "{}")])
     assert (await call.poll())[0] == 502
     call.upstream.recover()
     assert (await call.poll())[0] == 200

@@ -21,16 +21,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from notifier.core.formats.json_text import decode_strict
-from notifier.simulator.script import Canned, Script
+from notifier.simulator.script import FixedReply, TaskScript
 from notifier.simulator.serving import serve
-from notifier.simulator.upstream import Upstream
+from notifier.simulator.upstream import SimulatedProvider
 from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 from tests.soak.gauges import Gauges
 
 RATE = 15  # registrations a second
 FAULTS = (
-    Canned(503), Canned(500), Canned(429, {"retry-after": "1"}), Canned(502, body="<html>"),
-    Canned(200, body="{"),
+    FixedReply(503), FixedReply(500), FixedReply(429, {"retry-after": "1"}), FixedReply(502, body="<html>"),
+    FixedReply(200, body="{"),
 )  # fmt: skip
 OUTCOMES = ("completed", "completed", "completed", "failed", "cancelled", "never")
 RECEIVERS = (["well"], ["well", "slow"], ["well", "moody"])  # each an origin of its own
@@ -41,7 +41,7 @@ DRAIN_S = 90
 class Soak:
     """The load on one daemon, and what came of it."""
 
-    def __init__(self, daemon: DaemonProcess, upstream: Upstream, gauges: Gauges) -> None:
+    def __init__(self, daemon: DaemonProcess, upstream: SimulatedProvider, gauges: Gauges) -> None:
         self.receiver = Starlette(routes=[Route("/{kind}", self._take, methods=["POST"])])
         self.urls: dict[str, str] = {}
         self.asked = self.repeats = 0
@@ -66,7 +66,7 @@ class Soak:
     async def _ask(self, http: httpx.AsyncClient) -> None:
         for _ in range(RATE):
             outcome, seconds = self._chance.choice(OUTCOMES), self._chance.uniform(0.2, 20)
-            script = Script(duration_s=seconds, outcome=outcome)  # type: ignore[arg-type]
+            script = TaskScript(duration_s=seconds, outcome=outcome)  # type: ignore[arg-type]
             task = self._upstream.add(API_PATH, script)
             urls = [f"{self.urls[kind]}/{kind}" for kind in self._chance.choice(RECEIVERS)]
             if self._chance.random() < 0.02:
@@ -119,7 +119,7 @@ class Soak:
 
 async def soak(minutes: float) -> int:
     """Run for so long; returns the exit status."""
-    gauges, upstream = Gauges(), Upstream(key=KEY)
+    gauges, upstream = Gauges(), SimulatedProvider(key=KEY)
     with tempfile.TemporaryDirectory() as folder:
         async with serve(upstream) as upstream_url:
             daemon = DaemonProcess(

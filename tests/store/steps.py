@@ -1,11 +1,11 @@
 """Short ways to bring a store where a test begins."""
 
-from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.formats.urls import origin_of
-from notifier.core.model import Callback, Dispatch, NewWatch, Watch, WatchState
+from notifier.core.model import Callback, ClaimedDelivery, NewWatch, Watch, WatchState
 from notifier.core.polling.verdict import Delivered
 from notifier.store.protocol import Store
-from notifier.store.values import Added
+from notifier.store.values import WatchAdded
 from tests.builders import DAY, PROVIDER, attempt, end, event, lease, new_watch
 from tests.fakes import NOON
 
@@ -15,7 +15,7 @@ GIVE_UP = NOON + 3 * DAY
 async def add(store: Store, *new: NewWatch, max_live: int = 1_000) -> list[Watch]:
     """Register; every one must be taken."""
     results = await store.add_watches(new or [new_watch()], give_up_at=GIVE_UP, max_live=max_live)
-    return [result.watch for result in results if isinstance(result, Added)]
+    return [result.watch for result in results if isinstance(result, WatchAdded)]
 
 
 async def claim(
@@ -61,7 +61,7 @@ async def proven(store: Store, *urls: str) -> None:
         await finished(store, f"{origin}/proof", task_id=f"proof-{n}", now=NOON - DAY)
         (dispatch,) = await take(store, NOON - DAY)
         assert await store.record_attempt(
-            dispatch, lease(), attempt(status=204), Delivered(), Accepted(), now=NOON - DAY
+            dispatch, lease(), attempt(status=204), Delivered(), AttemptAccepted(), now=NOON - DAY
         )
 
 
@@ -73,7 +73,7 @@ async def take(
     per_origin: int = 100,
     busy: dict[str, int] | None = None,
     until: int | None = None,
-) -> list[Dispatch]:
+) -> list[ClaimedDelivery]:
     """Claim deliveries."""
     taken = lease(now + 20_000 if until is None else until)
     claimed = await store.claim_deliveries(

@@ -17,7 +17,7 @@ from notifier.core.model import DeliveryState, WatchState
 from notifier.errors import DatabaseUnusable, NotifierError
 from notifier.store.sqlite import backup as module
 from notifier.store.sqlite import open as opening_module
-from notifier.store.sqlite.atomic_file import BackupFailed, NameTaken, publish
+from notifier.store.sqlite.atomic_file import BackupFailed, TargetExists, publish
 from notifier.store.sqlite.backup import back_up, copy_to, keep_copy
 from notifier.store.sqlite.connection import connect_source, connect_writer
 from notifier.store.sqlite.open import migrate, migrations
@@ -93,7 +93,7 @@ def test_nothing_is_replaced_unless_that_is_said(tmp_path: Path, database: Path,
     secret.write_text(SECRET)
     (tmp_path / taken).write_text("precious")
     before = contents(tmp_path)
-    with pytest.raises(NameTaken, match=taken):
+    with pytest.raises(TargetExists, match=taken):
         back_up(database, tmp_path / "copy.db", secret=secret)
     assert contents(tmp_path) == before
     back_up(database, tmp_path / "copy.db", secret=secret, may_replace=True)
@@ -132,7 +132,7 @@ def test_a_name_that_is_taken_meanwhile_is_left_alone(
         link(source, target)
 
     monkeypatch.setattr(os, "link", late)
-    with pytest.raises(NameTaken):
+    with pytest.raises(TargetExists):
         back_up(database, final)
     assert final.read_text() == "theirs"
     assert names(tmp_path) == {"notifier.db", "copy.db"}

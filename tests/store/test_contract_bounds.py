@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.polling.verdict import Delivered, Retry
 from notifier.store.protocol import Store
 from notifier.store.sqlite import maintenance as upkeep
@@ -48,7 +48,7 @@ async def test_the_oldest_attempts_of_all_go_first(store: Store, monkeypatch: py
     await finished(store, B, task_id="new", now=NOON + 1)
     new = await fail(store, 5, at=NOON + 1)
     await store.record_attempt(
-        dispatch, lease(), attempt(4, at=NOON + HOUR), Delivered(), Accepted(), now=NOON + 1
+        dispatch, lease(), attempt(4, at=NOON + HOUR), Delivered(), AttemptAccepted(), now=NOON + 1
     )
     await store.prune(delivered_before=NOON, dead_before=NOON, limit=9)
     assert (await numbers(store, old), await numbers(store, new)) == ([4], [3, 4, 5])
@@ -64,7 +64,7 @@ async def test_attempts_that_go_with_their_watch_count_no_more(
     for n in range(4):
         await finished(store, A, task_id=f"gone-{n}")
         (dispatch,) = await take(store)
-        await store.record_attempt(dispatch, lease(), attempt(), Delivered(), Accepted(), now=NOON)
+        await store.record_attempt(dispatch, lease(), attempt(), Delivered(), AttemptAccepted(), now=NOON)
         await store.prune(delivered_before=NOON + 1, dead_before=NOON, limit=9)
     await finished(store, A)
     delivery_id = await fail(store, 3)
@@ -89,7 +89,7 @@ async def test_what_is_delivered_is_not_counted_and_what_is_in_flight_is(store: 
     await finished(store, A, result_expires_at=NOON + 1)
     (dispatch,) = await take(store)
     assert (await store.counts(now=NOON + 1)).expiring == 1
-    await store.record_attempt(dispatch, lease(), attempt(), Delivered(), Accepted(), now=NOON)
+    await store.record_attempt(dispatch, lease(), attempt(), Delivered(), AttemptAccepted(), now=NOON)
     assert (await store.counts(now=NOON + 1)).expiring == 0
     await store.redeliver(dispatch.delivery_id, now=NOON, give_up_at=NOON + DAY)
     assert (await store.counts(now=NOON + 1)).expiring == 1

@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
-from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Delivery, DeliveryState
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.protocol import Store
-from notifier.store.values import Refusal
+from notifier.store.values import ChangeRefused
 from tests.builders import DAY, HOOK, HOUR, MINUTE, REFUSED, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, finished, proven, take
@@ -110,7 +110,7 @@ async def test_the_first_record_of_an_attempt_wins(store: Store) -> None:
     await finished(store)
     (dispatch,) = await take(store)
     assert await store.record_attempt(
-        dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON
+        dispatch, lease(), attempt(status=200), Delivered(), AttemptAccepted(), now=NOON
     )
     for holder in (lease(), lease(owner="daemon-2")):
         assert not await store.record_attempt(dispatch, holder, attempt(), Retry(NOON), REFUSED, now=NOON)
@@ -226,7 +226,7 @@ async def test_a_redelivery_is_the_same_message_at_once_with_a_fresh_budget(
     (first,) = await take(store)
     await store.record_attempt(first, lease(), attempt(), sequel, REFUSED, now=NOON)
     again = await store.redeliver(first.delivery_id, now=NOON + 7, give_up_at=GIVE_UP + DAY)
-    assert not isinstance(again, Refusal)
+    assert not isinstance(again, ChangeRefused)
     assert (again.state, again.due_at, again.ended_at) == (DeliveryState.PENDING, NOON + 7, None)
     (second,) = await take(store, NOON + 7)
     assert (second.event_id, second.body, second.number) == (first.event_id, first.body, 2)
@@ -238,7 +238,7 @@ async def test_a_redelivery_goes_before_all_that_waits_for_the_same_endpoint(sto
     await proven(store, A)
     await finished(store, A)
     (first,) = await take(store)
-    await store.record_attempt(first, lease(), attempt(), Delivered(), Accepted(), now=NOON)
+    await store.record_attempt(first, lease(), attempt(), Delivered(), AttemptAccepted(), now=NOON)
     for n in range(5):
         await finished(store, A, task_id=f"later-{n}", result_expires_at=NOON + HOUR)
     await store.redeliver(first.delivery_id, now=NOON + 7, give_up_at=GIVE_UP)
@@ -251,13 +251,15 @@ async def test_a_redelivery_of_what_is_being_sent_does_not_send_it_twice_at_once
     await finished(store)
     (dispatch,) = await take(store)
     again = await store.redeliver(dispatch.delivery_id, now=NOON + 1, give_up_at=GIVE_UP + DAY)
-    assert not isinstance(again, Refusal)
+    assert not isinstance(again, ChangeRefused)
     assert again.give_up_at == GIVE_UP + DAY
     assert await take(store, NOON + 1) == []
-    assert await store.record_attempt(dispatch, lease(), attempt(), Delivered(), Accepted(), now=NOON + 2)
+    assert await store.record_attempt(
+        dispatch, lease(), attempt(), Delivered(), AttemptAccepted(), now=NOON + 2
+    )
 
 
 async def test_what_is_not_there_is_not_found(store: Store) -> None:
     nobody = "dlv_00000000000000000000000000"
     assert await store.delivery(nobody) is None
-    assert await store.redeliver(nobody, now=NOON, give_up_at=NOON) == Refusal.NOT_FOUND
+    assert await store.redeliver(nobody, now=NOON, give_up_at=NOON) == ChangeRefused.NOT_FOUND

@@ -2,19 +2,26 @@
 
 import pytest
 
-from notifier.core.delivery.endpoint import Accepted, Blame, Failed, Hold, Report, in_words
+from notifier.core.delivery.endpoint import (
+    AttemptAccepted,
+    AttemptFailed,
+    FailureScope,
+    Report,
+    Suspension,
+    in_words,
+)
 from notifier.core.model import Delivery, DeliveryState
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.protocol import Store
 from notifier.store.sqlite import maintenance as upkeep
-from notifier.store.values import DeliveryQuery, EndpointDetail, Refusal
+from notifier.store.values import ChangeRefused, DeliveryQuery, EndpointDetail
 from tests.builders import DAY, DOWN, HOUR, MINUTE, REFUSED, SECOND, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, finished, proven, take
 
 A, B = "http://127.0.0.1:9001/a", "http://127.0.0.1:9002/b"
 NOBODY = "ep_00000000000000000000000000"
-GONE = Failed(Blame.GONE, "HTTP 410", None, MINUTE)
+GONE = AttemptFailed(FailureScope.GONE, "HTTP 410", None, MINUTE)
 OVERDUE = GIVE_UP + 1
 
 
@@ -24,13 +31,13 @@ async def endpoint(store: Store, url: str = A) -> EndpointDetail:
 
 async def pause(store: Store, url: str = A) -> EndpointDetail:
     held = await store.pause_endpoint((await endpoint(store, url)).id)
-    assert not isinstance(held, Refusal)
+    assert not isinstance(held, ChangeRefused)
     return held
 
 
 async def resume(store: Store, url: str = A, *, now: int) -> EndpointDetail:
     opened = await store.resume_endpoint((await endpoint(store, url)).id, now=now)
-    assert not isinstance(opened, Refusal)
+    assert not isinstance(opened, ChangeRefused)
     return opened
 
 
@@ -64,7 +71,7 @@ async def test_an_endpoint_is_shown_with_what_there_is_of_it(store: Store) -> No
     for n in range(4):
         await finished(store, f"{A}?n={n}", task_id=f"a-{n}", now=NOON + n)
     await finished(store, B, task_id="b", now=NOON + 9)
-    await end_one(store, Delivered(), Accepted())
+    await end_one(store, Delivered(), AttemptAccepted())
     await end_one(store, GiveUp("no"), REFUSED, now=NOON + 1)
     await take(store, NOON + 2, limit=1)
     newest, oldest, _ = await store.endpoints(before=None, limit=9)
@@ -76,7 +83,7 @@ async def test_an_endpoint_is_shown_with_what_there_is_of_it(store: Store) -> No
 
 async def test_an_endpoint_with_nothing_waiting_has_no_oldest(store: Store) -> None:
     await finished(store, A)
-    await end_one(store, Delivered(), Accepted())
+    await end_one(store, Delivered(), AttemptAccepted())
     assert (await endpoint(store)).oldest_pending_at is None
 
 
@@ -102,7 +109,7 @@ async def test_a_closed_gate_is_shown_with_its_reason(store: Store) -> None:
 async def test_nothing_is_sent_to_a_paused_endpoint_and_nothing_of_it_is_lost(store: Store) -> None:
     """Neither what waits nor what comes later goes out; others are not held up."""
     await finished(store, A)
-    assert (await pause(store)).standing.hold is Hold.PAUSED
+    assert (await pause(store)).standing.hold is Suspension.PAUSED
     await finished(store, A, B, task_id="later", now=NOON + 1)
     assert [dispatch.url for dispatch in await take(store, NOON + DAY)] == [B]
     assert (await endpoint(store)).pending == 2
@@ -121,7 +128,7 @@ async def test_what_is_in_flight_ends_and_opens_no_pause(store: Store) -> None:
     await finished(store, A)
     (dispatch,) = await take(store)
     await pause(store)
-    assert await store.record_attempt(dispatch, lease(), attempt(), Delivered(), Accepted(), now=NOON)
+    assert await store.record_attempt(dispatch, lease(), attempt(), Delivered(), AttemptAccepted(), now=NOON)
     await finished(store, A, task_id="task-2", now=NOON + 1)
     assert await take(store, NOON + DAY) == []
 
@@ -129,7 +136,7 @@ async def test_what_is_in_flight_ends_and_opens_no_pause(store: Store) -> None:
 async def test_what_a_user_forces_goes_to_a_paused_endpoint_once(store: Store) -> None:
     await finished(store, A)
     await finished(store, A, task_id="task-2")
-    told = await end_one(store, Delivered(), Accepted())
+    told = await end_one(store, Delivered(), AttemptAccepted())
     await store.redeliver(told, now=NOON + MINUTE, give_up_at=GIVE_UP)
     await pause(store)
     assert [one.delivery_id for one in await take(store, NOON + MINUTE)] == [told]
@@ -139,23 +146,23 @@ async def test_what_a_user_forces_goes_to_a_paused_endpoint_once(store: Store) -
 async def test_an_endpoint_parked_by_410_stays_so_when_a_user_pauses_it(store: Store) -> None:
     await finished(store, A)
     await end_one(store, Retry(NOON), GONE)
-    assert (await pause(store)).standing.hold is Hold.GONE
+    assert (await pause(store)).standing.hold is Suspension.GONE
 
 
 async def test_a_pause_outlives_the_last_delivery(store: Store) -> None:
     """Otherwise pruning would open what a user has closed."""
     await finished(store, A)
-    await end_one(store, Delivered(), Accepted())
+    await end_one(store, Delivered(), AttemptAccepted())
     await pause(store)
     assert await store.prune(delivered_before=NOON + DAY, dead_before=NOON + DAY, limit=9) == 1
     held = await endpoint(store)
-    assert (held.standing.hold, held.delivered) == (Hold.PAUSED, 0)
+    assert (held.standing.hold, held.delivered) == (Suspension.PAUSED, 0)
 
 
 async def test_a_pause_that_is_over_keeps_no_endpoint_without_deliveries(store: Store) -> None:
     """It was kept for the pause alone; nothing would ever forget it."""
     await finished(store, A)
-    await end_one(store, Delivered(), Accepted())
+    await end_one(store, Delivered(), AttemptAccepted())
     await pause(store)
     await store.prune(delivered_before=NOON + DAY, dead_before=NOON + DAY, limit=9)
     assert (await resume(store, now=NOON + DAY)).standing.hold is None
@@ -178,7 +185,7 @@ async def test_a_resumed_endpoint_gets_all_that_waits_at_once_but_slowly(store: 
         sizes.append(len(dispatches))
         for one in dispatches:
             tried = attempt(one.number)
-            await store.record_attempt(one, lease(), tried, Delivered(), Accepted(), now=NOON + HOUR)
+            await store.record_attempt(one, lease(), tried, Delivered(), AttemptAccepted(), now=NOON + HOUR)
     assert sizes == [1, 2]
 
 
@@ -189,7 +196,7 @@ async def test_resume_opens_whatever_held_it(store: Store) -> None:
     await closed(store)
     assert (await resume(store, now=NOON)).standing.gate.since is None
     await end_one(store, Retry(NOON), GONE)
-    assert (await endpoint(store)).standing.hold is Hold.GONE
+    assert (await endpoint(store)).standing.hold is Suspension.GONE
     assert (await resume(store, now=NOON + 1)).standing.hold is None
     assert len(await take(store, NOON + 1)) == 1
 
@@ -240,8 +247,8 @@ async def deliveries(store: Store) -> list[Delivery]:
 
 
 async def test_an_unknown_endpoint_is_not_found(store: Store) -> None:
-    assert await store.pause_endpoint(NOBODY) is Refusal.NOT_FOUND
-    assert await store.resume_endpoint(NOBODY, now=NOON) is Refusal.NOT_FOUND
+    assert await store.pause_endpoint(NOBODY) is ChangeRefused.NOT_FOUND
+    assert await store.resume_endpoint(NOBODY, now=NOON) is ChangeRefused.NOT_FOUND
 
 
 # ---- given up behind a closed gate
@@ -350,7 +357,7 @@ async def test_a_gate_that_opens_wakes_all_but_what_has_failed_often(
     often = await end_one(store, Retry(NOON + HOUR, is_refusal=is_refusal), DOWN, now=NOON + 15 * SECOND)
     now = NOON + MINUTE
     await finished(store, A, task_id="other", now=now)
-    assert await end_one(store, Delivered(), Accepted(), now=now) != often
+    assert await end_one(store, Delivered(), AttemptAccepted(), now=now) != often
     assert (await endpoint(store)).standing.gate.since is None
     assert (await see(store, often)).due_at == (now if is_woken else NOON + HOUR)
     await resume(store, now=now + 1)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from notifier.core.model import NewWatch, WatchState
-from notifier.core.polling.learned_schedule import ENOUGH, Habit
+from notifier.core.polling.learned_schedule import ENOUGH, TaskDurations
 from notifier.store.protocol import Store
 from notifier.store.sqlite import durations as habits
 from tests.builders import API_PATH, HOUR, PROVIDER, SECOND, end, event, lease, new_watch
@@ -31,7 +31,7 @@ def patient(task_id: str = "new", **over: object) -> NewWatch:
     return new_watch(task_id, **fields)
 
 
-async def habit(store: Store) -> Habit:
+async def habit(store: Store) -> TaskDurations:
     """The one that is known."""
     (found,) = await store.learned(limit=100)
     assert (found.provider, found.api_path) == (PROVIDER, API_PATH)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
 from notifier.core.polling.verdict import Delivered, Retry
 from notifier.store.protocol import Store
@@ -75,7 +75,9 @@ async def test_a_page_goes_on_where_the_last_one_ended_whatever_came_or_went(sto
     await add(store, new_watch("z", registered_at=NOON + 1))
     while dispatches := await take(store):
         for one in dispatches:
-            await store.record_attempt(one, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
+            await store.record_attempt(
+                one, lease(), attempt(status=200), Delivered(), AttemptAccepted(), now=NOON
+            )
     assert await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=99) == 2
     assert await store.watch(first[-1].id) is None
     assert names(await store.watches(WatchQuery(before=first[-1].id))) == ["b"]
@@ -96,7 +98,7 @@ async def some_deliveries(store: Store) -> list[str]:
     while dispatches := await take(store):
         for one in dispatches:
             is_taken = one.watch_id in (watches[1].id, watches[4].id)
-            sequel, report = (Delivered(), Accepted()) if is_taken else (Retry(NOON + 1), REFUSED)
+            sequel, report = (Delivered(), AttemptAccepted()) if is_taken else (Retry(NOON + 1), REFUSED)
             await store.record_attempt(one, lease(), attempt(), sequel, report, now=NOON)
     return [watch.id for watch in watches]
 

@@ -1,15 +1,15 @@
 """What every store keeps of a watch's life: enough to tell what happened and why, and no more."""
 
-from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.polling.verdict import Delivered
-from notifier.core.timeline import POLLS_KEPT, Kind, Life
+from notifier.core.timeline import POLLS_KEPT, TimelineKind, WatchHistory
 from notifier.store.protocol import Store
 from tests.builders import attempt, lease, wait
 from tests.fakes import NOON
 from tests.store.steps import add, claim, finished, take
 
 
-async def life(store: Store, watch_id: str) -> Life:
+async def life(store: Store, watch_id: str) -> WatchHistory:
     found = await store.life(watch_id)
     assert found is not None
     return found
@@ -30,7 +30,7 @@ async def test_each_poll_is_kept_with_what_followed(store: Store) -> None:
     (watch,) = await add(store)
     await polled(store, NOON, "provider answers HTTP 503")
     (moment,) = (await life(store, watch.id)).moments
-    assert (moment.at, moment.kind) == (NOON, Kind.POLL)
+    assert (moment.at, moment.kind) == (NOON, TimelineKind.POLL)
     assert moment.text.startswith("provider answers HTTP 503: kept, next in 1.0 s")
 
 
@@ -49,7 +49,7 @@ async def test_a_record_that_comes_too_late_leaves_no_trace(store: Store) -> Non
     (claimed,) = await claim(store)
     await store.stop_watch(watch.id, now=NOON)
     assert not await store.record_wait(claimed, lease(), wait(said="late"), now=NOON + 1)
-    assert [moment.kind for moment in (await life(store, watch.id)).moments] == [Kind.STOPPED]
+    assert [moment.kind for moment in (await life(store, watch.id)).moments] == [TimelineKind.STOPPED]
 
 
 async def test_stops_and_resumes_are_told_each_once(store: Store) -> None:
@@ -59,7 +59,10 @@ async def test_stops_and_resumes_are_told_each_once(store: Store) -> None:
     await store.stop_watch(watch.id, now=NOON + 1)
     await store.resume_watch(watch.id, now=NOON + 2, expires_at=NOON + 60_000, max_live=1_000)
     moments = sorted((await life(store, watch.id)).moments, key=lambda moment: moment.at)
-    assert [(moment.at - NOON, moment.kind) for moment in moments] == [(0, Kind.STOPPED), (2, Kind.RESUMED)]
+    assert [(moment.at - NOON, moment.kind) for moment in moments] == [
+        (0, TimelineKind.STOPPED),
+        (2, TimelineKind.RESUMED),
+    ]
     assert moments[1].text == "by a user, until 2026-11-23T12:01:00.000Z"
 
 
@@ -67,7 +70,7 @@ async def test_an_end_is_told_with_its_deliveries_and_attempts(store: Store) -> 
     watch = await finished(store)
     (dispatch,) = await take(store)
     tried = attempt(status=204)
-    assert await store.record_attempt(dispatch, lease(), tried, Delivered(), Accepted(), now=NOON)
+    assert await store.record_attempt(dispatch, lease(), tried, Delivered(), AttemptAccepted(), now=NOON)
     told = await life(store, watch.id)
     assert [(ending.at, ending.type) for ending in told.endings] == [(NOON, "task.completed")]
     ((delivery, attempts),) = told.deliveries
@@ -78,6 +81,8 @@ async def test_a_forgotten_watch_takes_its_life_along(store: Store) -> None:
     """Nothing of it is left when retention is over."""
     watch = await finished(store)
     (dispatch,) = await take(store)
-    await store.record_attempt(dispatch, lease(), attempt(status=204), Delivered(), Accepted(), now=NOON)
+    await store.record_attempt(
+        dispatch, lease(), attempt(status=204), Delivered(), AttemptAccepted(), now=NOON
+    )
     await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=10)
     assert await store.life(watch.id) is None

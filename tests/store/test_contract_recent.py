@@ -1,9 +1,9 @@
 """What every store tells of what happened last: bounded, and nothing that would mislead."""
 
-from notifier.core.delivery.endpoint import Accepted
-from notifier.core.model import Dispatch
+from notifier.core.delivery.endpoint import AttemptAccepted
+from notifier.core.model import ClaimedDelivery
 from notifier.core.polling.verdict import Delivered, Retry
-from notifier.core.task_statistics import PastEnd
+from notifier.core.task_statistics import FinishedTask
 from notifier.store.protocol import Store
 from tests.builders import DOWN, HOUR, MINUTE, SECOND, attempt, end, event, lease, new_watch
 from tests.fakes import NOON
@@ -19,17 +19,17 @@ async def ended(store: Store, task_id: str, *, at: int, finished_at: int | None)
     assert await store.record_end(watch, lease(), ending, told, now=at, give_up_at=GIVE_UP)
 
 
-async def accepted(store: Store, dispatch: Dispatch, *, at: int, duration_ms: int = 20) -> None:
+async def accepted(store: Store, dispatch: ClaimedDelivery, *, at: int, duration_ms: int = 20) -> None:
     made = attempt(number=dispatch.number, at=at, duration_ms=duration_ms, status=204)
-    assert await store.record_attempt(dispatch, lease(), made, Delivered(), Accepted(), now=at)
+    assert await store.record_attempt(dispatch, lease(), made, Delivered(), AttemptAccepted(), now=at)
 
 
 async def test_an_end_is_told_with_when_it_was_noticed_and_when_it_was_over(store: Store) -> None:
     await ended(store, "task-1", at=NOON + 12 * SECOND, finished_at=NOON + 10 * SECOND)
     await ended(store, "task-2", at=NOON + 20 * SECOND, finished_at=None)
     assert (await store.recent(limit=10)).ends == (
-        PastEnd(NOON, NOON + 20 * SECOND, None, 1),
-        PastEnd(NOON, NOON + 12 * SECOND, NOON + 10 * SECOND, 1),
+        FinishedTask(NOON, NOON + 20 * SECOND, None, 1),
+        FinishedTask(NOON, NOON + 12 * SECOND, NOON + 10 * SECOND, 1),
     )
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import DeliveryState
 from notifier.core.polling.verdict import Delivered, GiveUp, Sequel
 from notifier.store.protocol import Store
 from notifier.store.sqlite import replays
-from notifier.store.values import MAX_REPLAYS, ReplayQuery, TooManyReplays
+from notifier.store.values import MAX_REPLAYS, ReplayLimitReached, ReplayQuery
 from tests.builders import DAY, DOWN, HOUR, REFUSED, attempt, lease
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore
@@ -24,7 +24,7 @@ async def settled(
     """A delivery made at ``at`` that has ended, in success unless told otherwise; returns its id."""
     await finished(store, url, task_id=name, now=at)
     (dispatch,) = await take(store, at)
-    report = REFUSED if isinstance(sequel, GiveUp) else Accepted()
+    report = REFUSED if isinstance(sequel, GiveUp) else AttemptAccepted()
     assert await store.record_attempt(
         dispatch, lease(at + 20_000), attempt(), sequel or Delivered(), report, now=at
     )
@@ -109,7 +109,9 @@ async def test_nothing_is_replayed_twice_however_soon_it_is_delivered_again(stor
     while await store.replay_some(now=LATER, give_up_at=FRESH, limit=1) is not None:
         for one in await take(store, LATER):
             tried = attempt(one.number)
-            await store.record_attempt(one, lease(LATER + 20_000), tried, Delivered(), Accepted(), now=LATER)
+            await store.record_attempt(
+                one, lease(LATER + 20_000), tried, Delivered(), AttemptAccepted(), now=LATER
+            )
             told += 1
     assert told == 2
 
@@ -119,7 +121,7 @@ async def test_what_waits_or_is_in_flight_is_passed_over(store: Store) -> None:
     await finished(store, A, B)
     (flying, waiting) = await take(store)
     assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=False) == 0
-    assert await store.record_attempt(flying, lease(), attempt(), Delivered(), Accepted(), now=NOON)
+    assert await store.record_attempt(flying, lease(), attempt(), Delivered(), AttemptAccepted(), now=NOON)
     assert await replay(store, ReplayQuery()) == [1]
     detail = await store.delivery(waiting.delivery_id)
     assert detail is not None
@@ -185,7 +187,9 @@ async def test_replays_that_wait_have_a_limit(store: Store) -> None:
     await settled(store, "a")
     for _ in range(MAX_REPLAYS):
         assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=False) == 1
-    assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=False) == TooManyReplays(MAX_REPLAYS)
+    assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=False) == ReplayLimitReached(
+        MAX_REPLAYS
+    )
     assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=True) == 1
     assert await store.start_replay(ReplayQuery(url=B), now=LATER, dry_run=False) == 0
     await store.replay_some(now=LATER, give_up_at=FRESH, limit=10)

@@ -1,7 +1,7 @@
 """What every store promises of trials: few at once, one to each origin, and in nobody's way."""
 
-from notifier.core.delivery.endpoint import Accepted
-from notifier.core.model import Dispatch
+from notifier.core.delivery.endpoint import AttemptAccepted
+from notifier.core.model import ClaimedDelivery
 from notifier.core.polling.verdict import Delivered, Retry
 from notifier.store.protocol import Store
 from notifier.store.values import ClaimedDeliveries
@@ -32,8 +32,8 @@ async def waiting(store: Store, *urls: str, each: int = 2) -> None:
             await finished(store, url, task_id=f"{url[-12:].replace('/', '-')}-{at}-{n}", now=NOON)
 
 
-async def record(store: Store, dispatch: Dispatch, *, is_taken: bool, now: int = NOON) -> None:
-    sequel, report = (Delivered(), Accepted()) if is_taken else (Retry(now), DOWN)
+async def record(store: Store, dispatch: ClaimedDelivery, *, is_taken: bool, now: int = NOON) -> None:
+    sequel, report = (Delivered(), AttemptAccepted()) if is_taken else (Retry(now), DOWN)
     assert await store.record_attempt(dispatch, lease(), attempt(dispatch.number), sequel, report, now=now)
 
 

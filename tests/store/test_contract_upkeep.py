@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.core.delivery.endpoint import Accepted
-from notifier.core.model import Callback, DeliveryState, Missing, Trouble, WatchState
+from notifier.core.delivery.endpoint import AttemptAccepted
+from notifier.core.model import Callback, DeliveryState, MissingStreak, Trouble, WatchState
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.errors import StoreUnavailable
 from notifier.store.protocol import Store
@@ -50,7 +50,9 @@ async def test_counts_follow_every_change(store: Store) -> None:
 async def test_an_old_delivery_that_waits_again_is_the_oldest_again(store: Store) -> None:
     await finished(store)
     (dispatch,) = await take(store)
-    await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
+    await store.record_attempt(
+        dispatch, lease(), attempt(status=200), Delivered(), AttemptAccepted(), now=NOON
+    )
     await finished(store, task_id="task-2", now=NOON + 5)
     await store.redeliver(dispatch.delivery_id, now=NOON + 9, give_up_at=GIVE_UP)
     assert (await store.counts(now=NOON)).oldest_pending_at == NOON
@@ -145,7 +147,7 @@ async def test_a_stepped_clock_moves_every_waiting_instant(store: Store) -> None
     await store.record_attempt(sent, lease(), attempt(), Retry(NOON + HOUR), REFUSED, now=NOON)
     await add(store, new_watch("due", first_poll_at=NOON + 5), new_watch("polled", first_poll_at=NOON))
     (claimed,) = await claim(store)
-    found = wait(NOON + 60, trouble=Trouble("x", NOON - 3), missing=Missing(2, NOON - 4))
+    found = wait(NOON + 60, trouble=Trouble("x", NOON - 3), missing=MissingStreak(2, NOON - 4))
     await store.record_wait(claimed, lease(), found, now=NOON)
     before = await store.watch(claimed.id)
     ended_before = await store.watch(sent.watch_id)
@@ -163,7 +165,7 @@ async def test_a_stepped_clock_moves_every_waiting_instant(store: Store) -> None
         due_at=NOON + 60 - DAY,
         expires_at=NOON + HOUR - DAY,
         trouble=Trouble("x", NOON - 3 - DAY),
-        missing=Missing(2, NOON - 4 - DAY),
+        missing=MissingStreak(2, NOON - 4 - DAY),
     )
     ended_after = await store.watch(sent.watch_id)
     assert ended_after is not None

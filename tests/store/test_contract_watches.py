@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import (
     MAX_CALLBACKS,
     Callback,
     EventType,
-    Missing,
+    MissingStreak,
     TaskError,
     Trouble,
     Watch,
@@ -19,7 +19,13 @@ from notifier.core.model import (
 from notifier.core.polling.verdict import Delivered
 from notifier.core.states import WatchAction, next_watch_state
 from notifier.store.protocol import Store
-from notifier.store.values import Added, Refusal, TooMany, TooManyCallbacks, WatchDetail
+from notifier.store.values import (
+    CallbackLimitReached,
+    ChangeRefused,
+    WatchAdded,
+    WatchDetail,
+    WatchLimitReached,
+)
 from tests.builders import HOOK, HOUR, PROVIDER, attempt, end, event, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, proven, take
@@ -52,13 +58,13 @@ async def test_a_user_moves_a_watch_as_the_table_says(
 ) -> None:
     """``core/transitions.py``; what it does not allow is a conflict and changes nothing."""
     watch_id = await in_state(store, state)
-    moved: Watch | Refusal | TooMany
+    moved: Watch | ChangeRefused | WatchLimitReached
     if action is WatchAction.STOP:
         moved = await store.stop_watch(watch_id, now=NOON)
     else:
         moved = await store.resume_watch(watch_id, now=NOON, expires_at=NOON + HOUR, max_live=1_000)
     expected = next_watch_state(state, action)
-    assert moved is Refusal.CONFLICT if expected is None else not isinstance(moved, Refusal)
+    assert moved is ChangeRefused.CONFLICT if expected is None else not isinstance(moved, ChangeRefused)
     assert (await see(store, watch_id)).watch.state is (expected or state)
 
 
@@ -73,7 +79,7 @@ async def test_a_registration_comes_back_as_it_was_given(store: Store) -> None:
     )
     given = new_watch(metadata='{"b": 1.0,  "a": "\U0001f984 \u202e"}', callbacks=callbacks)
     (result,) = await store.add_watches([given], give_up_at=GIVE_UP, max_live=1)
-    assert isinstance(result, Added)
+    assert isinstance(result, WatchAdded)
     assert result.is_new
     seen = (await see(store, result.watch.id)).watch
     assert seen == result.watch
@@ -88,13 +94,15 @@ async def test_a_known_task_keeps_metadata_and_deadline(store: Store) -> None:
     (first,) = await add(store)
     later = new_watch(metadata='{"other": 1}', expires_at=NOON + 9 * HOUR, registered_at=NOON + 1)
     (again,) = await store.add_watches([later], give_up_at=GIVE_UP, max_live=1_000)
-    assert again == Added(first, is_new=False)
+    assert again == WatchAdded(first, is_new=False)
 
 
 async def test_a_known_task_is_known_even_when_no_more_are_taken(store: Store) -> None:
     """A client that repeats itself after a lost answer gets its watch, not a refusal."""
     (first,) = await add(store)
-    assert await store.add_watches([new_watch()], give_up_at=GIVE_UP, max_live=1) == [Added(first, False)]
+    assert await store.add_watches([new_watch()], give_up_at=GIVE_UP, max_live=1) == [
+        WatchAdded(first, False)
+    ]
 
 
 async def test_the_same_task_of_another_path_or_provider_is_another(store: Store) -> None:
@@ -130,9 +138,9 @@ async def test_no_watch_gains_callbacks_without_limit(store: Store) -> None:
     ]
     results = await store.add_watches(wanted, give_up_at=GIVE_UP, max_live=1_000)
     assert [type(result) for result in results] == [
-        TooManyCallbacks, Added, TooManyCallbacks, Added, TooManyCallbacks,
+        CallbackLimitReached, WatchAdded, CallbackLimitReached, WatchAdded, CallbackLimitReached,
     ]  # fmt: skip
-    assert results[0] == results[2] == TooManyCallbacks(MAX_CALLBACKS + 1)
+    assert results[0] == results[2] == CallbackLimitReached(MAX_CALLBACKS + 1)
     assert (await see(store, watch.id)).watch.callbacks == tuple(most)
 
 
@@ -167,8 +175,13 @@ async def test_no_more_than_max_live_are_taken(store: Store) -> None:
     """Each entry stands alone; one that ends makes room."""
     wanted = [new_watch(f"task-{n}") for n in range(4)]
     results = await store.add_watches(wanted, give_up_at=GIVE_UP, max_live=2)
-    assert [type(result) for result in results] == [Added, Added, TooMany, TooMany]
-    assert results[2] == TooMany(2)
+    assert [type(result) for result in results] == [
+        WatchAdded,
+        WatchAdded,
+        WatchLimitReached,
+        WatchLimitReached,
+    ]
+    assert results[2] == WatchLimitReached(2)
     (watch, *_) = await claim(store)
     await finish(store, watch)
     assert len(await add(store, *wanted[2:], max_live=2)) == 1
@@ -180,7 +193,7 @@ async def test_fifty_at_once_make_one_watch(store: Store) -> None:
     results = await asyncio.gather(
         *(store.add_watches([new_watch()], give_up_at=GIVE_UP, max_live=9) for _ in range(50))
     )
-    added = [result for (result,) in results if isinstance(result, Added)]
+    added = [result for (result,) in results if isinstance(result, WatchAdded)]
     assert len({one.watch.id for one in added}) == 1
     assert [one.is_new for one in added].count(True) == 1
 
@@ -258,7 +271,9 @@ async def test_by_deadline_only_those_between_are_claimed(store: Store) -> None:
 async def test_a_wait_is_kept_in_full(store: Store) -> None:
     await add(store)
     (claimed,) = await claim(store)
-    found = wait(NOON + 60, trouble=Trouble("key refused (401)", NOON - 3), missing=Missing(2, NOON - 4))
+    found = wait(
+        NOON + 60, trouble=Trouble("key refused (401)", NOON - 3), missing=MissingStreak(2, NOON - 4)
+    )
     assert await store.record_wait(claimed, lease(), found, now=NOON + 10)
     seen = (await see(store, claimed.id)).watch
     assert seen == replace(
@@ -437,12 +452,12 @@ async def test_what_may_be_stopped_resumed_and_polled_follows_the_table(
     watch_id = await in_state(store, state)
     before = (await see(store, watch_id)).watch
     polled = await store.poll_now(watch_id, now=NOON)
-    assert (polled == Refusal.CONFLICT) == (state is not WatchState.WATCHING)
+    assert (polled == ChangeRefused.CONFLICT) == (state is not WatchState.WATCHING)
     if state not in (WatchState.WATCHING, WatchState.STOPPED):
-        assert await store.stop_watch(watch_id, now=NOON) == Refusal.CONFLICT
+        assert await store.stop_watch(watch_id, now=NOON) == ChangeRefused.CONFLICT
     resumed = await store.resume_watch(watch_id, now=NOON + 1, expires_at=NOON + 2 * HOUR, max_live=1_000)
     if state not in (WatchState.EXPIRED, WatchState.LOST, WatchState.STOPPED):
-        assert resumed == Refusal.CONFLICT
+        assert resumed == ChangeRefused.CONFLICT
         assert (await see(store, watch_id)).watch == before
 
 
@@ -451,9 +466,9 @@ async def test_no_more_are_resumed_than_may_be_live(store: Store) -> None:
     stopped = await in_state(store, WatchState.STOPPED)
     (live,) = await add(store, new_watch("live"))
     until = NOON + HOUR
-    assert await store.resume_watch(stopped, now=NOON, expires_at=until, max_live=1) == TooMany(1)
+    assert await store.resume_watch(stopped, now=NOON, expires_at=until, max_live=1) == WatchLimitReached(1)
     assert (await see(store, stopped)).watch.state is WatchState.STOPPED
-    assert await store.resume_watch(live.id, now=NOON, expires_at=until, max_live=1) is Refusal.CONFLICT
+    assert await store.resume_watch(live.id, now=NOON, expires_at=until, max_live=1) is ChangeRefused.CONFLICT
     assert isinstance(await store.resume_watch(stopped, now=NOON, expires_at=until, max_live=2), Watch)
 
 
@@ -493,9 +508,11 @@ async def test_a_poll_now_does_not_put_off_what_is_overdue(store: Store) -> None
 async def test_what_is_not_there_is_not_found(store: Store) -> None:
     nobody = "wch_00000000000000000000000000"
     assert await store.watch(nobody) is None
-    assert await store.stop_watch(nobody, now=NOON) == Refusal.NOT_FOUND
-    assert await store.resume_watch(nobody, now=NOON, expires_at=NOON, max_live=1_000) == Refusal.NOT_FOUND
-    assert await store.poll_now(nobody, now=NOON) == Refusal.NOT_FOUND
+    assert await store.stop_watch(nobody, now=NOON) == ChangeRefused.NOT_FOUND
+    assert (
+        await store.resume_watch(nobody, now=NOON, expires_at=NOON, max_live=1_000) == ChangeRefused.NOT_FOUND
+    )
+    assert await store.poll_now(nobody, now=NOON) == ChangeRefused.NOT_FOUND
 
 
 async def test_a_resumed_watch_shows_the_event_of_its_last_end(store: Store) -> None:
@@ -509,7 +526,9 @@ async def test_a_resumed_watch_shows_the_event_of_its_last_end(store: Store) -> 
 async def test_a_delivered_outcome_stays_when_more_is_told(store: Store) -> None:
     watch = await finished(store)
     (dispatch,) = await take(store)
-    await store.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
+    await store.record_attempt(
+        dispatch, lease(), attempt(status=200), Delivered(), AttemptAccepted(), now=NOON
+    )
     await add(store, new_watch(callbacks=(Callback(OTHER),)))
     assert [one.state.value for one in (await see(store, watch.id)).deliveries] == ["delivered", "pending"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from notifier.core.delivery.endpoint import Accepted, Report
-from notifier.core.model import Callback, Dispatch, Watch, WatchState
+from notifier.core.delivery.endpoint import AttemptAccepted, Report
+from notifier.core.model import Callback, ClaimedDelivery, Watch, WatchState
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.store import SqliteStore
-from notifier.store.values import Added, WatchQuery
+from notifier.store.values import WatchAdded, WatchQuery
 from tests.builders import DOWN, HOUR, MINUTE, REFUSED, attempt, end, event, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore
@@ -79,7 +79,7 @@ class Life:
         self.now = NOON
         self.latest = NOON
         self.watches: list[Watch] = []
-        self.dispatches: list[Dispatch] = []
+        self.dispatches: list[ClaimedDelivery] = []
 
     async def step(self) -> None:
         self.now += self.chance.choice([0, 1, 500, 5_000, MINUTE])
@@ -147,7 +147,7 @@ class Life:
         dispatch = self.dispatches.pop(self.chance.randrange(len(self.dispatches)))
         sequels: list[Sequel] = [Delivered(), Retry(self.now + 7_000), GiveUp("x")]
         sequel = self.chance.choice(sequels)
-        reports: list[Report] = [Accepted(), REFUSED, DOWN]
+        reports: list[Report] = [AttemptAccepted(), REFUSED, DOWN]
         report = self.chance.choice(reports)
         await self.store.record_attempt(
             dispatch, lease(), attempt(dispatch.number), sequel, report, now=self.now
@@ -221,7 +221,7 @@ async def test_everything_drains_in_the_end(opening: OpenStore, seed: int) -> No
         )
         for dispatch in claimed.dispatches:
             assert await life.store.record_attempt(
-                dispatch, lease(), attempt(dispatch.number), Delivered(), Accepted(), now=life.now
+                dispatch, lease(), attempt(dispatch.number), Delivered(), AttemptAccepted(), now=life.now
             )
         if claimed.next_due_at is not None:
             life.now = max(life.now, claimed.next_due_at)
@@ -242,7 +242,7 @@ async def test_a_watch_and_its_indexes_take_few_bytes(tmp_path: Path, opening: O
             for _ in range(start, start + 1_000)
         ]
         added = await store.add_watches(new, give_up_at=GIVE_UP, max_live=count)
-        assert all(isinstance(one, Added) for one in added)
+        assert all(isinstance(one, WatchAdded) for one in added)
     for now in (NOON + MINUTE, NOON + 3 * MINUTE):
         while True:
             claimed = await store.claim_watches("mulerouter", now=now, limit=500, lease=lease(now + 20_000))

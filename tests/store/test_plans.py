@@ -106,7 +106,7 @@ def test_a_claim_walks_through_no_long_queue(connection: sqlite3.Connection) -> 
     queue_up(connection, 20_000)
     thousands: list[int] = []
     connection.set_progress_handler(lambda: thousands.append(1), 1_000)
-    slots = turns.Slots({}, 4, frozenset(), 16)
+    slots = turns.InFlightLimits({}, 4, frozenset(), 16)
     claimed = turns.claim_deliveries(connection, now=2, limit=32, lease=lease(DAY), slots=slots)
     connection.set_progress_handler(None, 0)
     assert [dispatch.delivery_id for dispatch in claimed.dispatches] == ["d0"]

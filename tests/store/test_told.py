@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from notifier.core.delivery.endpoint import Accepted
+from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Trouble
 from notifier.core.polling.verdict import Delivered
 from notifier.errors import StoreUnavailable
@@ -122,7 +122,9 @@ async def test_attempts_and_redeliveries_are_told(telling: Store, ear: Ear) -> N
     await finished(telling)
     ear.take()
     (dispatch,) = await take(telling)
-    await telling.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
+    await telling.record_attempt(
+        dispatch, lease(), attempt(status=200), Delivered(), AttemptAccepted(), now=NOON
+    )
     await telling.redeliver(dispatch.delivery_id, now=NOON, give_up_at=GIVE_UP)
     assert ear.take() == [("delivery", dispatch.delivery_id)] * 2
 
@@ -131,7 +133,9 @@ async def test_what_cannot_be_named_is_told_as_many(telling: Store, ear: Ear) ->
     """Replays, a clock that was set, an endpoint that is held or opened, old ones forgotten."""
     await finished(telling)
     (dispatch,) = await take(telling)
-    await telling.record_attempt(dispatch, lease(), attempt(status=200), Delivered(), Accepted(), now=NOON)
+    await telling.record_attempt(
+        dispatch, lease(), attempt(status=200), Delivered(), AttemptAccepted(), now=NOON
+    )
     (endpoint,) = await telling.endpoints(before=None, limit=1)
     ear.take()
     await telling.start_replay(ReplayQuery(), now=NOON, dry_run=False)
@@ -146,7 +150,7 @@ async def test_what_cannot_be_named_is_told_as_many(telling: Store, ear: Ear) ->
         await step()
         assert ear.take() == [("many",)]
     (dispatch,) = await take(telling, NOON + 5)
-    await telling.record_attempt(dispatch, lease(), attempt(2), Delivered(), Accepted(), now=NOON + 5)
+    await telling.record_attempt(dispatch, lease(), attempt(2), Delivered(), AttemptAccepted(), now=NOON + 5)
     ear.take()
     pruned = await telling.prune(delivered_before=NOON + HOUR, dead_before=NOON + HOUR, limit=5)
     assert (pruned, ear.take()) == (1, [("many",)])

@@ -8,9 +8,9 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
-from notifier.outbound.client import HttpWire
-from notifier.outbound.resolver import Resolver
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
+from notifier.outbound.client import HttpxClient
+from notifier.outbound.resolver import CachingResolver
 
 MAX_BODY = 64 * 1024
 SOON_MS = 1_000  # where nothing but the deadline is to end it
@@ -115,9 +115,9 @@ async def wired(
     keepalive_s: float = 60.0,
     max_body: int = MAX_BODY,
     **more: object,
-) -> AsyncIterator[HttpWire]:
+) -> AsyncIterator[HttpxClient]:
     """A wire, closed at the end."""
-    wire = HttpWire(connections=connections, keepalive_s=keepalive_s, max_body=max_body, **more)  # type: ignore[arg-type] # passed on
+    wire = HttpxClient(connections=connections, keepalive_s=keepalive_s, max_body=max_body, **more)  # type: ignore[arg-type] # passed on
     try:
         yield wire
     finally:
@@ -156,7 +156,7 @@ def for_ever(first: bytes, again: bytes, pause_s: float = 0.0) -> Script:
     return script
 
 
-def resolving(**names: Iterable[str]) -> Resolver:
+def resolving(**names: Iterable[str]) -> CachingResolver:
     """A resolver that knows these names, written with _ for a dot."""
     known = {name.replace("_", "."): list(addresses) for name, addresses in names.items()}
 
@@ -165,7 +165,7 @@ def resolving(**names: Iterable[str]) -> Resolver:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return known[name]
 
-    return Resolver(lookup)
+    return CachingResolver(lookup)
 
 
 async def fetch(script: Script, *, timeout_ms: int = LONG_MS, method: str = "GET") -> tuple[Exchange, Peer]:
@@ -175,13 +175,13 @@ async def fetch(script: Script, *, timeout_ms: int = LONG_MS, method: str = "GET
             exchange = await wire.get(peer.url(), {"Authorization": KEY}, timeout_ms=timeout_ms)
         else:
             exchange = await wire.post(peer.url(), {"Authorization": KEY}, b"{}", timeout_ms=timeout_ms)
-        assert isinstance(await wire.get(healthy.url(), {}, timeout_ms=LONG_MS), Reply)
+        assert isinstance(await wire.get(healthy.url(), {}, timeout_ms=LONG_MS), HttpReply)
         return exchange, peer
 
 
-def fault_of(exchange: Exchange) -> Fault:
+def fault_of(exchange: Exchange) -> FailureKind:
     """Return the fault of an exchange that must have one, told in a line without secrets."""
-    assert isinstance(exchange, Unreachable), exchange
+    assert isinstance(exchange, NoReply), exchange
     assert "\n" not in exchange.detail
     assert exchange.detail
     assert "canary" not in exchange.detail

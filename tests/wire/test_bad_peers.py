@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.core.exchange import Fault, Reply, Unreachable
+from notifier.core.exchange import FailureKind, HttpReply, NoReply
 from tests.wire.peers import (
     LONG_MS,
     MAX_BODY,
@@ -45,7 +45,7 @@ async def test_an_answer_that_breaks_off_at_any_byte_is_no_reply(at: int, with_r
             line.reset()
 
     exchange, _ = await fetch(script, timeout_ms=LONG_MS)
-    assert fault_of(exchange) is Fault.RESET
+    assert fault_of(exchange) is FailureKind.RESET
 
 
 @pytest.mark.parametrize("with_reset", [True, False], ids=["reset", "closed"])
@@ -58,7 +58,7 @@ async def test_a_chunked_answer_that_breaks_off_is_no_reply(with_reset: bool) ->
             line.reset()
 
     exchange, _ = await fetch(script, timeout_ms=LONG_MS)
-    assert fault_of(exchange) is Fault.RESET
+    assert fault_of(exchange) is FailureKind.RESET
 
 
 async def test_an_answer_without_length_ends_with_the_connection() -> None:
@@ -67,7 +67,7 @@ async def test_an_answer_without_length_ends_with_the_connection() -> None:
         await line.say(b"HTTP/1.0 200 OK\r\n\r\nold but valid")
 
     exchange, _ = await fetch(script)
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, HttpReply)
     assert exchange.body == b"old but valid"
 
 
@@ -77,8 +77,8 @@ async def test_a_length_that_lies_upwards_ends_at_the_deadline() -> None:
     exchange, _ = await fetch(
         saying(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\nshort"), timeout_ms=SOON_MS
     )
-    assert fault_of(exchange) is Fault.TIMEOUT
-    assert isinstance(exchange, Unreachable)
+    assert fault_of(exchange) is FailureKind.TIMEOUT
+    assert isinstance(exchange, NoReply)
     assert exchange.detail == "1 s, the answer began and did not end"
 
 
@@ -88,7 +88,7 @@ async def test_a_length_that_lies_downwards_poisons_no_later_exchange() -> None:
     async with listening(saying(lie)) as peer, wired() as wire:
         for _ in range(5):
             reply = await wire.get(peer.url(), {}, timeout_ms=LONG_MS)
-            assert isinstance(reply, Reply)
+            assert isinstance(reply, HttpReply)
             assert reply.body == b"{}"
 
 
@@ -120,7 +120,7 @@ async def test_a_length_that_lies_downwards_poisons_no_later_exchange() -> None:
 async def test_who_drips_is_left_at_the_deadline(script: Script) -> None:
     """The deadline is that of the whole exchange, however much keeps coming; the next finds room."""
     exchange, _ = await fetch(script, timeout_ms=SOON_MS)
-    assert fault_of(exchange) is Fault.TIMEOUT
+    assert fault_of(exchange) is FailureKind.TIMEOUT
 
 
 @pytest.mark.fault(58)
@@ -137,7 +137,7 @@ async def test_who_drips_is_left_at_the_deadline(script: Script) -> None:
 async def test_no_more_is_read_than_allowed(head: bytes) -> None:
     """What lies beyond the limit is not waited for: the connection is closed."""
     exchange, peer = await fetch(for_ever(head, b"a" * 10_000), timeout_ms=LONG_MS)
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, HttpReply)
     assert exchange.is_cut
     assert exchange.body == b"a" * MAX_BODY
     assert peer.ended == ["lost"]
@@ -151,25 +151,25 @@ async def test_endless_chunks_are_cut() -> None:
     exchange, _ = await fetch(
         for_ever(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", chunk), timeout_ms=LONG_MS
     )
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, HttpReply)
     assert (exchange.is_cut, len(exchange.body)) == (True, MAX_BODY)
 
 
 @pytest.mark.parametrize(("size", "is_cut"), [(MAX_BODY, False), (MAX_BODY + 1, True)])
 async def test_the_limit_is_the_last_byte_allowed(size: int, is_cut: bool) -> None:
     exchange, _ = await fetch(saying(answer(b"a" * size)), timeout_ms=LONG_MS)
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, HttpReply)
     assert (exchange.is_cut, exchange.body) == (is_cut, b"a" * MAX_BODY)
 
 
 async def test_a_header_without_end_is_too_large() -> None:
     exchange, _ = await fetch(for_ever(b"HTTP/1.1 200 OK\r\nX-Long: ", b"a" * 10_000), timeout_ms=LONG_MS)
-    assert fault_of(exchange) is Fault.TOO_LARGE
+    assert fault_of(exchange) is FailureKind.TOO_LARGE
 
 
 async def test_headers_without_number_are_no_http() -> None:
     exchange, _ = await fetch(for_ever(b"HTTP/1.1 200 OK\r\n", b"X-Many: a\r\n" * 50), timeout_ms=LONG_MS)
-    assert fault_of(exchange) is Fault.PROTOCOL
+    assert fault_of(exchange) is FailureKind.PROTOCOL
 
 
 @pytest.mark.fault(71)
@@ -183,7 +183,7 @@ async def test_a_request_body_that_nobody_reads_holds_no_socket_after_the_deadli
     async with listening(script) as peer, wired() as wire:
         before = open_files()
         exchange = await wire.post(peer.url(), {}, b"x" * 20_000_000, timeout_ms=SOON_MS)
-        assert fault_of(exchange) is Fault.TIMEOUT
+        assert fault_of(exchange) is FailureKind.TIMEOUT
         await asyncio.sleep(0.01)
         assert peer.connections == 1
         assert open_files() == before + 1  # the peer's end of it
@@ -202,7 +202,7 @@ async def test_an_answer_before_the_whole_request_is_sent_holds_no_socket_and_sp
         before = open_files()
         for number in (1, 2, 3):
             exchange = await wire.post(peer.url(), {}, b"x" * 20_000_000, timeout_ms=LONG_MS)
-            assert isinstance(exchange, Reply)
+            assert isinstance(exchange, HttpReply)
             assert (exchange.status, exchange.body, exchange.is_cut) == (413, b"no", False)
             await asyncio.sleep(0.01)
             assert peer.connections == number
@@ -225,15 +225,15 @@ def bomb() -> bytes:
 async def test_a_compressed_answer_is_not_unpacked() -> None:
     """A few bytes might become a gigabyte."""
     exchange, _ = await fetch(saying(answer(bomb(), "200 OK", "Content-Encoding: gzip")))
-    assert fault_of(exchange) is Fault.PROTOCOL
-    assert isinstance(exchange, Unreachable)
+    assert fault_of(exchange) is FailureKind.PROTOCOL
+    assert isinstance(exchange, NoReply)
     assert exchange.detail == "encoded although asked not to"
 
 
 async def test_a_compressed_error_keeps_its_status_and_headers() -> None:
     """A proxy that compresses its 429 page still says 429, and when to come back."""
     exchange, _ = await fetch(saying(answer(bomb(), "429 Slow", "Content-Encoding: gzip", "Retry-After: 7")))
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, HttpReply)
     assert (exchange.status, exchange.headers["retry-after"]) == (429, "7")
     assert (exchange.body, exchange.is_cut) == (b"", True)
 
@@ -241,7 +241,7 @@ async def test_a_compressed_error_keeps_its_status_and_headers() -> None:
 @pytest.mark.parametrize("coding", ["identity", "Identity", ""])
 async def test_identity_may_be_said_aloud(coding: str) -> None:
     exchange, _ = await fetch(saying(answer(b"{}", "200 OK", f"Content-Encoding: {coding}")))
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, HttpReply)
     assert exchange.body == b"{}"
 
 
@@ -260,7 +260,7 @@ async def test_identity_may_be_said_aloud(coding: str) -> None:
 )
 async def test_what_is_no_http_is_told_and_never_quoted(garbage: bytes) -> None:
     exchange, _ = await fetch(saying(garbage))
-    assert fault_of(exchange) is Fault.PROTOCOL
+    assert fault_of(exchange) is FailureKind.PROTOCOL
 
 
 @pytest.mark.parametrize(
@@ -282,8 +282,8 @@ async def test_what_is_no_http_is_told_and_never_quoted(garbage: bytes) -> None:
 async def test_what_cannot_be_sent_is_a_value_too(url: str, headers: dict[str, str]) -> None:
     async with wired(resolver=resolving()) as wire:
         exchange = await wire.get(url, headers, timeout_ms=LONG_MS)
-    assert isinstance(exchange, Unreachable)
-    assert exchange.fault in {Fault.PROTOCOL, Fault.DNS, Fault.CONNECT}
+    assert isinstance(exchange, NoReply)
+    assert exchange.fault in {FailureKind.PROTOCOL, FailureKind.DNS, FailureKind.CONNECT}
 
 
 # -- what stands although the body does not end
@@ -304,7 +304,7 @@ async def test_a_2xx_to_a_post_is_the_whole_answer(tail: tuple[bytes, bytes, flo
     field, again, pause_s = tail
     script = for_ever(b"HTTP/1.1 202 Fine\r\n" + field + b"\r\n\r\n", again, pause_s)
     exchange, peer = await fetch(script, method="POST", timeout_ms=200_000)
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, HttpReply)
     assert (exchange.status, exchange.body, exchange.is_cut) == (202, b"", False)
     assert peer.connections == 1
 
@@ -315,7 +315,7 @@ async def test_an_accepted_post_stands_when_the_deadline_falls_into_its_body(
     monkeypatch.setattr("notifier.outbound.client.REST_S", LONG_MS)
     script = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
     exchange, _ = await fetch(script, method="POST", timeout_ms=SOON_MS)
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, HttpReply)
     assert exchange.status == 200
 
 
@@ -323,11 +323,11 @@ async def test_an_accepted_post_stands_when_the_deadline_falls_into_its_body(
 async def test_an_error_status_stands_although_its_body_does_not_end(method: str) -> None:
     script = for_ever(b"HTTP/1.1 410 Gone\r\nContent-Length: 5000\r\nX-Why: moved\r\n\r\n", b"a", 0.01)
     exchange, _ = await fetch(script, method=method, timeout_ms=SOON_MS)
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, HttpReply)
     assert (exchange.status, exchange.headers["x-why"], exchange.is_cut) == (410, "moved", True)
 
 
 async def test_the_body_of_a_refusal_is_read() -> None:
     exchange, _ = await fetch(saying(answer(b'{"why": "no"}', "422 No")), method="POST")
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, HttpReply)
     assert (exchange.body, exchange.is_cut) == (b'{"why": "no"}', False)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from notifier import __version__
-from notifier.core.exchange import Fault, Reply, Unreachable
+from notifier.core.exchange import FailureKind, HttpReply, NoReply
 from tests.wire.peers import (
     KEY,
     LONG_MS,
@@ -28,7 +28,7 @@ from tests.wire.peers import (
 async def test_a_reply_has_status_lower_case_headers_body_peer_and_times() -> None:
     async with listening(saying(answer(b"[1]", "207 Odd", "X-Two: a", "X-TWO: b"))) as peer, wired() as wire:
         reply = await wire.get(peer.url(), {}, timeout_ms=LONG_MS)
-        assert isinstance(reply, Reply)
+        assert isinstance(reply, HttpReply)
         assert (reply.status, reply.body, reply.is_cut) == (207, b"[1]", False)
         assert reply.headers["x-two"] == "a, b"
         assert reply.peer == f"127.0.0.1:{peer.port}"
@@ -58,7 +58,7 @@ async def test_a_body_of_any_size_arrives_whole_with_its_length(size: int) -> No
     body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     async with listening(saying(answer())) as peer, wired() as wire:
         reply = await wire.post(peer.url(), {}, body, timeout_ms=LONG_MS)
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, HttpReply)
     assert peer.bodies == [body]
     assert b"chunked" not in peer.heads[0].lower()
 
@@ -88,7 +88,7 @@ async def test_a_connection_is_kept_when_the_short_answer_comes_in_pieces(
     async with listening(script) as peer, wired() as wire:
         for _ in range(3):
             reply = await wire.post(peer.url(), {}, b"{}", timeout_ms=LONG_MS)
-            assert isinstance(reply, Reply)
+            assert isinstance(reply, HttpReply)
             assert reply.body == b""
     assert peer.connections == 1
 
@@ -104,7 +104,7 @@ async def test_an_idle_connection_is_not_used_after_its_time() -> None:
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified", "404 Not Found", "500 Oops"])
 async def test_any_status_is_a_reply(status: str) -> None:
     exchange, _ = await fetch(saying(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()))
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, HttpReply)
     assert exchange.status == int(status[:3])
 
 
@@ -118,9 +118,9 @@ async def test_a_closed_port_is_no_connection() -> None:
         port = bound.getsockname()[1]
     async with wired() as wire:
         exchange = await wire.get(f"http://127.0.0.1:{port}/", {}, timeout_ms=LONG_MS)
-    assert fault_of(exchange) is Fault.CONNECT
+    assert fault_of(exchange) is FailureKind.CONNECT
     assert exchange.peer == f"127.0.0.1:{port}"
-    assert isinstance(exchange, Unreachable)
+    assert isinstance(exchange, NoReply)
     assert "refused" in exchange.detail
 
 
@@ -129,8 +129,8 @@ async def test_a_name_that_does_not_resolve() -> None:
     """It comes back as a value, in words."""
     async with wired(resolver=resolving()) as wire:
         exchange = await wire.get("http://nowhere.example/x?secret=canary", {}, timeout_ms=LONG_MS)
-    assert fault_of(exchange) is Fault.DNS
-    assert isinstance(exchange, Unreachable)
+    assert fault_of(exchange) is FailureKind.DNS
+    assert isinstance(exchange, NoReply)
     assert exchange.detail == "nowhere.example: Name or service not known"
     assert exchange.peer is None
 
@@ -140,7 +140,7 @@ async def test_the_next_address_of_a_name_is_tried() -> None:
     async with listening(saying(answer())) as peer:
         async with wired(resolver=resolving(two_example=["127.0.0.2", "127.0.0.1"])) as wire:
             reply = await wire.get(peer.url(host="two.example"), {}, timeout_ms=LONG_MS)
-        assert isinstance(reply, Reply)
+        assert isinstance(reply, HttpReply)
         assert reply.peer == f"127.0.0.1:{peer.port}"
         assert f"host: two.example:{peer.port}".encode() in peer.heads[0].lower()
 
@@ -164,8 +164,8 @@ async def test_a_black_hole_ends_at_the_deadline() -> None:
     """Nothing answers the connect; it is left when its time is over."""
     async with black_hole() as port, wired() as wire:
         exchange = await wire.get(f"http://127.0.0.1:{port}/", {}, timeout_ms=SOON_MS)
-    assert fault_of(exchange) is Fault.TIMEOUT
-    assert isinstance(exchange, Unreachable)
+    assert fault_of(exchange) is FailureKind.TIMEOUT
+    assert isinstance(exchange, NoReply)
     assert exchange.detail == "1 s, not even connected"
     assert exchange.peer == f"127.0.0.1:{port}"
 
@@ -184,7 +184,7 @@ async def test_a_redirect_is_a_reply_and_its_target_is_never_visited(status: str
         exchange, peer = await fetch(
             saying(answer(b"", status, f"Location: {target.url('/stolen')}")), method=method
         )
-        assert isinstance(exchange, Reply)
+        assert isinstance(exchange, HttpReply)
         assert exchange.status == int(status[:3])
         assert KEY.encode() in peer.heads[0]
         assert target.connections == 0
@@ -212,7 +212,7 @@ async def test_proxies_and_netrc_of_the_environment_are_ignored(
             monkeypatch.setenv(name, proxy.url())
         async with wired() as wire:
             reply = await wire.get(peer.url(), {}, timeout_ms=LONG_MS)
-        assert isinstance(reply, Reply)
+        assert isinstance(reply, HttpReply)
         assert reply.body == b"peer"
         assert proxy.connections == 0
         assert b"authorization" not in peer.heads[0].lower()

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from yarl import URL
 
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.outbound.address_check import AddressRefused, Guard
-from notifier.outbound.exchange_state import CURRENT, Trip
-from notifier.outbound.resolver import Resolver
+from notifier.outbound.address_check import AddressBlocked, AddressCheck
+from notifier.outbound.exchange_state import CURRENT, ExchangeState
+from notifier.outbound.resolver import CachingResolver
 from tests.wire.peers import LONG_MS, answer, listening, resolving, saying, wired
 
 METADATA = "169.254.169.254"
@@ -22,8 +22,8 @@ LOOPBACK = AddressPolicy.of(("loopback",))
 
 
 def blocked(exchange: Exchange) -> str:
-    assert isinstance(exchange, Unreachable), exchange
-    assert exchange.fault is Fault.BLOCKED
+    assert isinstance(exchange, NoReply), exchange
+    assert exchange.fault is FailureKind.BLOCKED
     assert exchange.peer is None, "something was connected to"
     return exchange.detail
 
@@ -65,13 +65,13 @@ async def test_a_name_that_moves_to_a_refused_address_is_refused_at_the_next_con
     """DNS rebinding: good at the first look, the metadata service at the second."""
     now = 0.0
     answers = [["127.0.0.1"], [METADATA]]
-    resolver = Resolver(lambda name: answers.pop(0), monotonic=lambda: now)
+    resolver = CachingResolver(lambda name: answers.pop(0), monotonic=lambda: now)
     async with (
         listening(saying(answer(b"{}", "200 OK", "Connection: close"))) as peer,
         wired(policy=ALL, resolver=resolver) as wire,
     ):
         url = peer.url(host="rebind.example")
-        assert isinstance(await wire.post(url, {}, b"{}", timeout_ms=LONG_MS), Reply)
+        assert isinstance(await wire.post(url, {}, b"{}", timeout_ms=LONG_MS), HttpReply)
         now = 31.0
         assert METADATA in blocked(await wire.post(url, {}, b"{}", timeout_ms=LONG_MS))
         assert peer.connections == 1
@@ -83,7 +83,7 @@ async def test_of_a_names_addresses_only_the_allowed_are_tried() -> None:
     names = resolving(mixed_example=[METADATA, "::ffff:169.254.169.254", "127.0.0.1", "169.254.0.1"])
     async with listening(saying(answer())) as peer, wired(policy=ALL, resolver=names) as wire:
         reply = await wire.get(peer.url(host="mixed.example"), {}, timeout_ms=LONG_MS)
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, HttpReply)
     assert reply.peer == f"127.0.0.1:{peer.port}"
 
 
@@ -93,8 +93,8 @@ async def test_a_refused_address_beside_a_dead_one_is_no_connection() -> None:
         port = bound.getsockname()[1]
     async with wired(policy=ALL, resolver=resolving(half_example=[METADATA, "127.0.0.1"])) as wire:
         exchange = await wire.get(f"http://half.example:{port}/", {}, timeout_ms=LONG_MS)
-    assert isinstance(exchange, Unreachable)
-    assert (exchange.fault, exchange.peer) == (Fault.CONNECT, f"127.0.0.1:{port}")
+    assert isinstance(exchange, NoReply)
+    assert (exchange.fault, exchange.peer) == (FailureKind.CONNECT, f"127.0.0.1:{port}")
 
 
 @pytest.mark.threat(7)
@@ -107,7 +107,7 @@ async def test_our_own_listener_is_refused_by_every_name(host: str) -> None:
             assert "notifier itself" in blocked(
                 await wire.post(own.url(host=host), {}, b"", timeout_ms=LONG_MS)
             )
-            assert isinstance(await wire.post(other.url(), {}, b"", timeout_ms=LONG_MS), Reply)
+            assert isinstance(await wire.post(other.url(), {}, b"", timeout_ms=LONG_MS), HttpReply)
         assert own.connections == 0
 
 
@@ -116,32 +116,32 @@ async def test_an_allowed_name_is_allowed_by_that_name_alone() -> None:
     policy = AddressPolicy.of(("good.example",))
     async with listening(saying(answer())) as peer, wired(policy=policy, resolver=names) as wire:
         good, bad = peer.url(host="good.example"), peer.url(host="bad.example")
-        assert isinstance(await wire.get(good, {}, timeout_ms=LONG_MS), Reply)
+        assert isinstance(await wire.get(good, {}, timeout_ms=LONG_MS), HttpReply)
         blocked(await wire.get(bad, {}, timeout_ms=LONG_MS))
         blocked(await wire.get(peer.url(), {}, timeout_ms=LONG_MS))
-        assert isinstance(await wire.get(good, {}, timeout_ms=LONG_MS), Reply)
+        assert isinstance(await wire.get(good, {}, timeout_ms=LONG_MS), HttpReply)
     assert peer.connections == 1
 
 
 async def test_without_a_policy_everything_may_be_tried() -> None:
     """A provider's base URL comes from the operator."""
     async with listening(saying(answer())) as peer, wired() as wire:
-        assert isinstance(await wire.get(peer.url(), {}, timeout_ms=LONG_MS), Reply)
+        assert isinstance(await wire.get(peer.url(), {}, timeout_ms=LONG_MS), HttpReply)
 
 
 @pytest.fixture
-def trip() -> Iterator[Trip]:
-    trip = Trip(URL("http://x.example/"), 0.0)
+def trip() -> Iterator[ExchangeState]:
+    trip = ExchangeState(URL("http://x.example/"), 0.0)
     token = CURRENT.set(trip)
     yield trip
     CURRENT.reset(token)
 
 
-def test_the_guard_makes_no_socket_for_a_refused_address(trip: Trip) -> None:
-    guard = Guard(ALL)
+def test_the_guard_makes_no_socket_for_a_refused_address(trip: ExchangeState) -> None:
+    guard = AddressCheck(ALL)
     info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (METADATA, 80))
     for _ in range(2):
-        with pytest.raises(AddressRefused):
+        with pytest.raises(AddressBlocked):
             guard(info)
     assert trip.tried == []
     assert len(trip.refused) == 1
@@ -151,4 +151,4 @@ def test_the_guard_makes_no_socket_outside_an_exchange() -> None:
     """Without a trip nobody knows what host this is for: it fails closed."""
     info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80))
     with pytest.raises(LookupError):
-        Guard(ALL)(info)
+        AddressCheck(ALL)(info)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from notifier.core.exchange import Fault, Reply, Unreachable
+from notifier.core.exchange import FailureKind, HttpReply, NoReply
 from tests.wire.peers import (
     LONG_MS,
     MAX_BODY,
@@ -31,7 +31,7 @@ async def test_a_get_on_a_connection_that_dies_with_the_request_is_repeated_once
 
     async with listening(script) as peer, wired() as wire:
         replies = [await wire.get(peer.url(), {}, timeout_ms=LONG_MS) for _ in range(3)]
-    assert all(isinstance(reply, Reply) and reply.body == b"first" for reply in replies)
+    assert all(isinstance(reply, HttpReply) and reply.body == b"first" for reply in replies)
     assert peer.connections == 3
 
 
@@ -47,8 +47,8 @@ async def test_a_post_on_a_connection_that_dies_with_the_request_is_not_repeated
     async with listening(script) as peer, wired() as wire:
         first = await wire.post(peer.url(), {}, b"1", timeout_ms=LONG_MS)
         second = await wire.post(peer.url(), {}, b"2", timeout_ms=LONG_MS)
-    assert isinstance(first, Reply)
-    assert fault_of(second) is Fault.RESET
+    assert isinstance(first, HttpReply)
+    assert fault_of(second) is FailureKind.RESET
     assert second.connect_ms is None
     assert peer.bodies == [b"1", b"2"]
 
@@ -62,7 +62,7 @@ async def test_a_post_never_goes_out_on_a_connection_that_was_closed_before() ->
 
     async with listening(script) as peer, wired() as wire:
         replies = [await wire.post(peer.url(), {}, b"{}", timeout_ms=LONG_MS) for _ in range(50)]
-    assert all(isinstance(reply, Reply) for reply in replies)
+    assert all(isinstance(reply, HttpReply) for reply in replies)
     assert peer.connections == 50
 
 
@@ -75,11 +75,11 @@ async def test_a_peer_that_was_restarted_is_asked_again_without_an_error() -> No
     async with wired() as wire:
         async with listening(once) as peer:
             replies = await asyncio.gather(*(wire.get(peer.url(), {}, timeout_ms=LONG_MS) for _ in range(8)))
-        assert all(isinstance(reply, Reply) for reply in replies)
+        assert all(isinstance(reply, HttpReply) for reply in replies)
         server = await asyncio.start_server(_answering_once, "127.0.0.1", peer.port)
         async with server:
             for _ in range(8):
-                assert isinstance(await wire.post(peer.url(), {}, b"", timeout_ms=LONG_MS), Reply)
+                assert isinstance(await wire.post(peer.url(), {}, b"", timeout_ms=LONG_MS), HttpReply)
 
 
 async def _answering_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,11 +118,11 @@ async def test_the_pool_is_whole_after_hundreds_of_cut_off_exchanges() -> None:
                 asyncio.get_running_loop().call_later(0.02, task.cancel)
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
             assert all(
-                isinstance(outcome, Reply | Unreachable | asyncio.CancelledError) for outcome in outcomes
+                isinstance(outcome, HttpReply | NoReply | asyncio.CancelledError) for outcome in outcomes
             )
         for _ in range(3):
             replies = await asyncio.gather(*(wire.get(good.url(), {}, timeout_ms=LONG_MS) for _ in range(4)))
-            assert all(isinstance(reply, Reply) for reply in replies)
+            assert all(isinstance(reply, HttpReply) for reply in replies)
         assert good.connections <= 4
 
 
@@ -149,7 +149,7 @@ async def test_closing_ends_as_values_what_is_under_way_and_what_waits_for_a_con
             await asyncio.sleep(0.001)
         await wire.close()
         for task in tasks:
-            assert fault_of(await task) in {Fault.RESET, Fault.CONNECT}
+            assert fault_of(await task) in {FailureKind.RESET, FailureKind.CONNECT}
 
 
 async def test_a_wire_that_was_never_used_can_be_made_without_a_loop_and_closed() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from notifier.core.exchange import Reply
-from notifier.outbound.resolver import BAD_FOR_S, GOOD_FOR_S, Resolver, system_lookup
+from notifier.core.exchange import HttpReply
+from notifier.outbound.resolver import BAD_FOR_S, GOOD_FOR_S, CachingResolver, system_lookup
 from tests.wire.peers import answer, listening, saying, wired
 
 
@@ -36,13 +36,13 @@ def names() -> Iterator[Names]:
     names.over.set()
 
 
-async def addresses(resolver: Resolver, name: str) -> list[str]:
+async def addresses(resolver: CachingResolver, name: str) -> list[str]:
     return [result["host"] for result in await resolver.resolve(name, 80)]
 
 
 async def test_an_answer_says_all_that_the_connector_needs(names: Names) -> None:
     names.addresses["a.example"] = ["127.0.0.1", "::1", "127.0.0.1"]
-    resolver = Resolver(names)
+    resolver = CachingResolver(names)
     results = await resolver.resolve("a.example", 81)
     assert [(r["host"], r["port"], r["family"], r["hostname"]) for r in results] == [
         ("127.0.0.1", 81, socket.AF_INET, "a.example"),
@@ -54,7 +54,7 @@ async def test_an_answer_says_all_that_the_connector_needs(names: Names) -> None
 
 async def test_a_good_answer_is_remembered_for_30_s_and_a_bad_one_for_5(names: Names) -> None:
     now = 0.0
-    resolver = Resolver(names, monotonic=lambda: now)
+    resolver = CachingResolver(names, monotonic=lambda: now)
 
     for now in (0.0, BAD_FOR_S - 0.1, BAD_FOR_S, GOOD_FOR_S - 0.1, GOOD_FOR_S):  # noqa: B007 - the resolver reads it
         await addresses(resolver, "a.example")
@@ -65,7 +65,7 @@ async def test_a_good_answer_is_remembered_for_30_s_and_a_bad_one_for_5(names: N
 
 
 async def test_many_who_ask_at_once_share_one_lookup(names: Names) -> None:
-    resolver = Resolver(names)
+    resolver = CachingResolver(names)
     asking = [asyncio.create_task(addresses(resolver, "dead.example")) for _ in range(20)]
     while not names.asked:
         await asyncio.sleep(0.001)
@@ -75,7 +75,7 @@ async def test_many_who_ask_at_once_share_one_lookup(names: Names) -> None:
 
 
 async def test_who_gives_up_does_not_end_the_lookup_for_the_others(names: Names) -> None:
-    resolver = Resolver(names)
+    resolver = CachingResolver(names)
     patient = asyncio.create_task(addresses(resolver, "dead.example"))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
@@ -89,7 +89,7 @@ async def test_who_gives_up_does_not_end_the_lookup_for_the_others(names: Names)
 @pytest.mark.fault(75)
 async def test_dead_names_delay_no_healthy_one(names: Names) -> None:
     """More of them than any shared pool has threads."""
-    resolver = Resolver(names)
+    resolver = CachingResolver(names)
     hanging = [asyncio.create_task(addresses(resolver, f"dead{n}.example")) for n in range(60)]
     await asyncio.sleep(0)
     async with asyncio.timeout(20):
@@ -102,7 +102,7 @@ async def test_dead_names_delay_no_healthy_one(names: Names) -> None:
 
 async def test_with_all_threads_taken_known_names_get_through_and_new_ones_fail_at_once(names: Names) -> None:
     now = 0.0
-    resolver = Resolver(names, monotonic=lambda: now, threads=8)
+    resolver = CachingResolver(names, monotonic=lambda: now, threads=8)
     await addresses(resolver, "known.example")
     now = GOOD_FOR_S + 1
     hanging = [asyncio.create_task(addresses(resolver, f"dead{n}.example")) for n in range(30)]
@@ -131,7 +131,7 @@ async def test_whatever_the_lookup_raises_is_a_gaierror_in_words(fault: Exceptio
         raise fault
 
     with pytest.raises(socket.gaierror, match=words):
-        await addresses(Resolver(lookup), "a.example")
+        await addresses(CachingResolver(lookup), "a.example")
 
 
 async def test_a_name_is_asked_for_again_after_no_thread_could_be_had(
@@ -142,7 +142,7 @@ async def test_a_name_is_asked_for_again_after_no_thread_could_be_had(
     def refuse(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    resolver = Resolver(names)
+    resolver = CachingResolver(names)
     with monkeypatch.context() as short:
         short.setattr(threading.Thread, "start", refuse)
         with pytest.raises(socket.gaierror, match="no thread"):
@@ -153,16 +153,16 @@ async def test_a_name_is_asked_for_again_after_no_thread_could_be_had(
 
 async def test_a_name_with_no_address_is_a_fault_too() -> None:
     with pytest.raises(socket.gaierror, match="no address"):
-        await addresses(Resolver(lambda name: []), "a.example")
+        await addresses(CachingResolver(lambda name: []), "a.example")
 
 
 async def test_of_a_name_with_a_thousand_addresses_a_few_are_taken() -> None:
-    resolver = Resolver(lambda name: [f"10.0.{n // 250}.{n % 250}" for n in range(1_000)])
+    resolver = CachingResolver(lambda name: [f"10.0.{n // 250}.{n % 250}" for n in range(1_000)])
     assert len(await addresses(resolver, "a.example")) == 8
 
 
 async def test_the_memory_is_bounded_and_forgets_the_oldest(names: Names) -> None:
-    resolver = Resolver(names)
+    resolver = CachingResolver(names)
     for n in range(1_100):
         await addresses(resolver, f"n{n}.example")
     names.asked.clear()
@@ -173,7 +173,7 @@ async def test_the_memory_is_bounded_and_forgets_the_oldest(names: Names) -> Non
 
 def test_a_lookup_that_outlives_its_loop_disturbs_nobody(names: Names) -> None:
     """At the end of the process nobody waits for a dead name."""
-    resolver = Resolver(names)
+    resolver = CachingResolver(names)
 
     async def give_up() -> None:
         with pytest.raises(TimeoutError):
@@ -189,9 +189,9 @@ def test_a_lookup_that_outlives_its_loop_disturbs_nobody(names: Names) -> None:
 
 
 async def test_the_wire_asks_it_for_names_and_not_the_system(names: Names) -> None:
-    async with listening(saying(answer())) as peer, wired(resolver=Resolver(names)) as wire:
+    async with listening(saying(answer())) as peer, wired(resolver=CachingResolver(names)) as wire:
         url = peer.url(host="hook.example")
-        assert isinstance(await wire.get(url, {}, timeout_ms=20_000), Reply)
+        assert isinstance(await wire.get(url, {}, timeout_ms=20_000), HttpReply)
     assert names.asked == ["hook.example"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trustme
 
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.outbound.tls import trusting
 from tests.wire.peers import LONG_MS, SOON_MS, Line, answer, for_ever, listening, resolving, saying, wired
 
@@ -34,8 +34,8 @@ def server_side(cert: trustme.LeafCert) -> ssl.SSLContext:
 
 
 def tls_fault(exchange: Exchange) -> str:
-    assert isinstance(exchange, Unreachable), exchange
-    assert exchange.fault is Fault.TLS
+    assert isinstance(exchange, NoReply), exchange
+    assert exchange.fault is FailureKind.TLS
     return exchange.detail
 
 
@@ -47,8 +47,8 @@ async def test_a_certificate_of_our_own_authority_is_trusted_and_the_connection_
     async with listening(saying(answer()), tls) as peer, wired(ca_file=ca_file, resolver=names) as wire:
         for _ in range(3):
             url = peer.url(host="hook.example")
-            assert isinstance(await wire.post(url, {}, b"{}", timeout_ms=LONG_MS), Reply)
-            assert isinstance(await wire.get(url, {}, timeout_ms=LONG_MS), Reply)
+            assert isinstance(await wire.post(url, {}, b"{}", timeout_ms=LONG_MS), HttpReply)
+            assert isinstance(await wire.get(url, {}, timeout_ms=LONG_MS), HttpReply)
     assert peer.connections == 1
 
 
@@ -121,8 +121,8 @@ async def test_a_handshake_that_breaks_off(with_reset: bool) -> None:
 async def test_a_handshake_that_never_ends_is_left_at_the_deadline() -> None:
     async with listening(for_ever(b"", b"")) as peer, wired() as wire:
         exchange = await wire.get(peer.url().replace("http:", "https:"), {}, timeout_ms=SOON_MS)
-    assert isinstance(exchange, Unreachable)
-    assert exchange.fault is Fault.TIMEOUT
+    assert isinstance(exchange, NoReply)
+    assert exchange.fault is FailureKind.TIMEOUT
 
 
 def abort_of_old(transport: Any) -> None:
@@ -151,7 +151,7 @@ def test_an_answer_that_ends_with_its_connection_is_an_answer_on_asyncios_loop_t
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         reply = runner.run(ask())
-    assert isinstance(reply, Reply), reply
+    assert isinstance(reply, HttpReply), reply
     assert (reply.status, reply.body) == (200, b"hello" if method == "GET" else b"")
 
 
@@ -160,7 +160,7 @@ async def test_an_endless_answer_over_tls_is_dropped_at_once(ca: trustme.CA, ca_
     script = for_ever(b"HTTP/1.1 200 OK\r\n\r\n", b"a" * 10_000)
     async with listening(script, tls) as peer, wired(ca_file=ca_file) as wire:
         reply = await wire.post(peer.url(), {}, b"{}", timeout_ms=200_000)
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, HttpReply)
     assert reply.body == b""
 
 

@@ -3,8 +3,8 @@
 from typing import assert_never
 
 from notifier.core.circuit_breaker import THRESHOLD
-from notifier.core.delivery.endpoint import Accepted, Blame, Failed, Report
-from notifier.core.model import Dispatch
+from notifier.core.delivery.endpoint import AttemptAccepted, AttemptFailed, FailureScope, Report
+from notifier.core.model import ClaimedDelivery
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 
 SCHEDULE_MS = (
@@ -40,17 +40,17 @@ def next_attempt_at(
     return min(now + max(_jittered(wait_ms, chance), retry_after_ms or 0), give_up_at)
 
 
-def decide_attempt(dispatch: Dispatch, report: Report, *, now: int, chance: float) -> Sequel:
+def decide_attempt(dispatch: ClaimedDelivery, report: Report, *, now: int, chance: float) -> Sequel:
     """Say what follows from an attempt for its delivery; what follows for the endpoint is the gate's.
 
     Only a refusal of the event itself moves it along the schedule. An outage costs it nothing: it is sent
     again soon, or, once the gate is closed, when the endpoint is back. Where others are taken meanwhile, and
     no gate closes, it is sent again ever less often, up to the longest wait for a probe.
     """
-    if isinstance(report, Accepted):
+    if isinstance(report, AttemptAccepted):
         return Delivered()
     match report.blame:
-        case Blame.EVENT:
+        case FailureScope.EVENT:
             number = dispatch.refusals + 1
             due_at = next_attempt_at(
                 number,
@@ -60,25 +60,25 @@ def decide_attempt(dispatch: Dispatch, report: Report, *, now: int, chance: floa
                 chance=chance,
             )
             return _given_up(dispatch, report) if due_at is None else Retry(due_at, is_refusal=True)
-        case Blame.GONE:
+        case FailureScope.GONE:
             return Retry(now)  # parked: nothing is dropped
-        case Blame.ENDPOINT if now >= dispatch.give_up_at:
+        case FailureScope.ENDPOINT if now >= dispatch.give_up_at:
             return _given_up(dispatch, report)
-        case Blame.ENDPOINT:
+        case FailureScope.ENDPOINT:
             wait_ms = _jittered(_patience_ms(dispatch), chance)
             return Retry(min(now + min(wait_ms, report.cap_ms), dispatch.give_up_at))
         case _:
             assert_never(report.blame)
 
 
-def _patience_ms(dispatch: Dispatch) -> int:
+def _patience_ms(dispatch: ClaimedDelivery) -> int:
     """What fails at an open gate waits longer after the attempts that would have closed it by themselves."""
     if dispatch.is_probe:  # when the next one goes out is for the gate to say
         return SCHEDULE_MS[0]
     return SCHEDULE_MS[min(max(dispatch.number - SOON, 0), len(SCHEDULE_MS) - 1)]
 
 
-def _given_up(dispatch: Dispatch, report: Failed) -> GiveUp:
+def _given_up(dispatch: ClaimedDelivery, report: AttemptFailed) -> GiveUp:
     times = "1 attempt" if dispatch.number == 1 else f"{dispatch.number} attempts"
     return GiveUp(f"given up after {times}; the last: {report.text}")
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from notifier.core import circuit_breaker as gates
-from notifier.core.circuit_breaker import Gate, Passage
+from notifier.core.circuit_breaker import CircuitBreaker, Permit
 from notifier.core.fixes import CLOSED, IDLE
 from notifier.core.formats.times import to_text
 
@@ -22,7 +22,7 @@ PRIVATE_CAP_MS = 60_000
 PUBLIC_CAP_MS = 600_000
 
 
-class Blame(StrEnum):
+class FailureScope(StrEnum):
     """Whom a failed attempt speaks against."""
 
     ENDPOINT = "endpoint"
@@ -30,7 +30,7 @@ class Blame(StrEnum):
     GONE = "gone"
 
 
-class Hold(StrEnum):
+class Suspension(StrEnum):
     """A stop that only a user lifts."""
 
     PAUSED = "paused"
@@ -38,53 +38,53 @@ class Hold(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class EndpointHealth:
     """Its gate, and how many may be in flight to it while it starts slowly (None: as many as its origin).
 
     A width of 1 is a trial.
     """
 
-    gate: Gate = Gate()
-    hold: Hold | None = None
+    gate: CircuitBreaker = CircuitBreaker()
+    hold: Suspension | None = None
     width: int | None = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AttemptAccepted:
     """The endpoint took a message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class AttemptFailed:
     """The endpoint did not. ``retry_after_ms`` is clamped already; ``cap_ms`` bounds the wait for a probe."""
 
-    blame: Blame
+    blame: FailureScope
     text: str
     retry_after_ms: int | None
     cap_ms: int
 
 
-Report = Accepted | Failed
+Report = AttemptAccepted | AttemptFailed
 
 
-def passage(endpoint: Endpoint, now: int) -> Passage:
+def passage(endpoint: EndpointHealth, now: int) -> Permit:
     """Say whether a message may go out: freely, as the one probe, or not."""
-    return Passage.CLOSED if endpoint.hold is not None else gates.may_pass(endpoint.gate, now)
+    return Permit.CLOSED if endpoint.hold is not None else gates.may_pass(endpoint.gate, now)
 
 
-def room(endpoint: Endpoint, in_flight: int, now: int, *, most: int) -> int:
+def room(endpoint: EndpointHealth, in_flight: int, now: int, *, most: int) -> int:
     """How many more may go out now, of at most ``most`` at once."""
     match passage(endpoint, now):
-        case Passage.OPEN:
+        case Permit.OPEN:
             widest = most if endpoint.width is None else min(endpoint.width, most)
             return max(0, widest - in_flight)
-        case Passage.PROBE:
+        case Permit.PROBE:
             return 1
-        case Passage.CLOSED:
+        case Permit.CLOSED:
             return 0
 
 
-def probes_in_turn(endpoint: Endpoint) -> bool:
+def probes_in_turn(endpoint: EndpointHealth) -> bool:
     """Whether the next probe is what is due longest, not what expires first.
 
     Every other one is: else a message that the endpoint never takes would be each probe, and hold up all.
@@ -93,18 +93,18 @@ def probes_in_turn(endpoint: Endpoint) -> bool:
     return endpoint.gate.probes % 2 == 1
 
 
-def after(endpoint: Endpoint, report: Report, now: int, *, is_probe: bool) -> Endpoint:
+def after(endpoint: EndpointHealth, report: Report, now: int, *, is_probe: bool) -> EndpointHealth:
     """Return the endpoint after an attempt has been reported."""
-    if isinstance(report, Accepted):
+    if isinstance(report, AttemptAccepted):
         return _after_success(endpoint, now)
     match report.blame:
-        case Blame.ENDPOINT:
+        case FailureScope.ENDPOINT:
             return _put_off(endpoint, report, now, is_probe)
-        case Blame.GONE:
-            return replace(endpoint, hold=endpoint.hold or Hold.GONE)
-        case Blame.EVENT if endpoint.gate.since is None:
-            return replace(endpoint, gate=Gate())
-        case Blame.EVENT:
+        case FailureScope.GONE:
+            return replace(endpoint, hold=endpoint.hold or Suspension.GONE)
+        case FailureScope.EVENT if endpoint.gate.since is None:
+            return replace(endpoint, gate=CircuitBreaker())
+        case FailureScope.EVENT:
             # It answers, but with no 2xx yet: that opens nothing.
             return _put_off(endpoint, report, now, is_probe)
         case _:
@@ -116,34 +116,34 @@ def speaks_for_origin(report: Report) -> bool | None:
 
     Some callers have a URL for each task. They would be on trial for ever if every URL were.
     """
-    if isinstance(report, Accepted):
+    if isinstance(report, AttemptAccepted):
         return True
-    return False if report.blame is Blame.ENDPOINT else None
+    return False if report.blame is FailureScope.ENDPOINT else None
 
 
-def is_opened(before: Endpoint, now_is: Endpoint) -> bool:
+def is_opened(before: EndpointHealth, now_is: EndpointHealth) -> bool:
     """Whether what waits may go again that could not before."""
     return _is_shut(before) and not _is_shut(now_is)
 
 
-def paused(endpoint: Endpoint) -> Endpoint:
+def paused(endpoint: EndpointHealth) -> EndpointHealth:
     """Stop sending on a user's word."""
-    return replace(endpoint, hold=endpoint.hold or Hold.PAUSED)
+    return replace(endpoint, hold=endpoint.hold or Suspension.PAUSED)
 
 
-def resumed(endpoint: Endpoint) -> Endpoint:
+def resumed(endpoint: EndpointHealth) -> EndpointHealth:
     """Send again on a user's word, whatever the gate thought, slowly at first; what is well stays so."""
-    return Endpoint() if _is_shut(endpoint) else endpoint
+    return EndpointHealth() if _is_shut(endpoint) else endpoint
 
 
-def in_words(endpoint: Endpoint, *, is_waited_for: bool = True) -> str:
+def in_words(endpoint: EndpointHealth, *, is_waited_for: bool = True) -> str:
     """Say how it stands, for the API, the command line and the page alike.
 
     ``is_waited_for``: something waits for it. Where nothing does, a closed gate makes no probe.
     """
-    if endpoint.hold is Hold.PAUSED:
+    if endpoint.hold is Suspension.PAUSED:
         return "paused by a user"
-    if endpoint.hold is Hold.GONE:
+    if endpoint.hold is Suspension.GONE:
         return "parked: the endpoint says that it is gone (410); resume it when it is back"
     if endpoint.gate.since is not None:
         word = CLOSED if is_waited_for else f"{IDLE} (the next callback is its probe)"
@@ -151,7 +151,7 @@ def in_words(endpoint: Endpoint, *, is_waited_for: bool = True) -> str:
     return "open" if endpoint.width is None else "open, starting slowly"
 
 
-def held_in_words(endpoint: Endpoint) -> str | None:
+def held_in_words(endpoint: EndpointHealth) -> str | None:
     """Say what holds back the messages for it, since when and until when; None where nothing does."""
     if not _is_shut(endpoint):
         return None
@@ -161,7 +161,7 @@ def held_in_words(endpoint: Endpoint) -> str | None:
     return f"{in_words(endpoint)} since {to_text(gate.since)}, next probe at {to_text(gate.probe_at)}"
 
 
-def _after_success(endpoint: Endpoint, now: int) -> Endpoint:
+def _after_success(endpoint: EndpointHealth, now: int) -> EndpointHealth:
     gate = gates.succeeded(endpoint.gate, now)
     if gate.since is not None:
         return replace(endpoint, gate=gate)
@@ -175,9 +175,9 @@ def _wider(width: int | None) -> int | None:
     return width * 2
 
 
-def _put_off(endpoint: Endpoint, report: Failed, now: int, is_probe: bool) -> Endpoint:
+def _put_off(endpoint: EndpointHealth, report: AttemptFailed, now: int, is_probe: bool) -> EndpointHealth:
     gate, cap_ms = endpoint.gate, report.cap_ms
-    if report.retry_after_ms is not None and report.blame is Blame.ENDPOINT:
+    if report.retry_after_ms is not None and report.blame is FailureScope.ENDPOINT:
         until = now + report.retry_after_ms
         shut = gates.pause_until(gate, until, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
     else:
@@ -185,5 +185,5 @@ def _put_off(endpoint: Endpoint, report: Failed, now: int, is_probe: bool) -> En
     return replace(endpoint, gate=shut, width=1)
 
 
-def _is_shut(endpoint: Endpoint) -> bool:
+def _is_shut(endpoint: EndpointHealth) -> bool:
     return endpoint.hold is not None or endpoint.gate.since is not None

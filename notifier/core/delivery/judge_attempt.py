@@ -5,8 +5,15 @@ from typing import assert_never
 from urllib.parse import urlsplit
 
 from notifier.core.circuit_breaker import FIRST_PROBE_MS
-from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, PUBLIC_CAP_MS, Accepted, Blame, Failed, Report
-from notifier.core.exchange import Exchange, Reply, Unreachable
+from notifier.core.delivery.endpoint import (
+    PRIVATE_CAP_MS,
+    PUBLIC_CAP_MS,
+    AttemptAccepted,
+    AttemptFailed,
+    FailureScope,
+    Report,
+)
+from notifier.core.exchange import Exchange, HttpReply, NoReply
 from notifier.core.formats import text as words
 from notifier.core.formats.addresses import PUBLIC, kind_of
 from notifier.core.formats.retry_after import ATTEMPT_CAP_MS, retry_after_ms
@@ -21,12 +28,12 @@ def judge_attempt(exchange: Exchange, *, url: str, now: int) -> Report:
     Standard Webhooks: 3xx is a failure, 410 says that the endpoint is gone, ``Retry-After`` is honoured.
     """
     match exchange:
-        case Reply(status=status) if 200 <= status <= 299:
-            return Accepted()
-        case Unreachable():
+        case HttpReply(status=status) if 200 <= status <= 299:
+            return AttemptAccepted()
+        case NoReply():
             text = words.of_fault(exchange.fault, exchange.detail)
-            return Failed(Blame.ENDPOINT, text, None, _cap_ms(exchange, url))
-        case Reply(status=status):
+            return AttemptFailed(FailureScope.ENDPOINT, text, None, _cap_ms(exchange, url))
+        case HttpReply(status=status):
             text = (
                 words.of_redirect(status, exchange.headers.get("location", ""))
                 if 300 <= status <= 399
@@ -34,7 +41,7 @@ def judge_attempt(exchange: Exchange, *, url: str, now: int) -> Report:
             )
             header = exchange.headers.get("retry-after")
             retry_ms = retry_after_ms(header, now=now, cap_ms=ATTEMPT_CAP_MS)
-            return Failed(blame_of(status), text, retry_ms, _cap_ms(exchange, url))
+            return AttemptFailed(blame_of(status), text, retry_ms, _cap_ms(exchange, url))
         case _:
             assert_never(exchange)
 
@@ -45,27 +52,27 @@ def _cap_ms(exchange: Exchange, url: str) -> int:
     return max(longest_ms - exchange.elapsed_ms, FIRST_PROBE_MS)
 
 
-def blame_of(status: int) -> Blame:
+def blame_of(status: int) -> FailureScope:
     """Say whom a status other than 2xx speaks against.
 
     A refused signature, a wrong path or method, and every 5xx are the same for every message: a redeploy or
     a fault of the endpoint. 400, 413, 422 and their like are about this one.
     """
     if status == 410:
-        return Blame.GONE
+        return FailureScope.GONE
     if 400 <= status <= 499 and status not in _ABOUT_THE_ENDPOINT:
-        return Blame.EVENT
-    return Blame.ENDPOINT
+        return FailureScope.EVENT
+    return FailureScope.ENDPOINT
 
 
 def class_of(exchange: Exchange) -> str | None:
     """The class of a failure in one word (``dns``, ``timeout``, ``http_5xx`` …); None for a success."""
     match exchange:
-        case Unreachable(fault=fault):
+        case NoReply(fault=fault):
             return str(fault)
-        case Reply(status=status) if 200 <= status <= 299:
+        case HttpReply(status=status) if 200 <= status <= 299:
             return None
-        case Reply(status=status):
+        case HttpReply(status=status):
             return f"http_{status // 100}xx"
         case _:
             assert_never(exchange)

@@ -60,7 +60,7 @@ _NAME = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 _NUMERIC_END = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
 
 
-class BadAllow(ValueError):
+class InvalidAllowRule(ValueError):
     """An entry of ``callbacks.allow`` that means nothing; the message quotes it."""
 
 
@@ -88,7 +88,9 @@ class AddressPolicy:
         words = {entry for entry in entries if _network(entry) is None}
         for word in sorted(words):
             if not _NAME.fullmatch(word) or _NUMERIC_END.search(word):
-                raise BadAllow(f"neither loopback, private, public, a host name nor a CIDR: {word[:100]!r}")
+                raise InvalidAllowRule(
+                    f"neither loopback, private, public, a host name nor a CIDR: {word[:100]!r}"
+                )
         return cls(
             kinds=frozenset(words & set(KINDS)),
             names=frozenset(word for word in words if word not in KINDS and not word.startswith("*.")),

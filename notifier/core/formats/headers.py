@@ -18,7 +18,7 @@ _REFUSED = re.compile(
 )
 
 
-class BadHeader(ValueError):
+class InvalidHeader(ValueError):
     """A custom header that is not taken. ``name`` is None when it is about all of them."""
 
     def __init__(self, name: str | None, why: str) -> None:
@@ -29,12 +29,12 @@ class BadHeader(ValueError):
 def check_callback_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Return the headers as they are, in their order; raises BadHeader."""
     if len(headers) > MAX_HEADERS:
-        raise BadHeader(None, f"at most {MAX_HEADERS} headers")
+        raise InvalidHeader(None, f"at most {MAX_HEADERS} headers")
     seen: set[str] = set()
     for name, value in headers.items():
         why = _fault_of_name(name, seen) or _fault_of_value(value)
         if why:
-            raise BadHeader(name, why)
+            raise InvalidHeader(name, why)
         seen.add(name.lower())
     return tuple(headers.items())
 

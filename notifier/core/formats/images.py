@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import assert_never
 
-from notifier.core.exchange import Exchange, Reply, Unreachable
+from notifier.core.exchange import Exchange, HttpReply, NoReply
 from notifier.core.formats import text as words
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -28,7 +28,7 @@ _SHOWN = "PNG, JPEG, WebP, GIF and AVIF"
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Image:
     """What may be shown: one of ``KINDS``, and its bytes."""
 
     kind: str
@@ -36,38 +36,38 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class NoPicture:
+class ImageRejected:
     """Why there is nothing to show, in words."""
 
     text: str
 
 
-def judge_picture(exchange: Exchange, *, most_bytes: int) -> Picture | NoPicture:
+def judge_picture(exchange: Exchange, *, most_bytes: int) -> Image | ImageRejected:
     """Say what a GET of a result brought. ``most_bytes`` is what was read of it at most."""
     match exchange:
-        case Unreachable(fault=fault, detail=detail):
-            return NoPicture(words.of_fault(fault, detail))
-        case Reply(status=status) if 300 <= status <= 399:
-            return NoPicture(words.of_redirect(status, exchange.headers.get("location", "")))
-        case Reply(status=status) if status != 200:
-            return NoPicture(f"the link answers HTTP {status}; it may have expired")
-        case Reply(is_cut=True):
-            return NoPicture(f"it is larger than {words.of_size(most_bytes)}; open the link itself")
-        case Reply():
+        case NoReply(fault=fault, detail=detail):
+            return ImageRejected(words.of_fault(fault, detail))
+        case HttpReply(status=status) if 300 <= status <= 399:
+            return ImageRejected(words.of_redirect(status, exchange.headers.get("location", "")))
+        case HttpReply(status=status) if status != 200:
+            return ImageRejected(f"the link answers HTTP {status}; it may have expired")
+        case HttpReply(is_cut=True):
+            return ImageRejected(f"it is larger than {words.of_size(most_bytes)}; open the link itself")
+        case HttpReply():
             return _judge_body(exchange)
         case _:
             assert_never(exchange)
 
 
-def _judge_body(reply: Reply) -> Picture | NoPicture:
+def _judge_body(reply: HttpReply) -> Image | ImageRejected:
     told = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
     kind = _ALIASES.get(told, told)
     if kind not in KINDS:
         called = words.one_line(told, 60) or "of no type"
-        return NoPicture(f"it is {called}, and only {_SHOWN} are shown; open the link itself")
+        return ImageRejected(f"it is {called}, and only {_SHOWN} are shown; open the link itself")
     if _begins_like(reply.body) != kind:
-        return NoPicture(f"it says that it is {kind}, and does not begin like one")
-    return Picture(kind, reply.body)
+        return ImageRejected(f"it says that it is {kind}, and does not begin like one")
+    return Image(kind, reply.body)
 
 
 def _begins_like(body: bytes) -> str | None:

@@ -34,11 +34,11 @@ _MAY_BE_BAD_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _LITERAL = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?[0-9][0-9.eE+-]*+', re.DOTALL)
 
 
-class BadJson(ValueError):
+class InvalidJson(ValueError):
     """Not JSON: its syntax or its encoding is wrong."""
 
 
-class RefusedJson(ValueError):
+class RejectedJson(ValueError):
     """JSON that is not taken. ``pointer`` (RFC 6901) says where, ``detail`` why."""
 
     def __init__(self, pointer: str, detail: str) -> None:
@@ -138,24 +138,24 @@ def _unescaped(literal: str) -> str:
 
 def _text_of(raw: bytes) -> str:
     if not raw.strip():
-        raise BadJson("not JSON: empty")
+        raise InvalidJson("not JSON: empty")
     if raw.startswith(codecs.BOM_UTF8):
-        raise BadJson("not JSON: starts with a byte order mark")
+        raise InvalidJson("not JSON: starts with a byte order mark")
     if b"\0" in raw:
-        raise BadJson("not JSON: holds NUL bytes; JSON is UTF-8")
+        raise InvalidJson("not JSON: holds NUL bytes; JSON is UTF-8")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as fault:
-        raise BadJson(f"not JSON: byte {fault.start} is not UTF-8") from None
+        raise InvalidJson(f"not JSON: byte {fault.start} is not UTF-8") from None
 
 
 def _parse(decoder: json.JSONDecoder, text: str) -> Any:
     try:
         return decoder.decode(text)
     except json.JSONDecodeError as fault:
-        raise BadJson(f"not JSON: {fault}") from None
+        raise InvalidJson(f"not JSON: {fault}") from None
     except RecursionError:
-        raise RefusedJson("", _TOO_DEEP) from None
+        raise RejectedJson("", _TOO_DEEP) from None
 
 
 class _Doubt(Exception):
@@ -183,7 +183,7 @@ def _float(digits: str) -> float:
 
 
 def _constant(name: str) -> Never:
-    raise BadJson(f"not JSON: {name}")
+    raise InvalidJson(f"not JSON: {name}")
 
 
 def _is_too_deep(raw: bytes, value: Any) -> bool:
@@ -215,7 +215,7 @@ def _refuse_first_fault(text: str) -> None:
     path: list[str | int] = []
     fault = _fault_in(_parse(_EXACT, text), path)
     if fault:
-        raise RefusedJson("".join(f"/{_pointer_part(step)}" for step in path), fault)
+        raise RejectedJson("".join(f"/{_pointer_part(step)}" for step in path), fault)
 
 
 def _fault_in(value: Any, path: list[str | int]) -> str:

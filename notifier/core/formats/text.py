@@ -3,7 +3,7 @@
 from typing import assert_never
 from urllib.parse import urlsplit
 
-from notifier.core.exchange import Fault
+from notifier.core.exchange import FailureKind
 
 _ELLIPSIS = "…"
 
@@ -19,29 +19,29 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + _ELLIPSIS
 
 
-def of_fault(fault: Fault, detail: str) -> str:
+def of_fault(fault: FailureKind, detail: str) -> str:
     """Say why there was no answer: the kind always in the same words, then the particulars."""
     particulars = one_line(detail, 200)
     return f"{_of_kind(fault)}: {particulars}" if particulars else _of_kind(fault)
 
 
-def _of_kind(fault: Fault) -> str:
+def _of_kind(fault: FailureKind) -> str:
     match fault:
-        case Fault.DNS:
+        case FailureKind.DNS:
             return "name not resolved"
-        case Fault.CONNECT:
+        case FailureKind.CONNECT:
             return "no connection"
-        case Fault.TLS:
+        case FailureKind.TLS:
             return "TLS failed"
-        case Fault.TIMEOUT:
+        case FailureKind.TIMEOUT:
             return "no answer in time"
-        case Fault.RESET:
+        case FailureKind.RESET:
             return "connection closed before the answer was complete"
-        case Fault.PROTOCOL:
+        case FailureKind.PROTOCOL:
             return "answer is no proper HTTP"
-        case Fault.BLOCKED:
+        case FailureKind.BLOCKED:
             return "address not allowed"
-        case Fault.TOO_LARGE:
+        case FailureKind.TOO_LARGE:
             return "answer too large"
         case _:
             assert_never(fault)

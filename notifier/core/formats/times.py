@@ -21,7 +21,7 @@ _MAX_DURATION_CHARS = 40  # a longer one is no duration, and exact arithmetic on
 _HINT = 'write "250ms", "2.5s", "10m", "1h30m", "72h", "7d" or a number of seconds'
 
 
-class BadDuration(ValueError):
+class InvalidDuration(ValueError):
     """No duration, or one out of range; the message says which and what to write."""
 
 
@@ -76,9 +76,9 @@ def parse_duration(value: object, *, allow_zero: bool = False) -> int:
     if exact_ms == 0 and allow_zero:
         return 0
     if exact_ms < SHORTEST_MS:
-        raise BadDuration(f"a duration is at least {SHORTEST_MS}ms")
+        raise InvalidDuration(f"a duration is at least {SHORTEST_MS}ms")
     if exact_ms > LONGEST_MS:
-        raise BadDuration(f"a duration is at most {LONGEST_MS // 86_400_000}d")
+        raise InvalidDuration(f"a duration is at most {LONGEST_MS // 86_400_000}d")
     return round(exact_ms)
 
 
@@ -86,9 +86,9 @@ def _exact_ms(value: object) -> Fraction:
     if isinstance(value, str):
         return _exact_ms_of_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadDuration(f"not a duration; {_HINT}")
+        raise InvalidDuration(f"not a duration; {_HINT}")
     if isinstance(value, float) and not isfinite(value):
-        raise BadDuration(f"not a finite number of seconds; {_HINT}")
+        raise InvalidDuration(f"not a finite number of seconds; {_HINT}")
     return Fraction(repr(value) if isinstance(value, float) else value) * 1_000
 
 
@@ -97,6 +97,6 @@ def _exact_ms_of_text(text: str) -> Fraction:
         return Fraction(0)
     found = _DURATION.fullmatch(text) if 0 < len(text) <= _MAX_DURATION_CHARS else None
     if found is None:
-        raise BadDuration(f"not a duration: {text[:_MAX_DURATION_CHARS]!r}; {_HINT}")
+        raise InvalidDuration(f"not a duration: {text[:_MAX_DURATION_CHARS]!r}; {_HINT}")
     amounts = zip(found.groups(), _UNITS_MS.values(), strict=True)
     return sum((Fraction(amount) * unit_ms for amount, unit_ms in amounts if amount), Fraction(0))

@@ -30,7 +30,7 @@ _PATH_SAFE = "/%:@!$&'()*+,;=-._~"
 _QUERY_SAFE = _PATH_SAFE + "?"
 
 
-class BadUrl(ValueError):
+class InvalidUrl(ValueError):
     """A URL, api_path or task id that is not taken; the message says why."""
 
 
@@ -58,7 +58,7 @@ def check_base_url(text: str) -> str:
     """Return the canonical form of a provider's base URL, without slash at its end; raises BadUrl."""
     parts = _parts_of(text)
     if parts.query:
-        raise BadUrl("a base URL has no query")
+        raise InvalidUrl("a base URL has no query")
     return _bounded(parts.origin + parts.path.rstrip("/"))
 
 
@@ -76,7 +76,7 @@ def endpoint_of(url: str) -> str:
 def check_task_id(text: str) -> str:
     """Return a provider's task id as it is; raises BadUrl."""
     if not _TASK_ID.fullmatch(text):
-        raise BadUrl("a task id is 1 to 200 of A-Z a-z 0-9 . _ : - and starts with a letter or digit")
+        raise InvalidUrl("a task id is 1 to 200 of A-Z a-z 0-9 . _ : - and starts with a letter or digit")
     return text
 
 
@@ -84,11 +84,11 @@ def check_task_id(text: str) -> str:
 def check_api_path(text: str) -> str:
     """Return an api_path as it is; raises BadUrl."""
     if len(text) > MAX_API_PATH_CHARS:
-        raise BadUrl(f"an api_path has at most {MAX_API_PATH_CHARS} characters")
+        raise InvalidUrl(f"an api_path has at most {MAX_API_PATH_CHARS} characters")
     if not _API_PATH.fullmatch(text):
-        raise BadUrl("an api_path is /segments/of letters, digits and . _ ~ : @ ! $ & ' ( ) * + , = -")
+        raise InvalidUrl("an api_path is /segments/of letters, digits and . _ ~ : @ ! $ & ' ( ) * + , = -")
     if _has_dot_segment(text):
-        raise BadUrl("an api_path has no segment . or ..")
+        raise InvalidUrl("an api_path has no segment . or ..")
     return text
 
 
@@ -100,14 +100,14 @@ def task_url(base_url: str, task_path: str, api_path: str, task_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskPlace:
+class TaskUrlTemplate:
     """Where a provider's tasks are asked for: its base URL, and the dialect's ``task_path``."""
 
     base_url: str
     task_path: str
 
 
-def split_task_url(text: str, places: Mapping[str, TaskPlace]) -> tuple[str, str, str]:
+def split_task_url(text: str, places: Mapping[str, TaskUrlTemplate]) -> tuple[str, str, str]:
     """Take a task's URL apart: the provider's name, the api_path, the task id; raises BadUrl.
 
     ``places`` are the providers' by name. The longest base URL that the URL starts with, up to a slash, wins.
@@ -119,11 +119,13 @@ def split_task_url(text: str, places: Mapping[str, TaskPlace]) -> tuple[str, str
     task_path = places[name].task_path
     found = _pattern(task_path).fullmatch(url.removeprefix(base_url))
     if found is None:
-        raise BadUrl(f"a task_url of {name} is like {base_url}{_rooted(task_path)}")
+        raise InvalidUrl(f"a task_url of {name} is like {base_url}{_rooted(task_path)}")
     api_path = found.groupdict().get("api_path") or found.string[: found.start("task_id")].rstrip("/")
     task_id = found["task_id"]
     if task_url(base_url, task_path, api_path, task_id) != url:
-        raise BadUrl(f"a task_url of {name} is like {base_url}{_rooted(task_path)}, with one id throughout")
+        raise InvalidUrl(
+            f"a task_url of {name} is like {base_url}{_rooted(task_path)}, with one id throughout"
+        )
     return name, api_path, task_id
 
 
@@ -150,9 +152,9 @@ def _provider_of(url: str, base_urls: Mapping[str, str]) -> tuple[str, str]:
     longest = max(map(len, fitting.values()), default=0)
     names = [name for name, base in fitting.items() if len(base) == longest]
     if not names:
-        raise BadUrl("no provider's base_url fits this task_url")
+        raise InvalidUrl("no provider's base_url fits this task_url")
     if len(names) > 1:
-        raise BadUrl(
+        raise InvalidUrl(
             f"the base_url of {' and '.join(sorted(names))} fits this task_url; name the provider instead"
         )
     return names[0], url[:longest]
@@ -160,33 +162,33 @@ def _provider_of(url: str, base_urls: Mapping[str, str]) -> tuple[str, str]:
 
 def _bounded(url: str) -> str:
     if len(url) > MAX_URL_CHARS:
-        raise BadUrl(f"a URL has at most {MAX_URL_CHARS} characters")
+        raise InvalidUrl(f"a URL has at most {MAX_URL_CHARS} characters")
     return url
 
 
 def _parts_of(text: str) -> _Parts:
     _bounded(text)
     if _UNSENDABLE.search(text):
-        raise BadUrl("a URL has no spaces, control characters or backslashes")
+        raise InvalidUrl("a URL has no spaces, control characters or backslashes")
     if "#" in text:
-        raise BadUrl("a URL here has no fragment (#…): it would not be sent")
+        raise InvalidUrl("a URL here has no fragment (#…): it would not be sent")
     try:
         split = urlsplit(text)
         return _canonical(split)
-    except BadUrl:
+    except InvalidUrl:
         raise
     except Exception:  # whatever urllib, ipaddress or idna trip over, it is the URL's fault
-        raise BadUrl("not a URL that can be read") from None
+        raise InvalidUrl("not a URL that can be read") from None
 
 
 def _canonical(split: SplitResult) -> _Parts:
     if split.scheme not in _DEFAULT_PORTS:
-        raise BadUrl("a URL here starts with http:// or https://")
+        raise InvalidUrl("a URL here starts with http:// or https://")
     if "@" in split.netloc:
-        raise BadUrl("a URL here has no user or password before the host")
+        raise InvalidUrl("a URL here has no user or password before the host")
     found = _NETLOC.fullmatch(split.netloc)
     if found is None:
-        raise BadUrl("no valid host and port stand after ://")
+        raise InvalidUrl("no valid host and port stand after ://")
     bracketed, plain, port = found.groups()
     host = _host(plain) if bracketed is None else f"[{_ipv6(bracketed)}]"
     origin = f"{split.scheme}://{host}{_port(port, _DEFAULT_PORTS[split.scheme])}"
@@ -197,13 +199,13 @@ def _port(digits: str | None, default: int) -> str:
     if digits is None or int(digits) == default:
         return ""
     if not 1 <= int(digits) <= 65_535:
-        raise BadUrl("a port is 1 to 65535")
+        raise InvalidUrl("a port is 1 to 65535")
     return f":{int(digits)}"
 
 
 def _ipv6(text: str) -> str:
     if "%" in text:
-        raise BadUrl("an IPv6 address here has no zone (%…)")
+        raise InvalidUrl("an IPv6 address here has no zone (%…)")
     address = IPv6Address(text)
     mapped = address.ipv4_mapped  # Pythons write these differently
     return f"::ffff:{mapped}" if mapped else address.compressed
@@ -213,12 +215,12 @@ def _host(text: str) -> str:
     ascii_text = text if text.isascii() else idna.encode(text, uts46=True).decode("ascii")
     host = ascii_text.lower().removesuffix(".")
     if not host:
-        raise BadUrl("a URL needs a host")
+        raise InvalidUrl("a URL needs a host")
     labels = host.split(".")
     if _NUMERIC_LABEL.fullmatch(labels[-1]):
         return _ipv4(host)
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise BadUrl("the host is no valid name")
+        raise InvalidUrl("the host is no valid name")
     for label in labels:
         if label.startswith("xn--"):
             idna.decode(label)
@@ -229,12 +231,12 @@ def _ipv4(host: str) -> str:
     try:
         return str(IPv4Address(host))
     except ValueError:
-        raise BadUrl("write an IPv4 address as four decimal numbers: 127.0.0.1") from None
+        raise InvalidUrl("write an IPv4 address as four decimal numbers: 127.0.0.1") from None
 
 
 def _path(path: str) -> str:
     if _has_dot_segment(path):
-        raise BadUrl("a URL here has no segment . or .. in its path")
+        raise InvalidUrl("a URL here has no segment . or .. in its path")
     return _escaped(path, _PATH_SAFE) or "/"
 
 
@@ -245,5 +247,5 @@ def _has_dot_segment(path: str) -> bool:
 
 def _escaped(text: str, safe: str) -> str:
     if _BAD_ESCAPE.search(text):
-        raise BadUrl("a % in a URL is followed by two hex digits; write %25 for the sign itself")
+        raise InvalidUrl("a % in a URL is followed by two hex digits; write %25 for the sign itself")
     return quote(text, safe=safe)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class AgeSchedule:
     """A provider's polling policy: interval = growth × age of the task, within min and max."""
 
     min_interval_ms: int
@@ -12,7 +12,7 @@ class Pace:
     growth: float
 
 
-def interval_ms(pace: Pace, *, age_ms: int, last_interval_ms: int, chance: float) -> int:
+def interval_ms(pace: AgeSchedule, *, age_ms: int, last_interval_ms: int, chance: float) -> int:
     """Return the next wait by age alone, jitter of up to +10 % included."""
     grown = grown_ms(pace, age_ms)
     return bounded_ms(
@@ -20,12 +20,12 @@ def interval_ms(pace: Pace, *, age_ms: int, last_interval_ms: int, chance: float
     )
 
 
-def grown_ms(pace: Pace, age_ms: int) -> int:
+def grown_ms(pace: AgeSchedule, age_ms: int) -> int:
     """Return growth × age, in integers all the way, so that no age overflows."""
     return age_ms * round(pace.growth * 1_000_000) // 1_000_000
 
 
-def bounded_ms(pace: Pace, wait_ms: int, *, most_ms: int, last_interval_ms: int, chance: float) -> int:
+def bounded_ms(pace: AgeSchedule, wait_ms: int, *, most_ms: int, last_interval_ms: int, chance: float) -> int:
     """Return a wait within the minimum and ``most_ms`` that is no shorter than the last one.
 
     Jitter is added where it becomes longer; steps that stay even keep the jitter that they have, else each

@@ -4,26 +4,26 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from notifier.core.fixes import for_strangers
-from notifier.core.model import Missing, TaskError, Trouble, Watch, WatchState
+from notifier.core.model import MissingStreak, TaskError, Trouble, Watch, WatchState
 from notifier.core.polling import age_schedule as pace
 from notifier.core.polling import learned_schedule as learned
-from notifier.core.polling.age_schedule import Pace
-from notifier.core.polling.learned_schedule import Habit
+from notifier.core.polling.age_schedule import AgeSchedule
+from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.task_age import began_at, duration_ms
 from notifier.core.polling.verdict import (
+    AccountRefused,
     Decision,
-    End,
+    EndWatch,
     Finished,
-    Reason,
-    Refused,
-    Rule,
+    Inconclusive,
+    NotPolled,
+    PollAgain,
     Running,
+    ScheduleReason,
+    ScheduleRule,
+    TaskUnknown,
     Throttled,
-    Unclear,
-    Unknown,
-    Unpolled,
     Verdict,
-    Wait,
 )
 from notifier.core.timeline import said
 
@@ -33,31 +33,31 @@ LATE_MS = 10_000
 PATIENCE_MS = 300_000
 MISSING_INTERVAL_MS = 15_000  # while missing: three answers over 30 s, told within 60
 
-_MISSING = Reason(Rule.MISSING)
-_DEADLINE = Reason(Rule.DEADLINE)
+_MISSING = ScheduleReason(ScheduleRule.MISSING)
+_DEADLINE = ScheduleReason(ScheduleRule.DEADLINE)
 
-_OpenVerdict = Running | Unknown | Refused | Throttled | Unclear
+_OpenVerdict = Running | TaskUnknown | AccountRefused | Throttled | Inconclusive
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class ScheduleInputs:
     """What the interval follows from, beside the watch: settings, and how long such tasks took."""
 
-    pace: Pace
+    pace: AgeSchedule
     result_ttl_ms: int
-    habit: Habit | None = None
+    habit: TaskDurations | None = None
 
 
 def decide_poll(
     watch: Watch,
     verdict: Verdict,
     *,
-    pace: Pace,
+    pace: AgeSchedule,
     result_ttl_ms: int,
     now: int,
     chance: float,
     asked_at: int | None = None,
-    habit: Habit | None = None,
+    habit: TaskDurations | None = None,
 ) -> Decision:
     """Say whether the watch ends now and how, or when it is polled again.
 
@@ -68,26 +68,26 @@ def decide_poll(
     match verdict:
         case Finished():
             decision = _finished(watch, verdict, result_ttl_ms, now)
-        case Unpolled(text=text):
+        case NotPolled(text=text):
             if now < watch.expires_at:
                 raise AssertionError("an unpolled watch is decided at its deadline only")
             decision = _expired(watch, watch.upstream_status, watch.task_created_at, text, is_polled=False)
-        case Running() | Unknown() | Refused() | Throttled() | Unclear():
+        case Running() | TaskUnknown() | AccountRefused() | Throttled() | Inconclusive():
             when = (now if asked_at is None else asked_at, now)
-            decision = _unfinished(watch, verdict, Rhythm(pace, result_ttl_ms, habit), when, chance)
+            decision = _unfinished(watch, verdict, ScheduleInputs(pace, result_ttl_ms, habit), when, chance)
         case _:
             assert_never(verdict)
     return replace(decision, said=said(verdict))
 
 
-def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> End:
+def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> EndWatch:
     # A finish in the future is a wrong clock; one long ago is honoured, the links may be dead already.
     finished_at = now if verdict.finished_at is None else min(verdict.finished_at, now)
     has_life = result_ttl_ms > 0 and bool(verdict.outputs)
     created_at = watch.task_created_at if verdict.created_at is None else verdict.created_at
     # What was cancelled says nothing of how long such tasks take.
     is_whole = verdict.state in (WatchState.COMPLETED, WatchState.FAILED)
-    return End(
+    return EndWatch(
         state=verdict.state,
         upstream_status=verdict.upstream_status,
         outputs=verdict.outputs,
@@ -101,7 +101,7 @@ def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> 
 
 
 def _unfinished(
-    watch: Watch, verdict: _OpenVerdict, rhythm: Rhythm, when: tuple[int, int], chance: float
+    watch: Watch, verdict: _OpenVerdict, rhythm: ScheduleInputs, when: tuple[int, int], chance: float
 ) -> Decision:
     asked_at, now = when
     status, created_at = watch.upstream_status, watch.task_created_at
@@ -110,13 +110,13 @@ def _unfinished(
         created_at = created_at if verdict.created_at is None else verdict.created_at
     missing = _missing(watch, verdict, now)
     trouble = _trouble(watch, verdict, asked_at, now)
-    if isinstance(verdict, Unknown) and missing is not None and _is_lost(missing, now):
+    if isinstance(verdict, TaskUnknown) and missing is not None and _is_lost(missing, now):
         return _lost(status, created_at, missing, verdict.status, now)
     if _is_over(watch, verdict, trouble, asked_at):
         return _expired(watch, status, created_at, trouble.text if trouble else None)
     interval, reason = _interval(watch, rhythm, now - began_at(watch, created_at, now), chance)
     due_at, reason = _due(watch, (interval, reason), when, missing, _retry_after_ms(verdict) or 0)
-    return Wait(
+    return PollAgain(
         due_at=due_at,
         interval_ms=interval,
         upstream_status=status,
@@ -127,12 +127,12 @@ def _unfinished(
     )
 
 
-def _interval(watch: Watch, rhythm: Rhythm, age_ms: int, chance: float) -> tuple[int, Reason]:
+def _interval(watch: Watch, rhythm: ScheduleInputs, age_ms: int, chance: float) -> tuple[int, ScheduleReason]:
     """Return the interval, which is kept whatever else moves the next poll."""
     habit, last_ms = rhythm.habit, watch.interval_ms
     if habit is None or not habit.is_known:
         interval = pace.interval_ms(rhythm.pace, age_ms=age_ms, last_interval_ms=last_ms, chance=chance)
-        return interval, Reason(Rule.AGE, age_ms)
+        return interval, ScheduleReason(ScheduleRule.AGE, age_ms)
     interval = learned.interval_ms(
         habit,
         rhythm.pace,
@@ -141,12 +141,16 @@ def _interval(watch: Watch, rhythm: Rhythm, age_ms: int, chance: float) -> tuple
         chance=chance,
         result_ttl_ms=rhythm.result_ttl_ms,
     )
-    return interval, Reason(Rule.LEARNED, age_ms, habit)
+    return interval, ScheduleReason(ScheduleRule.LEARNED, age_ms, habit)
 
 
 def _due(
-    watch: Watch, paced: tuple[int, Reason], when: tuple[int, int], missing: Missing | None, retry_ms: int
-) -> tuple[int, Reason]:
+    watch: Watch,
+    paced: tuple[int, ScheduleReason],
+    when: tuple[int, int],
+    missing: MissingStreak | None,
+    retry_ms: int,
+) -> tuple[int, ScheduleReason]:
     """Return when to poll next, and which rule had the last word on it."""
     asked_at, now = when
     interval, reason = paced
@@ -156,7 +160,7 @@ def _due(
     due_at = _paced_at(asked_at, now, wait_ms)
     if now + retry_ms > due_at:
         due_at = now + retry_ms
-        reason = Reason(Rule.RETRY_AFTER, wait_ms=retry_ms)
+        reason = ScheduleReason(ScheduleRule.RETRY_AFTER, wait_ms=retry_ms)
     deadline = max(watch.expires_at, now)
     if asked_at < watch.expires_at and deadline < due_at:
         return deadline, _DEADLINE
@@ -179,11 +183,11 @@ def _is_over(watch: Watch, verdict: _OpenVerdict, trouble: Trouble | None, asked
 def _is_heard(verdict: _OpenVerdict) -> bool:
     """Whether the provider has said anything about this very task."""
     match verdict:
-        case Running() | Unknown():
+        case Running() | TaskUnknown():
             return True
-        case Unclear(is_outage=is_outage):
+        case Inconclusive(is_outage=is_outage):
             return not is_outage
-        case Refused() | Throttled():
+        case AccountRefused() | Throttled():
             return False
         case _:
             assert_never(verdict)
@@ -194,25 +198,25 @@ def _paced_at(asked_at: int, now: int, wait_ms: int) -> int:
     return max(asked_at + wait_ms, now + wait_ms // 2)
 
 
-def _wait_ms(interval: int, missing: Missing | None) -> int:
+def _wait_ms(interval: int, missing: MissingStreak | None) -> int:
     """While a task is missing, the promise to tell of it within 60 s goes before the pace."""
     return interval if missing is None else min(interval, MISSING_INTERVAL_MS)
 
 
-def _missing(watch: Watch, verdict: _OpenVerdict, now: int) -> Missing | None:
+def _missing(watch: Watch, verdict: _OpenVerdict, now: int) -> MissingStreak | None:
     match verdict:
         case Running():
             return None
-        case Unknown():
+        case TaskUnknown():
             last = watch.missing
-            return Missing(1, now) if last is None else Missing(last.count + 1, last.since)
-        case Refused() | Throttled() | Unclear():
+            return MissingStreak(1, now) if last is None else MissingStreak(last.count + 1, last.since)
+        case AccountRefused() | Throttled() | Inconclusive():
             return watch.missing
         case _:
             assert_never(verdict)
 
 
-def _is_lost(missing: Missing, now: int) -> bool:
+def _is_lost(missing: MissingStreak, now: int) -> bool:
     return missing.count >= LOST_AFTER_COUNT and now - missing.since >= LOST_AFTER_MS
 
 
@@ -234,9 +238,9 @@ def _trouble_text(verdict: _OpenVerdict) -> str | None:
     match verdict:
         case Running(oddity=oddity):
             return oddity
-        case Unknown(status=status):
+        case TaskUnknown(status=status):
             return f"provider does not know the task ({status})"
-        case Refused(text=text) | Throttled(text=text) | Unclear(text=text):
+        case AccountRefused(text=text) | Throttled(text=text) | Inconclusive(text=text):
             return text
         case _:
             assert_never(verdict)
@@ -244,15 +248,17 @@ def _trouble_text(verdict: _OpenVerdict) -> str | None:
 
 def _retry_after_ms(verdict: _OpenVerdict) -> int | None:
     match verdict:
-        case Throttled(retry_after_ms=wait_ms) | Unclear(retry_after_ms=wait_ms):
+        case Throttled(retry_after_ms=wait_ms) | Inconclusive(retry_after_ms=wait_ms):
             return wait_ms
-        case Running() | Unknown() | Refused():
+        case Running() | TaskUnknown() | AccountRefused():
             return None
         case _:
             assert_never(verdict)
 
 
-def _lost(status: str | None, created_at: int | None, missing: Missing, http_status: int, now: int) -> End:
+def _lost(
+    status: str | None, created_at: int | None, missing: MissingStreak, http_status: int, now: int
+) -> EndWatch:
     seconds = (now - missing.since) // 1_000
     detail = f"{missing.count} answers in a row over {seconds} s said so, the last with HTTP {http_status}"
     error = TaskError("notifier", "lost", "The provider does not know the task", detail)
@@ -261,7 +267,7 @@ def _lost(status: str | None, created_at: int | None, missing: Missing, http_sta
 
 def _expired(
     watch: Watch, status: str | None, created_at: int | None, trouble: str | None, *, is_polled: bool = True
-) -> End:
+) -> EndWatch:
     known = f'the provider last said "{status}"' if status else "the provider never said how it stands"
     detail = f"{known}; trouble: {for_strangers(trouble)}" if trouble else known
     error = TaskError("notifier", "expired", "The deadline passed before the task ended", detail)
@@ -270,8 +276,8 @@ def _expired(
 
 def _ended(
     state: WatchState, status: str | None, created_at: int | None, error: TaskError, *, is_polled: bool = True
-) -> End:
-    return End(
+) -> EndWatch:
+    return EndWatch(
         state=state,
         upstream_status=status,
         outputs=(),

@@ -23,7 +23,7 @@ SIZE = _PACKED.size
 
 
 @dataclass(frozen=True, slots=True)
-class Sketch:
+class DurationHistogram:
     """How much weight lies in each bucket; bucket n ends at ``EDGES[n]`` and begins after the one before."""
 
     weights: tuple[int, ...] = (0,) * BUCKETS
@@ -45,22 +45,22 @@ class Sketch:
         return low + round((EDGES[bucket] - low) * (rank - sums[bucket] + weight) / weight)
 
 
-def seen(sketch: Sketch, duration_ms: int) -> Sketch:
+def seen(sketch: DurationHistogram, duration_ms: int) -> DurationHistogram:
     """Return the sketch with one more duration. What is beyond the edges counts as the last bucket."""
     weights = list(sketch.weights)
     weights[min(bisect_left(EDGES, duration_ms), BUCKETS - 1)] += ONE
     if sum(weights) > MOST:
         weights = [weight // 2 for weight in weights]
-    return Sketch(tuple(weights))
+    return DurationHistogram(tuple(weights))
 
 
-def pack(sketch: Sketch) -> bytes:
+def pack(sketch: DurationHistogram) -> bytes:
     """Write it as ``SIZE`` bytes."""
     return _PACKED.pack(*sketch.weights)
 
 
-def unpack(data: bytes) -> Sketch:
+def unpack(data: bytes) -> DurationHistogram:
     """Read what ``pack`` wrote; raises ValueError for anything of another size."""
     if len(data) != SIZE:
         raise ValueError(f"a sketch has {SIZE} bytes, not {len(data)}")
-    return Sketch(_PACKED.unpack(data))
+    return DurationHistogram(_PACKED.unpack(data))

@@ -2,15 +2,22 @@
 
 from typing import assert_never
 
-from notifier.core.exchange import Exchange, Fault, Reply, Unreachable
+from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.fixes import KEY_FROM, MULEROUTER_KEY
 from notifier.core.formats import text as words
 from notifier.core.formats.json_text import redact_plain
 from notifier.core.formats.retry_after import POLL_CAP_MS, retry_after_ms
 from notifier.core.model import TaskError, WatchState
-from notifier.core.polling.provider import Dialect
-from notifier.core.polling.provider_reply import Answer, Unreadable, read
-from notifier.core.polling.verdict import Finished, Refused, Running, Throttled, Unclear, Unknown
+from notifier.core.polling.provider import ProviderDescription
+from notifier.core.polling.provider_reply import ProviderReply, UnreadableReply, read
+from notifier.core.polling.verdict import (
+    AccountRefused,
+    Finished,
+    Inconclusive,
+    Running,
+    TaskUnknown,
+    Throttled,
+)
 from notifier.core.secret import Secret
 
 STATUS_LIMIT = 200
@@ -30,25 +37,27 @@ _REFUSALS = {
 }
 _NO_KEY = "provider wants a key, and none is set (401)"
 
-Judged = Running | Finished | Unknown | Refused | Throttled | Unclear
+Judged = Running | Finished | TaskUnknown | AccountRefused | Throttled | Inconclusive
 
 
-def judge_poll(exchange: Exchange, *, task_id: str, dialect: Dialect, key: Secret | None, now: int) -> Judged:
+def judge_poll(
+    exchange: Exchange, *, task_id: str, dialect: ProviderDescription, key: Secret | None, now: int
+) -> Judged:
     """Say what a poll brought; whatever the provider does, this returns.
 
     Only a readable 2xx answer about this very task is an outcome or a sign that it runs.
     """
     match exchange:
-        case Unreachable(fault=fault, detail=detail):
+        case NoReply(fault=fault, detail=detail):
             # What is too large has come: this task's answer is bad, the provider is up.
-            is_outage = fault is not Fault.TOO_LARGE
-            return Unclear(f"provider: {words.of_fault(fault, _hide(detail, key))}", is_outage)
-        case Reply(status=status) if 200 <= status <= 299:
+            is_outage = fault is not FailureKind.TOO_LARGE
+            return Inconclusive(f"provider: {words.of_fault(fault, _hide(detail, key))}", is_outage)
+        case HttpReply(status=status) if 200 <= status <= 299:
             try:
                 return _judge_answer(read(exchange, key), task_id, dialect)
-            except Unreadable as trouble:
-                return Unclear(str(trouble), is_outage=False)
-        case Reply():
+            except UnreadableReply as trouble:
+                return Inconclusive(str(trouble), is_outage=False)
+        case HttpReply():
             return _judge_status(exchange, key, now)
         case _:
             assert_never(exchange)
@@ -66,30 +75,30 @@ def _refusal(status: int, key: Secret | None) -> str:
     return _REFUSALS[status] + ("" if is_plain else f"{KEY_FROM}{key.origin}")
 
 
-def _judge_status(reply: Reply, key: Secret | None, now: int) -> Judged:
+def _judge_status(reply: HttpReply, key: Secret | None, now: int) -> Judged:
     retry_ms = retry_after_ms(reply.headers.get("retry-after"), now=now, cap_ms=POLL_CAP_MS)
     match reply.status:
         case 401 | 402 | 403 as status:
-            return Refused(status, _refusal(status, key))
+            return AccountRefused(status, _refusal(status, key))
         case 404 | 410 as status:
-            return Unknown(status)
+            return TaskUnknown(status)
         case 429:
             return Throttled(retry_ms, "provider throttles (429)")
         case status if 300 <= status <= 399:
             text = words.of_redirect(status, _hide(reply.headers.get("location", ""), key))
-            return Unclear(f"provider: {text}", is_outage=False, retry_after_ms=retry_ms)
+            return Inconclusive(f"provider: {text}", is_outage=False, retry_after_ms=retry_ms)
         case status:
             is_outage = 500 <= status <= 599
-            return Unclear(f"provider answers HTTP {status}", is_outage, retry_ms)
+            return Inconclusive(f"provider answers HTTP {status}", is_outage, retry_ms)
 
 
-def _judge_answer(answer: Answer, task_id: str, dialect: Dialect) -> Running | Finished:
+def _judge_answer(answer: ProviderReply, task_id: str, dialect: ProviderDescription) -> Running | Finished:
     _check_id(answer, task_id, dialect)
     if not isinstance(answer.at(dialect.status), str):
-        raise Unreadable(f"answer has no status at {dialect.status}")
+        raise UnreadableReply(f"answer has no status at {dialect.status}")
     word = answer.text_at(dialect.status, STATUS_LIMIT)
     if word is None:
-        raise Unreadable("answer's status is empty")
+        raise UnreadableReply("answer's status is empty")
     created_at = answer.instant_at(dialect.created_at)
     state = _meaning(word, dialect)
     if state is None:
@@ -108,14 +117,14 @@ def _judge_answer(answer: Answer, task_id: str, dialect: Dialect) -> Running | F
     )
 
 
-def _check_id(answer: Answer, task_id: str, dialect: Dialect) -> None:
+def _check_id(answer: ProviderReply, task_id: str, dialect: ProviderDescription) -> None:
     found = answer.at(dialect.id)
     if found is not None and str(found).casefold() != task_id.casefold():
         other = words.one_line(str(found), 100)
-        raise Unreadable(f'answer is about another task ("{other}")')
+        raise UnreadableReply(f'answer is about another task ("{other}")')
 
 
-def _meaning(word: str, dialect: Dialect) -> WatchState | None:
+def _meaning(word: str, dialect: ProviderDescription) -> WatchState | None:
     folded = word.casefold()
     for meaning, state in _MEANINGS:
         if any(folded == known.strip().casefold() for known in dialect.words.get(meaning, ())):
@@ -123,7 +132,7 @@ def _meaning(word: str, dialect: Dialect) -> WatchState | None:
     return None
 
 
-def _error(answer: Answer, dialect: Dialect, state: WatchState) -> TaskError | None:
+def _error(answer: ProviderReply, dialect: ProviderDescription, state: WatchState) -> TaskError | None:
     """Return the reason of a failed task, always; of a cancelled one if it has any; else None."""
     if state is WatchState.COMPLETED:
         return None

@@ -7,8 +7,8 @@ where most do.
 
 from dataclasses import dataclass
 
-from notifier.core.polling.age_schedule import Pace, bounded_ms, grown_ms
-from notifier.core.polling.histogram import Sketch
+from notifier.core.polling.age_schedule import AgeSchedule, bounded_ms, grown_ms
+from notifier.core.polling.histogram import DurationHistogram
 
 ENOUGH = 10
 """Finishes of an api_path before its past is believed (CONTRACT, ``polling.learn``)."""
@@ -21,7 +21,7 @@ LONGEST_MS = 7_200_000  # nor longer than this: what the store takes for the dat
 
 
 @dataclass(frozen=True, slots=True)
-class Habit:
+class TaskDurations:
     """How long the tasks of one api_path take: how many were seen, and three quantiles of the late ones."""
 
     finishes: int
@@ -35,10 +35,10 @@ class Habit:
         return self.finishes >= ENOUGH
 
 
-def habit_from(sketch: Sketch, finishes: int) -> Habit:
+def habit_from(sketch: DurationHistogram, finishes: int) -> TaskDurations:
     """Read the quantiles off."""
     p5_ms, p50_ms, p90_ms = (sketch.quantile_ms(share) for share in (0.05, 0.5, 0.9))
-    return Habit(finishes, p5_ms, p50_ms, p90_ms)
+    return TaskDurations(finishes, p5_ms, p50_ms, p90_ms)
 
 
 def longest_wait_ms(result_ttl_ms: int) -> int:
@@ -46,7 +46,9 @@ def longest_wait_ms(result_ttl_ms: int) -> int:
     return min(result_ttl_ms // LIVES, LONGEST_MS) if result_ttl_ms else LONGEST_MS
 
 
-def first_poll_at(habit: Habit | None, *, registered_at: int, earliest: int, latest: int | None) -> int:
+def first_poll_at(
+    habit: TaskDurations | None, *, registered_at: int, earliest: int, latest: int | None
+) -> int:
     """Return when to poll first: where such tasks start to end, never before ``earliest``.
 
     ``latest`` bounds what learning may add; None: it may add nothing.
@@ -57,7 +59,13 @@ def first_poll_at(habit: Habit | None, *, registered_at: int, earliest: int, lat
 
 
 def interval_ms(
-    habit: Habit, pace: Pace, *, age_ms: int, last_interval_ms: int, chance: float, result_ttl_ms: int
+    habit: TaskDurations,
+    pace: AgeSchedule,
+    *,
+    age_ms: int,
+    last_interval_ms: int,
+    chance: float,
+    result_ttl_ms: int,
 ) -> int:
     """Return the next wait, jitter of up to +10 % included; bounds as for ``pace.interval_ms``.
 

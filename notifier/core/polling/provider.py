@@ -22,7 +22,7 @@ MULEROUTER_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class ProviderDescription:
     """One way of asking for a task and reading the answer.
 
     ``task_path`` is appended to the provider's base URL; ``auth_value`` is sent in ``auth_header``.
@@ -44,7 +44,7 @@ class Dialect:
     words: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MULEROUTER_WORDS)
 
 
-def poll_headers(dialect: Dialect, key: Secret | None) -> dict[str, str]:
+def poll_headers(dialect: ProviderDescription, key: Secret | None) -> dict[str, str]:
     """Make the headers that a task is asked for with; the key stands in one of them."""
     headers = {"accept": "application/json", **dialect.headers}
     if key is not None:

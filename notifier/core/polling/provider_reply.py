@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import jmespath
 
-from notifier.core.exchange import Reply
-from notifier.core.formats.json_text import HALF_PAIR, RefusedJson, decode_strict, mend, redact
+from notifier.core.exchange import HttpReply
+from notifier.core.formats.json_text import HALF_PAIR, RejectedJson, decode_strict, mend, redact
 from notifier.core.formats.text import cut, of_size
 from notifier.core.formats.times import from_text
 from notifier.core.secret import Secret
@@ -18,12 +18,12 @@ _BOM = b"\xef\xbb\xbf"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
-class Unreadable(Exception):
+class UnreadableReply(Exception):
     """The answer says nothing that we can use; the message says why. It never leaves the judge."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProviderReply:
     """A provider's answer that is strictly valid JSON: its text, and what it says.
 
     The key stands in neither, so that nothing read from here can carry it on.
@@ -39,7 +39,7 @@ class Answer:
         try:
             return _finder(place)(self.document)
         except Exception as error:  # foreign code on foreign data: whatever it trips over
-            raise Unreadable(f"answer does not fit the expression {place!r}") from error
+            raise UnreadableReply(f"answer does not fit the expression {place!r}") from error
 
     def text_at(self, place: str, limit: int) -> str | None:
         """Return the text at a place, stripped and bounded; numbers are text too, all else is None."""
@@ -68,8 +68,8 @@ class Answer:
         return from_text(self.at(place))
 
 
-def read(reply: Reply, key: Secret | None) -> Answer:
-    """Parse a reply's body as strictly as a registration's, or raise ``Unreadable``.
+def read(reply: HttpReply, key: Secret | None) -> ProviderReply:
+    """Parse a reply's body as strictly as a registration's, or raise ``UnreadableReply``.
 
     The answer is passed on unchanged, so that whatever a strict receiver would refuse is refused here: a
     byte order mark, NaN, a key that stands twice, nesting without end. The one thing mended is text cut in
@@ -77,32 +77,32 @@ def read(reply: Reply, key: Secret | None) -> Answer:
     """
     body = reply.body
     if reply.is_cut:
-        raise Unreadable(f"answer larger than {of_size(len(body)) if body else 'allowed'}")
+        raise UnreadableReply(f"answer larger than {of_size(len(body)) if body else 'allowed'}")
     if body.startswith(_BOM):
-        raise Unreadable("answer starts with a byte order mark")
+        raise UnreadableReply("answer starts with a byte order mark")
     start = body.lstrip()[:1]
     if not start:
-        raise Unreadable("answer is empty")
+        raise UnreadableReply("answer is empty")
     if start == b"<":
-        raise Unreadable("answer is HTML or XML, not JSON")
+        raise UnreadableReply("answer is HTML or XML, not JSON")
     try:
         text = body.decode()
         clean = text if key is None else redact(text, key.reveal())
         return _strictly(clean)
-    except RefusedJson as error:
-        raise Unreadable(f"answer is JSON that we do not take: {error.detail}") from error
+    except RejectedJson as error:
+        raise UnreadableReply(f"answer is JSON that we do not take: {error.detail}") from error
     except ValueError as error:
-        raise Unreadable("answer is not JSON") from error
+        raise UnreadableReply("answer is not JSON") from error
 
 
-def _strictly(text: str) -> Answer:
+def _strictly(text: str) -> ProviderReply:
     try:
-        return Answer(text, decode_strict(text.encode()))
-    except RefusedJson as error:
+        return ProviderReply(text, decode_strict(text.encode()))
+    except RejectedJson as error:
         if error.detail != HALF_PAIR:
             raise
         mended = mend(text)
-        return Answer(mended, decode_strict(mended.encode()))
+        return ProviderReply(mended, decode_strict(mended.encode()))
 
 
 @functools.lru_cache(maxsize=256)

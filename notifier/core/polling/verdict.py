@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import assert_never
 
 from notifier.core.formats.text import of_time
-from notifier.core.model import Missing, TaskError, Trouble, WatchState
-from notifier.core.polling.learned_schedule import Habit
+from notifier.core.model import MissingStreak, TaskError, Trouble, WatchState
+from notifier.core.polling.learned_schedule import TaskDurations
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class TaskUnknown:
     """The provider does not know the task id (404 or 410)."""
 
     status: int
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class AccountRefused:
     """The provider refuses the account, not the task: 401, 402 or 403."""
 
     status: int
@@ -58,7 +58,7 @@ class Throttled:
 
 
 @dataclass(frozen=True, slots=True)
-class Unclear:
+class Inconclusive:
     """Anything else; no outcome. ``is_outage``: the provider as a whole seems down (no reply, 5xx)."""
 
     text: str
@@ -67,16 +67,16 @@ class Unclear:
 
 
 @dataclass(frozen=True, slots=True)
-class Unpolled:
+class NotPolled:
     """The provider could not be asked at all (it is paused); ``text`` says why."""
 
     text: str
 
 
-Verdict = Running | Finished | Unknown | Refused | Throttled | Unclear | Unpolled
+Verdict = Running | Finished | TaskUnknown | AccountRefused | Throttled | Inconclusive | NotPolled
 
 
-class Rule(StrEnum):
+class ScheduleRule(StrEnum):
     """By which rule the next poll is when it is."""
 
     AGE = "age"
@@ -87,33 +87,33 @@ class Rule(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class ScheduleReason:
     """Why the next poll is when it is: the rule and its figures, to be put into words when they are read."""
 
-    rule: Rule
+    rule: ScheduleRule
     age_ms: int = 0
-    habit: Habit | None = None
+    habit: TaskDurations | None = None
     wait_ms: int = 0
 
     @property
     def text(self) -> str:
         """The reason in words."""
         match self.rule:
-            case Rule.AGE:
+            case ScheduleRule.AGE:
                 return f"by age: the task is {of_time(self.age_ms)} old"
-            case Rule.LEARNED:
+            case ScheduleRule.LEARNED:
                 return f"learned: the task is {of_time(self.age_ms)} old, {_usual(self.habit)}"
-            case Rule.RETRY_AFTER:
+            case ScheduleRule.RETRY_AFTER:
                 return f"the provider asks to wait {of_time(self.wait_ms)}"
-            case Rule.MISSING:
+            case ScheduleRule.MISSING:
                 return "the provider does not know the task; whether it is lost is told soon"
-            case Rule.DEADLINE:
+            case ScheduleRule.DEADLINE:
                 return "its deadline is then"
             case _:
                 assert_never(self.rule)
 
 
-def _usual(habit: Habit | None) -> str:
+def _usual(habit: TaskDurations | None) -> str:
     if habit is None:
         return "and its kind is known"
     span = f"{of_time(habit.p5_ms)} to {of_time(habit.p90_ms)}"
@@ -121,7 +121,7 @@ def _usual(habit: Habit | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class PollAgain:
     """Poll again at ``due_at`` for this ``reason``; the rest is what the watch now looks like.
 
     ``said`` is what the poll brought, in words.
@@ -132,13 +132,13 @@ class Wait:
     upstream_status: str | None
     task_created_at: int | None
     trouble: Trouble | None
-    missing: Missing | None
-    reason: Reason = Reason(Rule.AGE)
+    missing: MissingStreak | None
+    reason: ScheduleReason = ScheduleReason(ScheduleRule.AGE)
     said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class EndWatch:
     """The watch ends. ``is_polled`` is False when no poll stands behind it (a deadline while paused).
 
     ``duration_ms`` is how long the task took, to learn from; None where that is not known well enough.
@@ -159,7 +159,7 @@ class End:
     said: str = ""
 
 
-Decision = Wait | End
+Decision = PollAgain | EndWatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class BackupFailed(NotifierError):
     exit_status = 1
 
 
-class NameTaken(BackupFailed):
+class TargetExists(BackupFailed):
     """There is a file of that name already, and nobody said that it may be replaced."""
 
     code = "name_taken"
@@ -64,12 +64,12 @@ def _name_once(draft: Path, final: Path) -> None:
     try:
         os.link(draft, final)
     except FileExistsError:
-        raise NameTaken(final) from None
+        raise TargetExists(final) from None
     except OSError as fault:
         if fault.errno not in _NO_LINKS:
             raise
         if final.exists():
-            raise NameTaken(final) from None
+            raise TargetExists(final) from None
         draft.rename(final)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from notifier.core.formats.text import one_line
 from notifier.errors import DatabaseUnusable
-from notifier.store.sqlite.atomic_file import BackupFailed, NameTaken, draft_of, publish
+from notifier.store.sqlite.atomic_file import BackupFailed, TargetExists, draft_of, publish
 from notifier.store.sqlite.connection import BUSY_MS, connect_source
 from notifier.store.sqlite.errors import code_of, fault_of, is_locked
 from notifier.store.sqlite.integrity import APPLICATION_ID
@@ -54,7 +54,7 @@ def back_up(
     kept = secret_beside(final) if secret is not None else None
     for name in (final, kept):
         if name is not None and name.exists() and not may_replace:
-            raise NameTaken(name)
+            raise TargetExists(name)
     had_secret = kept is not None and kept.exists()
     content = b"" if secret is None else _read(secret)
     with draft_of(final) as draft:

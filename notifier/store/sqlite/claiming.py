@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from notifier.core import circuit_breaker as gates
-from notifier.core.circuit_breaker import Passage
-from notifier.core.delivery.endpoint import Endpoint, passage, probes_in_turn, room
+from notifier.core.circuit_breaker import Permit
+from notifier.core.delivery.endpoint import EndpointHealth, passage, probes_in_turn, room
 from notifier.core.formats.urls import origin_of
-from notifier.core.model import Dispatch
+from notifier.core.model import ClaimedDelivery
 from notifier.store.sqlite.endpoints import endpoint_of_row, gate_values
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import dispatch_of
@@ -30,7 +30,7 @@ IN_TURN = ("forced_deliveries", "longest_due_deliveries")
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class EndpointQueue:
     """What one endpoint could have sent now, most urgent first.
 
     ``is_probe``: its gate is closed, and one message tries it. ``is_trial``: it has yet to take something.
@@ -39,13 +39,13 @@ class Lane:
     endpoint_seq: int
     origin: str
     delivery_seqs: tuple[int, ...]
-    standing: Endpoint = Endpoint()
+    standing: EndpointHealth = EndpointHealth()
     is_probe: bool = False
     is_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
+class InFlightLimits:
     """How much is in flight to each origin and may be; to which on trial, and how many of those may be."""
 
     busy: Mapping[str, int]
@@ -69,7 +69,7 @@ class Slots:
         """Which origins have no room for a trial: no room at all, or one trial under way."""
         return json.dumps([*self._full(), *self.trials])
 
-    def after(self, dispatches: Iterable[Dispatch]) -> Self:
+    def after(self, dispatches: Iterable[ClaimedDelivery]) -> Self:
         """Return them with these in flight too."""
         busy, trials = Counter(self.busy), set(self.trials)
         for dispatch in dispatches:
@@ -83,7 +83,7 @@ class Slots:
         return [origin for origin, count in self.busy.items() if count >= self.per_origin]
 
 
-def take_turns(lanes: Sequence[Lane], room: Mapping[str, int], limit: int) -> list[int]:
+def take_turns(lanes: Sequence[EndpointQueue], room: Mapping[str, int], limit: int) -> list[int]:
     """Pick deliveries, one of each lane in turn, until ``limit`` or until no origin has room left."""
     left = dict(room)
     picked: list[int] = []
@@ -98,7 +98,7 @@ def take_turns(lanes: Sequence[Lane], room: Mapping[str, int], limit: int) -> li
 
 
 def claim_deliveries(
-    connection: sqlite3.Connection, *, now: int, limit: int, lease: Lease, slots: Slots
+    connection: sqlite3.Connection, *, now: int, limit: int, lease: Lease, slots: InFlightLimits
 ) -> ClaimedDeliveries:
     """See ``Store``. Who had a turn goes to the back of the line; who got no slot keeps its place."""
     lapsed = connection.execute(SQL["lapse_claims"], {"now": now}).fetchall()
@@ -114,14 +114,16 @@ def claim_deliveries(
     return ClaimedDeliveries(dispatches, _next_due(connection, slots.after(dispatches)))
 
 
-def _next_due(connection: sqlite3.Connection, slots: Slots) -> int | None:
+def _next_due(connection: sqlite3.Connection, slots: InFlightLimits) -> int | None:
     rows = [connection.execute(SQL["next_delivery_due"], {"full": slots.full()}).fetchone()]
     if slots.left_for_trials():
         rows.append(connection.execute(SQL["next_trial_due"], {"full": slots.full_for_trials()}).fetchone())
     return min((row["due_at"] for row in rows if row is not None), default=None)
 
 
-def _lanes(connection: sqlite3.Connection, now: int, limit: int, slots: Slots) -> list[Lane]:
+def _lanes(
+    connection: sqlite3.Connection, now: int, limit: int, slots: InFlightLimits
+) -> list[EndpointQueue]:
     """Look at no more rows than could be claimed: the most overdue endpoints whose origin has room."""
     due = {"now": now, "limit": limit, "full": slots.full()}
     origins = connection.execute(SQL["due_origins"], due).fetchall()
@@ -139,22 +141,24 @@ def _lanes(connection: sqlite3.Connection, now: int, limit: int, slots: Slots) -
 
 def _lanes_of(
     connection: sqlite3.Connection, origin: sqlite3.Row, now: int, most: int, *, is_trial: bool = False
-) -> list[tuple[int, Lane]]:
+) -> list[tuple[int, EndpointQueue]]:
     """Return the lanes of an origin with when each is due: those in good standing, or those on trial."""
     of = {"origin_seq": origin["seq"], "is_on_trial": int(is_trial), "now": now, "limit": most}
     rows = connection.execute(SQL["due_endpoints"], of).fetchall()
     return [(row["due_at"], _lane(connection, row, origin["name"], now, most)) for row in rows]
 
 
-def _lane(connection: sqlite3.Connection, row: sqlite3.Row, origin: str, now: int, most: int) -> Lane:
+def _lane(
+    connection: sqlite3.Connection, row: sqlite3.Row, origin: str, now: int, most: int
+) -> EndpointQueue:
     """Ask the gate how many of this endpoint's may go; what a user forces goes in any case, and first."""
     standing = endpoint_of_row(row)
     in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": row["seq"]}).fetchone()["n"]
     free = min(room(standing, in_flight, now, most=most + in_flight), most)
-    is_probing = bool(free) and passage(standing, now) is Passage.PROBE
+    is_probing = bool(free) and passage(standing, now) is Permit.PROBE
     order = IN_TURN if is_probing and probes_in_turn(standing) else BY_URGENCY
     seqs = _foremost(connection, row["seq"], now, free, most, order)
-    return Lane(
+    return EndpointQueue(
         row["seq"],
         origin,
         seqs,
@@ -179,8 +183,8 @@ def _foremost(
 
 
 def _claim(
-    connection: sqlite3.Connection, seqs: list[int], lease: Lease, now: int, lanes: Sequence[Lane]
-) -> tuple[Dispatch, ...]:
+    connection: sqlite3.Connection, seqs: list[int], lease: Lease, now: int, lanes: Sequence[EndpointQueue]
+) -> tuple[ClaimedDelivery, ...]:
     if not seqs:
         return ()
     probes = _begin_probes(connection, lanes, set(seqs), now, lease)
@@ -194,7 +198,7 @@ def _claim(
 
 
 def _begin_probes(
-    connection: sqlite3.Connection, lanes: Sequence[Lane], taken: set[int], now: int, lease: Lease
+    connection: sqlite3.Connection, lanes: Sequence[EndpointQueue], taken: set[int], now: int, lease: Lease
 ) -> set[int]:
     """Note which gates now have their probe under way; returns the deliveries that are probes."""
     probes: set[int] = set()
@@ -206,7 +210,7 @@ def _begin_probes(
     return probes
 
 
-def keep_gate(connection: sqlite3.Connection, endpoint_seq: int, standing: Endpoint) -> None:
+def keep_gate(connection: sqlite3.Connection, endpoint_seq: int, standing: EndpointHealth) -> None:
     """Write an endpoint's gate."""
     connection.execute(SQL["keep_gate"], {"endpoint_seq": endpoint_seq, **gate_values(standing)})
 

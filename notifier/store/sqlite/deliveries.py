@@ -16,14 +16,14 @@ from notifier.core.delivery.endpoint import (
 )
 from notifier.core.formats.urls import endpoint_of, origin_of
 from notifier.core.ids import DELIVERY, ENDPOINT
-from notifier.core.model import Attempt, Callback, Delivery, DeliveryState, Dispatch, Event
+from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, DeliveryState, Event
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.sqlite.claiming import hasten, keep_gate, line_up
 from notifier.store.sqlite.endpoints import endpoint_of_row
-from notifier.store.sqlite.ids import Mint
+from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, attempt_of, body_of, delivery_of, headers_text
-from notifier.store.values import DeliveryDetail, Lease, Recorded, Refusal
+from notifier.store.values import AttemptRecorded, ChangeRefused, DeliveryDetail, Lease
 
 
 def add_deliveries(
@@ -31,7 +31,7 @@ def add_deliveries(
     event: Event,
     event_seq: int,
     callbacks: Iterable[Callback],
-    mint: Mint,
+    mint: IdSequence,
     *,
     due_at: int,
     give_up_at: int,
@@ -57,7 +57,7 @@ def add_deliveries(
         hasten(connection, endpoint_seq, due_at)
 
 
-def _endpoint_seq(connection: sqlite3.Connection, url: str, mint: Mint, at: int) -> int:
+def _endpoint_seq(connection: sqlite3.Connection, url: str, mint: IdSequence, at: int) -> int:
     endpoint = endpoint_of(url)
     row = connection.execute(SQL["endpoint"], {"url": endpoint}).fetchone()
     if row is None:
@@ -70,14 +70,14 @@ def _endpoint_seq(connection: sqlite3.Connection, url: str, mint: Mint, at: int)
 
 def record_attempt(
     connection: sqlite3.Connection,
-    dispatch: Dispatch,
+    dispatch: ClaimedDelivery,
     lease: Lease,
     attempt: Attempt,
     sequel: Sequel,
     report: Report,
     *,
     now: int,
-) -> Recorded | None:
+) -> AttemptRecorded | None:
     """See ``Store``."""
     sequel = _with_fresh_budget(connection, dispatch, sequel, now)
     values = {"id": dispatch.delivery_id, "owner": lease.owner, "number": dispatch.number}
@@ -108,7 +108,7 @@ def record_attempt(
 
 
 def _with_fresh_budget(
-    connection: sqlite3.Connection, dispatch: Dispatch, sequel: Sequel, now: int
+    connection: sqlite3.Connection, dispatch: ClaimedDelivery, sequel: Sequel, now: int
 ) -> Sequel:
     """A redelivery asked for while this attempt was under way is owed, even if the attempt was the last."""
     if not isinstance(sequel, GiveUp):
@@ -120,7 +120,7 @@ def _with_fresh_budget(
 
 def _report(
     connection: sqlite3.Connection, endpoint_seq: int, report: Report, now: int, *, is_probe: bool
-) -> Recorded:
+) -> AttemptRecorded:
     """Tell the gate, and of what the origin is to be held. A gate that opens wakes everything behind it."""
     row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
     before = endpoint_of_row(row)
@@ -130,7 +130,7 @@ def _report(
         trust = {"origin_seq": row["origin_seq"], "is_trusted": int(is_trusted)}
         connection.execute(SQL["trust_origin"], trust)
     if standing == before and standing.width is None:
-        return Recorded(row["id"])
+        return AttemptRecorded(row["id"])
     if standing != before:
         keep_gate(connection, endpoint_seq, standing)
     if is_opened(before, standing):
@@ -138,7 +138,7 @@ def _report(
         connection.execute(SQL["wake_deliveries"], waking)
     line_up(connection, endpoint_seq, now)
     is_turned = is_opened(before, standing) or is_opened(standing, before)
-    return Recorded(row["id"], in_words(standing) if is_turned else None)
+    return AttemptRecorded(row["id"], in_words(standing) if is_turned else None)
 
 
 def _standing_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any]:
@@ -158,12 +158,12 @@ def _standing_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any
 
 def redeliver(
     connection: sqlite3.Connection, delivery_id: str, *, now: int, give_up_at: int
-) -> Delivery | Refusal:
+) -> Delivery | ChangeRefused:
     """See ``Store``. One that is being sent keeps its claim and only gets the fresh budget."""
     values = {"id": delivery_id, "now": now, "give_up_at": give_up_at}
     row = connection.execute(SQL["redeliver"], values).fetchone()
     if row is None:
-        return Refusal.NOT_FOUND
+        return ChangeRefused.NOT_FOUND
     if row["is_waiting"]:
         connection.execute(SQL["force_endpoint"], {"endpoint_seq": row["endpoint_seq"]})
     return delivery_of(connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone())

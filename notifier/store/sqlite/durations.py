@@ -3,10 +3,10 @@
 import sqlite3
 
 from notifier.core.model import Watch
-from notifier.core.polling.histogram import Sketch, pack, seen, unpack
-from notifier.core.polling.learned_schedule import Habit, habit_from
+from notifier.core.polling.histogram import DurationHistogram, pack, seen, unpack
+from notifier.core.polling.learned_schedule import TaskDurations, habit_from
 from notifier.store.sqlite.queries import SQL
-from notifier.store.values import LearnedPath
+from notifier.store.values import PathDurations
 
 MOST = 1_000
 
@@ -15,7 +15,7 @@ def learn(connection: sqlite3.Connection, watch: Watch, duration_ms: int, *, now
     """Add a task that has ended to what is known of its kind."""
     names = {"provider": watch.provider, "api_path": watch.api_path}
     row = connection.execute(SQL["habit"], names).fetchone()
-    sketch = seen(Sketch() if row is None else unpack(row["sketch"]), duration_ms)
+    sketch = seen(DurationHistogram() if row is None else unpack(row["sketch"]), duration_ms)
     habit = habit_from(sketch, 1 if row is None else row["finishes"] + 1)
     connection.execute(
         SQL["keep_habit"],
@@ -33,17 +33,17 @@ def learn(connection: sqlite3.Connection, watch: Watch, duration_ms: int, *, now
         connection.execute(SQL["forget_habits"], {"most": MOST})
 
 
-def habit_of(row: sqlite3.Row) -> Habit | None:
+def habit_of(row: sqlite3.Row) -> TaskDurations | None:
     """Read a habit from a row that has its columns; None where nothing is known."""
     finishes = row["finishes"]
-    return None if finishes is None else Habit(finishes, row["p5_ms"], row["p50_ms"], row["p90_ms"])
+    return None if finishes is None else TaskDurations(finishes, row["p5_ms"], row["p50_ms"], row["p90_ms"])
 
 
-def learned(connection: sqlite3.Connection, *, limit: int) -> list[LearnedPath]:
+def learned(connection: sqlite3.Connection, *, limit: int) -> list[PathDurations]:
     """See ``Store``."""
-    found: list[LearnedPath] = []
+    found: list[PathDurations] = []
     for row in connection.execute(SQL["habits"], {"limit": limit}):
         habit = habit_of(row)
         if habit is not None:
-            found.append(LearnedPath(row["provider"], row["api_path"], habit))
+            found.append(PathDurations(row["provider"], row["api_path"], habit))
     return found

@@ -1,19 +1,19 @@
-"""Endpoints: their gate between columns and core's ``Endpoint``, and the verbs of those who operate them."""
+"""Endpoints: their gate between columns and ``EndpointHealth``, and the verbs of those who operate them."""
 
 import json
 import sqlite3
 from typing import Any
 
-from notifier.core.circuit_breaker import Gate
-from notifier.core.delivery.endpoint import Endpoint, Hold, paused, resumed
+from notifier.core.circuit_breaker import CircuitBreaker
+from notifier.core.delivery.endpoint import EndpointHealth, Suspension, paused, resumed
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME
-from notifier.store.values import EndpointDetail, Refusal
+from notifier.store.values import ChangeRefused, EndpointDetail
 
 
-def endpoint_of_row(row: sqlite3.Row) -> Endpoint:
+def endpoint_of_row(row: sqlite3.Row) -> EndpointHealth:
     """Read the gate columns of a row of ``endpoints``."""
-    gate = Gate(
+    gate = CircuitBreaker(
         failures=row["failures"],
         since=row["closed_at"],
         reason=row["reason"],
@@ -21,10 +21,10 @@ def endpoint_of_row(row: sqlite3.Row) -> Endpoint:
         probes=row["probes"],
         paused_until=row["paused_until"],
     )
-    return Endpoint(gate, None if row["hold"] is None else Hold(row["hold"]), row["width"])
+    return EndpointHealth(gate, None if row["hold"] is None else Suspension(row["hold"]), row["width"])
 
 
-def gate_values(endpoint: Endpoint) -> dict[str, Any]:
+def gate_values(endpoint: EndpointHealth) -> dict[str, Any]:
     """Write the gate columns of a row of ``endpoints``: a value for each, by the column's name."""
     gate = endpoint.gate
     return {
@@ -45,17 +45,21 @@ def details(connection: sqlite3.Connection, seqs: list[int]) -> list[EndpointDet
     return [_detail_of(row) for row in rows]
 
 
-def pause(connection: sqlite3.Connection, endpoint_id: str) -> EndpointDetail | Refusal:
+def pause(connection: sqlite3.Connection, endpoint_id: str) -> EndpointDetail | ChangeRefused:
     """See ``Store.pause_endpoint``. Only what is forced still goes out, and that has been due already."""
     row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
-    return Refusal.NOT_FOUND if row is None else _hold(connection, row, paused(endpoint_of_row(row)), now=0)
+    return (
+        ChangeRefused.NOT_FOUND
+        if row is None
+        else _hold(connection, row, paused(endpoint_of_row(row)), now=0)
+    )
 
 
-def resume(connection: sqlite3.Connection, endpoint_id: str, *, now: int) -> EndpointDetail | Refusal:
+def resume(connection: sqlite3.Connection, endpoint_id: str, *, now: int) -> EndpointDetail | ChangeRefused:
     """See ``Store.resume_endpoint``. One that was kept for its hold alone is forgotten with it."""
     row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
     if row is None:
-        return Refusal.NOT_FOUND
+        return ChangeRefused.NOT_FOUND
     waking = {"endpoint_seq": row["seq"], "now": now, "most_attempts": END_OF_TIME}
     connection.execute(SQL["wake_deliveries"], waking)
     detail = _hold(connection, row, resumed(endpoint_of_row(row)), now=now)
@@ -64,7 +68,7 @@ def resume(connection: sqlite3.Connection, endpoint_id: str, *, now: int) -> End
 
 
 def _hold(
-    connection: sqlite3.Connection, row: sqlite3.Row, standing: Endpoint, *, now: int
+    connection: sqlite3.Connection, row: sqlite3.Row, standing: EndpointHealth, *, now: int
 ) -> EndpointDetail:
     seq = row["seq"]
     connection.execute(SQL["keep_gate"], {"endpoint_seq": seq, **gate_values(standing)})

@@ -3,7 +3,7 @@
 import sqlite3
 
 from notifier.core.model import Attempt
-from notifier.core.timeline import ACTS_KEPT, POLLS_KEPT, Ending, Kind, Life, Moment
+from notifier.core.timeline import ACTS_KEPT, POLLS_KEPT, RoundEnd, TimelineEntry, TimelineKind, WatchHistory
 from notifier.store.sqlite.deliveries import delivery_in_full
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import attempt_of, watch_of
@@ -11,15 +11,15 @@ from notifier.store.sqlite.rows import attempt_of, watch_of
 
 def note_poll(connection: sqlite3.Connection, watch_seq: int, number: int, at: int, text: str) -> None:
     """Note the ``number``-th poll, in place of the one ``POLLS_KEPT`` before it."""
-    _note(connection, watch_seq, number % POLLS_KEPT, Moment(at, Kind.POLL, text))
+    _note(connection, watch_seq, number % POLLS_KEPT, TimelineEntry(at, TimelineKind.POLL, text))
 
 
-def note_act(connection: sqlite3.Connection, watch_seq: int, turn: int, moment: Moment) -> None:
+def note_act(connection: sqlite3.Connection, watch_seq: int, turn: int, moment: TimelineEntry) -> None:
     """Note what a user did; ``turn`` counts such acts."""
     _note(connection, watch_seq, POLLS_KEPT + turn % ACTS_KEPT, moment)
 
 
-def life_of(connection: sqlite3.Connection, watch_id: str) -> Life | None:
+def life_of(connection: sqlite3.Connection, watch_id: str) -> WatchHistory | None:
     """See ``Store.life``."""
     row = connection.execute(SQL["watch"], {"id": watch_id}).fetchone()
     if row is None:
@@ -27,25 +27,25 @@ def life_of(connection: sqlite3.Connection, watch_id: str) -> Life | None:
     of_watch = {"watch_seq": row["seq"]}
     endings = connection.execute(SQL["endings"], of_watch)
     deliveries = connection.execute(SQL["deliveries_of_watch"], of_watch).fetchall()
-    return Life(
+    return WatchHistory(
         watch=watch_of(row),
         moments=tuple(map(_moment_of, connection.execute(SQL["moments"], of_watch))),
-        endings=tuple(Ending(each["at"], each["type"]) for each in endings),
+        endings=tuple(RoundEnd(each["at"], each["type"]) for each in endings),
         deliveries=tuple(
             (delivery_in_full(connection, each), _attempts(connection, each["seq"])) for each in deliveries
         ),
     )
 
 
-def _note(connection: sqlite3.Connection, watch_seq: int, slot: int, moment: Moment) -> None:
+def _note(connection: sqlite3.Connection, watch_seq: int, slot: int, moment: TimelineEntry) -> None:
     place = {"watch_seq": watch_seq, "slot": slot}
     connection.execute(
         SQL["note_moment"], {**place, "at": moment.at, "kind": moment.kind, "text": moment.text}
     )
 
 
-def _moment_of(row: sqlite3.Row) -> Moment:
-    return Moment(row["at"], Kind(row["kind"]), row["text"])
+def _moment_of(row: sqlite3.Row) -> TimelineEntry:
+    return TimelineEntry(row["at"], TimelineKind(row["kind"]), row["text"])
 
 
 def _attempts(connection: sqlite3.Connection, delivery_seq: int) -> tuple[Attempt, ...]:

@@ -11,7 +11,7 @@ from notifier.core.ids import ENTROPY_BITS, new_id
 _STEP_BITS = 32
 
 
-class Mint:
+class IdSequence:
     """Makes ids; within one millisecond, or on a clock that went back, it counts on from the last."""
 
     def __init__(self, chance: random.Random) -> None:

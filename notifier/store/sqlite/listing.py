@@ -14,12 +14,12 @@ from typing import Any
 
 from notifier.core.formats.urls import endpoint_of
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
-from notifier.core.task_statistics import PastEnd
+from notifier.core.task_statistics import FinishedTask
 from notifier.store.sqlite.deliveries import delivery_in_full
 from notifier.store.sqlite.endpoints import details
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, watch_of
-from notifier.store.values import DeliveryQuery, EndpointDetail, Found, Recent, WatchQuery
+from notifier.store.values import DeliveryQuery, EndpointDetail, FoundRows, RecentActivity, WatchQuery
 
 
 def watches(connection: sqlite3.Connection, query: WatchQuery) -> list[Watch]:
@@ -77,13 +77,13 @@ def endpoints(connection: sqlite3.Connection, *, before: str | None, limit: int)
     return details(connection, _seqs(connection, SQL["newest_endpoints"], {"before": place, "limit": limit}))
 
 
-def recent(connection: sqlite3.Connection, *, limit: int) -> Recent:
+def recent(connection: sqlite3.Connection, *, limit: int) -> RecentActivity:
     """See ``Store.recent``."""
     ends = connection.execute(SQL["recent_ends"], {"limit": limit})
     callbacks = connection.execute(SQL["recent_callbacks"], {"limit": limit})
     accepted = ((row["created_at"], row["accepted_at"]) for row in callbacks)
-    return Recent(
-        ends=tuple(PastEnd(*row) for row in ends),
+    return RecentActivity(
+        ends=tuple(FinishedTask(*row) for row in ends),
         # The very attempt may be forgotten; and a clock may have been set between the two instants.
         callbacks_ms=tuple(max(0, at - created_at) for created_at, at in accepted if at is not None),
     )
@@ -109,11 +109,11 @@ def _merged(lanes: Iterable[list[int]], limit: int) -> str:
 
 def find(
     connection: sqlite3.Connection, *, watch_ids: list[str], delivery_ids: list[str], deliveries_of: list[str]
-) -> Found:
+) -> FoundRows:
     """See ``Store.find``."""
     further = connection.execute(SQL["delivery_ids_of_watches"], {"ids": json.dumps(deliveries_of)})
     of_watches = [row["id"] for row in further]
     watch_rows = connection.execute(SQL["watches_by_id"], {"ids": json.dumps(watch_ids)})
     rows = connection.execute(SQL["deliveries_by_id"], {"ids": json.dumps(delivery_ids + of_watches)})
     found = tuple(delivery_in_full(connection, row) for row in rows.fetchall())
-    return Found(tuple(map(watch_of, watch_rows)), found)
+    return FoundRows(tuple(map(watch_of, watch_rows)), found)

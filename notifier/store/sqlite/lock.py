@@ -73,7 +73,7 @@ class InstanceLock:
         self._handle = -1
 
 
-class Place:
+class DatabaseLocation:
     """Where a database that is in use was found, and where others would look for it."""
 
     def __init__(self, database: Path, lock: InstanceLock) -> None:

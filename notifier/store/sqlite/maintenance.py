@@ -79,7 +79,7 @@ def maintain(connection: sqlite3.Connection, log_bytes: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
+class PruneStep:
     """How many went, and where to look on; ``place`` is None when all have been looked at."""
 
     count: int
@@ -96,7 +96,7 @@ def prune(
     delivered_before: int,
     dead_before: int,
     limit: int,
-) -> Pruned:
+) -> PruneStep:
     """Forget at most ``limit`` of the next watches, of which no more than a thousand are looked at."""
     ended_at, seq = place
     rows = connection.execute(
@@ -113,7 +113,7 @@ def prune(
     if seqs:
         connection.execute(SQL["forget_watches"], {"seqs": json.dumps(seqs)})
     last = (rows[-1]["ended_at"], rows[-1]["seq"]) if len(rows) == LOOKED_AT else None
-    return Pruned(len(seqs), last)
+    return PruneStep(len(seqs), last)
 
 
 def shift_times(connection: sqlite3.Connection, *, delta_ms: int) -> None:
@@ -132,7 +132,7 @@ def shift_times(connection: sqlite3.Connection, *, delta_ms: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Clocks:
+class ClockReading:
     """What time it is, beside what has elapsed within which boot of the machine, both in milliseconds."""
 
     now: int
@@ -140,7 +140,7 @@ class Clocks:
     boot: int | None
 
 
-def heartbeat(connection: sqlite3.Connection, *, clocks: Clocks) -> None:
+def heartbeat(connection: sqlite3.Connection, *, clocks: ClockReading) -> None:
     """See ``Store``."""
     marks = {"lived_at": clocks.now, "anchor": clocks.now - clocks.elapsed, "boot": clocks.boot}
     for key, value in marks.items():
@@ -152,7 +152,7 @@ def _marks(connection: sqlite3.Connection) -> dict[str, int]:
     return {row["key"]: int(row["value"]) for row in connection.execute(SQL["marks"])}
 
 
-def take_over(connection: sqlite3.Connection, *, clocks: Clocks, max_interval_ms: int) -> int:
+def take_over(connection: sqlite3.Connection, *, clocks: ClockReading, max_interval_ms: int) -> int:
     """Release every claim (its owner is dead: we hold the lock) and return at what time the daemon begins.
 
     What was claimed is due at once, deliveries as perhaps sent already. No watch is left to wait for longer
@@ -172,7 +172,7 @@ def take_over(connection: sqlite3.Connection, *, clocks: Clocks, max_interval_ms
     return start
 
 
-def _time_at_start(connection: sqlite3.Connection, clocks: Clocks) -> int:
+def _time_at_start(connection: sqlite3.Connection, clocks: ClockReading) -> int:
     """In the boot that we have lived in before, our time has gone on by what has elapsed since.
 
     Else the machine's word counts, but a machine that has lost its time does not live the same hours twice.

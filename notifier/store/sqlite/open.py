@@ -17,8 +17,8 @@ from notifier.store.sqlite.connection import BUSY_MS, connect_reader, connect_wr
 from notifier.store.sqlite.driver import AiosqliteDriver, OpenDriver
 from notifier.store.sqlite.errors import fault_of, is_damaged, is_locked, unmakeable
 from notifier.store.sqlite.integrity import APPLICATION_ID, check
-from notifier.store.sqlite.lock import InstanceLock, Place
-from notifier.store.sqlite.maintenance import HOUR_MS, Clocks, take_over
+from notifier.store.sqlite.lock import DatabaseLocation, InstanceLock
+from notifier.store.sqlite.maintenance import HOUR_MS, ClockReading, take_over
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.sqlite.writer import Sleep, Writer
 
@@ -63,10 +63,15 @@ async def open_store(
         except sqlite3.Error as error:
             raise _fault_of(error, file) from error
         writer = Writer(
-            str(file), driver, writer_driver, look=Place(file, lock).check, sleep=sleep, meter=meter
+            str(file),
+            driver,
+            writer_driver,
+            look=DatabaseLocation(file, lock).check,
+            sleep=sleep,
+            meter=meter,
         )
         stack.push_async_callback(writer.close)
-        clocks = Clocks(now, elapsed(), boot)
+        clocks = ClockReading(now, elapsed(), boot)
         start = await writer.submit(partial(take_over, clocks=clocks, max_interval_ms=max_interval_ms))
         stack.pop_all()
     return SqliteStore(

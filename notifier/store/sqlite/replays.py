@@ -13,14 +13,14 @@ from typing import Any
 from notifier.core.formats.urls import endpoint_of
 from notifier.core.model import DeliveryState
 from notifier.store.sqlite.queries import SQL
-from notifier.store.values import MAX_REPLAYS, ReplayQuery, TooManyReplays
+from notifier.store.values import MAX_REPLAYS, ReplayLimitReached, ReplayQuery
 
 COUNTED_AT_ONCE = 50_000
 LOOKED_AT = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Matches:
+class ReplayScan:
     """What has been found so far: how many, and the seqs of the first and the last of them.
 
     ``place`` is how far it was looked, ``end`` how far there is to look (None: not known yet).
@@ -38,7 +38,7 @@ class Matches:
         return self.end is not None and self.place >= self.end
 
 
-def look_on(connection: sqlite3.Connection, query: ReplayQuery, so_far: Matches) -> Matches:
+def look_on(connection: sqlite3.Connection, query: ReplayQuery, so_far: ReplayScan) -> ReplayScan:
     """Count on, through the next window. What is pending needs no replay and does not count."""
     end = so_far.end
     if end is None:
@@ -48,7 +48,7 @@ def look_on(connection: sqlite3.Connection, query: ReplayQuery, so_far: Matches)
     row = connection.execute(
         SQL[_by_state_or_url(query, "count_to_replay", "count_to_replay_to")], {**_filters(query), **window}
     ).fetchone()
-    return Matches(
+    return ReplayScan(
         count=so_far.count + row["n"],
         first=so_far.first or row["first"] or 0,
         last=row["last"] or so_far.last,
@@ -58,12 +58,12 @@ def look_on(connection: sqlite3.Connection, query: ReplayQuery, so_far: Matches)
 
 
 def start(
-    connection: sqlite3.Connection, query: ReplayQuery, matches: Matches, *, now: int
-) -> int | TooManyReplays:
+    connection: sqlite3.Connection, query: ReplayQuery, matches: ReplayScan, *, now: int
+) -> int | ReplayLimitReached:
     """Keep the replay, which reaches from the first match to the last; returns how many match."""
     under_way = connection.execute(SQL["count_replays"]).fetchone()["n"]
     if under_way >= MAX_REPLAYS:
-        return TooManyReplays(under_way)
+        return ReplayLimitReached(under_way)
     values = {"since": query.since, "until": query.until, "state": query.state, "url": query.url}
     span = {"place": matches.first - 1, "last": matches.last}
     connection.execute(SQL["add_replay"], {"now": now, **values, **span})

@@ -10,12 +10,12 @@ from notifier.core.formats.json_text import encode
 from notifier.core.model import (
     Attempt,
     Callback,
+    ClaimedDelivery,
     Delivery,
     DeliveryState,
-    Dispatch,
     Event,
     EventType,
-    Missing,
+    MissingStreak,
     TaskError,
     Trouble,
     Watch,
@@ -48,7 +48,7 @@ def watch_of(row: sqlite3.Row) -> Watch:
         upstream_status=row["upstream_status"],
         task_created_at=row["task_created_at"],
         trouble=None if trouble is None else Trouble(trouble, row["trouble_since"]),
-        missing=None if missing is None else Missing(missing, row["missing_since"]),
+        missing=None if missing is None else MissingStreak(missing, row["missing_since"]),
         ended_at=row["ended_at"],
         outputs=tuple(json.loads(row["outputs"] or "[]")),
         result_expires_at=row["result_expires_at"],
@@ -138,9 +138,9 @@ def delivery_of(row: sqlite3.Row) -> Delivery:
     )
 
 
-def dispatch_of(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> Dispatch:
+def dispatch_of(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> ClaimedDelivery:
     """Read a row of the query ``dispatches``."""
-    return Dispatch(
+    return ClaimedDelivery(
         delivery_id=row["id"],
         event_id=row["event_id"],
         watch_id=row["watch_id"],

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from notifier.core.delivery.endpoint import Report
-from notifier.core.model import Attempt, Delivery, Dispatch, Event, NewWatch, Watch
-from notifier.core.polling.verdict import End, Sequel, Wait
-from notifier.core.timeline import Life
+from notifier.core.model import Attempt, ClaimedDelivery, Delivery, Event, NewWatch, Watch
+from notifier.core.polling.verdict import EndWatch, PollAgain, Sequel
+from notifier.core.timeline import WatchHistory
 from notifier.errors import StoreClosed
 from notifier.store.sqlite import (
     claiming as turns,
@@ -33,29 +33,29 @@ from notifier.store.sqlite import (
 from notifier.store.sqlite.driver import Driver
 from notifier.store.sqlite.errors import fault_of
 from notifier.store.sqlite.history import life_of
-from notifier.store.sqlite.ids import Mint
+from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.lock import InstanceLock
 from notifier.store.sqlite.writer import Writer
 from notifier.store.values import (
     MAX_TRIALS,
-    Added,
+    AttemptRecorded,
+    CallbackLimitReached,
+    ChangeRefused,
     ClaimedDeliveries,
     ClaimedWatches,
     Counts,
     DeliveryDetail,
     DeliveryQuery,
     EndpointDetail,
-    Found,
-    LearnedPath,
+    FoundRows,
     Lease,
-    Recent,
-    Recorded,
-    Refusal,
+    PathDurations,
+    RecentActivity,
+    ReplayLimitReached,
     ReplayQuery,
-    TooMany,
-    TooManyCallbacks,
-    TooManyReplays,
+    WatchAdded,
     WatchDetail,
+    WatchLimitReached,
     WatchQuery,
 )
 
@@ -87,7 +87,7 @@ class SqliteStore:
         self._writer = writer
         self._reader = reader
         self._lock = lock
-        self._mint = Mint(chance)
+        self._mint = IdSequence(chance)
         self._is_closed = False
 
     async def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
@@ -110,7 +110,7 @@ class SqliteStore:
 
     async def add_watches(
         self, new: Sequence[NewWatch], *, give_up_at: int, max_live: int
-    ) -> list[Added | TooMany | TooManyCallbacks]:
+    ) -> list[WatchAdded | WatchLimitReached | CallbackLimitReached]:
         """See ``Store``."""
         return await self._writer.submit(
             lambda connection: watches.add_watches(
@@ -123,7 +123,7 @@ class SqliteStore:
         """See ``Store``."""
         return await self._read(lambda connection: watches.watch_detail(connection, watch_id))
 
-    async def life(self, watch_id: str) -> Life | None:
+    async def life(self, watch_id: str) -> WatchHistory | None:
         """See ``Store``."""
         return await self._read(lambda connection: life_of(connection, watch_id))
 
@@ -133,7 +133,7 @@ class SqliteStore:
 
     async def find(
         self, watch_ids: Iterable[str], delivery_ids: Iterable[str], *, deliveries_of: Iterable[str]
-    ) -> Found:
+    ) -> FoundRows:
         """See ``Store``."""
         return await self._read(
             partial(
@@ -158,14 +158,14 @@ class SqliteStore:
         """See ``Store``."""
         return await self._read(watches.provider_names)
 
-    async def record_wait(self, watch: Watch, lease: Lease, wait: Wait, *, now: int) -> bool:
+    async def record_wait(self, watch: Watch, lease: Lease, wait: PollAgain, *, now: int) -> bool:
         """See ``Store``."""
         return await self._writer.submit(
             lambda connection: watches.record_wait(connection, watch, lease, wait, now=now), urgent=False
         )
 
     async def record_end(
-        self, watch: Watch, lease: Lease, end: End, event: Event, *, now: int, give_up_at: int
+        self, watch: Watch, lease: Lease, end: EndWatch, event: Event, *, now: int, give_up_at: int
     ) -> bool:
         """See ``Store``."""
         return await self._writer.submit(
@@ -174,28 +174,28 @@ class SqliteStore:
             )
         )
 
-    async def learned(self, *, limit: int) -> list[LearnedPath]:
+    async def learned(self, *, limit: int) -> list[PathDurations]:
         """See ``Store``."""
         return await self._read(partial(habits.learned, limit=limit))
 
-    async def recent(self, *, limit: int) -> Recent:
+    async def recent(self, *, limit: int) -> RecentActivity:
         """See ``Store``."""
         return await self._read(partial(pages.recent, limit=limit))
 
-    async def stop_watch(self, watch_id: str, *, now: int) -> Watch | Refusal:
+    async def stop_watch(self, watch_id: str, *, now: int) -> Watch | ChangeRefused:
         """See ``Store``."""
         return await self._writer.submit(lambda connection: watches.stop_watch(connection, watch_id, now=now))
 
     async def resume_watch(
         self, watch_id: str, *, now: int, expires_at: int, max_live: int
-    ) -> Watch | Refusal | TooMany:
+    ) -> Watch | ChangeRefused | WatchLimitReached:
         """See ``Store``."""
         resume = partial(
             watches.resume_watch, watch_id=watch_id, now=now, expires_at=expires_at, max_live=max_live
         )
         return await self._writer.submit(resume)
 
-    async def poll_now(self, watch_id: str, *, now: int) -> Watch | Refusal:
+    async def poll_now(self, watch_id: str, *, now: int) -> Watch | ChangeRefused:
         """See ``Store``."""
         return await self._writer.submit(lambda connection: watches.poll_now(connection, watch_id, now=now))
 
@@ -223,7 +223,7 @@ class SqliteStore:
         max_trials: int = MAX_TRIALS,
     ) -> ClaimedDeliveries:
         """See ``Store``."""
-        slots = turns.Slots(
+        slots = turns.InFlightLimits(
             dict(busy), per_origin, frozenset(trials), max_trials
         )  # the caller's go on changing
         claim = partial(turns.claim_deliveries, now=now, limit=limit, lease=lease, slots=slots)
@@ -231,14 +231,14 @@ class SqliteStore:
 
     async def record_attempt(
         self,
-        dispatch: Dispatch,
+        dispatch: ClaimedDelivery,
         lease: Lease,
         attempt: Attempt,
         sequel: Sequel,
         report: Report,
         *,
         now: int,
-    ) -> Recorded | None:
+    ) -> AttemptRecorded | None:
         """See ``Store``."""
         return await self._writer.submit(
             lambda connection: deliveries.record_attempt(
@@ -246,7 +246,7 @@ class SqliteStore:
             )
         )
 
-    async def redeliver(self, delivery_id: str, *, now: int, give_up_at: int) -> Delivery | Refusal:
+    async def redeliver(self, delivery_id: str, *, now: int, give_up_at: int) -> Delivery | ChangeRefused:
         """See ``Store``."""
         again = partial(deliveries.redeliver, delivery_id=delivery_id, now=now, give_up_at=give_up_at)
         return await self._writer.submit(again)
@@ -255,17 +255,17 @@ class SqliteStore:
         """See ``Store``."""
         return await self._read(partial(pages.endpoints, before=before, limit=limit))
 
-    async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | Refusal:
+    async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | ChangeRefused:
         """See ``Store``."""
         return await self._writer.submit(lambda connection: endpoints.pause(connection, endpoint_id))
 
-    async def resume_endpoint(self, endpoint_id: str, *, now: int) -> EndpointDetail | Refusal:
+    async def resume_endpoint(self, endpoint_id: str, *, now: int) -> EndpointDetail | ChangeRefused:
         """See ``Store``."""
         return await self._writer.submit(partial(endpoints.resume, endpoint_id=endpoint_id, now=now))
 
-    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | TooManyReplays:
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | ReplayLimitReached:
         """See ``Store``. It counts in short steps, so that others read between them."""
-        matches = replays.Matches()
+        matches = replays.ReplayScan()
         while not matches.is_whole:
             matches = await self._read(partial(replays.look_on, query=query, so_far=matches))
         if matches.count and not dry_run:
@@ -312,7 +312,7 @@ class SqliteStore:
 
     async def heartbeat(self, *, now: int) -> None:
         """See ``Store``."""
-        clocks = upkeep.Clocks(now, self._elapsed(), self._boot)
+        clocks = upkeep.ClockReading(now, self._elapsed(), self._boot)
         await self._writer.submit(partial(upkeep.heartbeat, clocks=clocks))
 
     async def maintain(self) -> None:

@@ -13,20 +13,20 @@ Work = Callable[[sqlite3.Connection], T]
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class UnitSucceeded:
     """What a unit returned."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class UnitFailed:
     """What a unit threw; nothing of it was kept, the others were."""
 
     error: Exception
 
 
-class BatchFault(Exception):
+class TransactionFailed(Exception):
     """A whole batch that was not kept (or, ``at_commit``, perhaps was). The cause is chained.
 
     ``is_rolled_back`` is False when even that failed: the connection is of no use any more.
@@ -45,15 +45,15 @@ class BatchFault(Exception):
         return self.is_rolled_back and not self.at_commit and not is_below
 
 
-def run_batch(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Done | Failed]:
+def run_batch(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[UnitSucceeded | UnitFailed]:
     """Run all in one transaction and commit it; raises BatchFault when there is nothing to show for it.
 
     At first without savepoints: inside one, SQLite keeps a copy of each page for each statement, which makes
     an insert three times as dear. Only when a unit throws is all undone and run again, each in its own.
     """
     try:
-        return _in_transaction(connection, lambda: [Done(work(connection)) for work in works])
-    except BatchFault as fault:
+        return _in_transaction(connection, lambda: [UnitSucceeded(work(connection)) for work in works])
+    except TransactionFailed as fault:
         if not fault.is_of_a_unit:
             raise
     return _in_transaction(connection, lambda: [_in_savepoint(connection, work) for work in works])
@@ -67,23 +67,23 @@ def _in_transaction(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
         at_commit = True
         connection.execute("COMMIT")
     except Exception as error:
-        raise BatchFault(at_commit=at_commit, is_rolled_back=_roll_back(connection)) from error
+        raise TransactionFailed(at_commit=at_commit, is_rolled_back=_roll_back(connection)) from error
     except BaseException:
         _roll_back(connection)
         raise
     return outcomes
 
 
-def _in_savepoint(connection: sqlite3.Connection, work: Work[Any]) -> Done | Failed:
+def _in_savepoint(connection: sqlite3.Connection, work: Work[Any]) -> UnitSucceeded | UnitFailed:
     connection.execute("SAVEPOINT unit")
-    outcome: Done | Failed
+    outcome: UnitSucceeded | UnitFailed
     try:
-        outcome = Done(work(connection))
+        outcome = UnitSucceeded(work(connection))
     except Exception as error:
         if (isinstance(error, sqlite3.Error) and is_of_storage(error)) or not connection.in_transaction:
             raise
         connection.execute("ROLLBACK TO unit")
-        outcome = Failed(error)
+        outcome = UnitFailed(error)
     connection.execute("RELEASE unit")
     return outcome
 

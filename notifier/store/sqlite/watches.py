@@ -9,14 +9,14 @@ from typing import Any
 from notifier.core.formats.times import to_text
 from notifier.core.ids import WATCH
 from notifier.core.model import MAX_CALLBACKS, Callback, Event, NewWatch, Watch, WatchState
-from notifier.core.polling.learned_schedule import Habit, first_poll_at
-from notifier.core.polling.verdict import End, Wait
+from notifier.core.polling.learned_schedule import TaskDurations, first_poll_at
+from notifier.core.polling.verdict import EndWatch, PollAgain
 from notifier.core.states import WatchAction, next_watch_state
-from notifier.core.timeline import Kind, Moment, of_wait
+from notifier.core.timeline import TimelineEntry, TimelineKind, of_wait
 from notifier.store.sqlite.deliveries import add_deliveries, deliveries_of_watch
 from notifier.store.sqlite.durations import habit_of, learn
 from notifier.store.sqlite.history import note_act, note_poll
-from notifier.store.sqlite.ids import Mint
+from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import (
     callbacks_of,
@@ -27,35 +27,40 @@ from notifier.store.sqlite.rows import (
     watch_of,
 )
 from notifier.store.values import (
-    Added,
+    CallbackLimitReached,
+    ChangeRefused,
     ClaimedWatches,
     Lease,
-    Refusal,
-    TooMany,
-    TooManyCallbacks,
+    WatchAdded,
     WatchDetail,
+    WatchLimitReached,
 )
 
 
 def add_watches(
-    connection: sqlite3.Connection, new: Sequence[NewWatch], mint: Mint, *, give_up_at: int, max_live: int
-) -> list[Added | TooMany | TooManyCallbacks]:
+    connection: sqlite3.Connection,
+    new: Sequence[NewWatch],
+    mint: IdSequence,
+    *,
+    give_up_at: int,
+    max_live: int,
+) -> list[WatchAdded | WatchLimitReached | CallbackLimitReached]:
     """See ``Store``."""
     return [_add(connection, entry, mint, give_up_at, max_live) for entry in new]
 
 
 def _add(
-    connection: sqlite3.Connection, new: NewWatch, mint: Mint, give_up_at: int, max_live: int
-) -> Added | TooMany | TooManyCallbacks:
+    connection: sqlite3.Connection, new: NewWatch, mint: IdSequence, give_up_at: int, max_live: int
+) -> WatchAdded | WatchLimitReached | CallbackLimitReached:
     names = {"provider": new.provider, "api_path": new.api_path, "task_id": new.task_id}
     found = connection.execute(SQL["before_adding"], names).fetchone()
     if found["watch_seq"] is not None:
         return _rejoin(connection, found["watch_seq"], new, mint, give_up_at)
     if found["live"] >= max_live:
-        return TooMany(found["live"])
+        return WatchLimitReached(found["live"])
     callbacks = _gained((), new.callbacks)
     if len(callbacks) > MAX_CALLBACKS:
-        return TooManyCallbacks(len(callbacks))
+        return CallbackLimitReached(len(callbacks))
     provider_seq, api_path_seq = found["provider_seq"], found["api_path_seq"]
     if provider_seq is None:
         (provider_seq,) = connection.execute(SQL["add_provider"], {"name": new.provider}).fetchone()
@@ -77,10 +82,12 @@ def _add(
             "traceparent": watch.traceparent,
         },
     )
-    return Added(watch, is_new=True)
+    return WatchAdded(watch, is_new=True)
 
 
-def _watch_from(new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, habit: Habit | None) -> Watch:
+def _watch_from(
+    new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, habit: TaskDurations | None
+) -> Watch:
     return Watch(
         id=watch_id,
         provider=new.provider,
@@ -102,16 +109,16 @@ def _watch_from(new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, h
 
 
 def _rejoin(
-    connection: sqlite3.Connection, seq: int, new: NewWatch, mint: Mint, give_up_at: int
-) -> Added | TooManyCallbacks:
+    connection: sqlite3.Connection, seq: int, new: NewWatch, mint: IdSequence, give_up_at: int
+) -> WatchAdded | CallbackLimitReached:
     """Add to a known watch the callbacks it does not know, and tell those of an outcome that is there."""
     row = connection.execute(SQL["watch_by_seq"], {"seq": seq}).fetchone()
     watch = watch_of(row)
     gained = _gained(watch.callbacks, new.callbacks)
     if not gained:
-        return Added(watch, is_new=False)
+        return WatchAdded(watch, is_new=False)
     if len(watch.callbacks) + len(gained) > MAX_CALLBACKS:
-        return TooManyCallbacks(len(watch.callbacks) + len(gained))
+        return CallbackLimitReached(len(watch.callbacks) + len(gained))
     watch = replace(watch, callbacks=watch.callbacks + gained)
     connection.execute(SQL["set_callbacks"], {"seq": seq, "callbacks": callbacks_text(watch.callbacks)})
     event = connection.execute(SQL["event_of_round"], {"watch_seq": seq, "round": watch.round}).fetchone()
@@ -125,7 +132,7 @@ def _rejoin(
             due_at=new.registered_at,
             give_up_at=give_up_at,
         )
-    return Added(watch, is_new=False)
+    return WatchAdded(watch, is_new=False)
 
 
 def _gained(known: Sequence[Callback], offered: Sequence[Callback]) -> tuple[Callback, ...]:
@@ -164,7 +171,9 @@ def claim_watches(
     )
 
 
-def record_wait(connection: sqlite3.Connection, watch: Watch, lease: Lease, wait: Wait, *, now: int) -> bool:
+def record_wait(
+    connection: sqlite3.Connection, watch: Watch, lease: Lease, wait: PollAgain, *, now: int
+) -> bool:
     """See ``Store``."""
     row = connection.execute(
         SQL["record_wait"],
@@ -191,10 +200,10 @@ def record_end(
     connection: sqlite3.Connection,
     watch: Watch,
     lease: Lease,
-    end: End,
+    end: EndWatch,
     event: Event,
     *,
-    mint: Mint,
+    mint: IdSequence,
     now: int,
     give_up_at: int,
 ) -> bool:
@@ -243,45 +252,53 @@ def _guard(watch: Watch, lease: Lease) -> dict[str, Any]:
     return {"id": watch.id, "owner": lease.owner, "round": watch.round, "polls": watch.polls}
 
 
-def stop_watch(connection: sqlite3.Connection, watch_id: str, *, now: int) -> Watch | Refusal:
+def stop_watch(connection: sqlite3.Connection, watch_id: str, *, now: int) -> Watch | ChangeRefused:
     """See ``Store``."""
     row = connection.execute(SQL["stop_watch"], {"id": watch_id, "now": now}).fetchone()
     if row is not None:
-        note_act(connection, row["seq"], 2 * row["round"] + 1, Moment(now, Kind.STOPPED, "by a user"))
+        note_act(
+            connection,
+            row["seq"],
+            2 * row["round"] + 1,
+            TimelineEntry(now, TimelineKind.STOPPED, "by a user"),
+        )
     return _watch_if(connection, watch_id, WatchState.STOPPED)
 
 
 def resume_watch(
     connection: sqlite3.Connection, watch_id: str, *, now: int, expires_at: int, max_live: int
-) -> Watch | Refusal | TooMany:
+) -> Watch | ChangeRefused | WatchLimitReached:
     """See ``Store``."""
     row = _row(connection, watch_id)
     if row is None:
-        return Refusal.NOT_FOUND
+        return ChangeRefused.NOT_FOUND
     if next_watch_state(WatchState(row["state"]), WatchAction.RESUME) is None:
-        return Refusal.CONFLICT
+        return ChangeRefused.CONFLICT
     (live,) = connection.execute(SQL["live_watches"]).fetchone()
     if live >= max_live:
-        return TooMany(live)
+        return WatchLimitReached(live)
     values = {"id": watch_id, "now": now, "expires_at": expires_at}
     seq, ordinal = connection.execute(SQL["resume_watch"], values).fetchone()
     note_act(
-        connection, seq, 2 * ordinal, Moment(now, Kind.RESUMED, f"by a user, until {to_text(expires_at)}")
+        connection,
+        seq,
+        2 * ordinal,
+        TimelineEntry(now, TimelineKind.RESUMED, f"by a user, until {to_text(expires_at)}"),
     )
     return watch_of(_row(connection, watch_id))
 
 
-def poll_now(connection: sqlite3.Connection, watch_id: str, *, now: int) -> Watch | Refusal:
+def poll_now(connection: sqlite3.Connection, watch_id: str, *, now: int) -> Watch | ChangeRefused:
     """See ``Store``."""
     connection.execute(SQL["poll_now"], {"id": watch_id, "now": now})
     return _watch_if(connection, watch_id, WatchState.WATCHING)
 
 
-def _watch_if(connection: sqlite3.Connection, watch_id: str, state: WatchState) -> Watch | Refusal:
+def _watch_if(connection: sqlite3.Connection, watch_id: str, state: WatchState) -> Watch | ChangeRefused:
     row = _row(connection, watch_id)
     if row is None:
-        return Refusal.NOT_FOUND
-    return watch_of(row) if row["state"] == state else Refusal.CONFLICT
+        return ChangeRefused.NOT_FOUND
+    return watch_of(row) if row["state"] == state else ChangeRefused.CONFLICT
 
 
 def _row(connection: sqlite3.Connection, watch_id: str) -> Any:

@@ -19,7 +19,7 @@ from notifier.errors import NotifierError, StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.driver import Driver
 from notifier.store.sqlite.errors import fault_of, is_io_error
-from notifier.store.sqlite.transactions import BatchFault, Done, Failed, Work, run_batch
+from notifier.store.sqlite.transactions import TransactionFailed, UnitFailed, UnitSucceeded, Work, run_batch
 
 log = structlog.get_logger()
 
@@ -40,10 +40,10 @@ class _Unit:
     is_alone: bool = False
     is_premise: bool = False
 
-    def resolve(self, outcome: Done | Failed) -> None:
+    def resolve(self, outcome: UnitSucceeded | UnitFailed) -> None:
         if self.future.done():
             return
-        if isinstance(outcome, Done):
+        if isinstance(outcome, UnitSucceeded):
             self.future.set_result(outcome.value)
         else:
             self.future.set_exception(outcome.error)
@@ -153,7 +153,7 @@ class Writer:
         """Write nothing any more; nobody may go on waiting."""
         self._death = fault
         for unit in self._waiting:
-            unit.resolve(Failed(_refusal(fault)))
+            unit.resolve(UnitFailed(_refusal(fault)))
 
     def _take(self) -> list[_Unit]:
         """Take the oldest units, up to a batch, in the order they came; one that is alone comes alone."""
@@ -183,7 +183,7 @@ class Writer:
         except Exception as error:  # whatever it is: the callers hear of it, and the writer goes on
             refused = batch + self._who_count_on(batch)
             for unit in refused:
-                unit.resolve(Failed(self._fault_of(error)))
+                unit.resolve(UnitFailed(self._fault_of(error)))
             await self._mend(error)
         except BaseException:
             for unit in batch:
@@ -203,17 +203,17 @@ class Writer:
         self._weight = 0
         return waiting
 
-    async def _outcomes(self, batch: list[_Unit]) -> list[Done | Failed]:
+    async def _outcomes(self, batch: list[_Unit]) -> list[UnitSucceeded | UnitFailed]:
         if self._driver is None:
             self._driver = await self._open_driver()
         if batch[0].is_alone:
-            return [Done(await self._driver.run(batch[0].work))]
+            return [UnitSucceeded(await self._driver.run(batch[0].work))]
         works = [unit.work for unit in batch]
         return await self._driver.run(lambda connection: run_batch(connection, works))
 
     def _fault_of(self, error: Exception) -> Exception:
-        cause = error.__cause__ if isinstance(error, BatchFault) else error
-        at_commit = isinstance(error, BatchFault) and error.at_commit
+        cause = error.__cause__ if isinstance(error, TransactionFailed) else error
+        at_commit = isinstance(error, TransactionFailed) and error.at_commit
         if isinstance(cause, sqlite3.Error):
             fault = fault_of(cause, self._file, at_commit=at_commit)
         else:
@@ -223,8 +223,8 @@ class Writer:
 
     async def _mend(self, error: Exception) -> None:
         """Give up a connection that cannot be trusted; the next batch reads the file anew."""
-        cause = error.__cause__ if isinstance(error, BatchFault) else error
-        is_stuck = isinstance(error, BatchFault) and not error.is_rolled_back
+        cause = error.__cause__ if isinstance(error, TransactionFailed) else error
+        is_stuck = isinstance(error, TransactionFailed) and not error.is_rolled_back
         if is_stuck or not isinstance(cause, sqlite3.Error) or is_io_error(cause):
             await self._drop_driver()
 

@@ -123,10 +123,10 @@ async def measure(client: str, url: str, per_s: float, for_s: float, task_ids: l
 
 
 async def _paced(ask: Callable[[], Awaitable[None]], per_s: float, for_s: float) -> None:
-    chance, now = random.Random(1), time.monotonic
+    rng, now = random.Random(1), time.monotonic
     at = began = now()
     async with asyncio.TaskGroup() as asking:
-        while (at := at + chance.expovariate(per_s)) < began + for_s:
+        while (at := at + rng.expovariate(per_s)) < began + for_s:
             if at > now():
                 await asyncio.sleep(at - now())
             asking.create_task(_one(ask))

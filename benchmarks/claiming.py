@@ -35,7 +35,7 @@ class Claimed(msgspec.Struct):
 async def measure(file: str, times: int) -> Claimed:
     """Claim a hundred and record them, ``times`` times; returns medians."""
     now = time.time_ns() // 1_000_000
-    store = await open_store(file, owner="bench", now=now, chance=random.SystemRandom())
+    store = await open_store(file, owner="bench", now=now, rng=random.SystemRandom())
     try:
         rounds = [await _round(store, now + LAST_DUE_MS) for _ in range(_WARM + times)][_WARM:]
     finally:

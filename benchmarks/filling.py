@@ -21,7 +21,7 @@ from notifier.core.model import Callback
 from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.open import migrate
 from notifier.store.sqlite.queries import SQL
-from notifier.store.sqlite.rows import callbacks_text
+from notifier.store.sqlite.rows import callbacks_to_json
 
 BATCH = 10_000
 CACHE_KIB = 1_000_000
@@ -66,13 +66,13 @@ def fill(file: str, more: int) -> Filled:
     return Filled(size)
 
 
-def _rows(connection: sqlite3.Connection, chance: random.Random, now: int) -> Iterator[dict[str, Any]]:
+def _rows(connection: sqlite3.Connection, rng: random.Random, now: int) -> Iterator[dict[str, Any]]:
     """Give watches without end, due in no order."""
-    mint = IdSequence(chance)
+    mint = IdSequence(rng)
     common = {
         "provider_seq": _seq(connection, "providers", "add_provider", name="mulerouter"),
         "api_path_seq": _seq(connection, "api_paths", "add_api_path", path=API_PATH),
-        "callbacks": callbacks_text((Callback(CALLBACK_URL),)),
+        "callbacks": callbacks_to_json((Callback(CALLBACK_URL),)),
         "metadata": METADATA,
         "registered_at": now,
         "expires_at": now + DAY_MS,
@@ -82,8 +82,8 @@ def _rows(connection: sqlite3.Connection, chance: random.Random, now: int) -> It
         yield {
             **common,
             "id": mint(WATCH, now),
-            "task_id": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
-            "due_at": now + chance.randint(FIRST_DUE_MS, LAST_DUE_MS),
+            "task_id": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            "due_at": now + rng.randint(FIRST_DUE_MS, LAST_DUE_MS),
         }
 
 

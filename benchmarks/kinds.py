@@ -15,21 +15,21 @@ class Kind:
 
 
 def _lognormal(median_s: float, sigma: float) -> Callable[[random.Random], float]:
-    return lambda chance: chance.lognormvariate(math.log(median_s), sigma)
+    return lambda rng: rng.lognormvariate(math.log(median_s), sigma)
 
 
-def _two_peaks(chance: random.Random) -> float:
+def _two_peaks(rng: random.Random) -> float:
     """Most take 12 s; three of ten go another way and take 75 s."""
-    return chance.lognormvariate(math.log(12 if chance.random() < 0.7 else 75), 0.25)
+    return rng.lognormvariate(math.log(12 if rng.random() < 0.7 else 75), 0.25)
 
 
-def _heavy_tail(chance: random.Random) -> float:
-    return 10 * chance.paretovariate(1.5)
+def _heavy_tail(rng: random.Random) -> float:
+    return 10 * rng.paretovariate(1.5)
 
 
 def scaled(kind: Kind, factor: float) -> Kind:
     """Return the same kind on a provider that takes ``factor`` times as long."""
-    return Kind(kind.name, lambda chance: kind.draw(chance) * factor)
+    return Kind(kind.name, lambda rng: kind.draw(rng) * factor)
 
 
 IMAGE = Kind("image 15 s", _lognormal(15, 0.35))

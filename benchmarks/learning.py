@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 
 from benchmarks.kinds import Kind
 from benchmarks.stats import mean
-from notifier.core.polling import age_schedule as pace
-from notifier.core.polling import learned_schedule as learned
+from notifier.core.polling import age_schedule, learned_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
-from notifier.core.polling.histogram import DurationHistogram, seen
-from notifier.core.polling.learned_schedule import TaskDurations, first_poll_at, habit_from
+from notifier.core.polling.histogram import DurationHistogram, add_duration
+from notifier.core.polling.learned_schedule import TaskDurations, first_poll_at, histogram_to_durations
 
 FIXED_MS = 2_500
 FIRST_AFTER_MS = 2_500
@@ -21,7 +20,7 @@ DAY_MS = 86_400_000
 class Setting:
     """How it is polled. ``is_stamped``: the provider says when a task began and ended."""
 
-    pace: AgeSchedule
+    schedule: AgeSchedule
     is_stamped: bool = True
 
 
@@ -45,15 +44,15 @@ class Path:
     """What is known of one api_path."""
 
     setting: Setting
-    chance: random.Random
+    rng: random.Random
     sketch: DurationHistogram = field(default_factory=DurationHistogram)
     finishes: int = 0
-    habit: TaskDurations | None = None
+    durations: TaskDurations | None = None
 
     def poll(self, duration_ms: int) -> Polled:
         """Poll one task to its end."""
-        most = learned.longest_wait_ms(DAY_MS)
-        at = first_poll_at(self.habit, registered_at=0, earliest=FIRST_AFTER_MS, latest=most)
+        most = learned_schedule.longest_wait_ms(DAY_MS)
+        at = first_poll_at(self.durations, registered_at=0, earliest=FIRST_AFTER_MS, latest=most)
         polls, before, last = 1, 0, 0
         while at < duration_ms:
             last = self._interval_ms(at, last)
@@ -61,19 +60,19 @@ class Path:
         return Polled(duration_ms, polls, before, at)
 
     def _interval_ms(self, age_ms: int, last_ms: int) -> int:
-        rate, chance = self.setting.pace, self.chance.random()
-        if self.habit is None or not self.habit.is_known:
-            return pace.interval_ms(rate, age_ms=age_ms, last_interval_ms=last_ms, chance=chance)
-        return learned.interval_ms(
-            self.habit, rate, age_ms=age_ms, last_interval_ms=last_ms, chance=chance, result_ttl_ms=DAY_MS
+        rate, jitter = self.setting.schedule, self.rng.random()
+        if self.durations is None or not self.durations.is_known:
+            return age_schedule.interval_ms(rate, age_ms=age_ms, last_interval_ms=last_ms, jitter=jitter)
+        return learned_schedule.interval_ms(
+            self.durations, rate, age_ms=age_ms, last_interval_ms=last_ms, jitter=jitter, result_ttl_ms=DAY_MS
         )
 
     def learn(self, task: Polled) -> None:
         """Know one task more; without stamps it ended between the last two polls."""
         between = task.found_ms - (task.found_ms - task.before_ms) // 2
-        self.sketch = seen(self.sketch, task.duration_ms if self.setting.is_stamped else between)
+        self.sketch = add_duration(self.sketch, task.duration_ms if self.setting.is_stamped else between)
         self.finishes += 1
-        self.habit = habit_from(self.sketch, self.finishes)
+        self.durations = histogram_to_durations(self.sketch, self.finishes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +124,18 @@ def run(kind: Kind, setting: Setting, plan: Plan, *, seed: int, past: Kind | Non
 
     Where the past was another, learning goes on while it is measured.
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     tasks: list[Polled] = []
     for _ in range(plan.rounds):
-        path = Path(setting, chance)
+        path = Path(setting, rng)
         for _ in range(plan.before):
-            path.learn(path.poll(_duration_ms(past or kind, chance)))
+            path.learn(path.poll(_duration_ms(past or kind, rng)))
         for _ in range(plan.measured):
-            tasks.append(path.poll(_duration_ms(kind, chance)))
+            tasks.append(path.poll(_duration_ms(kind, rng)))
             if past is not None:
                 path.learn(tasks[-1])
     return outcome_of(tasks)
 
 
-def _duration_ms(kind: Kind, chance: random.Random) -> int:
-    return max(1, round(kind.draw(chance) * 1_000))
+def _duration_ms(kind: Kind, rng: random.Random) -> int:
+    return max(1, round(kind.draw(rng) * 1_000))

@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 from benchmarks.framing import Framer
-from notifier.core.formats.times import from_text
+from notifier.core.formats.times import parse_instant
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
@@ -54,7 +54,7 @@ class Ledger:
         if event.data.task_id in self.entries:
             self.duplicates += 1
         else:
-            ended_at = from_text(event.data.ended_at)
+            ended_at = parse_instant(event.data.ended_at)
             assert ended_at is not None
             self.entries[event.data.task_id] = Entry(event.id, ended_at, received_at)
 

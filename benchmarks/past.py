@@ -11,8 +11,8 @@ import time
 from benchmarks.one_commit import CALLBACK_URL
 from benchmarks.tasks import API_PATH
 from notifier.core.formats.urls import endpoint_of, origin_of
-from notifier.core.polling.histogram import DurationHistogram, pack, seen
-from notifier.core.polling.learned_schedule import habit_from
+from notifier.core.polling.histogram import DurationHistogram, add_duration, pack
+from notifier.core.polling.learned_schedule import histogram_to_durations
 from notifier.store.sqlite.queries import SQL
 
 STEP_MS = 200
@@ -64,9 +64,9 @@ def end(file: str, count: int) -> None:
 def _learn(connection: sqlite3.Connection, now: int, count: int) -> None:
     sketch = DurationHistogram()
     for _ in range(100):
-        sketch = seen(sketch, TOOK_MS)
-    habit = habit_from(sketch, count)
-    quantiles = {"p5_ms": habit.p5_ms, "p50_ms": habit.p50_ms, "p90_ms": habit.p90_ms}
+        sketch = add_duration(sketch, TOOK_MS)
+    durations = histogram_to_durations(sketch, count)
+    quantiles = {"p5_ms": durations.p5_ms, "p50_ms": durations.p50_ms, "p90_ms": durations.p90_ms}
     names = {"provider": "mulerouter", "api_path": API_PATH, "finishes": count, "now": now}
     connection.execute(SQL["keep_habit"], {**names, **quantiles, "sketch": pack(sketch)})
 

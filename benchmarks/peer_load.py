@@ -124,10 +124,10 @@ class Fed:
 
 def _waiting(first: int, last: int, hook: str) -> str:
     """Return the lines of a batch of tasks, and the mark after them."""
-    chance = random.Random(first)
+    rng = random.Random(first)
     lines = [
-        f"{uuid.UUID(int=chance.getrandbits(128), version=4)} {hook} "
-        f"{chance.randint(FIRST_DUE_MS, LAST_DUE_MS) / 1_000:.3f}\n"
+        f"{uuid.UUID(int=rng.getrandbits(128), version=4)} {hook} "
+        f"{rng.randint(FIRST_DUE_MS, LAST_DUE_MS) / 1_000:.3f}\n"
         for _ in range(first, last)
     ]
     return "".join([*lines, f"{MARK}\n"])

@@ -20,7 +20,7 @@ MEASURED = 100
 DEFAULT = PollingSettings()
 SETTING = Setting(AgeSchedule(2_000, DEFAULT.max_interval_ms, DEFAULT.growth))
 BY_DEFAULT = Setting(AgeSchedule(DEFAULT.min_interval_ms, DEFAULT.max_interval_ms, DEFAULT.growth))
-UNSTAMPED = Setting(SETTING.pace, is_stamped=False)
+UNSTAMPED = Setting(SETTING.schedule, is_stamped=False)
 
 Run = Callable[[Kind], Outcome]
 

@@ -28,7 +28,7 @@ class Added(msgspec.Struct):
 async def measure(file: str, requesters: int, count: int) -> Added:
     """Add ``count`` watches, one a call, each call waiting for the disk."""
     now = time.time_ns() // 1_000_000
-    store = await open_store(file, owner="bench", now=now, chance=random.SystemRandom())
+    store = await open_store(file, owner="bench", now=now, rng=random.SystemRandom())
 
     async def add(times: int) -> None:
         for _ in range(times):

@@ -40,12 +40,12 @@ class Told(msgspec.Struct):
 
 def plan(count: int, over_s: float) -> list[Planned]:
     """Spread tasks evenly; their durations are lognormal, and the same in every run."""
-    chance = random.Random(20_000)
+    rng = random.Random(20_000)
     return [
         Planned(
             at_s=number * over_s / count,
-            duration_s=MEDIAN_S * chance.lognormvariate(0.0, SIGMA),
-            outcome="failed" if chance.random() < FAILED_SHARE else "completed",
+            duration_s=MEDIAN_S * rng.lognormvariate(0.0, SIGMA),
+            outcome="failed" if rng.random() < FAILED_SHARE else "completed",
         )
         for number in range(count)
     ]

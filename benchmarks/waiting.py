@@ -33,7 +33,7 @@ class Parked:
 async def put(folder: Path, parked: Sequence[Parked]) -> None:
     """Put them into ``notifier.db`` in ``folder``, as after their tasks have ended and before any attempt."""
     now = time.time_ns() // 1_000_000
-    store = await open_store(folder / "notifier.db", owner="bench", now=now, chance=random.SystemRandom())
+    store = await open_store(folder / "notifier.db", owner="bench", now=now, rng=random.SystemRandom())
     try:
         for start in range(0, len(parked), _AT_ONCE):
             await _put_some(store, parked[start : start + _AT_ONCE], now)

@@ -46,23 +46,25 @@ class Meter(Protocol):
         """Seconds from some fixed point, for durations that are told here and for nothing else."""
         ...
 
-    def polled(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
+    def record_poll(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
         """A poll that began ``late_ms`` after it was due brought ``verdict``."""
         ...
 
-    def ended(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
+    def record_end(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
         """The end of a watch, decided at ``now``, is on disk."""
         ...
 
-    def attempted(self, dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
+    def record_attempt(
+        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int
+    ) -> None:
         """An attempt that ended at ``now`` is on disk."""
         ...
 
-    def committed(self, units: int, took_s: float) -> None:
+    def record_commit(self, units: int, took_s: float) -> None:
         """The store has committed so many units of work at once."""
         ...
 
-    def lagged(self, late_s: float) -> None:
+    def record_lag(self, late_s: float) -> None:
         """A timer of the loop rang so late."""
         ...
 
@@ -74,19 +76,21 @@ class NoMeter:
         """No time passes."""
         return 0.0
 
-    def polled(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
+    def record_poll(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
         """Nothing."""
 
-    def ended(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
+    def record_end(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
         """Nothing."""
 
-    def attempted(self, dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
+    def record_attempt(
+        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int
+    ) -> None:
         """Nothing."""
 
-    def committed(self, units: int, took_s: float) -> None:
+    def record_commit(self, units: int, took_s: float) -> None:
         """Nothing."""
 
-    def lagged(self, late_s: float) -> None:
+    def record_lag(self, late_s: float) -> None:
         """Nothing."""
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope
 from notifier.core.model import Attempt, Callback, Event, EventType, NewWatch, TaskError, Watch, WatchState
 from notifier.core.polling.verdict import EndWatch, PollAgain
-from notifier.core.states import event_of
+from notifier.core.states import state_to_event
 from notifier.store.values import Lease
 from tests.fakes import NOON
 
@@ -66,7 +66,7 @@ def end(state: WatchState = WatchState.COMPLETED, **over: Any) -> EndWatch:
 def event(watch: Watch, ending: EndWatch | None = None, **over: Any) -> Event:
     """The event that tells of the watch's end."""
     ending = ending or end()
-    kind = event_of(ending.state)
+    kind = state_to_event(ending.state)
     fields: dict[str, Any] = {
         "id": f"evt_{watch.id[4:]}_{watch.round}",
         "watch_id": watch.id,

@@ -41,7 +41,7 @@ async def test_a_filled_database_holds_what_the_store_would_have_added(tmp_path:
     now = time.time_ns() // 1_000_000
     fill(str(tmp_path / "notifier.db"), FILLED - 10)
     fill(str(tmp_path / "notifier.db"), 10)
-    store = await open_store(tmp_path / "notifier.db", owner="bench", now=now, chance=random.Random(1))
+    store = await open_store(tmp_path / "notifier.db", owner="bench", now=now, rng=random.Random(1))
     try:
         [added] = await store.add_watches([_new(now)], give_up_at=now, max_live=FILLED + 1)
         later = now + LAST_DUE_MS + MINUTE_MS
@@ -75,7 +75,7 @@ async def test_nothing_that_waits_is_due_while_a_load_runs(tmp_path: Path) -> No
     """What a fill puts there is due in half an hour at the earliest, and within the hour at the latest."""
     now = time.time_ns() // 1_000_000
     fill(str(tmp_path / "notifier.db"), FILLED)
-    store = await open_store(tmp_path / "notifier.db", owner="bench", now=now, chance=random.Random(1))
+    store = await open_store(tmp_path / "notifier.db", owner="bench", now=now, rng=random.Random(1))
     try:
         early, late = [
             await store.claim_watches("mulerouter", now=at, limit=100, lease=Lease("bench", at + HOUR_MS))
@@ -92,7 +92,7 @@ async def test_a_past_is_as_a_daemon_would_have_left_it(tmp_path: Path) -> None:
     now = time.time_ns() // 1_000_000
     fill(str(tmp_path / "notifier.db"), FILLED)
     past.end(str(tmp_path / "notifier.db"), 20)
-    store = await open_store(tmp_path / "notifier.db", owner="bench", now=now, chance=random.Random(1))
+    store = await open_store(tmp_path / "notifier.db", owner="bench", now=now, rng=random.Random(1))
     try:
         counts = await store.counts(now=now)
         recent = await store.recent(limit=FILLED)
@@ -108,7 +108,7 @@ async def test_a_past_is_as_a_daemon_would_have_left_it(tmp_path: Path) -> None:
     assert counts.deliveries[DeliveryState.PENDING] == endpoint.pending == 0
     assert {notice_ms(each) for each in recent.ends} == {900}
     assert (len(recent.ends), recent.callbacks_ms) == (20, (20,) * 20)
-    assert learned.habit.is_known
+    assert learned.durations.is_known
     assert detail is not None
     assert [each.status for each in detail.attempts] == [204]
     assert found is not None

@@ -37,7 +37,11 @@ def test_every_room_has_its_place() -> None:
         ("outbound/x.py", "from {p} import store\n", "outbound imports store"),
         ("client/x.py", "from {p}.config import load\n", "client imports config"),
         ("core/formats/x.py", "from {p}.core.polling import verdict\n", "formats imports polling"),
-        ("core/delivery/x.py", "from {p}.core.polling.verdict import PollAgain\n", "delivery imports polling"),
+        (
+            "core/delivery/x.py",
+            "from {p}.core.polling.verdict import PollAgain\n",
+            "delivery imports polling",
+        ),
         ("engine/x.py", "import httpx\n", "only outbound/client.py imports httpx"),
         ("store/x.py", "import aiosqlite\n", "only store/sqlite/driver.py imports aiosqlite"),
         ("engine/x.py", "def f():\n    from {p}.api import app\n", "engine imports api"),

@@ -14,8 +14,8 @@ from notifier.api.routes import ROUTES, Route
 from notifier.api.services import Services
 from notifier.core.nearest import nearest
 from notifier.server.access import AccessMiddleware
-from notifier.server.bodies import BodyBudget, announced_size, check_type, read_body
-from notifier.server.middleware import ResponseMiddleware, headers_of
+from notifier.server.bodies import BodyBudget, check_type, declared_size, read_body
+from notifier.server.middleware import ResponseMiddleware, request_headers
 from notifier.server.problems import ProblemError
 
 
@@ -51,7 +51,7 @@ class MethodRouter:
         scope["notifier.route"] = f"{method} {route.path}"
         check_type(scope)
         query = read_query(scope["query_string"], route.query)
-        with self._budget.hold(announced_size(scope, route.body_limit)):
+        with self._budget.hold(declared_size(scope, route.body_limit)):
             body = await read_body(receive, route.body_limit)
             if not route.takes_body:
                 refuse_members(body)
@@ -60,7 +60,7 @@ class MethodRouter:
                 scope["path_params"],
                 query,
                 body,
-                partial(headers_of, scope),
+                partial(request_headers, scope),
                 lambda: _gone(receive),
                 scope["method"] == "HEAD",
             )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from notifier.api.json_fields import FieldErrors, below, object_at, text_at, unknown
+from notifier.api.json_fields import FieldErrors, pointer_to, read_object, read_text, report_unknown
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.headers import InvalidHeader, check_callback_headers
 from notifier.core.formats.text import cut
@@ -16,7 +16,7 @@ from notifier.core.model import MAX_CALLBACKS, Callback, EventType
 FIELDS = ("url", "events", "headers")
 
 
-def callbacks_in(
+def parse_callbacks(
     members: Mapping[str, Any], policy: AddressPolicy, faults: FieldErrors
 ) -> tuple[Callback, ...]:
     """The receivers of a registration."""
@@ -38,7 +38,7 @@ def callbacks_in(
 
 
 def _callback(value: object, pointer: str, policy: AddressPolicy, faults: FieldErrors) -> Callback | None:
-    members = object_at(value, pointer, FIELDS, faults)
+    members = read_object(value, pointer, FIELDS, faults)
     if members is None:
         return None
     url = _callback_url(members, "url", pointer, policy, faults)
@@ -51,13 +51,13 @@ def _callback_url(
     members: Mapping[str, Any], name: str, pointer: str, policy: AddressPolicy, faults: FieldErrors
 ) -> str | None:
     """The URL in canonical form. An address in it is judged here, a name when it is connected to."""
-    url = text_at(members, name, faults, check_callback_url, pointer)
+    url = read_text(members, name, faults, check_callback_url, pointer)
     if url is None:
         return None
     why = _refused_address(url, policy)
     if why is None:
         return url
-    faults.add(below(pointer, name), why)
+    faults.add(pointer_to(pointer, name), why)
     return None
 
 
@@ -73,7 +73,7 @@ def _refused_address(url: str, policy: AddressPolicy) -> str | None:
 def _events(members: Mapping[str, Any], pointer: str, faults: FieldErrors) -> tuple[EventType, ...]:
     if "events" not in members:
         return tuple(EventType)
-    place = below(pointer, "events")
+    place = pointer_to(pointer, "events")
     names = members["events"]
     if not isinstance(names, list) or not names:
         faults.add(place, "must be an array of at least one event")
@@ -83,7 +83,7 @@ def _events(members: Mapping[str, Any], pointer: str, faults: FieldErrors) -> tu
         if not isinstance(name, str):
             faults.add(f"{place}/{index}", "must be a string")
         elif name not in list(EventType):
-            faults.add(f"{place}/{index}", unknown(name, "event", EventType))
+            faults.add(f"{place}/{index}", report_unknown(name, "event", EventType))
         elif name in wanted:
             faults.add(f"{place}/{index}", "this event stands twice")
         else:
@@ -92,7 +92,7 @@ def _events(members: Mapping[str, Any], pointer: str, faults: FieldErrors) -> tu
 
 
 def _headers(members: Mapping[str, Any], pointer: str, faults: FieldErrors) -> tuple[tuple[str, str], ...]:
-    place = below(pointer, "headers")
+    place = pointer_to(pointer, "headers")
     headers = members.get("headers", {})
     if not isinstance(headers, dict):
         faults.add(place, "must be an object of strings")
@@ -100,5 +100,5 @@ def _headers(members: Mapping[str, Any], pointer: str, faults: FieldErrors) -> t
     try:
         return check_callback_headers(headers)
     except InvalidHeader as fault:
-        faults.add(place if fault.name is None else below(place, fault.name), str(fault))
+        faults.add(place if fault.name is None else pointer_to(place, fault.name), str(fault))
         return ()

@@ -2,8 +2,8 @@
 
 from starlette.responses import Response
 
-from notifier.api.query import cursor_after, delivery_query
-from notifier.api.representations import answer, delivery_body, delivery_detail_body
+from notifier.api.query import delivery_query, next_cursor
+from notifier.api.representations import delivery_body, delivery_detail_body, json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import DeliveryBody, DeliveryPage
 from notifier.api.services import Services
@@ -12,27 +12,27 @@ from notifier.server.problems import ProblemError
 from notifier.store.values import ChangeRefused, DeliveryQuery
 
 
-async def page(call: ApiRequest) -> Response:
+async def list_deliveries(call: ApiRequest) -> Response:
     """Some deliveries, newest first."""
     query = delivery_query(call.query)
     one_more = DeliveryQuery(query.state, query.watch_id, query.url, query.before, query.limit + 1)
     found = await call.services.store.deliveries(one_more)
     shown = found[: query.limit]
-    cursor = cursor_after(shown[-1].id, call.query) if len(found) > len(shown) else None
-    return answer(DeliveryPage(deliveries=[delivery_body(each) for each in shown], next_cursor=cursor))
+    cursor = next_cursor(shown[-1].id, call.query) if len(found) > len(shown) else None
+    return json_response(DeliveryPage(deliveries=[delivery_body(each) for each in shown], next_cursor=cursor))
 
 
-async def newest(services: Services, query: DeliveryQuery) -> list[DeliveryBody]:
+async def list_recent_deliveries(services: Services, query: DeliveryQuery) -> list[DeliveryBody]:
     """Those that were made last, for the page."""
     return [delivery_body(each) for each in await services.store.deliveries(query)]
 
 
-async def show(call: ApiRequest) -> Response:
+async def show_delivery(call: ApiRequest) -> Response:
     """One delivery with its attempts."""
-    return answer(await body_of(call))
+    return json_response(await load_delivery_body(call))
 
 
-async def body_of(call: ApiRequest) -> DeliveryBody:
+async def load_delivery_body(call: ApiRequest) -> DeliveryBody:
     """The same, for its page too."""
     detail = await call.services.store.delivery(_id(call))
     if detail is None:
@@ -40,7 +40,7 @@ async def body_of(call: ApiRequest) -> DeliveryBody:
     return delivery_detail_body(detail)
 
 
-async def body(call: ApiRequest) -> Response:
+async def show_delivery_bytes(call: ApiRequest) -> Response:
     """The very bytes that its attempts send. They are not signed here: a signature tells of its instant."""
     message = await call.services.store.message(_id(call))
     if message is None:
@@ -57,7 +57,7 @@ async def redeliver(call: ApiRequest) -> Response:
     if isinstance(changed, ChangeRefused):
         raise _unknown()
     services.wake.deliver_now()
-    return answer(delivery_body(changed), 202)
+    return json_response(delivery_body(changed), 202)
 
 
 def _id(call: ApiRequest) -> str:

@@ -2,8 +2,8 @@
 
 from starlette.responses import Response
 
-from notifier.api.query import cursor_after, page_query
-from notifier.api.representations import answer, endpoint_body
+from notifier.api.query import next_cursor, page_query
+from notifier.api.representations import endpoint_body, json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import EndpointBody, EndpointPage
 from notifier.api.services import Services
@@ -12,26 +12,26 @@ from notifier.server.problems import ProblemError
 from notifier.store.values import ChangeRefused, EndpointDetail
 
 
-async def page(call: ApiRequest) -> Response:
+async def list_endpoints(call: ApiRequest) -> Response:
     """Some endpoints, newest first."""
     before, limit = page_query(call.query, ENDPOINT)
     found = await call.services.store.endpoints(before=before, limit=limit + 1)
     shown = found[:limit]
-    cursor = cursor_after(shown[-1].id, call.query) if len(found) > len(shown) else None
-    return answer(EndpointPage(endpoints=[endpoint_body(each) for each in shown], next_cursor=cursor))
+    cursor = next_cursor(shown[-1].id, call.query) if len(found) > len(shown) else None
+    return json_response(EndpointPage(endpoints=[endpoint_body(each) for each in shown], next_cursor=cursor))
 
 
-async def newest(services: Services, limit: int) -> list[EndpointBody]:
+async def list_recent_endpoints(services: Services, limit: int) -> list[EndpointBody]:
     """Those that were named last, for the page."""
     return [endpoint_body(each) for each in await services.store.endpoints(before=None, limit=limit)]
 
 
-async def pause(call: ApiRequest) -> Response:
+async def pause_endpoint(call: ApiRequest) -> Response:
     """Send it nothing until it is resumed."""
     return _shown(await call.services.store.pause_endpoint(_id(call)))
 
 
-async def resume(call: ApiRequest) -> Response:
+async def resume_endpoint(call: ApiRequest) -> Response:
     """Send it what waits, whatever held it."""
     services = call.services
     changed = await services.store.resume_endpoint(_id(call), now=services.clock.now())
@@ -42,7 +42,7 @@ async def resume(call: ApiRequest) -> Response:
 def _shown(changed: EndpointDetail | ChangeRefused) -> Response:
     if isinstance(changed, ChangeRefused):
         raise _unknown()
-    return answer(endpoint_body(changed))
+    return json_response(endpoint_body(changed))
 
 
 def _id(call: ApiRequest) -> str:

@@ -13,7 +13,7 @@ EVENT_STREAM = "text/event-stream"
 LAST_EVENT_ID = "last-event-id"
 
 
-async def events(call: ApiRequest) -> Response:
+async def stream_events(call: ApiRequest) -> Response:
     """What changes, as it changes. Listen first and read the lists then, and nothing is missed.
 
     ``watch`` and ``delivery`` bring the thing as lists have it and as it stands now: new, ended, in other

@@ -10,7 +10,7 @@ from notifier.core.formats.text import cut
 from notifier.core.formats.times import InvalidDuration, parse_duration
 from notifier.core.formats.urls import InvalidUrl
 from notifier.core.nearest import nearest
-from notifier.server.problems import FieldError, ProblemError, refused
+from notifier.server.problems import FieldError, ProblemError, fields_problem
 
 MAX_EXPIRE_MS = 366 * 86_400_000
 MAX_FAULTS = 20  # to look for the nearest name takes time, and nobody reads more
@@ -37,7 +37,7 @@ class FieldErrors:
     def check(self) -> None:
         """Raise Problem if there are any."""
         if self.found:
-            raise refused(self.found)
+            raise fields_problem(self.found)
 
 
 def read_json(body: bytes) -> Any:
@@ -47,10 +47,10 @@ def read_json(body: bytes) -> Any:
     except InvalidJson as fault:
         raise ProblemError("bad_json", str(fault)) from None
     except RejectedJson as fault:
-        raise refused([FieldError(fault.pointer, fault.detail)]) from None
+        raise fields_problem([FieldError(fault.pointer, fault.detail)]) from None
 
 
-def unknown(name: str, what: str, names: Iterable[str]) -> str:
+def report_unknown(name: str, what: str, names: Iterable[str]) -> str:
     """Say that ``name`` is none of ``names``, and which it may have meant."""
     known = list(names)
     close = nearest(name, known)
@@ -59,7 +59,7 @@ def unknown(name: str, what: str, names: Iterable[str]) -> str:
     return f"unknown {what}; there is {', '.join(known)}" if known else f"unknown {what}; there is none"
 
 
-def object_at(
+def read_object(
     value: object,
     pointer: str,
     names: Sequence[str],
@@ -77,12 +77,12 @@ def object_at(
         if faults.is_full:
             break
         if name not in names:
-            words = f"unknown field; {meant[name]}" if name in meant else unknown(name, "field", names)
-            faults.add(below(pointer, name), words)
+            words = f"unknown field; {meant[name]}" if name in meant else report_unknown(name, "field", names)
+            faults.add(pointer_to(pointer, name), words)
     return value
 
 
-def text_at(
+def read_text(
     members: Mapping[str, Any],
     name: str,
     faults: FieldErrors,
@@ -90,7 +90,7 @@ def text_at(
     pointer: str = "",
 ) -> str | None:
     """A required string, as ``check`` returns it."""
-    place = below(pointer, name)
+    place = pointer_to(pointer, name)
     value = members.get(name)
     if name not in members:
         faults.add(place, "is required")
@@ -104,7 +104,7 @@ def text_at(
     return None
 
 
-def expire_after_in(members: Mapping[str, Any], faults: FieldErrors) -> int | None:
+def read_expire_after(members: Mapping[str, Any], faults: FieldErrors) -> int | None:
     """``expire_after`` in milliseconds; None where it is left out."""
     if "expire_after" not in members:
         return None
@@ -118,6 +118,6 @@ def expire_after_in(members: Mapping[str, Any], faults: FieldErrors) -> int | No
     return duration_ms
 
 
-def below(pointer: str, name: str) -> str:
+def pointer_to(pointer: str, name: str) -> str:
     """The pointer to a member (RFC 6901)."""
     return f"{pointer}/{cut(name, _SHOWN_CHARS).replace('~', '~0').replace('/', '~1')}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from notifier.api import schemas as shapes
+from notifier.api import schemas
 from notifier.api.events import EVENT_STREAM, LAST_EVENT_ID
 from notifier.api.examples import (
     ATTEMPT,
@@ -73,34 +73,34 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
     {
         ("POST", "/v1/watches"): Operation(
             "Have a task watched. A known task is the same watch again, and gains the callback if it is new.",
-            {201: (shapes.WatchBody, WATCH), 200: (shapes.WatchBody, WATCH)},
+            {201: (schemas.WatchBody, WATCH), 200: (schemas.WatchBody, WATCH)},
             (*_BODY, *_WRITE, "too_many_callbacks", "too_many_watches"),
-            request=(shapes.Registration, REGISTRATION),
+            request=(schemas.Registration, REGISTRATION),
             headers=(TRACEPARENT,),
         ),
         ("POST", "/v1/watches/batch"): Operation(
             "Have up to 1000 tasks watched. Each entry stands alone; results come in the entries' order.",
             {
                 200: (
-                    shapes.BatchAnswer,
+                    schemas.BatchAnswer,
                     {"results": [{"status": 201, "watch": WATCH}, {"status": 422, "problem": REFUSED}]},
                 )
             },
             (*_BODY, *_WRITE),
-            request=(shapes.Batch, {"watches": [REGISTRATION]}),
+            request=(schemas.Batch, {"watches": [REGISTRATION]}),
             headers=(TRACEPARENT,),
         ),
         ("GET", "/v1/watches"): Operation(
-            "List watches, newest first.", {200: (shapes.WatchPage, _PAGE_OF_WATCHES)}, _READ
+            "List watches, newest first.", {200: (schemas.WatchPage, _PAGE_OF_WATCHES)}, _READ
         ),
         ("GET", "/v1/watches/{id}"): Operation(
             "One watch with its payload and deliveries; wait holds the answer until it has ended.",
-            {200: (shapes.WatchBody, {**WATCH, "deliveries": [DELIVERY]})},
+            {200: (schemas.WatchBody, {**WATCH, "deliveries": [DELIVERY]})},
             ("not_found", *_READ),
         ),
         ("GET", "/v1/watches/{id}/timeline"): Operation(
             "What happened to one watch, oldest first: polls (the last 50), decisions, deliveries, attempts.",
-            {200: (shapes.TimelineBody, {"timeline": [dict(moment) for moment in MOMENTS]})},
+            {200: (schemas.TimelineBody, {"timeline": [dict(moment) for moment in MOMENTS]})},
             ("not_found", *_READ),
         ),
         ("GET", "/v1/watches/{id}/outputs/{number}"): Operation(
@@ -111,27 +111,27 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ),
         ("DELETE", "/v1/watches/{id}"): Operation(
             "End a watch. After this answer no callback of it is created.",
-            {200: (shapes.WatchBody, {**WATCH, "state": "stopped", "next_poll_at": None, "ended_at": NOON})},
+            {200: (schemas.WatchBody, {**WATCH, "state": "stopped", "next_poll_at": None, "ended_at": NOON})},
             ("not_found", "conflict", *_WRITE),
         ),
         ("POST", "/v1/watches/{id}/poll"): Operation(
-            "Poll now.", {202: (shapes.WatchBody, WATCH)}, ("not_found", "conflict", *_WRITE)
+            "Poll now.", {202: (schemas.WatchBody, WATCH)}, ("not_found", "conflict", *_WRITE)
         ),
         ("POST", "/v1/watches/{id}/resume"): Operation(
             "Go on with an expired, lost or stopped watch.",
-            {200: (shapes.WatchBody, WATCH)},
+            {200: (schemas.WatchBody, WATCH)},
             ("not_found", "conflict", *_BODY, *_WRITE, "too_many_watches"),
-            request=(shapes.Resume, {"expire_after": "2h"}),
+            request=(schemas.Resume, {"expire_after": "2h"}),
             is_request_optional=True,
         ),
         ("GET", "/v1/deliveries"): Operation(
             "List deliveries, newest first.",
-            {200: (shapes.DeliveryPage, _PAGE_OF_DELIVERIES)},
+            {200: (schemas.DeliveryPage, _PAGE_OF_DELIVERIES)},
             _READ,
         ),
         ("GET", "/v1/deliveries/{id}"): Operation(
             "One delivery with its attempts.",
-            {200: (shapes.DeliveryBody, {**DELIVERY, "attempts": [ATTEMPT]})},
+            {200: (schemas.DeliveryBody, {**DELIVERY, "attempts": [ATTEMPT]})},
             ("not_found", *_READ),
         ),
         ("GET", "/v1/deliveries/{id}/body"): Operation(
@@ -148,7 +148,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             "Send a delivery again: the same webhook-id and bytes.",
             {
                 202: (
-                    shapes.DeliveryBody,
+                    schemas.DeliveryBody,
                     {**DELIVERY, "state": "pending", "next_attempt_at": NOON, "ended_at": None},
                 )
             },
@@ -156,20 +156,20 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ),
         ("POST", "/v1/deliveries/replay"): Operation(
             "Send again what matches: the same webhook-ids and bytes, at 10 a second.",
-            {202: (shapes.Matched, {"matched": 42})},
+            {202: (schemas.Matched, {"matched": 42})},
             (*_BODY, *_WRITE, "too_many_replays"),
-            request=(shapes.Replay, {"since": NOON, "state": "dead", "dry_run": True}),
+            request=(schemas.Replay, {"since": NOON, "state": "dead", "dry_run": True}),
         ),
         ("GET", "/v1/endpoints"): Operation(
             "List endpoints (callback URLs without their query) and how each stands, newest first.",
-            {200: (shapes.EndpointPage, {"endpoints": [ENDPOINT], "next_cursor": None})},
+            {200: (schemas.EndpointPage, {"endpoints": [ENDPOINT], "next_cursor": None})},
             _READ,
         ),
         ("POST", "/v1/endpoints/{id}/pause"): Operation(
             "Send an endpoint nothing until it is resumed. What waits is kept.",
             {
                 200: (
-                    shapes.EndpointBody,
+                    schemas.EndpointBody,
                     {
                         **ENDPOINT,
                         "state": "paused",
@@ -185,7 +185,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             "Send an endpoint all that waits, whatever held it; it starts slowly.",
             {
                 200: (
-                    shapes.EndpointBody,
+                    schemas.EndpointBody,
                     {
                         **ENDPOINT,
                         "state": "open",
@@ -207,7 +207,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             "Counts, the oldest waiting delivery, each provider's condition in words.",
             {
                 200: (
-                    shapes.StatusBody,
+                    schemas.StatusBody,
                     {
                         "version": "0.1.0",
                         "summary": "All is well: 1 task is being watched, no delivery waits.",
@@ -232,12 +232,12 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ),
         ("POST", "/v1/reload"): Operation(
             "Read the configuration again. A bad one changes nothing.",
-            {200: (shapes.Reloaded, {"status": "reloaded", "file": "/etc/notifier/config.toml"})},
+            {200: (schemas.Reloaded, {"status": "reloaded", "file": "/etc/notifier/config.toml"})},
             ("bad_configuration",),
         ),
-        ("GET", "/healthz"): Operation("Alive. Needs no token.", {200: (shapes.Word, {"status": "ok"})}),
+        ("GET", "/healthz"): Operation("Alive. Needs no token.", {200: (schemas.Word, {"status": "ok"})}),
         ("GET", "/readyz"): Operation(
-            "Able to store, and polling lately.", {200: (shapes.Word, {"status": "ready"})}, ("not_ready",)
+            "Able to store, and polling lately.", {200: (schemas.Word, {"status": "ready"})}, ("not_ready",)
         ),
         ("GET", "/metrics"): Operation(
             "What there is to measure, for Prometheus. The store is read every 5 s at most.",
@@ -285,7 +285,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ),
         ("POST", "/v1/login"): Operation(
             "Make a link that lets one browser in, once, within a minute. Where there are tokens, needs one.",
-            {201: (shapes.LoginBody, {"path": "/login?code=5f0c…", "expires_at": NOON})},
+            {201: (schemas.LoginBody, {"path": "/login?code=5f0c…", "expires_at": NOON})},
         ),
         ("GET", "/login"): Operation(
             "Let in the browser that brings a code, and send it to the page. Needs no token.",

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from notifier.api.request import ApiRequest
 from notifier.api.services import Services
-from notifier.core.formats.images import KINDS, ImageRejected, judge_picture
+from notifier.core.formats.images import KINDS, ImageRejected, check_image
 from notifier.core.formats.urls import InvalidUrl, check_callback_url
 from notifier.core.ids import WATCH, is_id
 from notifier.ports import HttpClient
@@ -57,7 +57,7 @@ class ImageProxy:
             ) from wrong
         async with self._place():
             exchange = await self._wire().get(canonical, {"accept": ", ".join(KINDS)}, timeout_ms=TIMEOUT_MS)
-        found = judge_picture(exchange, most_bytes=MOST_BYTES)
+        found = check_image(exchange, most_bytes=MOST_BYTES)
         if isinstance(found, ImageRejected):
             raise ProblemError("no_picture", found.text)
         return found.kind, found.body
@@ -84,7 +84,7 @@ class ImageProxy:
             raise ProblemError("busy", "other pictures take their time") from late
 
 
-async def output(call: ApiRequest) -> Response:
+async def show_output(call: ApiRequest) -> Response:
     """One result of a watch, if it is a picture. They are counted from 0."""
     url = await _output(call.services, call.path["id"], call.path["number"])
     kind, body = await call.services.pictures.get(url)

@@ -9,10 +9,17 @@ from collections.abc import Sequence
 from msgspec import Struct
 from starlette.responses import Response
 
-from notifier.api.representations import answer
+from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
 from notifier.api.services import Services
-from notifier.core.task_statistics import FIXED_MS, FinishedTask, fixed_polls, notice_ms, saved_share, spread
+from notifier.core.task_statistics import (
+    FIXED_MS,
+    FinishedTask,
+    count_bars,
+    fixed_polls,
+    notice_ms,
+    saved_share,
+)
 from notifier.store.values import PathDurations, RecentActivity
 
 LOOKED_AT = 500
@@ -83,12 +90,12 @@ class PlotsBody(Struct, frozen=True):
     polls_saved: float | None
 
 
-async def plots(call: ApiRequest) -> Response:
+async def show_plots(call: ApiRequest) -> Response:
     """How well tasks are watched, in four plots."""
-    return answer(await plots_body(call.services))
+    return json_response(await load_plots(call.services))
 
 
-async def plots_body(services: Services) -> PlotsBody:
+async def load_plots(services: Services) -> PlotsBody:
     """The same, for the page too."""
     recent = await services.store.recent(limit=LOOKED_AT)
     learned = await services.store.learned(limit=PATHS)
@@ -101,7 +108,7 @@ async def plots_body(services: Services) -> PlotsBody:
     )
 
 
-def in_words(duration_ms: float) -> str:
+def format_measured(duration_ms: float) -> str:
     """A duration that was measured: ``40 ms``, ``1.2 s``, ``140 s``."""
     if duration_ms < 995:
         return f"{duration_ms:.0f} ms"
@@ -119,16 +126,16 @@ def _durations(learned: Sequence[PathDurations]) -> RangesBody:
         Range(
             short_path(one.api_path),
             one.api_path,
-            one.habit.finishes,
-            one.habit.p5_ms / 1_000,
-            one.habit.p50_ms / 1_000,
-            one.habit.p90_ms / 1_000,
+            one.durations.finishes,
+            one.durations.p5_ms / 1_000,
+            one.durations.p50_ms / 1_000,
+            one.durations.p90_ms / 1_000,
         )
         for one in learned
     ]
     said = NO_TASK
     if ranges:
-        said = f"half of {ranges[0].label} within {in_words(learned[0].habit.p50_ms)}"
+        said = f"half of {ranges[0].label} within {format_measured(learned[0].durations.p50_ms)}"
     about = (
         "How long tasks took by their api_path: from the quickest twentieth to the slowest tenth, the middle "
         "marked. It tells of the last hundred tasks or so of each path; older ones fade."
@@ -157,16 +164,16 @@ def _callbacks(recent: RecentActivity) -> BarsBody:
 def _delays(
     title: str, about: str, of: str, nothing: str, lie: tuple[Sequence[int], Sequence[int]]
 ) -> BarsBody:
-    found = spread(*lie)
+    found = count_bars(*lie)
     if found is None:
         return BarsBody(title, nothing, about, of, 0, [])
-    said = f"half within {in_words(found.p50)}, nine of ten within {in_words(found.p90)}"
+    said = f"half within {format_measured(found.p50)}, nine of ten within {format_measured(found.p90)}"
     labels = [*(_edge(edge) for edge in lie[1]), MORE]
     return BarsBody(title, said, about, of, found.count, _bars(labels, found.bars))
 
 
 def _polls(ends: Sequence[FinishedTask]) -> BarsBody:
-    found = spread([each.polls for each in ends], POLLS)
+    found = count_bars([each.polls for each in ends], POLLS)
     title, of = "Polls a task", "tasks"
     if found is None:
         return BarsBody(title, NO_TASK, _about_polls(ends), of, 0, [])

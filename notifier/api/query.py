@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from notifier.api.json_fields import FieldErrors, unknown
+from notifier.api.json_fields import FieldErrors, report_unknown
 from notifier.core.formats.text import cut
 from notifier.core.formats.times import InvalidDuration, parse_duration
 from notifier.core.formats.urls import InvalidUrl, check_callback_url, check_task_id
@@ -41,7 +41,7 @@ def read_query(raw: bytes, names: Sequence[str]) -> Mapping[str, str]:
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in names:
-            faults.add(f"/{cut(name, 60)}", unknown(name, "parameter", names))
+            faults.add(f"/{cut(name, 60)}", report_unknown(name, "parameter", names))
         elif name in given:
             faults.add(f"/{name}", "this parameter stands twice")
         elif "\0" in value:
@@ -87,7 +87,7 @@ def page_query(given: Mapping[str, str], prefix: str) -> tuple[str | None, int]:
     return page
 
 
-def wait_of(given: Mapping[str, str]) -> int:
+def read_wait(given: Mapping[str, str]) -> int:
     """How many milliseconds to hold the answer; raises Problem."""
     faults = FieldErrors()
     wait_ms = 0
@@ -101,7 +101,7 @@ def wait_of(given: Mapping[str, str]) -> int:
     return wait_ms
 
 
-def cursor_after(last_id: str, given: Mapping[str, str]) -> str:
+def next_cursor(last_id: str, given: Mapping[str, str]) -> str:
     """The cursor to what follows ``last_id`` under the same filters."""
     return base64.urlsafe_b64encode(_tag(last_id, given) + last_id.encode()).decode().rstrip("=")
 
@@ -116,7 +116,7 @@ def _before(given: Mapping[str, str], prefix: str, faults: FieldErrors) -> str |
         last_id = content[_TAG_BYTES:].decode("ascii")
     except (binascii.Error, ValueError):
         last_id = ""
-    if is_id(last_id, prefix) and cursor_after(last_id, given) == cursor:
+    if is_id(last_id, prefix) and next_cursor(last_id, given) == cursor:
         return last_id
     faults.add("/cursor", "not a next_cursor that was given out for these parameters")
     return None
@@ -133,7 +133,7 @@ def _state(given: Mapping[str, str], states: type[State], faults: FieldErrors) -
     if word is None:
         return None
     if word not in list(states):
-        faults.add("/state", unknown(word, "state", states))
+        faults.add("/state", report_unknown(word, "state", states))
         return None
     return states(word)
 

@@ -9,13 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from notifier.api.callbacks import callbacks_in
-from notifier.api.json_fields import FieldErrors, expire_after_in, object_at, read_json, text_at, unknown
+from notifier.api.callbacks import parse_callbacks
+from notifier.api.json_fields import (
+    FieldErrors,
+    read_expire_after,
+    read_json,
+    read_object,
+    read_text,
+    report_unknown,
+)
 from notifier.api.services import ApiSettings
 from notifier.core.formats.json_text import InvalidJson, RejectedJson, decode_strict, raw_items, raw_members
 from notifier.core.formats.urls import InvalidUrl, check_api_path, check_task_id, split_task_url
 from notifier.core.model import NewWatch
-from notifier.server.problems import FieldError, ProblemError, refused
+from notifier.server.problems import FieldError, ProblemError, fields_problem
 
 MAX_BATCH = 1_000
 MOST_NAMED = 10
@@ -47,15 +54,15 @@ class UpstreamTask:
 def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     """Read the body of ``POST /v1/watches``, or one entry of a batch; raises Problem."""
     faults = FieldErrors()
-    members = object_at(read_json(body), "", FIELDS, faults, _MEANT)
+    members = read_object(read_json(body), "", FIELDS, faults, _MEANT)
     if members is None:
-        raise refused(faults.found)
+        raise fields_problem(faults.found)
     task = _task_url(members, settings, faults) if "task_url" in members else _task(members, settings, faults)
-    callbacks = callbacks_in(members, settings.policy, faults)
+    callbacks = parse_callbacks(members, settings.policy, faults)
     metadata = _metadata(members, body, faults)
-    expire_after_ms = expire_after_in(members, faults)
+    expire_after_ms = read_expire_after(members, faults)
     if faults.found or task is None:
-        raise refused(faults.found)
+        raise fields_problem(faults.found)
     provider = settings.providers[task.provider]
     expires_at = now + (provider.expire_after_ms if expire_after_ms is None else expire_after_ms)
     first_by_ms = provider.first_by_ms
@@ -72,7 +79,7 @@ def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     )
 
 
-def place_of_callbacks(body: bytes) -> str:
+def callbacks_pointer(body: bytes) -> str:
     """Where in a registration that has been read its callbacks stand, as a pointer."""
     return "/callbacks" if "callbacks" in read_json(body) else "/callback_url"
 
@@ -88,10 +95,10 @@ def read_batch(body: bytes) -> list[bytes]:
         raise ProblemError("bad_json", str(fault)) from None
     except RejectedJson as fault:
         if not _IN_BATCH.match(fault.pointer) or not _is_batch(body):
-            raise refused([FieldError(fault.pointer, fault.detail)]) from None
+            raise fields_problem([FieldError(fault.pointer, fault.detail)]) from None
         entries = _cut_items(body.decode())
     if len(entries) > MAX_BATCH:
-        raise refused([FieldError("/watches", f"at most {MAX_BATCH} registrations at once")])
+        raise fields_problem([FieldError("/watches", f"at most {MAX_BATCH} registrations at once")])
     return [entry.encode() for entry in entries]
 
 
@@ -100,8 +107,8 @@ def read_resume(body: bytes) -> int | None:
     if not body:
         return None
     faults = FieldErrors()
-    members = object_at(read_json(body), "", ("expire_after",), faults) or {}
-    expire_after_ms = expire_after_in(members, faults)
+    members = read_object(read_json(body), "", ("expire_after",), faults) or {}
+    expire_after_ms = read_expire_after(members, faults)
     faults.check()
     return expire_after_ms
 
@@ -110,13 +117,13 @@ def refuse_members(body: bytes) -> None:
     """Raise Problem for a body with anything in it, where none is wanted."""
     if body:
         faults = FieldErrors()
-        object_at(read_json(body), "", (), faults)
+        read_object(read_json(body), "", (), faults)
         faults.check()
 
 
 def _items(batch: object, body: bytes) -> list[str]:
     faults = FieldErrors()
-    members = object_at(batch, "", ("watches",), faults)
+    members = read_object(batch, "", ("watches",), faults)
     if members is not None and not isinstance(members.get("watches"), list):
         faults.add("/watches", "must be an array of registrations")
     faults.check()
@@ -150,8 +157,8 @@ def _next_item(text: str, at: int) -> int:
 
 def _task(members: Mapping[str, Any], settings: ApiSettings, faults: FieldErrors) -> UpstreamTask | None:
     provider = _provider(members, settings, faults)
-    api_path = text_at(members, "api_path", faults, check_api_path)
-    task_id = text_at(members, "task_id", faults, check_task_id)
+    api_path = read_text(members, "api_path", faults, check_api_path)
+    task_id = read_text(members, "task_id", faults, check_task_id)
     if provider is None or api_path is None or task_id is None:
         return None
     return UpstreamTask(provider, api_path, task_id)
@@ -161,7 +168,7 @@ def _task_url(members: Mapping[str, Any], settings: ApiSettings, faults: FieldEr
     doubled = [name for name in ("provider", "api_path", "task_id") if name in members]
     if doubled:
         faults.add("/task_url", f"says provider, api_path and task_id by itself; leave out {doubled[0]}")
-    url = text_at(members, "task_url", faults)
+    url = read_text(members, "task_url", faults)
     if url is None:
         return None
     places = {name: provider.place for name, provider in settings.providers.items()}
@@ -179,9 +186,9 @@ def _provider(members: Mapping[str, Any], settings: ApiSettings, faults: FieldEr
         some = ", ".join(sorted(settings.providers)[:MOST_NAMED])
         faults.add("/provider", f"is required where there are several; there is {some}")
         return None
-    name = text_at(members, "provider", faults)
+    name = read_text(members, "provider", faults)
     if name is not None and name not in settings.providers:
-        faults.add("/provider", unknown(name, "provider", settings.providers))
+        faults.add("/provider", report_unknown(name, "provider", settings.providers))
         return None
     return name
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from notifier.api.json_fields import FieldErrors, object_at, read_json, text_at, unknown
-from notifier.api.representations import answer
+from notifier.api.json_fields import FieldErrors, read_json, read_object, read_text, report_unknown
+from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import Matched
-from notifier.core.formats.times import from_text
+from notifier.core.formats.times import parse_instant
 from notifier.core.formats.urls import check_callback_url
 from notifier.core.model import DeliveryState
 from notifier.server.problems import ProblemError
@@ -40,18 +40,18 @@ async def replay(call: ApiRequest) -> Response:
         raise ProblemError("too_many_replays", waiting)
     if matched and not order.is_dry:
         services.wake.replay_now()
-    return answer(Matched(matched=matched), 202)
+    return json_response(Matched(matched=matched), 202)
 
 
 def read_replay(body: bytes) -> ReplayRequest:
     """Read the body of ``POST /v1/deliveries/replay``; raises Problem."""
     faults = FieldErrors()
-    members = object_at(read_json(body), "", FIELDS, faults) or {}
+    members = read_object(read_json(body), "", FIELDS, faults) or {}
     query = ReplayQuery(
         since=_instant(members, "since", faults),
         until=_instant(members, "until", faults),
         state=_state(members, faults),
-        url=text_at(members, "url", faults, check_callback_url) if "url" in members else None,
+        url=read_text(members, "url", faults, check_callback_url) if "url" in members else None,
     )
     is_dry = members.get("dry_run", False)
     if not isinstance(is_dry, bool):
@@ -75,7 +75,7 @@ def _check_together(members: Mapping[str, Any], query: ReplayQuery, faults: Fiel
 def _instant(members: Mapping[str, Any], name: str, faults: FieldErrors) -> int | None:
     if name not in members:
         return None
-    at = from_text(members[name])
+    at = parse_instant(members[name])
     if at is None:
         faults.add(f"/{name}", 'must be an instant such as "2026-11-23T12:00:00Z"')
     return at
@@ -90,7 +90,7 @@ def _state(members: Mapping[str, Any], faults: FieldErrors) -> DeliveryState | N
     elif not isinstance(word, str):
         faults.add("/state", "must be a string")
     elif word not in _ENDED:
-        faults.add("/state", unknown(word, "state", _ENDED))
+        faults.add("/state", report_unknown(word, "state", _ENDED))
     else:
         return DeliveryState(word)
     return None

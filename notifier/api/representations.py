@@ -14,8 +14,8 @@ from notifier.api.schemas import (
     MomentBody,
     WatchBody,
 )
-from notifier.core.delivery.endpoint import EndpointHealth, in_words
-from notifier.core.formats.times import to_text
+from notifier.core.delivery.endpoint import EndpointHealth, describe_gate
+from notifier.core.formats.times import format_instant
 from notifier.core.model import Attempt, Callback, Delivery, Event, TaskError, Trouble, Watch, WatchState
 from notifier.core.timeline import TimelineEntry
 from notifier.store.values import DeliveryDetail, EndpointDetail, WatchDetail
@@ -36,7 +36,7 @@ _ENCODER = msgspec.json.Encoder()
 _EVENT = msgspec.json.Decoder(_Event)
 
 
-def answer(body: Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(body: Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer."""
     return Response(_ENCODER.encode(body), status, headers=headers, media_type="application/json")
 
@@ -53,11 +53,11 @@ def watch_body(watch: Watch, condition: str | None) -> WatchBody:
         upstream_status=watch.upstream_status,
         metadata=Raw(watch.metadata.encode()),
         callbacks=[_callback(callback) for callback in watch.callbacks],
-        registered_at=to_text(watch.registered_at),
+        registered_at=format_instant(watch.registered_at),
         last_polled_at=_instant(watch.last_polled_at),
         next_poll_at=_instant(watch.due_at) if is_live else None,
         polls=watch.polls,
-        expires_at=to_text(watch.expires_at),
+        expires_at=format_instant(watch.expires_at),
         trouble=(condition or _trouble(watch.trouble)) if is_live else None,
         ended_at=_instant(watch.ended_at),
         outputs=list(watch.outputs),
@@ -78,7 +78,7 @@ def watch_detail_body(detail: WatchDetail, condition: str | None) -> WatchBody:
 def moment_body(moment: TimelineEntry) -> MomentBody:
     """A line of a timeline."""
     return MomentBody(
-        at=to_text(moment.at),
+        at=format_instant(moment.at),
         kind=moment.kind,
         text=moment.text,
         delivery_id=UNSET if moment.delivery_id is None else moment.delivery_id,
@@ -96,9 +96,9 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
         url=delivery.url,
         state=delivery.state,
         attempts=delivery.attempts,
-        created_at=to_text(delivery.created_at),
+        created_at=format_instant(delivery.created_at),
         next_attempt_at=_instant(delivery.due_at),
-        give_up_at=to_text(delivery.give_up_at),
+        give_up_at=format_instant(delivery.give_up_at),
         ended_at=_instant(delivery.ended_at),
         last_error=delivery.last_error,
         result_expires_at=_instant(delivery.result_expires_at),
@@ -120,9 +120,9 @@ def endpoint_body(detail: EndpointDetail) -> EndpointBody:
         id=detail.id,
         url=detail.url,
         state=state,
-        gate=in_words(standing, is_waited_for=detail.pending > 0),
+        gate=describe_gate(standing, is_waited_for=detail.pending > 0),
         since=_instant(standing.gate.since) if is_closed else None,
-        next_probe_at=to_text(standing.gate.probe_at) if is_closed and detail.pending else None,
+        next_probe_at=format_instant(standing.gate.probe_at) if is_closed and detail.pending else None,
         pending=detail.pending,
         delivered=detail.delivered,
         dead=detail.dead,
@@ -151,7 +151,7 @@ def _callback(callback: Callback) -> CallbackBody:
 def _attempt(attempt: Attempt) -> AttemptBody:
     return AttemptBody(
         number=attempt.number,
-        at=to_text(attempt.at),
+        at=format_instant(attempt.at),
         duration_ms=attempt.duration_ms,
         status=attempt.status,
         error=attempt.error,
@@ -170,8 +170,8 @@ def _error(error: TaskError | None) -> ErrorBody | None:
 
 
 def _trouble(trouble: Trouble | None) -> str | None:
-    return None if trouble is None else f"{trouble.text} since {to_text(trouble.since)}"
+    return None if trouble is None else f"{trouble.text} since {format_instant(trouble.since)}"
 
 
 def _instant(at: int | None) -> str | None:
-    return None if at is None else to_text(at)
+    return None if at is None else format_instant(at)

@@ -22,7 +22,7 @@ from notifier.api import (
 from notifier.api.openapi import document
 from notifier.api.request import ApiRequest, Handler
 from notifier.server.bodies import BATCH_BYTES, BODY_BYTES
-from notifier.web import views as pages
+from notifier.web import views
 
 PAGE = ("limit", "cursor")
 
@@ -48,33 +48,33 @@ async def openapi(call: ApiRequest) -> Response:
 ROUTES: Sequence[Route] = (
     Route("POST", "/v1/watches", watches.register, takes_body=True),
     Route("POST", "/v1/watches/batch", watches.register_batch, takes_body=True, body_limit=BATCH_BYTES),
-    Route("GET", "/v1/watches", watches.page, ("state", "provider", "task_id", *PAGE)),
-    Route("GET", "/v1/watches/{id}", watches.show, ("wait",)),
+    Route("GET", "/v1/watches", watches.list_watches, ("state", "provider", "task_id", *PAGE)),
+    Route("GET", "/v1/watches/{id}", watches.show_watch, ("wait",)),
     Route("GET", "/v1/watches/{id}/timeline", watches.show_timeline),
-    Route("GET", "/v1/watches/{id}/outputs/{number}", pictures.output),
-    Route("DELETE", "/v1/watches/{id}", watches.stop),
-    Route("POST", "/v1/watches/{id}/poll", watches.poll),
-    Route("POST", "/v1/watches/{id}/resume", watches.resume, takes_body=True),
-    Route("GET", "/v1/deliveries", deliveries.page, ("state", "watch_id", "url", *PAGE)),
+    Route("GET", "/v1/watches/{id}/outputs/{number}", pictures.show_output),
+    Route("DELETE", "/v1/watches/{id}", watches.stop_watch),
+    Route("POST", "/v1/watches/{id}/poll", watches.poll_watch),
+    Route("POST", "/v1/watches/{id}/resume", watches.resume_watch, takes_body=True),
+    Route("GET", "/v1/deliveries", deliveries.list_deliveries, ("state", "watch_id", "url", *PAGE)),
     Route("POST", "/v1/deliveries/replay", replays.replay, takes_body=True),  # before {id}, which is any word
-    Route("GET", "/v1/deliveries/{id}", deliveries.show),
-    Route("GET", "/v1/deliveries/{id}/body", deliveries.body),
+    Route("GET", "/v1/deliveries/{id}", deliveries.show_delivery),
+    Route("GET", "/v1/deliveries/{id}/body", deliveries.show_delivery_bytes),
     Route("POST", "/v1/deliveries/{id}/redeliver", deliveries.redeliver),
-    Route("GET", "/v1/endpoints", endpoints.page, PAGE),
-    Route("POST", "/v1/endpoints/{id}/pause", endpoints.pause),
-    Route("POST", "/v1/endpoints/{id}/resume", endpoints.resume),
-    Route("GET", "/v1/events", events.events),
-    Route("GET", "/v1/status", system.status),
-    Route("GET", "/v1/plots", plots.plots),
+    Route("GET", "/v1/endpoints", endpoints.list_endpoints, PAGE),
+    Route("POST", "/v1/endpoints/{id}/pause", endpoints.pause_endpoint),
+    Route("POST", "/v1/endpoints/{id}/resume", endpoints.resume_endpoint),
+    Route("GET", "/v1/events", events.stream_events),
+    Route("GET", "/v1/status", system.show_status),
+    Route("GET", "/v1/plots", plots.show_plots),
     Route("POST", "/v1/reload", system.reload),
-    Route("GET", "/healthz", system.healthz),
-    Route("GET", "/readyz", system.readyz),
-    Route("GET", "/metrics", system.metrics),
+    Route("GET", "/healthz", system.show_health),
+    Route("GET", "/readyz", system.show_readiness),
+    Route("GET", "/metrics", system.show_metrics),
     Route("GET", "/openapi.json", openapi),
-    Route("GET", "/", pages.page, pages.FILTERS),
-    Route("GET", "/watches/{id}", pages.watch),
-    Route("GET", "/deliveries/{id}", pages.delivery),
-    Route("GET", "/page/{name}", pages.file),
-    Route("POST", "/v1/login", pages.offer_login),
-    Route("GET", "/login", pages.login, ("code",)),
+    Route("GET", "/", views.page, views.FILTERS),
+    Route("GET", "/watches/{id}", views.watch),
+    Route("GET", "/deliveries/{id}", views.delivery),
+    Route("GET", "/page/{name}", views.file),
+    Route("POST", "/v1/login", views.offer_login),
+    Route("GET", "/login", views.login, ("code",)),
 )

@@ -44,7 +44,7 @@ class Hub(Protocol):
         """Return when the watch may have ended, or after ``timeout_s`` seconds."""
         ...
 
-    def notify(self, watch_id: str) -> None:
+    def wake(self, watch_id: str) -> None:
         """Wake all who wait for this watch."""
         ...
 
@@ -101,7 +101,7 @@ class Services:
     clock: Clock
     settings: Callable[[], ApiSettings]
     wake: WorkSignals
-    hub: Hub
+    waiters: Hub
     condition_of: Callable[[str], str | None]
     is_ready: Callable[[], str | None]
     reload: Callable[[], Awaitable[tuple[str, ...]]]

@@ -3,12 +3,12 @@
 from msgspec import UNSET
 from starlette.responses import Response
 
-from notifier.api.representations import answer
+from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import LearnedBody, Reloaded, StatusBody, Word
 from notifier.api.services import Services
-from notifier.api.status_sentence import FINE, summary
-from notifier.core.formats.times import to_text
+from notifier.api.status_sentence import FINE, describe_status
+from notifier.core.formats.times import format_instant
 from notifier.core.model import DeliveryState, WatchState
 from notifier.server.problems import FieldError, ProblemError
 from notifier.store.values import PathDurations, WatchQuery
@@ -17,12 +17,12 @@ LEARNED_SHOWN = 100
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-async def status(call: ApiRequest) -> Response:
+async def show_status(call: ApiRequest) -> Response:
     """How things stand."""
-    return answer(await status_body(call.services))
+    return json_response(await load_status(call.services))
 
 
-async def status_body(services: Services) -> StatusBody:
+async def load_status(services: Services) -> StatusBody:
     """The same, for the page too."""
     settings = services.settings()
     counts = await services.store.counts(now=services.clock.now())
@@ -33,7 +33,7 @@ async def status_body(services: Services) -> StatusBody:
     deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
     names = [*settings.providers, *await _missing(services)]
     providers = {name: services.condition_of(name) or FINE for name in names}
-    said = summary(
+    said = describe_status(
         trouble=trouble,
         watches=watches,
         deliveries=deliveries,
@@ -49,7 +49,7 @@ async def status_body(services: Services) -> StatusBody:
         trouble=trouble,
         watches=watches,
         deliveries=deliveries,
-        oldest_pending_at=None if oldest is None else to_text(oldest),
+        oldest_pending_at=None if oldest is None else format_instant(oldest),
         expiring_results=counts.expiring,
         troubled_watches=counts.troubled,
         refused_deliveries=counts.refused,
@@ -66,14 +66,14 @@ async def _missing(services: Services) -> list[str]:
 
 
 def _learned_body(one: PathDurations) -> LearnedBody:
-    habit = one.habit
+    durations = one.durations
     return LearnedBody(
         provider=one.provider,
         api_path=one.api_path,
-        finishes=habit.finishes,
-        p5_s=habit.p5_ms / 1_000,
-        p50_s=habit.p50_ms / 1_000,
-        p90_s=habit.p90_ms / 1_000,
+        finishes=durations.finishes,
+        p5_s=durations.p5_ms / 1_000,
+        p50_s=durations.p50_ms / 1_000,
+        p90_s=durations.p90_ms / 1_000,
     )
 
 
@@ -90,22 +90,22 @@ async def reload(call: ApiRequest) -> Response:
         file=UNSET if settings.source is None else settings.source,
         needs_restart=list(settings.needs_restart) or UNSET,
     )
-    return answer(body)
+    return json_response(body)
 
 
-async def metrics(call: ApiRequest) -> Response:
+async def show_metrics(call: ApiRequest) -> Response:
     """What Prometheus scrapes."""
     return Response(await call.services.metrics(), media_type=TEXT_FORMAT)
 
 
-async def healthz(_: ApiRequest) -> Response:
+async def show_health(_: ApiRequest) -> Response:
     """The process is alive."""
-    return answer(Word(status=FINE))
+    return json_response(Word(status=FINE))
 
 
-async def readyz(call: ApiRequest) -> Response:
+async def show_readiness(call: ApiRequest) -> Response:
     """The daemon can store, and has been polling lately."""
     why_not = call.services.is_ready()
     if why_not is not None:
         raise ProblemError("not_ready", why_not)
-    return answer(Word(status="ready"))
+    return json_response(Word(status="ready"))

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from notifier.core.task_statistics import up_to
+from notifier.core.task_statistics import format_count
 
 FINE = "ok"
 WELL = "All is well"
 
 
-def summary(
+def describe_status(
     *,
     trouble: str | None,
     watches: Mapping[str, int],
@@ -47,10 +47,10 @@ def _not_working(trouble: str | None, providers: Mapping[str, str], held: int) -
 def _not_arriving(dead: int, expiring: int, troubled: int, refused: int) -> Iterator[str]:
     if troubled:
         have = "task has" if troubled == 1 else "tasks have"
-        yield f"{up_to(troubled)} watched {have} been in trouble for a minute or more"
+        yield f"{format_count(troubled)} watched {have} been in trouble for a minute or more"
     if refused:
         were = "callback was refused and is" if refused == 1 else "callbacks were refused and are"
-        yield f"{up_to(refused)} {were} tried again"
+        yield f"{format_count(refused)} {were} tried again"
     if expiring:
         yield f"{expiring} undelivered {'result expires' if expiring == 1 else 'results expire'} soon"
     if dead:

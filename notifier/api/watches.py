@@ -6,19 +6,18 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from notifier.api.query import cursor_after, wait_of, watch_query
-from notifier.api.registration import place_of_callbacks, read_batch, read_registration, read_resume
-from notifier.api.representations import answer, moment_body, watch_body, watch_detail_body
+from notifier.api.query import next_cursor, read_wait, watch_query
+from notifier.api.registration import callbacks_pointer, read_batch, read_registration, read_resume
+from notifier.api.representations import json_response, moment_body, watch_body, watch_detail_body
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import BatchAnswer, BatchResult, MomentBody, TimelineBody, WatchBody, WatchPage
 from notifier.api.services import ApiSettings, Services
-from notifier.core.formats.traceparent import TRACEPARENT, read_traceparent
+from notifier.core.formats.traceparent import TRACEPARENT, parse_traceparent
 from notifier.core.ids import WATCH, is_id
 from notifier.core.model import MAX_CALLBACKS, NewWatch, Watch, WatchState
-from notifier.core.timeline import timeline
-from notifier.server.bodies import BODY_BYTES, too_large
-from notifier.server.problems import FieldError, ProblemError
-from notifier.server.problems import body_of as problem_body
+from notifier.core.timeline import build_timeline
+from notifier.server.bodies import BODY_BYTES, body_too_large
+from notifier.server.problems import FieldError, ProblemError, problem_body
 from notifier.store.values import (
     CallbackLimitReached,
     ChangeRefused,
@@ -51,7 +50,7 @@ async def register(call: ApiRequest) -> Response:
     if not isinstance(outcome, WatchAdded):
         raise _refusal(outcome, call.body)
     body = _body(outcome.watch, call.services)
-    return answer(body, 201 if outcome.is_new else 200, {"Location": f"/v1/watches/{body.id}"})
+    return json_response(body, 201 if outcome.is_new else 200, {"Location": f"/v1/watches/{body.id}"})
 
 
 async def register_batch(call: ApiRequest) -> Response:
@@ -61,20 +60,20 @@ async def register_batch(call: ApiRequest) -> Response:
     added = iter(await _add(call, [entry for entry in entries if isinstance(entry, NewWatch)]))
     outcomes = [entry if isinstance(entry, ProblemError) else next(added) for entry in entries]
     results = [_result(*each, call.services) for each in zip(outcomes, texts, strict=True)]
-    return answer(BatchAnswer(results=results))
+    return json_response(BatchAnswer(results=results))
 
 
-async def show(call: ApiRequest) -> Response:
+async def show_watch(call: ApiRequest) -> Response:
     """One watch. ``wait`` holds the answer until it has ended."""
     watch_id = _id(call)
-    wait_ms = wait_of(call.query)
+    wait_ms = read_wait(call.query)
     detail = await _detail(call.services, watch_id)
     if wait_ms and detail.watch.state is WatchState.WATCHING:
         detail = await _ended(call, watch_id, wait_ms)
-    return answer(watch_detail_body(detail, call.services.condition_of(detail.watch.provider)))
+    return json_response(watch_detail_body(detail, call.services.condition_of(detail.watch.provider)))
 
 
-async def body_of(call: ApiRequest) -> WatchBody:
+async def load_watch_body(call: ApiRequest) -> WatchBody:
     """One watch as it stands, for its page."""
     detail = await _detail(call.services, _id(call))
     return watch_detail_body(detail, call.services.condition_of(detail.watch.provider))
@@ -82,33 +81,35 @@ async def body_of(call: ApiRequest) -> WatchBody:
 
 async def show_timeline(call: ApiRequest) -> Response:
     """What happened to one watch, in order."""
-    return answer(TimelineBody(timeline=await timeline_of(call)))
+    return json_response(TimelineBody(timeline=await load_timeline(call)))
 
 
-async def timeline_of(call: ApiRequest) -> list[MomentBody]:
+async def load_timeline(call: ApiRequest) -> list[MomentBody]:
     """The same, for its page too."""
-    life = await call.services.store.life(_id(call))
-    if life is None:
+    history = await call.services.store.history(_id(call))
+    if history is None:
         raise _unknown()
-    return [moment_body(moment) for moment in timeline(life)]
+    return [moment_body(moment) for moment in build_timeline(history)]
 
 
-async def page(call: ApiRequest) -> Response:
+async def list_watches(call: ApiRequest) -> Response:
     """Some watches, newest first."""
     query = watch_query(call.query)
     one_more = WatchQuery(query.state, query.provider, query.task_id, query.before, query.limit + 1)
     found = await call.services.store.watches(one_more)
     shown = found[: query.limit]
-    cursor = cursor_after(shown[-1].id, call.query) if len(found) > len(shown) else None
-    return answer(WatchPage(watches=[_body(watch, call.services) for watch in shown], next_cursor=cursor))
+    cursor = next_cursor(shown[-1].id, call.query) if len(found) > len(shown) else None
+    return json_response(
+        WatchPage(watches=[_body(watch, call.services) for watch in shown], next_cursor=cursor)
+    )
 
 
-async def newest(services: Services, query: WatchQuery) -> list[WatchBody]:
+async def list_recent_watches(services: Services, query: WatchQuery) -> list[WatchBody]:
     """Those that were registered last, for the page."""
     return [_body(watch, services) for watch in await services.store.watches(query)]
 
 
-async def poll(call: ApiRequest) -> Response:
+async def poll_watch(call: ApiRequest) -> Response:
     """Poll now."""
     now = call.services.clock.now()
     watch_id = _id(call)
@@ -120,10 +121,10 @@ async def poll(call: ApiRequest) -> Response:
         "only what is watched is polled; expired, lost and stopped ones can be resumed",
     )
     call.services.wake.poll_at(now)
-    return answer(_body(watch, call.services), 202)
+    return json_response(_body(watch, call.services), 202)
 
 
-async def resume(call: ApiRequest) -> Response:
+async def resume_watch(call: ApiRequest) -> Response:
     """Go on with an expired, lost or stopped watch."""
     services, watch_id = call.services, _id(call)
     wanted_ms = read_resume(call.body)
@@ -140,16 +141,16 @@ async def resume(call: ApiRequest) -> Response:
         raise _too_many(changed)
     watch = await _changed(services, watch_id, changed, "there is nothing to resume")
     services.wake.poll_at(now)
-    return answer(_body(watch, services))
+    return json_response(_body(watch, services))
 
 
-async def stop(call: ApiRequest) -> Response:
+async def stop_watch(call: ApiRequest) -> Response:
     """End a watch without a callback."""
     services, watch_id = call.services, _id(call)
     changed = await services.store.stop_watch(watch_id, now=services.clock.now())
     watch = await _changed(services, watch_id, changed, "there is nothing to stop")
-    services.hub.notify(watch_id)
-    return answer(_body(watch, services))
+    services.waiters.wake(watch_id)
+    return json_response(_body(watch, services))
 
 
 async def _read(texts: Sequence[bytes], services: Services) -> list[NewWatch | ProblemError]:
@@ -166,7 +167,7 @@ async def _read(texts: Sequence[bytes], services: Services) -> list[NewWatch | P
 def _entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | ProblemError:
     """Read one entry; what would be too large alone is too large in a batch."""
     if len(text) > BODY_BYTES:
-        return too_large(BODY_BYTES)
+        return body_too_large(BODY_BYTES)
     try:
         return read_registration(text, settings, now)
     except ProblemError as problem:
@@ -178,7 +179,7 @@ async def _add(call: ApiRequest, new: Sequence[NewWatch]) -> list[Outcome]:
     if not new:
         return []
     services, settings = call.services, call.services.settings()
-    trace = read_traceparent(call.header(TRACEPARENT.encode()))
+    trace = parse_traceparent(call.header(TRACEPARENT.encode()))
     if trace is not None:
         new = [replace(each, traceparent=trace) for each in new]
     give_up_at = services.clock.now() + settings.give_up_after_ms
@@ -197,7 +198,7 @@ def _refusal(outcome: WatchLimitReached | CallbackLimitReached, text: bytes) -> 
     if isinstance(outcome, WatchLimitReached):
         return _too_many(outcome)
     detail = f"the watch would have {outcome.count} callbacks; it may have {MAX_CALLBACKS}"
-    return ProblemError("too_many_callbacks", detail, errors=[FieldError(place_of_callbacks(text), detail)])
+    return ProblemError("too_many_callbacks", detail, errors=[FieldError(callbacks_pointer(text), detail)])
 
 
 def _too_many(refused: WatchLimitReached) -> ProblemError:
@@ -219,7 +220,7 @@ async def _ended(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchDetail:
 
     We wait first and read then: an end between a reading and the waiting would go unheard.
     """
-    waiting = asyncio.ensure_future(call.services.hub.wait(watch_id, wait_ms / 1_000))
+    waiting = asyncio.ensure_future(call.services.waiters.wait(watch_id, wait_ms / 1_000))
     leaving = asyncio.ensure_future(call.gone())
     try:
         await asyncio.sleep(0)  # lets it begin to wait

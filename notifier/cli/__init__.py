@@ -24,7 +24,7 @@ from notifier.cli.init import init
 from notifier.cli.listen import listen
 from notifier.cli.open import open_
 from notifier.cli.options import example, shared
-from notifier.cli.output import safe, say, say_fault
+from notifier.cli.output import escape, print_error, print_note
 from notifier.cli.secret import secret
 from notifier.cli.send_ping import test_callback
 from notifier.cli.simulator import simulator
@@ -90,11 +90,11 @@ for _command in (
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    streams.make_ready()
+    streams.prepare_streams()
     try:
         return _run(sys.argv[1:] if args is None else list(args))
     except BrokenPipeError:  # of what is said below
-        return streams.let_go()
+        return streams.release_streams()
 
 
 def _run(args: list[str]) -> int:
@@ -106,7 +106,7 @@ def _run(args: list[str]) -> int:
     except click.Abort:
         return INTERRUPTED
     except NotifierError as fault:
-        say_fault(fault)
+        print_error(fault)
         return fault.exit_status
     except SystemExit:
         if _COMPLETION in os.environ:
@@ -120,11 +120,13 @@ def _run(args: list[str]) -> int:
 def _say_unexpected(fault: Exception, given: Sequence[str]) -> int:
     odd = next((each for each in given if each != scrub(each)), None)
     if isinstance(fault, UnicodeEncodeError) and odd is not None:
-        say(f"notifier: no_text: {safe(odd)!r} is no text, neither in this locale's encoding nor in UTF-8")
+        print_note(
+            f"notifier: no_text: {escape(odd)!r} is no text, neither in this locale's encoding nor in UTF-8"
+        )
         return WRONG_USAGE
     if isinstance(fault, FileNotFoundError) and not _stands_somewhere():
-        say("notifier: no_folder: the folder that it was started in is gone")
-        say("  fix: go to one that is there, and start it again")
+        print_note("notifier: no_folder: the folder that it was started in is gone")
+        print_note("  fix: go to one that is there, and start it again")
         return WRONG_USAGE
     # 1 would say that a task failed; this says that we did.
     traceback.print_exception(fault)

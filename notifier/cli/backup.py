@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from notifier.cli.options import CommandContext, example, pass_given, shared
-from notifier.cli.output import safe, say, tell, tell_json
+from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.daemon.signing_secrets import secret_path
 from notifier.errors import NotifierError
 
@@ -69,13 +69,13 @@ def backup(given: CommandContext, *, dest: Path, database: Path | None, force: b
             "schema": made.version,
             "watches": made.watches,
         }
-        tell_json(msgspec.json.encode(told))
+        print_json(msgspec.json.encode(told))
         return 0
-    tell(safe(str(made.path)))
-    say(f"{made.watches} watches, {made.size_bytes:,} bytes, read through and sound")
+    print_data(escape(str(made.path)))
+    print_note(f"{made.watches} watches, {made.size_bytes:,} bytes, read through and sound")
     if made.secret is not None:
         kept = secret_path(str(source)).name
-        say(f"the signing secrets of {safe(kept)} are in {safe(str(made.secret))}")
+        print_note(f"the signing secrets of {escape(kept)} are in {escape(str(made.secret))}")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from notifier.core.advice import of_fault, of_status
+from notifier.core.advice import advise_on_failure, advise_on_status
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.delivery.judge_attempt import judge_attempt
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
@@ -17,12 +17,12 @@ class CallbackDiagnosis:
     fix: str = ""
 
 
-def advise(exchange: Exchange, *, url: str, now: int) -> CallbackDiagnosis:
+def diagnose(exchange: Exchange, *, url: str, now: int) -> CallbackDiagnosis:
     """Judge as a delivery would be judged, and explain."""
     report = judge_attempt(exchange, url=url, now=now)
     if isinstance(report, AttemptAccepted):
         return CallbackDiagnosis(True, "the receiver took it")
-    fix = of_status(exchange.status) if isinstance(exchange, HttpReply) else _fix_of(exchange)
+    fix = advise_on_status(exchange.status) if isinstance(exchange, HttpReply) else _fix_of(exchange)
     return CallbackDiagnosis(False, report.text, fix)
 
 
@@ -34,4 +34,4 @@ def _fix_of(trouble: NoReply) -> str:
     never = "never go there" in said or "notifier itself" in said
     if trouble.fault is FailureKind.BLOCKED and never and "callbacks.allow" not in said:
         return "give another URL: no setting lets callbacks go there"
-    return of_fault(trouble.fault)
+    return advise_on_failure(trouble.fault)

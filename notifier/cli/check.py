@@ -9,7 +9,7 @@ import msgspec
 
 from notifier.cli.check_providers import KeyCheck, ask_providers
 from notifier.cli.options import CommandContext, example, pass_given, shared
-from notifier.cli.output import facts, safe, say, tell, tell_json
+from notifier.cli.output import escape, format_fields, print_data, print_json, print_note
 from notifier.cli.progress import Progress
 from notifier.config.errors import InvalidConfig
 from notifier.config.model import Config
@@ -51,14 +51,16 @@ def _asked(config: Config) -> list[KeyCheck]:
 
 def _tell_faults(given: CommandContext, bad: InvalidConfig) -> None:
     if given.is_json:
-        tell_json(msgspec.json.encode({"ok": False, "notes": bad.notes, "faults": bad.faults}))
+        print_json(msgspec.json.encode({"ok": False, "notes": bad.notes, "faults": bad.faults}))
         return
     for fault in bad.faults:
-        tell(safe(str(fault)))
+        print_data(escape(str(fault)))
     for note in bad.notes:
-        tell(f"note: {safe(note)}")
+        print_data(f"note: {escape(note)}")
     count = len(bad.faults)
-    say(f"notifier: {bad.code}: {count} fault{'s' if count > 1 else ''}; config.example.toml shows every key")
+    print_note(
+        f"notifier: {bad.code}: {count} fault{'s' if count > 1 else ''}; config.example.toml shows every key"
+    )
 
 
 def _tell_json(config: Config, findings: list[KeyCheck]) -> None:
@@ -72,20 +74,20 @@ def _tell_json(config: Config, findings: list[KeyCheck]) -> None:
             each.provider: {"ok": each.is_ok, "text": each.text, "fix": each.fix or None} for each in findings
         },
     }
-    tell_json(msgspec.json.encode(told))
+    print_json(msgspec.json.encode(told))
 
 
 def _tell_lines(config: Config, findings: list[KeyCheck]) -> None:
     source = str(Path(config.source).absolute()) if config.source else "defaults, there is no file"
-    tell(f"configuration ok: {safe(source)}")
-    for line in facts(list(_summary(config).items())):
-        tell(f"  {line}")
+    print_data(f"configuration ok: {escape(source)}")
+    for line in format_fields(list(_summary(config).items())):
+        print_data(f"  {line}")
     for note in _notes(config):
-        tell(f"note: {safe(note)}")
+        print_data(f"note: {escape(note)}")
     for each in findings:
-        tell(f"{'ok' if each.is_ok else 'FAILED'}: {safe(each.provider)}: {safe(each.text)}")
+        print_data(f"{'ok' if each.is_ok else 'FAILED'}: {escape(each.provider)}: {escape(each.text)}")
         if each.fix:
-            tell(f"  fix: {safe(each.fix)}")
+            print_data(f"  fix: {escape(each.fix)}")
 
 
 def _notes(config: Config) -> tuple[str, ...]:

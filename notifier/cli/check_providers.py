@@ -49,7 +49,7 @@ def judge_key(provider: ProviderSettings, exchange: Exchange) -> KeyCheck:
     """Say what the answer to a made-up task tells of the key, the account and the way there."""
     match exchange:
         case NoReply(fault=fault, detail=detail):
-            said = words.of_fault(fault, _hide(detail, provider))
+            said = words.describe_failure(fault, _hide(detail, provider))
             hint = _FIXES.get(fault, "see that base_url is right, and that this machine can reach it")
             return KeyCheck(provider.name, False, f"unreachable: {said}", hint)
         case HttpReply():
@@ -89,7 +89,7 @@ def _judge_reply(provider: ProviderSettings, reply: HttpReply) -> KeyCheck:
                 name, False, "throttled (429), so nothing is known of the key", "try again in a minute"
             )
         case status if 300 <= status <= 399:
-            text = words.of_redirect(status, _hide(reply.headers.get("location", ""), provider))
+            text = words.describe_redirect(status, _hide(reply.headers.get("location", ""), provider))
             return KeyCheck(name, False, text, "give the address that it points to as base_url")
         case status if status >= 500:
             return KeyCheck(

@@ -11,7 +11,7 @@ import msgspec
 from notifier import __version__
 from notifier.cli.client import ApiProblem, Unreachable
 from notifier.cli.options import CommandContext, example, pass_given, shared
-from notifier.cli.output import safe, say, tell, tell_json
+from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.config.model import Config
 
 
@@ -66,10 +66,10 @@ def reload(given: CommandContext) -> int:
     Changes of server.listen and store.url wait for a restart; the answer names them. As systemd's ExecReload
     it asks by signal, and needs no address and no token.
     """
-    from notifier.daemon import reload_mailbox as hangup  # noqa: PLC0415 - only this command needs it
+    from notifier.daemon import reload_mailbox  # noqa: PLC0415 - only this command needs it
 
-    if given.url is None and hangup.asks_here(given.environ):
-        return _say_outcome(hangup.ask(given.environ))
+    if given.url is None and reload_mailbox.is_exec_reload(given.environ):
+        return _say_outcome(reload_mailbox.request_reload(given.environ))
     try:
         answer = given.api().request("POST", "/v1/reload")
     except ApiProblem as problem:
@@ -83,24 +83,24 @@ def reload(given: CommandContext) -> int:
         moved = "if server.listen was changed, the daemon still listens at the old address: restart it"
         raise Unreachable(gone.cause, f"{gone.fix}; {moved}, or give that address by --url") from None
     if given.is_json:
-        tell_json(answer.raw)
+        print_json(answer.raw)
         return 0
     done = answer.read(ReloadResult)
     waiting = f"; these need a restart: {', '.join(done.needs_restart)}" if done.needs_restart else ""
-    tell(safe(done.status + waiting))
+    print_data(escape(done.status + waiting))
     if done.file:
-        say(f"the daemon at {safe(answer.origin)} has read {safe(done.file)}")
+        print_note(f"the daemon at {escape(answer.origin)} has read {escape(done.file)}")
     return 0
 
 
 def _say_outcome(faults: tuple[str, ...]) -> int:
     """In the journal, where nobody reads it but in need: the faults as errors."""
-    from notifier.daemon import log_setup as log  # noqa: PLC0415 - only this command needs it
+    from notifier.daemon import log_setup  # noqa: PLC0415 - only this command needs it
 
     if faults:
-        log.complain(*faults, "the old configuration holds; correct that and reload again")
+        log_setup.complain(*faults, "the old configuration holds; correct that and reload again")
         return 1
-    tell("reloaded")
+    print_data("reloaded")
     return 0
 
 
@@ -124,7 +124,7 @@ def version(given: CommandContext) -> int:
             "python": platform.python_version(),
             "sqlite": sqlite3.sqlite_version,
         }
-        tell_json(msgspec.json.encode(versions))
+        print_json(msgspec.json.encode(versions))
     else:
-        tell(f"notifier {__version__}")
+        print_data(f"notifier {__version__}")
     return 0

@@ -14,9 +14,16 @@ from notifier.cli.formatting import (
     try_row,
 )
 from notifier.cli.options import DELIVERY_ID, INSTANT, WATCH_ID, CommandContext, example, pass_given, shared
-from notifier.cli.output import facts, painted, safe, say, tell, tell_json
+from notifier.cli.output import (
+    colour_state,
+    escape,
+    format_fields,
+    print_data,
+    print_json,
+    print_note,
+)
 from notifier.cli.pagination import read_list
-from notifier.cli.registrations import in_options
+from notifier.cli.registrations import describe_as_options
 from notifier.cli.tables import table
 from notifier.core.model import DeliveryState
 
@@ -54,13 +61,13 @@ def deliveries(
     try:
         listing = read_list(given.api(), "deliveries", query, None if is_all else limit)
     except ApiProblem as problem:
-        raise in_options(problem) from None
+        raise describe_as_options(problem) from None
     if given.is_json:
-        tell_json(listing.json())
+        print_json(listing.json())
         return 0
     rows = [delivery_row(each) for each in listing.read(Delivery)]
     for line in table(DELIVERY_COLUMNS, rows) if rows else ():
-        tell(line)
+        print_data(line)
     listing.say_rest()
     return 0
 
@@ -68,15 +75,15 @@ def deliveries(
 def _show(given: CommandContext, delivery_id: str) -> int:
     answer = given.api().request("GET", f"/v1/deliveries/{delivery_id}")
     if given.is_json:
-        tell_json(answer.raw)
+        print_json(answer.raw)
         return 0
-    for line in facts(object_facts(answer, apart="attempts")):
-        tell(line)
+    for line in format_fields(object_facts(answer, apart="attempts")):
+        print_data(line)
     attempts = answer.read(Delivery).attempts
     if isinstance(attempts, list) and attempts:
-        tell("")
+        print_data("")
         for line in table(TRY_COLUMNS, [try_row(each) for each in attempts]):
-            tell(line)
+            print_data(line)
         _tell_last_answer(attempts)
     return 0
 
@@ -84,10 +91,10 @@ def _show(given: CommandContext, delivery_id: str) -> int:
 def _tell_last_answer(attempts: list[Try]) -> None:
     refused = [each for each in attempts if each.answer]
     if refused:
-        tell("")
-        tell(f"answer to attempt {refused[-1].number}:")
+        print_data("")
+        print_data(f"answer to attempt {refused[-1].number}:")
         for line in (refused[-1].answer or "").splitlines():
-            tell(f"  {safe(line)}")
+            print_data(f"  {escape(line)}")
 
 
 @click.command("redeliver", short_help="Send a delivery again.", epilog=example("notifier redeliver dlv_1…"))
@@ -98,11 +105,11 @@ def redeliver(given: CommandContext, delivery_id: str) -> int:
     """Send a delivery again at once, even to a paused endpoint: the same id and bytes, newly signed."""
     answer = given.api().request("POST", f"/v1/deliveries/{delivery_id}/redeliver")
     if given.is_json:
-        tell_json(answer.raw)
+        print_json(answer.raw)
         return 0
     known = answer.read(Delivery)
-    tell(f"{safe(known.id)}  {painted(safe(known.state))}")
-    say(f"`notifier deliveries {safe(known.id)}` shows how it goes")
+    print_data(f"{escape(known.id)}  {colour_state(escape(known.state))}")
+    print_note(f"`notifier deliveries {escape(known.id)}` shows how it goes")
     return 0
 
 
@@ -144,14 +151,16 @@ def replay(
     try:
         answer = given.api().request("POST", "/v1/deliveries/replay", body={**wanted, "dry_run": dry_run})
     except ApiProblem as problem:
-        raise in_options(problem) from None
+        raise describe_as_options(problem) from None
     if given.is_json:
-        tell_json(answer.raw)
+        print_json(answer.raw)
         return 0
     matched = answer.read(Matched).matched
-    tell(f"{matched} {'delivery' if matched == 1 else 'deliveries'}")
+    print_data(f"{matched} {'delivery' if matched == 1 else 'deliveries'}")
     if dry_run:
-        say("nothing was sent; without --dry-run they are sent again")
+        print_note("nothing was sent; without --dry-run they are sent again")
     elif matched:
-        say("they are sent again, 10 a second; `notifier deliveries --state pending` shows how it goes")
+        print_note(
+            "they are sent again, 10 a second; `notifier deliveries --state pending` shows how it goes"
+        )
     return 0

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from notifier.cli.client import ApiConnection, parse_address
-from notifier.cli.output import say
-from notifier.cli.receiver import LocalReceiver, ReceivedCallback, ReplyPlan, event_of
+from notifier.cli.output import print_note
+from notifier.cli.receiver import LocalReceiver, ReceivedCallback, ReplyPlan, parse_event
 from notifier.clock import wall_ms
 from notifier.core.delivery.signature import make_secret
 from notifier.core.secret import Secret
@@ -71,7 +71,7 @@ class DemoRun:
 
     def on_callback(self, received: ReceivedCallback) -> None:
         """Note and print one callback."""
-        event = event_of(received.body)
+        event = parse_event(received.body)
         act = self.acts.get(event.data.task_id)
         name = act.name if act else f"unknown task {event.data.task_id}"
         verified = "verified" if received.reason is None else f"NOT verified: {received.reason}"
@@ -119,7 +119,7 @@ async def _play() -> int:
     stage = DemoRun()
     receiver = LocalReceiver((secret,), ReplyPlan(failures=1), now=wall_ms, tell=stage.on_callback)
     upstream = SimulatedProvider(key=KEY)
-    say("A simulated MuleRouter, the real daemon, and a receiver that verifies. No key, no network.\n")
+    print_note("A simulated MuleRouter, the real daemon, and a receiver that verifies. No key, no network.\n")
     async with serve(upstream) as upstream_url, serve(receiver) as receiver_url:
         with tempfile.TemporaryDirectory(prefix="notifier-demo-") as folder:
             environ = _environ(Path(folder), upstream_url, secret)
@@ -128,7 +128,7 @@ async def _play() -> int:
                     await _perform(stage, environ, upstream, f"{receiver_url}/hook")
     faults = stage.verdict()
     for fault in faults:
-        say(f"FAILED  {fault}")
+        print_note(f"FAILED  {fault}")
     if not faults:
         stage.line(f"✔ all {len(ACTS)} callbacks arrived and were verified, across a kill -9")
     return 1 if faults else 0

@@ -7,7 +7,7 @@ import click
 from notifier.cli.client import ApiConnection, ApiProblem, ApiReply, NotFound, Problem
 from notifier.cli.formatting import ENDPOINT_COLUMNS, Endpoint, endpoint_row
 from notifier.cli.options import CommandContext, example, pass_given, shared
-from notifier.cli.output import safe, say, tell, tell_json
+from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.cli.pagination import read_list
 from notifier.cli.tables import table
 from notifier.core.formats.urls import InvalidUrl, check_callback_url, endpoint_of
@@ -35,11 +35,11 @@ def endpoints(given: CommandContext, *, limit: int, is_all: bool) -> int:
         return 0
     listing = read_list(given.api(), "endpoints", {}, None if is_all else limit)
     if given.is_json:
-        tell_json(listing.json())
+        print_json(listing.json())
         return 0
     rows = [endpoint_row(each) for each in listing.read(Endpoint)]
     for line in table(ENDPOINT_COLUMNS, rows) if rows else ():
-        tell(line)
+        print_data(line)
     listing.say_rest()
     return 0
 
@@ -98,8 +98,8 @@ def _find(api: ApiConnection, text: str) -> str:
 
 def _tell(given: CommandContext, answer: ApiReply) -> None:
     if given.is_json:
-        tell_json(answer.raw)
+        print_json(answer.raw)
         return
     known = answer.read(Endpoint)
-    tell(f"{safe(known.id)}  {safe(known.gate)}")
-    say(f"{known.pending} waiting for {safe(known.url)}")
+    print_data(f"{escape(known.id)}  {escape(known.gate)}")
+    print_note(f"{known.pending} waiting for {escape(known.url)}")

@@ -4,7 +4,14 @@ import click
 import msgspec
 
 from notifier.cli.options import WATCH_ID, CommandContext, example, pass_given, shared
-from notifier.cli.output import facts, safe, short_time, tell, tell_json, timed
+from notifier.cli.output import (
+    escape,
+    format_fields,
+    localize_instants,
+    print_data,
+    print_json,
+    short_time,
+)
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -34,9 +41,11 @@ def explain(given: CommandContext, watch_id: str) -> int:
     """
     answer = given.api().request("GET", f"/v1/watches/{watch_id}/timeline")
     if given.is_json:
-        tell_json(answer.raw)
+        print_json(answer.raw)
         return 0
     moments = answer.read(Timeline).timeline
-    for line in facts([(f"{short_time(each.at)} {each.kind}", safe(timed(each.text))) for each in moments]):
-        tell(line)
+    for line in format_fields(
+        [(f"{short_time(each.at)} {each.kind}", escape(localize_instants(each.text))) for each in moments]
+    ):
+        print_data(line)
     return 0

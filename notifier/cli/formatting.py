@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import msgspec
 
 from notifier.cli.client import ApiReply
-from notifier.cli.output import age, instant, short_time, timed
+from notifier.cli.output import format_age, format_time_and_age, localize_instants, short_time
 from notifier.cli.tables import Column
 from notifier.core.fixes import fix_of, fix_of_receiver
-from notifier.core.formats.text import of_error
+from notifier.core.formats.text import describe_task_error
 from notifier.core.formats.urls import endpoint_of
 
 Pairs = list[tuple[str, str | Sequence[str]]]
@@ -133,8 +133,8 @@ TRY_COLUMNS = (Column("TRY"), Column("AT"), Column("TOOK"), Column("STATUS"), Co
 
 def watch_row(watch: Watch) -> list[str]:
     """One line of ``ls``."""
-    note = timed(watch.trouble or "") or (watch.upstream_status if watch.is_live else None) or ""
-    return [watch.id, watch.state, age(watch.registered_at), note, watch.task_id, watch.api_path]
+    note = localize_instants(watch.trouble or "") or (watch.upstream_status if watch.is_live else None) or ""
+    return [watch.id, watch.state, format_age(watch.registered_at), note, watch.task_id, watch.api_path]
 
 
 def delivery_row(delivery: Delivery) -> list[str]:
@@ -143,9 +143,9 @@ def delivery_row(delivery: Delivery) -> list[str]:
         delivery.id,
         delivery.state,
         str(delivery.tries),
-        age(delivery.created_at),
+        format_age(delivery.created_at),
         delivery.type,
-        timed(delivery.held or delivery.last_error or ""),
+        localize_instants(delivery.held or delivery.last_error or ""),
         delivery.url,
         delivery.watch_id,
     ]
@@ -157,7 +157,7 @@ def endpoint_row(endpoint: Endpoint) -> list[str]:
         endpoint.id,
         endpoint.gate,
         str(endpoint.pending),
-        age(endpoint.oldest_pending_at),
+        format_age(endpoint.oldest_pending_at),
         endpoint.url,
         str(endpoint.dead or ""),
     ]
@@ -203,12 +203,12 @@ def advised(trouble: str, provider: str) -> str | list[str]:
 def held_lines(held: str, url: str) -> list[str]:
     """What holds a delivery to this URL back, and what to do about it."""
     receiver = endpoint_of(url)
-    return [timed(held), f"fix: {fix_of_receiver(held, receiver, receiver)}"]
+    return [localize_instants(held), f"fix: {fix_of_receiver(held, receiver, receiver)}"]
 
 
 def in_short(trouble: str) -> str:
     """The same with the instants in it as a person reads them: local, and how long ago."""
-    return timed(trouble)
+    return localize_instants(trouble)
 
 
 def _fact(name: str, part: ApiReply) -> str | list[str]:
@@ -224,9 +224,9 @@ def _fact(name: str, part: ApiReply) -> str | list[str]:
     if not part.raw.startswith(b'"'):
         return part.raw.decode()
     text = part.read(str)
-    if name.startswith("next_") and age(text):
+    if name.startswith("next_") and format_age(text):
         return f"{short_time(text)} (due; if it stays so, `notifier status` says why)"
-    return instant(text) if name.endswith("_at") else text
+    return format_time_and_age(text) if name.endswith("_at") else text
 
 
 def _callback(callback: Callback) -> str:
@@ -235,4 +235,4 @@ def _callback(callback: Callback) -> str:
 
 def _error(part: ApiReply) -> str:
     error = part.read(Error)
-    return of_error(error.source, error.code, error.title, error.detail)
+    return describe_task_error(error.source, error.code, error.title, error.detail)

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from notifier.cli.options import CommandContext, example, pass_given, shared
-from notifier.cli.output import safe, say, tell, tell_json
+from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.errors import NotifierError
 
 FILE_NAME = "config.toml"
@@ -160,12 +160,12 @@ def _tell(given: CommandContext, places: InitPaths, *, has_key_file: bool) -> No
     if given.is_json:
         key_file = str(places.key) if has_key_file else None
         told = {"file": str(places.config), "key_file": key_file, "next": steps}
-        tell_json(msgspec.json.encode(told))
+        print_json(msgspec.json.encode(told))
         return
-    tell(safe(str(places.config)))
-    say("next:")
+    print_data(escape(str(places.config)))
+    print_note("next:")
     for step in steps:
-        say(f"  {safe(step)}")
+        print_note(f"  {escape(step)}")
 
 
 def _next_steps(given: CommandContext, places: InitPaths, *, has_key_file: bool) -> list[str]:

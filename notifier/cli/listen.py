@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from notifier.cli.options import CommandContext, example, pass_given, shared
-from notifier.cli.output import painted, safe, say, short_time, tell, tell_json
-from notifier.cli.receiver import LocalReceiver, ReceivedCallback, ReplyPlan, as_json, event_of
+from notifier.cli.output import colour_state, escape, print_data, print_json, print_note, short_time
+from notifier.cli.receiver import LocalReceiver, ReceivedCallback, ReplyPlan, callback_to_json, parse_event
 from notifier.cli.signing_keys import SigningKeys, find_keys
 from notifier.clock import wall_ms
 from notifier.core.delivery.signature import NO_MATCH
-from notifier.core.formats.times import to_text
+from notifier.core.formats.times import format_instant
 from notifier.errors import NotifierError
 
 
@@ -96,7 +96,9 @@ async def _receive(
     try:
         async with serve(receiver, *where) as base_url:
             _end_on_signals(ended)
-            say(f"listening on {base_url}, any path; verifying with {safe(keys.origin)}; Ctrl-C ends")
+            print_note(
+                f"listening on {base_url}, any path; verifying with {escape(keys.origin)}; Ctrl-C ends"
+            )
             await ended.wait()
     except OSError as fault:
         cause = f"cannot listen on {where[0]}:{where[1]}: {fault.strerror or fault}"
@@ -111,32 +113,34 @@ def _end_on_signals(ended: asyncio.Event) -> None:
 
 
 def _tell_json_line(received: ReceivedCallback) -> None:
-    tell_json(as_json(received, to_text(received.at)))
+    print_json(callback_to_json(received, format_instant(received.at)))
 
 
 def _tell_lines(received: ReceivedCallback) -> None:
-    event = event_of(received.body)
+    event = parse_event(received.body)
     trust = "verified" if received.reason is None else f"NOT VERIFIED: {received.reason}"
     told = [
-        short_time(to_text(received.at)),
-        safe(received.path),
-        safe(event.type) or "(no event)",
-        safe(event.data.task_id),
-        painted(safe(event.data.status)),
-        safe(trust),
+        short_time(format_instant(received.at)),
+        escape(received.path),
+        escape(event.type) or "(no event)",
+        escape(event.data.task_id),
+        colour_state(escape(event.data.status)),
+        escape(trust),
         *_repeat(received),
         f"answered {received.answered}",
     ]
-    tell("  ".join(part for part in told if part))
+    print_data("  ".join(part for part in told if part))
     if (metadata := bytes(event.data.metadata)) != b"{}":
-        tell(f"  metadata {safe(metadata.decode('utf-8', 'replace'))}")
+        print_data(f"  metadata {escape(metadata.decode('utf-8', 'replace'))}")
     for url in event.data.outputs:
-        tell(f"  {safe(url)}")
+        print_data(f"  {escape(url)}")
     if received.reason is not None and received.reason.startswith(NO_MATCH):
-        say("  the secret was read when listen started: after `notifier secret rotate`, start it again")
+        print_note(
+            "  the secret was read when listen started: after `notifier secret rotate`, start it again"
+        )
 
 
 def _repeat(received: ReceivedCallback) -> list[str]:
     number = received.headers.get("notifier-attempt", "1")
     duplicate = ["maybe a duplicate"] if received.headers.get("notifier-maybe-duplicate") == "1" else []
-    return duplicate if number == "1" else [f"attempt {safe(number)}", *duplicate]
+    return duplicate if number == "1" else [f"attempt {escape(number)}", *duplicate]

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from notifier.cli.options import CommandContext, example, pass_given, shared
-from notifier.cli.output import safe, say, tell, tell_json
+from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.errors import NotifierError
 
 
@@ -47,11 +47,11 @@ def open_(given: CommandContext, *, is_print: bool) -> int:
     login = answer.read(LoginLink)
     url = answer.origin + login.path
     if given.is_json:
-        tell_json(msgspec.json.encode({"url": url, "expires_at": login.expires_at}))
+        print_json(msgspec.json.encode({"url": url, "expires_at": login.expires_at}))
         return 0
-    tell(safe(url))
+    print_data(escape(url))
     if login.expires_at is not None:
-        say("this link lets one browser in, once, within a minute")
+        print_note("this link lets one browser in, once, within a minute")
     if sys.stdout.isatty() and not is_print:
         _show(url)
     return 0

@@ -9,10 +9,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from notifier.cli.client import Address, ApiConnection, address_of, parse_address
+from notifier.cli.client import Address, ApiConnection, daemon_address, parse_address
 from notifier.clock import wall_ms
 from notifier.config.model import Config
-from notifier.core.formats.times import InvalidDuration, from_text, parse_duration, to_text
+from notifier.core.formats.times import InvalidDuration, format_instant, parse_duration, parse_instant
 from notifier.errors import NotifierError
 
 P = ParamSpec("P")
@@ -72,12 +72,12 @@ def _is_meant(address: Address, config: Config) -> bool:
 
     A token must not go to any host that somebody's NOTIFIER_URL names; there, give --token.
     """
-    return address == address_of(config.server.listen) or address.is_local
+    return address == daemon_address(config.server.listen) or address.is_local
 
 
 def _address(named: str | None, config: Config | None) -> Address:
     try:
-        return parse_address(named) if named else address_of(config.server.listen if config else "")
+        return parse_address(named) if named else daemon_address(config.server.listen if config else "")
     except ValueError as wrong:
         raise click.UsageError(f"{named or 'server.listen'!r}: {wrong}") from None
 
@@ -170,11 +170,11 @@ class InstantParam(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Make an instant of it."""
-        at = from_text(value)
+        at = parse_instant(value)
         if at is not None:
-            return to_text(at)
+            return format_instant(at)
         try:
-            return to_text(wall_ms() - parse_duration(value))
+            return format_instant(wall_ms() - parse_duration(value))
         except InvalidDuration:
             self.fail(
                 f"{value!r} is neither an instant such as 2026-11-23T12:00:00Z nor a duration such as 6h"

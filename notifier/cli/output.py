@@ -19,7 +19,7 @@ import msgspec
 from notifier.cli.client import ApiProblem, Fault
 from notifier.clock import wall_ms
 from notifier.config.errors import InvalidConfig
-from notifier.core.formats.times import from_text
+from notifier.core.formats.times import parse_instant
 from notifier.errors import NotifierError
 
 NARROW = 80
@@ -44,7 +44,7 @@ _INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _ESCAPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def say(text: str) -> None:
+def print_note(text: str) -> None:
     """Talk: one line on stderr."""
     click.echo(text, err=True)
 
@@ -56,7 +56,7 @@ class OutputFailed(NotifierError):
     exit_status = 74
 
 
-def tell(line: str, *, end: str = "\n") -> None:
+def print_data(line: str, *, end: str = "\n") -> None:
     """Tell data: one line on stdout. ``line`` is safe already; colours in it pass if it may have them."""
     _put(line + end)
 
@@ -71,37 +71,37 @@ def _put(text: str | bytes) -> None:
         raise OutputFailed(cause, "see where it is redirected to") from fault
 
 
-def tell_json(raw: bytes) -> None:
+def print_json(raw: bytes) -> None:
     """Print JSON with the values it came with; spread out for a person, one line for a program."""
     spread = msgspec.json.format(raw, indent=2 if _is_terminal() else -1)
     text = _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", spread.decode())
     _put(text.encode() + b"\n")
 
 
-def say_fault(fault: NotifierError) -> None:
+def print_error(fault: NotifierError) -> None:
     """Name the code, the cause, each place at fault, and the fix."""
     if isinstance(fault, InvalidConfig):
-        say(f"notifier: {fault.code}: the configuration cannot be used")
+        print_note(f"notifier: {fault.code}: the configuration cannot be used")
         for each in fault.faults:
-            say(f"  {safe(str(each))}")
-        say("  fix: correct that; `notifier check` tells when it is right")
+            print_note(f"  {escape(str(each))}")
+        print_note("  fix: correct that; `notifier check` tells when it is right")
         return
     problem = fault.problem if isinstance(fault, ApiProblem) else None
     errors = [] if problem is None else _at_their_places(problem.errors)
     # The cause quotes the first of them; with all of them at hand it would be said twice.
-    cause = errors[0] if len(errors) == 1 else f"{len(errors)} faults" if errors else safe(fault.cause)
-    say(f"notifier: {safe(problem.code if problem else fault.code)}: {cause}")
+    cause = errors[0] if len(errors) == 1 else f"{len(errors)} faults" if errors else escape(fault.cause)
+    print_note(f"notifier: {escape(problem.code if problem else fault.code)}: {cause}")
     for error in errors if len(errors) > 1 else ():
-        say(f"  {error}")
+        print_note(f"  {error}")
     if fault.fix:
-        say(f"  fix: {safe(fault.fix)}")
+        print_note(f"  fix: {escape(fault.fix)}")
 
 
 def _at_their_places(errors: Sequence[Fault]) -> list[str]:
     whole = "(the whole body)" if any(each.pointer for each in errors) else ""
-    places = [safe(each.pointer) or whole for each in errors]
+    places = [escape(each.pointer) or whole for each in errors]
     return [
-        f"{place}: {safe(each.detail)}" if place else safe(each.detail)
+        f"{place}: {escape(each.detail)}" if place else escape(each.detail)
         for place, each in zip(places, errors, strict=True)
     ]
 
@@ -116,7 +116,7 @@ def width() -> int:
     return max(40, shutil.get_terminal_size((NARROW, 24)).columns) if _is_terminal() else sys.maxsize
 
 
-def width_of_talk() -> int:
+def note_width() -> int:
     """How many columns stderr has, where it is a terminal; NARROW elsewhere."""
     try:
         given = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stderr.fileno()).columns
@@ -125,17 +125,17 @@ def width_of_talk() -> int:
     return given if given > 0 else NARROW
 
 
-def wrapped(text: str, indent: int) -> list[str]:
+def wrap(text: str, indent: int) -> list[str]:
     """Break a sentence into lines that stand ``indent`` columns in; a program gets it in one."""
     size = width() - indent
     return (
-        [safe(text)]
+        [escape(text)]
         if size > NARROW * 4
-        else textwrap.wrap(safe(text), max(20, size), break_on_hyphens=False) or [""]
+        else textwrap.wrap(escape(text), max(20, size), break_on_hyphens=False) or [""]
     )
 
 
-def safe(text: str) -> str:
+def escape(text: str) -> str:
     """Replace what is not plain text by its escape."""
     if text.isascii() and text.isprintable():
         return text
@@ -144,17 +144,17 @@ def safe(text: str) -> str:
 
 def shorten(text: str, size: int) -> str:
     """Cut to ``size`` columns, with … for what is missing."""
-    if columns_of(text) <= size:
+    if count_columns(text) <= size:
         return text
     kept = ""
     for sign in text:
-        if columns_of(kept + sign) > size - 1:
+        if count_columns(kept + sign) > size - 1:
             break
         kept += sign
     return kept + "…"
 
 
-def columns_of(text: str) -> int:
+def count_columns(text: str) -> int:
     """How many columns a terminal gives it: signs of East Asia take two, accents none."""
     if text.isascii():
         return len(text)
@@ -164,23 +164,23 @@ def columns_of(text: str) -> int:
     )
 
 
-def facts(pairs: Sequence[tuple[str, str | Sequence[str]]]) -> Iterator[str]:
+def format_fields(pairs: Sequence[tuple[str, str | Sequence[str]]]) -> Iterator[str]:
     """Names and values, the values in line and whole: URLs are there to be copied."""
-    indent = max((columns_of(safe(name)) for name, _ in pairs), default=0) + len(GAP)
+    indent = max((count_columns(escape(name)) for name, _ in pairs), default=0) + len(GAP)
     for name, value in pairs:
         first, *others = [value] if isinstance(value, str) else list(value) or [""]
-        yield (padded(safe(name), indent) + painted(safe(first))).rstrip()
+        yield (pad(escape(name), indent) + colour_state(escape(first))).rstrip()
         for other in others:
-            yield " " * indent + safe(other)
+            yield " " * indent + escape(other)
 
 
 def tree(value: object, indent: str = "") -> Iterator[str]:
     """Show decoded JSON as an indented list, names in words."""
     if not isinstance(value, dict):
-        yield indent + safe(_word(value))
+        yield indent + escape(_word(value))
         return
     for name, inner in value.items():
-        label = indent + safe(str(name).replace("_", " "))
+        label = indent + escape(str(name).replace("_", " "))
         if isinstance(inner, dict) and inner:
             yield f"{label}:"
             yield from tree(inner, indent + GAP)
@@ -188,7 +188,7 @@ def tree(value: object, indent: str = "") -> Iterator[str]:
             yield f"{label}:"
             yield from _entries(inner, indent + GAP)
         elif inner not in ({}, []):
-            yield f"{label}: {safe(_word(inner))}"
+            yield f"{label}: {escape(_word(inner))}"
 
 
 def _entries(values: list[object], indent: str) -> Iterator[str]:
@@ -200,7 +200,7 @@ def _entries(values: list[object], indent: str) -> Iterator[str]:
 
 def short_time(text: str | None, now: int | None = None) -> str:
     """The local time of an RFC 3339 instant, as short as it stays clear; anything else as it is."""
-    at = from_text(text)
+    at = parse_instant(text)
     if at is None:
         return text or ""
     here, today = _local(at), _local(wall_ms() if now is None else now)
@@ -209,20 +209,20 @@ def short_time(text: str | None, now: int | None = None) -> str:
     return here.strftime("%m-%d %H:%M" if here.year == today.year else "%Y-%m-%d %H:%M")
 
 
-def timed(text: str) -> str:
+def localize_instants(text: str) -> str:
     """A sentence of ours with each instant in it as a person reads it: local, and how long ago."""
-    return _INSTANT.sub(lambda found: instant(found[0]), text)
+    return _INSTANT.sub(lambda found: format_time_and_age(found[0]), text)
 
 
-def instant(text: str) -> str:
+def format_time_and_age(text: str) -> str:
     """The local time of an RFC 3339 instant, and how long ago that was, if it was."""
-    passed = age(text)
+    passed = format_age(text)
     return f"{short_time(text)} ({passed} ago)" if passed else short_time(text)
 
 
-def age(text: str | None, now: int | None = None) -> str:
+def format_age(text: str | None, now: int | None = None) -> str:
     """How long ago that was, in its largest unit; nothing for what is to come, or is no instant."""
-    at = from_text(text)
+    at = parse_instant(text)
     seconds = -1 if at is None else ((wall_ms() if now is None else now) - at) // 1_000
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
         if seconds >= size:
@@ -230,15 +230,15 @@ def age(text: str | None, now: int | None = None) -> str:
     return f"{seconds}s" if seconds >= 0 else ""
 
 
-def painted(word: str) -> str:
+def colour_state(word: str) -> str:
     """A word of state in its colour, any other as it is."""
     colour = COLOURS.get(word.rstrip())
     return click.style(word, fg=colour) if colour is not None and is_coloured() else word
 
 
-def padded(text: str, size: int) -> str:
+def pad(text: str, size: int) -> str:
     """Fill up to ``size`` columns."""
-    return text + " " * (size - columns_of(text))
+    return text + " " * (size - count_columns(text))
 
 
 def _escape(sign: str) -> str:

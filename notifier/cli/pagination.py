@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from notifier.cli.client import ApiConnection, ApiReply
-from notifier.cli.output import say
+from notifier.cli.output import print_note
 from notifier.cli.progress import Progress
 
 PAGE = 500  # the most that the daemon gives at once
@@ -35,9 +35,9 @@ class PagedList:
     def say_rest(self) -> None:
         """Say that there is nothing, or that there is more."""
         if not self.entries:
-            say(f"no {self.name}")
+            print_note(f"no {self.name}")
         elif self.next_cursor is not None:
-            say(f"there are more {self.name}; --limit N or --all shows them")
+            print_note(f"there are more {self.name}; --limit N or --all shows them")
 
 
 def read_list(api: ApiConnection, name: str, query: Mapping[str, object], limit: int | None) -> PagedList:

@@ -4,7 +4,7 @@ import os
 import sys
 from types import TracebackType
 
-from notifier.cli.output import safe, shorten, width_of_talk
+from notifier.cli.output import escape, note_width, shorten
 
 _CLEAR = "\r\x1b[K"
 
@@ -30,7 +30,7 @@ class Progress:
     def show(self, text: str) -> None:
         """Put this in place of what was there."""
         if self.is_shown:
-            self._write(_CLEAR + shorten(safe(text), width_of_talk() - 1))
+            self._write(_CLEAR + shorten(escape(text), note_width() - 1))
             self._is_up = True
 
     def clear(self) -> None:

@@ -123,7 +123,7 @@ class Event(msgspec.Struct, frozen=True):
     data: Outcome = Outcome()
 
 
-def event_of(body: bytes) -> Event:
+def parse_event(body: bytes) -> Event:
     """Read a callback's body; one that is not ours has empty fields."""
     try:
         return msgspec.json.decode(body, type=Event)
@@ -131,7 +131,7 @@ def event_of(body: bytes) -> Event:
         return Event()
 
 
-def as_json(received: ReceivedCallback, at: str) -> bytes:
+def callback_to_json(received: ReceivedCallback, at: str) -> bytes:
     """One callback as an object of JSON: the event as it came, or the bytes where they are no JSON."""
     headers = received.headers
     content: dict[str, object] = {"event": msgspec.Raw(received.body)}

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from notifier.cli.client import ApiProblem, Fault
-from notifier.cli.output import safe
+from notifier.cli.output import escape
 from notifier.core.formats.json_text import decode_strict, scrub
 from notifier.core.formats.text import one_line
 
@@ -90,7 +90,7 @@ def _task(entry: object, number: int, api_path: str | None) -> TaskReference:
 
 def _shown(text: str) -> str:
     """What came, for a person: one line, bounded, and nothing that drives the terminal."""
-    return safe(one_line(text, 200))
+    return escape(one_line(text, 200))
 
 
 def _is_text(value: str) -> bool:
@@ -98,7 +98,7 @@ def _is_text(value: str) -> bool:
     return bool(value) and scrub(value) == value
 
 
-def in_options(problem: ApiProblem) -> ApiProblem:
+def describe_as_options(problem: ApiProblem) -> ApiProblem:
     """The same with the options' names for the places in what was made of them: a body, a query."""
     told = problem.problem
     errors = tuple(Fault(_option(each.pointer), each.detail) for each in told.errors)

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from notifier.cli.options import CommandContext, example, pass_given, shared
-from notifier.cli.output import safe, say, tell, tell_json
+from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.cli.signing_keys import SigningKeys, find_keys
 from notifier.core.secret import Secret
 from notifier.daemon.signing_secrets import MAX_SECRETS, new_secret, write_secrets
@@ -75,8 +75,8 @@ def rotate(given: CommandContext, *, drop_old: bool) -> int:
     fresh = new_secret()
     write_secrets(path, (fresh, *keys.secrets))
     _tell(given, (fresh,), str(path))
-    say(f"it signs beside the old once the daemon has read it: {RELOAD}")
-    say("when every receiver has the new one, `notifier secret rotate --drop-old` ends the old ones")
+    print_note(f"it signs beside the old once the daemon has read it: {RELOAD}")
+    print_note("when every receiver has the new one, `notifier secret rotate --drop-old` ends the old ones")
     return 0
 
 
@@ -84,9 +84,9 @@ def _drop_old(given: CommandContext, path: Path, secrets: tuple[Secret, ...]) ->
     newest, *old = secrets
     if old:
         write_secrets(path, (newest,))
-        say(f"dropped {len(old)}; they sign until the daemon has read the file: {RELOAD}")
+        print_note(f"dropped {len(old)}; they sign until the daemon has read the file: {RELOAD}")
     else:
-        say("there is no older secret to drop")
+        print_note("there is no older secret to drop")
     _tell(given, (newest,), str(path))
     return 0
 
@@ -103,8 +103,8 @@ def _changeable(given: CommandContext) -> SigningKeys:
 def _tell(given: CommandContext, secrets: tuple[Secret, ...], origin: str) -> None:
     texts = [secret.reveal() for secret in secrets]
     if given.is_json:
-        tell_json(msgspec.json.encode({"secrets": texts, "origin": origin}))
+        print_json(msgspec.json.encode({"secrets": texts, "origin": origin}))
         return
     for text in texts:
-        tell(safe(text))
-    say(f"from {safe(origin)}")
+        print_data(escape(text))
+    print_note(f"from {escape(origin)}")

@@ -7,17 +7,24 @@ from ipaddress import ip_address
 import click
 import msgspec
 
-from notifier.cli.callback_diagnosis import CallbackDiagnosis, advise
+from notifier.cli.callback_diagnosis import CallbackDiagnosis, diagnose
 from notifier.cli.client import parse_address
 from notifier.cli.options import CommandContext, example, pass_given, shared
-from notifier.cli.output import facts, painted, safe, say, tell, tell_json
+from notifier.cli.output import (
+    colour_state,
+    escape,
+    format_fields,
+    print_data,
+    print_json,
+    print_note,
+)
 from notifier.cli.signing_keys import find_keys
 from notifier.clock import wall_ms
 from notifier.config.model import CallbackSettings
-from notifier.core.delivery.judge_attempt import class_of
+from notifier.core.delivery.judge_attempt import failure_class
 from notifier.core.event_body import build_headers
 from notifier.core.exchange import Exchange, HttpReply
-from notifier.core.formats.times import to_text
+from notifier.core.formats.times import format_instant
 from notifier.core.formats.urls import InvalidUrl, check_callback_url
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.model import ClaimedDelivery
@@ -52,7 +59,7 @@ def test_callback(given: CommandContext, *, receiver: str, texts: tuple[str, ...
     config = given.load()
     now = wall_ms()
     exchange = asyncio.run(_post(ping(url, now), secrets, config.callbacks, config.server.listen, now))
-    advice = advise(exchange, url=url, now=now)
+    advice = diagnose(exchange, url=url, now=now)
     (_tell_json if given.is_json else _tell_lines)(url, exchange, advice)
     return 0 if advice.is_ok else 1
 
@@ -65,7 +72,7 @@ def ping(url: str, now: int) -> ClaimedDelivery:
     event_id = new_id(EVENT, now, int.from_bytes(os.urandom(ENTROPY_BITS // 8)))
     text = "A test by `notifier test-callback`. Answer 2xx and do nothing."
     data = {"task_id": "", "status": "", "metadata": {}, "outputs": [], "message": text}
-    event = {"id": event_id, "type": "ping", "timestamp": to_text(now), "data": data}
+    event = {"id": event_id, "type": "ping", "timestamp": format_instant(now), "data": data}
     return ClaimedDelivery(
         delivery_id="",
         event_id=event_id,
@@ -114,7 +121,7 @@ def _tell_json(url: str, exchange: Exchange, advice: CallbackDiagnosis) -> None:
         "ok": advice.is_ok,
         "url": url,
         "status": reply.status if reply else None,
-        "fault": class_of(exchange),
+        "fault": failure_class(exchange),
         "text": advice.text,
         "fix": advice.fix or None,
         "peer": exchange.peer,
@@ -123,12 +130,12 @@ def _tell_json(url: str, exchange: Exchange, advice: CallbackDiagnosis) -> None:
         "first_byte_ms": reply.first_byte_ms if reply else None,
         "answer": _answer_of(exchange) or None,
     }
-    tell_json(msgspec.json.encode(told))
+    print_json(msgspec.json.encode(told))
 
 
 def _tell_lines(url: str, exchange: Exchange, advice: CallbackDiagnosis) -> None:
     word = "delivered" if advice.is_ok else "failed"
-    tell(f"{painted(word)}  {safe(advice.text)}")
+    print_data(f"{colour_state(word)}  {escape(advice.text)}")
     status = f"HTTP {exchange.status}" if isinstance(exchange, HttpReply) else "no answer"
     pairs = [
         ("url", url),
@@ -136,9 +143,9 @@ def _tell_lines(url: str, exchange: Exchange, advice: CallbackDiagnosis) -> None
         ("peer", exchange.peer or ""),
         ("took", f"{exchange.elapsed_ms} ms"),
     ]
-    for line in facts([pair for pair in pairs if pair[1]]):
-        tell(f"  {line}")
+    for line in format_fields([pair for pair in pairs if pair[1]]):
+        print_data(f"  {line}")
     for line in _answer_of(exchange).splitlines():
-        tell(f"  | {safe(line)}")
+        print_data(f"  | {escape(line)}")
     if advice.fix:
-        say(f"  fix: {safe(advice.fix)}")
+        print_note(f"  fix: {escape(advice.fix)}")

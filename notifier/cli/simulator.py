@@ -13,10 +13,10 @@ class PromptHelpCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table of the script: it stands there once."""
-        from notifier.simulator.script import promised  # noqa: PLC0415 - only this help needs it
+        from notifier.simulator.script import describe_words  # noqa: PLC0415 - only this help needs it
 
         formatter.write_paragraph()
-        for line in promised():
+        for line in describe_words():
             formatter.write(f"{line}\n")
         super().format_epilog(ctx, formatter)
 

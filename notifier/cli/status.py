@@ -7,9 +7,17 @@ import msgspec
 
 from notifier.cli.formatting import ENDPOINT_PAGE, Endpoint, in_short
 from notifier.cli.options import CommandContext, example, pass_given, shared
-from notifier.cli.output import age, painted, safe, short_time, tell, tell_json, wrapped
+from notifier.cli.output import (
+    colour_state,
+    escape,
+    format_age,
+    print_data,
+    print_json,
+    short_time,
+    wrap,
+)
 from notifier.core.fixes import IDLE, fix_of, fix_of_receiver
-from notifier.core.task_statistics import up_to
+from notifier.core.task_statistics import format_count
 
 LABEL = 12
 SHOWN = 5  # endpoints that are held back; more are counted
@@ -51,16 +59,16 @@ def status(given: CommandContext) -> int:
     api = given.api()
     answer = api.request("GET", "/v1/status")
     if given.is_json:
-        tell_json(answer.raw)
+        print_json(answer.raw)
         return 0
     known = answer.read(Status)
     page = api.request("GET", "/v1/endpoints", query={"limit": ENDPOINT_PAGE}).read(Endpoints)
-    for line in lines_of(known, page, at=answer.origin):
-        tell(line)
+    for line in format_status(known, page, at=answer.origin):
+        print_data(line)
     return 0
 
 
-def lines_of(known: Status, page: Endpoints, *, at: str) -> Iterator[str]:
+def format_status(known: Status, page: Endpoints, *, at: str) -> Iterator[str]:
     """The whole picture, a subject a line."""
     doing = known.trouble or "working"
     yield from _subject("daemon", f"notifier {known.version} at {at}: {doing}")
@@ -77,21 +85,21 @@ def lines_of(known: Status, page: Endpoints, *, at: str) -> Iterator[str]:
 
 
 def _counted(label: str, counts: Mapping[str, int]) -> str:
-    said = ", ".join(f"{count} {painted(safe(word))}" for word, count in counts.items() if count)
+    said = ", ".join(f"{count} {colour_state(escape(word))}" for word, count in counts.items() if count)
     return f"{label:<{LABEL}}{said or 'none'}"
 
 
 def _troubled(known: Status) -> str:
     if not known.troubled_watches:
         return ""
-    of = f"{up_to(known.troubled_watches)} of {known.watches.get('watching', 0)}"
+    of = f"{format_count(known.troubled_watches)} of {known.watches.get('watching', 0)}"
     return f"{of} in trouble: `notifier ls --state watching` shows why"
 
 
 def _refused(known: Status) -> str:
     if not known.refused_deliveries:
         return ""
-    of = f"{up_to(known.refused_deliveries)} of {known.deliveries.get('pending', 0)} pending"
+    of = f"{format_count(known.refused_deliveries)} of {known.deliveries.get('pending', 0)} pending"
     were = "was" if known.refused_deliveries == 1 else "were"
     return f"{of} {were} refused: `notifier deliveries --state pending` shows why"
 
@@ -99,7 +107,7 @@ def _refused(known: Status) -> str:
 def _waiting(known: Status) -> str:
     parts = []
     if known.deliveries.get("pending"):
-        parts.append(f"oldest waiting: {age(known.oldest_pending_at) or '0s'}")
+        parts.append(f"oldest waiting: {format_age(known.oldest_pending_at) or '0s'}")
     if known.expiring_results:
         count = known.expiring_results
         parts.append(f"{count} undelivered {'result expires' if count == 1 else 'results expire'} soon")
@@ -133,8 +141,8 @@ def _subject(label: str, text: str) -> Iterator[str]:
     """A name and what is to be said of it; nothing is said of what has no text."""
     if not text:
         return
-    name = safe(label)
-    lines = wrapped(text, LABEL)
+    name = escape(label)
+    lines = wrap(text, LABEL)
     if len(name) >= LABEL:
         yield name
         name = ""

@@ -10,7 +10,7 @@ from io import TextIOWrapper
 READER_GONE = 141  # what a shell says of a program that SIGPIPE has ended
 
 
-def make_ready() -> None:
+def prepare_streams() -> None:
     """Open what is closed, on nothing, and show what the locale cannot as its escape."""
     _open_closed()
     for stream in (sys.stdout, sys.stderr):
@@ -18,7 +18,7 @@ def make_ready() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def let_go() -> int:
+def release_streams() -> int:
     """Write nowhere from now on, not even what is left at the exit; returns how to end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):

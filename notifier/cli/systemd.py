@@ -13,7 +13,7 @@ import click
 
 from notifier.cli.client import parse_address
 from notifier.cli.options import CommandContext, example, pass_given, shared
-from notifier.cli.output import safe, say, tell
+from notifier.cli.output import escape, print_data, print_note
 
 EXECUTABLE = "/opt/notifier/bin/notifier"
 KEY_FILE = "/etc/notifier/mulerouter-api-key"
@@ -50,15 +50,17 @@ def systemd(
     /etc/notifier/config.toml.
     """
     if is_socket:
-        tell(_socket_unit(_listened(given, listen)), end="")
+        print_data(_socket_unit(_listened(given, listen)), end="")
         _say_next(
             "notifier.socket", "sudo systemctl daemon-reload && sudo systemctl enable --now notifier.socket"
         )
         return 0
     command = executable or _own_path()
-    tell(_service_unit(command, _absolute("--key-file", key_file), _environment(given, listen)), end="")
+    print_data(_service_unit(command, _absolute("--key-file", key_file), _environment(given, listen)), end="")
     _say_next("notifier.service", "sudo systemctl daemon-reload && sudo systemctl enable --now notifier")
-    say(f"the API key goes into {safe(key_file)}, for root alone (chmod 600); it is read at each start")
+    print_note(
+        f"the API key goes into {escape(key_file)}, for root alone (chmod 600); it is read at each start"
+    )
     _warn_of_hidden(command, given.config)
     return 0
 
@@ -156,14 +158,20 @@ def _own_path() -> str:
 
 
 def _say_next(name: str, command: str) -> None:
-    say(f"save it as /etc/systemd/system/{name}, then: {command}")
+    print_note(f"save it as /etc/systemd/system/{name}, then: {command}")
 
 
 def _warn_of_hidden(command: str, config: str | None) -> None:
     for path in _unreachable(command, config):
-        say(f"warning: {safe(path)} is hidden from the service, which sees no home and no /tmp of yours")
-        say("  fix: python3 -m venv /opt/notifier && /opt/notifier/bin/pip install THE-REPOSITORY, and")
-        say("       /opt/notifier/bin/notifier systemd; a configuration goes to /etc/notifier/config.toml")
+        print_note(
+            f"warning: {escape(path)} is hidden from the service, which sees no home and no /tmp of yours"
+        )
+        print_note(
+            "  fix: python3 -m venv /opt/notifier && /opt/notifier/bin/pip install THE-REPOSITORY, and"
+        )
+        print_note(
+            "       /opt/notifier/bin/notifier systemd; a configuration goes to /etc/notifier/config.toml"
+        )
         return
 
 

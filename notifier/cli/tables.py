@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from notifier.cli.output import GAP, columns_of, padded, painted, safe, shorten, width
+from notifier.cli.output import GAP, colour_state, count_columns, escape, pad, shorten, width
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[
     """
     filled = [place for place in range(len(columns)) if any(row[place] for row in rows)]
     columns = [columns[place] for place in filled]
-    cells = [[safe(row[place]) for place in filled] for row in rows]
+    cells = [[escape(row[place]) for place in filled] for row in rows]
     wanted = [
-        max(columns_of(text) for text in (column.title, *(row[place] for row in cells)))
+        max(count_columns(text) for text in (column.title, *(row[place] for row in cells)))
         for place, column in enumerate(columns)
     ]
     below = _below(columns, wanted)
@@ -79,5 +79,5 @@ def fit(columns: Sequence[Column], wanted: Sequence[int], total: int) -> list[in
 
 
 def _line(cells: Sequence[str], sizes: Sequence[int]) -> str:
-    shown = [painted(padded(shorten(text, size), size)) for text, size in zip(cells, sizes, strict=False)]
+    shown = [colour_state(pad(shorten(text, size), size)) for text, size in zip(cells, sizes, strict=False)]
     return GAP.join(shown).rstrip()

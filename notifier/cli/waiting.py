@@ -4,7 +4,7 @@ import time
 
 from notifier.cli.client import ApiConnection, ApiProblem, ApiReply, Unreachable
 from notifier.cli.formatting import Watch
-from notifier.cli.output import safe, say
+from notifier.cli.output import escape, print_note
 from notifier.cli.progress import Progress
 
 HOLD_S = 30.0  # one asking; the daemon holds an answer for 60 s at most
@@ -63,9 +63,11 @@ class Waiter:
             raise trouble
         if self._gone_since is None:
             self._gone_since = now
-            gone = "went away" if isinstance(trouble, Unreachable) else f"is not ready: {safe(trouble.cause)}"
+            gone = (
+                "went away" if isinstance(trouble, Unreachable) else f"is not ready: {escape(trouble.cause)}"
+            )
             self._progress.clear()
-            say(f"the daemon {gone}; trying on for {RESTART_S:.0f} s")
+            print_note(f"the daemon {gone}; trying on for {RESTART_S:.0f} s")
         if now >= self._gone_since + RESTART_S:
             raise trouble
 

@@ -27,13 +27,21 @@ from notifier.cli.options import (
     pass_given,
     shared,
 )
-from notifier.cli.output import facts, painted, safe, say, say_fault, tell, tell_json
+from notifier.cli.output import (
+    colour_state,
+    escape,
+    format_fields,
+    print_data,
+    print_error,
+    print_json,
+    print_note,
+)
 from notifier.cli.pagination import read_list
 from notifier.cli.progress import Progress
 from notifier.cli.registrations import (
     STDIN_LIMIT,
     TaskReference,
-    in_options,
+    describe_as_options,
     read_metadata,
     read_tasks,
     registration,
@@ -108,9 +116,9 @@ def watch(
             raise
         except ApiProblem as problem:
             if len(tasks) == 1:
-                raise in_options(problem) from None
-            say(f"task {safe(task.task_id)} was not registered:")
-            say_fault(in_options(problem))
+                raise describe_as_options(problem) from None
+            print_note(f"task {escape(task.task_id)} was not registered:")
+            print_error(describe_as_options(problem))
             failures += 1
     return 1 if failures else 0
 
@@ -136,11 +144,11 @@ def ls(
     query = {"state": state, "provider": provider, "task_id": task_id}
     listing = read_list(given.api(), "watches", query, None if is_all else limit)
     if given.is_json:
-        tell_json(listing.json())
+        print_json(listing.json())
         return 0
     rows = [watch_row(each) for each in listing.read(Watch)]
     for line in table(WATCH_COLUMNS, rows) if rows else ():
-        tell(line)
+        print_data(line)
     listing.say_rest()
     return 0
 
@@ -153,20 +161,20 @@ def show(given: CommandContext, watch_id: str) -> int:
     """Show one watch with its deliveries."""
     answer = given.api().request("GET", f"/v1/watches/{watch_id}")
     if given.is_json:
-        tell_json(answer.raw)
+        print_json(answer.raw)
         return 0
-    for line in facts(object_facts(answer, apart="deliveries")):
-        tell(line)
+    for line in format_fields(object_facts(answer, apart="deliveries")):
+        print_data(line)
     deliveries = answer.read(Watch).deliveries
     if deliveries:
-        tell("")
+        print_data("")
         for line in table(DELIVERY_COLUMNS, [delivery_row(each) for each in deliveries]):
-            tell(line)
+            print_data(line)
     for each in deliveries:
         if each.held:
-            tell("")
-            for line in facts([(f"{each.id} is held", held_lines(each.held, each.url))]):
-                tell(line)
+            print_data("")
+            for line in format_fields([(f"{each.id} is held", held_lines(each.held, each.url))]):
+                print_data(line)
     return 0
 
 
@@ -196,7 +204,7 @@ def wait(given: CommandContext, watch_ids: tuple[str, ...], max_wait: str | floa
             results.append(ended)
             _tell_watch(given, answer)
             for url in () if given.is_json else ended.outputs:
-                tell(safe(url))
+                print_data(escape(url))
     if any(each.is_live for each in results):
         return 2
     return 0 if all(each.state == WatchState.COMPLETED for each in results) else 1
@@ -228,7 +236,7 @@ def resume(given: CommandContext, watch_id: str, expire_after: str | float | Non
     try:
         answer = api.request("POST", f"/v1/watches/{watch_id}/resume", body=body)
     except ApiProblem as problem:
-        raise in_options(problem) from None
+        raise describe_as_options(problem) from None
     _tell_watch(given, answer)
     return 0
 
@@ -248,7 +256,7 @@ def _tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
         if task_id is None:
             return [TaskReference(api_path, "")]
         path = "/" + api_path.partition("://")[2].partition("/")[2]
-        raise click.UsageError(f"API_PATH is a path; leave the scheme and host out: {safe(path)}")
+        raise click.UsageError(f"API_PATH is a path; leave the scheme and host out: {escape(path)}")
     if api_path != "-":
         if task_id is None:
             raise click.UsageError("Missing argument 'TASK_ID'; a single - reads tasks from standard input.")
@@ -259,7 +267,7 @@ def _tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
     elif task_id is not None:
         raise click.UsageError("With - the task comes from standard input; leave TASK_ID out.")
     if sys.stdin.isatty():
-        say("reading from the terminal what the mulerouter command prints; Ctrl-D ends it")
+        print_note("reading from the terminal what the mulerouter command prints; Ctrl-D ends it")
     raw = sys.stdin.buffer.read(STDIN_LIMIT + 1)
     return read_tasks(raw, None if api_path == "-" else api_path)
 
@@ -269,20 +277,20 @@ def _say_known(answer: ApiReply, expire_after: str | float | None) -> None:
     if answer.status != HTTPStatus.OK:
         return
     known = answer.read(Watch)
-    watch_id = safe(known.id)
-    since = safe(in_short(f"known already, since {known.registered_at}"))
-    say(f"{watch_id} is {since}: metadata and deadline stay as they were first registered;")
-    say("  a callback URL that is new has been added")
+    watch_id = escape(known.id)
+    since = escape(in_short(f"known already, since {known.registered_at}"))
+    print_note(f"{watch_id} is {since}: metadata and deadline stay as they were first registered;")
+    print_note("  a callback URL that is new has been added")
     if known.state in RESUMABLE:
         deadline = "" if expire_after is None else f" --expire-after {expire_after}"
-        say(f"  it has ended; `notifier resume {watch_id}{deadline}` goes on with it")
+        print_note(f"  it has ended; `notifier resume {watch_id}{deadline}` goes on with it")
     elif not known.is_live:
-        say("  it has ended; a callback URL that is new gets its event at once")
+        print_note("  it has ended; a callback URL that is new gets its event at once")
 
 
 def _tell_watch(given: CommandContext, answer: ApiReply) -> None:
     if given.is_json:
-        tell_json(answer.raw)
+        print_json(answer.raw)
         return
     known = answer.read(Watch)
-    tell(f"{safe(known.id)}  {painted(safe(known.state))}")
+    print_data(f"{escape(known.id)}  {colour_state(escape(known.state))}")

@@ -11,16 +11,16 @@ from typing import Any, TypeVar, cast
 
 from notifier.client import calls
 from notifier.client.address import Address
-from notifier.client.discovery import door
+from notifier.client.discovery import find_daemon
 from notifier.client.model import Callback, Watch
 from notifier.client.transport import (
     ANSWER_LIMIT,
     ApiCall,
     ApiReply,
-    answer_of,
     connection_to,
-    fault_of,
-    message_of,
+    encode_call,
+    error_to_fault,
+    parse_reply,
 )
 from notifier.errors import NotifierError
 
@@ -33,7 +33,7 @@ class AsyncNotifier:
     """``Notifier`` for asyncio: the same calls, rules and faults (see there), awaited. Tasks may share it."""
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        self._address, self._token = door(url, token)
+        self._address, self._token = find_daemon(url, token)
 
     async def watch(
         self,
@@ -98,7 +98,7 @@ class AsyncNotifier:
         if isinstance(step, calls.PauseStep):
             await asyncio.sleep(step.seconds)
             return None
-        message = message_of(
+        message = encode_call(
             self._address, self._token, step.method, step.path, body=step.body, query=step.query
         )
         return await self._exchanged(message, step.timeout_s)
@@ -110,8 +110,8 @@ class AsyncNotifier:
                 raw = await _conversation(self._address, _written(self._address, message))
             reply, content = _parsed(raw, message.method)
         except (OSError, HTTPException, UnicodeError) as trouble:
-            raise fault_of(trouble, self._address, timeout_s) from trouble
-        return answer_of(reply, content, self._address)
+            raise error_to_fault(trouble, self._address, timeout_s) from trouble
+        return parse_reply(reply, content, self._address)
 
 
 async def _conversation(address: Address, request: bytes) -> bytes:

@@ -8,7 +8,7 @@ from notifier.client.address import Address, parse_address
 DEFAULT_URL = "http://127.0.0.1:8484"
 
 
-def door(
+def find_daemon(
     url: str | None, token: str | None, environ: Mapping[str, str] = os.environ
 ) -> tuple[Address, str | None]:
     """Find the address, and the token if one is needed; raises ValueError for what cannot be used."""

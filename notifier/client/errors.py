@@ -98,6 +98,6 @@ _KINDS: dict[int, type[ApiProblem]] = {
 }
 
 
-def kind_of(status: int) -> type[ApiProblem]:
+def problem_class(status: int) -> type[ApiProblem]:
     """The fault that an HTTP status stands for."""
     return _KINDS.get(status, Unavailable if status >= 500 else ApiProblem)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from notifier.client import calls
-from notifier.client.discovery import door
+from notifier.client.discovery import find_daemon
 from notifier.client.model import Callback, Watch
 from notifier.client.transport import ApiConnection
 from notifier.errors import NotifierError
@@ -27,7 +27,7 @@ class Notifier:
     """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        self._api = ApiConnection(*door(url, token))
+        self._api = ApiConnection(*find_daemon(url, token))
 
     def watch(
         self,

@@ -24,7 +24,7 @@ import msgspec
 
 from notifier import __version__
 from notifier.client.address import Address
-from notifier.client.errors import Problem, SocketRefused, Unreachable, kind_of
+from notifier.client.errors import Problem, SocketRefused, Unreachable, problem_class
 from notifier.errors import NotifierError
 
 ANSWER_LIMIT = 64 * 1024 * 1024  # a page of 500 watches with all they may carry stays below it
@@ -66,7 +66,7 @@ class ApiCall:
     headers: Mapping[str, str]
 
 
-def message_of(
+def encode_call(
     address: Address,
     token: str | None,
     method: str,
@@ -104,7 +104,7 @@ class ApiConnection:
         timeout_s: float = PATIENCE_S,
     ) -> ApiReply:
         """One exchange. Parameters that are None are left out. Raises Unreachable or ApiProblem."""
-        message = message_of(self._address, self._token, method, path, body=body, query=query)
+        message = encode_call(self._address, self._token, method, path, body=body, query=query)
         connection = connection_to(self._address, timeout_s)
         try:
             connection.request(message.method, message.target, message.content, message.headers)
@@ -113,13 +113,13 @@ class ApiConnection:
             if reply.length and len(raw) <= ANSWER_LIMIT:  # asked for so many, it does not say so itself
                 raise IncompleteRead(raw, reply.length)
         except (OSError, HTTPException, UnicodeError) as trouble:
-            raise fault_of(trouble, self._address, timeout_s) from trouble
+            raise error_to_fault(trouble, self._address, timeout_s) from trouble
         finally:
             connection.close()
-        return answer_of(reply, raw, self._address)
+        return parse_reply(reply, raw, self._address)
 
 
-def fault_of(trouble: Exception, address: Address, timeout_s: float) -> NotifierError:
+def error_to_fault(trouble: Exception, address: Address, timeout_s: float) -> NotifierError:
     """Say in words why no answer came."""
     where = address.text
     if isinstance(trouble, PermissionError):
@@ -142,7 +142,7 @@ def fault_of(trouble: Exception, address: Address, timeout_s: float) -> Notifier
     return Unreachable(cause, START_IT, is_broken=is_broken)
 
 
-def answer_of(reply: HTTPResponse, raw: bytes, address: Address) -> ApiReply:
+def parse_reply(reply: HTTPResponse, raw: bytes, address: Address) -> ApiReply:
     """Take a reply's JSON, or raise what it says is wrong."""
     where = address.text
     kind = reply.headers.get_content_type()
@@ -155,16 +155,16 @@ def answer_of(reply: HTTPResponse, raw: bytes, address: Address) -> ApiReply:
         raise _refusal(reply.status, problem, where)
     if problem is None or reply.status < 400:
         raise _stranger(where, f"it answers {reply.status} in a way that notifier does not ({kind})")
-    raise kind_of(reply.status)(reply.status, problem, _fix(reply))
+    raise problem_class(reply.status)(reply.status, problem, _fix(reply))
 
 
 def _refusal(status: int, problem: Problem | None, where: str) -> NotifierError:
     """A daemon says so as a problem; what says it otherwise stands before one, or is none."""
     if problem is not None:
-        return kind_of(status)(status, problem, _REFUSAL_FIXES[status])
+        return problem_class(status)(status, problem, _REFUSAL_FIXES[status])
     detail = f"{where} answers {status}, but not as notifier does"
     fix = "name the daemon by --url or NOTIFIER_URL; a proxy before it must let the request through"
-    return kind_of(status)(status, Problem(f"http_{status}", detail=detail), fix)
+    return problem_class(status)(status, Problem(f"http_{status}", detail=detail), fix)
 
 
 _REFUSAL_FIXES: Mapping[int, str] = {

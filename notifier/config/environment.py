@@ -23,7 +23,7 @@ class Override:
     text: str
 
 
-def overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> list[ConfigError]:
+def apply_overrides(tree: dict[str, Any], environ: Mapping[str, str]) -> list[ConfigError]:
     """Put the overrides into the file's tree; returns what is wrong with their names."""
     faults: list[ConfigError] = []
     for variable in sorted(name for name in environ if name.startswith(_PREFIX) and _JOINT in name):
@@ -43,9 +43,9 @@ def overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> list[ConfigErro
     return faults
 
 
-def misspelt(tree: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+def find_misspelt(tree: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
     """Notes on variables that nobody reads, and which differ from one that is read by their underscores."""
-    read = {path.replace(_JOINT, "_"): path for path in map(variable_of, _paths(ROOT, tree, ()))}
+    read = {path.replace(_JOINT, "_"): path for path in map(variable_name, _paths(ROOT, tree, ()))}
     notes = []
     for variable in sorted(name for name in environ if name.startswith(_PREFIX) and _JOINT not in name):
         meant = read.get(variable.upper())
@@ -65,7 +65,7 @@ def _paths(table: SettingTable, tree: object, before: KeyPath) -> Iterator[KeyPa
             yield from _paths(inner, inside.get(name), (*before, name))
 
 
-def variable_of(path: Iterable[str]) -> str:
+def variable_name(path: Iterable[str]) -> str:
     """Return the variable that stands for a key."""
     return _PREFIX + _JOINT.join(path).upper().replace("-", "_")
 
@@ -109,7 +109,7 @@ def _trouble(path: KeyPath) -> str:
         inner = table.table(name)
         if inner is None:
             if name in table.keys:
-                whole = variable_of(path[: depth + 1])
+                whole = variable_name(path[: depth + 1])
                 return f"unknown key; {name} is one value, set it whole by {whole}"
             if table.named is not None:
                 return f"unknown section; {NAME_RULE}"
@@ -127,7 +127,7 @@ def _trouble(path: KeyPath) -> str:
 def _in_variables(near: str, before: KeyPath, after: KeyPath) -> str:
     """Rewrite a hint so that it shows the variable to set."""
     lead, name, tail = near.split('"')
-    return f'{lead}"{variable_of((*before, name, *after))}"{tail}'
+    return f'{lead}"{variable_name((*before, name, *after))}"{tail}'
 
 
 def _is_set(tree: Mapping[str, Any], path: KeyPath) -> bool:

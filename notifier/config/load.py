@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from notifier.config.environment import Override, misspelt, overlay, read_text, variable_of
+from notifier.config.environment import Override, apply_overrides, find_misspelt, read_text, variable_name
 from notifier.config.errors import ENVIRONMENT, ConfigError, InvalidConfig
 from notifier.config.model import Config
 from notifier.config.parsers import InvalidValue, hint
 from notifier.config.schema import NAME_RULE, ROOT, SettingKey, SettingTable
 from notifier.config.secret_sources import SecretResolver
-from notifier.config.toml_hints import slip_of
-from notifier.config.toml_lines import KeyPath, line_of, lines_of
+from notifier.config.toml_hints import find_hint
+from notifier.config.toml_lines import KeyPath, find_line, map_lines
 from notifier.config.validate import ConfigValidator
 from notifier.core.formats.addresses import KINDS
 from notifier.core.nearest import nearest
@@ -67,16 +67,16 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     text = "" if path is None else _text_of(path)
     tree, syntax = _parsed(text, source)
     problems = _Problems()
-    named_wrongly = overlay(tree, environ)
+    named_wrongly = apply_overrides(tree, environ)
     vault = SecretResolver(environ, Path() if path is None else path.parent)
     settings = _Reading(vault, problems).table(ROOT, tree, ())
     if not syntax:  # without the file nothing can be said about what belongs together
         config = ConfigValidator(settings, problems).build(source or None)
         if not problems.found and not named_wrongly:
-            notes = (*vault.notes, *misspelt(tree, environ), *_likely_kinds(config.callbacks.allow))
+            notes = (*vault.notes, *find_misspelt(tree, environ), *_likely_kinds(config.callbacks.allow))
             return replace(config, notes=notes)
     faults = [*syntax, *problems.faults(source, text, tree), *named_wrongly]
-    raise InvalidConfig(sorted(faults, key=_reading_order), (*vault.notes, *misspelt(tree, environ)))
+    raise InvalidConfig(sorted(faults, key=_reading_order), (*vault.notes, *find_misspelt(tree, environ)))
 
 
 def _likely_kinds(allowed: Iterable[str]) -> Iterator[str]:
@@ -133,7 +133,7 @@ def _parsed(text: str, source: str) -> tuple[dict[str, Any], list[ConfigError]]:
         words = message[: place.start()] if place else message
         if place and place[1]:
             line = int(place[1])
-            slip = slip_of(words, text.split("\n")[line - 1])
+            slip = find_hint(words, text.split("\n")[line - 1])
             return {}, [ConfigError(source, line, "", f"{words} (column {place[2]}){slip}")]
         last = text.rstrip("\n").count("\n") + 1
         return {}, [
@@ -155,7 +155,7 @@ class _Problems:
         return any(path[: len(wrong)] == wrong for path in paths for wrong in self.found)
 
     def faults(self, source: str, text: str, tree: Mapping[str, Any]) -> list[ConfigError]:
-        lines = lines_of(text) if self.found and text else {}
+        lines = map_lines(text) if self.found and text else {}
         return [self._fault(path, source, lines, tree) for path in self.found]
 
     def _fault(
@@ -164,7 +164,7 @@ class _Problems:
         variable = _variable_at(path, tree)
         if variable or not source:
             return ConfigError(ENVIRONMENT, None, variable or _dotted(path), self.found[path])
-        return ConfigError(source, line_of(path, lines), _dotted(path), self.found[path])
+        return ConfigError(source, find_line(path, lines), _dotted(path), self.found[path])
 
 
 @dataclass
@@ -217,7 +217,7 @@ def _variable_at(path: KeyPath, tree: Mapping[str, Any]) -> str | None:
         found = found[name]
     if isinstance(found, Override):
         return found.variable
-    return variable_of(path) if _is_of_variables(found) else None
+    return variable_name(path) if _is_of_variables(found) else None
 
 
 def _is_of_variables(found: object) -> bool:

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from notifier.config import parsers as readers
-from notifier.config import provider_parsers as dialects
+from notifier.config import parsers, provider_parsers
 from notifier.config.parsers import Reader
 
 NAME_RULE = "a provider's name is a small letter, then up to 31 of a-z 0-9 _ -"
@@ -40,28 +39,28 @@ class SettingTable:
         yield from self.tables
 
 
-_COUNT = readers.whole(1, 1_024)
+_COUNT = parsers.whole(1, 1_024)
 
 POLLING = SettingTable(
     {
-        "first_after": SettingKey("first_after_ms", readers.duration("7d")),
-        "min_interval": SettingKey("min_interval_ms", readers.duration("1d")),
-        "growth": SettingKey("growth", readers.number(0, 10)),
-        "max_interval": SettingKey("max_interval_ms", readers.duration("7d")),
-        "learn": SettingKey("learn", readers.flag),
-        "expire_after": SettingKey("expire_after_ms", readers.duration("365d")),
-        "request_timeout": SettingKey("request_timeout_ms", readers.duration("10m")),
+        "first_after": SettingKey("first_after_ms", parsers.duration("7d")),
+        "min_interval": SettingKey("min_interval_ms", parsers.duration("1d")),
+        "growth": SettingKey("growth", parsers.number(0, 10)),
+        "max_interval": SettingKey("max_interval_ms", parsers.duration("7d")),
+        "learn": SettingKey("learn", parsers.flag),
+        "expire_after": SettingKey("expire_after_ms", parsers.duration("365d")),
+        "request_timeout": SettingKey("request_timeout_ms", parsers.duration("10m")),
     }
 )
 
 DIALECT_KEYS = {
-    "task_path": SettingKey("task_path", dialects.task_path),
-    "auth_header": SettingKey("auth_header", dialects.header_name),
-    "auth_value": SettingKey("auth_value", dialects.auth_value),
-    "headers": SettingKey("headers", dialects.headers),
-    "status": SettingKey("status", dialects.needed_place),
+    "task_path": SettingKey("task_path", provider_parsers.task_path),
+    "auth_header": SettingKey("auth_header", provider_parsers.header_name),
+    "auth_value": SettingKey("auth_value", provider_parsers.auth_value),
+    "headers": SettingKey("headers", provider_parsers.headers),
+    "status": SettingKey("status", provider_parsers.needed_place),
     **{
-        name: SettingKey(name, dialects.place)
+        name: SettingKey(name, provider_parsers.place)
         for name in (
             "id",
             "created_at",
@@ -75,16 +74,19 @@ DIALECT_KEYS = {
 }
 
 WORDS = SettingTable(
-    {name: SettingKey(name, dialects.words) for name in ("running", "completed", "failed", "cancelled")},
+    {
+        name: SettingKey(name, provider_parsers.words)
+        for name in ("running", "completed", "failed", "cancelled")
+    },
 )
 
 PROVIDER = SettingTable(
     {
-        "base_url": SettingKey("base_url", readers.base_url),
-        "api_key": SettingKey("api_key", readers.reference),
+        "base_url": SettingKey("base_url", parsers.base_url),
+        "api_key": SettingKey("api_key", parsers.reference),
         "max_in_flight": SettingKey("max_in_flight", _COUNT),
-        "max_rate": SettingKey("max_rate_per_s", readers.rate),
-        "result_ttl": SettingKey("result_ttl_ms", readers.duration("3650d", is_zero_allowed=True)),
+        "max_rate": SettingKey("max_rate_per_s", parsers.rate),
+        "result_ttl": SettingKey("result_ttl_ms", parsers.duration("3650d", is_zero_allowed=True)),
         **DIALECT_KEYS,
     },
     {"polling": POLLING, "words": WORDS},
@@ -94,40 +96,40 @@ ROOT = SettingTable(
     tables={
         "server": SettingTable(
             {
-                "listen": SettingKey("listen", readers.listen),
-                "tokens": SettingKey("tokens", readers.references),
+                "listen": SettingKey("listen", parsers.listen),
+                "tokens": SettingKey("tokens", parsers.references),
                 "allowed_hosts": SettingKey(
-                    "allowed_hosts", readers.list_of(readers.host, '["notifier.lan"]')
+                    "allowed_hosts", parsers.list_of(parsers.host, '["notifier.lan"]')
                 ),
-                "max_watches": SettingKey("max_watches", readers.whole(1, 100_000_000)),
+                "max_watches": SettingKey("max_watches", parsers.whole(1, 100_000_000)),
             }
         ),
-        "store": SettingTable({"url": SettingKey("url", readers.store_path)}),
+        "store": SettingTable({"url": SettingKey("url", parsers.store_path)}),
         "providers": SettingTable(named=PROVIDER),
         "polling": POLLING,
         "callbacks": SettingTable(
             {
-                "secrets": SettingKey("secrets", readers.references),
-                "timeout": SettingKey("timeout_ms", readers.duration("10m")),
-                "give_up_after": SettingKey("give_up_after_ms", readers.duration("365d")),
+                "secrets": SettingKey("secrets", parsers.references),
+                "timeout": SettingKey("timeout_ms", parsers.duration("10m")),
+                "give_up_after": SettingKey("give_up_after_ms", parsers.duration("365d")),
                 "max_in_flight": SettingKey("max_in_flight", _COUNT),
                 "max_in_flight_per_origin": SettingKey("max_in_flight_per_origin", _COUNT),
                 "allow": SettingKey(
-                    "allow", readers.list_of(readers.allowed_target, '["loopback", "private"]')
+                    "allow", parsers.list_of(parsers.allowed_target, '["loopback", "private"]')
                 ),
-                "ca_file": SettingKey("ca_file", readers.certificates),
+                "ca_file": SettingKey("ca_file", parsers.certificates),
             }
         ),
         "retention": SettingTable(
             {
-                "delivered": SettingKey("delivered_ms", readers.duration("3650d")),
-                "dead": SettingKey("dead_ms", readers.duration("3650d")),
+                "delivered": SettingKey("delivered_ms", parsers.duration("3650d")),
+                "dead": SettingKey("dead_ms", parsers.duration("3650d")),
             }
         ),
         "log": SettingTable(
             {
-                "level": SettingKey("level", readers.one_of("debug", "info", "warning", "error", "critical")),
-                "format": SettingKey("format", readers.one_of("auto", "console", "json")),
+                "level": SettingKey("level", parsers.one_of("debug", "info", "warning", "error", "critical")),
+                "format": SettingKey("format", parsers.one_of("auto", "console", "json")),
             }
         ),
     }

@@ -17,7 +17,7 @@ def _names(table: SettingTable) -> Iterator[str]:
 _KNOWN = frozenset(_names(ROOT))
 
 
-def slip_of(words: str, line: str) -> str:
+def find_hint(words: str, line: str) -> str:
     """What to add to the parser's ``words`` on a line; empty where nothing is likely."""
     name, equals, value = line.partition("=")
     key, value = name.strip()[:_MAX_KEY_CHARS], value.strip()

@@ -14,7 +14,7 @@ KeyPath = tuple[str, ...]
 _BUDGET_CHARS = 1_000_000  # a statement of thousands of lines is tried thousands of times: then no numbers
 
 
-def lines_of(text: str) -> dict[KeyPath, int]:
+def map_lines(text: str) -> dict[KeyPath, int]:
     """Map each table and key of a valid TOML text to the line where its statement begins, first one wins."""
     found: dict[KeyPath, int] = {}
     header: KeyPath = ()
@@ -29,7 +29,7 @@ def lines_of(text: str) -> dict[KeyPath, int]:
     return found
 
 
-def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
+def find_line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
     """Return the line of a key; of the nearest table around it where it does not stand itself."""
     while path and path not in lines:
         path = path[:-1]

@@ -52,18 +52,18 @@ FAULT_ADVICE: Mapping[FailureKind, str] = MappingProxyType(
 )
 
 
-def of_status(status: int) -> str:
+def advise_on_status(status: int) -> str:
     """What to do about an answer other than 2xx."""
     return next(text for first, last, text in STATUS_ADVICE if first <= status <= last)
 
 
-def of_fault(fault: FailureKind) -> str:
+def advise_on_failure(fault: FailureKind) -> str:
     """What to do where no answer came."""
     return FAULT_ADVICE[fault]
 
 
-def of_attempt(status: int | None, fault: str | None) -> str:
+def advise_on_attempt(status: int | None, fault: str | None) -> str:
     """What to do about an attempt as it is kept; empty for one that was taken, or where nothing is known."""
     if status is not None:
-        return "" if 200 <= status <= 299 else of_status(status)
-    return of_fault(FailureKind(fault)) if fault in set(FailureKind) else ""
+        return "" if 200 <= status <= 299 else advise_on_status(status)
+    return advise_on_failure(FailureKind(fault)) if fault in set(FailureKind) else ""

@@ -38,14 +38,14 @@ class CircuitBreaker:
     paused_until: int = 0
 
 
-def may_pass(gate: CircuitBreaker, now: int) -> Permit:
+def permit(gate: CircuitBreaker, now: int) -> Permit:
     """Say whether a request may go out."""
     if gate.since is None:
         return Permit.OPEN
     return Permit.PROBE if now >= gate.probe_at else Permit.CLOSED
 
 
-def began_probe(gate: CircuitBreaker, now: int, *, patience_ms: int = PATIENCE_MS) -> CircuitBreaker:
+def record_probe(gate: CircuitBreaker, now: int, *, patience_ms: int = PATIENCE_MS) -> CircuitBreaker:
     """Note that the one probe goes out.
 
     Nothing else passes until it reports; should it never, the next may go after ``patience_ms``, which
@@ -54,7 +54,7 @@ def began_probe(gate: CircuitBreaker, now: int, *, patience_ms: int = PATIENCE_M
     return replace(gate, probes=gate.probes + 1, probe_at=now + patience_ms)
 
 
-def failed(
+def record_failure(
     gate: CircuitBreaker,
     reason: str,
     now: int,
@@ -74,7 +74,7 @@ def failed(
     return replace(gate, failures=gate.failures + 1, reason=reason, probe_at=probe_at)
 
 
-def pause_until(
+def block_until(
     gate: CircuitBreaker, until: int, reason: str, now: int, *, is_probe: bool, cap_ms: int = CAP_MS
 ) -> CircuitBreaker:
     """Close at once, with no probe before ``until`` (a ``Retry-After``); a longer wait stays as it is."""
@@ -82,13 +82,13 @@ def pause_until(
     if gate.since is None:
         counted = replace(gate, failures=gate.failures + 1, reason=reason, paused_until=paused_until)
         return _closed(counted, now, paused_until)
-    put_off = failed(gate, reason, now, is_probe=is_probe, cap_ms=cap_ms)
+    put_off = record_failure(gate, reason, now, is_probe=is_probe, cap_ms=cap_ms)
     return replace(
         put_off, reason=reason, paused_until=paused_until, probe_at=max(put_off.probe_at, paused_until)
     )
 
 
-def succeeded(gate: CircuitBreaker, now: int) -> CircuitBreaker:
+def record_success(gate: CircuitBreaker, now: int) -> CircuitBreaker:
     """Note a success: it opens the gate, unless the peer asked for a pause that is not over.
 
     Then what was on its way when the pause began comes back well, and says nothing against the pause.
@@ -96,7 +96,7 @@ def succeeded(gate: CircuitBreaker, now: int) -> CircuitBreaker:
     return gate if now < gate.paused_until else CircuitBreaker()
 
 
-def shifted(gate: CircuitBreaker, delta_ms: int) -> CircuitBreaker:
+def shift_breaker(gate: CircuitBreaker, delta_ms: int) -> CircuitBreaker:
     """Return the gate on a clock that was stepped by ``delta_ms``."""
     return replace(
         gate,

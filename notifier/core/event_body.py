@@ -8,12 +8,12 @@ from notifier import __version__
 from notifier.core.delivery.signature import sign
 from notifier.core.formats.headers import is_refused
 from notifier.core.formats.json_text import scrub
-from notifier.core.formats.times import to_text
+from notifier.core.formats.times import format_instant
 from notifier.core.formats.traceparent import TRACEPARENT
 from notifier.core.model import ClaimedDelivery, Event, TaskError, Watch, WatchState
 from notifier.core.polling.verdict import EndWatch
 from notifier.core.secret import Secret
-from notifier.core.states import event_of
+from notifier.core.states import state_to_event
 
 _NULL = "null"
 _BY_PROVIDER = (WatchState.COMPLETED, WatchState.FAILED, WatchState.CANCELLED)
@@ -25,14 +25,14 @@ def build_event(watch: Watch, end: EndWatch, *, event_id: str, now: int) -> Even
     The payload is null where the end is not the provider's word (expired, lost). Raises ValueError for a
     state that tells nothing.
     """
-    kind = event_of(end.state)
+    kind = state_to_event(end.state)
     if kind is None:
         raise ValueError(f"{end.state} makes no event")
     payload = end.payload if end.state in _BY_PROVIDER else None
     body = {
         "id": event_id,
         "type": kind,
-        "timestamp": to_text(now),
+        "timestamp": format_instant(now),
         "data": {
             "watch_id": watch.id,
             "provider": watch.provider,
@@ -44,8 +44,8 @@ def build_event(watch: Watch, end: EndWatch, *, event_id: str, now: int) -> Even
             "outputs": [scrub(output) for output in end.outputs],
             "result_expires_at": _instant(end.result_expires_at),
             "error": _error(end.error),
-            "registered_at": to_text(watch.registered_at),
-            "ended_at": to_text(now),
+            "registered_at": format_instant(watch.registered_at),
+            "ended_at": format_instant(now),
             "polls": watch.polls + end.is_polled,
             "payload": _raw(_NULL if payload is None else payload),
         },
@@ -114,7 +114,7 @@ def _sound(text: str | None) -> str | None:
 
 
 def _instant(at: int | None) -> str | None:
-    return None if at is None else to_text(at)
+    return None if at is None else format_instant(at)
 
 
 def _error(error: TaskError | None) -> dict[str, str | int | None] | None:

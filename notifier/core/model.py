@@ -131,7 +131,7 @@ class Watch:
     traceparent: str | None = None
 
 
-def moved(watch: Watch, delta_ms: int, *, since: int) -> Watch:
+def shift_watch(watch: Watch, delta_ms: int, *, since: int) -> Watch:
     """Return the watch on a clock that was stepped by ``delta_ms`` while it was in our hands.
 
     ``since`` is when we began, by the clock as it was: what is older was told by a clock of before.

@@ -66,7 +66,7 @@ def next_delivery_state(state: DeliveryState, action: DeliveryAction) -> Deliver
     return DELIVERY_TABLE.get((state, action))
 
 
-def event_of(state: WatchState) -> EventType | None:
+def state_to_event(state: WatchState) -> EventType | None:
     """Return what a callback tells of a watch in this state; None: nothing."""
     match state:
         case WatchState.WATCHING | WatchState.STOPPED:

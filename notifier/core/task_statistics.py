@@ -37,7 +37,7 @@ class Distribution:
     bars: tuple[int, ...]
 
 
-def spread(values: Sequence[int], edges: Sequence[int]) -> Distribution | None:
+def count_bars(values: Sequence[int], edges: Sequence[int]) -> Distribution | None:
     """Return how ``values`` lie between rising ``edges``; None where there are none."""
     if not values:
         return None
@@ -80,6 +80,6 @@ def _ranked(ordered: Sequence[int], percent: int) -> int:
     return ordered[-(-len(ordered) * percent // 100) - 1]
 
 
-def up_to(count: int) -> str:
+def format_count(count: int) -> str:
     """Say a count that ends at ``MOST_COUNTED``."""
     return str(count) if count < MOST_COUNTED else f"at least {count}"

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import assert_never
 
 from notifier.core.fixes import fix_of_receiver
-from notifier.core.formats.text import of_time
-from notifier.core.formats.times import to_text
+from notifier.core.formats.text import format_duration
+from notifier.core.formats.times import format_instant
 from notifier.core.formats.urls import endpoint_of
 from notifier.core.model import Attempt, Delivery, DeliveryState, Watch
 from notifier.core.polling.verdict import (
@@ -70,7 +70,7 @@ class WatchHistory:
     deliveries: Sequence[tuple[Delivery, Sequence[Attempt]]] = ()
 
 
-def said(verdict: Verdict) -> str:
+def describe_verdict(verdict: Verdict) -> str:
     """What a poll brought."""
     match verdict:
         case Running(upstream_status=status, oddity=oddity):
@@ -87,12 +87,12 @@ def said(verdict: Verdict) -> str:
             assert_never(verdict)
 
 
-def of_wait(wait: PollAgain, now: int) -> str:
+def describe_wait(wait: PollAgain, now: int) -> str:
     """What a poll brought that ended nothing, what follows, and by which rule."""
-    return f"{wait.said}: kept, next in {of_time(max(0, wait.due_at - now))} ({wait.reason.text})"
+    return f"{wait.said}: kept, next in {format_duration(max(0, wait.due_at - now))} ({wait.reason.text})"
 
 
-def timeline(life: WatchHistory) -> list[TimelineEntry]:
+def build_timeline(life: WatchHistory) -> list[TimelineEntry]:
     """All of it in the order in which it happened; what happened in one millisecond by cause and effect."""
     moments = [
         TimelineEntry(life.watch.registered_at, TimelineKind.REGISTERED, _registered(life.watch)),
@@ -109,7 +109,7 @@ def timeline(life: WatchHistory) -> list[TimelineEntry]:
 def _registered(watch: Watch) -> str:
     count = len(watch.callbacks)
     told = f"{count} callback{'' if count == 1 else 's'}"
-    return f"{watch.provider} task {watch.task_id}, {told}; watched until {to_text(watch.expires_at)}"
+    return f"{watch.provider} task {watch.task_id}, {told}; watched until {format_instant(watch.expires_at)}"
 
 
 def _decisions(life: WatchHistory) -> Iterable[TimelineEntry]:
@@ -127,7 +127,7 @@ def _outcome(watch: Watch) -> str:
     outputs = f"{count} output{'' if count == 1 else 's'}"
     if watch.result_expires_at is None:
         return outputs
-    return f"{outputs}, to be had until {to_text(watch.result_expires_at)}"
+    return f"{outputs}, to be had until {format_instant(watch.result_expires_at)}"
 
 
 def _of_delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> Iterable[TimelineEntry]:
@@ -157,7 +157,11 @@ def _stands(delivery: Delivery) -> str:
     if delivery.held is not None:
         url = endpoint_of(delivery.url)
         return f"pending, held back: {delivery.held}; {fix_of_receiver(delivery.held, url, url)}"
-    return "pending" if delivery.due_at is None else f"pending, next attempt at {to_text(delivery.due_at)}"
+    return (
+        "pending"
+        if delivery.due_at is None
+        else f"pending, next attempt at {format_instant(delivery.due_at)}"
+    )
 
 
 def _answered(attempt: Attempt) -> str:

@@ -8,7 +8,7 @@ from notifier.config.model import CallbackSettings, Config
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.errors import NotifierError
 from notifier.outbound.client import HttpxClient
-from notifier.outbound.tls import trusting
+from notifier.outbound.tls import make_tls_context
 
 POLL_KEEPALIVE_S = 90.0
 CALLBACK_KEEPALIVE_S = 2.0
@@ -39,7 +39,7 @@ def callback_trust(settings: CallbackSettings) -> ssl.SSLContext:
     Raises NotifierError when the file is gone or holds no certificate.
     """
     try:
-        return trusting(settings.ca_file or None)
+        return make_tls_context(settings.ca_file or None)
     except OSError as error:
         raise NotifierError(
             f"callbacks.ca_file: {settings.ca_file} cannot be used ({error.strerror or error})",

@@ -16,11 +16,10 @@ from notifier.api.services import Services
 from notifier.clock import SystemClock
 from notifier.config.load import InvalidConfig
 from notifier.config.model import Config
-from notifier.daemon import log_setup as logs
-from notifier.daemon import sdnotify
+from notifier.daemon import log_setup, sdnotify
 from notifier.daemon.http_clients import HttpClients
 from notifier.daemon.interfaces import own_addresses
-from notifier.daemon.listener import refuse_open
+from notifier.daemon.listener import refuse_open_listener
 from notifier.daemon.metrics import Metrics, MetricsReport
 from notifier.daemon.settings import api_settings
 from notifier.daemon.signing_secrets import keep_secrets, secret_path
@@ -64,10 +63,10 @@ class Daemon:
         self._load = load
         self._needs_restart: tuple[str, ...] = ()
         self._metrics = metrics
-        self._chance = random.SystemRandom()
+        self._rng = random.SystemRandom()
         self._feed = EventFeed(
             store=store,
-            epoch=f"{self._chance.getrandbits(48):012x}",
+            epoch=f"{self._rng.getrandbits(48):012x}",
             condition_of=self.condition_of,
             conditions=self.conditions,
         )
@@ -76,9 +75,9 @@ class Daemon:
         self._bound = bound
         self._config = self._with_secrets(config)
         self._own = own_addresses(bound)
-        self._hub = WatchWaiters()
+        self._waiters = WatchWaiters()
         self._polls, self._sends = BackgroundTasks(), BackgroundTasks()
-        self._bells = JobScheduler(clock)
+        self._scheduler = JobScheduler(clock)
         self._clients = HttpClients(self._config, self._own)
         self._poller = self._make_poller()
         self._deliverer = self._make_deliverer()
@@ -86,16 +85,18 @@ class Daemon:
             store=store, clock=clock, settings=self._config.callbacks, deliver=self.deliver_now
         )
         self._housekeeping = Housekeeping(store=store, clock=clock, settings=config.retention)
-        self._herald = Watchdog(
+        self._watchdog = Watchdog(
             store=store, clock=clock, conditions=self._conditions, trouble=self.why_not_ready
         )
-        self._poll_bell = self._bells.add("poll", self._herald.heard("poll", self._poller.tick))
-        self._deliver_bell = self._bells.add("deliver", self._herald.heard("deliver", self._deliverer.tick))
-        self._deliver_bell.spacing_s = 0.002  # an origin has few connections: each that is free counts
-        self._replay_bell = self._bells.add("replay", self._replayer.tick)
-        self._bells.add("housekeeping", self._housekeeping.tick)
-        self._pulse = ClockWatch(
-            store=store, clock=clock, bells=self._bells, shift=self._shift, meter=metrics
+        self._poll_job = self._scheduler.add("poll", self._watchdog.heard("poll", self._poller.tick))
+        self._deliver_job = self._scheduler.add(
+            "deliver", self._watchdog.heard("deliver", self._deliverer.tick)
+        )
+        self._deliver_job.spacing_s = 0.002  # an origin has few connections: each that is free counts
+        self._replay_job = self._scheduler.add("replay", self._replayer.tick)
+        self._scheduler.add("housekeeping", self._housekeeping.tick)
+        self._clock_watch = ClockWatch(
+            store=store, clock=clock, scheduler=self._scheduler, shift=self._shift, meter=metrics
         )
         self._stopping = asyncio.Event()
         self._api_settings = api_settings(self._config, self._own)
@@ -112,17 +113,17 @@ class Daemon:
         A part that dies takes the daemon with it: half a daemon would look alive and lose time.
         """
         serving = asyncio.create_task(self._server.run_until_stopped(), name="serve")
-        beating = asyncio.create_task(self._pulse.run(), name="pulse")
+        watching = asyncio.create_task(self._clock_watch.run(), name="pulse")
         storing = asyncio.create_task(self._store.until_closed(), name="store")
-        ringing = asyncio.create_task(self._bells.until_failed(), name="bells")
-        telling = asyncio.create_task(self._herald.run(), name="herald")
-        parts: tuple[asyncio.Task[None], ...] = (serving, beating, storing, ringing, telling)
+        failing = asyncio.create_task(self._scheduler.until_failed(), name="bells")
+        telling = asyncio.create_task(self._watchdog.run(), name="herald")
+        parts: tuple[asyncio.Task[None], ...] = (serving, watching, storing, failing, telling)
         waiting: asyncio.Task[bool] = asyncio.create_task(self._stopping.wait(), name="wait")
         up: asyncio.Task[bool] = asyncio.create_task(self._server.is_up.wait(), name="up")
         try:
             await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
             if not serving.done():  # else it cannot serve, and nobody may be told that it does
-                self._bells.start()
+                self._scheduler.start()
                 on_ready()
                 await asyncio.wait({*parts, waiting}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -140,9 +141,9 @@ class Daemon:
     async def _wind_up(self, serving: asyncio.Task[None], *others: asyncio.Task[None]) -> None:
         """Intake, bells, work under way. The caller closes the store after that."""
         self._server.stop()
-        self._hub.close()
+        self._waiters.close()
         self._feed.close()
-        await self._bells.stop()
+        await self._scheduler.stop()
         cut = await self._polls.drain(DRAIN_S) + await self._sends.drain(DRAIN_S)
         if cut:
             log.warning("daemon.cut_off", count=cut)
@@ -174,7 +175,7 @@ class Daemon:
 
     def _in_place(self, fresh: Config) -> Config:
         """Leave what is open, the socket and the database, as it is until a restart, and say so."""
-        refuse_open(self._bound, has_token=bool(fresh.server.tokens))
+        refuse_open_listener(self._bound, has_token=bool(fresh.server.tokens))
         used, self._needs_restart = self._config, ()
         for key, was, now in (
             ("server.listen", used.server.listen, fresh.server.listen),
@@ -190,7 +191,7 @@ class Daemon:
         old, self._config = self._config, fresh
         if old.server != fresh.server:
             self._feed.cut()  # whoever listens is judged anew
-        logs.set_up(fresh.log, fresh.known_secrets)
+        log_setup.set_up(fresh.log, fresh.known_secrets)
         self._poller.wire, self._deliverer.wire = self._clients.polls, self._clients.callbacks
         self._poller.configure(fresh.providers, give_up_after_ms=fresh.callbacks.give_up_after_ms)
         self._deliverer.settings = fresh.callbacks
@@ -206,7 +207,7 @@ class Daemon:
         secrets, is_new = keep_secrets(path)
         if is_new:
             log.info("secret.made", path=str(path))
-        logs.hide(secrets)
+        log_setup.hide_secrets(secrets)
         return replace(config, callbacks=replace(config.callbacks, secrets=secrets))
 
     # -- parts
@@ -216,11 +217,11 @@ class Daemon:
             store=self._store,
             wire=self._clients.polls,
             clock=self._clock,
-            chance=self._chance,
+            rng=self._rng,
             owner=self._owner,
-            hub=self._hub,
-            crew=self._polls,
-            ring=self.poll_at,
+            waiters=self._waiters,
+            tasks=self._polls,
+            run_at=self.poll_at,
             deliver=self.deliver_now,
             meter=self._metrics,
         )
@@ -232,10 +233,10 @@ class Daemon:
             store=self._store,
             wire=self._clients.callbacks,
             clock=self._clock,
-            chance=self._chance,
+            rng=self._rng,
             owner=self._owner,
-            crew=self._sends,
-            ring=self.deliver_at,
+            tasks=self._sends,
+            run_at=self.deliver_at,
             settings=self._config.callbacks,
             meter=self._metrics,
         )
@@ -245,13 +246,13 @@ class Daemon:
             store=self._store,
             clock=self._clock,
             settings=lambda: self._api_settings,
-            hub=self._hub,
+            waiters=self._waiters,
             wake=self,
             condition_of=self.condition_of,
             is_ready=self.why_not_ready,
             reload=self.reload,
             feed=self._feed,
-            logins=BrowserSessions(self._clock, self._chance),
+            logins=BrowserSessions(self._clock, self._rng),
             pictures=ImageProxy(lambda: self._clients.pictures),
             metrics=MetricsReport(self._metrics, store=self._store, clock=self._clock, standing=self).text,
         )
@@ -260,11 +261,11 @@ class Daemon:
 
     def poll_at(self, instant: int) -> None:
         """Have the poller tick at ``instant`` at the latest."""
-        self._poll_bell.at(instant)
+        self._poll_job.run_at(instant)
 
     def deliver_at(self, instant: int) -> None:
         """Have the deliverer tick at ``instant`` at the latest."""
-        self._deliver_bell.at(instant)
+        self._deliver_job.run_at(instant)
 
     def deliver_now(self) -> None:
         """Have the deliverer tick now."""
@@ -281,11 +282,11 @@ class Daemon:
 
     def replay_now(self) -> None:
         """Have the replayer tick now."""
-        self._replay_bell.at(self._clock.now())
+        self._replay_job.run_at(self._clock.now())
 
     def why_not_ready(self) -> str | None:
         """Say why the daemon does not do its work at present; None when it does. Cause before symptom."""
-        return self._housekeeping.trouble or self._bells.trouble or self._why_stale()
+        return self._housekeeping.trouble or self._scheduler.trouble or self._why_stale()
 
     def conditions(self) -> dict[str, str | None]:
         """Each provider's: why it is held back, in words; None while it is not."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection
 
 from notifier.config.model import Config
-from notifier.daemon import client_factory as wires
+from notifier.daemon import client_factory
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.ports import HttpClient
 
@@ -15,25 +15,25 @@ class HttpClients:
     def __init__(self, config: Config, own: Collection[tuple[str, int]]) -> None:
         self._config = config
         self._own = own
-        self._trusted = wires.callback_trust(config.callbacks)
+        self._trusted = client_factory.callback_trust(config.callbacks)
         self._retired = BackgroundTasks()
-        self.polls: HttpClient = wires.poll_wire(config)
-        self.callbacks: HttpClient = wires.callback_wire(config.callbacks, own)
-        self.pictures: HttpClient = wires.picture_wire(config.callbacks, own)
+        self.polls: HttpClient = client_factory.poll_wire(config)
+        self.callbacks: HttpClient = client_factory.callback_wire(config.callbacks, own)
+        self.pictures: HttpClient = client_factory.picture_wire(config.callbacks, own)
 
     def adopt(self, fresh: Config) -> None:
         """Replace those made from what has changed; where that raises NotifierError nothing has changed."""
-        trusted = wires.callback_trust(fresh.callbacks)
+        trusted = client_factory.callback_trust(fresh.callbacks)
         old, self._config = self._config, fresh
-        longest_ms = max(wires.longest_ms(old), wires.longest_ms(fresh))
-        if wires.poll_connections(old) != wires.poll_connections(fresh):
+        longest_ms = max(client_factory.longest_ms(old), client_factory.longest_ms(fresh))
+        if client_factory.poll_connections(old) != client_factory.poll_connections(fresh):
             self._retire(self.polls, longest_ms)
-            self.polls = wires.poll_wire(fresh)
+            self.polls = client_factory.poll_wire(fresh)
         if old.callbacks != fresh.callbacks or trusted is not self._trusted:
             self._retire(self.callbacks, longest_ms)
-            self.callbacks = wires.callback_wire(fresh.callbacks, self._own)
+            self.callbacks = client_factory.callback_wire(fresh.callbacks, self._own)
             self._retire(self.pictures, longest_ms)
-            self.pictures = wires.picture_wire(fresh.callbacks, self._own)
+            self.pictures = client_factory.picture_wire(fresh.callbacks, self._own)
             self._trusted = trusted
 
     async def close(self) -> None:
@@ -51,4 +51,4 @@ class HttpClients:
             finally:
                 await wire.close()
 
-        self._retired.spawn(later(), name="retire a client")
+        self._retired.start(later(), name="retire a client")

@@ -33,7 +33,7 @@ def bind(listen: str) -> socket.socket:
         raise ListenerUnusable(cause, _fix(fault)) from fault
 
 
-def address_of(bound: socket.socket) -> str:
+def listener_address(bound: socket.socket) -> str:
     """Where the API is, as a client writes it."""
     name = bound.getsockname()
     if isinstance(name, str):
@@ -48,7 +48,7 @@ def is_local(bound: socket.socket) -> bool:
     return isinstance(name, (str, bytes)) or ip_address(name[0]).is_loopback
 
 
-def refuse_open(bound: socket.socket, *, has_token: bool) -> None:
+def refuse_open_listener(bound: socket.socket, *, has_token: bool) -> None:
     """Raise ListenerUnusable for a socket that other machines reach while there is no token.
 
     The socket in use is judged: systemd hands over its own, and a changed ``server.listen`` waits for a
@@ -56,7 +56,7 @@ def refuse_open(bound: socket.socket, *, has_token: bool) -> None:
     """
     if not has_token and not is_local(bound):
         raise ListenerUnusable(
-            f"{address_of(bound)} is reachable from other machines, and there is no token",
+            f"{listener_address(bound)} is reachable from other machines, and there is no token",
             "set server.tokens; or listen on 127.0.0.1 or a Unix socket (server.listen, or ListenStream= "
             "where systemd holds the socket), and restart",
         )
@@ -75,7 +75,7 @@ class SocketFile:
     made_at_ns: int
 
 
-def file_of(bound: socket.socket) -> SocketFile | None:
+def find_socket_file(bound: socket.socket) -> SocketFile | None:
     """The file that a socket is reached by; None for a port."""
     name = bound.getsockname()
     if bound.family is not socket.AF_UNIX or not isinstance(name, str) or not name:

@@ -24,7 +24,7 @@ from notifier.clock import wall_ms
 from notifier.config.model import LogSettings
 from notifier.core.formats.json_text import redact_plain
 from notifier.core.formats.text import cut
-from notifier.core.formats.times import to_text
+from notifier.core.formats.times import format_instant
 from notifier.core.secret import Secret
 
 VALUE_CHARS = 1024
@@ -51,7 +51,7 @@ Event = MutableMapping[str, Any]
 _hidden: set[str] = set()
 
 
-def hide(secrets: Iterable[Secret]) -> None:
+def hide_secrets(secrets: Iterable[Secret]) -> None:
     """Have these values replaced by ``***`` wherever they occur, from now on and for good."""
     _hidden.update(value for secret in secrets if len(value := secret.reveal()) >= _HIDEABLE_CHARS)
 
@@ -64,7 +64,7 @@ def set_up(
     environ: Mapping[str, str] = os.environ,
 ) -> None:
     """Route everything to ``stream`` (standard output). Calling it again, at a reload, replaces the first."""
-    hide(secrets)
+    hide_secrets(secrets)
     stream = stream if stream is not None else sys.stdout
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     has_colours = _is_terminal(stream) and not environ.get("NO_COLOR")
@@ -126,7 +126,7 @@ class _Line:
 
     def __call__(self, _logger: Any, method: str, event: Event) -> str:
         level = _METHODS.get(method, method)
-        stamp = to_text(wall_ms())
+        stamp = format_instant(wall_ms())
         try:
             line = self._render(self._dressed(event, stamp, level))
         except Exception as fault:  # a line always comes

@@ -127,13 +127,13 @@ class Metrics:
 
     # -- what the parts tell
 
-    def polled(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
+    def record_poll(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
         """See ``Meter``."""
         provider = self._told_apart(watch.provider)
-        self._polls[provider, outcome_of(verdict)].inc()
+        self._polls[provider, verdict_label(verdict)].inc()
         self._lateness[provider,].observe(max(0, late_ms) / 1_000)
 
-    def ended(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
+    def record_end(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
         """See ``Meter``. A resumed watch was not looked at for a while; its delay would say nothing of us."""
         provider = self._told_apart(watch.provider)
         self._ends[provider, end.state].inc()
@@ -141,26 +141,28 @@ class Metrics:
             since = max(verdict.finished_at, watch.registered_at)
             self._notice[provider,].observe(max(0, now - since) / 1_000)
 
-    def attempted(self, dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
+    def record_attempt(
+        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int
+    ) -> None:
         """See ``Meter``."""
         self._attempts[attempt.fault or "accepted",].inc()
         self._attempt_s.observe(attempt.duration_ms / 1_000)
         if isinstance(sequel, Delivered):
-            self._delivery_s.observe(max(0, now - dispatch.created_at) / 1_000)
-            if dispatch.result_expires_at is not None:
-                self._margin_s.observe((dispatch.result_expires_at - now) / 1_000)
+            self._delivery_s.observe(max(0, now - delivery.created_at) / 1_000)
+            if delivery.result_expires_at is not None:
+                self._margin_s.observe((delivery.result_expires_at - now) / 1_000)
 
-    def committed(self, units: int, took_s: float) -> None:
+    def record_commit(self, units: int, took_s: float) -> None:
         """See ``Meter``."""
         self._commit_units.observe(units)
         self._commit_s.observe(took_s)
 
-    def lagged(self, late_s: float) -> None:
+    def record_lag(self, late_s: float) -> None:
         """See ``Meter``."""
         self._lag_s.observe(max(0.0, late_s))
 
 
-def outcome_of(verdict: Verdict) -> str:
+def verdict_label(verdict: Verdict) -> str:
     """What a poll brought, as one word of few."""
     match verdict:
         case Finished(state=state):

@@ -29,12 +29,12 @@ class ReloadUnanswered(NotifierError):
     exit_status = 69
 
 
-def asks_here(environ: Mapping[str, str] = os.environ) -> bool:
+def is_exec_reload(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether this process is an ExecReload of a service with a runtime directory."""
     return environ.get("MAINPID", "").isdigit() and _folder(environ) is not None
 
 
-def ask(
+def request_reload(
     environ: Mapping[str, str] = os.environ,
     *,
     kill: Callable[[int, int], None] = os.kill,
@@ -58,7 +58,7 @@ def ask(
     return tuple(faults)
 
 
-def answer(faults: Sequence[str], environ: Mapping[str, str] = os.environ) -> None:
+def report_reload(faults: Sequence[str], environ: Mapping[str, str] = os.environ) -> None:
     """Tell all who ask what came of the reload. Who has gone, or does not read, is passed over."""
     folder = _folder(environ)
     if folder is None:

@@ -20,11 +20,16 @@ from notifier import __version__
 from notifier.clock import SystemClock, boot_id, elapsed_ms, wall_ms
 from notifier.config.load import InvalidConfig
 from notifier.config.model import Config
-from notifier.daemon import log_setup as logs
-from notifier.daemon import reload_mailbox as hangup
-from notifier.daemon import sdnotify
+from notifier.daemon import log_setup, reload_mailbox, sdnotify
 from notifier.daemon.daemon import DRAIN_S, Daemon
-from notifier.daemon.listener import SocketFile, address_of, bind, file_of, refuse_open, remove
+from notifier.daemon.listener import (
+    SocketFile,
+    bind,
+    find_socket_file,
+    listener_address,
+    refuse_open_listener,
+    remove,
+)
 from notifier.daemon.metrics import Metrics
 from notifier.daemon.settings import longest_interval_ms
 from notifier.daemon.stop_signals import StopSignals
@@ -46,9 +51,9 @@ def run(load: Callable[[], Config]) -> int:
     try:
         config = load()
     except InvalidConfig as bad:
-        logs.complain(*(f"notifier: {fault}" for fault in bad.faults))
+        log_setup.complain(*(f"notifier: {fault}" for fault in bad.faults))
         return EX_CONFIG
-    logs.set_up(config.log, config.known_secrets)
+    log_setup.set_up(config.log, config.known_secrets)
     try:
         _spare_collector()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -76,11 +81,11 @@ def _tell_failure(fault: NotifierError) -> None:
     """Once in each place: in words on stderr, and as a line of the log where that is not the same screen."""
     if not sys.stdout.isatty():
         log.error("daemon.failed", code=fault.code, cause=fault.cause, fix=fault.fix)
-    logs.complain(f"notifier: {fault.code}: {fault.cause}", f"  fix: {fault.fix}")
+    log_setup.complain(f"notifier: {fault.code}: {fault.cause}", f"  fix: {fault.fix}")
 
 
 async def _serve(config: Config, load: Callable[[], Config]) -> None:
-    owner, chance = f"{socket.gethostname()}:{os.getpid()}", random.SystemRandom()
+    owner, rng = f"{socket.gethostname()}:{os.getpid()}", random.SystemRandom()
     metrics = Metrics()
     store = await open_store(
         config.store.url,
@@ -88,7 +93,7 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
         now=wall_ms(),
         elapsed=elapsed_ms,
         boot=boot_id(),
-        chance=chance,
+        rng=rng,
         max_interval_ms=longest_interval_ms(config),
         before_migration=_keep_copy,
         meter=metrics,
@@ -130,16 +135,18 @@ def _listener(config: Config) -> tuple[socket.socket, SocketFile | None]:
     """
     given = sdnotify.listen_fds()
     handed = given or [bind(config.server.listen)]
-    refuse_open(handed[0], has_token=bool(config.server.tokens))
+    refuse_open_listener(handed[0], has_token=bool(config.server.tokens))
     for spare in handed[1:]:
         log.warning(
-            "listener.spare", address=address_of(spare), fix="leave one ListenStream= in the socket unit"
+            "listener.spare",
+            address=listener_address(spare),
+            fix="leave one ListenStream= in the socket unit",
         )
-    return handed[0], None if given else file_of(handed[0])
+    return handed[0], None if given else find_socket_file(handed[0])
 
 
 def _say_ready(bound: socket.socket, config: Config) -> None:
-    url = address_of(bound)
+    url = listener_address(bound)
     log.info("daemon.ready", url=url, store=config.store.url, version=__version__, pid=os.getpid())
     sdnotify.ready(f"ready on {url}")
 
@@ -192,7 +199,7 @@ async def _reload_and_tell(daemon: Daemon) -> None:
     try:
         faults = await daemon.reload()
     finally:
-        hangup.answer(faults)
+        reload_mailbox.report_reload(faults)
 
 
 def _exit_at_last(after_s: float) -> None:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from notifier.core.formats.text import cut
-from notifier.core.formats.times import to_text
+from notifier.core.formats.times import format_instant
 from notifier.core.model import DeliveryState, WatchState
 from notifier.daemon import sdnotify
 from notifier.errors import StoreUnavailable
@@ -90,10 +90,10 @@ class Watchdog:
             counts = await self._store.counts(now=self._clock.now())
         except StoreUnavailable as fault:
             return cut(f"the store cannot be read: {fault.cause}", MOST_CHARS)
-        return in_words(counts, self._conditions(), self._trouble())
+        return describe_counts(counts, self._conditions(), self._trouble())
 
 
-def in_words(counts: Counts, conditions: Mapping[str, str], trouble: str | None = None) -> str:
+def describe_counts(counts: Counts, conditions: Mapping[str, str], trouble: str | None = None) -> str:
     """Say what is watched, what waits and what is paused, in one line."""
     parts = [] if trouble is None else [trouble]
     parts.append(f"watching {_of(counts.watches.get(WatchState.WATCHING, 0), 'task')}")
@@ -107,7 +107,7 @@ def in_words(counts: Counts, conditions: Mapping[str, str], trouble: str | None 
 
 def _waiting(counts: Counts) -> str:
     waiting = counts.deliveries.get(DeliveryState.PENDING, 0)
-    since = "" if counts.oldest_pending_at is None else f" since {to_text(counts.oldest_pending_at)}"
+    since = "" if counts.oldest_pending_at is None else f" since {format_instant(counts.oldest_pending_at)}"
     return f"{_of(waiting, 'callback')} waiting{since}" if waiting else "no callback waiting"
 
 

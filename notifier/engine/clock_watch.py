@@ -40,31 +40,31 @@ class ClockWatch:
         *,
         store: Store,
         clock: AdjustableClock,
-        bells: JobScheduler,
+        scheduler: JobScheduler,
         shift: Callable[[int], None],
         meter: Meter = NO_METER,
     ) -> None:
         self._meter = meter
         self._store = store
         self._clock = clock
-        self._bells = bells
+        self._scheduler = scheduler
         self._shift = shift
 
     async def run(self) -> None:
         """Beat until cancelled."""
         while True:
-            await self.beat()
+            await self.check()
             began = self._meter.stopwatch()
             await asyncio.sleep(BEAT_S)
-            self._meter.lagged(self._meter.stopwatch() - began - BEAT_S)
+            self._meter.record_lag(self._meter.stopwatch() - began - BEAT_S)
 
-    async def beat(self) -> None:
+    async def check(self) -> None:
         """Follow the wall clock, then look after the bells."""
         drift_ms = self._clock.drift_ms()
         self._clock.adopt(drift_ms)
         if abs(drift_ms) >= STEP_MS:
             await self._step(drift_ms)
-        self._bells.check()
+        self._scheduler.check()
 
     async def _step(self, by_ms: int) -> None:
         """Move what waits, in memory and in the store, with the clock. What fails is seen again next time.

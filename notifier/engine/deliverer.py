@@ -11,10 +11,10 @@ import structlog
 from notifier.config.model import CallbackSettings
 from notifier.core.delivery.backoff import decide_attempt
 from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope, Report
-from notifier.core.delivery.judge_attempt import class_of, judge_attempt
+from notifier.core.delivery.judge_attempt import failure_class, judge_attempt
 from notifier.core.event_body import build_headers
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.core.formats.traceparent import SPAN_BITS, child_of
+from notifier.core.formats.traceparent import SPAN_BITS, child_traceparent
 from notifier.core.formats.urls import origin_of
 from notifier.core.model import Attempt, ClaimedDelivery
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
@@ -51,10 +51,10 @@ class Deliverer:
         store: Store,
         wire: HttpClient,
         clock: Clock,
-        chance: random.Random,
+        rng: random.Random,
         owner: str,
-        crew: BackgroundTasks,
-        ring: Callable[[int], None],
+        tasks: BackgroundTasks,
+        run_at: Callable[[int], None],
         settings: CallbackSettings,
         meter: Meter = NO_METER,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -63,10 +63,10 @@ class Deliverer:
         self.settings = settings
         self._store = store
         self._clock = clock
-        self._chance = chance
+        self._rng = rng
         self._owner = owner
-        self._crew = crew
-        self._ring = ring
+        self._tasks = tasks
+        self._run_at = run_at
         self._meter = meter
         self._sleep = sleep
         self._busy: Counter[str] = Counter()
@@ -98,49 +98,49 @@ class Deliverer:
             max_trials=max(1, settings.max_in_flight // 2),
         )
         self.ticked_at = self._clock.monotonic()
-        for dispatch in claimed.dispatches:
-            self._occupy(dispatch)
-            self._crew.spawn(
-                self._deliver(dispatch, lease, shifted_ms), name=f"deliver {dispatch.delivery_id}"
+        for delivery in claimed.deliveries:
+            self._occupy(delivery)
+            self._tasks.start(
+                self._deliver(delivery, lease, shifted_ms), name=f"deliver {delivery.delivery_id}"
             )
         idle_until = self._clock.now() + IDLE_MS  # read anew: the clock may have been set back meanwhile
         return idle_until if claimed.next_due_at is None else min(claimed.next_due_at, idle_until)
 
-    async def _deliver(self, dispatch: ClaimedDelivery, lease: Lease, shifted_ms: int) -> None:
+    async def _deliver(self, delivery: ClaimedDelivery, lease: Lease, shifted_ms: int) -> None:
         try:
-            tried = await self._try(dispatch)
+            tried = await self._try(delivery)
         finally:
-            self._release(dispatch)
-        await self._record(dispatch, lease, tried, shifted_ms)
+            self._release(delivery)
+        await self._record(delivery, lease, tried, shifted_ms)
 
-    async def _try(self, dispatch: ClaimedDelivery) -> AttemptOutcome:
+    async def _try(self, delivery: ClaimedDelivery) -> AttemptOutcome:
         """Send and judge. A fault of ours counts as one of the message: its schedule goes on."""
         began_at = self._clock.now()
         try:
-            return await self._send(dispatch, began_at)
+            return await self._send(delivery, began_at)
         except Exception as fault:
-            log.exception("attempt.crashed", delivery=dispatch.delivery_id)
+            log.exception("attempt.crashed", delivery=delivery.delivery_id)
             text = f"internal error ({type(fault).__name__}); see the log"
             nothing = NoReply(FailureKind.PROTOCOL, text)
             return AttemptOutcome(
                 began_at, nothing, AttemptFailed(FailureScope.EVENT, text, None, PRIVATE_CAP_MS)
             )
 
-    async def _send(self, dispatch: ClaimedDelivery, began_at: int) -> AttemptOutcome:
+    async def _send(self, delivery: ClaimedDelivery, began_at: int) -> AttemptOutcome:
         secrets = self.settings.secrets
-        headers = build_headers(dispatch, secrets, now=began_at, traceparent=self._trace(dispatch))
+        headers = build_headers(delivery, secrets, now=began_at, traceparent=self._trace(delivery))
         exchange = await self.wire.post(
-            dispatch.url, headers, dispatch.body, timeout_ms=self.settings.timeout_ms
+            delivery.url, headers, delivery.body, timeout_ms=self.settings.timeout_ms
         )
-        report = judge_attempt(exchange, url=dispatch.url, now=self._clock.now())
+        report = judge_attempt(exchange, url=delivery.url, now=self._clock.now())
         return AttemptOutcome(began_at, exchange, report)
 
-    def _trace(self, dispatch: ClaimedDelivery) -> str | None:
-        given = dispatch.traceparent
-        return None if given is None else child_of(given, self._chance.getrandbits(SPAN_BITS))
+    def _trace(self, delivery: ClaimedDelivery) -> str | None:
+        given = delivery.traceparent
+        return None if given is None else child_traceparent(given, self._rng.getrandbits(SPAN_BITS))
 
     async def _record(
-        self, dispatch: ClaimedDelivery, lease: Lease, tried: AttemptOutcome, shifted_ms: int
+        self, delivery: ClaimedDelivery, lease: Lease, tried: AttemptOutcome, shifted_ms: int
     ) -> None:
         """Have an attempt written down; a store that takes no writes is asked again while the lease lasts.
 
@@ -150,74 +150,74 @@ class Deliverer:
         ended_at = self._clock.now() - (self._shifted_ms - shifted_ms)  # by the clock of the claim
         for tries_left in reversed(range(KEEPING_TRIES)):
             stepped_ms = self._shifted_ms - shifted_ms
-            moved = replace(dispatch, give_up_at=dispatch.give_up_at + stepped_ms)
+            moved = replace(delivery, give_up_at=delivery.give_up_at + stepped_ms)
             try:
                 await self._keep(moved, lease, tried, now=ended_at + stepped_ms)
             except StoreUnavailable as fault:
                 if not tries_left or isinstance(fault, StoreClosed):
-                    log.warning("delivery.not_recorded", delivery=dispatch.delivery_id, cause=fault.cause)
+                    log.warning("delivery.not_recorded", delivery=delivery.delivery_id, cause=fault.cause)
                     return
                 await self._sleep(KEEPING_PAUSE_S)
             else:
                 return
 
     async def _keep(
-        self, dispatch: ClaimedDelivery, lease: Lease, tried: AttemptOutcome, *, now: int
+        self, delivery: ClaimedDelivery, lease: Lease, tried: AttemptOutcome, *, now: int
     ) -> None:
-        sequel = decide_attempt(dispatch, tried.report, now=now, chance=self._chance.random())
-        attempt = _attempt(dispatch, tried)
-        kept = self._store.record_attempt(dispatch, lease, attempt, sequel, tried.report, now=now)
+        sequel = decide_attempt(delivery, tried.report, now=now, jitter=self._rng.random())
+        attempt = _attempt(delivery, tried)
+        kept = self._store.record_attempt(delivery, lease, attempt, sequel, tried.report, now=now)
         if (recorded := await kept) is not None:
-            _tell(dispatch, attempt, sequel)
-            _tell_gate(dispatch, recorded)
-            self._meter.attempted(dispatch, attempt, sequel, now=now)
+            _tell(delivery, attempt, sequel)
+            _tell_gate(delivery, recorded)
+            self._meter.record_attempt(delivery, attempt, sequel, now=now)
             if isinstance(sequel, Retry):
-                self._ring(sequel.due_at)
+                self._run_at(sequel.due_at)
 
-    def _occupy(self, dispatch: ClaimedDelivery) -> None:
-        origin = origin_of(dispatch.url)
+    def _occupy(self, delivery: ClaimedDelivery) -> None:
+        origin = origin_of(delivery.url)
         self._busy[origin] += 1
-        if dispatch.is_trial:
+        if delivery.is_trial:
             self._trials.add(origin)
 
-    def _release(self, dispatch: ClaimedDelivery) -> None:
+    def _release(self, delivery: ClaimedDelivery) -> None:
         """Give the slot to the next. Its claim comes after our record, mostly in one commit, and sees it."""
-        origin = origin_of(dispatch.url)
-        if dispatch.is_trial:
+        origin = origin_of(delivery.url)
+        if delivery.is_trial:
             self._trials.discard(origin)
         self._busy[origin] -= 1
         if self._busy[origin] <= 0:
             del self._busy[origin]
-        self._ring(self._clock.now())
+        self._run_at(self._clock.now())
 
 
-def _attempt(dispatch: ClaimedDelivery, tried: AttemptOutcome) -> Attempt:
+def _attempt(delivery: ClaimedDelivery, tried: AttemptOutcome) -> Attempt:
     """Only a refused answer is kept, its first 4 KiB: that is what says why."""
     exchange = tried.exchange
     reply = exchange if isinstance(exchange, HttpReply) else None
     refusal = tried.report.text if isinstance(tried.report, AttemptFailed) else None
     answer = reply.body[:ANSWER_LIMIT].decode("utf-8", "replace") if reply and refusal else ""
     return Attempt(
-        number=dispatch.number,
+        number=delivery.number,
         at=tried.began_at,
         duration_ms=exchange.elapsed_ms,
         status=reply.status if reply else None,
         error=refusal,
         answer=answer or None,
-        fault=class_of(exchange),
+        fault=failure_class(exchange),
         peer=exchange.peer,
         connect_ms=exchange.connect_ms,
         first_byte_ms=reply.first_byte_ms if reply else None,
     )
 
 
-def _tell(dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel) -> None:
+def _tell(delivery: ClaimedDelivery, attempt: Attempt, sequel: Sequel) -> None:
     """One line per change of state, not per retry."""
     facts = {
-        "delivery": dispatch.delivery_id,
-        "watch": dispatch.watch_id,
-        "event_id": dispatch.event_id,
-        "receiver": origin_of(dispatch.url),  # no path: one may hold a secret
+        "delivery": delivery.delivery_id,
+        "watch": delivery.watch_id,
+        "event_id": delivery.event_id,
+        "receiver": origin_of(delivery.url),  # no path: one may hold a secret
         "attempt": attempt.number,
     }
     match sequel:
@@ -231,11 +231,11 @@ def _tell(dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel) -> None:
             log.debug("delivery.retry", **facts, error=attempt.error)
 
 
-def _tell_gate(dispatch: ClaimedDelivery, recorded: AttemptRecorded) -> None:
+def _tell_gate(delivery: ClaimedDelivery, recorded: AttemptRecorded) -> None:
     """When what waits for an endpoint begins to be held back, and when that is over."""
     if recorded.gate is None:
         return
-    facts = {"endpoint": recorded.endpoint_id, "receiver": origin_of(dispatch.url), "gate": recorded.gate}
+    facts = {"endpoint": recorded.endpoint_id, "receiver": origin_of(delivery.url), "gate": recorded.gate}
     if recorded.gate.startswith("open"):
         log.info("endpoint.opened", **facts)
     else:

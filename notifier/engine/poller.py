@@ -11,10 +11,10 @@ from notifier.core.circuit_breaker import Permit
 from notifier.core.event_body import build_event
 from notifier.core.exchange import Exchange
 from notifier.core.fixes import fix_of
-from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_of
+from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_traceparent
 from notifier.core.formats.urls import task_url
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
-from notifier.core.model import Watch, moved
+from notifier.core.model import Watch, shift_watch
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import LATE_MS, PATIENCE_MS, decide_poll
 from notifier.core.polling.judge_poll import judge_poll
@@ -53,7 +53,7 @@ class ClaimedWatch:
     claimed_at: int
     shifted_ms: int
     is_probe: bool
-    habit: TaskDurations | None = None
+    durations: TaskDurations | None = None
 
 
 class Poller:
@@ -69,22 +69,22 @@ class Poller:
         store: Store,
         wire: HttpClient,
         clock: Clock,
-        chance: random.Random,
+        rng: random.Random,
         owner: str,
-        hub: WatchWaiters,
-        crew: BackgroundTasks,
-        ring: Callable[[int], None],
+        waiters: WatchWaiters,
+        tasks: BackgroundTasks,
+        run_at: Callable[[int], None],
         deliver: Callable[[], None],
         meter: Meter = NO_METER,
     ) -> None:
         self.wire = wire
         self._store = store
         self._clock = clock
-        self._chance = chance
+        self._rng = rng
         self._owner = owner
-        self._hub = hub
-        self._crew = crew
-        self._ring = ring
+        self._waiters = waiters
+        self._tasks = tasks
+        self._run_at = run_at
         self._deliver = deliver
         self._meter = meter
         self._limiters: dict[str, ProviderLimiter] = {}
@@ -131,9 +131,9 @@ class Poller:
         now = self._clock.now()
         name = limiter.provider.name
         self._starved.discard(name)
-        match limiter.passage(now):
+        match limiter.permit(now):
             case Permit.OPEN:
-                room = limiter.room(now)
+                room = limiter.free_slots(now)
                 if room == 0:
                     return self._when_room(limiter, now)
                 return await self._claim(limiter, now, room, is_probe=False)
@@ -148,7 +148,7 @@ class Poller:
     def _when_room(self, limiter: ProviderLimiter, now: int) -> int:
         """Say when to look again; a request that ends will ring when that is what is missing."""
         self._starved.add(limiter.provider.name)
-        at = limiter.next_room_at(now)
+        at = limiter.next_free_at(now)
         return now + IDLE_MS if at is None else at
 
     async def _claim(self, limiter: ProviderLimiter, now: int, room: int, *, is_probe: bool) -> int:
@@ -156,11 +156,11 @@ class Poller:
         shifted_ms = self._shifted_ms
         claimed = await self._store.claim_watches(limiter.provider.name, now=now, limit=room, lease=lease)
         if claimed.watches:
-            limiter.began(len(claimed.watches), now, is_probe=is_probe)
+            limiter.record_start(len(claimed.watches), now, is_probe=is_probe)
         for watch in claimed.watches:
-            habit = claimed.habits.get(watch.api_path)
-            claim = self._claimed(watch, lease, limiter, shifted_ms, is_probe=is_probe, habit=habit)
-            self._crew.spawn(self._poll(claim), name=f"poll {watch.id}")
+            durations = claimed.durations.get(watch.api_path)
+            claim = self._claimed(watch, lease, limiter, shifted_ms, is_probe=is_probe, durations=durations)
+            self._tasks.start(self._poll(claim), name=f"poll {watch.id}")
         if is_probe:
             return limiter.gate.probe_at if claimed.watches else now + IDLE_MS
         if len(claimed.watches) == room:
@@ -175,11 +175,13 @@ class Poller:
         shifted_ms: int,
         *,
         is_probe: bool,
-        habit: TaskDurations | None = None,
+        durations: TaskDurations | None = None,
     ) -> ClaimedWatch:
         """A step since the claim was asked for reached the row only after it had been read."""
         claimed_at = self._clock.now() - (self._shifted_ms - shifted_ms)
-        return ClaimedWatch(watch, lease, limiter, limiter.provider, claimed_at, shifted_ms, is_probe, habit)
+        return ClaimedWatch(
+            watch, lease, limiter, limiter.provider, claimed_at, shifted_ms, is_probe, durations
+        )
 
     async def _expire(self, limiter: ProviderLimiter) -> None:
         """End what reaches its deadline while the provider cannot be asked.
@@ -219,7 +221,7 @@ class Poller:
         )
         for watch in claimed.watches:
             unasked = self._claimed(watch, lease, limiter, shifted_ms, is_probe=False)
-            self._crew.spawn(self._settle(unasked, NotPolled(why)), name=f"expire {watch.id}")
+            self._tasks.start(self._settle(unasked, NotPolled(why)), name=f"expire {watch.id}")
         return len(claimed.watches)
 
     async def _poll(self, claimed: ClaimedWatch) -> None:
@@ -229,7 +231,7 @@ class Poller:
         finally:
             self._release(claimed, verdict)
         due_at = claimed.watch.due_at or claimed.claimed_at
-        self._meter.polled(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
+        self._meter.record_poll(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
         await self._settle(claimed, verdict)
 
     async def _ask(self, claimed: ClaimedWatch) -> Verdict:
@@ -246,7 +248,7 @@ class Poller:
         url = task_url(provider.base_url, dialect.task_path, watch.api_path, watch.task_id)
         headers = dict(poll_headers(dialect, provider.api_key))
         if watch.traceparent is not None:
-            headers[TRACEPARENT] = child_of(watch.traceparent, self._chance.getrandbits(SPAN_BITS))
+            headers[TRACEPARENT] = child_traceparent(watch.traceparent, self._rng.getrandbits(SPAN_BITS))
         return await self.wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
 
     def _judge(self, claimed: ClaimedWatch, exchange: Exchange) -> Verdict:
@@ -275,14 +277,14 @@ class Poller:
         provider, polling = claimed.provider, claimed.provider.polling
         stepped_ms = self._shifted_ms - claimed.shifted_ms
         return decide_poll(
-            moved(claimed.watch, stepped_ms, since=self._since - stepped_ms),
+            shift_watch(claimed.watch, stepped_ms, since=self._since - stepped_ms),
             verdict,
-            pace=AgeSchedule(polling.min_interval_ms, polling.max_interval_ms, polling.growth),
+            schedule=AgeSchedule(polling.min_interval_ms, polling.max_interval_ms, polling.growth),
             result_ttl_ms=provider.result_ttl_ms,
             now=self._clock.now(),
-            chance=self._chance.random(),
+            jitter=self._rng.random(),
             asked_at=claimed.claimed_at + stepped_ms,
-            habit=claimed.habit if polling.learn else None,
+            durations=claimed.durations if polling.learn else None,
         )
 
     async def _record_wait(self, claimed: ClaimedWatch, wait: PollAgain) -> None:
@@ -294,29 +296,29 @@ class Poller:
             log.warning("watch.troubled", watch=watch.id, task=watch.task_id, trouble=wait.trouble.text)
         if watch.trouble is not None and wait.trouble is None:
             log.info("watch.recovered", watch=watch.id, task=watch.task_id)
-        self._ring(wait.due_at)
+        self._run_at(wait.due_at)
 
     async def _record_end(self, claimed: ClaimedWatch, verdict: Verdict, end: EndWatch) -> None:
         watch, now = claimed.watch, self._clock.now()
-        event_id = new_id(EVENT, now, self._chance.getrandbits(ENTROPY_BITS))
+        event_id = new_id(EVENT, now, self._rng.getrandbits(ENTROPY_BITS))
         event = build_event(watch, end, event_id=event_id, now=now)
         give_up_at = now + self._give_up_after_ms
         if await self._store.record_end(watch, claimed.lease, end, event, now=now, give_up_at=give_up_at):
             told = {"watch": watch.id, "task": watch.task_id, "state": str(end.state), "event_id": event.id}
             log.info("watch.ended", **told)
-            self._meter.ended(watch, verdict, end, now=now)
-            self._hub.notify(watch.id)
+            self._meter.record_end(watch, verdict, end, now=now)
+            self._waiters.wake(watch.id)
             self._deliver()
 
     def _release(self, claimed: ClaimedWatch, verdict: Verdict | None) -> None:
         limiter, now = claimed.limiter, self._clock.now()
         before = limiter.condition
-        limiter.ended(verdict, now, is_probe=claimed.is_probe)
+        limiter.record_end(verdict, now, is_probe=claimed.is_probe)
         if before is None and limiter.condition is not None:
             name, condition = limiter.provider.name, limiter.condition
             log.warning("provider.paused", provider=name, condition=condition, fix=fix_of(condition, name))
         if before is not None and limiter.condition is None:
             log.info("provider.resumed", provider=limiter.provider.name)
-            self._ring(now)
+            self._run_at(now)
         if limiter.provider.name in self._starved:
-            self._ring(now)
+            self._run_at(now)

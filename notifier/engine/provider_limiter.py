@@ -1,9 +1,9 @@
 """How much may go to one provider now: requests in flight, requests a second, and the gate before it."""
 
 from notifier.config.model import ProviderSettings
-from notifier.core import circuit_breaker as gates
+from notifier.core import circuit_breaker
 from notifier.core.circuit_breaker import CircuitBreaker, Permit
-from notifier.core.formats.times import to_text
+from notifier.core.formats.times import format_instant
 from notifier.core.polling.verdict import AccountRefused, Inconclusive, Throttled, Verdict
 
 BURST_S = 0.25
@@ -28,33 +28,33 @@ class ProviderLimiter:
         if self.gate.since is None:
             return None
         since = self.gate.since if self._failing_since is None else self._failing_since
-        return f"{self.gate.reason} since {to_text(since)}"
+        return f"{self.gate.reason} since {format_instant(since)}"
 
-    def passage(self, now: int) -> Permit:
+    def permit(self, now: int) -> Permit:
         """Say whether requests may go out freely, singly, or not at all."""
-        return gates.may_pass(self.gate, now)
+        return circuit_breaker.permit(self.gate, now)
 
-    def room(self, now: int) -> int:
+    def free_slots(self, now: int) -> int:
         """How many requests may start now, by the number in flight and by the rate."""
         self._fill(now)
         return max(0, min(self.provider.max_in_flight - self.in_flight, int(self._tokens)))
 
-    def next_room_at(self, now: int) -> int | None:
+    def next_free_at(self, now: int) -> int | None:
         """When the rate lets the next one start; None when a request must end before that."""
         if self.in_flight >= self.provider.max_in_flight:
             return None
         missing = max(0.0, 1.0 - self._tokens)
         return now + round(missing * 1_000 / self.provider.max_rate_per_s + 0.5)
 
-    def began(self, count: int, now: int, *, is_probe: bool) -> None:
+    def record_start(self, count: int, now: int, *, is_probe: bool) -> None:
         """Note that ``count`` requests go out."""
         self.in_flight += count
         self._tokens -= count
         if is_probe:
             patience = self.provider.polling.request_timeout_ms + DEFAULT_PAUSE_MS
-            self.gate = gates.began_probe(self.gate, now, patience_ms=patience)
+            self.gate = circuit_breaker.record_probe(self.gate, now, patience_ms=patience)
 
-    def ended(self, verdict: Verdict | None, now: int, *, is_probe: bool) -> None:
+    def record_end(self, verdict: Verdict | None, now: int, *, is_probe: bool) -> None:
         """Note what a request brought; None when it broke off without a verdict."""
         self.in_flight -= 1
         match verdict:
@@ -62,13 +62,15 @@ class ProviderLimiter:
                 pass
             case Throttled(text=text, retry_after_ms=wait_ms):
                 until = now + (wait_ms or DEFAULT_PAUSE_MS)
-                self.gate = gates.pause_until(
+                self.gate = circuit_breaker.block_until(
                     self.gate, until, text, now, is_probe=is_probe, cap_ms=self._cap_ms
                 )
             case AccountRefused(text=text) | Inconclusive(text=text, is_outage=True):
-                self.gate = gates.failed(self.gate, text, now, is_probe=is_probe, cap_ms=self._cap_ms)
+                self.gate = circuit_breaker.record_failure(
+                    self.gate, text, now, is_probe=is_probe, cap_ms=self._cap_ms
+                )
             case _:
-                self.gate = gates.succeeded(self.gate, now)
+                self.gate = circuit_breaker.record_success(self.gate, now)
         if self.gate.failures == 0:
             self._failing_since = None
         elif self._failing_since is None:
@@ -82,7 +84,7 @@ class ProviderLimiter:
 
     def shift(self, delta_ms: int) -> None:
         """Follow a clock that was stepped."""
-        self.gate = gates.shifted(self.gate, delta_ms)
+        self.gate = circuit_breaker.shift_breaker(self.gate, delta_ms)
         self._filled_at += delta_ms
         if self._failing_since is not None:
             self._failing_since += delta_ms

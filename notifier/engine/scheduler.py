@@ -29,7 +29,7 @@ SPARE = IntervalTrigger(days=1, timezone=UTC)
 
 log = structlog.get_logger()
 
-Ring = Callable[[], Awaitable[int]]
+Run = Callable[[], Awaitable[int]]
 Failed = asyncio.Future[NotifierError]
 
 
@@ -40,13 +40,13 @@ class PeriodicJob:
     """
 
     def __init__(
-        self, name: str, ring: Ring, scheduler: AsyncIOScheduler, clock: Clock, failed: Failed
+        self, name: str, run: Run, scheduler: AsyncIOScheduler, clock: Clock, failed: Failed
     ) -> None:
         self.name = name
         self.spacing_s = SPACING_S
         self.trouble: str | None = None
         self._failed = failed
-        self._ring = ring
+        self._run = run
         self._scheduler = scheduler
         self._clock = clock
         self._job: Job | None = None
@@ -60,12 +60,12 @@ class PeriodicJob:
         self._silent = asyncio.Event()
         self._silent.set()
 
-    def open(self) -> None:
+    def arm(self) -> None:
         """Ring from now on, the first time at once."""
         self._is_open = True
-        self.at(self._clock.now())
+        self.run_at(self._clock.now())
 
-    def at(self, instant: int) -> None:
+    def run_at(self, instant: int) -> None:
         """Ring at ``instant`` (epoch milliseconds) or, if that is sooner, when it would have rung anyway."""
         if not self._is_open:
             return
@@ -119,7 +119,7 @@ class PeriodicJob:
         self._silent.clear()
         next_at = self._clock.now() + AFTER_CRASH_MS
         try:
-            next_at = await self._ring()
+            next_at = await self._run()
             self._recovered()
         except StoreUnavailable as fault:
             self._troubled(fault)
@@ -152,7 +152,7 @@ class PeriodicJob:
         self._rung = self._clock.monotonic()
         self._armed_for = float("inf")
         wanted, self._wanted_at = self._wanted_at, None
-        self.at(next_at if wanted is None else min(next_at, wanted))
+        self.run_at(next_at if wanted is None else min(next_at, wanted))
 
 
 class JobScheduler:
@@ -165,29 +165,29 @@ class JobScheduler:
         # before its last run has left the executor would be skipped for good; bells see to it themselves
         # that no two rings overlap.
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults={"max_instances": 1_000})
-        self._bells: list[PeriodicJob] = []
+        self._jobs: list[PeriodicJob] = []
 
-    def add(self, name: str, ring: Ring) -> PeriodicJob:
+    def add(self, name: str, run: Run) -> PeriodicJob:
         """Hang up a bell; it is silent until ``start``."""
-        bell = PeriodicJob(name, ring, self._scheduler, self._clock, self._failed)
-        self._bells.append(bell)
-        return bell
+        job = PeriodicJob(name, run, self._scheduler, self._clock, self._failed)
+        self._jobs.append(job)
+        return job
 
     @property
     def trouble(self) -> str | None:
         """Why the store keeps a bell from its work, in words; None while it does not."""
-        return next((bell.trouble for bell in self._bells if bell.trouble is not None), None)
+        return next((job.trouble for job in self._jobs if job.trouble is not None), None)
 
     def start(self) -> None:
         """Ring all, and go on as they say."""
         self._scheduler.start()
-        for bell in self._bells:
-            bell.open()
+        for job in self._jobs:
+            job.arm()
 
     def check(self) -> None:
         """Look after every bell; to be called about once a second by something that is no job."""
-        for bell in self._bells:
-            bell.check()
+        for job in self._jobs:
+            job.check()
 
     async def until_failed(self) -> NoReturn:
         """Raise the first fault of ours that a ring has met and that waiting does not mend."""
@@ -195,7 +195,7 @@ class JobScheduler:
 
     async def stop(self) -> None:
         """Silence all: no ring is cancelled, none starts any more."""
-        for bell in self._bells:
-            await bell.close()
+        for job in self._jobs:
+            await job.close()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)

@@ -10,7 +10,7 @@ class WatchWaiters:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._is_closed = False
 
-    def notify(self, watch_id: str) -> None:
+    def wake(self, watch_id: str) -> None:
         """Wake all who wait for this watch."""
         for future in self._waiting.pop(watch_id, ()):
             if not future.done():
@@ -20,7 +20,7 @@ class WatchWaiters:
         """Wake everybody, and let nobody wait any more: the daemon stops."""
         self._is_closed = True
         for watch_id in list(self._waiting):
-            self.notify(watch_id)
+            self.wake(watch_id)
 
     async def wait(self, watch_id: str, timeout_s: float) -> None:
         """Return when the watch may have ended, or after ``timeout_s`` seconds."""

@@ -20,12 +20,12 @@ from yarl import URL
 from notifier import __version__
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.outbound import errors as faults
+from notifier.outbound import errors
 from notifier.outbound.address_check import AddressCheck
 from notifier.outbound.connector import PooledConnector
 from notifier.outbound.exchange_state import CURRENT, ExchangeState
 from notifier.outbound.resolver import CachingResolver
-from notifier.outbound.tls import trusting
+from notifier.outbound.tls import make_tls_context
 
 REST_S = 0.02
 """How long the rest of an accepted POST's answer may take for its connection to be kept."""
@@ -62,7 +62,7 @@ class HttpxClient:
         self._keepalive_s = keepalive_s
         self._max_body = max_body
         self._guard = AddressCheck(policy)
-        self._tls = trusting(ca_file)
+        self._tls = make_tls_context(ca_file)
         self._resolver = resolver or CachingResolver()
         self._monotonic = monotonic
         self._transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session)
@@ -131,14 +131,14 @@ class HttpxClient:
                 finally:
                     await response.aclose()  # the connection goes back, or is closed if more is to come
         except TimeoutError:
-            fault, detail = faults.of_timeout(timeout_ms, trip)
+            fault, detail = errors.timeout_to_no_reply(timeout_ms, trip)
         except _TROUBLE as error:
             cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
-            fault, detail = faults.of_error(cause or error, trip)
+            fault, detail = errors.error_to_no_reply(cause or error, trip)
         except asyncio.CancelledError:
             if _is_called_off():
                 raise
-            fault, detail = faults.CLOSED_BY_US  # close() so ends who is still waiting for a connection
+            fault, detail = errors.CLOSED_BY_US  # close() so ends who is still waiting for a connection
         return trip.standing or NoReply(fault, detail)
 
     async def _heard(self, response: httpx.Response, method: str, trip: ExchangeState) -> Exchange:

@@ -15,7 +15,7 @@ from notifier.outbound.exchange_state import ExchangeState
 CLOSED_BY_US = (FailureKind.CONNECT, "given up on our side: the daemon is stopping or was reconfigured")
 
 
-def of_error(error: BaseException, trip: ExchangeState) -> tuple[FailureKind, str]:
+def error_to_no_reply(error: BaseException, trip: ExchangeState) -> tuple[FailureKind, str]:
     """Judge what aiohttp (or the socket below it) raised."""
     match error:
         case aiohttp.ClientConnectorDNSError():
@@ -40,7 +40,7 @@ def of_error(error: BaseException, trip: ExchangeState) -> tuple[FailureKind, st
             return FailureKind.PROTOCOL, f"this cannot be sent ({type(error).__name__})"
 
 
-def of_timeout(timeout_ms: int, trip: ExchangeState) -> tuple[FailureKind, str]:
+def timeout_to_no_reply(timeout_ms: int, trip: ExchangeState) -> tuple[FailureKind, str]:
     """Say how far the exchange had come when its time ran out."""
     if trip.is_answered:
         where = "the answer began and did not end"

@@ -53,7 +53,7 @@ class ExchangeState:
 
     def attempt(self, address: str, port: int) -> None:
         """Note that this address is about to be connected to."""
-        self.peer = spelled(address, port)
+        self.peer = format_address(address, port)
         self.tried.append(self.peer)
 
     def take(self, connection: Connection, connected_at: float | None) -> None:
@@ -62,7 +62,7 @@ class ExchangeState:
         self._transport = connection.transport
         name = self._transport.get_extra_info("peername") if self._transport else None
         if name:  # asked now: a TLS transport forgets it when aborted
-            self.peer = spelled(name[0], name[1])
+            self.peer = format_address(name[0], name[1])
         self.connected_at = connected_at
 
     def abort(self) -> None:
@@ -81,6 +81,6 @@ class ExchangeState:
                 self._transport.abort()
 
 
-def spelled(address: str, port: int) -> str:
+def format_address(address: str, port: int) -> str:
     """Write an address and port as in a URL."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

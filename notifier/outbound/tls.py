@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 
-def trusting(ca_file: str | None = None) -> ssl.SSLContext:
+def make_tls_context(ca_file: str | None = None) -> ssl.SSLContext:
     """Return a context that verifies certificate and name; a shared one, since it weighs a megabyte.
 
     It is another one when the file's content is another. Raises OSError (no such file; ssl.SSLError: no

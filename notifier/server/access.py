@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notifier.api.services import ApiSettings, Services
 from notifier.core.secret import Secret
-from notifier.server.middleware import headers_of
+from notifier.server.middleware import request_headers
 from notifier.server.problems import ProblemError
 from notifier.server.sessions import BrowserSessions
 
@@ -47,21 +47,21 @@ class AccessMiddleware:
 
 def check_host(scope: Scope, settings: ApiSettings) -> str:
     """Return the Host header in lower case; raises Problem unless there is one, and allowed."""
-    given = headers_of(scope, b"host")
+    given = request_headers(scope, b"host")
     if len(given) != 1:
         raise ProblemError("wrong_host", "a request names exactly one Host")
-    host = host_of(given)
-    if name_of(host) not in allowed_names(settings.listen, settings.allowed_hosts):
+    host = request_host(given)
+    if host_name(host) not in allowed_names(settings.listen, settings.allowed_hosts):
         raise ProblemError("wrong_host", "this Host is not served here; server.allowed_hosts can add it")
     return host
 
 
-def host_of(given: Sequence[bytes]) -> str:
+def request_host(given: Sequence[bytes]) -> str:
     """The Host header, in lower case, of a request that names one."""
     return given[0].decode("latin-1").lower()
 
 
-def name_of(host: str) -> str | None:
+def host_name(host: str) -> str | None:
     """The name in ``name:port``, IPv6 addresses without their brackets; None when it is none."""
     found = _HOST.fullmatch(host)
     return None if found is None else found[1] or found[2]
@@ -82,9 +82,9 @@ def check_origin(scope: Scope, host: str) -> None:
     Where a proxy speaks TLS for us, our page's origin is https. We cannot know that, but the browser does: it
     is believed if it says that the page asks where it came from.
     """
-    sites = [site.lower() for site in headers_of(scope, b"sec-fetch-site")]
+    sites = [site.lower() for site in request_headers(scope, b"sec-fetch-site")]
     schemes = [scope.get("scheme", "http"), *(["https"] if sites == [b"same-origin"] else [])]
-    origins = [origin.decode("latin-1").lower() for origin in headers_of(scope, b"origin")]
+    origins = [origin.decode("latin-1").lower() for origin in request_headers(scope, b"origin")]
     if origins and origins not in [[f"{scheme}://{host}"] for scheme in schemes]:
         raise ProblemError("forbidden_origin", "requests of pages of another origin are not served")
     if any(site not in (b"same-origin", b"none") for site in sites):
@@ -96,8 +96,8 @@ def check_token(scope: Scope, settings: ApiSettings, logins: BrowserSessions, ho
 
     Who shows a token is judged by it alone.
     """
-    shown = headers_of(scope, b"authorization")
-    token = token_shown(shown, settings) if shown else _token_of_browser(scope, logins, host)
+    shown = request_headers(scope, b"authorization")
+    token = read_token(shown, settings) if shown else _token_of_browser(scope, logins, host)
     if token not in settings.tokens:
         raise ProblemError(
             "unauthorized",
@@ -105,7 +105,7 @@ def check_token(scope: Scope, settings: ApiSettings, logins: BrowserSessions, ho
         )
 
 
-def token_shown(given: Sequence[bytes], settings: ApiSettings) -> Secret | None:
+def read_token(given: Sequence[bytes], settings: ApiSettings) -> Secret | None:
     """Return the token in an Authorization header. Each is compared, so that time tells nothing."""
     scheme, _, shown = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
     matches = [hmac.compare_digest(token.reveal().encode(), shown.strip()) for token in settings.tokens]
@@ -122,12 +122,16 @@ def cookie_name(host: str) -> str:
 
 def _token_of_browser(scope: Scope, logins: BrowserSessions, host: str) -> Secret | None:
     """The token behind the cookie. A change must come from our page: an Origin is our own by now."""
-    is_own = bool(headers_of(scope, b"origin")) or headers_of(scope, b"sec-fetch-site") == [b"same-origin"]
+    is_own = bool(request_headers(scope, b"origin")) or request_headers(scope, b"sec-fetch-site") == [
+        b"same-origin"
+    ]
     if scope["method"] not in _HARMLESS and not is_own:
         return None
     wanted = cookie_name(host).encode()
     pairs = [
-        pair.strip().partition(b"=") for line in headers_of(scope, b"cookie") for pair in line.split(b";")
+        pair.strip().partition(b"=")
+        for line in request_headers(scope, b"cookie")
+        for pair in line.split(b";")
     ]
     sessions = [value for name, _, value in pairs if name == wanted]
     return logins.token_of(sessions[0].decode("latin-1")) if len(sessions) == 1 else None

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from starlette.types import Receive, Scope
 
-from notifier.server.middleware import ClientDisconnected, has_body, headers_of
+from notifier.server.middleware import ClientDisconnected, has_body, request_headers
 from notifier.server.problems import ProblemError
 
 BODY_BYTES = 256 * 1024
@@ -38,27 +38,27 @@ def check_type(scope: Scope) -> None:
     """Raise Problem for a body that does not say that it is JSON, or is packed."""
     if not has_body(scope):
         return
-    kinds = headers_of(scope, b"content-type")
+    kinds = request_headers(scope, b"content-type")
     if len(kinds) != 1 or not _JSON.fullmatch(kinds[0].strip()):
         raise ProblemError(
             "unsupported_media_type", "a request with a body needs Content-Type: application/json"
         )
-    packings = headers_of(scope, b"content-encoding")
+    packings = request_headers(scope, b"content-encoding")
     if any(packing.strip().lower() not in (b"", b"identity") for packing in packings):
         raise ProblemError("unsupported_media_type", "a body is sent as it is, without Content-Encoding")
 
 
-def announced_size(scope: Scope, limit: int) -> int:
+def declared_size(scope: Scope, limit: int) -> int:
     """How large the body may become: what it says, else ``limit``; raises Problem for more than that."""
     if not has_body(scope):
         return 0
-    lengths = headers_of(scope, b"content-length")
-    if headers_of(scope, b"transfer-encoding"):
+    lengths = request_headers(scope, b"content-length")
+    if request_headers(scope, b"transfer-encoding"):
         return limit
     if len(lengths) != 1 or not lengths[0].isdigit():
         raise ProblemError("bad_request", "Content-Length is one number")
     if len(lengths[0]) > 18 or int(lengths[0]) > limit:
-        raise too_large(limit)
+        raise body_too_large(limit)
     return int(lengths[0])
 
 
@@ -73,12 +73,12 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise too_large(limit)
+            raise body_too_large(limit)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
 
 
-def too_large(limit: int) -> ProblemError:
+def body_too_large(limit: int) -> ProblemError:
     """Say how much a body, or an entry of a batch, may have."""
     return ProblemError("payload_too_large", f"a body has at most {limit // 1024} KiB here")

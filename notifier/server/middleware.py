@@ -11,7 +11,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from notifier.errors import StoreUnavailable
-from notifier.server.problems import ProblemError, of_store, response_of
+from notifier.server.problems import ProblemError, problem_response, store_problem
 from notifier.web.render import problem_page
 
 LINGER_S = 3.0
@@ -49,7 +49,7 @@ class ResponseMiddleware:
             await exchange.refuse(problem)
         except StoreUnavailable as fault:
             log.warning("api.not_stored", cause=fault.cause, fix=fault.fix)
-            await exchange.refuse(of_store(fault))
+            await exchange.refuse(store_problem(fault))
         except Exception:
             log.exception("api.unexpected", method=scope["method"], route=scope.get("notifier.route"))
             await exchange.refuse(ProblemError("internal", "something went wrong here; the log says what"))
@@ -87,7 +87,7 @@ class _Exchange:
         """Answer with a problem, unless an answer has begun; then the broken connection has to say it."""
         if self._is_started:
             raise problem
-        response = problem_page(problem) if _is_for_person(self._scope) else response_of(problem)
+        response = problem_page(problem) if _is_for_person(self._scope) else problem_response(problem)
         await response(self._scope, self.receive, self.send)
 
     async def _linger(self) -> None:
@@ -103,16 +103,16 @@ def _is_for_person(scope: Scope) -> bool:
     """Whether a browser goes to one of the pages: a program asks for no HTML, or elsewhere."""
     path: str = scope["path"]
     is_page = path in ("/", "/login") or path.startswith(("/watches/", "/deliveries/"))
-    return is_page and any(b"text/html" in each for each in headers_of(scope, b"accept"))
+    return is_page and any(b"text/html" in each for each in request_headers(scope, b"accept"))
 
 
 def has_body(scope: Scope) -> bool:
     """Whether a body is announced, be it an empty one in chunks."""
-    lengths = headers_of(scope, b"content-length")
-    return bool(headers_of(scope, b"transfer-encoding")) or any(length.strip(b"0") for length in lengths)
+    lengths = request_headers(scope, b"content-length")
+    return bool(request_headers(scope, b"transfer-encoding")) or any(length.strip(b"0") for length in lengths)
 
 
-def headers_of(scope: Scope, name: bytes) -> list[bytes]:
+def request_headers(scope: Scope, name: bytes) -> list[bytes]:
     """All values of a header; ``name`` is in lower case, as ASGI has them. The headers are sorted once."""
     by_name: dict[bytes, list[bytes]] | None = scope.get("notifier.headers")
     if by_name is None:

@@ -93,7 +93,7 @@ class ProblemError(Exception):
         return {**KINDS[self.code].headers, **self._headers}
 
 
-def refused(errors: list[FieldError]) -> ProblemError:
+def fields_problem(errors: list[FieldError]) -> ProblemError:
     """What to raise for these faults, of which there is at least one."""
     first = errors[0]
     place = f"{first.pointer}: " if first.pointer else ""
@@ -101,7 +101,7 @@ def refused(errors: list[FieldError]) -> ProblemError:
     return ProblemError("validation_failed", f"{place}{first.detail}{more}", errors=errors)
 
 
-def of_store(fault: StoreUnavailable) -> ProblemError:
+def store_problem(fault: StoreUnavailable) -> ProblemError:
     """What a client is told when the store did not work. Its words are about the file: they are the log's."""
     if isinstance(fault, StoreFull):
         advice = "free some space, and ask again"
@@ -112,7 +112,7 @@ def of_store(fault: StoreUnavailable) -> ProblemError:
     )
 
 
-def body_of(problem: ProblemError) -> ProblemBody:
+def problem_body(problem: ProblemError) -> ProblemBody:
     """The problem as it stands in an answer."""
     kind = KINDS[problem.code]
     listed = [FaultBody(pointer=each.pointer, detail=each.detail) for each in problem.errors]
@@ -126,7 +126,7 @@ def body_of(problem: ProblemError) -> ProblemBody:
     )
 
 
-def response_of(problem: ProblemError) -> Response:
+def problem_response(problem: ProblemError) -> Response:
     """The problem as an answer."""
-    content = msgspec.json.encode(body_of(problem))
+    content = msgspec.json.encode(problem_body(problem))
     return Response(content, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

@@ -16,7 +16,7 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from notifier.server.problems import MEDIA_TYPE, ProblemError, body_of
+from notifier.server.problems import MEDIA_TYPE, ProblemError, problem_body
 from notifier.server.request_head import HEAD_BYTES, BadRequestHead, check_begun, check_head
 
 RECEIVE_S = 10.0
@@ -272,9 +272,9 @@ class _Joining:
 
 
 def _by_hand(problem: ProblemError) -> bytes:
-    content = msgspec.json.encode(body_of(problem))
+    content = msgspec.json.encode(problem_body(problem))
     head = (
-        f"HTTP/1.1 {problem.status} {body_of(problem).title}\r\n"
+        f"HTTP/1.1 {problem.status} {problem_body(problem).title}\r\n"
         f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(content)}\r\n"
         "x-content-type-options: nosniff\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
     )

@@ -30,9 +30,9 @@ class _Grant:
 class BrowserSessions:
     """All codes and sessions of this run. ``chance`` must be one that nobody can foresee."""
 
-    def __init__(self, clock: Clock, chance: Random) -> None:
+    def __init__(self, clock: Clock, rng: Random) -> None:
         self._clock = clock
-        self._chance = chance
+        self._rng = rng
         self._codes: dict[bytes, _Grant] = {}
         self._sessions: dict[bytes, _Grant] = {}
 
@@ -53,7 +53,7 @@ class BrowserSessions:
         return None if grant is None or self._clock.monotonic() >= grant.until_s else grant.token
 
     def _grant(self, grants: dict[bytes, _Grant], token: Secret, life_s: float, most: int) -> str:
-        value = f"{self._chance.getrandbits(BITS):064x}"
+        value = f"{self._rng.getrandbits(BITS):064x}"
         grants[_digest(value)] = _Grant(token, self._clock.monotonic() + life_s)
         while len(grants) > most:
             del grants[next(iter(grants))]

@@ -9,7 +9,7 @@ import json
 import signal
 import sys
 
-from notifier.simulator.script import promised
+from notifier.simulator.script import describe_words
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import SimulatedProvider
 
@@ -32,7 +32,7 @@ def _talk(url: str, key: str | None) -> list[str]:
     shown = "any" if key is None else "…"
     return [
         f"A simulated MuleRouter; Ctrl-C ends. Set MULEROUTER_BASE_URL={url} MULEROUTER_API_KEY={shown}",
-        *promised(),
+        *describe_words(),
     ]
 
 
@@ -58,7 +58,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m notifier.simulator",
         description=__doc__,
-        epilog="\n".join(promised()),
+        epilog="\n".join(describe_words()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1")

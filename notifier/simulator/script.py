@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from notifier.core.formats.times import to_text
+from notifier.core.formats.times import format_instant
 
 Outcome = Literal["completed", "failed", "cancelled", "never", "vanish"]
 Result = Literal["images", "videos", "audios", "image", "video", "audio"]
@@ -74,7 +74,7 @@ class TaskScript:
     first: tuple[FixedReply, ...] = ()
 
 
-def asked_for(prompt: object, script: TaskScript) -> TaskScript:
+def parse_prompt(prompt: object, script: TaskScript) -> TaskScript:
     """Return the script with what the words of a prompt change in it."""
     words = re.findall(r"[a-z]+", prompt.lower()) if isinstance(prompt, str) else []
     for word in words:
@@ -82,7 +82,7 @@ def asked_for(prompt: object, script: TaskScript) -> TaskScript:
     return script
 
 
-def promised() -> list[str]:
+def describe_words() -> list[str]:
     """Say which words in a prompt do what, a line each."""
     return [
         "A task is completed after two seconds. A word in its prompt changes that:",
@@ -106,25 +106,25 @@ class PreparedReply:
         self.after_s = after_s
 
 
-def of_json(status: int, content: object) -> PreparedReply:
+def json_reply(status: int, content: object) -> PreparedReply:
     """Answer with JSON."""
     return PreparedReply(status, msgspec.json.encode(content))
 
 
-def of_canned(canned: FixedReply) -> PreparedReply:
+def fixed_reply(canned: FixedReply) -> PreparedReply:
     """Answer as told."""
     return PreparedReply(canned.status, canned.body.encode(), canned.headers, canned.after_s)
 
 
 def not_found() -> PreparedReply:
     """The provider knows no such task; its body is this short."""
-    return of_json(404, {"status": 404, "title": "Not Found"})
+    return json_reply(404, {"status": 404, "title": "Not Found"})
 
 
 def problem(status: int, title: str, path: str) -> PreparedReply:
     """An error of the provider's HTTP side, shaped as one was seen."""
     detail = "None (request_id: 00000000-0000-4000-8000-000000000000)"
-    return of_json(
+    return json_reply(
         status, {"status": status, "title": title, "detail": detail, "instance": path, "error_code": 0}
     )
 
@@ -138,11 +138,11 @@ def timeline(script: TaskScript, task_id: str, created_at: int) -> tuple[tuple[f
         info = {
             "id": task_id,
             "status": words[word],
-            "created_at": to_text(created_at),
-            "updated_at": to_text(created_at + round(after_s * 1_000)),
+            "created_at": format_instant(created_at),
+            "updated_at": format_instant(created_at + round(after_s * 1_000)),
             **({"error": error} if error else {}),
         }
-        return after_s, of_json(200, {"task_info": info, **more})
+        return after_s, json_reply(200, {"task_info": info, **more})
 
     running = [stage("pending", 0.0), stage("processing", script.duration_s * _PENDING_SHARE)]
     match script.outcome:

@@ -27,10 +27,10 @@ from notifier.simulator.script import (
     FixedReply,
     PreparedReply,
     TaskScript,
-    asked_for,
+    fixed_reply,
+    json_reply,
     not_found,
-    of_canned,
-    of_json,
+    parse_prompt,
     problem,
     timeline,
 )
@@ -124,14 +124,14 @@ class SimulatedProvider:
         born = self._monotonic()
         created_at = self._wall(born)
         stages = timeline(script, task_id, created_at)
-        first = deque(map(of_canned, script.first))
+        first = deque(map(fixed_reply, script.first))
         task = SimulatedTask(api_path, task_id, script, created_at, born, stages, first)
         self._tasks[f"{api_path}/{task_id}"] = task
         return task
 
     def fail_next(self, answers: Iterable[FixedReply]) -> None:
         """Have the next polls answered with these, of whatever task they are."""
-        self._faults.extend(map(of_canned, answers))
+        self._faults.extend(map(fixed_reply, answers))
 
     def recover(self) -> None:
         """Forget the faults that no poll has met yet."""
@@ -198,17 +198,17 @@ class SimulatedProvider:
             submission = msgspec.json.decode(body, type=dict[str, Any])
         except msgspec.MsgspecError:
             return problem(400, "Bad Request", path)
-        script = asked_for(submission.get("prompt"), self.script)
+        script = parse_prompt(submission.get("prompt"), self.script)
         return PreparedReply(202, self.add(path, script).stages[0][1].content)
 
     def _controlled(self, method: str, name: str, body: bytes) -> PreparedReply:
         try:
             match method, name:
                 case "GET", "tasks":
-                    return of_json(200, self.told())
+                    return json_reply(200, self.told())
                 case "POST", "tasks":
                     made = [self.add(new.api_path, new.script, new.task_id).told() for new in _news(body)]
-                    return of_json(201, {"tasks": made})
+                    return json_reply(201, {"tasks": made})
                 case "POST", "script":
                     self.script = msgspec.json.decode(body, type=TaskScript)
                 case "POST", "faults":
@@ -218,8 +218,8 @@ class SimulatedProvider:
                 case _:
                     return not_found()
         except msgspec.MsgspecError as fault:
-            return of_json(422, {"status": 422, "title": "Not a script", "detail": str(fault)})
-        return of_json(200, {})
+            return json_reply(422, {"status": 422, "title": "Not a script", "detail": str(fault)})
+        return json_reply(200, {})
 
     def _wall(self, now: float) -> int:
         return self._epoch_ms + round((now - self._origin) * 1_000)

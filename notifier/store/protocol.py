@@ -69,7 +69,7 @@ class Store(Protocol):
         """One watch with event and deliveries."""
         ...
 
-    async def life(self, watch_id: str) -> WatchHistory | None:
+    async def history(self, watch_id: str) -> WatchHistory | None:
         """All that is kept of a watch, for its timeline; None when there is none of this id."""
         ...
 

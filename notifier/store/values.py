@@ -76,7 +76,7 @@ class ClaimedWatches:
 
     watches: tuple[Watch, ...]
     next_due_at: int | None
-    habits: Mapping[str, TaskDurations] = field(default_factory=dict)
+    durations: Mapping[str, TaskDurations] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,14 @@ class PathDurations:
 
     provider: str
     api_path: str
-    habit: TaskDurations
+    durations: TaskDurations
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
     """Deliveries to send now; ``next_due_at`` is when the first unclaimed one is due."""
 
-    dispatches: tuple[ClaimedDelivery, ...]
+    deliveries: tuple[ClaimedDelivery, ...]
     next_due_at: int | None
 
 

@@ -18,7 +18,7 @@ ROW, TEXT, TRACK, THICK = 36, 14, 20, 8
 TWIN = "as a table"
 
 
-def drawn(body: PlotsBody) -> Html:
+def draw_plots(body: PlotsBody) -> Html:
     """Draw all four."""
     bars = (("notice", body.notice), ("polls", body.polls), ("callbacks", body.callbacks))
     figures = [_figure(name, each, _bars(name, each), _twin_of_bars(each)) for name, each in bars]

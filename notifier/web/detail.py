@@ -6,11 +6,11 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from notifier.api.schemas import AttemptBody, CallbackBody, DeliveryBody, ErrorBody, MomentBody, WatchBody
-from notifier.core.advice import of_attempt
+from notifier.core.advice import advise_on_attempt
 from notifier.core.fixes import fix_of, fix_of_receiver
-from notifier.core.formats.text import of_error
+from notifier.core.formats.text import describe_task_error
 from notifier.core.formats.urls import endpoint_of
-from notifier.web import labels as words
+from notifier.web import labels
 from notifier.web.filters import Html, facts, instant, join, table, tag, timed
 from notifier.web.overview import delivery_rows, fixed, state
 
@@ -23,7 +23,9 @@ def watch_page(watch: WatchBody, timeline: Sequence[MomentBody], now: int) -> Ht
     return join(
         tag("p", tag("a", "All watches", href="/"), class_="back"),
         tag("h1", f"Task {watch.task_id}", class_="title"),
-        facts([(words.name_of(name), _fact_of_watch(watch, name, now)) for name in words.FACTS["watch"]]),
+        facts(
+            [(labels.field_label(name), _fact_of_watch(watch, name, now)) for name in labels.FACTS["watch"]]
+        ),
         _results(watch, now),
         _deliveries(watch, now),
         _timeline(timeline, now),
@@ -34,11 +36,11 @@ def watch_page(watch: WatchBody, timeline: Sequence[MomentBody], now: int) -> Ht
 
 def delivery_page(delivery: DeliveryBody, now: int) -> Html:
     """Write what goes into ``main`` for a delivery with its attempts."""
-    names = words.FACTS["delivery"]
+    names = labels.FACTS["delivery"]
     return join(
         tag("p", tag("a", "Its watch", href=f"/watches/{delivery.watch_id}"), class_="back"),
         tag("h1", f"{delivery.type} to {delivery.url}", class_="title"),
-        facts([(words.name_of(name), _fact_of_delivery(delivery, name, now)) for name in names]),
+        facts([(labels.field_label(name), _fact_of_delivery(delivery, name, now)) for name in names]),
         _attempts(delivery.attempts if isinstance(delivery.attempts, list) else [], now),
     )
 
@@ -79,7 +81,7 @@ def _fact_of_delivery(delivery: DeliveryBody, name: str, now: int) -> str:
 
 def _fact(value: str | None, name: str, now: int) -> str:
     if name.endswith("_at"):
-        return instant(value, now, due=words.DUE if name.startswith("next_") else "")
+        return instant(value, now, due=labels.DUE if name.startswith("next_") else "")
     return tag("code", value) if value and (name == "id" or "_" in name) else value or ""
 
 
@@ -100,11 +102,11 @@ def _held(delivery: DeliveryBody, now: int) -> str:
 
 def _advice(delivery: DeliveryBody) -> str:
     last = delivery.attempts[-1] if isinstance(delivery.attempts, list) and delivery.attempts else None
-    return "" if last is None else of_attempt(last.status, last.fault)
+    return "" if last is None else advise_on_attempt(last.status, last.fault)
 
 
 def _error(error: ErrorBody | None) -> str:
-    return "" if error is None else of_error(error.source, error.code, error.title, error.detail)
+    return "" if error is None else describe_task_error(error.source, error.code, error.title, error.detail)
 
 
 def _callback(callback: CallbackBody) -> Html:
@@ -115,13 +117,13 @@ def _results(watch: WatchBody, now: int) -> Html:
     """Links, and for each the way to see it through the daemon; of very many the first ones."""
     if not watch.outputs:
         return Html("")
-    shown = watch.outputs[: words.MOST_RESULTS]
+    shown = watch.outputs[: labels.MOST_RESULTS]
     outputs = [tag("li", _link(url), _picture(watch, number)) for number, url in enumerate(shown)]
     if more := len(watch.outputs) - len(shown):
-        outputs.append(tag("li", words.MORE_RESULTS.format(count=more)))
+        outputs.append(tag("li", labels.MORE_RESULTS.format(count=more)))
     life = Html("")
     if watch.result_expires_at is not None:
-        life = tag("p", f"{words.GOOD_UNTIL} ", instant(watch.result_expires_at, now), class_="soft")
+        life = tag("p", f"{labels.GOOD_UNTIL} ", instant(watch.result_expires_at, now), class_="soft")
     return _section("results", join(tag("ul", *outputs, class_="results"), life))
 
 
@@ -133,10 +135,10 @@ def _picture(watch: WatchBody, number: int) -> Html:
     """A link to what may be a picture, fetched through the daemon; nothing for a film or a sound."""
     url = watch.outputs[number]
     name = url.partition("#")[0].partition("?")[0]
-    if not _is_web(url) or name.lower().endswith(words.NO_PICTURES):
+    if not _is_web(url) or name.lower().endswith(labels.NO_PICTURES):
         return Html("")
     path = f"/v1/watches/{watch.id}/outputs/{number}"
-    return tag("div", tag("a", words.SHOW, href=path), class_="shown")
+    return tag("div", tag("a", labels.SHOW, href=path), class_="shown")
 
 
 def _is_web(url: str) -> bool:
@@ -148,7 +150,7 @@ def _deliveries(watch: WatchBody, now: int) -> Html:
         return Html("")
     rows = delivery_rows(watch.deliveries, now)
     return _section(
-        "deliveries", table(words.TITLES["deliveries"], words.HEADS["deliveries"], rows, is_wide=True)
+        "deliveries", table(labels.TITLES["deliveries"], labels.HEADS["deliveries"], rows, is_wide=True)
     )
 
 
@@ -156,14 +158,18 @@ def _timeline(timeline: Sequence[MomentBody], now: int) -> Html:
     rows = [
         (tag("time", each.at[11:23], datetime=each.at), each.kind, timed(each.text, now)) for each in timeline
     ]
-    return _section("timeline", table(words.TITLES["timeline"], words.HEADS["timeline"], rows, is_wide=True))
+    return _section(
+        "timeline", table(labels.TITLES["timeline"], labels.HEADS["timeline"], rows, is_wide=True)
+    )
 
 
 def _attempts(attempts: Sequence[AttemptBody], now: int) -> Html:
     if not attempts:
-        return _section("attempts", tag("p", words.EMPTY["attempts"]))
+        return _section("attempts", tag("p", labels.EMPTY["attempts"]))
     rows = [_attempt(each, now) for each in attempts]
-    return _section("attempts", table(words.TITLES["attempts"], words.HEADS["attempts"], rows, is_wide=True))
+    return _section(
+        "attempts", table(labels.TITLES["attempts"], labels.HEADS["attempts"], rows, is_wide=True)
+    )
 
 
 def _attempt(attempt: AttemptBody, now: int) -> tuple[str, ...]:
@@ -203,5 +209,5 @@ def _json(name: str, raw: Raw) -> Html:
 
 
 def _section(name: str, content: Html) -> Html:
-    title = words.TITLES[name]
+    title = labels.TITLES[name]
     return tag("section", tag("h2", title), content, aria_label=title)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from html import escape
 
-from notifier.core.formats.times import from_text
+from notifier.core.formats.times import parse_instant
 
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)", re.ASCII)
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
@@ -88,7 +88,7 @@ def timed(text: str, now: int) -> Html:
 
 def clock(text: str) -> str:
     """Say an RFC 3339 instant in UTC as a person reads it: the daemon does not know where that person is."""
-    return f"{text[:10]} {text[11:19]} UTC" if from_text(text) is not None else text
+    return f"{text[:10]} {text[11:19]} UTC" if parse_instant(text) is not None else text
 
 
 def span(duration_ms: int) -> str:
@@ -105,7 +105,7 @@ def _distance(at: int, now: int) -> str:
 
 
 def _time(text: str | None, said: Callable[[int], str]) -> Html:
-    at = from_text(text)
+    at = parse_instant(text)
     return Html("") if text is None or at is None else tag("time", said(at), datetime=text)
 
 

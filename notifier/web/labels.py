@@ -92,7 +92,7 @@ DELIVERY_STATES = tuple(state.value for state in DeliveryState)
 RESUMABLE = (WatchState.EXPIRED.value, WatchState.LOST.value, WatchState.STOPPED.value)
 
 
-def name_of(field: str) -> str:
+def field_label(field: str) -> str:
     """A field of the API in words, as the commands show it."""
     return field.replace("_", " ")
 

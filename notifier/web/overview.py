@@ -10,8 +10,8 @@ from notifier.api.schemas import DeliveryBody, EndpointBody, EndpointState, Stat
 from notifier.api.status_sentence import FINE, WELL
 from notifier.core.fixes import fix_of, fix_of_receiver
 from notifier.core.model import WatchState
-from notifier.web import labels as words
-from notifier.web.charts import drawn
+from notifier.web import labels
+from notifier.web.charts import draw_plots
 from notifier.web.filters import Html, age, instant, join, moment, table, tag, timed
 
 _SCRIPTLESS = "Without JavaScript this page is read-only; reload it for news."
@@ -21,14 +21,14 @@ _SCRIPTLESS = "Without JavaScript this page is read-only; reload it for news."
 class PageFilter:
     """What its address asks for: a state of each list, or ``all``; or one task by its id."""
 
-    watches: str = words.LIVE
-    deliveries: str = words.ALL
+    watches: str = labels.LIVE
+    deliveries: str = labels.ALL
     task: str = ""
 
     def address(self, **other: str) -> str:
         """Write the address of this page with other wishes; those that go without saying are left out."""
         wishes = {"watches": self.watches, "deliveries": self.deliveries, **other}
-        usual = {"watches": words.LIVE, "deliveries": words.ALL}
+        usual = {"watches": labels.LIVE, "deliveries": labels.ALL}
         said = {name: value for name, value in wishes.items() if value != usual[name]}
         return f"/?{urlencode(said)}" if said else "/"
 
@@ -59,7 +59,7 @@ def overview(shown: OverviewData) -> Html:
         _section("watches", _watches(shown)),
         _section("deliveries", _deliveries(shown)),
         _section("endpoints", _endpoints(shown)),
-        _section("plots", drawn(shown.plots)),
+        _section("plots", draw_plots(shown.plots)),
         _section("providers", _providers(status.providers, shown.now)),
     )
 
@@ -100,21 +100,21 @@ def _oldest(status: StatusBody, now: int) -> Html:
     if not status.deliveries.get("pending"):
         return Html("")
     waited = age(status.oldest_pending_at, now)
-    return tag("li", f"{words.OLDEST}: ", waited, class_="soft") if waited else Html("")
+    return tag("li", f"{labels.OLDEST}: ", waited, class_="soft") if waited else Html("")
 
 
 def _tiles(name: str, counts: Mapping[str, int], wanted: PageFilter, more: str = "") -> Html:
     """Links, one for each state, that filter a list."""
     chosen = "" if name == "watches" and wanted.task else getattr(wanted, name)
     tiles = []
-    for word, count in ((words.ALL, sum(counts.values())), *counts.items()):
+    for word, count in ((labels.ALL, sum(counts.values())), *counts.items()):
         current = {"aria_current": "true"} if word == chosen else {}
         class_ = word if count else f"{word} none"
         to = wanted.address(**{name: word})
         tiles.append(
             tag("li", tag("a", tag("strong", str(count)), " ", word, href=to, class_=class_, **current))
         )
-    title = words.TITLES[name]
+    title = labels.TITLES[name]
     return tag(
         "nav", tag("p", title), tag("ul", *tiles, more), class_="tiles", aria_label=f"{title} by state"
     )
@@ -123,13 +123,13 @@ def _tiles(name: str, counts: Mapping[str, int], wanted: PageFilter, more: str =
 def _watches(shown: OverviewData) -> Html:
     if shown.watches:
         rows = [_watch(each, shown.now) for each in shown.watches]
-        return table(words.TITLES["watches"], words.HEADS["watches"], rows, is_wide=True)
+        return table(labels.TITLES["watches"], labels.HEADS["watches"], rows, is_wide=True)
     wanted, total = shown.wanted, sum(shown.status.watches.values())
     if wanted.task:
-        return tag("p", words.EMPTY["task"].format(task=wanted.task))
-    if total and wanted.watches not in (words.LIVE, words.ALL):
-        return tag("p", words.EMPTY["watches"].format(state=wanted.watches))
-    teaching = words.EMPTY["idle" if total else "first"]
+        return tag("p", labels.EMPTY["task"].format(task=wanted.task))
+    if total and wanted.watches not in (labels.LIVE, labels.ALL):
+        return tag("p", labels.EMPTY["watches"].format(state=wanted.watches))
+    teaching = labels.EMPTY["idle" if total else "first"]
     return join(tag("p", teaching), tag("pre", tag("code", shown.register), tabindex="0"))
 
 
@@ -140,7 +140,7 @@ def _watch(watch: WatchBody, now: int) -> tuple[str, ...]:
         state(watch.state.value),
         age(watch.registered_at, now),
         str(watch.polls),
-        moment(watch.next_poll_at, now, due=words.DUE),
+        moment(watch.next_poll_at, now, due=labels.DUE),
         note(watch, now),
     )
 
@@ -158,10 +158,10 @@ def _deliveries(shown: OverviewData) -> Html:
     if shown.deliveries:
         gates = {each.url: each.state.value for each in shown.endpoints}
         rows = delivery_rows(shown.deliveries, shown.now, gates)
-        return table(words.TITLES["deliveries"], words.HEADS["deliveries"], rows, is_wide=True)
-    if sum(shown.status.deliveries.values()) and shown.wanted.deliveries != words.ALL:
-        return tag("p", words.EMPTY["deliveries"].format(state=shown.wanted.deliveries))
-    return tag("p", words.EMPTY["ends"])
+        return table(labels.TITLES["deliveries"], labels.HEADS["deliveries"], rows, is_wide=True)
+    if sum(shown.status.deliveries.values()) and shown.wanted.deliveries != labels.ALL:
+        return tag("p", labels.EMPTY["deliveries"].format(state=shown.wanted.deliveries))
+    return tag("p", labels.EMPTY["ends"])
 
 
 def _delivery(delivery: DeliveryBody, now: int, gate: str) -> tuple[str, ...]:
@@ -173,17 +173,17 @@ def _delivery(delivery: DeliveryBody, now: int, gate: str) -> tuple[str, ...]:
         str(tries),
         age(delivery.created_at, now),
         delivery.last_error or "",
-        moment(delivery.next_attempt_at, now, due=words.HELD.get(gate, words.DUE)),
+        moment(delivery.next_attempt_at, now, due=labels.HELD.get(gate, labels.DUE)),
         moment(delivery.result_expires_at, now),
     )
 
 
 def _endpoints(shown: OverviewData) -> Html:
     if not shown.endpoints:
-        return tag("p", words.EMPTY["endpoints"])
+        return tag("p", labels.EMPTY["endpoints"])
     held_first = sorted(shown.endpoints, key=lambda each: each.state is EndpointState.OPEN)
     rows = [_endpoint(each, shown.now) for each in held_first]
-    return table(words.TITLES["endpoints"], words.HEADS["endpoints"], rows, is_wide=True)
+    return table(labels.TITLES["endpoints"], labels.HEADS["endpoints"], rows, is_wide=True)
 
 
 def _endpoint(endpoint: EndpointBody, now: int) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ def _endpoint(endpoint: EndpointBody, now: int) -> tuple[str, ...]:
     if endpoint.since is not None:
         gate += [join(" since "), instant(endpoint.since, now)]
     if endpoint.next_probe_at is not None:
-        gate += [join(", next probe "), moment(endpoint.next_probe_at, now, due=words.DUE)]
+        gate += [join(", next probe "), moment(endpoint.next_probe_at, now, due=labels.DUE)]
     fix = fix_of_receiver(endpoint.gate, endpoint.url, endpoint.id)
     return (
         tag("code", endpoint.url),
@@ -204,7 +204,7 @@ def _endpoint(endpoint: EndpointBody, now: int) -> tuple[str, ...]:
 
 def _providers(providers: Mapping[str, str], now: int) -> Html:
     rows = [(name, _condition(name, said, now)) for name, said in providers.items()]
-    return table(words.TITLES["providers"], words.HEADS["providers"], rows)
+    return table(labels.TITLES["providers"], labels.HEADS["providers"], rows)
 
 
 def _condition(name: str, said: str, now: int) -> Html:
@@ -219,4 +219,4 @@ def fixed(fix: str) -> Html:
 
 
 def _section(name: str, content: Html) -> Html:
-    return tag("section", tag("h2", words.TITLES[name], id=name), content, aria_labelledby=name)
+    return tag("section", tag("h2", labels.TITLES[name], id=name), content, aria_labelledby=name)

@@ -38,7 +38,7 @@ HEADERS = MappingProxyType(
 SCRIPT = Html('<script type="module" src="/page/app.js"></script>')
 
 
-def framed(title: str, main: Html, *, status: int = 200, has_script: bool = True) -> Response:
+def render_frame(title: str, main: Html, *, status: int = 200, has_script: bool = True) -> Response:
     """Answer with a page."""
     script = SCRIPT if has_script else Html("")
     parts = {"title": join(title), "script": script, "version": join(__version__), "main": main}
@@ -60,7 +60,7 @@ def problem_page(problem: ProblemError) -> Response:
         tag("p", problem.detail, class_="summary ill"),
         tag("p", tag("a", "All watches", href="/")),
     )
-    answer = framed(kind.title, main, status=problem.status, has_script=False)
+    answer = render_frame(kind.title, main, status=problem.status, has_script=False)
     answer.headers.update(problem.headers)
     return answer
 

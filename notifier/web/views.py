@@ -6,31 +6,28 @@ from types import MappingProxyType
 
 from starlette.responses import Response
 
-from notifier.api.deliveries import body_of as delivery_of
-from notifier.api.deliveries import newest as newest_deliveries
-from notifier.api.endpoints import newest as newest_endpoints
-from notifier.api.json_fields import FieldErrors, unknown
-from notifier.api.plots import plots_body
-from notifier.api.representations import answer
+from notifier.api.deliveries import list_recent_deliveries, load_delivery_body
+from notifier.api.endpoints import list_recent_endpoints
+from notifier.api.json_fields import FieldErrors, report_unknown
+from notifier.api.plots import load_plots
+from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import LoginBody, WatchBody
 from notifier.api.services import Services
-from notifier.api.status import status_body
-from notifier.api.watches import body_of as watch_of
-from notifier.api.watches import newest as newest_watches
-from notifier.api.watches import timeline_of
-from notifier.core.formats.times import to_text
+from notifier.api.status import load_status
+from notifier.api.watches import list_recent_watches, load_timeline, load_watch_body
+from notifier.core.formats.times import format_instant
 from notifier.core.formats.urls import InvalidUrl, check_task_id
 from notifier.core.ids import DELIVERY, WATCH, is_id
 from notifier.core.model import DeliveryState, WatchState
-from notifier.server.access import cookie_name, host_of, token_shown
+from notifier.server.access import cookie_name, read_token, request_host
 from notifier.server.problems import ProblemError
 from notifier.server.sessions import CODE_LIFE_S, SESSION_LIFE_S
 from notifier.store.values import DeliveryQuery, WatchQuery
-from notifier.web import labels as words
+from notifier.web import labels
 from notifier.web.detail import delivery_page, watch_page
 from notifier.web.overview import OverviewData, PageFilter, overview
-from notifier.web.render import FOLDER, HEADERS, framed
+from notifier.web.render import FOLDER, HEADERS, render_frame
 
 SHOWN = 25
 WORDS = "words.js"
@@ -52,28 +49,28 @@ async def page(call: ApiRequest) -> Response:
         register=_registration_line(call),
         now=services.clock.now(),
         wanted=wanted,
-        status=await status_body(services),
+        status=await load_status(services),
         watches=await _watches(services, wanted),
-        deliveries=await newest_deliveries(services, _delivery_query(wanted)),
-        endpoints=await newest_endpoints(services, SHOWN),
-        plots=await plots_body(services),
+        deliveries=await list_recent_deliveries(services, _delivery_query(wanted)),
+        endpoints=await list_recent_endpoints(services, SHOWN),
+        plots=await load_plots(services),
     )
-    return framed("notifier", overview(shown))
+    return render_frame("notifier", overview(shown))
 
 
 async def watch(call: ApiRequest) -> Response:
     """The page of one watch."""
-    shown = await watch_of(call)
-    return framed(
+    shown = await load_watch_body(call)
+    return render_frame(
         f"Task {shown.task_id} · notifier",
-        watch_page(shown, await timeline_of(call), call.services.clock.now()),
+        watch_page(shown, await load_timeline(call), call.services.clock.now()),
     )
 
 
 async def delivery(call: ApiRequest) -> Response:
     """The page of one delivery."""
-    shown = await delivery_of(call)
-    return framed(f"{shown.type} · notifier", delivery_page(shown, call.services.clock.now()))
+    shown = await load_delivery_body(call)
+    return render_frame(f"{shown.type} · notifier", delivery_page(shown, call.services.clock.now()))
 
 
 async def file(call: ApiRequest) -> Response:
@@ -81,7 +78,7 @@ async def file(call: ApiRequest) -> Response:
     name = call.path["name"]
     kind = KINDS.get(f".{name.rpartition('.')[2]}")
     if name == WORDS:
-        text = words.module(has_tokens=_has_tokens(call.services))
+        text = labels.module(has_tokens=_has_tokens(call.services))
     elif kind is not None and name in _names():
         text = _text(name)
     else:
@@ -93,13 +90,13 @@ async def offer_login(call: ApiRequest) -> Response:
     """Make a link that lets one browser in, once. A session cannot make another: that takes a token."""
     settings = call.services.settings()
     if not settings.tokens:
-        return answer(LoginBody(path="/", expires_at=None), 201)
-    token = token_shown(call.header(b"authorization"), settings)
+        return json_response(LoginBody(path="/", expires_at=None), 201)
+    token = read_token(call.header(b"authorization"), settings)
     if token is None:
         raise ProblemError("unauthorized", "a login is offered to who shows one of server.tokens")
     expires_at = call.services.clock.now() + CODE_LIFE_S * 1_000
     code = call.services.logins.offer(token)
-    return answer(LoginBody(path=f"/login?code={code}", expires_at=to_text(expires_at)), 201)
+    return json_response(LoginBody(path=f"/login?code={code}", expires_at=format_instant(expires_at)), 201)
 
 
 async def login(call: ApiRequest) -> Response:
@@ -112,7 +109,7 @@ async def login(call: ApiRequest) -> Response:
             raise ProblemError(
                 "unauthorized", "this link is used up or too old; `notifier open` makes a new one"
             )
-        name = cookie_name(host_of(call.header(b"host")))
+        name = cookie_name(request_host(call.header(b"host")))
         life = f"Path=/; Max-Age={SESSION_LIFE_S}; HttpOnly; SameSite=Strict"
         sent.headers["Set-Cookie"] = f"{name}={granted[1]}; {life}"
     return sent
@@ -129,11 +126,11 @@ def _wanted(given: Mapping[str, str], sought: str) -> PageFilter:
     usual = PageFilter()
     watches, deliveries = (given.get(name, getattr(usual, name)) for name in FILTERS[:2])
     for name, word, states in (
-        ("watches", watches, words.WATCH_STATES),
-        ("deliveries", deliveries, words.DELIVERY_STATES),
+        ("watches", watches, labels.WATCH_STATES),
+        ("deliveries", deliveries, labels.DELIVERY_STATES),
     ):
-        if word not in (words.ALL, *states):
-            faults.add(f"/{name}", unknown(word, "state", (words.ALL, *states)))
+        if word not in (labels.ALL, *states):
+            faults.add(f"/{name}", report_unknown(word, "state", (labels.ALL, *states)))
     faults.check()
     return PageFilter(watches, deliveries, sought)
 
@@ -141,22 +138,24 @@ def _wanted(given: Mapping[str, str], sought: str) -> PageFilter:
 async def _watches(services: Services, wanted: PageFilter) -> list[WatchBody]:
     """Those in the state that is wanted, or of the task that is sought, in whatever state."""
     if not wanted.task:
-        state = None if wanted.watches == words.ALL else WatchState(wanted.watches)
-        return await newest_watches(services, WatchQuery(state=state, limit=SHOWN))
+        state = None if wanted.watches == labels.ALL else WatchState(wanted.watches)
+        return await list_recent_watches(services, WatchQuery(state=state, limit=SHOWN))
     try:
-        return await newest_watches(services, WatchQuery(task_id=check_task_id(wanted.task), limit=SHOWN))
+        return await list_recent_watches(
+            services, WatchQuery(task_id=check_task_id(wanted.task), limit=SHOWN)
+        )
     except InvalidUrl:
         return []  # no task can have such an id
 
 
 def _delivery_query(wanted: PageFilter) -> DeliveryQuery:
-    state = None if wanted.deliveries == words.ALL else DeliveryState(wanted.deliveries)
+    state = None if wanted.deliveries == labels.ALL else DeliveryState(wanted.deliveries)
     return DeliveryQuery(state=state, limit=SHOWN)
 
 
 def _registration_line(call: ApiRequest) -> str:
-    origin = f"http://{host_of(call.header(b'host'))}"
-    return words.registration_line(origin, has_tokens=_has_tokens(call.services))
+    origin = f"http://{request_host(call.header(b'host'))}"
+    return labels.registration_line(origin, has_tokens=_has_tokens(call.services))
 
 
 def _has_tokens(services: Services) -> bool:

@@ -86,7 +86,7 @@ class Bench:
 
     store: SqliteStore
     clock: FakeClock
-    hub: WatchWaiters
+    waiters: WatchWaiters
     wake: Wake
     settings: ApiSettings = SETTINGS
     conditions: dict[str, str] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Bench:
             clock=self.clock,
             settings=lambda: self.settings,
             wake=self.wake,
-            hub=self.hub,
+            waiters=self.waiters,
             condition_of=self.conditions.get,
             is_ready=lambda: self.unready,
             reload=self._reload,
@@ -156,7 +156,7 @@ class Bench:
         event = build_event(watch, end, event_id=f"evt_{watch_id[4:]}", now=now)
         told_store, give_up_at = self.services.store, now + HOUR_MS
         assert await told_store.record_end(watch, lease, end, event, now=now, give_up_at=give_up_at)
-        self.hub.notify(watch_id)
+        self.waiters.wake(watch_id)
 
     async def see(self, watch_id: str, **query: str) -> dict[str, Any]:
         answer = await self.http.get(f"/v1/watches/{watch_id}", params=query)
@@ -179,7 +179,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         tmp_path / "notifier.db",
         owner="test",
         now=clock.now(),
-        chance=random.Random(7),
+        rng=random.Random(7),
         open_driver=InlineDriver.open,
     )
     bench = Bench(store, clock, WatchWaiters(), Wake())

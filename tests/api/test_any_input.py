@@ -121,7 +121,7 @@ def run(tmp_path: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
             tmp_path / name,
             owner="t",
             now=clock.now(),
-            chance=random.Random(7),
+            rng=random.Random(7),
             open_driver=InlineDriver.open,
         )
         try:

@@ -28,7 +28,7 @@ async def die(bench: Bench, delivery_id: str, sequel: Sequel | None = None) -> N
     claimed = await bench.store.claim_deliveries(
         now=bench.clock.now(), limit=500, lease=lease, busy={}, per_origin=500
     )
-    dispatch = next(each for each in claimed.dispatches if each.delivery_id == delivery_id)
+    dispatch = next(each for each in claimed.deliveries if each.delivery_id == delivery_id)
     attempt = Attempt(
         1, bench.clock.now(), 12, 500, "HTTP 500", "<h1>no</h1>", "http_5xx", "127.0.0.1:9001", 3, 11
     )
@@ -46,7 +46,7 @@ async def test_what_is_sent_can_be_read_as_it_is(bench: Bench) -> None:
     )
     answer = await bench.http.get(f"/v1/deliveries/{delivery_id}/body")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    assert answer.content == claimed.dispatches[0].body
+    assert answer.content == claimed.deliveries[0].body
 
 
 async def test_what_is_sent_says_when_its_result_was_dead_before(bench: Bench) -> None:
@@ -56,7 +56,7 @@ async def test_what_is_sent_says_when_its_result_was_dead_before(bench: Bench) -
     lease = Lease("test", now + LEASE_MS)
     claimed = await bench.store.claim_deliveries(now=now, limit=1, lease=lease, busy={}, per_origin=1)
     answer = await bench.http.get(f"/v1/deliveries/{delivery_id}/body")
-    assert answer.content == claimed.dispatches[0].body
+    assert answer.content == claimed.deliveries[0].body
     assert answer.json()["data"]["expired"] is True
 
 

@@ -22,7 +22,7 @@ async def fail(bench: Bench, report: Report, times: int = 1, sequel: Sequel | No
     lease = Lease("test", now + LEASE_MS)
     for _ in range(times):
         claimed = await bench.store.claim_deliveries(now=now, limit=1, lease=lease, busy={}, per_origin=9)
-        (dispatch,) = claimed.dispatches
+        (dispatch,) = claimed.deliveries
         attempt = Attempt(dispatch.number, now, 12, 503, "HTTP 503", None)
         assert await bench.store.record_attempt(dispatch, lease, attempt, sequel, report, now=now)
 

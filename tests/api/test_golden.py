@@ -27,7 +27,7 @@ async def test_the_texts_of_the_pages(bench: Bench) -> None:
     now = bench.clock.now()
     lease = Lease("test", now + LEASE_MS)
     claimed = await bench.store.claim_deliveries(now=now, limit=9, per_origin=9, lease=lease, busy={})
-    [first, *_] = claimed.dispatches
+    [first, *_] = claimed.deliveries
     attempt = Attempt(1, now, 12, 422, "HTTP 422", "no such order", fault="http_4xx")
     assert await bench.store.record_attempt(first, lease, attempt, GiveUp("HTTP 422"), REFUSED, now=now)
     bench.conditions["mulerouter"] = "provider refuses the key (401) since 2026-11-23T12:00:30.000Z"

@@ -270,7 +270,7 @@ async def test_a_delivery_has_a_page_that_needs_no_script(bench: Bench) -> None:
     lease = Lease("test", now + LEASE_MS)
     claimed = await bench.store.claim_deliveries(now=now, limit=1, lease=lease, busy={}, per_origin=1)
     made = Attempt(1, now, 12, 401, "HTTP 401", "<h1>no</h1>", "http_4xx", "127.0.0.1:9001", 3, 11)
-    (dispatch,) = claimed.dispatches
+    (dispatch,) = claimed.deliveries
     assert await bench.store.record_attempt(dispatch, lease, made, GiveUp("HTTP 401"), REFUSED, now=now)
     seen = Seen((await bench.http.get(f"/deliveries/{delivery['id']}")).text)
     assert {"dead", "HTTP 401", "<h1>no</h1>", "401", "12 ms"} <= set(seen.texts)

@@ -19,13 +19,13 @@ from notifier.api.plots import (
     PlotsBody,
     Range,
     RangesBody,
-    in_words,
+    format_measured,
     short_path,
 )
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.task_statistics import FinishedTask
 from notifier.store.values import PathDurations, RecentActivity
-from notifier.web.charts import BASE, HEIGHT, RANGES_DRAWN, TOP, WIDTH, drawn, seconds
+from notifier.web.charts import BASE, HEIGHT, RANGES_DRAWN, TOP, WIDTH, draw_plots, seconds
 from tests.api.conftest import PATH, Bench
 from tests.api.test_pages import HOSTILE, Seen
 from tests.fakes import NOON
@@ -142,7 +142,7 @@ async def test_what_a_daemon_does_is_plotted(bench: Bench) -> None:
 
 
 def test_measured_times_are_said_in_few_digits() -> None:
-    said = [in_words(ms) for ms in (0, 40, 994, 995, 1_240, 99_949, 99_950, 140_000)]
+    said = [format_measured(ms) for ms in (0, 40, 994, 995, 1_240, 99_949, 99_950, 140_000)]
     assert said == ["0 ms", "40 ms", "994 ms", "1.0 s", "1.2 s", "99.9 s", "100 s", "140 s"]
     assert [seconds(each) for each in (0.04, 0.05, 8.44, 9.95, 140.4)] == ["0.0", "0.1", "8.4", "10", "140"]
     paths = ("/v/qwen-image/generation", "/v/sora-2", "/generation", "/a/tasks/tasks")
@@ -166,7 +166,7 @@ def some(number: int) -> Range:
 
 def test_every_picture_has_a_name_a_description_and_a_table() -> None:
     """Whoever cannot see it reads the same figures."""
-    seen = Seen(drawn(body_of(some(1))))
+    seen = Seen(draw_plots(body_of(some(1))))
     pictures = [given for name, given in seen.elements if name == "svg"]
     assert len(pictures) == 4
     ids = {given.get("id") for name, given in seen.elements if name in ("title", "desc")}
@@ -180,14 +180,14 @@ def test_every_picture_has_a_name_a_description_and_a_table() -> None:
 
 def test_bars_are_as_high_as_they_count() -> None:
     """The highest fills the room, none leaves it."""
-    bars = [given for name, given in Seen(drawn(body_of())).elements if given.get("class") == "bar"]
+    bars = [given for name, given in Seen(draw_plots(body_of())).elements if given.get("class") == "bar"]
     tall, low = ({side: int(str(each[side])) for side in ("y", "height")} for each in bars[:2])
     assert tall == {"y": TOP, "height": BASE - TOP}
     assert low == {"y": TOP + (BASE - TOP) // 2, "height": (BASE - TOP) // 2}
 
 
 def test_more_ranges_than_fit_stand_in_the_table_alone() -> None:
-    seen = Seen(drawn(body_of(*map(some, range(RANGES_DRAWN + 2)))))
+    seen = Seen(draw_plots(body_of(*map(some, range(RANGES_DRAWN + 2)))))
     assert f"path-{RANGES_DRAWN}" not in seen.texts
     assert f"/long/path-{RANGES_DRAWN}" in seen.texts
     tracks = [given for name, given in seen.elements if given.get("class") == "track"]
@@ -200,10 +200,10 @@ def test_more_ranges_than_fit_stand_in_the_table_alone() -> None:
 
 def test_a_plot_of_nothing_keeps_its_place() -> None:
     """The page does not jump when the first task ends."""
-    seen = Seen(drawn(body_of()))
+    seen = Seen(draw_plots(body_of()))
     assert sum(name == "svg" for name, _ in seen.elements) == 4
     assert NO_CALLBACK in seen.texts
 
 
 def test_a_path_is_text() -> None:
-    assert "<img" not in drawn(body_of(Range(HOSTILE, HOSTILE, 1, 1, 2, 3)))
+    assert "<img" not in draw_plots(body_of(Range(HOSTILE, HOSTILE, 1, 1, 2, 3)))

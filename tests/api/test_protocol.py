@@ -307,7 +307,7 @@ async def test_a_held_answer_has_no_deadline(bench: Bench) -> None:
     head = f"GET /v1/watches/{watch_id}?wait=60s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     async with serving(bench.app, Hasty) as port:
         held = asyncio.create_task(say(port, head.encode()))
-        await _until(lambda: bool(bench.hub._waiting))
+        await _until(lambda: bool(bench.waiters._waiting))
         await asyncio.sleep(2 * SHORT_S)
         await bench.end(watch_id)
         assert b'"state":"completed"' in await held
@@ -318,9 +318,9 @@ async def test_a_held_answer_is_dropped_when_its_client_leaves(bench: Bench) -> 
     async with serving(bench.app) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"GET /v1/watches/{watch_id}?wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        await _until(lambda: bool(bench.hub._waiting))
+        await _until(lambda: bool(bench.waiters._waiting))
         writer.close()
-        await _until(lambda: not bench.hub._waiting)
+        await _until(lambda: not bench.waiters._waiting)
 
 
 @pytest.mark.fault(85)

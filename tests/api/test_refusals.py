@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notifier.api import json_fields as fields
+from notifier.api import json_fields
 from notifier.api.json_fields import MAX_FAULTS
 from notifier.core.formats.headers import MAX_VALUE_CHARS
 from notifier.core.model import WatchState
@@ -133,7 +133,7 @@ async def test_the_list_of_faults_is_bounded(bench: Bench, monkeypatch: pytest.M
         asked.append(word)
         return nearest(word, names)
 
-    monkeypatch.setattr(fields, "nearest", counted)
+    monkeypatch.setattr(json_fields, "nearest", counted)
     assert len(await refused(bench, {f"x{n}": 1 for n in range(5_000)})) == MAX_FAULTS
     assert len(asked) == MAX_FAULTS
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notifier.api.status_sentence import summary
+from notifier.api.status_sentence import describe_status
 
 WELL: dict[str, Any] = {
     "trouble": None,
@@ -20,11 +20,11 @@ WELL: dict[str, Any] = {
 
 def test_all_is_well_with_what_there_is() -> None:
     """Numbers are said in words that fit them."""
-    assert summary(**WELL) == "All is well: 3 tasks are being watched, no delivery waits."
+    assert describe_status(**WELL) == "All is well: 3 tasks are being watched, no delivery waits."
     few = {**WELL, "watches": {"watching": 1}, "deliveries": {"pending": 1}}
-    assert summary(**few) == "All is well: 1 task is being watched, 1 delivery waits."
+    assert describe_status(**few) == "All is well: 1 task is being watched, 1 delivery waits."
     none = {**WELL, "watches": {}, "deliveries": {"pending": 2}}
-    assert summary(**none) == "All is well: nothing is being watched, 2 deliveries wait."
+    assert describe_status(**none) == "All is well: nothing is being watched, 2 deliveries wait."
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_all_is_well_with_what_there_is() -> None:
 )
 def test_what_is_wrong_is_said_first(wrong: dict[str, Any], said: str) -> None:
     """In the words that status and troubles have."""
-    assert summary(**{**WELL, **wrong}).startswith(f"Needs a look: {said}. Else ")
+    assert describe_status(**{**WELL, **wrong}).startswith(f"Needs a look: {said}. Else ")

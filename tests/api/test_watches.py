@@ -429,14 +429,14 @@ async def test_a_held_answer_goes_out_when_the_watch_is_stopped(bench: Bench) ->
 async def test_a_held_answer_goes_out_when_the_time_is_over(bench: Bench) -> None:
     watch_id = (await bench.register())["id"]
     assert (await bench.see(watch_id, wait="50ms"))["state"] == "watching"
-    assert bench.hub._waiting == {}
+    assert bench.waiters._waiting == {}
 
 
 class EndsMeanwhile:
     """A store in which the watch ends just after it was read for the first time, and nobody waited yet."""
 
-    def __init__(self, hub: WatchWaiters, detail: WatchDetail) -> None:
-        self._hub = hub
+    def __init__(self, waiters: WatchWaiters, detail: WatchDetail) -> None:
+        self._waiters = waiters
         self._detail = detail
         self._is_read = False
 
@@ -448,14 +448,14 @@ class EndsMeanwhile:
 
     def _end(self, watch_id: str) -> None:
         self._detail = replace(self._detail, watch=replace(self._detail.watch, state=WatchState.STOPPED))
-        self._hub.notify(watch_id)
+        self._waiters.wake(watch_id)
 
 
 async def test_an_end_between_reading_and_waiting_is_heard(bench: Bench) -> None:
     watch_id = (await bench.register())["id"]
     detail = await bench.store.watch(watch_id)
     assert detail is not None
-    store = cast("Store", EndsMeanwhile(bench.hub, detail))
+    store = cast("Store", EndsMeanwhile(bench.waiters, detail))
     http = bench.client(build_app(replace(bench.services, store=store)))
     async with asyncio.timeout(20):  # not the 60 s of the wait
         answer = await http.get(f"/v1/watches/{watch_id}", params={"wait": "60s"})
@@ -488,7 +488,7 @@ async def test_nothing_is_held_for_a_client_that_went_away(bench: Bench) -> None
         sent.append(message)
 
     await bench.app(scope, receive, send)
-    assert bench.hub._waiting == {}
+    assert bench.waiters._waiting == {}
 
 
 @pytest.mark.parametrize("wait", ["61s", "60.001", "soon", "-1", "1e3", "nan", "", "1h", "49ms"])
@@ -588,7 +588,7 @@ async def test_no_field_changes_the_host_that_a_key_goes_to(bench: Bench) -> Non
 
 async def _until_held(bench: Bench) -> None:
     async with asyncio.timeout(10):
-        while not bench.hub._waiting:
+        while not bench.waiters._waiting:
             await asyncio.sleep(0)
 
 

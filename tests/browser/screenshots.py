@@ -21,7 +21,7 @@ import msgspec
 from playwright.async_api import Browser
 
 from notifier.clock import wall_ms
-from notifier.core.formats.times import to_text
+from notifier.core.formats.times import format_instant
 from notifier.simulator.script import FixedReply, Outcome, Result, TaskScript
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import SimulatedProvider
@@ -43,10 +43,10 @@ class Kind:
     result: Result
     weight: int
 
-    def script(self, chance: random.Random, outcome: Outcome = "completed") -> TaskScript:
+    def script(self, rng: random.Random, outcome: Outcome = "completed") -> TaskScript:
         """One task."""
-        duration_s = chance.lognormvariate(math.log(self.median_s), 0.32)
-        return TaskScript(duration_s, outcome, result=self.result, outputs=chance.choice((1, 1, 2)))
+        duration_s = rng.lognormvariate(math.log(self.median_s), 0.32)
+        return TaskScript(duration_s, outcome, result=self.result, outputs=rng.choice((1, 1, 2)))
 
 
 KINDS = (
@@ -80,7 +80,7 @@ class City:
     other: SimulatedProvider
     hooks: dict[str, str]
     gallery: str
-    chance: random.Random
+    rng: random.Random
 
 
 async def main() -> int:
@@ -116,9 +116,9 @@ async def city(folder: Path) -> AsyncIterator[City]:
 async def lived(built: City) -> None:
     """Submit tasks evenly, most of which end well; some receivers and one provider do not."""
     for number in range(TASKS):
-        (kind,) = built.chance.choices(KINDS, weights=[each.weight for each in KINDS])
+        (kind,) = built.rng.choices(KINDS, weights=[each.weight for each in KINDS])
         outcome: Outcome = "failed" if number % 23 == 7 else "cancelled" if number % 51 == 9 else "completed"
-        await registered(built, kind.api_path, kind.script(built.chance, outcome), hook_of(number), number)
+        await registered(built, kind.api_path, kind.script(built.rng, outcome), hook_of(number), number)
         await asyncio.sleep(OVER_S / TASKS)
     for number in range(2):
         made = built.other.add("/v1/image_to_video", TaskScript(duration_s=600))
@@ -180,7 +180,7 @@ async def pictured(built: City) -> dict[str, Any]:
     """A task whose result can be looked at, and which met an outage on its way."""
     path, task_id = KINDS[0].api_path, "7c1e9a52-6f0b-4d7e-9a35-1f2b8c4d0e66"
     url = f"{built.gallery}/ephemeral/{task_id}/result_00.png"
-    now = to_text(wall_ms())
+    now = format_instant(wall_ms())
     info = {"id": task_id, "status": "completed", "created_at": now, "updated_at": now}
     answer = msgspec.json.encode(
         {"task_info": info, "images": [url], "seed": 1_234_567_890_123_456_789}

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from notifier.core.advice import of_attempt
-from notifier.core.delivery.judge_attempt import class_of
+from notifier.core.advice import advise_on_attempt
+from notifier.core.delivery.judge_attempt import failure_class
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.fixes import FIXES, fix_of, fix_of_receiver
-from notifier.core.formats.text import of_error
+from notifier.core.formats.text import describe_task_error
 from tests.browser.stage import Stage
 
 pytestmark = pytest.mark.e2e
@@ -113,13 +113,13 @@ async def test_the_scripts_advise_as_the_commands_do(stage: Stage) -> None:
     tried = [*map(HttpReply, (200, 204, 301, 400, 401, 404, 408, 410, 418, 429, 500, 503))]
     exchanges: list[Exchange] = [*tried, *(NoReply(fault, "x") for fault in FailureKind)]
     for exchange in exchanges:
-        status, fault = getattr(exchange, "status", None), class_of(exchange)
+        status, fault = getattr(exchange, "status", None), failure_class(exchange)
         told = await in_page(page, "adviceOf", {"status": status, "fault": fault})
-        assert told == of_attempt(status, fault), exchange
+        assert told == advise_on_attempt(status, fault), exchange
     for error in (
         ("provider", 3001, "Bad", "no"),
         ("notifier", None, "Expired.", None),
         ("provider", "x", "", " y "),
     ):
         named = dict(zip(("source", "code", "title", "detail"), error, strict=True))
-        assert await in_page(page, "errorOf", named) == of_error(*error)
+        assert await in_page(page, "errorOf", named) == describe_task_error(*error)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.cli.client import address_of, parse_address
+from notifier.cli.client import daemon_address, parse_address
 from notifier.cli.options import CommandContext
 from tests.cli.conftest import FakeDaemon, Run
 
@@ -136,7 +136,7 @@ def test_a_unix_socket_works_like_an_address(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_a_daemon_that_listens_everywhere_is_reached_at_loopback(listen: str, reached: str) -> None:
-    assert address_of(listen).text == reached
+    assert daemon_address(listen).text == reached
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_an_address_may_have_a_prefix_and_leave_out_the_port(
 
 def test_a_port_left_to_chance_cannot_be_reached(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="chance"):
-        address_of("127.0.0.1:0")
+        daemon_address("127.0.0.1:0")
 
 
 def test_the_configurations_token_stays_on_this_machine(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.cli.output import age, columns_of, safe, short_time, shorten, tree
+from notifier.cli.output import count_columns, escape, format_age, short_time, shorten, tree
 from notifier.cli.tables import Column, fit, table
 from tests.cli.conftest import DELIVERY, WATCH, FakeDaemon, Run
 from tests.cli.test_endpoints import ENDPOINT
@@ -52,7 +52,7 @@ def test_tables_fit_80_columns_and_keep_ids_whole(
     monkeypatch.setenv("NO_COLOR", "1")
     full(daemon)
     lines = ask(command).out.splitlines()
-    assert all(columns_of(line) <= 80 for line in lines if "http://" not in line)
+    assert all(count_columns(line) <= 80 for line in lines if "http://" not in line)
     assert [LONG_ID.removeprefix("wch_") in line for line in lines].count(True) == 3
 
 
@@ -175,18 +175,18 @@ def test_json_with_escapes_means_the_same(ask: Run, daemon: FakeDaemon) -> None:
 
 @given(st.text())
 def test_safe_text_is_printable_and_plain_text_stays(text: str) -> None:
-    shown = safe(text)
+    shown = escape(text)
     assert shown.isprintable() or all(sign.isprintable() or sign.isspace() for sign in shown)
     assert "\x1b" not in shown
     assert "\n" not in shown
-    assert safe(shown) == shown
+    assert escape(shown) == shown
 
 
 @given(st.text(), st.integers(1, 60))
 def test_a_shortened_text_has_at_most_so_many_columns(text: str, size: int) -> None:
-    short = shorten(safe(text), size)
-    assert columns_of(short) <= size
-    assert short == safe(text) or short.endswith("…")
+    short = shorten(escape(text), size)
+    assert count_columns(short) <= size
+    assert short == escape(text) or short.endswith("…")
 
 
 @given(
@@ -219,9 +219,15 @@ def test_times_are_as_short_as_they_stay_clear() -> None:
 
 
 def test_ages_have_one_unit() -> None:
-    assert [age(text, NOON) for text in ("2026-11-23T11:59:59Z", "2026-11-23T11:58:00Z")] == ["1s", "2m"]
-    assert [age(text, NOON) for text in ("2026-11-23T09:00:00Z", "2026-11-13T12:00:00Z")] == ["3h", "10d"]
-    assert [age(text, NOON) for text in ("2026-11-23T12:00:01Z", "", None)] == ["", "", ""]
+    assert [format_age(text, NOON) for text in ("2026-11-23T11:59:59Z", "2026-11-23T11:58:00Z")] == [
+        "1s",
+        "2m",
+    ]
+    assert [format_age(text, NOON) for text in ("2026-11-23T09:00:00Z", "2026-11-13T12:00:00Z")] == [
+        "3h",
+        "10d",
+    ]
+    assert [format_age(text, NOON) for text in ("2026-11-23T12:00:01Z", "", None)] == ["", "", ""]
 
 
 def test_nested_data_is_an_indented_list() -> None:

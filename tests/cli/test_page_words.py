@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from notifier.api import schemas as shapes
+from notifier.api import schemas
 from notifier.api.examples import ATTEMPT, DELIVERY, ENDPOINT, MOMENTS, PLOTS, WATCH
 from notifier.api.plots import PlotsBody
 from notifier.api.registration import read_registration
@@ -23,7 +23,7 @@ from notifier.cli.formatting import (
     WATCH_COLUMNS,
     object_facts,
 )
-from notifier.cli.status import Endpoints, Status, lines_of
+from notifier.cli.status import Endpoints, Status, format_status
 from notifier.cli.tables import Column
 from notifier.cli.watches import STATES as WATCH_STATES
 from notifier.core.fixes import FIXES
@@ -88,10 +88,10 @@ def first_page(providers: dict[str, str]) -> OverviewData:
         register=registration_line(ORIGIN),
         now=NOON,
         wanted=PageFilter(),
-        status=made(shapes.StatusBody, status),
+        status=made(schemas.StatusBody, status),
         watches=[],
         deliveries=[],
-        endpoints=[made(shapes.EndpointBody, ENDPOINT)],
+        endpoints=[made(schemas.EndpointBody, ENDPOINT)],
         plots=made(PlotsBody, PLOTS),
     )
 
@@ -125,7 +125,7 @@ def test_what_holds_a_delivery_back_is_told_alike() -> None:
     held = "closed: HTTP 503 since 2026-11-23T11:59:00.000Z, next probe at 2026-11-23T12:00:05.000Z"
     body = {**DELIVERY, "state": "pending", "ended_at": None, "next_attempt_at": ENDED_AT, "held": held}
     _, fix = shown(body, apart="attempts")["held"]
-    page = text_of(delivery_page(made(shapes.DeliveryBody, {**body, "attempts": []}), NOON))
+    page = text_of(delivery_page(made(schemas.DeliveryBody, {**body, "attempts": []}), NOON))
     assert plain(fix.removeprefix("fix: ")) in page
     assert "closed: HTTP 503 since …" in page
     assert "next attempt at" not in page
@@ -134,22 +134,22 @@ def test_what_holds_a_delivery_back_is_told_alike() -> None:
 def test_facts_have_the_names_of_the_commands() -> None:
     """Those that `show` and `deliveries ID` print, but for what the page has a section or a title for."""
     watch = shown({**FAILED, "trouble": REFUSED}, apart="deliveries")
-    told = {words.name_of(name) for name in words.FACTS["watch"]}
+    told = {words.field_label(name) for name in words.FACTS["watch"]}
     assert watch.keys() - told == {"task id", "metadata"}
     delivery = shown({**DELIVERY, "attempts": []}, apart="attempts")
-    told = {words.name_of(name) for name in words.FACTS["delivery"]}
+    told = {words.field_label(name) for name in words.FACTS["delivery"]}
     assert delivery.keys() - told == {"type", "url"}
 
 
 def test_what_is_said_of_a_failed_task_is_what_show_says() -> None:
     facts = shown(FAILED, apart="deliveries")
-    assert facts["error"] in text_of(watch_page(made(shapes.WatchBody, FAILED), [], NOON))
+    assert facts["error"] in text_of(watch_page(made(schemas.WatchBody, FAILED), [], NOON))
 
 
 def test_a_trouble_comes_with_the_advice_of_show() -> None:
     troubled = {**WATCH, "trouble": REFUSED}
     said, fix = shown(troubled, apart="deliveries")["trouble"]
-    page = text_of(watch_page(made(shapes.WatchBody, troubled), [], NOON))
+    page = text_of(watch_page(made(schemas.WatchBody, troubled), [], NOON))
     assert plain(said).partition(" (")[0] in page  # how long ago it was, each tells from its own now
     assert fix in page
 
@@ -162,7 +162,7 @@ def test_providers_and_receivers_are_told_of_as_status_does(sign: str) -> None:
     page = made(Endpoints, {"endpoints": [ENDPOINT]})
     text = text_of(overview(first_page(providers)))
     told = 0
-    for line in lines_of(known, page, at=ORIGIN):
+    for line in format_status(known, page, at=ORIGIN):
         subject, _, said = plain(line).partition(" ")
         if subject in ("fix:", "mulerouter", "runway"):
             assert (plain(line) if subject == "fix:" else said.strip()) in text
@@ -190,7 +190,7 @@ def test_what_is_wrong_with_the_daemon_is_told_as_status_does(trouble: str | Non
     )
     text = text_of(overview(replace(page, status=status)))
     known = Status("0.1.0", trouble=trouble, deliveries=pending, oldest_pending_at=oldest)
-    told = [plain(line) for line in lines_of(known, Endpoints(), at=ORIGIN)]
+    told = [plain(line) for line in format_status(known, Endpoints(), at=ORIGIN)]
     fixes = [line for line in told if line.startswith("fix:")]
     assert len(fixes) == bool(trouble)
     assert all(line in text and sign in line for line in fixes)
@@ -199,15 +199,15 @@ def test_what_is_wrong_with_the_daemon_is_told_as_status_does(trouble: str | Non
 
 
 def test_a_timeline_is_what_explain_tells() -> None:
-    timeline = [made(shapes.MomentBody, each) for each in MOMENTS]
-    page = text_of(watch_page(made(shapes.WatchBody, WATCH), timeline, NOON))
+    timeline = [made(schemas.MomentBody, each) for each in MOMENTS]
+    page = text_of(watch_page(made(schemas.WatchBody, WATCH), timeline, NOON))
     for each in made(list[Moment], list(MOMENTS)):
         assert f"{each.kind}{plain(each.text)}" in page.replace("… ", "…")
 
 
 def test_attempts_are_what_deliveries_tells() -> None:
     refused = {**ATTEMPT, "status": 401, "error": "HTTP 401", "fault": "http_4xx", "answer": "<no>"}
-    page = text_of(delivery_page(made(shapes.DeliveryBody, {**DELIVERY, "attempts": [refused]}), NOON))
+    page = text_of(delivery_page(made(schemas.DeliveryBody, {**DELIVERY, "attempts": [refused]}), NOON))
     for said in ("12 ms", "401", "HTTP 401", "<no>", "127.0.0.1:9001"):
         assert said in page
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from notifier.cli.callback_diagnosis import advise
+from notifier.cli.callback_diagnosis import diagnose
 from notifier.cli.send_ping import own_addresses
-from notifier.core.advice import of_fault
+from notifier.core.advice import advise_on_failure
 from notifier.core.delivery.signature import make_secret
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
 from notifier.daemon.signing_secrets import keep_secrets
@@ -172,14 +172,16 @@ def test_the_daemons_address_is_read_from_the_configuration(listen: str, own: se
 
 @pytest.mark.parametrize("status", [*range(200, 210), *range(300, 309), *range(400, 432), *range(500, 512)])
 def test_every_answer_is_explained_and_only_2xx_is_well(status: int) -> None:
-    advice = advise(HttpReply(status), url="http://127.0.0.1/", now=NOON)
+    advice = diagnose(HttpReply(status), url="http://127.0.0.1/", now=NOON)
     assert advice.is_ok == (200 <= status <= 299)
     assert bool(advice.fix) != advice.is_ok
 
 
 @pytest.mark.parametrize("fault", FailureKind)
 def test_every_fault_has_its_advice(fault: FailureKind) -> None:
-    assert advise(NoReply(fault, "x"), url="http://127.0.0.1/", now=NOON).fix == of_fault(fault) != ""
+    assert (
+        diagnose(NoReply(fault, "x"), url="http://127.0.0.1/", now=NOON).fix == advise_on_failure(fault) != ""
+    )
 
 
 def test_https_to_a_receiver_that_speaks_none_says_so(run: Run, hook: Hook) -> None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from notifier.cli import waiting
-from notifier.cli.output import columns_of
+from notifier.cli.output import count_columns
 from notifier.cli.progress import Progress
 from tests.cli.conftest import WATCH, FakeDaemon, Run
 
@@ -50,7 +50,7 @@ def test_trouble_is_in_the_line(ask: Run, daemon: FakeDaemon, terminal: Terminal
     [line, *_] = [each for each in terminal.getvalue().split(CLEAR) if each]
     assert "provider refuses the key (401)" in line
     assert "\x1b" not in line
-    assert columns_of(line) <= 79
+    assert count_columns(line) <= 79
 
 
 def test_long_lists_count_as_they_are_read(ask: Run, daemon: FakeDaemon, terminal: Terminal) -> None:
@@ -81,7 +81,7 @@ def test_the_line_is_gone_before_a_result_is_printed(
 ) -> None:
     """Both go to the same screen; the line would stand before the result."""
     seen: list[str] = []
-    monkeypatch.setattr("notifier.cli.watches.tell", lambda _: seen.append(terminal.getvalue()))
+    monkeypatch.setattr("notifier.cli.watches.print_data", lambda _: seen.append(terminal.getvalue()))
     daemon.on("GET", "/v1/watches/wch_1", WATCH, {**WATCH, "state": "completed"})
     ask("wait", "wch_1")
     assert seen

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import certifi
 import pytest
 
-from notifier.config.environment import variable_of
+from notifier.config.environment import variable_name
 from notifier.config.model import Config
 from notifier.config.schema import ROOT, SettingKey, SettingTable
 from notifier.config.toml_lines import KeyPath
@@ -61,7 +61,7 @@ VALUES = {
 def test_every_key_can_be_set_by_its_variable(read: Read, path: KeyPath, key: SettingKey) -> None:
     is_duration = key.field.endswith("_ms") and path[-1] != "result_ttl"
     text, wanted = ("30s", 30_000) if is_duration else VALUES.get(path[-1], ("a.b", "a.b"))
-    environ = {variable_of(path): text, "SECRET": "whsec_" + "a" * 40}
+    environ = {variable_name(path): text, "SECRET": "whsec_" + "a" * 40}
     found: object = read("", environ)
     for name in path[:-1]:
         found = found[name] if isinstance(found, dict) else getattr(found, name, found)

@@ -6,7 +6,7 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.config.toml_lines import line_of, lines_of
+from notifier.config.toml_lines import find_line, map_lines
 
 DOCUMENT = '''\
 # a comment = 1
@@ -39,7 +39,7 @@ one = 2
 
 def test_every_key_is_found_where_its_statement_begins() -> None:
     tomllib.loads(DOCUMENT)
-    assert lines_of(DOCUMENT) == {
+    assert map_lines(DOCUMENT) == {
         ("top",): 2,
         ("polling",): 4,
         ("polling", "growth"): 5,
@@ -61,14 +61,14 @@ def test_every_key_is_found_where_its_statement_begins() -> None:
 
 
 def test_the_end_of_a_line_may_be_that_of_windows() -> None:
-    assert lines_of(DOCUMENT.replace("\n", "\r\n")) == lines_of(DOCUMENT)
+    assert map_lines(DOCUMENT.replace("\n", "\r\n")) == map_lines(DOCUMENT)
 
 
 def test_what_does_not_stand_there_is_placed_at_the_table_around_it() -> None:
-    lines = lines_of("\n[providers.x]\nmax_rate = 1\n")
-    assert line_of(("providers", "x", "base_url"), lines) == 2
-    assert line_of(("providers", "x", "max_rate"), lines) == 3
-    assert line_of(("server", "listen"), lines) is None
+    lines = map_lines("\n[providers.x]\nmax_rate = 1\n")
+    assert find_line(("providers", "x", "base_url"), lines) == 2
+    assert find_line(("providers", "x", "max_rate"), lines) == 3
+    assert find_line(("server", "listen"), lines) is None
 
 
 _NAMES = st.sampled_from(["a", "b", '"c d"', "'e.f'", "g.h"])
@@ -93,11 +93,11 @@ def test_statements_are_told_apart_in_any_valid_text(statements: list[str]) -> N
         if statement.strip() and not statement.startswith("#"):
             starts.add(text.count("\n") + 1)
         text += statement + "\n"
-    assert set(lines_of(text).values()) == starts
+    assert set(map_lines(text).values()) == starts
 
 
 def test_a_text_made_to_be_slow_is_given_up_on() -> None:
     text = "a = [\n" + "1,\n" * 20_000 + "]\nb = 1\n"
     began = time.perf_counter()
-    assert lines_of(text) == {}
+    assert map_lines(text) == {}
     assert time.perf_counter() - began < 10

@@ -33,13 +33,13 @@ from notifier.core.timeline import (
     TimelineEntry,
     TimelineKind,
     WatchHistory,
-    of_wait,
-    said,
-    timeline,
+    build_timeline,
+    describe_verdict,
+    describe_wait,
 )
 
 T = 1_795_435_200_000
-PACE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
+SCHEDULE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
 WATCH = Watch(
     id="wch_1",
     provider="mulerouter",
@@ -89,21 +89,21 @@ ATTEMPTS = (
     ],
 )
 def test_what_a_poll_brought_is_said_in_the_judges_words(verdict: Verdict, words: str) -> None:
-    assert said(verdict) == words
+    assert describe_verdict(verdict) == words
 
 
 def test_a_decision_carries_what_was_said_and_why_the_next_poll_is_when_it_is() -> None:
     """The line of the issue: what came, that the watch is kept, when the next poll is and by which rule."""
     verdict = Inconclusive("provider answers HTTP 503", is_outage=True)
-    decision = decide_poll(WATCH, verdict, pace=PACE, result_ttl_ms=0, now=T + 30_000, chance=0.0)
+    decision = decide_poll(WATCH, verdict, schedule=SCHEDULE, result_ttl_ms=0, now=T + 30_000, jitter=0.0)
     assert isinstance(decision, PollAgain)
     words = "provider answers HTTP 503: kept, next in 3.0 s (by age: the task is 30.0 s old)"
-    assert of_wait(decision, T + 30_000) == words
+    assert describe_wait(decision, T + 30_000) == words
 
 
 def test_an_end_carries_what_was_said() -> None:
     verdict = Finished(WatchState.COMPLETED, "completed", (), None, "{}")
-    decision = decide_poll(WATCH, verdict, pace=PACE, result_ttl_ms=0, now=T, chance=0.0)
+    decision = decide_poll(WATCH, verdict, schedule=SCHEDULE, result_ttl_ms=0, now=T, jitter=0.0)
     assert isinstance(decision, EndWatch)
     assert decision.said == "completed"
 
@@ -112,7 +112,7 @@ def test_a_timeline_is_in_order_and_causes_stand_before_effects() -> None:
     """Poll, decision, delivery and attempt of one millisecond stand in that order."""
     poll = TimelineEntry(T + 9_000, TimelineKind.POLL, "completed")
     life = WatchHistory(ENDED, (poll,), (RoundEnd(T + 9_000, "task.completed"),), ((DELIVERY, ATTEMPTS),))
-    lines = timeline(life)
+    lines = build_timeline(life)
     assert [(moment.at - T, moment.kind) for moment in lines] == [
         (0, "registered"),
         (9_000, "poll"),
@@ -132,14 +132,14 @@ def test_a_timeline_is_in_order_and_causes_stand_before_effects() -> None:
 def test_the_end_of_a_delivery_stands_after_the_attempt_that_brought_it() -> None:
     """Even where both are of one millisecond."""
     at_once = replace(DELIVERY, ended_at=T + 11_000)
-    lines = timeline(WatchHistory(ENDED, deliveries=((at_once, ATTEMPTS),)))
+    lines = build_timeline(WatchHistory(ENDED, deliveries=((at_once, ATTEMPTS),)))
     assert [line.kind for line in lines[-2:]] == ["attempt", "delivery"]
 
 
 def test_what_still_waits_is_told_last() -> None:
     """Where a delivery stands now is looked for at the end, not before its attempts."""
     waits = replace(DELIVERY, state=DeliveryState.PENDING, ended_at=None, due_at=T + 30_000)
-    lines = timeline(WatchHistory(ENDED, deliveries=((waits, ATTEMPTS),)))
+    lines = build_timeline(WatchHistory(ENDED, deliveries=((waits, ATTEMPTS),)))
     assert [line.text.partition(": ")[2].partition(" ")[0] for line in lines[1:]] == [
         "made", "HTTP", "HTTP", "pending,",
     ]  # fmt: skip
@@ -155,7 +155,7 @@ def test_what_still_waits_is_told_last() -> None:
 def test_what_is_held_back_says_why_and_what_to_do(held: str, fix: str) -> None:
     """An instant that has passed is no next attempt."""
     waits = replace(DELIVERY, state=DeliveryState.PENDING, ended_at=None, due_at=T, held=held)
-    told = timeline(WatchHistory(ENDED, deliveries=((waits, ATTEMPTS),)))[-1].text
+    told = build_timeline(WatchHistory(ENDED, deliveries=((waits, ATTEMPTS),)))[-1].text
     assert told.startswith(f"task.completed to http://127.0.0.1:9001/hook: pending, held back: {held}; {fix}")
     assert "next attempt" not in told
 
@@ -163,7 +163,7 @@ def test_what_is_held_back_says_why_and_what_to_do(held: str, fix: str) -> None:
 def test_a_timeline_tells_no_query_of_a_callback_url() -> None:
     """Tokens stand there."""
     life = WatchHistory(ENDED, (), (RoundEnd(T + 9_000, "task.completed"),), ((DELIVERY, ATTEMPTS),))
-    assert "token" not in " ".join(moment.text for moment in timeline(life))
+    assert "token" not in " ".join(moment.text for moment in build_timeline(life))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_timeline_tells_no_query_of_a_callback_url() -> None:
 )
 def test_a_delivery_says_how_it_stands(delivery: Delivery, words: str) -> None:
     *_, line = (
-        each for each in timeline(WatchHistory(ENDED, deliveries=((delivery, ()),))) if each.delivery_id
+        each for each in build_timeline(WatchHistory(ENDED, deliveries=((delivery, ()),))) if each.delivery_id
     )
     assert line.text == f"task.completed to http://127.0.0.1:9001/hook: {words}"
 
@@ -190,7 +190,7 @@ def test_only_the_latest_round_has_its_outcome_told() -> None:
     endings = (RoundEnd(T + 5_000, "task.expired"), RoundEnd(T + 9_000, "task.lost"))
     texts = [
         each.text
-        for each in timeline(WatchHistory(watch, endings=endings))
+        for each in build_timeline(WatchHistory(watch, endings=endings))
         if each.kind is TimelineKind.DECISION
     ]
     assert texts == [
@@ -202,8 +202,8 @@ def test_only_the_latest_round_has_its_outcome_told() -> None:
 def test_the_outcome_is_told_too_where_the_clock_was_set_since() -> None:
     """The end of the watch moves with the clock, by which it is kept; when its event was made does not."""
     moved = replace(ENDED, ended_at=T + 3_609_000)
-    _, told = timeline(WatchHistory(moved, (), (RoundEnd(T + 9_000, "task.completed"),)))
+    _, told = build_timeline(WatchHistory(moved, (), (RoundEnd(T + 9_000, "task.completed"),)))
     assert told.text == "task.completed: 1 output"
     stopped = replace(ENDED, state=WatchState.STOPPED)
-    _, told = timeline(WatchHistory(stopped, (), (RoundEnd(T + 9_000, "task.expired"),)))
+    _, told = build_timeline(WatchHistory(stopped, (), (RoundEnd(T + 9_000, "task.expired"),)))
     assert told.text == "task.expired"

@@ -10,9 +10,9 @@ from notifier.core.delivery.endpoint import (
     FailureScope,
     Report,
 )
-from notifier.core.delivery.judge_attempt import blame_of, class_of, is_public, judge_attempt
+from notifier.core.delivery.judge_attempt import failure_class, failure_scope, is_public, judge_attempt
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.outbound.exchange_state import spelled
+from notifier.outbound.exchange_state import format_address
 
 NOW = 1_795_435_200_000
 HOOK = "http://127.0.0.1:9001/hook"
@@ -32,7 +32,7 @@ def failed(exchange: Exchange) -> AttemptFailed:
 def test_a_2xx_is_taken_whatever_its_body(status: int) -> None:
     """Success is a 2xx status and nothing else."""
     assert judge(HttpReply(status, body=b"<html>", is_cut=True)) == AttemptAccepted()
-    assert class_of(HttpReply(status)) is None
+    assert failure_class(HttpReply(status)) is None
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_every_other_status_is_refused_and_speaks_against_somebody(
 ) -> None:
     """A wrong path, a refused signature and a 5xx are the endpoint's; 400 and its like are this event's."""
     for status in statuses:
-        assert blame_of(status) is blame
+        assert failure_scope(status) is blame
         assert failed(HttpReply(status)) == AttemptFailed(blame, f"HTTP {status}", None, PRIVATE_CAP_MS)
-        assert class_of(HttpReply(status)) == f"http_{status // 100}xx"
+        assert failure_class(HttpReply(status)) == f"http_{status // 100}xx"
 
 
 @pytest.mark.parametrize("fault", FailureKind)
@@ -62,7 +62,7 @@ def test_no_answer_is_the_endpoints_fault_and_told_in_words(fault: FailureKind) 
     report = failed(NoReply(fault, "so and so"))
     assert report.blame is FailureScope.ENDPOINT
     assert report.text.endswith(": so and so")
-    assert class_of(NoReply(fault, "")) == str(fault)
+    assert failure_class(NoReply(fault, "")) == str(fault)
 
 
 @pytest.mark.fault(69)
@@ -105,12 +105,12 @@ def test_a_redirect_is_not_followed_and_named_by_its_host(location: str, words: 
         ("http://10.1.2.3/hook", None, False),
         ("https://203.0.113.9/hook", None, False),
         ("https://8.8.8.8/hook", None, True),
-        ("http://127.0.0.1:9001/hook", spelled("127.0.0.1", 9001), False),
-        ("http://[::1]:9001/hook", spelled("::1", 9001), False),
-        ("https://example.com/hook", spelled("192.168.1.5", 443), False),
-        ("https://example.com/hook", spelled("fd12::5", 443), False),
-        ("https://example.com/hook", spelled("8.8.8.8", 443), True),
-        ("https://nas.local/hook", spelled("2606:4700::1111", 443), True),
+        ("http://127.0.0.1:9001/hook", format_address("127.0.0.1", 9001), False),
+        ("http://[::1]:9001/hook", format_address("::1", 9001), False),
+        ("https://example.com/hook", format_address("192.168.1.5", 443), False),
+        ("https://example.com/hook", format_address("fd12::5", 443), False),
+        ("https://example.com/hook", format_address("8.8.8.8", 443), True),
+        ("https://nas.local/hook", format_address("2606:4700::1111", 443), True),
         ("https://example.com/hook", None, True),
         ("http://localhost:9001/hook", None, False),
         ("http://nas/hook", None, False),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from notifier import __version__
 from notifier.core.delivery.signature import BadSignature, make_secret, verify
 from notifier.core.event_body import build_event, build_headers, mark_expired
-from notifier.core.formats.times import from_text
+from notifier.core.formats.times import parse_instant
 from notifier.core.model import ClaimedDelivery, EventType, TaskError, Watch, WatchState
 from notifier.core.polling.verdict import EndWatch
 from notifier.core.secret import Secret
@@ -19,7 +19,7 @@ from tests.core.texts import any_text
 
 
 def at(text: str) -> int:
-    instant = from_text(text)
+    instant = parse_instant(text)
     assert instant is not None
     return instant
 

@@ -31,7 +31,7 @@ SECOND = 1_000
 HOUR = 3_600_000
 DAY = 24 * HOUR
 T = 1_795_435_200_000
-PACE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
+SCHEDULE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
 A_WATCH = Watch(
     id="wch_1",
     provider="mulerouter",
@@ -58,12 +58,14 @@ def decide(
     now: int = T,
     *,
     watch: Watch = A_WATCH,
-    pace: AgeSchedule = PACE,
+    schedule: AgeSchedule = SCHEDULE,
     ttl_ms: int = DAY,
-    chance: float = 0.0,
-    habit: TaskDurations | None = None,
+    jitter: float = 0.0,
+    durations: TaskDurations | None = None,
 ) -> Decision:
-    return decide_poll(watch, verdict, pace=pace, result_ttl_ms=ttl_ms, now=now, chance=chance, habit=habit)
+    return decide_poll(
+        watch, verdict, schedule=schedule, result_ttl_ms=ttl_ms, now=now, jitter=jitter, durations=durations
+    )
 
 
 def wait(verdict: Verdict, now: int = T, **more: Any) -> PollAgain:
@@ -135,7 +137,7 @@ def test_the_interval_never_shrinks(verdict: Verdict) -> None:
 
 
 def test_jitter_puts_a_poll_off_by_up_to_a_tenth() -> None:
-    assert wait(RUNNING, chance=0.999).due_at == T + 2_500 + 249
+    assert wait(RUNNING, jitter=0.999).due_at == T + 2_500 + 249
 
 
 @pytest.mark.parametrize(
@@ -233,13 +235,13 @@ def test_an_unpolled_watch_before_its_deadline_is_our_own_fault() -> None:
 
 
 def polls_while_missing(
-    watch: Watch, pace: AgeSchedule, chance: float = 0.0, took_ms: int = 0
+    watch: Watch, schedule: AgeSchedule, jitter: float = 0.0, took_ms: int = 0
 ) -> tuple[EndWatch, list[int]]:
     """Answer 404 until it ends; the seconds at which that was asked."""
     now, asked = T, []
     while True:
         asked.append((now - T) // SECOND)
-        found = decide(TaskUnknown(404), now + took_ms, watch=watch, pace=pace, chance=chance)
+        found = decide(TaskUnknown(404), now + took_ms, watch=watch, schedule=schedule, jitter=jitter)
         if isinstance(found, EndWatch):
             return found, asked
         watch, now = after(watch, found), found.due_at
@@ -247,7 +249,7 @@ def polls_while_missing(
 
 def test_it_is_lost_after_three_answers_over_thirty_seconds() -> None:
     old = replace(A_WATCH, interval_ms=60_000)
-    found, asked = polls_while_missing(old, PACE)
+    found, asked = polls_while_missing(old, SCHEDULE)
     assert asked == [0, 15, 30]
     assert found.state is WatchState.LOST
     assert found.error == TaskError(
@@ -260,7 +262,7 @@ def test_it_is_lost_after_three_answers_over_thirty_seconds() -> None:
 
 
 def test_many_quick_answers_are_not_enough_before_thirty_seconds() -> None:
-    found, asked = polls_while_missing(A_WATCH, PACE)
+    found, asked = polls_while_missing(A_WATCH, SCHEDULE)
     assert found.state is WatchState.LOST
     assert len(asked) > 3
     assert asked[-2] < 30 <= asked[-1]
@@ -291,12 +293,12 @@ def test_both_the_count_and_the_time_are_needed(missing: MissingStreak | None, i
     st.integers(0, 600_000),
 )
 def test_a_lost_task_is_told_within_sixty_seconds(
-    least: int, more: int, growth: float, chance: float, last_interval: int
+    least: int, more: int, growth: float, jitter: float, last_interval: int
 ) -> None:
     """However rarely it was polled before."""
-    pace = AgeSchedule(least, least + more, growth)
-    watch = replace(A_WATCH, interval_ms=min(last_interval, pace.max_interval_ms), registered_at=T - HOUR)
-    found, asked = polls_while_missing(watch, pace, chance)
+    schedule = AgeSchedule(least, least + more, growth)
+    watch = replace(A_WATCH, interval_ms=min(last_interval, schedule.max_interval_ms), registered_at=T - HOUR)
+    found, asked = polls_while_missing(watch, schedule, jitter)
     assert found.state is WatchState.LOST
     assert len(asked) >= 3
     assert 30 <= asked[-1] <= 60
@@ -310,14 +312,14 @@ def test_while_missing_the_poll_is_near_and_the_interval_stays() -> None:
 def test_a_missing_task_is_told_of_in_time_however_rare_the_polls() -> None:
     """The promise of 60 s goes before the user's least interval; the stored interval keeps to it."""
     rare = AgeSchedule(min_interval_ms=120_000, max_interval_ms=600_000, growth=0.1)
-    decision = wait(TaskUnknown(404), pace=rare)
+    decision = wait(TaskUnknown(404), schedule=rare)
     assert (decision.due_at, decision.interval_ms) == (T + 15_000, 120_000)
 
 
 def test_a_poll_begun_before_the_deadline_does_not_judge_it() -> None:
     """Asked just before, answered just after: asked once more, and then it has expired."""
     watch = replace(A_WATCH, expires_at=T)
-    more = {"pace": PACE, "result_ttl_ms": 0, "chance": 0.0}
+    more = {"schedule": SCHEDULE, "result_ttl_ms": 0, "jitter": 0.0}
     early = decide_poll(watch, Running("pending"), now=T + 500, asked_at=T - 500, **more)  # type: ignore[arg-type]
     assert isinstance(early, PollAgain)
     assert early.due_at <= T + 500
@@ -333,7 +335,13 @@ def test_the_interval_runs_from_request_to_request(answered_after_ms: int, due_a
     """What an answer takes is not added to the wait, but half of the wait is left after a slow one."""
     now = T + answered_after_ms
     found = decide_poll(
-        A_WATCH, RUNNING, pace=replace(PACE, growth=0.0), result_ttl_ms=DAY, now=now, chance=0.0, asked_at=T
+        A_WATCH,
+        RUNNING,
+        schedule=replace(SCHEDULE, growth=0.0),
+        result_ttl_ms=DAY,
+        now=now,
+        jitter=0.0,
+        asked_at=T,
     )
     assert isinstance(found, PollAgain)
     assert found.due_at == T + due_after_ms
@@ -344,10 +352,10 @@ def test_retry_after_runs_from_the_answer() -> None:
     found = decide_poll(
         A_WATCH,
         Throttled(10_000, "slow down"),
-        pace=PACE,
+        schedule=SCHEDULE,
         result_ttl_ms=DAY,
         now=T + 900,
-        chance=0.0,
+        jitter=0.0,
         asked_at=T,
     )
     assert isinstance(found, PollAgain)
@@ -479,18 +487,18 @@ VERDICTS = st.one_of(
 @pytest.mark.fault(63)
 @given(st.lists(VERDICTS, max_size=300), st.floats(0, 1, exclude_max=True), st.integers(50, DAY))
 def test_whatever_is_answered_a_watch_ends_by_its_deadline_and_never_spins(
-    verdicts: list[Verdict], chance: float, life_ms: int
+    verdicts: list[Verdict], jitter: float, life_ms: int
 ) -> None:
     """Any answers, at any times."""
     watch, now = replace(A_WATCH, expires_at=T + life_ms), T
     for verdict in verdicts:
-        found = decide(verdict, now, watch=watch, chance=chance)
+        found = decide(verdict, now, watch=watch, jitter=jitter)
         if isinstance(found, EndWatch):
             assert found.state in {WatchState.LOST, WatchState.EXPIRED}
             assert found.state is WatchState.LOST or now == watch.expires_at
             return
         assert now < found.due_at <= watch.expires_at
-        assert found.due_at - now >= PACE.min_interval_ms or found.due_at == watch.expires_at
+        assert found.due_at - now >= SCHEDULE.min_interval_ms or found.due_at == watch.expires_at
         assert watch.interval_ms <= found.interval_ms <= 66_000
         assert found.trouble is None or found.trouble.since <= now
         watch, now = after(watch, found), found.due_at
@@ -547,13 +555,13 @@ VIDEO = TaskDurations(finishes=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000
 def test_what_is_known_of_such_tasks_decides_the_step() -> None:
     watch = replace(A_WATCH, polls=1, last_polled_at=T + 100 * SECOND)
     now = T + 200 * SECOND
-    assert wait(RUNNING, now, watch=watch, habit=VIDEO).due_at == now + 12_250
-    assert wait(RUNNING, now, watch=watch, habit=replace(VIDEO, finishes=9)).due_at == now + 20_000
+    assert wait(RUNNING, now, watch=watch, durations=VIDEO).due_at == now + 12_250
+    assert wait(RUNNING, now, watch=watch, durations=replace(VIDEO, finishes=9)).due_at == now + 20_000
     assert wait(RUNNING, now, watch=watch).due_at == now + 20_000
 
 
 @pytest.mark.parametrize(
-    ("verdict", "over", "habit", "rule", "text"),
+    ("verdict", "over", "durations", "rule", "text"),
     [
         (RUNNING, {}, None, ScheduleRule.AGE, "by age: the task is 200 s old"),
         (RUNNING, {}, replace(VIDEO, finishes=9), ScheduleRule.AGE, "by age: the task is 200 s old"),
@@ -577,9 +585,9 @@ def test_what_is_known_of_such_tasks_decides_the_step() -> None:
     ],
 )
 def test_each_wait_says_which_rule_had_the_last_word(
-    verdict: Verdict, over: dict[str, Any], habit: TaskDurations | None, rule: ScheduleRule, text: str
+    verdict: Verdict, over: dict[str, Any], durations: TaskDurations | None, rule: ScheduleRule, text: str
 ) -> None:
-    found = wait(verdict, T + 200 * SECOND, watch=replace(A_WATCH, **over), habit=habit).reason
+    found = wait(verdict, T + 200 * SECOND, watch=replace(A_WATCH, **over), durations=durations).reason
     assert (found.rule, found.text) == (rule, text)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.circuit_breaker import Permit, began_probe
+from notifier.core.circuit_breaker import Permit, record_probe
 from notifier.core.delivery.endpoint import (
     PRIVATE_CAP_MS,
     PUBLIC_CAP_MS,
@@ -15,15 +15,15 @@ from notifier.core.delivery.endpoint import (
     EndpointHealth,
     FailureScope,
     Suspension,
-    after,
-    held_in_words,
-    in_words,
-    is_opened,
-    passage,
-    paused,
-    resumed,
-    room,
-    speaks_for_origin,
+    describe_gate,
+    describe_hold,
+    free_slots,
+    is_unblocked,
+    lift_suspension,
+    permit,
+    record_result,
+    suspend,
+    trust_in_origin,
 )
 
 NOW = 1_795_435_200_000
@@ -41,12 +41,12 @@ GONE = AttemptFailed(FailureScope.GONE, "HTTP 410", None, PRIVATE_CAP_MS)
 def closed(now: int = NOW) -> EndpointHealth:
     endpoint = EndpointHealth()
     for _ in range(3):
-        endpoint = after(endpoint, down(), now, is_probe=False)
+        endpoint = record_result(endpoint, down(), now, is_probe=False)
     return endpoint
 
 
 def probed(endpoint: EndpointHealth, report: AttemptFailed | AttemptAccepted, now: int) -> EndpointHealth:
-    return after(replace(endpoint, gate=began_probe(endpoint.gate, now)), report, now, is_probe=True)
+    return record_result(replace(endpoint, gate=record_probe(endpoint.gate, now)), report, now, is_probe=True)
 
 
 @pytest.mark.fault(78)
@@ -54,9 +54,9 @@ def test_three_failures_in_a_row_close_it() -> None:
     """Two do not; a success between begins the count anew."""
     endpoint = EndpointHealth()
     for report in (down(), down(), OK, down(), down()):
-        endpoint = after(endpoint, report, NOW, is_probe=False)
-        assert passage(endpoint, NOW) is Permit.OPEN
-    assert passage(after(endpoint, down(), NOW, is_probe=False), NOW) is Permit.CLOSED
+        endpoint = record_result(endpoint, report, NOW, is_probe=False)
+        assert permit(endpoint, NOW) is Permit.OPEN
+    assert permit(record_result(endpoint, down(), NOW, is_probe=False), NOW) is Permit.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -69,34 +69,34 @@ def test_probes_come_at_growing_distances_and_never_stop(cap_ms: int, waits_s: l
     for wait_s in waits_s:
         assert endpoint.gate.probe_at == now + wait_s * 1_000
         now = endpoint.gate.probe_at
-        assert passage(endpoint, now) is Permit.PROBE
-        assert room(endpoint, 0, now, most=4) == 1
+        assert permit(endpoint, now) is Permit.PROBE
+        assert free_slots(endpoint, 0, now, most=4) == 1
         endpoint = probed(endpoint, down(cap_ms=cap_ms), now)
-        assert passage(endpoint, now) is Permit.CLOSED
+        assert permit(endpoint, now) is Permit.CLOSED
 
 
 def test_the_first_2xx_opens_it_wakes_all_and_starts_slowly() -> None:
     """1, 2, 4 …, then as many as the origin takes."""
     shut = closed()
     endpoint = probed(shut, OK, shut.gate.probe_at)
-    assert is_opened(shut, endpoint)
+    assert is_unblocked(shut, endpoint)
     now, rooms = shut.gate.probe_at, []
     for _ in range(6):
-        rooms.append(room(endpoint, 0, now, most=16))
-        endpoint = after(endpoint, OK, now, is_probe=False)
+        rooms.append(free_slots(endpoint, 0, now, most=16))
+        endpoint = record_result(endpoint, OK, now, is_probe=False)
     assert rooms == [2, 4, 8, 16, 16, 16]
-    assert room(endpoint, 3, now, most=16) == 13
+    assert free_slots(endpoint, 3, now, most=16) == 13
 
 
 def test_what_never_took_anything_or_failed_last_gets_one_at_a_time() -> None:
     """One acceptance ends the trial; a refused event, which says that it answers, begins none."""
     endpoint = EndpointHealth()
-    assert room(endpoint, 0, NOW, most=4) == 1
-    endpoint = after(endpoint, OK, NOW, is_probe=False)
-    assert room(endpoint, 0, NOW, most=4) == 2
-    endpoint = after(endpoint, REFUSED, NOW, is_probe=False)
-    assert room(endpoint, 0, NOW, most=4) == 2
-    assert room(after(endpoint, down(), NOW, is_probe=False), 0, NOW, most=4) == 1
+    assert free_slots(endpoint, 0, NOW, most=4) == 1
+    endpoint = record_result(endpoint, OK, NOW, is_probe=False)
+    assert free_slots(endpoint, 0, NOW, most=4) == 2
+    endpoint = record_result(endpoint, REFUSED, NOW, is_probe=False)
+    assert free_slots(endpoint, 0, NOW, most=4) == 2
+    assert free_slots(record_result(endpoint, down(), NOW, is_probe=False), 0, NOW, most=4) == 1
 
 
 @pytest.mark.parametrize(("report", "word"), [(OK, True), (down(), False), (REFUSED, None), (GONE, None)])
@@ -104,51 +104,51 @@ def test_an_origin_is_judged_by_what_speaks_of_it(
     report: AttemptFailed | AttemptAccepted, word: bool | None
 ) -> None:
     """A refused event and an endpoint that is gone say nothing of its neighbours."""
-    assert speaks_for_origin(report) is word
+    assert trust_in_origin(report) is word
 
 
 def test_retry_after_closes_it_at_once_for_at_least_that_long() -> None:
     """The wish of the endpoint goes before our own schedule, and a success in flight does not undo it."""
-    endpoint = after(EndpointHealth(), down(retry_after_ms=3_600_000), NOW, is_probe=False)
-    assert passage(endpoint, NOW + 3_599_999) is Permit.CLOSED
-    assert passage(after(endpoint, OK, NOW + 1, is_probe=False), NOW + 2) is Permit.CLOSED
-    assert passage(endpoint, NOW + 3_600_000) is Permit.PROBE
+    endpoint = record_result(EndpointHealth(), down(retry_after_ms=3_600_000), NOW, is_probe=False)
+    assert permit(endpoint, NOW + 3_599_999) is Permit.CLOSED
+    assert permit(record_result(endpoint, OK, NOW + 1, is_probe=False), NOW + 2) is Permit.CLOSED
+    assert permit(endpoint, NOW + 3_600_000) is Permit.PROBE
 
 
 def test_a_refused_event_speaks_not_against_the_endpoint() -> None:
     """400 and its like close nothing, however many; but as a probe's answer they open nothing either."""
     endpoint = EndpointHealth()
     for _ in range(10):
-        endpoint = after(endpoint, REFUSED, NOW, is_probe=False)
-    assert passage(endpoint, NOW) is Permit.OPEN
+        endpoint = record_result(endpoint, REFUSED, NOW, is_probe=False)
+    assert permit(endpoint, NOW) is Permit.OPEN
     shut = closed()
-    assert passage(probed(shut, REFUSED, shut.gate.probe_at), shut.gate.probe_at) is Permit.CLOSED
+    assert permit(probed(shut, REFUSED, shut.gate.probe_at), shut.gate.probe_at) is Permit.CLOSED
 
 
 def test_410_parks_it_until_a_user_resumes_it() -> None:
     """No probe, no success in flight and no time brings it back; `resumed` does."""
-    endpoint = after(EndpointHealth(), GONE, NOW, is_probe=False)
+    endpoint = record_result(EndpointHealth(), GONE, NOW, is_probe=False)
     assert endpoint.hold is Suspension.GONE
-    endpoint = after(endpoint, OK, NOW, is_probe=False)
-    assert passage(endpoint, NOW + 10**12) is Permit.CLOSED
-    assert "410" in in_words(endpoint)
-    assert passage(resumed(endpoint), NOW) is Permit.OPEN
+    endpoint = record_result(endpoint, OK, NOW, is_probe=False)
+    assert permit(endpoint, NOW + 10**12) is Permit.CLOSED
+    assert "410" in describe_gate(endpoint)
+    assert permit(lift_suspension(endpoint), NOW) is Permit.OPEN
 
 
 def test_a_pause_is_a_users_word() -> None:
     """Paused stays paused whatever comes in; resuming opens even a gate that was closed."""
-    endpoint = after(paused(closed()), OK, NOW, is_probe=True)
-    assert passage(endpoint, NOW + 10**12) is Permit.CLOSED
-    assert in_words(endpoint) == "paused by a user"
-    again = resumed(endpoint)
-    assert is_opened(endpoint, again)
-    assert room(again, 0, NOW, most=4) == 1
+    endpoint = record_result(suspend(closed()), OK, NOW, is_probe=True)
+    assert permit(endpoint, NOW + 10**12) is Permit.CLOSED
+    assert describe_gate(endpoint) == "paused by a user"
+    again = lift_suspension(endpoint)
+    assert is_unblocked(endpoint, again)
+    assert free_slots(again, 0, NOW, most=4) == 1
 
 
 def test_to_resume_what_is_well_changes_nothing() -> None:
     """It would put a receiver that works on trial."""
     proven = EndpointHealth(width=None)
-    assert resumed(proven) == proven
+    assert lift_suspension(proven) == proven
 
 
 REPORTS = st.one_of(
@@ -164,18 +164,18 @@ def test_whatever_happened_a_probe_will_go_out(
     endpoint, now = EndpointHealth(), NOW
     for report, passed in history:
         now += passed
-        way = passage(endpoint, now)
+        way = permit(endpoint, now)
         if way is Permit.PROBE:
             endpoint = probed(endpoint, report, now)
         elif way is Permit.OPEN:
-            endpoint = after(endpoint, report, now, is_probe=False)
-        assert passage(endpoint, now + 86_400_000) is not Permit.CLOSED
+            endpoint = record_result(endpoint, report, now, is_probe=False)
+        assert permit(endpoint, now + 86_400_000) is not Permit.CLOSED
 
 
 def test_what_is_held_back_says_since_when_and_when_it_is_tried_again() -> None:
     """What is open holds nothing back."""
-    assert held_in_words(EndpointHealth()) is None
-    assert held_in_words(paused(EndpointHealth())) == "paused by a user"
-    assert held_in_words(closed()) == (
+    assert describe_hold(EndpointHealth()) is None
+    assert describe_hold(suspend(EndpointHealth())) == "paused by a user"
+    assert describe_hold(closed()) == (
         "closed: HTTP 503 since 2026-11-23T12:00:00.000Z, next probe at 2026-11-23T12:00:05.000Z"
     )

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.task_statistics import FIXED_MS, FinishedTask, fixed_polls, notice_ms, saved_share, spread
+from notifier.core.task_statistics import (
+    FIXED_MS,
+    FinishedTask,
+    count_bars,
+    fixed_polls,
+    notice_ms,
+    saved_share,
+)
 
 T = 1_795_435_200_000
 SECOND = 1_000
@@ -67,18 +74,18 @@ def test_more_polls_than_the_loop_are_said_to_be_so() -> None:
 
 def test_nothing_is_said_of_nothing() -> None:
     assert saved_share([]) is None
-    assert spread([], (1, 2)) is None
+    assert count_bars([], (1, 2)) is None
 
 
 def test_a_spread_counts_up_to_each_edge() -> None:
-    found = spread([0, 1, 2, 3, 9, 10, 11, 12, 13, 100], (1, 10))
+    found = count_bars([0, 1, 2, 3, 9, 10, 11, 12, 13, 100], (1, 10))
     assert found is not None
     assert (found.count, found.p50, found.p90, found.bars) == (10, 9, 13, (2, 4, 4))
 
 
 @given(st.lists(st.integers(0, 1_000), min_size=1), st.sets(st.integers(0, 900), min_size=1))
 def test_every_value_is_in_one_bar(values: list[int], edges: set[int]) -> None:
-    found = spread(values, sorted(edges))
+    found = count_bars(values, sorted(edges))
     assert found is not None
     assert sum(found.bars) == found.count == len(values)
     assert sum(value <= found.p50 for value in values) * 2 >= len(values)

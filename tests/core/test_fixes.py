@@ -6,14 +6,14 @@ import sqlite3
 import pytest
 
 from notifier.core.circuit_breaker import CircuitBreaker
-from notifier.core.delivery.endpoint import EndpointHealth, Suspension, in_words
+from notifier.core.delivery.endpoint import EndpointHealth, Suspension, describe_gate
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
 from notifier.core.fixes import fix_of, fix_of_receiver
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.provider import ProviderDescription
 from notifier.core.polling.verdict import AccountRefused, Inconclusive, Running, Throttled
 from notifier.core.secret import Secret
-from notifier.store.sqlite.errors import fault_of
+from notifier.store.sqlite.errors import error_to_unavailable
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_stores_trouble_has_its_fix(code: int) -> None:
     """Full, failing, damaged, locked, closed off."""
     error = sqlite3.OperationalError("x")
     error.sqlite_errorcode = code
-    assert fix_of(fault_of(error, "/x/notifier.db").cause)
+    assert fix_of(error_to_unavailable(error, "/x/notifier.db").cause)
 
 
 def test_a_key_is_named_as_its_owner_sets_it() -> None:
@@ -94,13 +94,13 @@ def test_what_is_not_known_has_no_fix() -> None:
 )
 def test_a_receiver_that_is_held_back_has_its_fix(endpoint: EndpointHealth, sign: str) -> None:
     """By the gate's own words, so that neither can change alone."""
-    fix = fix_of_receiver(in_words(endpoint), "http://x/hook", "ep_1")
+    fix = fix_of_receiver(describe_gate(endpoint), "http://x/hook", "ep_1")
     assert sign in fix
     assert bool(fix) == bool(sign)
 
 
 def test_a_closed_receiver_with_nothing_waiting_needs_none() -> None:
     """It is tried with the next callback, and its words say so."""
-    said = in_words(EndpointHealth(gate=CircuitBreaker(since=1, reason="HTTP 503")), is_waited_for=False)
+    said = describe_gate(EndpointHealth(gate=CircuitBreaker(since=1, reason="HTTP 503")), is_waited_for=False)
     assert said == "closed, but nothing waits (the next callback is its probe): HTTP 503"
     assert fix_of_receiver(said, "http://x/hook", "ep_1") == ""

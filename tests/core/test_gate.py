@@ -8,12 +8,12 @@ from notifier.core.circuit_breaker import (
     PATIENCE_MS,
     CircuitBreaker,
     Permit,
-    began_probe,
-    failed,
-    may_pass,
-    pause_until,
-    shifted,
-    succeeded,
+    block_until,
+    permit,
+    record_failure,
+    record_probe,
+    record_success,
+    shift_breaker,
 )
 
 SECOND = 1_000
@@ -23,7 +23,7 @@ T = 1_000_000_000
 def closed_at(now: int = T) -> CircuitBreaker:
     gate = CircuitBreaker()
     for _ in range(3):
-        gate = failed(gate, "HTTP 503", now, is_probe=False)
+        gate = record_failure(gate, "HTTP 503", now, is_probe=False)
     return gate
 
 
@@ -31,33 +31,35 @@ def probe_waits(cap_ms: int, count: int) -> list[int]:
     """Seconds from each failure to the probe that follows it, every probe failing at once."""
     gate, now, waits = closed_at(), T, []
     for _ in range(count):
-        assert may_pass(gate, gate.probe_at - 1) is Permit.CLOSED
-        assert may_pass(gate, gate.probe_at) is Permit.PROBE
+        assert permit(gate, gate.probe_at - 1) is Permit.CLOSED
+        assert permit(gate, gate.probe_at) is Permit.PROBE
         waits.append((gate.probe_at - now) // SECOND)
         now = gate.probe_at
-        gate = failed(began_probe(gate, now), "HTTP 503", now, is_probe=True, cap_ms=cap_ms)
+        gate = record_failure(record_probe(gate, now), "HTTP 503", now, is_probe=True, cap_ms=cap_ms)
     return waits
 
 
 def test_three_failures_in_a_row_close_it() -> None:
     gate = CircuitBreaker()
     for _ in range(2):
-        gate = failed(gate, "HTTP 503", T, is_probe=False)
-        assert may_pass(gate, T) is Permit.OPEN
-    assert may_pass(failed(gate, "HTTP 503", T, is_probe=False), T) is Permit.CLOSED
+        gate = record_failure(gate, "HTTP 503", T, is_probe=False)
+        assert permit(gate, T) is Permit.OPEN
+    assert permit(record_failure(gate, "HTTP 503", T, is_probe=False), T) is Permit.CLOSED
 
 
 def test_a_success_between_starts_the_count_anew() -> None:
-    gate = failed(failed(CircuitBreaker(), "reset", T, is_probe=False), "reset", T, is_probe=False)
-    gate = failed(succeeded(gate, T), "reset", T, is_probe=False)
-    assert may_pass(gate, T) is Permit.OPEN
+    gate = record_failure(
+        record_failure(CircuitBreaker(), "reset", T, is_probe=False), "reset", T, is_probe=False
+    )
+    gate = record_failure(record_success(gate, T), "reset", T, is_probe=False)
+    assert permit(gate, T) is Permit.OPEN
 
 
 @pytest.mark.parametrize("threshold", [1, 5])
 def test_the_threshold_is_the_callers(threshold: int) -> None:
     gate = CircuitBreaker()
     for count in range(1, threshold + 1):
-        gate = failed(gate, "no key", T, is_probe=False, threshold=threshold)
+        gate = record_failure(gate, "no key", T, is_probe=False, threshold=threshold)
         assert (gate.since is not None) == (count == threshold)
 
 
@@ -71,80 +73,80 @@ def test_on_the_internet_they_may_come_as_rarely_as_every_10_minutes() -> None:
 
 def test_the_first_success_opens_it_and_forgets_everything() -> None:
     gate = closed_at()
-    assert succeeded(began_probe(gate, gate.probe_at), gate.probe_at + 1) == CircuitBreaker()
+    assert record_success(record_probe(gate, gate.probe_at), gate.probe_at + 1) == CircuitBreaker()
 
 
 def test_while_a_probe_is_under_way_nothing_else_passes() -> None:
     gate = closed_at()
     began_at = gate.probe_at
-    gate = began_probe(gate, began_at)
-    assert may_pass(gate, began_at) is Permit.CLOSED
-    assert may_pass(gate, began_at + PATIENCE_MS - 1) is Permit.CLOSED
+    gate = record_probe(gate, began_at)
+    assert permit(gate, began_at) is Permit.CLOSED
+    assert permit(gate, began_at + PATIENCE_MS - 1) is Permit.CLOSED
 
 
 def test_a_probe_that_never_reports_is_followed_by_another() -> None:
     gate = closed_at()
     began_at = gate.probe_at
-    assert may_pass(began_probe(gate, began_at), began_at + PATIENCE_MS) is Permit.PROBE
-    patient = began_probe(gate, began_at, patience_ms=90 * SECOND)
-    assert may_pass(patient, began_at + 90 * SECOND - 1) is Permit.CLOSED
+    assert permit(record_probe(gate, began_at), began_at + PATIENCE_MS) is Permit.PROBE
+    patient = record_probe(gate, began_at, patience_ms=90 * SECOND)
+    assert permit(patient, began_at + 90 * SECOND - 1) is Permit.CLOSED
 
 
 def test_late_failures_of_what_was_under_way_do_not_put_the_probe_off() -> None:
     gate = closed_at()
-    assert failed(gate, "timeout", T + 4 * SECOND, is_probe=False) == gate
+    assert record_failure(gate, "timeout", T + 4 * SECOND, is_probe=False) == gate
 
 
 def test_since_stays_and_the_reason_is_that_of_the_latest_probe() -> None:
     gate = closed_at()
-    gate = failed(began_probe(gate, T + 5_000), "HTTP 404", T + 5_001, is_probe=True)
+    gate = record_failure(record_probe(gate, T + 5_000), "HTTP 404", T + 5_001, is_probe=True)
     assert (gate.since, gate.reason) == (T, "HTTP 404")
 
 
 def test_retry_after_closes_at_once_and_sets_the_next_probe() -> None:
-    gate = pause_until(CircuitBreaker(), T + 30 * SECOND, "throttled", T, is_probe=False)
+    gate = block_until(CircuitBreaker(), T + 30 * SECOND, "throttled", T, is_probe=False)
     assert (gate.since, gate.reason) == (T, "throttled")
-    assert may_pass(gate, T + 30 * SECOND - 1) is Permit.CLOSED
-    assert may_pass(gate, T + 30 * SECOND) is Permit.PROBE
+    assert permit(gate, T + 30 * SECOND - 1) is Permit.CLOSED
+    assert permit(gate, T + 30 * SECOND) is Permit.PROBE
 
 
 def test_a_shorter_retry_after_takes_nothing_off_a_longer_one() -> None:
-    gate = pause_until(CircuitBreaker(), T + 30 * SECOND, "throttled", T, is_probe=False)
-    gate = pause_until(gate, T + 1 * SECOND, "throttled", T, is_probe=False)
+    gate = block_until(CircuitBreaker(), T + 30 * SECOND, "throttled", T, is_probe=False)
+    gate = block_until(gate, T + 1 * SECOND, "throttled", T, is_probe=False)
     assert gate.probe_at == T + 30 * SECOND
-    assert succeeded(gate, T + 29 * SECOND) == gate
+    assert record_success(gate, T + 29 * SECOND) == gate
 
 
 def test_a_probe_told_to_wait_waits_for_the_longer_of_schedule_and_wish() -> None:
     gate = closed_at()
     now = gate.probe_at
-    probing = began_probe(gate, now)
-    assert pause_until(probing, now + 1_000, "throttled", now, is_probe=True).probe_at == now + 10_000
-    assert pause_until(probing, now + 99_000, "throttled", now, is_probe=True).probe_at == now + 99_000
+    probing = record_probe(gate, now)
+    assert block_until(probing, now + 1_000, "throttled", now, is_probe=True).probe_at == now + 10_000
+    assert block_until(probing, now + 99_000, "throttled", now, is_probe=True).probe_at == now + 99_000
 
 
 def test_a_pause_that_comes_while_a_probe_is_under_way_outlasts_its_failure() -> None:
     gate = closed_at()
     now = gate.probe_at
-    gate = pause_until(began_probe(gate, now), now + 99_000, "throttled", now, is_probe=False)
-    assert failed(gate, "timeout", now + 15_000, is_probe=True).probe_at == now + 99_000
+    gate = block_until(record_probe(gate, now), now + 99_000, "throttled", now, is_probe=False)
+    assert record_failure(gate, "timeout", now + 15_000, is_probe=True).probe_at == now + 99_000
 
 
 def test_a_success_that_was_under_way_does_not_end_a_pause() -> None:
-    gate = pause_until(CircuitBreaker(), T + 30 * SECOND, "throttled", T, is_probe=False)
-    assert succeeded(gate, T + 1) == gate
-    assert succeeded(gate, T + 30 * SECOND) == CircuitBreaker()
+    gate = block_until(CircuitBreaker(), T + 30 * SECOND, "throttled", T, is_probe=False)
+    assert record_success(gate, T + 1) == gate
+    assert record_success(gate, T + 30 * SECOND) == CircuitBreaker()
 
 
 @pytest.mark.parametrize("delta", [-3_600_000, 3_600_000])
 def test_a_stepped_clock_moves_it_along(delta: int) -> None:
-    gate = pause_until(closed_at(), T + 30 * SECOND, "throttled", T, is_probe=False)
-    moved = shifted(gate, delta)
-    assert may_pass(moved, T + delta + 30 * SECOND - 1) is Permit.CLOSED
-    assert may_pass(moved, T + delta + 30 * SECOND) is Permit.PROBE
+    gate = block_until(closed_at(), T + 30 * SECOND, "throttled", T, is_probe=False)
+    moved = shift_breaker(gate, delta)
+    assert permit(moved, T + delta + 30 * SECOND - 1) is Permit.CLOSED
+    assert permit(moved, T + delta + 30 * SECOND) is Permit.PROBE
     assert moved.since == T + delta
-    assert shifted(moved, -delta) == gate
-    assert shifted(CircuitBreaker(), delta).since is None
+    assert shift_breaker(moved, -delta) == gate
+    assert shift_breaker(CircuitBreaker(), delta).since is None
 
 
 STEPS = st.lists(
@@ -163,22 +165,22 @@ def test_whatever_happens_one_probe_at_a_time_and_the_next_is_never_out_of_reach
         is_probe = probing_since is not None
         match what:
             case "ask":
-                if may_pass(gate, now) is Permit.PROBE:
+                if permit(gate, now) is Permit.PROBE:
                     assert probing_since is None or now - probing_since >= PATIENCE_MS
-                    gate, probing_since = began_probe(gate, now), now
+                    gate, probing_since = record_probe(gate, now), now
             case "fail":
-                gate, probing_since = failed(gate, "x", now, is_probe=is_probe, cap_ms=cap_ms), None
+                gate, probing_since = record_failure(gate, "x", now, is_probe=is_probe, cap_ms=cap_ms), None
             case "success":
-                gate, probing_since = succeeded(gate, now), None
+                gate, probing_since = record_success(gate, now), None
             case "pause":
                 latest_pause = max(latest_pause, now + passed)
-                gate = pause_until(gate, now + passed, "x", now, is_probe=is_probe, cap_ms=cap_ms)
+                gate = block_until(gate, now + passed, "x", now, is_probe=is_probe, cap_ms=cap_ms)
                 probing_since = None
             case _:
                 probing_since = None
         if gate.since is not None:
             assert gate.since <= now
             assert gate.probe_at <= max(now + max(cap_ms, PATIENCE_MS), latest_pause)
-            assert may_pass(gate, gate.probe_at) is Permit.PROBE
+            assert permit(gate, gate.probe_at) is Permit.PROBE
         else:
-            assert may_pass(gate, now) is Permit.OPEN
+            assert permit(gate, now) is Permit.OPEN

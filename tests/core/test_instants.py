@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.formats.times import LONGEST_MS, InvalidDuration, from_text, parse_duration, to_text
+from notifier.core.formats.times import (
+    LONGEST_MS,
+    InvalidDuration,
+    format_instant,
+    parse_duration,
+    parse_instant,
+)
 from tests.core.texts import any_text
 
 FIRST = -62_135_596_800_000  # year 1
@@ -14,14 +20,14 @@ NOON = 1_795_435_200_000
 
 
 def test_an_instant_is_written_with_milliseconds_and_z() -> None:
-    assert to_text(NOON) == "2026-11-23T12:00:00.000Z"
-    assert to_text(NOON + 7) == "2026-11-23T12:00:00.007Z"
-    assert to_text(-1) == "1969-12-31T23:59:59.999Z"
+    assert format_instant(NOON) == "2026-11-23T12:00:00.000Z"
+    assert format_instant(NOON + 7) == "2026-11-23T12:00:00.007Z"
+    assert format_instant(-1) == "1969-12-31T23:59:59.999Z"
 
 
 @given(st.integers(FIRST, LAST))
 def test_what_is_written_is_read_back(at: int) -> None:
-    assert from_text(to_text(at)) == at
+    assert parse_instant(format_instant(at)) == at
 
 
 @given(st.datetimes(timezones=st.timezones()))
@@ -35,9 +41,9 @@ def test_a_stamp_with_any_offset_means_the_same_instant(moment: datetime) -> Non
     try:
         moment.astimezone(UTC)
     except OverflowError:
-        assert from_text(moment.isoformat()) is None
+        assert parse_instant(moment.isoformat()) is None
     else:
-        assert from_text(moment.isoformat()) == since // timedelta(milliseconds=1)
+        assert parse_instant(moment.isoformat()) == since // timedelta(milliseconds=1)
 
 
 @pytest.mark.parametrize(
@@ -60,9 +66,9 @@ def test_a_stamp_with_any_offset_means_the_same_instant(moment: datetime) -> Non
     ],
 )
 def test_stamps_of_providers_are_read(text: str, written: str) -> None:
-    at = from_text(text)
+    at = parse_instant(text)
     assert at is not None
-    assert to_text(at) == written
+    assert format_instant(at) == written
 
 
 @pytest.mark.parametrize(
@@ -81,13 +87,13 @@ def test_stamps_of_providers_are_read(text: str, written: str) -> None:
     ],
 )  # fmt: skip
 def test_whatever_else_is_no_instant(value: object) -> None:
-    assert from_text(value) is None
+    assert parse_instant(value) is None
 
 
 @given(any_text | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d)?"))
 def test_reading_a_stamp_never_raises_and_yields_what_can_be_written(text: str) -> None:
-    at = from_text(text)
-    assert at is None or to_text(at)
+    at = parse_instant(text)
+    assert at is None or format_instant(at)
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.polling import age_schedule as by_age
+from notifier.core.polling import age_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
-from notifier.core.polling.histogram import DurationHistogram, seen
+from notifier.core.polling.histogram import DurationHistogram, add_duration
 from notifier.core.polling.learned_schedule import (
     ENOUGH,
     TaskDurations,
     first_poll_at,
-    habit_from,
+    histogram_to_durations,
     interval_ms,
     longest_wait_ms,
 )
 
 DAY = 86_400_000
-PACE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
+SCHEDULE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
 VIDEO = TaskDurations(finishes=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
 STEP = 12_250  # of a video: 0.035 of the time from 150 s to 500 s
 
@@ -41,49 +41,55 @@ AGES = st.one_of(st.integers(-(10**9), 10**12), st.integers(-(10**400), 10**400)
 LIVES = st.integers(0, 365 * DAY)
 
 
-def most_of(pace: AgeSchedule, ttl: int) -> int:
+def most_of(schedule: AgeSchedule, ttl: int) -> int:
     """The longest wait, its jitter included."""
-    most = max(pace.min_interval_ms, min(pace.max_interval_ms, longest_wait_ms(ttl)))
+    most = max(schedule.min_interval_ms, min(schedule.max_interval_ms, longest_wait_ms(ttl)))
     return most + most // 10
 
 
 def wait(
-    age: int, last: int = 0, habit: TaskDurations = VIDEO, pace: AgeSchedule = PACE, ttl: int = DAY
+    age: int,
+    last: int = 0,
+    durations: TaskDurations = VIDEO,
+    schedule: AgeSchedule = SCHEDULE,
+    ttl: int = DAY,
 ) -> int:
-    return interval_ms(habit, pace, age_ms=age, last_interval_ms=last, chance=0.0, result_ttl_ms=ttl)
+    return interval_ms(durations, schedule, age_ms=age, last_interval_ms=last, jitter=0.0, result_ttl_ms=ttl)
 
 
 @given(HABITS, PACES, AGES, st.integers(0, 10**12), CHANCES, LIVES)
 def test_an_interval_is_bounded_and_never_shorter_than_the_last(
-    habit: TaskDurations, pace: AgeSchedule, age: int, last: int, chance: float, ttl: int
+    durations: TaskDurations, schedule: AgeSchedule, age: int, last: int, jitter: float, ttl: int
 ) -> None:
-    found = interval_ms(habit, pace, age_ms=age, last_interval_ms=last, chance=chance, result_ttl_ms=ttl)
-    assert pace.min_interval_ms <= found <= most_of(pace, ttl)
-    assert found >= min(last, most_of(pace, ttl))
+    found = interval_ms(
+        durations, schedule, age_ms=age, last_interval_ms=last, jitter=jitter, result_ttl_ms=ttl
+    )
+    assert schedule.min_interval_ms <= found <= most_of(schedule, ttl)
+    assert found >= min(last, most_of(schedule, ttl))
 
 
 @given(HABITS, HABITS, PACES, st.integers(0, 10**9), st.integers(0, 100), st.integers(0, 100), CHANCES)
 def test_over_a_life_of_polls_no_interval_shrinks_whatever_is_learned_meanwhile(
     one: TaskDurations,
     other: TaskDurations,
-    pace: AgeSchedule,
+    schedule: AgeSchedule,
     age: int,
     learned_at: int,
     changed_at: int,
-    chance: float,
+    jitter: float,
 ) -> None:
     """From by age to learned to learned anew, wherever in its life the task is then."""
     last = 0
     for poll in range(100):
-        jitter = (chance + poll * 0.618) % 1
+        jitter = (jitter + poll * 0.618) % 1
         if poll < learned_at:
-            found = by_age.interval_ms(pace, age_ms=age, last_interval_ms=last, chance=jitter)
+            found = age_schedule.interval_ms(schedule, age_ms=age, last_interval_ms=last, jitter=jitter)
         else:
-            habit = one if poll < changed_at else other
+            durations = one if poll < changed_at else other
             found = interval_ms(
-                habit, pace, age_ms=age, last_interval_ms=last, chance=jitter, result_ttl_ms=365 * DAY
+                durations, schedule, age_ms=age, last_interval_ms=last, jitter=jitter, result_ttl_ms=365 * DAY
             )
-        assert found >= min(last, most_of(pace, 365 * DAY))
+        assert found >= min(last, most_of(schedule, 365 * DAY))
         age, last = age + found, found
 
 
@@ -91,9 +97,11 @@ def test_while_tasks_end_the_steps_are_even() -> None:
     """Even with chance: the jitter of the first step stays, and adds nothing more."""
     age, steps = 150_000, [0]
     while age <= 500_000:
-        chance = len(steps) * 0.618 % 1
+        jitter = len(steps) * 0.618 % 1
         steps.append(
-            interval_ms(VIDEO, PACE, age_ms=age, last_interval_ms=steps[-1], chance=chance, result_ttl_ms=DAY)
+            interval_ms(
+                VIDEO, SCHEDULE, age_ms=age, last_interval_ms=steps[-1], jitter=jitter, result_ttl_ms=DAY
+            )
         )
         age += steps[-1]
     assert STEP <= steps[1] <= STEP * 1.1
@@ -129,8 +137,11 @@ def test_a_task_polled_before_its_time_goes_on_by_age(age: int, last: int, expec
 def test_growth_trades_polls_for_delay_here_too() -> None:
     """0 asks for the minimum throughout, as by age."""
     flat = AgeSchedule(2_500, 60_000, growth=0)
-    assert [wait(age, last, pace=flat) for age, last in ((200_000, 0), (600_000, 2_500))] == [2_500, 2_500]
-    assert wait(200_000, pace=AgeSchedule(2_500, 60_000, growth=0.2)) == 2 * STEP
+    assert [wait(age, last, schedule=flat) for age, last in ((200_000, 0), (600_000, 2_500))] == [
+        2_500,
+        2_500,
+    ]
+    assert wait(200_000, schedule=AgeSchedule(2_500, 60_000, growth=0.2)) == 2 * STEP
 
 
 @pytest.mark.parametrize(("ttl", "expected"), [(DAY, 60_000), (0, 60_000), (40_000, 10_000), (4, 2_500)])
@@ -141,7 +152,7 @@ def test_no_wait_eats_up_the_life_of_a_result(ttl: int, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("habit", "latest", "expected"),
+    ("durations", "latest", "expected"),
     [
         (VIDEO, 10**6, 150_000),
         (VIDEO, 100_000, 100_000),
@@ -153,18 +164,18 @@ def test_no_wait_eats_up_the_life_of_a_result(ttl: int, expected: int) -> None:
     ],
 )
 def test_the_first_poll_is_where_tasks_start_to_end(
-    habit: TaskDurations | None, latest: int | None, expected: int
+    durations: TaskDurations | None, latest: int | None, expected: int
 ) -> None:
     """Not before first_after, not after what learning may add, and not learned from fewer than ten."""
-    assert first_poll_at(habit, registered_at=0, earliest=2_500, latest=latest) == expected
+    assert first_poll_at(durations, registered_at=0, earliest=2_500, latest=latest) == expected
 
 
 @given(HABITS, st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_the_first_poll_is_never_early_and_never_past_its_bound(
-    habit: TaskDurations, registered_at: int, first_after: int, more: int
+    durations: TaskDurations, registered_at: int, first_after: int, more: int
 ) -> None:
     earliest = registered_at + first_after
-    found = first_poll_at(habit, registered_at=registered_at, earliest=earliest, latest=earliest + more)
+    found = first_poll_at(durations, registered_at=registered_at, earliest=earliest, latest=earliest + more)
     assert earliest <= found <= earliest + more
 
 
@@ -177,7 +188,7 @@ def test_the_longest_wait_leaves_a_result_most_of_its_life(ttl: int) -> None:
 def test_a_habit_has_its_quantiles_in_order(durations: list[int]) -> None:
     sketch = DurationHistogram()
     for duration in durations:
-        sketch = seen(sketch, duration)
-    habit = habit_from(sketch, len(durations))
-    assert 0 <= habit.p5_ms <= habit.p50_ms <= habit.p90_ms
-    assert habit.is_known == (len(durations) >= ENOUGH)
+        sketch = add_duration(sketch, duration)
+    learned = histogram_to_durations(sketch, len(durations))
+    assert 0 <= learned.p5_ms <= learned.p50_ms <= learned.p90_ms
+    assert learned.is_known == (len(durations) >= ENOUGH)

@@ -33,8 +33,8 @@ def a_dispatch(number: int = 1, give_up_at: int = FAR) -> ClaimedDelivery:
     )
 
 
-def wait(number: int, retry_after_ms: int | None = None, chance: float = 0.5) -> int:
-    due_at = next_attempt_at(number, now=0, give_up_at=FAR, retry_after_ms=retry_after_ms, chance=chance)
+def wait(number: int, retry_after_ms: int | None = None, jitter: float = 0.5) -> int:
+    due_at = next_attempt_at(number, now=0, give_up_at=FAR, retry_after_ms=retry_after_ms, jitter=jitter)
     assert due_at is not None
     return due_at
 
@@ -46,12 +46,12 @@ def test_it_is_dense_at_first_and_hourly_at_last() -> None:
 
 
 @given(st.integers(1, 100_000), CHANCES)
-def test_jitter_stays_within_a_fifth(number: int, chance: float) -> None:
-    assert 0.8 * wait(number) <= wait(number, chance=chance) <= 1.2 * wait(number)
+def test_jitter_stays_within_a_fifth(number: int, jitter: float) -> None:
+    assert 0.8 * wait(number) <= wait(number, jitter=jitter) <= 1.2 * wait(number)
 
 
 def test_jitter_reaches_both_sides() -> None:
-    assert (wait(1, chance=0.0), wait(1, chance=0.999_999)) == (800, 1_200)
+    assert (wait(1, jitter=0.0), wait(1, jitter=0.999_999)) == (800, 1_200)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_retry_after_only_ever_puts_off(retry_after_ms: int | None, expected: in
 
 
 @given(st.integers(1, 10_000), st.integers(0, 10**12), st.integers(-1_000, 10**9), CHANCES)
-def test_it_is_due_after_now_and_not_after_the_end(number: int, now: int, left: int, chance: float) -> None:
-    due_at = next_attempt_at(number, now=now, give_up_at=now + left, retry_after_ms=None, chance=chance)
+def test_it_is_due_after_now_and_not_after_the_end(number: int, now: int, left: int, jitter: float) -> None:
+    due_at = next_attempt_at(number, now=now, give_up_at=now + left, retry_after_ms=None, jitter=jitter)
     if left <= 0:
         assert due_at is None
     else:
@@ -74,7 +74,7 @@ def test_it_is_due_after_now_and_not_after_the_end(number: int, now: int, left: 
 @pytest.mark.parametrize("retry_after_ms", [None, 24 * HOUR])
 def test_the_last_attempt_is_made_when_time_is_up(retry_after_ms: int | None) -> None:
     """However long was to be waited, and once only."""
-    at = {"give_up_at": 5_000, "retry_after_ms": retry_after_ms, "chance": 0.5}
+    at = {"give_up_at": 5_000, "retry_after_ms": retry_after_ms, "jitter": 0.5}
     assert next_attempt_at(9, now=1_000, **at) == 5_000  # type: ignore[arg-type]
     assert next_attempt_at(10, now=5_000, **at) is None  # type: ignore[arg-type]
 
@@ -83,7 +83,7 @@ def test_over_72_hours_a_delivery_is_tried_about_eighty_times() -> None:
     now, instants = 0, [0]
     while True:
         due_at = next_attempt_at(
-            len(instants), now=now, give_up_at=72 * HOUR, retry_after_ms=None, chance=0.5
+            len(instants), now=now, give_up_at=72 * HOUR, retry_after_ms=None, jitter=0.5
         )
         if due_at is None:
             break
@@ -100,17 +100,17 @@ def report(blame: FailureScope, retry_after_ms: int | None = None) -> AttemptFai
 
 def test_what_was_taken_is_delivered() -> None:
     """Also after the time is up: a success is a success."""
-    assert decide_attempt(a_dispatch(), AttemptAccepted(), now=0, chance=0.5) == Delivered()
-    assert decide_attempt(a_dispatch(give_up_at=10), AttemptAccepted(), now=11, chance=0.5) == Delivered()
+    assert decide_attempt(a_dispatch(), AttemptAccepted(), now=0, jitter=0.5) == Delivered()
+    assert decide_attempt(a_dispatch(give_up_at=10), AttemptAccepted(), now=11, jitter=0.5) == Delivered()
 
 
 @pytest.mark.parametrize(("refusals", "wait_ms"), [(0, 1_000), (1, 4_000), (5, 300_000)])
 def test_a_refused_event_follows_its_own_schedule(refusals: int, wait_ms: int) -> None:
     """By the number of refusals of this very event, however many attempts outages have cost."""
     dispatch = replace(a_dispatch(number=40), refusals=refusals)
-    found = decide_attempt(dispatch, report(FailureScope.EVENT), now=10, chance=0.5)
+    found = decide_attempt(dispatch, report(FailureScope.EVENT), now=10, jitter=0.5)
     assert found == Retry(10 + wait_ms, is_refusal=True)
-    later = decide_attempt(dispatch, report(FailureScope.EVENT, 7_200_000), now=10, chance=0.5)
+    later = decide_attempt(dispatch, report(FailureScope.EVENT, 7_200_000), now=10, jitter=0.5)
     assert later == Retry(7_200_010, is_refusal=True)
 
 
@@ -118,7 +118,7 @@ def test_a_refused_event_follows_its_own_schedule(refusals: int, wait_ms: int) -
 def test_an_outage_burns_nothing(number: int) -> None:
     """However often it was tried in vain: due again in a second, and then it is the gate that holds it."""
     probe = replace(a_dispatch(number), is_probe=True)
-    found = decide_attempt(probe, report(FailureScope.ENDPOINT, 60_000), now=10, chance=0.5)
+    found = decide_attempt(probe, report(FailureScope.ENDPOINT, 60_000), now=10, jitter=0.5)
     assert found == Retry(1_010)
 
 
@@ -128,16 +128,16 @@ def test_an_outage_burns_nothing(number: int) -> None:
 )
 def test_what_alone_fails_at_an_open_gate_is_sent_ever_less_often(number: int, wait_ms: int) -> None:
     """Three times soon, so that the gate of what is down closes soon; at last as rarely as a probe."""
-    found = decide_attempt(a_dispatch(number), report(FailureScope.ENDPOINT), now=10, chance=0.5)
+    found = decide_attempt(a_dispatch(number), report(FailureScope.ENDPOINT), now=10, jitter=0.5)
     assert found == Retry(10 + wait_ms)
-    latest = decide_attempt(a_dispatch(number), report(FailureScope.ENDPOINT), now=10, chance=1.0)
+    latest = decide_attempt(a_dispatch(number), report(FailureScope.ENDPOINT), now=10, jitter=1.0)
     assert isinstance(latest, Retry)
     assert latest.due_at <= 10 + PRIVATE_CAP_MS
 
 
 def test_an_endpoint_that_is_gone_drops_nothing() -> None:
     """410 parks; even a delivery whose time is up stays pending."""
-    found = decide_attempt(a_dispatch(give_up_at=5), report(FailureScope.GONE), now=10, chance=0.5)
+    found = decide_attempt(a_dispatch(give_up_at=5), report(FailureScope.GONE), now=10, jitter=0.5)
     assert found == Retry(10)
 
 
@@ -146,7 +146,7 @@ def test_an_endpoint_that_is_gone_drops_nothing() -> None:
 def test_giving_up_says_how_often_and_what_came_last(blame: FailureScope, number: int, times: str) -> None:
     """Only time ends it: not before ``give_up_at``, and at it."""
     assert isinstance(
-        decide_attempt(a_dispatch(number, give_up_at=10), report(blame), now=9, chance=0.5), Retry
+        decide_attempt(a_dispatch(number, give_up_at=10), report(blame), now=9, jitter=0.5), Retry
     )
-    found = decide_attempt(a_dispatch(number, give_up_at=10), report(blame), now=10, chance=0.5)
+    found = decide_attempt(a_dispatch(number, give_up_at=10), report(blame), now=10, jitter=0.5)
     assert found == GiveUp(f"given up after {times}; the last: HTTP 503")

@@ -13,8 +13,8 @@ from notifier.core.polling.histogram import (
     ONE,
     SIZE,
     DurationHistogram,
+    add_duration,
     pack,
-    seen,
     unpack,
 )
 
@@ -25,7 +25,7 @@ ANY = st.one_of(WITHIN, st.integers(0, 10**15))
 def sketch_of(durations: list[int]) -> DurationHistogram:
     sketch = DurationHistogram()
     for duration in durations:
-        sketch = seen(sketch, duration)
+        sketch = add_duration(sketch, duration)
     return sketch
 
 

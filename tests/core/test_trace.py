@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.formats.traceparent import SPAN_BITS, child_of, read_traceparent
+from notifier.core.formats.traceparent import SPAN_BITS, child_traceparent, parse_traceparent
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GIVEN = f"00-{TRACE}-{PARENT}-01"
 
 
 def read(*values: str) -> str | None:
-    return read_traceparent([value.encode("latin-1") for value in values])
+    return parse_traceparent([value.encode("latin-1") for value in values])
 
 
 def test_a_valid_one_is_taken_as_it_is() -> None:
@@ -58,7 +58,7 @@ def test_flags_that_are_not_defined_are_not_handed_on() -> None:
 @given(st.integers(min_value=0, max_value=(1 << SPAN_BITS) - 1))
 def test_what_goes_on_is_valid_and_of_the_same_trace(entropy: int) -> None:
     """Chance alone makes the parent id, and zeros, which are none, never come out."""
-    child = child_of(GIVEN, entropy)
+    child = child_traceparent(GIVEN, entropy)
     assert read(child) == child
     assert child.startswith(f"00-{TRACE}-")
     assert child.endswith("-01")

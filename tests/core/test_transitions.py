@@ -3,7 +3,13 @@
 import pytest
 
 from notifier.core.model import DeliveryState, EventType, WatchState
-from notifier.core.states import DeliveryAction, WatchAction, event_of, next_delivery_state, next_watch_state
+from notifier.core.states import (
+    DeliveryAction,
+    WatchAction,
+    next_delivery_state,
+    next_watch_state,
+    state_to_event,
+)
 
 ENDS = {
     WatchAction.COMPLETE: WatchState.COMPLETED,
@@ -55,4 +61,4 @@ def test_a_delivery_moves_only_while_pending_and_is_redelivered_from_anywhere(
 @pytest.mark.parametrize("state", WatchState)
 def test_every_end_but_a_stop_tells_an_event_of_its_name(state: WatchState) -> None:
     silent = {WatchState.WATCHING, WatchState.STOPPED}
-    assert event_of(state) == (None if state in silent else EventType(f"task.{state}"))
+    assert state_to_event(state) == (None if state in silent else EventType(f"task.{state}"))

@@ -21,8 +21,7 @@ from notifier.config.model import (
 )
 from notifier.core.delivery.signature import make_secret
 from notifier.core.secret import Secret
-from notifier.daemon import log_setup as logs
-from notifier.daemon import sdnotify
+from notifier.daemon import log_setup, sdnotify
 from notifier.daemon.daemon import Daemon
 from notifier.daemon.metrics import Metrics
 from notifier.daemon.signing_secrets import SecretUnusable
@@ -67,7 +66,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    store = await open_store(tmp_path / "notifier.db", owner="test", now=wall_ms(), chance=random.Random(7))
+    store = await open_store(tmp_path / "notifier.db", owner="test", now=wall_ms(), rng=random.Random(7))
     config = Config(
         server=ServerSettings(listen="127.0.0.1:0"),
         store=StoreSettings(url=str(tmp_path / "notifier.db")),
@@ -76,7 +75,7 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         },
     )
     bench = Bench(tmp_path, store, socket.create_server(("127.0.0.1", 0)), config)
-    monkeypatch.setattr(logs, "set_up", lambda *_args, **_more: None)  # pytest's own handlers stay
+    monkeypatch.setattr(log_setup, "set_up", lambda *_args, **_more: None)  # pytest's own handlers stay
 
     def note(*fields: str, **_more: object) -> bool:
         bench.said.append(fields)
@@ -96,7 +95,7 @@ async def test_it_names_the_cause_and_not_that_ticks_are_missing(bench: Bench) -
     daemon = bench.daemon()
     daemon._poller.ticked_at -= 60
     assert "has not ticked" in str(daemon.why_not_ready())
-    daemon._poll_bell.trouble = "the disk is full"
+    daemon._poll_job.trouble = "the disk is full"
     assert daemon.why_not_ready() == "the disk is full"
 
 

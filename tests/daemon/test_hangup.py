@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.daemon import reload_mailbox as hangup
+from notifier.daemon import reload_mailbox
 
 FAULT = "config.toml:2: log.levle: unknown key"
 
@@ -22,17 +22,17 @@ def test_the_one_who_asks_gets_the_faults(tmp_path: Path, faults: tuple[str, ...
 
     def kill(pid: int, number: int) -> None:
         sent.append((pid, number))
-        hangup.answer(faults, environ(tmp_path))
+        reload_mailbox.report_reload(faults, environ(tmp_path))
 
-    assert hangup.ask(environ(tmp_path), kill=kill) == faults
+    assert reload_mailbox.request_reload(environ(tmp_path), kill=kill) == faults
     assert sent == [(os.getpid(), signal.SIGHUP)]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_answer_that_does_not_come_is_told(tmp_path: Path) -> None:
     """69, naming the process; the reload counts as failed."""
-    with pytest.raises(hangup.ReloadUnanswered, match=f"process {os.getpid()}.*has not answered"):
-        hangup.ask(environ(tmp_path), kill=lambda *_: None, patience_s=0.01)
+    with pytest.raises(reload_mailbox.ReloadUnanswered, match=f"process {os.getpid()}.*has not answered"):
+        reload_mailbox.request_reload(environ(tmp_path), kill=lambda *_: None, patience_s=0.01)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -42,14 +42,14 @@ def test_a_daemon_that_is_gone_is_told(tmp_path: Path) -> None:
     def kill(_pid: int, _number: int) -> None:
         raise ProcessLookupError(3, "No such process")
 
-    with pytest.raises(hangup.ReloadUnanswered, match="No such process"):
-        hangup.ask(environ(tmp_path), kill=kill)
+    with pytest.raises(reload_mailbox.ReloadUnanswered, match="No such process"):
+        reload_mailbox.request_reload(environ(tmp_path), kill=kill)
 
 
 def test_a_folder_that_is_gone_is_told_in_words(tmp_path: Path) -> None:
     """The service's runtime directory: no answer can come without it, and nobody is asked."""
-    with pytest.raises(hangup.ReloadUnanswered, match="No such file") as told:
-        hangup.ask(environ(tmp_path / "gone"), kill=lambda *_: pytest.fail("asked"))
+    with pytest.raises(reload_mailbox.ReloadUnanswered, match="No such file") as told:
+        reload_mailbox.request_reload(environ(tmp_path / "gone"), kill=lambda *_: pytest.fail("asked"))
     assert str(tmp_path / "gone") in told.value.fix
 
 
@@ -57,30 +57,35 @@ def test_more_faults_than_a_datagram_holds_are_cut(tmp_path: Path) -> None:
     """An answer comes in any case."""
 
     def kill(_pid: int, _number: int) -> None:
-        hangup.answer([FAULT] * 10_000, environ(tmp_path))
+        reload_mailbox.report_reload([FAULT] * 10_000, environ(tmp_path))
 
-    assert set(hangup.ask(environ(tmp_path), kill=kill)) == {FAULT}
+    assert set(reload_mailbox.request_reload(environ(tmp_path), kill=kill)) == {FAULT}
 
 
 def test_a_fault_that_no_datagram_holds_is_cut_and_not_left_out(tmp_path: Path) -> None:
     """An answer without a fault is a success."""
 
     def kill(_pid: int, _number: int) -> None:
-        hangup.answer(["\N{OLD ITALIC LETTER A}" * 70_000], environ(tmp_path))
+        reload_mailbox.report_reload(["\N{OLD ITALIC LETTER A}" * 70_000], environ(tmp_path))
 
-    (told,) = hangup.ask(environ(tmp_path), kill=kill)
+    (told,) = reload_mailbox.request_reload(environ(tmp_path), kill=kill)
     assert told.startswith("\N{OLD ITALIC LETTER A}" * 100)
 
 
 def test_who_has_gone_does_not_keep_others_from_their_answer(tmp_path: Path) -> None:
     """A socket that a dead process left, and a file that is none."""
     (tmp_path / "reload-1").touch()
-    assert hangup.ask(environ(tmp_path), kill=lambda *_: hangup.answer((), environ(tmp_path))) == ()
+    assert (
+        reload_mailbox.request_reload(
+            environ(tmp_path), kill=lambda *_: reload_mailbox.report_reload((), environ(tmp_path))
+        )
+        == ()
+    )
 
 
 def test_only_a_reload_by_systemd_asks_so(tmp_path: Path) -> None:
     """A person's command goes over the API."""
-    assert hangup.asks_here(environ(tmp_path))
-    assert not hangup.asks_here({"RUNTIME_DIRECTORY": str(tmp_path)})
-    assert not hangup.asks_here({"MAINPID": "1"})
-    hangup.answer((FAULT,), {})  # without systemd: nobody to answer
+    assert reload_mailbox.is_exec_reload(environ(tmp_path))
+    assert not reload_mailbox.is_exec_reload({"RUNTIME_DIRECTORY": str(tmp_path)})
+    assert not reload_mailbox.is_exec_reload({"MAINPID": "1"})
+    reload_mailbox.report_reload((FAULT,), {})  # without systemd: nobody to answer

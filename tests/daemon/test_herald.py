@@ -8,7 +8,7 @@ import pytest
 
 from notifier.core.model import DeliveryState, WatchState
 from notifier.daemon import sdnotify
-from notifier.daemon.watchdog import MOST_CHARS, STALE_S, Watchdog, in_words
+from notifier.daemon.watchdog import MOST_CHARS, STALE_S, Watchdog, describe_counts
 from notifier.errors import StoreFull
 from notifier.store.values import Counts
 from tests.fakes import FakeClock
@@ -140,7 +140,7 @@ def test_the_status_says_what_is_watched_what_waits_and_what_is_paused() -> None
         shut={"closed": 3, "paused": 1, "gone": 0},
     )
     conditions = {"mulerouter": "provider refuses the key (401)"}
-    assert in_words(counts, conditions) == (
+    assert describe_counts(counts, conditions) == (
         "watching 12 tasks; 1 callback waiting since 1970-01-01T00:00:00.000Z; 2 callbacks dead; "
         "1 endpoint paused until resumed; 3 endpoints failing, tried now and then; "
         "mulerouter: provider refuses the key (401)"
@@ -149,6 +149,6 @@ def test_the_status_says_what_is_watched_what_waits_and_what_is_paused() -> None
 
 def test_trouble_comes_first_and_the_line_stays_short() -> None:
     """What an operator must see is not cut off."""
-    text = in_words(Counts(), {f"p{n}": "x" * 80 for n in range(50)}, "the disk is full")
+    text = describe_counts(Counts(), {f"p{n}": "x" * 80 for n in range(50)}, "the disk is full")
     assert text.startswith("the disk is full; watching 0 tasks")
     assert len(text) <= MOST_CHARS

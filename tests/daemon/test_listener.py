@@ -9,13 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from notifier.daemon.listener import ListenerUnusable, address_of, bind, file_of, is_local, remove
+from notifier.daemon.listener import (
+    ListenerUnusable,
+    bind,
+    find_socket_file,
+    is_local,
+    listener_address,
+    remove,
+)
 
 
 def test_a_tcp_address_is_bound_and_named_as_a_client_writes_it() -> None:
     """Port 0 takes a free one, and the address says which."""
     with bind("127.0.0.1:0") as bound:
-        assert address_of(bound) == f"http://127.0.0.1:{bound.getsockname()[1]}"
+        assert listener_address(bound) == f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 def test_a_taken_port_says_so_and_names_the_fix() -> None:
@@ -36,7 +43,7 @@ def test_a_unix_socket_is_for_its_group_at_most(tmp_path: Path) -> None:
     path = tmp_path / "n.sock"
     with bind(f"unix:{path}") as bound:
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
-        assert address_of(bound) == f"unix:{path}"
+        assert listener_address(bound) == f"unix:{path}"
 
 
 def test_a_dead_socket_is_replaced_and_a_living_one_is_not(tmp_path: Path) -> None:
@@ -66,7 +73,7 @@ def test_the_file_of_a_socket_is_removed_while_it_is_ours(tmp_path: Path) -> Non
     """One that was put in its place is another's; a port has none; a file that is gone is no fault."""
     path = tmp_path / "n.sock"
     with bind(f"unix:{path}") as bound:
-        ours = file_of(bound)
+        ours = find_socket_file(bound)
     path.rename(tmp_path / "kept")
     with bind(f"unix:{path}"):
         remove(ours)
@@ -77,7 +84,7 @@ def test_the_file_of_a_socket_is_removed_while_it_is_ours(tmp_path: Path) -> Non
     remove(ours)
     assert not path.exists()
     with bind("127.0.0.1:0") as bound:
-        assert file_of(bound) is None
+        assert find_socket_file(bound) is None
         remove(None)
 
 
@@ -85,7 +92,7 @@ def test_a_socket_that_got_the_number_of_ours_is_anothers(tmp_path: Path) -> Non
     """A file system gives the number of a file that is gone to the next one; when it was made differs."""
     path = tmp_path / "n.sock"
     with bind(f"unix:{path}") as bound:
-        ours = file_of(bound)
+        ours = find_socket_file(bound)
     assert ours is not None
     path.unlink()
     with bind(f"unix:{path}"):

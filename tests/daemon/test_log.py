@@ -16,7 +16,7 @@ import structlog
 
 from notifier.config.model import LogSettings
 from notifier.core.secret import Secret
-from notifier.daemon import log_setup as logs
+from notifier.daemon import log_setup
 
 CANARY = "sk-canary-0123456789"
 VILE = "a\nb\x1b[31mc\u2028d\r\u202ee\x00f\x85g"
@@ -31,7 +31,7 @@ class Terminal(io.StringIO):
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    monkeypatch.setattr(logs, "_hidden", set())
+    monkeypatch.setattr(log_setup, "_hidden", set())
     yield
     structlog.reset_defaults()
     logging.captureWarnings(False)
@@ -40,7 +40,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def set_up(stream: io.StringIO, *, level: str = "info", environ: dict[str, str] | None = None) -> Any:
-    logs.set_up(LogSettings(level=level), [Secret(CANARY)], stream=stream, environ=environ or {})
+    log_setup.set_up(LogSettings(level=level), [Secret(CANARY)], stream=stream, environ=environ or {})
     return structlog.get_logger()
 
 
@@ -83,7 +83,7 @@ def test_on_a_terminal_it_is_for_eyes() -> None:
 @pytest.mark.parametrize(("form", "is_json"), [("json", True), ("console", False)])
 def test_a_format_that_is_asked_for_wins_over_the_stream(form: str, is_json: bool) -> None:
     for stream in (io.StringIO(), Terminal()):
-        logs.set_up(LogSettings(format=form), stream=stream, environ={"NO_COLOR": "1"})
+        log_setup.set_up(LogSettings(format=form), stream=stream, environ={"NO_COLOR": "1"})
         structlog.get_logger().error("a.b")
         assert only_line(stream).startswith("{" if is_json else "20")
         assert "\x1b" not in only_line(stream)
@@ -119,7 +119,7 @@ def test_no_secret_is_told_wherever_it_stands(stream: io.StringIO) -> None:
     except RuntimeError as fault:
         logger.exception("a.b", fault=fault, deep={CANARY: [{"k": (CANARY,)}]}, raw=CANARY.encode())
     logger.info("a.b", key=Secret(CANARY), other=Tattler(), url=f"http://h/?k={CANARY}&x=1")
-    logger.info("a.b", long="x" * (logs.VALUE_CHARS - 5) + CANARY)
+    logger.info("a.b", long="x" * (log_setup.VALUE_CHARS - 5) + CANARY)
     logging.getLogger("some.library").error("sent %s", CANARY, extra={"key": CANARY})
     assert stream.getvalue().count("\n") == 4
     assert CANARY not in stream.getvalue()
@@ -130,7 +130,7 @@ def test_no_secret_is_told_wherever_it_stands(stream: io.StringIO) -> None:
 def test_a_short_secret_is_left_alone_because_it_would_blank_out_the_rest() -> None:
     stream = io.StringIO()
     logger = set_up(stream)
-    logs.hide([Secret("info"), Secret("0123456789")])
+    log_setup.hide_secrets([Secret("info"), Secret("0123456789")])
     logger.info("a.b", text="info 0123456789")
     assert (only_event(stream)["level"], only_event(stream)["text"]) == ("info", "info ***")
 
@@ -138,7 +138,7 @@ def test_a_short_secret_is_left_alone_because_it_would_blank_out_the_rest() -> N
 def test_of_two_secrets_one_within_the_other_nothing_is_left() -> None:
     stream = io.StringIO()
     logger = set_up(stream)
-    logs.hide([Secret("abcdefgh"), Secret("abcdefgh-and-more")])
+    log_setup.hide_secrets([Secret("abcdefgh"), Secret("abcdefgh-and-more")])
     logger.info("a.b", text="abcdefgh-and-more")
     assert only_event(stream)["text"] == "***"
 
@@ -157,7 +157,7 @@ def test_odd_numbers_are_still_json() -> None:
     set_up(stream).info("a.b", nan=float("nan"), inf=float("-inf"), huge=10**5_000, lone="\ud800", flag=True)
     event = only_event(stream)
     assert (event["nan"], event["inf"], event["lone"], event["flag"]) == ("nan", "-inf", "\ud800", True)
-    assert len(event["huge"]) == logs.VALUE_CHARS
+    assert len(event["huge"]) == log_setup.VALUE_CHARS
 
 
 @pytest.mark.threat(17)
@@ -213,7 +213,7 @@ def test_a_line_comes_even_when_it_cannot_be_rendered(monkeypatch: pytest.Monkey
     def fail(*_: object) -> object:
         raise RecursionError
 
-    monkeypatch.setattr(logs, "_clean", fail)
+    monkeypatch.setattr(log_setup, "_clean", fail)
     logger.error("c.d", secret_field=CANARY)
     event = json.loads(stream.getvalue().splitlines()[1])
     assert (event["event"], event["level"]) == ("c.d", "error")
@@ -232,7 +232,7 @@ def test_a_stream_that_is_gone_stops_nobody() -> None:
 def test_a_stream_that_cannot_write_everything_writes_what_it_can() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
-    logs.set_up(LogSettings(format="console"), stream=stream, environ={})
+    log_setup.set_up(LogSettings(format="console"), stream=stream, environ={})
     structlog.get_logger().info("a.b", text="3→4 \ud800")
     assert raw.getvalue().endswith(b'text="3\\u21924 \\ud800"\n')
 

@@ -24,7 +24,7 @@ from notifier.core.polling.verdict import (
     Throttled,
     Verdict,
 )
-from notifier.daemon.metrics import FRESH_S, MOST_PROVIDERS, OTHER, Metrics, MetricsReport, outcome_of
+from notifier.daemon.metrics import FRESH_S, MOST_PROVIDERS, OTHER, Metrics, MetricsReport, verdict_label
 from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
@@ -87,7 +87,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         tmp_path / "notifier.db",
         owner="daemon-1",
         now=NOON,
-        chance=random.Random(1),
+        rng=random.Random(1),
         open_driver=InlineDriver.open,
         meter=metrics,
     )
@@ -119,19 +119,19 @@ def dispatch(result_expires_at: int | None = None) -> ClaimedDelivery:
 def exercise(meter: Meter) -> None:
     """Tell all there is to tell, once each."""
     for verdict in VERDICTS.values():
-        meter.polled(watch(), verdict, late_ms=40)
+        meter.record_poll(watch(), verdict, late_ms=40)
     done = Finished(WatchState.COMPLETED, "completed", (), None, "{}", finished_at=NOON)
     for state in WatchState:
-        meter.ended(watch(), done, end(state), now=NOON + SECOND)
+        meter.record_end(watch(), done, end(state), now=NOON + SECOND)
     for fault in (None, "dns", "connect", "timeout", "http_4xx", "http_5xx"):
         sequel = Retry(NOON) if fault else Delivered()
-        meter.attempted(dispatch(NOON + HOUR), attempt(fault=fault), sequel, now=NOON)
-    meter.committed(3, 0.004)
-    meter.lagged(0.002)
+        meter.record_attempt(dispatch(NOON + HOUR), attempt(fault=fault), sequel, now=NOON)
+    meter.record_commit(3, 0.004)
+    meter.record_lag(0.002)
 
 
 def test_every_verdict_has_its_word() -> None:
-    assert {word: outcome_of(verdict) for word, verdict in VERDICTS.items()} == {
+    assert {word: verdict_label(verdict) for word, verdict in VERDICTS.items()} == {
         word: word for word in VERDICTS
     }
 
@@ -143,7 +143,7 @@ def test_where_nobody_counts_everything_may_be_told() -> None:
 
 async def test_polls_are_counted_by_provider_and_outcome(bench: Bench) -> None:
     for verdict in (VERDICTS["running"], VERDICTS["running"], VERDICTS["refused"]):
-        bench.metrics.polled(watch(), verdict, late_ms=1_500)
+        bench.metrics.record_poll(watch(), verdict, late_ms=1_500)
     assert await bench.value("notifier_polls_total", provider="mulerouter", outcome="running") == 2
     assert await bench.value("notifier_polls_total", provider="mulerouter", outcome="refused") == 1
     assert await bench.value("notifier_poll_lateness_seconds_sum", provider="mulerouter") == 4.5
@@ -159,8 +159,8 @@ async def test_notice_delay_counts_from_the_tasks_own_end(bench: Bench) -> None:
         (None, {}),
     ):
         done = Finished(WatchState.COMPLETED, "completed", (), None, "{}", finished_at=finished_at)
-        bench.metrics.ended(watch(**over), done, end(), now=NOON + 3 * SECOND)
-    bench.metrics.ended(watch(), VERDICTS["unknown"], end(WatchState.LOST), now=NOON)
+        bench.metrics.record_end(watch(**over), done, end(), now=NOON + 3 * SECOND)
+    bench.metrics.record_end(watch(), VERDICTS["unknown"], end(WatchState.LOST), now=NOON)
     assert await bench.value(f"{name}_count", provider="mulerouter") == 2
     assert await bench.value(f"{name}_sum", provider="mulerouter") == 2 + 3
     assert await bench.value("notifier_ended_watches_total", provider="mulerouter", state="completed") == 4
@@ -168,9 +168,9 @@ async def test_notice_delay_counts_from_the_tasks_own_end(bench: Bench) -> None:
 
 
 async def test_the_margin_of_a_result_that_died_before_is_below_nought(bench: Bench) -> None:
-    bench.metrics.attempted(dispatch(NOON - MINUTE), attempt(fault=None), Delivered(), now=NOON)
-    bench.metrics.attempted(dispatch(NOON + MINUTE), attempt(fault=None), Delivered(), now=NOON)
-    bench.metrics.attempted(dispatch(NOON + MINUTE), attempt(fault="dns"), Retry(NOON), now=NOON)
+    bench.metrics.record_attempt(dispatch(NOON - MINUTE), attempt(fault=None), Delivered(), now=NOON)
+    bench.metrics.record_attempt(dispatch(NOON + MINUTE), attempt(fault=None), Delivered(), now=NOON)
+    bench.metrics.record_attempt(dispatch(NOON + MINUTE), attempt(fault="dns"), Retry(NOON), now=NOON)
     assert await bench.value("notifier_result_margin_seconds_bucket", le="0.0") == 1
     assert await bench.value("notifier_result_margin_seconds_count") == 2
     assert await bench.value("notifier_attempts_total", outcome="accepted") == 2
@@ -180,7 +180,7 @@ async def test_the_margin_of_a_result_that_died_before_is_below_nought(bench: Be
 async def test_providers_beyond_a_bound_are_not_told_apart(bench: Bench) -> None:
     """A label has few values, whatever reloads bring."""
     for number in range(MOST_PROVIDERS + 5):
-        bench.metrics.polled(watch(provider=f"p{number}"), VERDICTS["running"], late_ms=0)
+        bench.metrics.record_poll(watch(provider=f"p{number}"), VERDICTS["running"], late_ms=0)
     polls = [each for each in await bench.samples() if each.name == "notifier_polls_total"]
     assert len(polls) == MOST_PROVIDERS + 1
     assert await bench.value("notifier_polls_total", provider=OTHER, outcome="running") == 5
@@ -243,7 +243,7 @@ async def test_the_writer_tells_of_each_commit(bench: Bench) -> None:
 
 async def test_two_daemons_in_one_process_count_apart(bench: Bench) -> None:
     """The registry is of its own, and holds nothing of what other code has put into the global one."""
-    Metrics().lagged(1.0)
+    Metrics().record_lag(1.0)
     assert await bench.value("notifier_loop_lag_seconds_count") == 0
 
 

@@ -41,7 +41,7 @@ async def test_a_restart_brings_no_poll_forward_that_the_settings_put_off(tmp_pa
             tmp_path / "notifier.db",
             owner="test",
             now=NOON,
-            chance=random.Random(1),
+            rng=random.Random(1),
             max_interval_ms=longest_interval_ms(config),
         )
         (added,) = await store.add_watches([new_watch(first_poll_at=due_at)], give_up_at=NOON, max_live=1)

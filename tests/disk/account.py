@@ -57,7 +57,7 @@ async def complaints(folder: Path, lines: list[str]) -> list[str]:
     path = folder / "notifier.db"
     try:
         store = await open_store(
-            path, owner="check", now=LATER, chance=random.Random(1), open_driver=InlineDriver.open
+            path, owner="check", now=LATER, rng=random.Random(1), open_driver=InlineDriver.open
         )
     except NotifierError as fault:
         return [f"it cannot be opened: {fault.cause}"]

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from notifier.store.sqlite import connection as connecting
-from notifier.store.sqlite import open as opening
-from notifier.store.sqlite import transactions as batch
+from notifier.store.sqlite import open, transactions
 from notifier.store.sqlite.integrity import APPLICATION_ID
 
 T = TypeVar("T")
@@ -18,7 +17,7 @@ def many_transactions() -> None:
     def run_bare(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
         return run()
 
-    batch._in_transaction = run_bare
+    transactions._in_transaction = run_bare
 
 
 def migration_in_pieces() -> None:
@@ -26,13 +25,13 @@ def migration_in_pieces() -> None:
 
     def migrate(connection: sqlite3.Connection, before: object = None) -> None:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        for number, script in enumerate(opening.migrations()[version:], version + 1):
+        for number, script in enumerate(open.migrations()[version:], version + 1):
             connection.executescript(f"BEGIN IMMEDIATE; {script}; COMMIT;")
             connection.executescript(
                 f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number};"
             )
 
-    opening.migrate = migrate
+    open.migrate = migrate
 
 
 def answer_before_the_disk() -> None:
@@ -44,7 +43,7 @@ def answer_before_the_disk() -> None:
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
-    opening.connect_writer = connect  # type: ignore[attr-defined]
+    open.connect_writer = connect  # type: ignore[attr-defined]
 
 
 PLANTS: dict[str, Callable[[], None]] = {

@@ -49,11 +49,11 @@ class File:
             _apply(self.synced, call, lambda: True)
         self.pending = []
 
-    def after_a_cut(self, chance: random.Random) -> bytes:
+    def after_a_cut(self, rng: random.Random) -> bytes:
         """Some of it is."""
-        content, odds = bytearray(self.synced), chance.choice((0.0, 0.5, 0.9, 1.0))
+        content, odds = bytearray(self.synced), rng.choice((0.0, 0.5, 0.9, 1.0))
         for call in self.pending:
-            _apply(content, call, lambda: chance.random() < odds)
+            _apply(content, call, lambda: rng.random() < odds)
         return bytes(content)
 
 
@@ -80,7 +80,7 @@ def read(path: Path) -> Iterator[Call]:
             yield Call(chr(head[0]), name, offset, file.read(size))
 
 
-def cut(calls: Sequence[Call], start: dict[str, bytes], folder: Path, chance: random.Random) -> list[str]:
+def cut(calls: Sequence[Call], start: dict[str, bytes], folder: Path, rng: random.Random) -> list[str]:
     """Let these calls happen and the power go; leaves the files in ``folder``, returns what was answered.
 
     A name that was taken away may be back: folders are synced with the next file at the soonest.
@@ -99,9 +99,9 @@ def cut(calls: Sequence[Call], start: dict[str, bytes], folder: Path, chance: ra
                 gone[call.name] = files.pop(call.name, File())
             case _:
                 files.setdefault(call.name, File()).pending.append(call)
-    back = {name: file for name, file in gone.items() if name not in files and chance.random() < 0.5}
+    back = {name: file for name, file in gone.items() if name not in files and rng.random() < 0.5}
     for name, file in {**back, **files}.items():
-        (folder / name).write_bytes(file.after_a_cut(chance))
+        (folder / name).write_bytes(file.after_a_cut(rng))
     return answered
 
 
@@ -134,14 +134,14 @@ def main() -> int:
     given = parser.parse_args()
     if given.plant:
         PLANTS[given.plant]()
-    chance, shim, wrong = random.Random(given.seed), Shim(), []
+    rng, shim, wrong = random.Random(given.seed), Shim(), []
     calls = 0
     with tempfile.TemporaryDirectory(dir=quick_folder()) as scratch:
         for name, scenario in work().items():
             start, recorded = _recorded(name, scenario, Path(scratch), shim)
             calls += sum(call.what != "n" for call in recorded)
             share = given.cuts // len(DAYS_WORK) + (name == "busy") * (given.cuts % len(DAYS_WORK))
-            wrong += [f"{name}, {each}" for each in _tried(share, start, recorded, Path(scratch), chance)]
+            wrong += [f"{name}, {each}" for each in _tried(share, start, recorded, Path(scratch), rng)]
     tried = {"cuts": given.cuts, "calls": calls, "seed": given.seed, "lost": len(wrong), "wrong": wrong[:20]}
     print(json.dumps(tried, indent=1))
     return 1 if wrong else 0
@@ -160,12 +160,12 @@ def _recorded(
 
 
 def _tried(
-    cuts: int, start: dict[str, bytes], recorded: Sequence[Call], scratch: Path, chance: random.Random
+    cuts: int, start: dict[str, bytes], recorded: Sequence[Call], scratch: Path, rng: random.Random
 ) -> Iterator[str]:
     for number in range(cuts):
-        at = chance.randrange(len(recorded) + 1)
+        at = rng.randrange(len(recorded) + 1)
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
-            answered = cut(recorded[:at], start, Path(folder), chance)
+            answered = cut(recorded[:at], start, Path(folder), rng)
             for each in asyncio.run(complaints(Path(folder), answered)):
                 yield f"cut {number} after {at} of {len(recorded)} calls: {each}"
 

@@ -42,7 +42,7 @@ class OpeningRefused(Exception):
 
 
 async def opened(folder: Path) -> SqliteStore:
-    return await open_store(folder / "notifier.db", owner="daemon-1", now=NOON, chance=random.Random(1))
+    return await open_store(folder / "notifier.db", owner="daemon-1", now=NOON, rng=random.Random(1))
 
 
 @asynccontextmanager

@@ -52,18 +52,18 @@ class Siege:
         self._hook = hook
         self._owed: list[str] = []
 
-    async def cycle(self, chance: random.Random, tasks: int) -> None:
+    async def cycle(self, rng: random.Random, tasks: int) -> None:
         """Start, work, kill."""
         self.report.cycles += 1
         await self._daemon.launch()
-        if self._ledger.secret and chance.random() < STARTS_CUT:
-            await asyncio.sleep(chance.uniform(0.0, 1.0))
+        if self._ledger.secret and rng.random() < STARTS_CUT:
+            await asyncio.sleep(rng.uniform(0.0, 1.0))
             self.report.kills_at_start += 1
         else:
             await self._daemon.ready()
             self._ledger.secret = self._daemon.secret
-            asking = asyncio.create_task(self._ask(chance, tasks))
-            await asyncio.sleep(chance.uniform(0.05, 1.5))
+            asking = asyncio.create_task(self._ask(rng, tasks))
+            await asyncio.sleep(rng.uniform(0.05, 1.5))
             await self._daemon.kill()
             asking.cancel()
             await asyncio.wait({asking})
@@ -78,17 +78,17 @@ class Siege:
             await self._ledger.until(len(self.expected))
         assert await self._daemon.end() == 0
 
-    async def _ask(self, chance: random.Random, tasks: int) -> None:
+    async def _ask(self, rng: random.Random, tasks: int) -> None:
         """Register what no answer has come for, then new ones."""
         for _ in range(tasks):
-            outcome = chance.choice(list(OUTCOMES))
-            script = TaskScript(duration_s=chance.uniform(0.1, 3.0), outcome=outcome)  # type: ignore[arg-type]
+            outcome = rng.choice(list(OUTCOMES))
+            script = TaskScript(duration_s=rng.uniform(0.1, 3.0), outcome=outcome)  # type: ignore[arg-type]
             task = self._upstream.add(API_PATH, script)
             self.expected[task.task_id] = OUTCOMES[outcome]
             self._owed.append(task.task_id)
         self.report.tasks = len(self.expected)
         for task_id in list(self._owed):
-            await asyncio.sleep(chance.uniform(0, 1.5 / tasks))
+            await asyncio.sleep(rng.uniform(0, 1.5 / tasks))
             try:
                 await self._daemon.register(task_id, self._hook)
             except (httpx.HTTPError, asyncio.CancelledError):
@@ -109,9 +109,9 @@ class Siege:
             assert connection.execute("SELECT count(*) FROM deliveries").fetchone()[0] == len(bodies)
 
 
-async def besiege(folder: Path, cycles: int, tasks: int, chance: random.Random) -> Report:
+async def besiege(folder: Path, cycles: int, tasks: int, rng: random.Random) -> Report:
     """Run so many cycles in a folder; raises AssertionError where a promise was broken."""
-    answers = [503 if chance.random() < REFUSED else 204 for _ in range(cycles * tasks)]
+    answers = [503 if rng.random() < REFUSED else 204 for _ in range(cycles * tasks)]
     ledger, upstream = Ledger(answers=answers), SimulatedProvider(key=KEY)
     ledger.takes_s = 0.1  # so that a kill may fall between its having it and our knowing
     async with serve(upstream) as upstream_url, serve(ledger.app) as receiver_url:
@@ -119,7 +119,7 @@ async def besiege(folder: Path, cycles: int, tasks: int, chance: random.Random) 
         siege = Siege(daemon, upstream, ledger, f"{receiver_url}/hook")
         try:
             for _ in range(cycles):
-                await siege.cycle(chance, tasks)
+                await siege.cycle(rng, tasks)
             await siege.settle()
         finally:
             await daemon.kill()

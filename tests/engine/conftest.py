@@ -12,7 +12,7 @@ import pytest
 from notifier.config.model import CallbackSettings, PollingSettings, ProviderSettings
 from notifier.core.delivery.signature import make_secret
 from notifier.core.exchange import HttpReply
-from notifier.core.formats.times import to_text
+from notifier.core.formats.times import format_instant
 from notifier.core.model import Callback, NewWatch
 from notifier.core.secret import Secret
 from notifier.engine.background_tasks import BackgroundTasks
@@ -48,8 +48,8 @@ class Bench:
     posts: FakeWire
     poller: Poller
     deliverer: Deliverer
-    crew: BackgroundTasks
-    hub: WatchWaiters
+    tasks: BackgroundTasks
+    waiters: WatchWaiters
     rung: list[int] = field(default_factory=list)
     planted_crashes: int = 0
 
@@ -83,13 +83,13 @@ class Bench:
     async def poll(self) -> int:
         """One tick of the poller, and all that it started."""
         next_at = await self.poller.tick()
-        await self.crew.drain(60)
+        await self.tasks.drain(60)
         return next_at
 
     async def deliver(self) -> int:
         """One tick of the deliverer, and all that it started."""
         next_at = await self.deliverer.tick()
-        await self.crew.drain(60)
+        await self.tasks.drain(60)
         return next_at
 
     async def see(self, watch_id: str) -> WatchDetail:
@@ -102,7 +102,7 @@ class Bench:
         return replace(self.deliverer.settings, max_in_flight_per_origin=1)
 
     def stamp(self, ms_from_now: int) -> str:
-        return to_text(self.clock.now() + ms_from_now)
+        return format_instant(self.clock.now() + ms_from_now)
 
     def with_times(self, answer: HttpReply, stamp: str) -> HttpReply:
         """The provider's answer, having finished at ``stamp``."""
@@ -126,21 +126,21 @@ PROVIDER = ProviderSettings(
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    clock, chance = FakeClock(), random.Random(7)
+    clock, rng = FakeClock(), random.Random(7)
     store = await open_store(
-        tmp_path / "notifier.db", owner="test", now=clock.now(), chance=chance, open_driver=InlineDriver.open
+        tmp_path / "notifier.db", owner="test", now=clock.now(), rng=rng, open_driver=InlineDriver.open
     )
-    crew, hub, polls, posts = BackgroundTasks(), WatchWaiters(), FakeWire(), FakeWire()
+    tasks, waiters, polls, posts = BackgroundTasks(), WatchWaiters(), FakeWire(), FakeWire()
     rung: list[int] = []
     poller = Poller(
         store=store,
         wire=polls,
         clock=clock,
-        chance=chance,
+        rng=rng,
         owner="test",
-        hub=hub,
-        crew=crew,
-        ring=rung.append,
+        waiters=waiters,
+        tasks=tasks,
+        run_at=rung.append,
         deliver=lambda: rung.append(clock.now()),
     )
     poller.configure({"mulerouter": PROVIDER}, give_up_after_ms=72 * HOUR_MS)
@@ -148,15 +148,15 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         store=store,
         wire=posts,
         clock=clock,
-        chance=chance,
+        rng=rng,
         owner="test",
-        crew=crew,
-        ring=rung.append,
+        tasks=tasks,
+        run_at=rung.append,
         settings=CallbackSettings(secrets=(SIGNING,)),
     )
-    bench = Bench(store, clock, polls, posts, poller, deliverer, crew, hub, rung)
+    bench = Bench(store, clock, polls, posts, poller, deliverer, tasks, waiters, rung)
     yield bench
-    await crew.drain(1)
-    assert crew.crashes == bench.planted_crashes
+    await tasks.drain(1)
+    assert tasks.crashes == bench.planted_crashes
     await store.close()
     await asyncio.sleep(0)

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifier.clock import SystemClock
-from notifier.engine import scheduler as module
+from notifier.engine import scheduler as scheduler_module
 from notifier.engine.scheduler import JobScheduler
 from notifier.errors import DatabaseUnusable, StoreUnavailable
 
@@ -38,50 +38,50 @@ class Rung:
 async def test_it_rings_at_the_start_and_then_when_the_ring_said() -> None:
     """The ring names its next instant; the bell keeps to it again and again."""
     clock = SystemClock()
-    bells, rung = JobScheduler(clock), Rung(clock, lambda: 1)
-    bells.add("x", rung)
-    bells.start()
+    scheduler, rung = JobScheduler(clock), Rung(clock, lambda: 1)
+    scheduler.add("x", rung)
+    scheduler.start()
     await rung.until(3)
-    await bells.stop()
+    await scheduler.stop()
 
 
 async def test_an_earlier_wish_comes_first_and_a_later_one_changes_nothing() -> None:
     """`at` moves the ring forward only."""
     clock = SystemClock()
-    bells, rung = JobScheduler(clock), Rung(clock)
-    bell = bells.add("x", rung)
-    bells.start()
+    scheduler, rung = JobScheduler(clock), Rung(clock)
+    job = scheduler.add("x", rung)
+    scheduler.start()
     await rung.until(1)
-    bell.at(clock.now() + 2 * FAR_MS)
-    bell.at(clock.now())
+    job.run_at(clock.now() + 2 * FAR_MS)
+    job.run_at(clock.now())
     await rung.until(2)
-    await bells.stop()
+    await scheduler.stop()
 
 
 async def test_what_is_due_soon_rings_without_the_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     """And once, however many wished for it: a wish is cheap, since every slot that gets free makes one."""
     clock = SystemClock()
-    bells, rung = JobScheduler(clock), Rung(clock)
-    bell = bells.add("x", rung)
-    bell.spacing_s = 0.0
-    bells.start()
+    scheduler, rung = JobScheduler(clock), Rung(clock)
+    job = scheduler.add("x", rung)
+    job.spacing_s = 0.0
+    scheduler.start()
     await rung.until(1)
-    monkeypatch.setattr(bell, "_schedule", lambda _wait_s: pytest.fail("the scheduler was asked"))
-    bell._armed_for = float("inf")
+    monkeypatch.setattr(job, "_schedule", lambda _wait_s: pytest.fail("the scheduler was asked"))
+    job._armed_for = float("inf")
     for _ in range(3):
-        bell.at(clock.now())
+        job.run_at(clock.now())
     monkeypatch.undo()
     await rung.until(2)
     for _ in range(20):
         await asyncio.sleep(0)
     assert rung.count == 2
-    await bells.stop()
+    await scheduler.stop()
 
 
 async def test_a_wish_made_while_it_rings_is_not_lost() -> None:
     """APScheduler would skip a job that is re-added while it runs; the bell remembers and rings again."""
     clock = SystemClock()
-    bells, started, go_on = JobScheduler(clock), asyncio.Event(), asyncio.Event()
+    scheduler, started, go_on = JobScheduler(clock), asyncio.Event(), asyncio.Event()
     again = asyncio.Event()
 
     async def ring() -> int:
@@ -91,20 +91,20 @@ async def test_a_wish_made_while_it_rings_is_not_lost() -> None:
         await go_on.wait()
         return clock.now() + FAR_MS
 
-    bell = bells.add("x", ring)
-    bells.start()
+    job = scheduler.add("x", ring)
+    scheduler.start()
     await started.wait()
-    bell.at(clock.now())
+    job.run_at(clock.now())
     go_on.set()
     await again.wait()
-    await bells.stop()
+    await scheduler.stop()
 
 
 @pytest.mark.fault(35)
 async def test_a_clock_that_is_set_back_during_a_ring_silences_no_bell() -> None:
     """What the ring said goes by the time before the step: an hour ahead, if it is believed."""
     clock = SystemClock()
-    bells, rung = JobScheduler(clock), asyncio.Event()
+    scheduler, rung = JobScheduler(clock), asyncio.Event()
 
     async def ring() -> int:
         next_at = clock.now() + 1_000
@@ -112,20 +112,20 @@ async def test_a_clock_that_is_set_back_during_a_ring_silences_no_bell() -> None
         rung.set()
         return next_at
 
-    bell = bells.add("x", ring)
-    bells.start()
+    job = scheduler.add("x", ring)
+    scheduler.start()
     await rung.wait()
-    await bell._silent.wait()
-    assert bell._armed_for - clock.monotonic() <= module.LONGEST_S
-    await bells.stop()
+    await job._silent.wait()
+    assert job._armed_for - clock.monotonic() <= scheduler_module.LONGEST_S
+    await scheduler.stop()
 
 
 @pytest.mark.fault(14)
 async def test_a_ring_that_throws_is_rung_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """One crash is no end: APScheduler would have dropped the job."""
-    monkeypatch.setattr(module, "AFTER_CRASH_MS", 1)
+    monkeypatch.setattr(scheduler_module, "AFTER_CRASH_MS", 1)
     clock = SystemClock()
-    bells, second = JobScheduler(clock), asyncio.Event()
+    scheduler, second = JobScheduler(clock), asyncio.Event()
     rings = 0
 
     async def ring() -> int:
@@ -136,17 +136,17 @@ async def test_a_ring_that_throws_is_rung_again(monkeypatch: pytest.MonkeyPatch)
         second.set()
         return clock.now() + FAR_MS
 
-    bells.add("x", ring)
-    bells.start()
+    scheduler.add("x", ring)
+    scheduler.start()
     await second.wait()
-    await bells.stop()
+    await scheduler.stop()
 
 
 async def test_a_store_that_cannot_write_is_one_line_and_rung_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """That the disk is full is no crash of ours: cause and fix are told once, and that it is over."""
-    monkeypatch.setattr(module, "AFTER_CRASH_MS", 1)
+    monkeypatch.setattr(scheduler_module, "AFTER_CRASH_MS", 1)
     clock = SystemClock()
-    bells, second = JobScheduler(clock), asyncio.Event()
+    scheduler, second = JobScheduler(clock), asyncio.Event()
     rings = 0
 
     async def ring() -> int:
@@ -154,18 +154,18 @@ async def test_a_store_that_cannot_write_is_one_line_and_rung_again(monkeypatch:
         rings += 1
         if rings <= 3:
             raise StoreUnavailable("the disk is full", "free some space")
-        troubles.append(bells.trouble)
+        troubles.append(scheduler.trouble)
         second.set()
         return clock.now() + FAR_MS
 
     troubles: list[str | None] = []
-    bells.add("x", ring)
-    failing = asyncio.ensure_future(bells.until_failed())
+    scheduler.add("x", ring)
+    failing = asyncio.ensure_future(scheduler.until_failed())
     with capture_logs() as lines:
-        bells.start()
+        scheduler.start()
         await second.wait()
-        await bells.stop()
-    assert (troubles, bells.trouble) == (["the disk is full"], None)
+        await scheduler.stop()
+    assert (troubles, scheduler.trouble) == (["the disk is full"], None)
     assert lines == [
         {
             "log_level": "error",
@@ -184,18 +184,18 @@ async def test_a_store_that_cannot_write_is_one_line_and_rung_again(monkeypatch:
 async def test_a_fault_that_no_ring_will_mend_is_handed_on() -> None:
     """Whoever waits for it gets the fault itself, and ends the process by it."""
     clock = SystemClock()
-    bells, fault = JobScheduler(clock), DatabaseUnusable("the file is gone", "restore a backup")
+    scheduler, fault = JobScheduler(clock), DatabaseUnusable("the file is gone", "restore a backup")
 
     async def ring() -> int:
         raise fault
 
-    bells.add("x", ring)
+    scheduler.add("x", ring)
     with capture_logs() as lines:
-        bells.start()
+        scheduler.start()
         with pytest.raises(DatabaseUnusable) as raised:
             async with asyncio.timeout(20):
-                await bells.until_failed()
-        await bells.stop()
+                await scheduler.until_failed()
+        await scheduler.stop()
     assert raised.value is fault
     assert lines == []
 
@@ -204,9 +204,9 @@ async def test_a_fault_that_no_ring_will_mend_is_handed_on() -> None:
 async def test_a_wall_clock_that_was_set_back_stalls_no_bell(monkeypatch: pytest.MonkeyPatch) -> None:
     """The job waits for an instant an hour away by the wall; the check sees that and re-arms."""
     clock = SystemClock()
-    bells, rung = JobScheduler(clock), Rung(clock)
-    bell = bells.add("x", rung)
-    bells.start()
+    scheduler, rung = JobScheduler(clock), Rung(clock)
+    job = scheduler.add("x", rung)
+    scheduler.start()
     await rung.until(1)
 
     class HourAhead(datetime):
@@ -214,19 +214,19 @@ async def test_a_wall_clock_that_was_set_back_stalls_no_bell(monkeypatch: pytest
         def now(cls, tz: object = None) -> "HourAhead":
             return super().now(UTC) + timedelta(hours=1)
 
-    monkeypatch.setattr(module, "datetime", HourAhead)  # armed before the step …
-    bell.at(clock.now())
+    monkeypatch.setattr(scheduler_module, "datetime", HourAhead)  # armed before the step …
+    job.run_at(clock.now())
     monkeypatch.undo()  # … and the wall is an hour behind that now
-    monkeypatch.setattr(module, "OVERDUE_S", -1.0)
-    bells.check()
+    monkeypatch.setattr(scheduler_module, "OVERDUE_S", -1.0)
+    scheduler.check()
     await rung.until(2)
-    await bells.stop()
+    await scheduler.stop()
 
 
 async def test_stopping_waits_for_the_ring_under_way_and_cancels_none() -> None:
     """`AsyncIOScheduler.shutdown` cancels what runs; the bell is silent before that."""
     clock = SystemClock()
-    bells, started, go_on = JobScheduler(clock), asyncio.Event(), asyncio.Event()
+    scheduler, started, go_on = JobScheduler(clock), asyncio.Event(), asyncio.Event()
     ended = False
 
     async def ring() -> int:
@@ -236,10 +236,10 @@ async def test_stopping_waits_for_the_ring_under_way_and_cancels_none() -> None:
         ended = True
         return clock.now()
 
-    bells.add("x", ring)
-    bells.start()
+    scheduler.add("x", ring)
+    scheduler.start()
     await started.wait()
-    stopping = asyncio.create_task(bells.stop())
+    stopping = asyncio.create_task(scheduler.stop())
     await asyncio.sleep(0)
     go_on.set()
     await stopping

@@ -217,7 +217,7 @@ async def test_no_origin_gets_more_than_its_share_at_once(bench: Bench) -> None:
         await asyncio.sleep(0)
     assert asked == 4
     answer.set()
-    await bench.crew.drain(60)
+    await bench.tasks.drain(60)
 
 
 async def test_a_redelivery_is_the_same_message_again(bench: Bench) -> None:
@@ -244,11 +244,11 @@ async def test_a_slot_that_gets_free_rings_once_and_the_claim_that_follows_sees_
         bench.rung.append(instant)
         claims.append(asyncio.create_task(bench.deliverer.tick()))
 
-    bench.deliverer._ring = ring
+    bench.deliverer._run_at = ring
     await bench.deliverer.tick()
     while len(bench.posts.requests) < 3:
         await asyncio.sleep(0)
     await asyncio.gather(*claims)
-    await bench.crew.drain(60)
+    await bench.tasks.drain(60)
     assert bench.rung[:3] == [bench.clock.now()] * 3
     assert len(claims) == 3

@@ -10,35 +10,35 @@ from notifier.engine.waiters import WatchWaiters
 
 async def test_a_notice_wakes_everyone_who_waits_for_that_watch() -> None:
     """All waiters of the watch return; those of another one stay."""
-    hub = WatchWaiters()
-    first, second, other = (asyncio.create_task(hub.wait(name, 60)) for name in ("a", "a", "b"))
+    waiters = WatchWaiters()
+    first, second, other = (asyncio.create_task(waiters.wait(name, 60)) for name in ("a", "a", "b"))
     await asyncio.sleep(0)
-    hub.notify("a")
+    waiters.wake("a")
     await asyncio.gather(first, second)
     assert not other.done()
-    hub.close()
+    waiters.close()
     await other
 
 
 async def test_waiting_ends_by_itself_and_leaves_nothing_behind() -> None:
     """A wait that runs out returns without a fault, and the hub forgets it."""
-    hub = WatchWaiters()
-    await hub.wait("a", 0)
-    assert hub._waiting == {}
+    waiters = WatchWaiters()
+    await waiters.wait("a", 0)
+    assert waiters._waiting == {}
 
 
 async def test_a_wait_that_begins_after_the_close_is_none() -> None:
     """Who comes while the daemon stops would hold up its end."""
-    hub = WatchWaiters()
-    hub.close()
+    waiters = WatchWaiters()
+    waiters.close()
     async with asyncio.timeout(20):
-        await hub.wait("a", 3_600)
-    assert hub._waiting == {}
+        await waiters.wait("a", 3_600)
+    assert waiters._waiting == {}
 
 
 async def test_a_task_that_throws_hurts_no_other() -> None:
     """The crew goes on; draining waits for the rest."""
-    crew, done = BackgroundTasks(), asyncio.Event()
+    tasks, done = BackgroundTasks(), asyncio.Event()
 
     async def throw() -> None:
         raise RuntimeError("planted")
@@ -47,16 +47,16 @@ async def test_a_task_that_throws_hurts_no_other() -> None:
         await asyncio.sleep(0)
         done.set()
 
-    crew.spawn(throw(), name="throw")
-    crew.spawn(work(), name="work")
-    assert await crew.drain(60) == 0
+    tasks.start(throw(), name="throw")
+    tasks.start(work(), name="work")
+    assert await tasks.drain(60) == 0
     assert done.is_set()
 
 
 @pytest.mark.fault(8)
 async def test_draining_is_bounded() -> None:
     """What does not end in time is cancelled and counted."""
-    crew = BackgroundTasks()
-    crew.spawn(asyncio.Event().wait(), name="for ever")  # type: ignore[arg-type]
-    assert await crew.drain(0.001) == 1
-    assert len(crew) == 0
+    tasks = BackgroundTasks()
+    tasks.start(asyncio.Event().wait(), name="for ever")  # type: ignore[arg-type]
+    assert await tasks.drain(0.001) == 1
+    assert len(tasks) == 0

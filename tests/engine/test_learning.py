@@ -32,8 +32,8 @@ async def teach(bench: Bench) -> TaskDurations:
     for number in range(ENOUGH):
         await run_one(bench, f"past-{number}", MINUTE_MS + number * MINUTE_MS // (ENOUGH - 1))
     (found,) = await bench.store.learned(limit=10)
-    assert found.habit.finishes == ENOUGH
-    return found.habit
+    assert found.durations.finishes == ENOUGH
+    return found.durations
 
 
 @pytest.mark.fault(34, 35)
@@ -51,9 +51,9 @@ async def test_a_stepped_clock_makes_no_task_older(bench: Bench, step_ms: int, i
     bench.clock.step(step_ms)
     bench.poller.shift(step_ms)
     await bench.store.shift_times(step_ms)
-    await (bench.crew.drain(60) if is_in_hand else bench.poll())
+    await (bench.tasks.drain(60) if is_in_hand else bench.poll())
     (found,) = await bench.store.learned(limit=10)
-    assert found.habit.p50_ms == pytest.approx(12_000, rel=0.15)
+    assert found.durations.p50_ms == pytest.approx(12_000, rel=0.15)
 
 
 async def waits(bench: Bench, count: int) -> list[int]:
@@ -71,12 +71,12 @@ async def waits(bench: Bench, count: int) -> list[int]:
 
 
 async def test_a_known_kind_is_polled_when_it_ends_then_evenly_then_rarer(bench: Bench) -> None:
-    habit = await teach(bench)
+    durations = await teach(bench)
     first, *steps = await waits(bench, 60)
-    assert first == habit.p5_ms
+    assert first == durations.p5_ms
     age, even, tail = first, set[int](), [0]
     for step in steps:
-        if age <= habit.p90_ms:
+        if age <= durations.p90_ms:
             even.add(step)
         else:
             assert step >= tail[-1]

@@ -19,10 +19,10 @@ REFUSED = AccountRefused(401, "provider refuses the key (401)")
 def test_never_more_in_flight_than_allowed() -> None:
     """Room shrinks with each request that began and grows with each that ended."""
     limiter = ProviderLimiter(replace(PROVIDER, max_rate_per_s=1_000.0), NOON)
-    limiter.began(4, NOON, is_probe=False)
-    assert limiter.room(NOON + 60_000) == 0
-    limiter.ended(Running("pending"), NOON, is_probe=False)
-    assert limiter.room(NOON + 60_000) == 1
+    limiter.record_start(4, NOON, is_probe=False)
+    assert limiter.free_slots(NOON + 60_000) == 0
+    limiter.record_end(Running("pending"), NOON, is_probe=False)
+    assert limiter.free_slots(NOON + 60_000) == 1
 
 
 def test_the_rate_bounds_any_second() -> None:
@@ -31,30 +31,30 @@ def test_the_rate_bounds_any_second() -> None:
     started = 0
     for tick in range(100):
         now = NOON + tick * 100
-        room = limiter.room(now)
-        limiter.began(room, now, is_probe=False)
-        started += room
+        free_slots = limiter.free_slots(now)
+        limiter.record_start(free_slots, now, is_probe=False)
+        started += free_slots
     assert 8 * 9 <= started <= 8 * 10 + 2
 
 
 def test_it_says_when_the_rate_has_room_again() -> None:
     """The instant it names is one at which there is room."""
     limiter = ProviderLimiter(PROVIDER, NOON)
-    limiter.began(limiter.room(NOON), NOON, is_probe=False)
-    at = limiter.next_room_at(NOON)
+    limiter.record_start(limiter.free_slots(NOON), NOON, is_probe=False)
+    at = limiter.next_free_at(NOON)
     assert at is not None
     assert at > NOON
-    assert limiter.room(at) >= 1
+    assert limiter.free_slots(at) >= 1
 
 
 @pytest.mark.fault(51)
 def test_throttling_pauses_the_whole_provider_at_once() -> None:
     """429 with Retry-After: nothing goes out before that instant, then one probe."""
     limiter = ProviderLimiter(PROVIDER, NOON)
-    limiter.began(1, NOON, is_probe=False)
-    limiter.ended(Throttled(30_000, "provider throttles (429)"), NOON, is_probe=False)
-    assert limiter.passage(NOON + 29_999) is Permit.CLOSED
-    assert limiter.passage(NOON + 30_000) is Permit.PROBE
+    limiter.record_start(1, NOON, is_probe=False)
+    limiter.record_end(Throttled(30_000, "provider throttles (429)"), NOON, is_probe=False)
+    assert limiter.permit(NOON + 29_999) is Permit.CLOSED
+    assert limiter.permit(NOON + 30_000) is Permit.PROBE
     assert limiter.condition is not None
     assert "429" in limiter.condition
 
@@ -64,20 +64,20 @@ def test_three_refusals_in_a_row_pause_and_one_success_resumes() -> None:
     """A refused key holds the provider back, with probes at most a minute apart; one success is enough."""
     limiter = ProviderLimiter(PROVIDER, NOON)
     for _ in range(3):
-        assert limiter.passage(NOON) is Permit.OPEN
-        limiter.began(1, NOON, is_probe=False)
-        limiter.ended(REFUSED, NOON, is_probe=False)
-    assert limiter.passage(NOON) is Permit.CLOSED
+        assert limiter.permit(NOON) is Permit.OPEN
+        limiter.record_start(1, NOON, is_probe=False)
+        limiter.record_end(REFUSED, NOON, is_probe=False)
+    assert limiter.permit(NOON) is Permit.CLOSED
     now = NOON
     for _ in range(20):
         assert limiter.gate.probe_at - now <= 60_000
         now = limiter.gate.probe_at
-        limiter.began(1, now, is_probe=True)
-        assert limiter.passage(now) is Permit.CLOSED, "one probe at a time"
-        limiter.ended(REFUSED, now, is_probe=True)
-    limiter.began(1, now, is_probe=True)
-    limiter.ended(Running("pending"), now, is_probe=True)
-    assert limiter.passage(now) is Permit.OPEN
+        limiter.record_start(1, now, is_probe=True)
+        assert limiter.permit(now) is Permit.CLOSED, "one probe at a time"
+        limiter.record_end(REFUSED, now, is_probe=True)
+    limiter.record_start(1, now, is_probe=True)
+    limiter.record_end(Running("pending"), now, is_probe=True)
+    assert limiter.permit(now) is Permit.OPEN
     assert limiter.condition is None
 
 
@@ -85,8 +85,8 @@ def test_a_provider_is_held_back_since_its_first_failure_in_a_row() -> None:
     """Not since the third, which closed the gate; a success in between begins anew."""
     limiter = ProviderLimiter(PROVIDER, NOON)
     for after_s, verdict in ((0, OUTAGE), (1, Running("pending")), (2, OUTAGE), (3, OUTAGE), (4, OUTAGE)):
-        limiter.began(1, NOON + after_s * 1_000, is_probe=False)
-        limiter.ended(verdict, NOON + after_s * 1_000, is_probe=False)
+        limiter.record_start(1, NOON + after_s * 1_000, is_probe=False)
+        limiter.record_end(verdict, NOON + after_s * 1_000, is_probe=False)
     assert limiter.condition == "HTTP 503 since 2026-11-23T12:00:02.000Z"
     limiter.shift(60_000)
     assert limiter.condition == "HTTP 503 since 2026-11-23T12:01:02.000Z"
@@ -96,16 +96,16 @@ def test_an_unknown_task_says_nothing_against_the_provider() -> None:
     """404 is an answer about one task: it counts as a success of the provider."""
     limiter = ProviderLimiter(PROVIDER, NOON)
     for verdict in (OUTAGE, OUTAGE, TaskUnknown(404), OUTAGE, OUTAGE):
-        limiter.began(1, NOON, is_probe=False)
-        limiter.ended(verdict, NOON, is_probe=False)
-    assert limiter.passage(NOON) is Permit.OPEN
+        limiter.record_start(1, NOON, is_probe=False)
+        limiter.record_end(verdict, NOON, is_probe=False)
+    assert limiter.permit(NOON) is Permit.OPEN
 
 
 def test_a_request_that_broke_off_gives_its_place_back() -> None:
     """A crash in our code takes no slot with it."""
     limiter = ProviderLimiter(PROVIDER, NOON)
-    limiter.began(1, NOON, is_probe=False)
-    limiter.ended(None, NOON, is_probe=False)
+    limiter.record_start(1, NOON, is_probe=False)
+    limiter.record_end(None, NOON, is_probe=False)
     assert limiter.in_flight == 0
 
 
@@ -113,7 +113,7 @@ def test_a_new_key_deserves_a_fresh_start() -> None:
     """After a reload with another key nobody waits for the next probe."""
     limiter = ProviderLimiter(replace(PROVIDER, api_key=Secret("old-key")), NOON)
     for _ in range(3):
-        limiter.began(1, NOON, is_probe=False)
-        limiter.ended(REFUSED, NOON, is_probe=False)
+        limiter.record_start(1, NOON, is_probe=False)
+        limiter.record_end(REFUSED, NOON, is_probe=False)
     limiter.configure(replace(PROVIDER, api_key=Secret("new-key")))
-    assert limiter.passage(NOON) is Permit.OPEN
+    assert limiter.permit(NOON) is Permit.OPEN

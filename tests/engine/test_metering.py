@@ -24,16 +24,18 @@ class Notes(NoMeter):
     def stopwatch(self) -> float:
         return self.seconds
 
-    def polled(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
+    def record_poll(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
         self.told.append(("polled", type(verdict), late_ms))
 
-    def ended(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
+    def record_end(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
         self.told.append(("ended", type(verdict), end.state, now))
 
-    def attempted(self, dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int) -> None:
+    def record_attempt(
+        self, dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int
+    ) -> None:
         self.told.append(("attempted", attempt.status, type(sequel), now))
 
-    def lagged(self, late_s: float) -> None:
+    def record_lag(self, late_s: float) -> None:
         self.told.append(("lagged", late_s))
 
 
@@ -67,11 +69,11 @@ async def test_attempts_are_told_once_on_disk(bench: Bench) -> None:
 
 async def test_the_pulse_tells_how_late_it_was_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the time that it meant to sleep."""
-    notes, rows, bells = Notes(), Rows(), Silent()
+    notes, rows, scheduler = Notes(), Rows(), Silent()
     pulse = ClockWatch(
         store=rows,  # type: ignore[arg-type]
         clock=WallClock(),
-        bells=bells,  # type: ignore[arg-type]
+        scheduler=scheduler,  # type: ignore[arg-type]
         shift=lambda _: None,
         meter=notes,
     )

@@ -61,7 +61,7 @@ async def test_a_dead_endpoint_with_a_long_queue_costs_its_99_neighbours_less_th
     assert (network.told[HOOK], network.most) == (1, 1)
 
     network.end.set()
-    await bench.crew.drain(60)
+    await bench.tasks.drain(60)
     network.end.clear()
     network.most = 0
     for _ in range(100):
@@ -73,6 +73,6 @@ async def test_a_dead_endpoint_with_a_long_queue_costs_its_99_neighbours_less_th
 async def step(bench: Bench, network: OneHangs, *, ms: int = 50) -> None:
     """One tick, and all that ends of itself."""
     await bench.deliverer.tick()
-    while len(bench.crew) > network.hanging:
+    while len(bench.tasks) > network.hanging:
         await asyncio.sleep(0)
     bench.clock.advance(ms)

@@ -89,7 +89,7 @@ async def test_coming_back_is_slow_at_first(bench: Bench) -> None:
         await bench.deliverer.tick()
         if bench.deliverer._busy:
             widths.append(bench.deliverer._busy.total())
-        await bench.crew.drain(60)
+        await bench.tasks.drain(60)
         bench.clock.advance(100)
     assert widths == [1, 2, 4, 4, 4, 4]
 
@@ -265,7 +265,7 @@ async def test_a_clock_that_is_stepped_during_an_attempt_kills_nothing(bench: Be
     bench.clock.step(100 * HOUR_MS)
     bench.deliverer.shift(100 * HOUR_MS)
     await bench.store.shift_times(100 * HOUR_MS)
-    await bench.crew.drain(60)
+    await bench.tasks.drain(60)
     assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.PENDING
 
 
@@ -299,7 +299,7 @@ async def test_a_redelivery_asked_for_during_the_last_attempt_is_made(bench: Ben
     await bench.deliverer.tick()
     now = bench.clock.now()
     await bench.store.redeliver(delivery.id, now=now, give_up_at=now + HOUR_MS)
-    await bench.crew.drain(60)
+    await bench.tasks.drain(60)
     assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.PENDING
     await run_for(bench, 10_000)
     assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.DELIVERED
@@ -334,7 +334,7 @@ async def test_a_forced_attempt_that_was_cut_off_is_still_owed(bench: Bench) -> 
     await bench.store.redeliver(delivery.id, now=now, give_up_at=now + HOUR_MS)
     lease = Lease("a daemon that died", now + 30_000)
     taken = await bench.store.claim_deliveries(now=now, limit=9, lease=lease, busy={}, per_origin=4)
-    assert [dispatch.delivery_id for dispatch in taken.dispatches] == [delivery.id]
+    assert [dispatch.delivery_id for dispatch in taken.deliveries] == [delivery.id]
     bench.clock.advance(31_000)
     await bench.deliver()
     assert len(bench.posts.requests) == 1

@@ -229,7 +229,7 @@ async def test_an_answer_is_cleaned_of_the_key_that_asked(bench: Bench) -> None:
     bench.poller.configure(
         {"mulerouter": replace(PROVIDER, api_key=Secret("sk-mr-the-new-one"))}, give_up_after_ms=HOUR_MS
     )
-    await bench.crew.drain(60)
+    await bench.tasks.drain(60)
     event = (await bench.see(watch_id)).event
     assert event is not None
     assert KEY.reveal().encode() not in event.body
@@ -245,7 +245,7 @@ async def test_a_clock_that_is_stepped_during_a_poll_expires_nothing(bench: Benc
     bench.clock.step(step_ms)
     bench.poller.shift(step_ms)
     await bench.store.shift_times(step_ms)
-    await bench.crew.drain(60)
+    await bench.tasks.drain(60)
     watch = (await bench.see(watch_id)).watch
     assert watch.state is WatchState.WATCHING
     assert watch.due_at is not None
@@ -351,7 +351,7 @@ async def test_a_watch_is_polled_by_one_at_a_time(bench: Bench) -> None:
     bench.clock.advance(2_500)
     await bench.poller.tick()
     await bench.poller.tick()
-    await bench.crew.drain(60)
+    await bench.tasks.drain(60)
     assert len(bench.polls.requests) == 1
 
 
@@ -363,7 +363,7 @@ async def test_a_watch_stopped_while_it_is_asked_stays_stopped(bench: Bench) -> 
     bench.clock.advance(2_500)
     await bench.poller.tick()
     await bench.store.stop_watch(watch_id, now=bench.clock.now())
-    await bench.crew.drain(60)
+    await bench.tasks.drain(60)
     detail = await bench.see(watch_id)
     assert detail.watch.state is WatchState.STOPPED
     assert detail.event is None

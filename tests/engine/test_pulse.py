@@ -44,8 +44,8 @@ class Silent:
 
 def pulse(rows: Any, clock: WallClock) -> tuple[ClockWatch, list[int]]:
     shifts: list[int] = []
-    bells: Any = Silent()
-    return ClockWatch(store=rows, clock=clock, bells=bells, shift=shifts.append), shifts
+    scheduler: Any = Silent()
+    return ClockWatch(store=rows, clock=clock, scheduler=scheduler, shift=shifts.append), shifts
 
 
 @pytest.mark.fault(34, 35)
@@ -55,7 +55,7 @@ async def test_a_step_moves_clock_rows_and_memory_by_the_same() -> None:
     made, shifts = pulse(rows, clock)
     for step_ms in (3_600_000, -86_400_000):
         clock.wall_ahead_ms = step_ms
-        await made.beat()
+        await made.check()
     assert rows.moved_ms == sum(shifts) == 3_600_000 - 86_400_000
     assert clock.drift_ms() == 0
 
@@ -66,7 +66,7 @@ async def test_a_small_drift_is_followed_and_moves_nothing() -> None:
     rows, clock = Rows(), WallClock()
     made, shifts = pulse(rows, clock)
     clock.wall_ahead_ms = 1_900
-    await made.beat()
+    await made.check()
     assert (rows.moved_ms, shifts, clock.drift_ms()) == (0, [], 0)
 
 
@@ -75,8 +75,8 @@ async def test_rows_that_could_not_be_moved_leave_the_clock_where_it_was() -> No
     rows, clock = Rows(), WallClock()
     made, shifts = pulse(rows, clock)
     clock.wall_ahead_ms, rows.is_full = 3_600_000, True
-    await made.beat()
+    await made.check()
     assert (rows.moved_ms, sum(shifts), clock.drift_ms()) == (0, 0, 3_600_000)
     rows.is_full = False
-    await made.beat()
+    await made.check()
     assert rows.moved_ms == sum(shifts) == 3_600_000

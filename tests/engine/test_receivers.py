@@ -276,12 +276,12 @@ async def test_a_name_that_is_unknown_or_cannot_be_asked_fails_and_delays_no_oth
         bench.clock.advance(2_500)
         await bench.poll()
         await bench.deliverer.tick()
-        while len(bench.crew) > 1:
+        while len(bench.tasks) > 1:
             await asyncio.sleep(0.001)
         assert len(peer.heads) == 1
         assert list(bench.deliverer._busy) == [f"http://slow.example:{peer.port}"]
         over.set()
-        await bench.crew.drain(60)
+        await bench.tasks.drain(60)
     faults = await by_task(bench)
     assert faults == {"missing": "dns", "slow": "dns", "well": None}
 

@@ -46,8 +46,8 @@ class Bench:
         """Have so many deliveries made and delivered."""
         for n in range(count):
             await finished(self.store, task_id=f"task-{n}")
-        while dispatches := await take(self.store):
-            for one in dispatches:
+        while deliveries := await take(self.store):
+            for one in deliveries:
                 await self.store.record_attempt(
                     one, lease(), attempt(), Delivered(), AttemptAccepted(), now=NOON
                 )
@@ -62,7 +62,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         tmp_path / "notifier.db",
         owner="daemon-1",
         now=NOON,
-        chance=random.Random(1),
+        rng=random.Random(1),
         open_driver=InlineDriver.open,
     )
     yield Bench(store)

@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from notifier.core.delivery import endpoint
-from notifier.core.delivery import judge_attempt as attempt
+from notifier.core.delivery import endpoint, judge_attempt
 from notifier.core.delivery.backoff import decide_attempt
 from notifier.core.delivery.endpoint import AttemptAccepted, AttemptFailed, EndpointHealth, FailureScope
 from notifier.core.event_body import build_headers
 from notifier.core.exchange import HttpReply
 from notifier.core.model import Attempt, ClaimedDelivery, Event, WatchState
-from notifier.core.polling import age_schedule as pace
-from notifier.core.polling import provider_reply as answer
+from notifier.core.polling import age_schedule, provider_reply
 from notifier.core.polling.age_schedule import interval_ms
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.verdict import Delivered, Finished, GiveUp
@@ -27,9 +25,7 @@ from notifier.daemon.daemon import Daemon
 from notifier.engine import deliverer, poller
 from notifier.engine.deliverer import Deliverer
 from notifier.errors import NotifierError
-from notifier.store.sqlite import claiming as turns
-from notifier.store.sqlite import deliveries, endpoints, watches
-from notifier.store.sqlite import maintenance as upkeep
+from notifier.store.sqlite import claiming, deliveries, endpoints, maintenance, watches
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.store import SqliteStore
 
@@ -121,14 +117,14 @@ def given_up_at_410() -> Iterator[None]:
 @contextmanager
 def sent_again_after_410() -> Iterator[None]:
     """An endpoint that says that it is gone is not parked."""
-    original = endpoint.after
+    original = endpoint.record_result
 
     def after(standing: EndpointHealth, report: Any, now: int, *, is_probe: bool) -> EndpointHealth:
         if isinstance(report, AttemptFailed) and report.blame is FailureScope.GONE:
             return standing
         return original(standing, report, now, is_probe=is_probe)
 
-    with mock.patch.object(deliveries, "after", after):
+    with mock.patch.object(deliveries, "record_result", after):
         yield
 
 
@@ -222,14 +218,14 @@ TRUTH, REPEATS, CLAIM = "P4 the provider's word", "P3 repeats", "claim before se
 BUGS: Mapping[str, Bug] = {
     "two transactions instead of one": Bug(two_transactions, (LOSS, AGREES)),
     "claim without a lease": Bug(
-        _in_sql(turns, "claim_deliveries", "WHERE seq IN", "WHERE 0 AND seq IN"), (CLAIM,)
+        _in_sql(claiming, "claim_deliveries", "WHERE seq IN", "WHERE 0 AND seq IN"), (CLAIM,)
     ),
     "delivered before it is sent": Bug(delivered_before_sent, (CLAIM,)),
-    "intervals shrink": Bug(_in_module(pace, "interval_ms", _interval_without_memory), ("pace",)),
+    "intervals shrink": Bug(_in_module(age_schedule, "interval_ms", _interval_without_memory), ("pace",)),
     "given up at 410": Bug(given_up_at_410, ("410",)),
     "sent again after 410": Bug(sent_again_after_410, ("410",)),
     "no wake-up after the gate opens": Bug(
-        _in_module(deliveries, "line_up", _nothing), (AGREES, RETURN, "P5 isolated")
+        _in_module(deliveries, "enqueue", _nothing), (AGREES, RETURN, "P5 isolated")
     ),
     "no guard on the second outcome": Bug(
         _in_sql(watches, "record_end", _GUARD, ""), ("stop", "first outcome wins", "no fault of ours")
@@ -237,20 +233,22 @@ BUGS: Mapping[str, Bug] = {
     "store closed before the work ends": Bug(store_closed_first, ("stop order",)),
     "no maybe-duplicate": Bug(no_mark, (REPEATS,)),
     "order by age alone": Bug(
-        _in_sql(turns, "due_deliveries", "ORDER BY urgency, due_at", "ORDER BY due_at"), ("order",)
+        _in_sql(claiming, "due_deliveries", "ORDER BY urgency, due_at", "ORDER BY due_at"), ("order",)
     ),
-    "key not redacted": Bug(_in_module(answer, "redact", lambda text, _key: text), ("P6 keys",)),
+    "key not redacted": Bug(_in_module(provider_reply, "redact", lambda text, _key: text), ("P6 keys",)),
     "no bound per origin": Bug(in_flight_forgotten, ("P5 bounded",)),
     "a refused poll is a failed task": Bug(refusal_is_failure, (TRUTH,)),
-    "a stepped clock is believed": Bug(_in_module(upkeep, "shift_times", _nothing), (TRUTH, RETURN, "order")),
+    "a stepped clock is believed": Bug(
+        _in_module(maintenance, "shift_times", _nothing), (TRUTH, RETURN, "order")
+    ),
     "a paused endpoint is sent to": Bug(
-        _in_module(endpoints, "paused", lambda standing: standing), ("pause",)
+        _in_module(endpoints, "suspend", lambda standing: standing), ("pause",)
     ),
     "claims never lapse": Bug(
-        _in_sql(turns, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)
+        _in_sql(claiming, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)
     ),
     "a neighbour is probed as seldom as the internet": Bug(
-        _in_module(attempt, "is_public", lambda _url, _peer: True), (RETURN,)
+        _in_module(judge_attempt, "is_public", lambda _url, _peer: True), (RETURN,)
     ),
     "answered before it is on disk": Bug(answered_before_commit, (LOSS, TRUTH, "no fault of ours")),
 }

@@ -54,8 +54,8 @@ class Tempo:
 class City:
     """Providers with their tasks, receivers with their moods, and the daemon's configuration."""
 
-    def __init__(self, chance: Chance, crash: Callable[[], None], now: Callable[[], int]) -> None:
-        self.chance = chance
+    def __init__(self, rng: Chance, crash: Callable[[], None], now: Callable[[], int]) -> None:
+        self.rng = rng
         self.now = now
         self.crash = crash
         self.is_over = False
@@ -68,40 +68,40 @@ class City:
             for n in range(count)
         }
         self.keys: set[str] = {key for each in self.upstreams.values() for key in each.keys}
-        self.secrets = [make_secret(chance.randbytes(32))]
+        self.secrets = [make_secret(rng.randbytes(32))]
         self.config = self._first_config()
         self.configs = [self.config]
 
     def _upstream(self, name: str) -> Upstream:
-        return Upstream(name, f"https://{name}.example/api", {self._key(name)}, self.chance)
+        return Upstream(name, f"https://{name}.example/api", {self._key(name)}, self.rng)
 
     def _receiver(self, url: str, origin: str) -> Receiver:
-        return Receiver(url, origin, origin.startswith("https"), self.chance, self.crash)
+        return Receiver(url, origin, origin.startswith("https"), self.rng, self.crash)
 
     def _key(self, name: str) -> str:
-        return f"sk-{name}-{self.chance.getrandbits(64):016x}"
+        return f"sk-{name}-{self.rng.getrandbits(64):016x}"
 
     # -- tasks
 
     def new_task(self) -> Task:
         """Have a provider begin a task."""
         self._tasks += 1
-        chance, now = self.chance, self.now()
-        name = chance.choice(sorted(self.upstreams))
-        key = (name, chance.choice(PATHS), f"task-{self._tasks}")
-        lasts = chance.choice([0, 5 * SECOND, 30 * SECOND, 2 * MINUTE, 15 * MINUTE, HOUR])
+        rng, now = self.rng, self.now()
+        name = rng.choice(sorted(self.upstreams))
+        key = (name, rng.choice(PATHS), f"task-{self._tasks}")
+        lasts = rng.choice([0, 5 * SECOND, 30 * SECOND, 2 * MINUTE, 15 * MINUTE, HOUR])
         task = Task(
             key,
             created_at=now,
-            ends_at=None if chance.random() < 0.05 else now + int(lasts * chance.uniform(0.5, 1.5)),
-            word=chance.choice(
+            ends_at=None if rng.random() < 0.05 else now + int(lasts * rng.uniform(0.5, 1.5)),
+            word=rng.choice(
                 ["completed", "completed", "succeeded", "Completed", "failed", "canceled"]
             ).lower(),
-            known_from=now + chance.choice([0, 0, 0, 4 * SECOND]),
-            vanishes_at=now + chance.randrange(HOUR) if chance.random() < 0.06 else None,
-            is_fickle=chance.random() < 0.1,
-            quotes_key=chance.random() < 0.1,
-            oddity="archiving" if chance.random() < 0.05 else None,
+            known_from=now + rng.choice([0, 0, 0, 4 * SECOND]),
+            vanishes_at=now + rng.randrange(HOUR) if rng.random() < 0.06 else None,
+            is_fickle=rng.random() < 0.1,
+            quotes_key=rng.random() < 0.1,
+            oddity="archiving" if rng.random() < 0.05 else None,
         )
         self.upstreams[name].tasks[key] = task
         return task
@@ -122,15 +122,15 @@ class City:
 
     def change_a_mood(self) -> str:
         """Somebody begins to misbehave, or to behave."""
-        chance, now = self.chance, self.now()
+        rng, now = self.rng, self.now()
         peers: list[Upstream | Receiver] = [*self.receivers.values()]
-        if chance.random() < 0.35:
+        if rng.random() < 0.35:
             peers = [*self.upstreams.values()]
-        peer = chance.choice(peers)
+        peer = rng.choice(peers)
         moods = PROVIDER_MOODS if isinstance(peer, Upstream) else RECEIVER_MOODS
-        lasts = chance.choice([20 * SECOND, MINUTE, 10 * MINUTE, HOUR, 5 * HOUR])
-        name = FINE if chance.random() < 0.3 else chance.choice(moods)
-        peer.mood = Mood(name, now + int(lasts * chance.uniform(0.5, 1.5)))
+        lasts = rng.choice([20 * SECOND, MINUTE, 10 * MINUTE, HOUR, 5 * HOUR])
+        name = FINE if rng.random() < 0.3 else rng.choice(moods)
+        peer.mood = Mood(name, now + int(lasts * rng.uniform(0.5, 1.5)))
         return f"{peer.base_url if isinstance(peer, Upstream) else peer.url} {name}"
 
     def settle(self) -> None:
@@ -156,14 +156,14 @@ class City:
     # -- configuration
 
     def _first_config(self) -> Config:
-        chance = self.chance
+        rng = self.rng
         providers = {name: self._provider(upstream) for name, upstream in self.upstreams.items()}
         callbacks = CallbackSettings(
             secrets=tuple(self.secrets),
-            timeout_ms=chance.choice([5, 15]) * SECOND,
-            give_up_after_ms=chance.choice([1, 6, 72]) * HOUR,
+            timeout_ms=rng.choice([5, 15]) * SECOND,
+            give_up_after_ms=rng.choice([1, 6, 72]) * HOUR,
             max_in_flight=32,
-            max_in_flight_per_origin=chance.choice([1, 2, 4]),
+            max_in_flight_per_origin=rng.choice([1, 2, 4]),
         )
         return Config(
             providers=providers,
@@ -172,20 +172,20 @@ class City:
         )
 
     def _provider(self, upstream: Upstream) -> ProviderSettings:
-        chance = self.chance
+        rng = self.rng
         polling = PollingSettings(
-            max_interval_ms=chance.choice([MINUTE, 10 * MINUTE]),
-            growth=chance.choice([0.1, 0.3]),
-            expire_after_ms=chance.choice([20 * MINUTE, 2 * HOUR]),
-            request_timeout_ms=chance.choice([5, 15]) * SECOND,
+            max_interval_ms=rng.choice([MINUTE, 10 * MINUTE]),
+            growth=rng.choice([0.1, 0.3]),
+            expire_after_ms=rng.choice([20 * MINUTE, 2 * HOUR]),
+            request_timeout_ms=rng.choice([5, 15]) * SECOND,
         )
         (key,) = upstream.keys
         return ProviderSettings(
             name=upstream.name,
             base_url=upstream.base_url,
             api_key=Secret(key),
-            max_in_flight=chance.choice([4, 32]),
-            max_rate_per_s=chance.choice([10.0, 50.0]),
+            max_in_flight=rng.choice([4, 32]),
+            max_rate_per_s=rng.choice([10.0, 50.0]),
             polling=polling,
         )
 
@@ -195,9 +195,9 @@ class City:
 
     def change_config(self) -> str:
         """Somebody edits the configuration; a reload or a restart will find it."""
-        act = self.chance.choice(["key", "secret", "width", "growth", "leave", "return"])
+        act = self.rng.choice(["key", "secret", "width", "growth", "leave", "return"])
         providers, callbacks = dict(self.config.providers), self.config.callbacks
-        name = self.chance.choice(sorted(self.upstreams))
+        name = self.rng.choice(sorted(self.upstreams))
         match act:
             case "key" if name in providers:
                 fresh = self._key(name)
@@ -205,12 +205,12 @@ class City:
                 self.upstreams[name].keys = {fresh}
                 providers[name] = replace(providers[name], api_key=Secret(fresh))
             case "secret":
-                self.secrets.append(make_secret(self.chance.randbytes(32)))
+                self.secrets.append(make_secret(self.rng.randbytes(32)))
                 callbacks = replace(callbacks, secrets=tuple(self.secrets[-2:]))
             case "width":
-                callbacks = replace(callbacks, max_in_flight_per_origin=self.chance.choice([1, 2, 4]))
+                callbacks = replace(callbacks, max_in_flight_per_origin=self.rng.choice([1, 2, 4]))
             case "growth" if name in providers:
-                polling = replace(providers[name].polling, growth=self.chance.choice([0.05, 0.5]))
+                polling = replace(providers[name].polling, growth=self.rng.choice([0.05, 0.5]))
                 providers[name] = replace(providers[name], polling=polling)
             case "leave" if len(providers) > 1:
                 del providers[name]

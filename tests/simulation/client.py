@@ -83,35 +83,35 @@ class Client:
 
     async def register(self) -> None:
         """Have a new task watched by some receivers, or say again what was not answered."""
-        chance = self._life.city.chance
-        if self._unanswered and chance.random() < 0.5:
+        rng = self._life.city.rng
+        if self._unanswered and rng.random() < 0.5:
             await self._register(self._unanswered.pop())
             return
         await self._register(self._registration(self._life.city.new_task()))
 
     def _registration(self, task: Task) -> dict[str, Any]:
         city = self._life.city
-        chance = city.chance
+        rng = city.rng
         body: dict[str, Any] = {
             "provider": task.key[0],
             "api_path": task.key[1],
             "task_id": task.key[2],
-            "metadata": {"n": chance.randrange(1_000)},
-            "callbacks": self._callbacks(chance.choice([1, 1, 2, 3])),
+            "metadata": {"n": rng.randrange(1_000)},
+            "callbacks": self._callbacks(rng.choice([1, 1, 2, 3])),
         }
-        if chance.random() < 0.3:
-            body["expire_after"] = chance.choice(["30s", "5m", "45m"])
+        if rng.random() < 0.3:
+            body["expire_after"] = rng.choice(["30s", "5m", "45m"])
         return body
 
     def _callbacks(self, count: int) -> list[dict[str, Any]]:
         return list({each["url"]: each for each in (self._callback() for _ in range(count))}.values())
 
     def _callback(self) -> dict[str, Any]:
-        chance = self._life.city.chance
-        url = chance.choice(sorted(self._life.city.receivers))
-        if chance.random() < 0.2:
-            url += f"?q={chance.randrange(3)}"
-        return {"url": url, "events": list(TYPES[:2])} if chance.random() < 0.1 else {"url": url}
+        rng = self._life.city.rng
+        url = rng.choice(sorted(self._life.city.receivers))
+        if rng.random() < 0.2:
+            url += f"?q={rng.randrange(3)}"
+        return {"url": url, "events": list(TYPES[:2])} if rng.random() < 0.1 else {"url": url}
 
     async def _register(self, body: dict[str, Any]) -> None:
         self._unanswered.append(body)
@@ -156,9 +156,9 @@ class Client:
     async def stop(self) -> None:
         """End a watch, often just while it is polled; from the answer on no callback of it may be made."""
         watched = self._any_live()
-        if watched is not None and self._life.city.chance.random() < 0.5:
+        if watched is not None and self._life.city.rng.random() < 0.5:
             await self._poll(watched)
-            await asyncio.sleep(self._life.city.chance.random() * 0.5)
+            await asyncio.sleep(self._life.city.rng.random() * 0.5)
         if watched is None or not self._take(watched):
             return
         answer = await call(self._life, "DELETE", f"/v1/watches/{watched.watch_id}")
@@ -214,18 +214,16 @@ class Client:
         """Send one delivery again."""
         page = await call(self._life, "GET", "/v1/deliveries?limit=20")
         if page.status == 200 and page.body["deliveries"]:
-            chosen = self._life.city.chance.choice(page.body["deliveries"])
+            chosen = self._life.city.rng.choice(page.body["deliveries"])
             await call(self._life, "POST", f"/v1/deliveries/{chosen['id']}/redeliver")
 
     async def replay(self) -> None:
         """Send again what is dead, or what one receiver was sent."""
-        chance = self._life.city.chance
-        url = chance.choice(sorted(self._life.city.receivers))
+        rng = self._life.city.rng
+        url = rng.choice(sorted(self._life.city.receivers))
         for each in self._life.city.receivers:
             self._oracle.touch(each)
-        await call(
-            self._life, "POST", "/v1/deliveries/replay", chance.choice([{"state": "dead"}, {"url": url}])
-        )
+        await call(self._life, "POST", "/v1/deliveries/replay", rng.choice([{"state": "dead"}, {"url": url}]))
 
     # -- endpoints
 
@@ -263,7 +261,7 @@ class Client:
         page = await call(self._life, "GET", "/v1/endpoints?limit=100")
         if page.status != 200 or not page.body["endpoints"]:
             return None
-        return self._life.city.chance.choice(page.body["endpoints"])
+        return self._life.city.rng.choice(page.body["endpoints"])
 
     # -- the daemon
 
@@ -285,13 +283,13 @@ class Client:
         rows = self._oracle.audit.rows("SELECT id FROM watches WHERE state = 'watching'")
         live = [self._oracle.watched[row["id"]] for row in rows if row["id"] in self._oracle.watched]
         ended = [each for each in live if (city.task(each.key).ends_at or city.now() + 1) <= city.now()]
-        if ended and city.chance.random() < 0.7:
-            return city.chance.choice(ended)
-        return city.chance.choice(live) if live else self._any()
+        if ended and city.rng.random() < 0.7:
+            return city.rng.choice(ended)
+        return city.rng.choice(live) if live else self._any()
 
     def _any(self) -> Watched | None:
         known = list(self._oracle.watched.values())
-        return self._life.city.chance.choice(known[-30:]) if known else None
+        return self._life.city.rng.choice(known[-30:]) if known else None
 
     @property
     def _oracle(self) -> Oracle:

@@ -55,12 +55,12 @@ def run(seed: str, days: float, *, tempo: Tempo = CALM) -> Result:
 
 def live(simulation: Simulation, days: float) -> None:
     """Acts and faults in turn, until the days are over or a promise is broken."""
-    chance, world = simulation.chance, simulation.world
+    rng, world = simulation.rng, simulation.world
     shortest, mean = simulation.tempo.pause_s
     while world.mono < days * DAY_S and not world.breaches:
-        simulation.advance(shortest + chance.expovariate(1 / mean))
-        if chance.random() < 0.8:
-            for _ in range(chance.choice([1, 1, 1, 8])):
+        simulation.advance(shortest + rng.expovariate(1 / mean))
+        if rng.random() < 0.8:
+            for _ in range(rng.choice([1, 1, 1, 8])):
                 simulation.do(_draw(simulation, ACTS))
         else:
             fault(simulation, _draw(simulation, FAULTS))
@@ -68,16 +68,16 @@ def live(simulation: Simulation, days: float) -> None:
 
 def fault(simulation: Simulation, name: str) -> None:
     """Let one thing go wrong."""
-    chance = simulation.chance
+    rng = simulation.rng
     if name == "mood":
         simulation.world.note("mood", simulation.city.change_a_mood())
     elif name == "sleep":
-        simulation.sleep(chance.choice([30.0, 600.0, 8 * 3_600.0]))
+        simulation.sleep(rng.choice([30.0, 600.0, 8 * 3_600.0]))
     elif name == "step_clock":
-        simulation.step_clock(chance.choice([-1, 1]) * chance.choice([0.5, 30.0, 3_600.0, DAY_S]))
-    elif name == "stop" and chance.random() < 0.3:
+        simulation.step_clock(rng.choice([-1, 1]) * rng.choice([0.5, 30.0, 3_600.0, DAY_S]))
+    elif name == "stop" and rng.random() < 0.3:
         simulation.stop()
-        simulation.advance(chance.random() * 5)
+        simulation.advance(rng.random() * 5)
         simulation.crash()
     else:
         act: Callable[[], None] = getattr(simulation, name)
@@ -86,4 +86,4 @@ def fault(simulation: Simulation, name: str) -> None:
 
 def _draw(simulation: Simulation, table: tuple[tuple[int, str], ...]) -> str:
     weights, names = zip(*table, strict=True)
-    return str(simulation.chance.choices(names, weights)[0])
+    return str(simulation.rng.choices(names, weights)[0])

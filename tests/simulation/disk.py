@@ -44,12 +44,12 @@ class Disk:
     """One disk for all lives. ``die`` ends the life under way and does not return."""
 
     def __init__(
-        self, chance: random.Random, die: Callable[[str], NoReturn], disturb: Callable[[], None]
+        self, rng: random.Random, die: Callable[[str], NoReturn], disturb: Callable[[], None]
     ) -> None:
         self._disturb = disturb
         self.plan: Plan | None = None
         self.is_slow = False
-        self.chance = chance
+        self.rng = rng
         self.die = die
         self.connections: list[sqlite3.Connection] = []
 
@@ -71,10 +71,10 @@ class Disk:
         """Take the time that a thread would."""
         delay = 0.0
         if self.is_slow:
-            delay = self.chance.choice([0.01, 0.2, 2.0])
+            delay = self.rng.choice([0.01, 0.2, 2.0])
             self._disturb()
-        elif self.chance.random() < 0.1:
-            delay = self.chance.random() * 0.02
+        elif self.rng.random() < 0.1:
+            delay = self.rng.random() * 0.02
         await asyncio.sleep(delay)
         if self.is_slow:
             self._disturb()

@@ -23,23 +23,10 @@ import structlog
 from starlette.types import ASGIApp
 
 from notifier.clock import SystemClock
-from notifier.daemon import client_factory as wires
-from notifier.daemon import daemon as daemon_app
-from notifier.daemon import watchdog as herald
+from notifier.daemon import client_factory, daemon, watchdog
 from notifier.daemon.daemon import Daemon
 from notifier.daemon.metrics import Metrics
-from notifier.engine import (
-    clock_watch as pulse,
-)
-from notifier.engine import (
-    deliverer,
-    housekeeping,
-    poller,
-    replayer,
-)
-from notifier.engine import (
-    scheduler as bells,
-)
+from notifier.engine import clock_watch, deliverer, housekeeping, poller, replayer, scheduler
 from notifier.errors import StoreUnavailable
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
@@ -94,7 +81,7 @@ class Life:
         self.is_stopping = False
         self.is_stopped = False
         self.born_at = self.world.elapsed_ms()
-        self.chance = random.Random(f"daemon {self.world.seed} {number}")
+        self.rng = random.Random(f"daemon {self.world.seed} {number}")
         self.front: Front | None = None
         self.clock: SystemClock | None = None
         self.daemon: Daemon | None = None
@@ -117,7 +104,7 @@ class Life:
             now=self.world.wall_ms(),
             elapsed=self.world.elapsed_ms,
             boot=1,
-            chance=self.chance,
+            rng=self.rng,
             open_driver=self._outside.disk.open,
         )
         self._store = store
@@ -162,7 +149,7 @@ class Life:
             return False
         return True
 
-    def spawn(self, act: Any, name: str) -> None:
+    def start(self, act: Any, name: str) -> None:
         """Have a client do something. A crash leaves it without an answer."""
         task = self.loop.create_task(act, name=name)
         self._acts.add(task)
@@ -223,21 +210,21 @@ def edges(outside: Outside) -> Iterator[None]:
 
     idle_ms = outside.tempo.idle_s * 1_000
     changes: list[tuple[Any, str, Any]] = [
-        (daemon_app, "EmbeddedServer", front),
-        (wires, "poll_wire", lambda _config: SimWire(life())),
-        (wires, "callback_wire", lambda _settings, _own: SimWire(life())),
-        (herald, "EVERY_S", outside.tempo.housekeeping_s),
-        (daemon_app, "own_addresses", lambda _bound: frozenset()),
-        (daemon_app, "refuse_open", lambda _bound, **_options: None),
-        (daemon_app, "random", SimpleNamespace(SystemRandom=lambda: life().chance)),
-        (daemon_app, "logs", SimpleNamespace(set_up=lambda *_: None, hide=lambda *_: None)),
-        (bells, "datetime", WorldsDatetime),
+        (daemon, "EmbeddedServer", front),
+        (client_factory, "poll_wire", lambda _config: SimWire(life())),
+        (client_factory, "callback_wire", lambda _settings, _own: SimWire(life())),
+        (watchdog, "EVERY_S", outside.tempo.housekeeping_s),
+        (daemon, "own_addresses", lambda _bound: frozenset()),
+        (daemon, "refuse_open_listener", lambda _bound, **_options: None),
+        (daemon, "random", SimpleNamespace(SystemRandom=lambda: life().rng)),
+        (daemon, "log_setup", SimpleNamespace(set_up=lambda *_: None, hide_secrets=lambda *_: None)),
+        (scheduler, "datetime", WorldsDatetime),
         (apscheduler.schedulers.base, "datetime", WorldsDatetime),
         (apscheduler.executors.base, "datetime", WorldsDatetime),
-        (bells, "LONGEST_S", max(bells.LONGEST_S, outside.tempo.idle_s)),
+        (scheduler, "LONGEST_S", max(scheduler.LONGEST_S, outside.tempo.idle_s)),
         (poller, "IDLE_MS", idle_ms),
         (deliverer, "IDLE_MS", idle_ms),
-        (pulse, "BEAT_S", float(outside.tempo.idle_s)),
+        (clock_watch, "BEAT_S", float(outside.tempo.idle_s)),
         (housekeeping, "EVERY_MS", outside.tempo.housekeeping_s * 1_000),
         (replayer, "IDLE_MS", max(60_000, idle_ms)),
     ]

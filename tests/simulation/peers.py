@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.core.formats.times import to_text
-from notifier.outbound.exchange_state import spelled
+from notifier.core.formats.times import format_instant
+from notifier.outbound.exchange_state import format_address
 from tests.fakes import NOON
 
 Chance = random.Random
@@ -61,12 +61,12 @@ class Task:
     told: dict[str, list[str]] = field(default_factory=dict)
     misses: list[int] = field(default_factory=list)
 
-    def status_at(self, now: int, chance: Chance) -> str:
+    def status_at(self, now: int, rng: Chance) -> str:
         """The word that it is told by now."""
         if self.ends_at is None or now < self.ends_at:
             return self.oddity or ("queued" if now < self.created_at + 3_000 else "processing")
         if self.is_fickle and self.told:
-            return chance.choice(["processing", "failed", "completed", "cancelled"])
+            return rng.choice(["processing", "failed", "completed", "cancelled"])
         return self.word
 
     def end_now(self, now: int) -> None:
@@ -104,7 +104,7 @@ class Upstream:
     name: str
     base_url: str
     keys: set[str]
-    chance: Chance
+    rng: Chance
     tasks: dict[TaskKey, Task] = field(default_factory=dict)
     mood: Mood = field(default_factory=Mood)
     asked_not_before: int = 0
@@ -118,14 +118,14 @@ class Upstream:
         """Say what a poll brings."""
         mood = self.mood.name
         if mood == "blips":
-            mood = self.chance.choice([FINE, FINE, FINE, *PROVIDER_MOODS[:14]])
+            mood = self.rng.choice([FINE, FINE, FINE, *PROVIDER_MOODS[:14]])
         if key not in self.keys and mood not in ("hang", "refuse"):
             mood = "401"
         if mood != FINE:
             self.trouble(now)
         if mood == "hang":
             return Turn(0.0, None)
-        takes_s = self.chance.uniform(1, 20) if mood == "slow" else self.chance.uniform(0.005, 0.4)
+        takes_s = self.rng.uniform(1, 20) if mood == "slow" else self.rng.uniform(0.005, 0.4)
         return Turn(takes_s, self._exchange(mood, task, key or "", now))
 
     def _exchange(self, mood: str, task: Task | None, key: str, now: int) -> Exchange:
@@ -138,32 +138,32 @@ class Upstream:
         if mood == "garbage":
             return HttpReply(200, body=self._garbage(task))
         if task is None or mood == "amnesia" or now < task.known_from or self._is_gone(task, now):
-            return HttpReply(self.chance.choice([404, 410]), body=b'{"title": "unknown"}')
+            return HttpReply(self.rng.choice([404, 410]), body=b'{"title": "unknown"}')
         return HttpReply(200, body=self._truth(task, key, now))
 
     def _is_gone(self, task: Task, now: int) -> bool:
         return task.vanishes_at is not None and now >= task.vanishes_at
 
     def _retry_after(self, mood: str, now: int) -> Mapping[str, str]:
-        if mood not in ("429", "503") or self.chance.random() < 0.3:
+        if mood not in ("429", "503") or self.rng.random() < 0.3:
             return {}
-        seconds = self.chance.choice([1, 7, 30, 120])
-        value = self.chance.choice([str(seconds), "soon", "-5", "0.5", f"{seconds}.5"])
+        seconds = self.rng.choice([1, 7, 30, 120])
+        value = self.rng.choice([str(seconds), "soon", "-5", "0.5", f"{seconds}.5"])
         if value[0].isdigit():
             self.asked_not_before = max(self.asked_not_before, now + int(float(value) * 1_000))
         return {"retry-after": value}
 
     def _truth(self, task: Task, key: str, now: int) -> bytes:
-        status = task.status_at(now, self.chance)
+        status = task.status_at(now, self.rng)
         task_id = task.key[2]
         info: dict[str, object] = {
             "id": task_id,
             "status": status,
-            "created_at": to_text(NOON + task.created_at),
+            "created_at": format_instant(NOON + task.created_at),
         }
         document: dict[str, object] = {"task_info": info}
         if MEANING.get(status) == "completed":
-            info["updated_at"] = to_text(NOON + (task.ends_at or now))
+            info["updated_at"] = format_instant(NOON + (task.ends_at or now))
             document["images"] = [f"https://cdn.example/{task_id}/{n}.jpg" for n in range(2)]
         if MEANING.get(status) == "failed":
             info["error"] = {"code": 3001, "title": "Unsafe prompt", "detail": "The prompt was refused"}
@@ -174,7 +174,7 @@ class Upstream:
     def _garbage(self, task: Task | None) -> bytes:
         task_id = "" if task is None else task.key[2]
         other = {"task_info": {"id": f"not-{task_id}", "status": "completed"}, "images": ["https://x/y.jpg"]}
-        return self.chance.choice(
+        return self.rng.choice(
             [
                 b"",
                 b"<html>failed</html>",
@@ -209,7 +209,7 @@ class Receiver:
     url: str
     origin: str
     is_public: bool
-    chance: Chance
+    rng: Chance
     crash: Callable[[], None]
     mood: Mood = field(default_factory=Mood)
     asked_not_before: int = 0
@@ -230,7 +230,7 @@ class Receiver:
     @property
     def peer(self) -> str:
         """The address and port that was spoken to, as the wire spells them."""
-        return spelled("93.184.216.34" if self.is_public else "127.0.0.1", 9001)
+        return format_address("93.184.216.34" if self.is_public else "127.0.0.1", 9001)
 
     def answer(self, event_id: str, now: int) -> Turn:
         """Say what a callback brings."""
@@ -248,29 +248,29 @@ class Receiver:
 
     def _turn(self, event_id: str, now: int) -> Turn:
         mood = self.mood.name
-        takes_s = self.chance.uniform(0.003, 0.3)
+        takes_s = self.rng.uniform(0.003, 0.3)
         if mood == "flapping":
-            mood = self.chance.choice([FINE, FINE, *RECEIVER_MOODS[:-4]])
+            mood = self.rng.choice([FINE, FINE, *RECEIVER_MOODS[:-4]])
         if mood == "hang":
-            return Turn(0.0, None, is_processed=self.chance.random() < 0.5)
+            return Turn(0.0, None, is_processed=self.rng.random() < 0.5)
         if mood in NO_REPLY:
             return Turn(takes_s, NO_REPLY[mood], is_processed=mood == "reset after")
         if mood.isdigit():
             return Turn(takes_s, self._refusal(int(mood), now), is_processed=False)
-        if mood == "picky" and (event_id in self.refused or self.chance.random() < 0.5):
+        if mood == "picky" and (event_id in self.refused or self.rng.random() < 0.5):
             self.refused.add(event_id)
-            return Turn(takes_s, self._refusal(self.chance.choice([400, 413, 422]), now), is_processed=False)
+            return Turn(takes_s, self._refusal(self.rng.choice([400, 413, 422]), now), is_processed=False)
         if mood in ("slow", "late"):
-            takes_s = self.chance.uniform(1, 4.5) if mood == "slow" else self.chance.uniform(16, 30)
+            takes_s = self.rng.uniform(1, 4.5) if mood == "slow" else self.rng.uniform(16, 30)
         return Turn(takes_s, self._taken())
 
     def _taken(self) -> HttpReply:
-        return HttpReply(self.chance.choice([200, 201, 204]), body=b"ok")
+        return HttpReply(self.rng.choice([200, 201, 204]), body=b"ok")
 
     def _refusal(self, status: int, now: int) -> HttpReply:
         headers = {"location": "http://169.254.169.254/"} if status == 302 else {}
-        if status in (429, 503) and self.chance.random() < 0.5:
-            seconds = self.chance.choice([2, 45, 600])
+        if status in (429, 503) and self.rng.random() < 0.5:
+            seconds = self.rng.choice([2, 45, 600])
             headers = {"retry-after": str(seconds)}
             self.asked_not_before = max(self.asked_not_before, now + seconds * 1_000)
         return HttpReply(status, headers, b"no")

@@ -38,11 +38,11 @@ class Simulation:
 
     def __init__(self, seed: str, folder: Path, tempo: Tempo) -> None:
         self.world = World(seed)
-        self.chance = self.world.chance
+        self.rng = self.world.rng
         self.tempo = tempo
         file = folder / "notifier.db"
-        disk = Disk(self.chance, self._die, self._note_disk)
-        city = City(self.chance, lambda: self._die("after a receiver took it"), self.world.elapsed_ms)
+        disk = Disk(self.rng, self._die, self._note_disk)
+        city = City(self.rng, lambda: self._die("after a receiver took it"), self.world.elapsed_ms)
         self._audit = Audit(file)
         oracle = Oracle(self.world, city, self._audit, tempo, file)
         self._outside = Outside(self.world, city, oracle, disk, file, tempo)
@@ -110,7 +110,7 @@ class Simulation:
 
     def _after_death(self) -> None:
         self.disk.plan = None
-        self._down_until = self.world.mono + self.chance.choice([0.1, 0.1, 2.0, 2.0, 10.0, 60.0, 1_800.0])
+        self._down_until = self.world.mono + self.rng.choice([0.1, 0.1, 2.0, 2.0, 10.0, 60.0, 1_800.0])
         for text in self._audit.disagreements(self.world.wall_ms()):
             self.world.breach("the store agrees with itself", text)
 
@@ -118,7 +118,7 @@ class Simulation:
         """Have the client begin an act by its name; nobody waits for it."""
         if self.is_up:
             act: Callable[[], Awaitable[None]] = getattr(self.client, name)
-            self._life().spawn(act(), name)
+            self._life().start(act(), name)
             self.advance(wait_s)
 
     # -- faults
@@ -131,16 +131,16 @@ class Simulation:
 
     def crash_soon(self) -> None:
         """Kill it in one of its next writes."""
-        how, place = self.chance.choice(CRASHES), self.chance.choice(PLACES)
-        self.disk.plan = Plan(how, place, skip=self.chance.randrange(3))
+        how, place = self.rng.choice(CRASHES), self.rng.choice(PLACES)
+        self.disk.plan = Plan(how, place, skip=self.rng.randrange(3))
 
     def crash_after_answer(self) -> None:
         """Kill it right after some receiver has taken its next callback."""
-        self.chance.choice(list(self.city.receivers.values())).crashes_next = True
+        self.rng.choice(list(self.city.receivers.values())).crashes_next = True
 
     def stop(self) -> None:
         """Stop the daemon in order, mostly in the middle of something."""
-        if self.chance.random() < 0.7:
+        if self.rng.random() < 0.7:
             self.do("redeliver", wait_s=0.1)
         if self.is_up:
             self._life().stop()
@@ -150,7 +150,7 @@ class Simulation:
         self.world.note("full disk")
         self.world.disturb()
         self.disk.plan = Plan(
-            "full", self.chance.choice(("INSERT INTO attempts", *PLACES)), count=self.chance.randrange(1, 20)
+            "full", self.rng.choice(("INSERT INTO attempts", *PLACES)), count=self.rng.randrange(1, 20)
         )
 
     def slow_disk(self) -> None:
@@ -176,7 +176,7 @@ class Simulation:
     def edit_config(self) -> None:
         """Change the configuration, and mostly have it read again."""
         self.world.note("config", self.city.change_config())
-        if self.chance.random() < 0.8:
+        if self.rng.random() < 0.8:
             self.do("reload")
 
     # -- the end

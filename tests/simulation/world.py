@@ -48,7 +48,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.on_breach: Callable[[], None] = lambda: None
-        self.chance = random.Random(f"world {self.seed}")
+        self.rng = random.Random(f"world {self.seed}")
         self._digest = hashlib.sha256(self.seed.encode())
 
     def elapsed_ms(self) -> int:

@@ -49,7 +49,7 @@ class Soak:
         self._daemon = daemon
         self._upstream = upstream
         self._gauges = gauges
-        self._chance = random.Random()
+        self._rng = random.Random()
 
     async def run(self, until: float) -> None:
         """Ask, disturb and look on, once a second, until then; then let it drain."""
@@ -65,11 +65,11 @@ class Soak:
 
     async def _ask(self, http: httpx.AsyncClient) -> None:
         for _ in range(RATE):
-            outcome, seconds = self._chance.choice(OUTCOMES), self._chance.uniform(0.2, 20)
+            outcome, seconds = self._rng.choice(OUTCOMES), self._rng.uniform(0.2, 20)
             script = TaskScript(duration_s=seconds, outcome=outcome)  # type: ignore[arg-type]
             task = self._upstream.add(API_PATH, script)
-            urls = [f"{self.urls[kind]}/{kind}" for kind in self._chance.choice(RECEIVERS)]
-            if self._chance.random() < 0.02:
+            urls = [f"{self.urls[kind]}/{kind}" for kind in self._rng.choice(RECEIVERS)]
+            if self._rng.random() < 0.02:
                 urls.append("http://127.0.0.1:9/gone")
             body = {
                 "api_path": API_PATH, "task_id": task.task_id, "expire_after": "25s",
@@ -87,7 +87,7 @@ class Soak:
 
     def _disturb(self, turn: int) -> None:
         if turn % 7 == 3:
-            self._upstream.fail_next(self._chance.choices(FAULTS, k=self._chance.choice((1, 2, 4))))
+            self._upstream.fail_next(self._rng.choices(FAULTS, k=self._rng.choice((1, 2, 4))))
         if turn % 7 == 6:  # else faults pile up while it is probed, and the outage is for good
             self._upstream.recover()
         if turn % 60 == 30:
@@ -103,7 +103,7 @@ class Soak:
         match request.path_params["kind"]:
             case "slow":
                 await asyncio.sleep(0.5)
-            case "moody" if self._chance.random() < 0.3:
+            case "moody" if self._rng.random() < 0.3:
                 return Response(status_code=503)
             case "well":
                 self._count(event["data"]["task_id"])

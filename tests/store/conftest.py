@@ -25,7 +25,7 @@ def open_driver(request: pytest.FixtureRequest) -> OpenDriver:
 async def store(tmp_path: Path, open_driver: OpenDriver) -> AsyncIterator[Store]:
     """An empty store."""
     opened = await open_store(
-        tmp_path / "notifier.db", owner="daemon-1", now=NOON, chance=random.Random(1), open_driver=open_driver
+        tmp_path / "notifier.db", owner="daemon-1", now=NOON, rng=random.Random(1), open_driver=open_driver
     )
     try:
         yield opened
@@ -39,7 +39,7 @@ async def opening(tmp_path: Path) -> AsyncIterator[OpenStore]:
     opened: list[SqliteStore] = []
 
     async def open_it(name: str = "notifier.db", **over: object) -> SqliteStore:
-        given = {"owner": "daemon-1", "now": NOON, "chance": random.Random(1), "busy_ms": 200, **over}
+        given = {"owner": "daemon-1", "now": NOON, "rng": random.Random(1), "busy_ms": 200, **over}
         opened.append(await open_store(tmp_path / name, **given))  # type: ignore[arg-type]
         return opened[-1]
 

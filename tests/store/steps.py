@@ -79,4 +79,4 @@ async def take(
     claimed = await store.claim_deliveries(
         now=now, limit=limit, lease=taken, busy=busy or {}, per_origin=per_origin
     )
-    return list(claimed.dispatches)
+    return list(claimed.deliveries)

@@ -15,7 +15,7 @@ import pytest
 
 from notifier.core.model import DeliveryState, WatchState
 from notifier.errors import DatabaseUnusable, NotifierError
-from notifier.store.sqlite import backup as module
+from notifier.store.sqlite import backup
 from notifier.store.sqlite import open as opening_module
 from notifier.store.sqlite.atomic_file import BackupFailed, TargetExists, publish
 from notifier.store.sqlite.backup import back_up, copy_to, keep_copy
@@ -112,7 +112,7 @@ def test_secrets_that_were_there_outlive_a_backup_that_fails(
             raise BackupFailed("no room", "")
         publish(draft, final, may_replace=may_replace)
 
-    monkeypatch.setattr(module, "publish", full)
+    monkeypatch.setattr(backup, "publish", full)
     with pytest.raises(BackupFailed):
         back_up(database, tmp_path / "notifier", secret=secret, may_replace=True)
     assert secret.read_text() == SECRET
@@ -359,7 +359,7 @@ async def test_without_a_copy_there_is_no_migration(
     def no_room(draft: Path, final: Path, *, may_replace: bool) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(module, "publish", no_room)
+    monkeypatch.setattr(backup, "publish", no_room)
     with pytest.raises(DatabaseUnusable, match="No space left") as refusal:
         await opening()
     assert "free some space" in refusal.value.fix

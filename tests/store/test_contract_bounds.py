@@ -5,7 +5,7 @@ import pytest
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.polling.verdict import Delivered, Retry
 from notifier.store.protocol import Store
-from notifier.store.sqlite import maintenance as upkeep
+from notifier.store.sqlite import maintenance
 from tests.builders import DAY, HOUR, REFUSED, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import finished, take
@@ -40,8 +40,8 @@ async def test_a_delivery_keeps_its_newest_fifty_attempts(store: Store) -> None:
 
 async def test_the_oldest_attempts_of_all_go_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """By when they were made, not by whose they are: an old delivery may have been tried just now."""
-    monkeypatch.setattr(upkeep.trim_attempts, "__kwdefaults__", {"most": 4})
-    monkeypatch.setattr(upkeep, "TRIMMED_AT_ONCE", 2)
+    monkeypatch.setattr(maintenance.trim_attempts, "__kwdefaults__", {"most": 4})
+    monkeypatch.setattr(maintenance, "TRIMMED_AT_ONCE", 2)
     await finished(store, A, task_id="old")
     old = await fail(store, 3)
     (dispatch,) = await take(store)
@@ -60,7 +60,7 @@ async def test_attempts_that_go_with_their_watch_count_no_more(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the bound would come nearer with every watch that is forgotten."""
-    monkeypatch.setattr(upkeep.trim_attempts, "__kwdefaults__", {"most": 3})
+    monkeypatch.setattr(maintenance.trim_attempts, "__kwdefaults__", {"most": 3})
     for n in range(4):
         await finished(store, A, task_id=f"gone-{n}")
         (dispatch,) = await take(store)

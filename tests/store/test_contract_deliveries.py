@@ -28,8 +28,8 @@ async def many(store: Store, url: str, count: int, *, now: int = NOON, tag: str 
         await finished(store, url, task_id=f"{tag or url.partition('//')[2].replace('/', '-')}-{n}", now=now)
 
 
-def paths(dispatches: list[object]) -> list[str]:
-    return [dispatch.url.rpartition("/")[2] for dispatch in dispatches]  # type: ignore[attr-defined]
+def paths(deliveries: list[object]) -> list[str]:
+    return [dispatch.url.rpartition("/")[2] for dispatch in deliveries]  # type: ignore[attr-defined]
 
 
 async def test_a_dispatch_is_all_that_an_attempt_needs(store: Store) -> None:
@@ -51,7 +51,7 @@ async def test_what_is_claimed_is_handed_to_nobody_else(store: Store) -> None:
     claimed = await store.claim_deliveries(
         now=NOON + 19_999, limit=9, lease=lease(owner="daemon-2"), busy={}, per_origin=9
     )
-    assert (claimed.dispatches, claimed.next_due_at) == ((), None)
+    assert (claimed.deliveries, claimed.next_due_at) == ((), None)
 
 
 @pytest.mark.fault(3)
@@ -100,7 +100,7 @@ async def test_a_retry_is_due_when_it_says_and_not_before(store: Store) -> None:
     failed = attempt(status=None, error="connection refused")
     await store.record_attempt(dispatch, lease(), failed, Retry(NOON + 5), REFUSED, now=NOON)
     waiting = await store.claim_deliveries(now=NOON + 4, limit=9, lease=lease(), busy={}, per_origin=9)
-    assert (waiting.dispatches, waiting.next_due_at) == ((), NOON + 5)
+    assert (waiting.deliveries, waiting.next_due_at) == ((), NOON + 5)
     (again,) = await take(store, NOON + 5)
     assert again.number == 2
     assert (await see(store, again.delivery_id)).last_error == "connection refused"
@@ -193,11 +193,11 @@ async def test_next_due_leaves_out_what_has_no_room(store: Store) -> None:
     await proven(store, A)
     await many(store, f"{A}/a", 3)
     full = await store.claim_deliveries(now=NOON, limit=9, lease=lease(), busy={}, per_origin=1)
-    assert (len(full.dispatches), full.next_due_at) == (1, None)
+    assert (len(full.deliveries), full.next_due_at) == (1, None)
     still = await store.claim_deliveries(now=NOON, limit=9, lease=lease(), busy={A: 1}, per_origin=1)
-    assert (still.dispatches, still.next_due_at) == ((), None)
+    assert (still.deliveries, still.next_due_at) == ((), None)
     more = await store.claim_deliveries(now=NOON, limit=1, lease=lease(), busy={A: 1}, per_origin=9)
-    assert (len(more.dispatches), more.next_due_at) == (1, NOON)
+    assert (len(more.deliveries), more.next_due_at) == (1, NOON)
 
 
 async def test_results_that_expire_go_first_the_rest_by_age(store: Store) -> None:
@@ -212,7 +212,7 @@ async def test_results_that_expire_go_first_the_rest_by_age(store: Store) -> Non
 async def test_a_limit_of_none_claims_none(store: Store) -> None:
     await finished(store)
     claimed = await store.claim_deliveries(now=NOON, limit=0, lease=lease(), busy={}, per_origin=4)
-    assert (claimed.dispatches, claimed.next_due_at) == ((), NOON)
+    assert (claimed.deliveries, claimed.next_due_at) == ((), NOON)
 
 
 # ---- again, by hand

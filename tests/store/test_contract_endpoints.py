@@ -8,12 +8,12 @@ from notifier.core.delivery.endpoint import (
     FailureScope,
     Report,
     Suspension,
-    in_words,
+    describe_gate,
 )
 from notifier.core.model import Delivery, DeliveryState
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.protocol import Store
-from notifier.store.sqlite import maintenance as upkeep
+from notifier.store.sqlite import maintenance
 from notifier.store.values import ChangeRefused, DeliveryQuery, EndpointDetail
 from tests.builders import DAY, DOWN, HOUR, MINUTE, REFUSED, SECOND, attempt, lease
 from tests.fakes import NOON
@@ -78,7 +78,7 @@ async def test_an_endpoint_is_shown_with_what_there_is_of_it(store: Store) -> No
     assert (newest.url, newest.pending, newest.delivered, newest.dead) == (B, 1, 0, 0)
     assert (oldest.url, oldest.pending, oldest.delivered, oldest.dead) == (A, 2, 1, 1)
     assert (newest.oldest_pending_at, oldest.oldest_pending_at) == (NOON + 9, NOON + 2)
-    assert in_words(oldest.standing) == "open"
+    assert describe_gate(oldest.standing) == "open"
 
 
 async def test_an_endpoint_with_nothing_waiting_has_no_oldest(store: Store) -> None:
@@ -99,7 +99,7 @@ async def test_a_closed_gate_is_shown_with_its_reason(store: Store) -> None:
     await finished(store, A)
     await closed(store)
     standing = (await endpoint(store)).standing
-    assert in_words(standing) == "closed: HTTP 503"
+    assert describe_gate(standing) == "closed: HTTP 503"
     assert standing.gate.probe_at == NOON + 5 * SECOND
 
 
@@ -121,7 +121,7 @@ async def test_a_paused_endpoint_rings_no_bell(store: Store) -> None:
     await finished(store, A)
     await pause(store)
     claimed = await store.claim_deliveries(now=NOON, limit=9, lease=lease(), busy={}, per_origin=9)
-    assert (claimed.dispatches, claimed.next_due_at) == ((), None)
+    assert (claimed.deliveries, claimed.next_due_at) == ((), None)
 
 
 async def test_what_is_in_flight_ends_and_opens_no_pause(store: Store) -> None:
@@ -179,11 +179,11 @@ async def test_a_resumed_endpoint_gets_all_that_waits_at_once_but_slowly(store: 
     await end_one(store, Retry(NOON + DAY), REFUSED)
     await pause(store)
     opened = await resume(store, now=NOON + HOUR)
-    assert in_words(opened.standing) == "open, starting slowly"
+    assert describe_gate(opened.standing) == "open, starting slowly"
     sizes = []
-    while dispatches := await take(store, NOON + HOUR):
-        sizes.append(len(dispatches))
-        for one in dispatches:
+    while deliveries := await take(store, NOON + HOUR):
+        sizes.append(len(deliveries))
+        for one in deliveries:
             tried = attempt(one.number)
             await store.record_attempt(one, lease(), tried, Delivered(), AttemptAccepted(), now=NOON + HOUR)
     assert sizes == [1, 2]
@@ -314,7 +314,7 @@ async def test_what_changes_meanwhile_is_not_given_up(
         await take(store, NOON + HOUR, until=GIVE_UP + HOUR)
     else:
         await store.redeliver(waiting.id, now=NOON, give_up_at=OVERDUE + DAY)
-    monkeypatch.setattr(upkeep, "overdue", lambda _connection, **_: [1])
+    monkeypatch.setattr(maintenance, "overdue", lambda _connection, **_: [1])
     assert await store.give_up_overdue(now=OVERDUE, limit=1) == 0
     assert (await see(store, waiting.id)).state is DeliveryState.PENDING
 
@@ -338,7 +338,7 @@ async def test_an_endpoint_that_was_given_up_and_forgotten_rings_no_bell(store: 
     assert await store.prune(delivered_before=OVERDUE + 1, dead_before=OVERDUE + 1, limit=9) == 1
     later = OVERDUE + DAY
     claimed = await store.claim_deliveries(now=later, limit=9, lease=lease(), busy={}, per_origin=9)
-    assert (claimed.dispatches, claimed.next_due_at) == ((), None)
+    assert (claimed.deliveries, claimed.next_due_at) == ((), None)
 
 
 # ---- a gate that opens
@@ -373,10 +373,10 @@ async def test_what_waits_behind_a_gate_says_so(store: Store) -> None:
     (waiting,) = await store.deliveries(DeliveryQuery())
     assert (await see(store, waiting.id)).held is None
     await pause(store, waiting.url)
-    told, life = await store.watch(watch.id), await store.life(watch.id)
+    told, history = await store.watch(watch.id), await store.history(watch.id)
     assert told is not None
-    assert life is not None
-    seen = [await see(store, waiting.id), *told.deliveries, *(each for each, _ in life.deliveries)]
+    assert history is not None
+    seen = [await see(store, waiting.id), *told.deliveries, *(each for each, _ in history.deliveries)]
     assert [each.held for each in seen] == ["paused by a user"] * 3
     await resume(store, waiting.url, now=NOON)
     assert (await see(store, waiting.id)).held is None

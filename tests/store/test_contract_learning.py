@@ -7,7 +7,7 @@ import pytest
 from notifier.core.model import NewWatch, WatchState
 from notifier.core.polling.learned_schedule import ENOUGH, TaskDurations
 from notifier.store.protocol import Store
-from notifier.store.sqlite import durations as habits
+from notifier.store.sqlite import durations
 from tests.builders import API_PATH, HOUR, PROVIDER, SECOND, end, event, lease, new_watch
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore
@@ -31,16 +31,16 @@ def patient(task_id: str = "new", **over: object) -> NewWatch:
     return new_watch(task_id, **fields)
 
 
-async def habit(store: Store) -> TaskDurations:
+async def durations_of(store: Store) -> TaskDurations:
     """The one that is known."""
     (found,) = await store.learned(limit=100)
     assert (found.provider, found.api_path) == (PROVIDER, API_PATH)
-    return found.habit
+    return found.durations
 
 
 async def test_an_outcome_teaches_how_long_it_took(store: Store) -> None:
     await teach(store, *[100 * SECOND] * 5)
-    found = await habit(store)
+    found = await durations_of(store)
     assert found.finishes == 5
     assert 88 * SECOND <= found.p5_ms <= found.p50_ms <= found.p90_ms <= 113 * SECOND
 
@@ -84,7 +84,7 @@ async def test_from_ten_outcomes_on_the_first_poll_is_where_such_tasks_start_to_
     (cold,) = await add(store, patient("cold"))
     await teach(store, 100 * SECOND, name="tenth")
     (warm,) = await add(store, patient("warm"))
-    found = await habit(store)
+    found = await durations_of(store)
     assert (cold.due_at, warm.due_at) == (NOON + 2_500, NOON + found.p5_ms)
 
 
@@ -108,14 +108,14 @@ async def test_a_claim_brings_what_is_known_of_each_path(store: Store) -> None:
     await add(store, new_watch("one"), new_watch("two"), new_watch("other", api_path=OTHER_PATH))
     claimed = await store.claim_watches(PROVIDER, now=NOON, limit=100, lease=lease())
     assert len(claimed.watches) == 3
-    assert claimed.habits == {API_PATH: await habit(store)}
+    assert claimed.durations == {API_PATH: await durations_of(store)}
 
 
 async def test_another_providers_tasks_of_the_same_path_are_another_kind(store: Store) -> None:
     await teach(store, 5 * SECOND)
     await add(store, new_watch("other", provider="runway"))
     claimed = await store.claim_watches("runway", now=NOON, limit=100, lease=lease())
-    assert (len(claimed.watches), claimed.habits) == (1, {})
+    assert (len(claimed.watches), claimed.durations) == (1, {})
 
 
 async def test_the_paths_with_most_outcomes_are_told_first(store: Store) -> None:
@@ -127,16 +127,16 @@ async def test_the_paths_with_most_outcomes_are_told_first(store: Store) -> None
 
 async def test_what_was_learned_outlives_its_watches(store: Store) -> None:
     await teach(store, *[100 * SECOND] * ENOUGH)
-    kept = await habit(store)
+    kept = await durations_of(store)
     forever = NOON + 400 * HOUR
     assert await store.prune(delivered_before=forever, dead_before=forever, limit=100) == ENOUGH
-    assert await habit(store) == kept
+    assert await durations_of(store) == kept
 
 
 async def test_only_so_many_paths_are_remembered_those_heard_of_last(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(habits, "MOST", 3)
+    monkeypatch.setattr(durations, "MOST", 3)
     for number in range(5):
         await add(store, new_watch(api_path=f"/p{number}"))
         (watch,) = await claim(store)
@@ -147,9 +147,9 @@ async def test_only_so_many_paths_are_remembered_those_heard_of_last(
 async def test_what_was_learned_survives_a_restart(opening: OpenStore) -> None:
     first = await opening()
     await teach(first, *[100 * SECOND] * ENOUGH)
-    kept = await habit(first)
+    kept = await durations_of(first)
     await first.close()
-    again = await opening(chance=random.Random(2))
-    assert await habit(again) == kept
+    again = await opening(rng=random.Random(2))
+    assert await durations_of(again) == kept
     (watch,) = await add(again, patient())
     assert watch.due_at == NOON + kept.p5_ms

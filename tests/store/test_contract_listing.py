@@ -73,8 +73,8 @@ async def test_a_page_goes_on_where_the_last_one_ended_whatever_came_or_went(sto
     first = await store.watches(WatchQuery(limit=5))
     assert names(first) == ["a", "f", "e", "d", "c"]
     await add(store, new_watch("z", registered_at=NOON + 1))
-    while dispatches := await take(store):
-        for one in dispatches:
+    while deliveries := await take(store):
+        for one in deliveries:
             await store.record_attempt(
                 one, lease(), attempt(status=200), Delivered(), AttemptAccepted(), now=NOON
             )
@@ -95,8 +95,8 @@ async def some_deliveries(store: Store) -> list[str]:
     """Six deliveries; the second and the fifth are delivered. Returns the ids of their watches."""
     urls = [f"{HOOK}?1", f"{HOOK}?2", "http://b.example/x", f"{HOOK}?1", f"{HOOK}?1", HOOK]
     watches = [await finished(store, url, task_id=f"task-{n}") for n, url in enumerate(urls)]
-    while dispatches := await take(store):
-        for one in dispatches:
+    while deliveries := await take(store):
+        for one in deliveries:
             is_taken = one.watch_id in (watches[1].id, watches[4].id)
             sequel, report = (Delivered(), AttemptAccepted()) if is_taken else (Retry(NOON + 1), REFUSED)
             await store.record_attempt(one, lease(), attempt(), sequel, report, now=NOON)

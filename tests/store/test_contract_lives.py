@@ -9,8 +9,8 @@ from tests.fakes import NOON
 from tests.store.steps import add, claim, finished, take
 
 
-async def life(store: Store, watch_id: str) -> WatchHistory:
-    found = await store.life(watch_id)
+async def history(store: Store, watch_id: str) -> WatchHistory:
+    found = await store.history(watch_id)
     assert found is not None
     return found
 
@@ -22,14 +22,14 @@ async def polled(store: Store, at: int, said: str) -> None:
 
 
 async def test_an_unknown_watch_has_no_life(store: Store) -> None:
-    assert await store.life("wch_1") is None
+    assert await store.history("wch_1") is None
 
 
 async def test_each_poll_is_kept_with_what_followed(store: Store) -> None:
     """In the transaction that moves the watch."""
     (watch,) = await add(store)
     await polled(store, NOON, "provider answers HTTP 503")
-    (moment,) = (await life(store, watch.id)).moments
+    (moment,) = (await history(store, watch.id)).moments
     assert (moment.at, moment.kind) == (NOON, TimelineKind.POLL)
     assert moment.text.startswith("provider answers HTTP 503: kept, next in 1.0 s")
 
@@ -39,7 +39,7 @@ async def test_the_last_fifty_polls_are_kept(store: Store) -> None:
     (watch,) = await add(store)
     for n in range(POLLS_KEPT + 3):
         await polled(store, NOON + n * 1_000, f"poll {n}")
-    told = sorted(moment.at for moment in (await life(store, watch.id)).moments)
+    told = sorted(moment.at for moment in (await history(store, watch.id)).moments)
     assert told == [NOON + n * 1_000 for n in range(3, POLLS_KEPT + 3)]
 
 
@@ -49,7 +49,7 @@ async def test_a_record_that_comes_too_late_leaves_no_trace(store: Store) -> Non
     (claimed,) = await claim(store)
     await store.stop_watch(watch.id, now=NOON)
     assert not await store.record_wait(claimed, lease(), wait(said="late"), now=NOON + 1)
-    assert [moment.kind for moment in (await life(store, watch.id)).moments] == [TimelineKind.STOPPED]
+    assert [moment.kind for moment in (await history(store, watch.id)).moments] == [TimelineKind.STOPPED]
 
 
 async def test_stops_and_resumes_are_told_each_once(store: Store) -> None:
@@ -58,7 +58,7 @@ async def test_stops_and_resumes_are_told_each_once(store: Store) -> None:
     await store.stop_watch(watch.id, now=NOON)
     await store.stop_watch(watch.id, now=NOON + 1)
     await store.resume_watch(watch.id, now=NOON + 2, expires_at=NOON + 60_000, max_live=1_000)
-    moments = sorted((await life(store, watch.id)).moments, key=lambda moment: moment.at)
+    moments = sorted((await history(store, watch.id)).moments, key=lambda moment: moment.at)
     assert [(moment.at - NOON, moment.kind) for moment in moments] == [
         (0, TimelineKind.STOPPED),
         (2, TimelineKind.RESUMED),
@@ -71,7 +71,7 @@ async def test_an_end_is_told_with_its_deliveries_and_attempts(store: Store) -> 
     (dispatch,) = await take(store)
     tried = attempt(status=204)
     assert await store.record_attempt(dispatch, lease(), tried, Delivered(), AttemptAccepted(), now=NOON)
-    told = await life(store, watch.id)
+    told = await history(store, watch.id)
     assert [(ending.at, ending.type) for ending in told.endings] == [(NOON, "task.completed")]
     ((delivery, attempts),) = told.deliveries
     assert (delivery.id, attempts) == (dispatch.delivery_id, (tried,))
@@ -85,4 +85,4 @@ async def test_a_forgotten_watch_takes_its_life_along(store: Store) -> None:
         dispatch, lease(), attempt(status=204), Delivered(), AttemptAccepted(), now=NOON
     )
     await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=10)
-    assert await store.life(watch.id) is None
+    assert await store.history(watch.id) is None

@@ -38,7 +38,7 @@ async def record(store: Store, dispatch: ClaimedDelivery, *, is_taken: bool, now
 
 
 def urls(claimed: ClaimedDeliveries) -> list[str]:
-    return [dispatch.url for dispatch in claimed.dispatches]
+    return [dispatch.url for dispatch in claimed.deliveries]
 
 
 async def test_an_unknown_origin_gets_one_message_whatever_waits_there(store: Store) -> None:
@@ -46,7 +46,7 @@ async def test_an_unknown_origin_gets_one_message_whatever_waits_there(store: St
     await waiting(store, f"{A}/x", f"{A}/y", f"{B}/x")
     claimed = await claim(store)
     assert urls(claimed) == [f"{A}/x", f"{B}/x"]
-    assert all(dispatch.is_trial for dispatch in claimed.dispatches)
+    assert all(dispatch.is_trial for dispatch in claimed.deliveries)
 
 
 async def test_an_origin_with_a_trial_under_way_gets_no_second_one_and_rings_no_bell(store: Store) -> None:
@@ -68,21 +68,21 @@ async def test_trials_have_a_limit_of_their_own(store: Store) -> None:
 
 async def test_one_acceptance_ends_the_trial(store: Store) -> None:
     await waiting(store, A, each=4)
-    (first,) = (await claim(store)).dispatches
+    (first,) = (await claim(store)).deliveries
     await record(store, first, is_taken=True)
     claimed = await claim(store, NOON + 1)
-    assert [dispatch.is_trial for dispatch in claimed.dispatches] == [False, False]
+    assert [dispatch.is_trial for dispatch in claimed.deliveries] == [False, False]
 
 
 async def test_a_failure_begins_one(store: Store) -> None:
     """For the endpoint that failed; its neighbours in good standing go on as before."""
     await proven(store, A)
     await waiting(store, f"{A}/x", f"{A}/y")
-    for dispatch in (await claim(store)).dispatches:
+    for dispatch in (await claim(store)).deliveries:
         await record(store, dispatch, is_taken=dispatch.url == f"{A}/y")
     await finished(store, f"{A}/y", task_id="more", now=NOON)
     claimed = await claim(store, NOON + 1)
-    assert sorted((each.url, each.is_trial) for each in claimed.dispatches) == [
+    assert sorted((each.url, each.is_trial) for each in claimed.deliveries) == [
         (f"{A}/x", True),
         (f"{A}/y", False),
     ]
@@ -92,12 +92,12 @@ async def test_a_new_endpoint_has_the_name_of_its_origin(store: Store) -> None:
     """Good after an acceptance, none after a failure."""
     await proven(store, A)
     await finished(store, f"{A}/1", task_id="task-1", now=NOON)
-    (good,) = (await claim(store)).dispatches
+    (good,) = (await claim(store)).deliveries
     await record(store, good, is_taken=False)
     await finished(store, f"{A}/2", task_id="task-2", now=NOON)
-    bad = [dispatch for dispatch in (await claim(store, NOON + HOUR)).dispatches if dispatch.url == f"{A}/2"]
+    bad = [dispatch for dispatch in (await claim(store, NOON + HOUR)).deliveries if dispatch.url == f"{A}/2"]
     assert (good.is_trial, [dispatch.is_trial for dispatch in bad]) == (False, [])
-    assert [each.is_trial for each in (await claim(store, NOON + HOUR)).dispatches] == [True]
+    assert [each.is_trial for each in (await claim(store, NOON + HOUR)).deliveries] == [True]
 
 
 async def test_a_trial_has_its_turn_however_much_waits_elsewhere(store: Store) -> None:
@@ -107,7 +107,7 @@ async def test_a_trial_has_its_turn_however_much_waits_elsewhere(store: Store) -
     await waiting(store, A, each=1)
     taken = []
     for now in range(NOON + 1, NOON + 4):
-        (dispatch,) = (await claim(store, now, limit=1)).dispatches
+        (dispatch,) = (await claim(store, now, limit=1)).deliveries
         await record(store, dispatch, is_taken=True, now=now)
         taken.append(dispatch.url)
     assert sorted(taken) == [A, f"{B}/x", f"{C}/x"]
@@ -117,14 +117,14 @@ async def test_a_trial_has_its_turn_beside_a_busy_neighbour(store: Store) -> Non
     """Also where its origin has room for one more only, and a good endpoint of it has much to send."""
     await proven(store, A)
     await waiting(store, f"{A}/x", f"{A}/y", each=6)
-    for dispatch in (await claim(store)).dispatches:
+    for dispatch in (await claim(store)).deliveries:
         await record(store, dispatch, is_taken=dispatch.url == f"{A}/y")
     taken = []
     for now in range(NOON + 1, NOON + 5):
         claimed = await store.claim_deliveries(
             now=now, limit=9, lease=lease(now + 20_000), busy={A: 3}, per_origin=4, max_trials=9
         )
-        for dispatch in claimed.dispatches:
+        for dispatch in claimed.deliveries:
             await record(store, dispatch, is_taken=True, now=now)
             taken.append(dispatch.url)
     assert f"{A}/x" in taken[:3]

@@ -65,8 +65,8 @@ async def settle(store: Store, task_id: str, *sequels: Sequel, ended_at: int = N
     """A watch that ended at NOON, each of its deliveries ended as told at ``ended_at``."""
     urls = [f"http://10.0.0.{n}/" for n in range(len(sequels))]
     watch = await finished(store, *urls, task_id=task_id)
-    dispatches = sorted(await take(store), key=lambda dispatch: dispatch.url)
-    for dispatch, sequel in zip(dispatches, sequels, strict=True):
+    deliveries = sorted(await take(store), key=lambda dispatch: dispatch.url)
+    for dispatch, sequel in zip(deliveries, sequels, strict=True):
         await store.record_attempt(dispatch, lease(), attempt(), sequel, REFUSED, now=ended_at)
     return watch.id
 

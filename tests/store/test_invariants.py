@@ -73,16 +73,16 @@ AGREE = {
 class Life:
     """Does one thing after the other, as chance has it."""
 
-    def __init__(self, store: SqliteStore, chance: random.Random) -> None:
+    def __init__(self, store: SqliteStore, rng: random.Random) -> None:
         self.store = store
-        self.chance = chance
+        self.rng = rng
         self.now = NOON
         self.latest = NOON
         self.watches: list[Watch] = []
-        self.dispatches: list[ClaimedDelivery] = []
+        self.deliveries: list[ClaimedDelivery] = []
 
     async def step(self) -> None:
-        self.now += self.chance.choice([0, 1, 500, 5_000, MINUTE])
+        self.now += self.rng.choice([0, 1, 500, 5_000, MINUTE])
         acts: list[Callable[[], Awaitable[object]]] = [
             self.register,
             self.register,
@@ -96,18 +96,18 @@ class Life:
             self.forget,
             self.shift,
         ]
-        await self.chance.choice(acts)()
+        await self.rng.choice(acts)()
         self.latest = max(self.latest, self.now)
 
     async def register(self) -> None:
-        n = self.chance.randrange(60)
+        n = self.rng.randrange(60)
         callbacks = tuple(
-            Callback(f"http://10.0.0.{self.chance.randrange(3)}/{self.chance.randrange(4)}?{n}")
-            for _ in range(self.chance.randrange(1, 4))
+            Callback(f"http://10.0.0.{self.rng.randrange(3)}/{self.rng.randrange(4)}?{n}")
+            for _ in range(self.rng.randrange(1, 4))
         )
         given = new_watch(
             f"task-{n}",
-            api_path=f"/path/{self.chance.randrange(5)}",
+            api_path=f"/path/{self.rng.randrange(5)}",
             callbacks=callbacks,
             registered_at=self.now,
             first_poll_at=self.now + 100,
@@ -123,14 +123,14 @@ class Life:
     async def record(self) -> None:
         if not self.watches:
             return
-        watch = self.watches.pop(self.chance.randrange(len(self.watches)))
-        if self.chance.random() < 0.4:
+        watch = self.watches.pop(self.rng.randrange(len(self.watches)))
+        if self.rng.random() < 0.4:
             await self.store.record_wait(watch, lease(), wait(self.now + 3_000), now=self.now)
             return
-        state = self.chance.choice(
+        state = self.rng.choice(
             [WatchState.COMPLETED, WatchState.FAILED, WatchState.EXPIRED, WatchState.LOST]
         )
-        expires_at = self.chance.choice([None, self.now + HOUR])
+        expires_at = self.rng.choice([None, self.now + HOUR])
         ending = end(state, result_expires_at=expires_at)
         told = event(watch, ending, at=self.now)
         await self.store.record_end(watch, lease(), ending, told, now=self.now, give_up_at=GIVE_UP)
@@ -139,25 +139,25 @@ class Life:
         claimed = await self.store.claim_deliveries(
             now=self.now, limit=4, lease=lease(self.now + 20_000), busy={"http://10.0.0.1": 1}, per_origin=2
         )
-        self.dispatches += claimed.dispatches
+        self.deliveries += claimed.deliveries
 
     async def note(self) -> None:
-        if not self.dispatches:
+        if not self.deliveries:
             return
-        dispatch = self.dispatches.pop(self.chance.randrange(len(self.dispatches)))
+        dispatch = self.deliveries.pop(self.rng.randrange(len(self.deliveries)))
         sequels: list[Sequel] = [Delivered(), Retry(self.now + 7_000), GiveUp("x")]
-        sequel = self.chance.choice(sequels)
+        sequel = self.rng.choice(sequels)
         reports: list[Report] = [AttemptAccepted(), REFUSED, DOWN]
-        report = self.chance.choice(reports)
+        report = self.rng.choice(reports)
         await self.store.record_attempt(
             dispatch, lease(), attempt(dispatch.number), sequel, report, now=self.now
         )
 
     async def user(self) -> None:
-        watch = self.chance.choice(await self.store.watches(WatchQuery()) or [None])
+        watch = self.rng.choice(await self.store.watches(WatchQuery()) or [None])
         if watch is None:
             return
-        match self.chance.randrange(4):
+        match self.rng.randrange(4):
             case 0:
                 await self.store.stop_watch(watch.id, now=self.now)
             case 1:
@@ -173,13 +173,13 @@ class Life:
                     await self.store.redeliver(delivery.id, now=self.now, give_up_at=GIVE_UP)
 
     async def forget(self) -> None:
-        if self.chance.random() < 0.2:
+        if self.rng.random() < 0.2:
             before = self.now - 2 * MINUTE
             await self.store.prune(delivered_before=before, dead_before=before, limit=3)
 
     async def shift(self) -> None:
-        if self.chance.random() < 0.1:
-            delta = self.chance.choice([-HOUR, HOUR, 17])
+        if self.rng.random() < 0.1:
+            delta = self.rng.choice([-HOUR, HOUR, 17])
             await self.store.shift_times(delta)
             self.now += delta
 
@@ -189,14 +189,14 @@ async def test_what_is_derived_agrees_with_what_it_is_derived_from(
     tmp_path: Path, opening: OpenStore, seed: int
 ) -> None:
     """Also across a restart in the middle."""
-    chance = random.Random(seed)
-    life = Life(await opening(open_driver=InlineDriver.open, chance=chance), chance)
+    rng = random.Random(seed)
+    life = Life(await opening(open_driver=InlineDriver.open, rng=rng), rng)
     with closing(sqlite3.connect(tmp_path / "notifier.db")) as onlooker:
         for step in range(500):
             if step == 250:
                 await life.store.close()
                 life.now = life.latest  # ids sort across a restart as long as the clock does
-                life.store = await opening(open_driver=InlineDriver.open, chance=chance, now=life.now)
+                life.store = await opening(open_driver=InlineDriver.open, rng=rng, now=life.now)
             await life.step()
             for what, rule in AGREE.items():
                 query = rule.replace("{not_narrow}", NOT_NARROW)
@@ -210,16 +210,16 @@ async def test_what_is_derived_agrees_with_what_it_is_derived_from(
 @pytest.mark.parametrize("seed", range(3))
 async def test_everything_drains_in_the_end(opening: OpenStore, seed: int) -> None:
     """However it was claimed, lost, stopped and shifted: all that waits is handed out in time."""
-    chance = random.Random(seed)
-    life = Life(await opening(open_driver=InlineDriver.open, chance=chance), chance)
+    rng = random.Random(seed)
+    life = Life(await opening(open_driver=InlineDriver.open, rng=rng), rng)
     for _ in range(300):
         await life.step()
-    life.watches, life.dispatches = [], []
+    life.watches, life.deliveries = [], []
     for _ in range(400):
         claimed = await life.store.claim_deliveries(
             now=life.now, limit=4, lease=lease(life.now + 20_000), busy={}, per_origin=2
         )
-        for dispatch in claimed.dispatches:
+        for dispatch in claimed.deliveries:
             assert await life.store.record_attempt(
                 dispatch, lease(), attempt(dispatch.number), Delivered(), AttemptAccepted(), now=life.now
             )
@@ -235,10 +235,10 @@ async def test_everything_drains_in_the_end(opening: OpenStore, seed: int) -> No
 async def test_a_watch_and_its_indexes_take_few_bytes(tmp_path: Path, opening: OpenStore) -> None:
     """At most 600, also after polls have moved every one of them in no order."""
     store = await opening(open_driver=InlineDriver.open)
-    chance, count = random.Random(1), 6_000
+    rng, count = random.Random(1), 6_000
     for start in range(0, count, 1_000):
         new = [
-            new_watch(str(chance.getrandbits(119)), first_poll_at=NOON + chance.randrange(MINUTE))
+            new_watch(str(rng.getrandbits(119)), first_poll_at=NOON + rng.randrange(MINUTE))
             for _ in range(start, start + 1_000)
         ]
         added = await store.add_watches(new, give_up_at=GIVE_UP, max_live=count)
@@ -248,7 +248,7 @@ async def test_a_watch_and_its_indexes_take_few_bytes(tmp_path: Path, opening: O
             claimed = await store.claim_watches("mulerouter", now=now, limit=500, lease=lease(now + 20_000))
             if not claimed.watches:
                 break
-            found = [wait(now + MINUTE + chance.randrange(MINUTE)) for _ in claimed.watches]
+            found = [wait(now + MINUTE + rng.randrange(MINUTE)) for _ in claimed.watches]
             kept = await asyncio.gather(
                 *(
                     store.record_wait(watch, lease(), one, now=now)

@@ -249,7 +249,7 @@ from notifier.errors import DatabaseUnusable
 from notifier.store.sqlite.open import open_store
 os.setuid(65534)
 try:
-    asyncio.run(open_store(sys.argv[1], owner="x", now=0, chance=random.Random()))
+    asyncio.run(open_store(sys.argv[1], owner="x", now=0, rng=random.Random()))
 except DatabaseUnusable as fault:
     print(fault)
 """
@@ -273,7 +273,7 @@ HOLD = """
 import asyncio, random, sys
 from notifier.store.sqlite.open import open_store
 async def hold():
-    store = await open_store(sys.argv[1], owner="x", now=0, chance=random.Random())
+    store = await open_store(sys.argv[1], owner="x", now=0, rng=random.Random())
     print("held", flush=True)
     await asyncio.sleep(60)
 asyncio.run(hold())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.store.sqlite import claiming as turns
+from notifier.store.sqlite import claiming
 from notifier.store.sqlite.connection import connect_writer
 from notifier.store.sqlite.open import migrate
 from notifier.store.sqlite.queries import SQL
@@ -106,9 +106,9 @@ def test_a_claim_walks_through_no_long_queue(connection: sqlite3.Connection) -> 
     queue_up(connection, 20_000)
     thousands: list[int] = []
     connection.set_progress_handler(lambda: thousands.append(1), 1_000)
-    slots = turns.InFlightLimits({}, 4, frozenset(), 16)
-    claimed = turns.claim_deliveries(connection, now=2, limit=32, lease=lease(DAY), slots=slots)
+    slots = claiming.InFlightLimits({}, 4, frozenset(), 16)
+    claimed = claiming.claim_deliveries(connection, now=2, limit=32, lease=lease(DAY), slots=slots)
     connection.set_progress_handler(None, 0)
-    assert [dispatch.delivery_id for dispatch in claimed.dispatches] == ["d0"]
+    assert [dispatch.delivery_id for dispatch in claimed.deliveries] == ["d0"]
     assert claimed.next_due_at == HOUR
     assert len(thousands) < 20  # of SQLite's steps: one row that is walked by takes four or more

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.store.sqlite import maintenance as upkeep
-from notifier.store.sqlite import queries
+from notifier.store.sqlite import maintenance, queries
 from notifier.store.sqlite.connection import connect_writer
 from notifier.store.sqlite.open import migrate
 from notifier.store.sqlite.queries import SQL
@@ -186,7 +185,7 @@ async def test_a_long_log_is_cut_off(
     tmp_path: Path, opening: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Unless a reader of another program still needs it: then nobody waits for long, and it is cut later."""
-    monkeypatch.setattr(upkeep, "LONG_LOG_BYTES", 10_000)
+    monkeypatch.setattr(maintenance, "LONG_LOG_BYTES", 10_000)
     store = await opening()
     log = tmp_path / "notifier.db-wal"
     await add(store, *(new_watch(f"task-{n}") for n in range(50)))

@@ -27,7 +27,7 @@ UNLISTED = {
 }
 READING = {
     "watch",
-    "life",
+    "history",
     "learned",
     "recent",
     "watches",

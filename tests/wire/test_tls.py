@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.outbound.tls import trusting
+from notifier.outbound.tls import make_tls_context
 from tests.wire.peers import LONG_MS, SOON_MS, Line, answer, for_ever, listening, resolving, saying, wired
 
 
@@ -165,14 +165,14 @@ async def test_an_endless_answer_over_tls_is_dropped_at_once(ca: trustme.CA, ca_
 
 
 def test_every_context_verifies_and_knows_the_systems_certificates(ca_file: str) -> None:
-    for context in (trusting(), trusting(ca_file)):
+    for context in (make_tls_context(), make_tls_context(ca_file)):
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
-    assert len(trusting(ca_file).get_ca_certs()) == len(trusting().get_ca_certs()) + 1
+    assert len(make_tls_context(ca_file).get_ca_certs()) == len(make_tls_context().get_ca_certs()) + 1
 
 
 def test_the_same_trust_is_the_same_context() -> None:
-    assert trusting() is trusting()
+    assert make_tls_context() is make_tls_context()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
@@ -182,4 +182,4 @@ def test_a_ca_file_with_no_certificate_is_an_os_error(tmp_path: Path, content: b
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(OSError):  # noqa: PT011 - ssl.SSLError and FileNotFoundError have nothing else in common
-        trusting(str(path))
+        make_tls_context(str(path))

@@ -27,7 +27,7 @@ SOON = THRESHOLD
 
 
 def next_attempt_at(
-    number: int, *, now: int, give_up_at: int, retry_after_ms: int | None, chance: float
+    number: int, *, now: int, give_up_at: int, retry_after_ms: int | None, jitter: float
 ) -> int | None:
     """Return when to send again after attempt ``number``; None when no time is left.
 
@@ -37,10 +37,10 @@ def next_attempt_at(
     if now >= give_up_at:
         return None
     wait_ms = SCHEDULE_MS[min(max(number, 1), len(SCHEDULE_MS)) - 1]
-    return min(now + max(_jittered(wait_ms, chance), retry_after_ms or 0), give_up_at)
+    return min(now + max(_jittered(wait_ms, jitter), retry_after_ms or 0), give_up_at)
 
 
-def decide_attempt(dispatch: ClaimedDelivery, report: Report, *, now: int, chance: float) -> Sequel:
+def decide_attempt(dispatch: ClaimedDelivery, report: Report, *, now: int, jitter: float) -> Sequel:
     """Say what follows from an attempt for its delivery; what follows for the endpoint is the gate's.
 
     Only a refusal of the event itself moves it along the schedule. An outage costs it nothing: it is sent
@@ -57,7 +57,7 @@ def decide_attempt(dispatch: ClaimedDelivery, report: Report, *, now: int, chanc
                 now=now,
                 give_up_at=dispatch.give_up_at,
                 retry_after_ms=report.retry_after_ms,
-                chance=chance,
+                jitter=jitter,
             )
             return _given_up(dispatch, report) if due_at is None else Retry(due_at, is_refusal=True)
         case FailureScope.GONE:
@@ -65,7 +65,7 @@ def decide_attempt(dispatch: ClaimedDelivery, report: Report, *, now: int, chanc
         case FailureScope.ENDPOINT if now >= dispatch.give_up_at:
             return _given_up(dispatch, report)
         case FailureScope.ENDPOINT:
-            wait_ms = _jittered(_patience_ms(dispatch), chance)
+            wait_ms = _jittered(_patience_ms(dispatch), jitter)
             return Retry(min(now + min(wait_ms, report.cap_ms), dispatch.give_up_at))
         case _:
             assert_never(report.blame)
@@ -83,5 +83,5 @@ def _given_up(dispatch: ClaimedDelivery, report: AttemptFailed) -> GiveUp:
     return GiveUp(f"given up after {times}; the last: {report.text}")
 
 
-def _jittered(wait_ms: int, chance: float) -> int:
-    return wait_ms * (800 + int(chance * 401)) // 1_000
+def _jittered(wait_ms: int, jitter: float) -> int:
+    return wait_ms * (800 + int(jitter * 401)) // 1_000

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from notifier.core import circuit_breaker as gates
+from notifier.core import circuit_breaker
 from notifier.core.circuit_breaker import CircuitBreaker, Permit
 from notifier.core.fixes import CLOSED, IDLE
-from notifier.core.formats.times import to_text
+from notifier.core.formats.times import format_instant
 
 PRIVATE_CAP_MS = 60_000
 PUBLIC_CAP_MS = 600_000
@@ -67,14 +67,14 @@ class AttemptFailed:
 Report = AttemptAccepted | AttemptFailed
 
 
-def passage(endpoint: EndpointHealth, now: int) -> Permit:
+def permit(endpoint: EndpointHealth, now: int) -> Permit:
     """Say whether a message may go out: freely, as the one probe, or not."""
-    return Permit.CLOSED if endpoint.hold is not None else gates.may_pass(endpoint.gate, now)
+    return Permit.CLOSED if endpoint.hold is not None else circuit_breaker.permit(endpoint.gate, now)
 
 
-def room(endpoint: EndpointHealth, in_flight: int, now: int, *, most: int) -> int:
+def free_slots(endpoint: EndpointHealth, in_flight: int, now: int, *, most: int) -> int:
     """How many more may go out now, of at most ``most`` at once."""
-    match passage(endpoint, now):
+    match permit(endpoint, now):
         case Permit.OPEN:
             widest = most if endpoint.width is None else min(endpoint.width, most)
             return max(0, widest - in_flight)
@@ -84,7 +84,7 @@ def room(endpoint: EndpointHealth, in_flight: int, now: int, *, most: int) -> in
             return 0
 
 
-def probes_in_turn(endpoint: EndpointHealth) -> bool:
+def probes_longest_due(endpoint: EndpointHealth) -> bool:
     """Whether the next probe is what is due longest, not what expires first.
 
     Every other one is: else a message that the endpoint never takes would be each probe, and hold up all.
@@ -93,7 +93,7 @@ def probes_in_turn(endpoint: EndpointHealth) -> bool:
     return endpoint.gate.probes % 2 == 1
 
 
-def after(endpoint: EndpointHealth, report: Report, now: int, *, is_probe: bool) -> EndpointHealth:
+def record_result(endpoint: EndpointHealth, report: Report, now: int, *, is_probe: bool) -> EndpointHealth:
     """Return the endpoint after an attempt has been reported."""
     if isinstance(report, AttemptAccepted):
         return _after_success(endpoint, now)
@@ -111,7 +111,7 @@ def after(endpoint: EndpointHealth, report: Report, now: int, *, is_probe: bool)
             assert_never(report.blame)
 
 
-def speaks_for_origin(report: Report) -> bool | None:
+def trust_in_origin(report: Report) -> bool | None:
     """Whether a new endpoint of the same origin may be trusted at once; None when this report does not say.
 
     Some callers have a URL for each task. They would be on trial for ever if every URL were.
@@ -121,22 +121,22 @@ def speaks_for_origin(report: Report) -> bool | None:
     return False if report.blame is FailureScope.ENDPOINT else None
 
 
-def is_opened(before: EndpointHealth, now_is: EndpointHealth) -> bool:
+def is_unblocked(before: EndpointHealth, now_is: EndpointHealth) -> bool:
     """Whether what waits may go again that could not before."""
     return _is_shut(before) and not _is_shut(now_is)
 
 
-def paused(endpoint: EndpointHealth) -> EndpointHealth:
+def suspend(endpoint: EndpointHealth) -> EndpointHealth:
     """Stop sending on a user's word."""
     return replace(endpoint, hold=endpoint.hold or Suspension.PAUSED)
 
 
-def resumed(endpoint: EndpointHealth) -> EndpointHealth:
+def lift_suspension(endpoint: EndpointHealth) -> EndpointHealth:
     """Send again on a user's word, whatever the gate thought, slowly at first; what is well stays so."""
     return EndpointHealth() if _is_shut(endpoint) else endpoint
 
 
-def in_words(endpoint: EndpointHealth, *, is_waited_for: bool = True) -> str:
+def describe_gate(endpoint: EndpointHealth, *, is_waited_for: bool = True) -> str:
     """Say how it stands, for the API, the command line and the page alike.
 
     ``is_waited_for``: something waits for it. Where nothing does, a closed gate makes no probe.
@@ -151,18 +151,19 @@ def in_words(endpoint: EndpointHealth, *, is_waited_for: bool = True) -> str:
     return "open" if endpoint.width is None else "open, starting slowly"
 
 
-def held_in_words(endpoint: EndpointHealth) -> str | None:
+def describe_hold(endpoint: EndpointHealth) -> str | None:
     """Say what holds back the messages for it, since when and until when; None where nothing does."""
     if not _is_shut(endpoint):
         return None
     gate = endpoint.gate
     if endpoint.hold is not None or gate.since is None:
-        return in_words(endpoint)
-    return f"{in_words(endpoint)} since {to_text(gate.since)}, next probe at {to_text(gate.probe_at)}"
+        return describe_gate(endpoint)
+    since, probe_at = format_instant(gate.since), format_instant(gate.probe_at)
+    return f"{describe_gate(endpoint)} since {since}, next probe at {probe_at}"
 
 
 def _after_success(endpoint: EndpointHealth, now: int) -> EndpointHealth:
-    gate = gates.succeeded(endpoint.gate, now)
+    gate = circuit_breaker.record_success(endpoint.gate, now)
     if gate.since is not None:
         return replace(endpoint, gate=gate)
     return replace(endpoint, gate=gate, width=_wider(endpoint.width))
@@ -179,9 +180,9 @@ def _put_off(endpoint: EndpointHealth, report: AttemptFailed, now: int, is_probe
     gate, cap_ms = endpoint.gate, report.cap_ms
     if report.retry_after_ms is not None and report.blame is FailureScope.ENDPOINT:
         until = now + report.retry_after_ms
-        shut = gates.pause_until(gate, until, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
+        shut = circuit_breaker.block_until(gate, until, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
     else:
-        shut = gates.failed(gate, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
+        shut = circuit_breaker.record_failure(gate, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
     return replace(endpoint, gate=shut, width=1)
 
 

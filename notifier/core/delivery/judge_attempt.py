@@ -31,17 +31,17 @@ def judge_attempt(exchange: Exchange, *, url: str, now: int) -> Report:
         case HttpReply(status=status) if 200 <= status <= 299:
             return AttemptAccepted()
         case NoReply():
-            text = words.of_fault(exchange.fault, exchange.detail)
+            text = words.describe_failure(exchange.fault, exchange.detail)
             return AttemptFailed(FailureScope.ENDPOINT, text, None, _cap_ms(exchange, url))
         case HttpReply(status=status):
             text = (
-                words.of_redirect(status, exchange.headers.get("location", ""))
+                words.describe_redirect(status, exchange.headers.get("location", ""))
                 if 300 <= status <= 399
                 else f"HTTP {status}"
             )
             header = exchange.headers.get("retry-after")
             retry_ms = retry_after_ms(header, now=now, cap_ms=ATTEMPT_CAP_MS)
-            return AttemptFailed(blame_of(status), text, retry_ms, _cap_ms(exchange, url))
+            return AttemptFailed(failure_scope(status), text, retry_ms, _cap_ms(exchange, url))
         case _:
             assert_never(exchange)
 
@@ -52,7 +52,7 @@ def _cap_ms(exchange: Exchange, url: str) -> int:
     return max(longest_ms - exchange.elapsed_ms, FIRST_PROBE_MS)
 
 
-def blame_of(status: int) -> FailureScope:
+def failure_scope(status: int) -> FailureScope:
     """Say whom a status other than 2xx speaks against.
 
     A refused signature, a wrong path or method, and every 5xx are the same for every message: a redeploy or
@@ -65,7 +65,7 @@ def blame_of(status: int) -> FailureScope:
     return FailureScope.ENDPOINT
 
 
-def class_of(exchange: Exchange) -> str | None:
+def failure_class(exchange: Exchange) -> str | None:
     """The class of a failure in one word (``dns``, ``timeout``, ``http_5xx`` …); None for a success."""
     match exchange:
         case NoReply(fault=fault):

@@ -42,17 +42,17 @@ class ImageRejected:
     text: str
 
 
-def judge_picture(exchange: Exchange, *, most_bytes: int) -> Image | ImageRejected:
+def check_image(exchange: Exchange, *, most_bytes: int) -> Image | ImageRejected:
     """Say what a GET of a result brought. ``most_bytes`` is what was read of it at most."""
     match exchange:
         case NoReply(fault=fault, detail=detail):
-            return ImageRejected(words.of_fault(fault, detail))
+            return ImageRejected(words.describe_failure(fault, detail))
         case HttpReply(status=status) if 300 <= status <= 399:
-            return ImageRejected(words.of_redirect(status, exchange.headers.get("location", "")))
+            return ImageRejected(words.describe_redirect(status, exchange.headers.get("location", "")))
         case HttpReply(status=status) if status != 200:
             return ImageRejected(f"the link answers HTTP {status}; it may have expired")
         case HttpReply(is_cut=True):
-            return ImageRejected(f"it is larger than {words.of_size(most_bytes)}; open the link itself")
+            return ImageRejected(f"it is larger than {words.format_size(most_bytes)}; open the link itself")
         case HttpReply():
             return _judge_body(exchange)
         case _:

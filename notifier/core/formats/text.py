@@ -19,7 +19,7 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + _ELLIPSIS
 
 
-def of_fault(fault: FailureKind, detail: str) -> str:
+def describe_failure(fault: FailureKind, detail: str) -> str:
     """Say why there was no answer: the kind always in the same words, then the particulars."""
     particulars = one_line(detail, 200)
     return f"{_of_kind(fault)}: {particulars}" if particulars else _of_kind(fault)
@@ -47,7 +47,7 @@ def _of_kind(fault: FailureKind) -> str:
             assert_never(fault)
 
 
-def of_error(source: str, code: int | str | None, title: str | None, detail: str | None) -> str:
+def describe_task_error(source: str, code: int | str | None, title: str | None, detail: str | None) -> str:
     """Say why a task did not complete, and who says so."""
     sentences = [each.strip() for each in (title, detail) if each and each.strip()]
     *before, last = sentences or [""]
@@ -56,7 +56,7 @@ def of_error(source: str, code: int | str | None, title: str | None, detail: str
     return f"{said} (says the {source})"
 
 
-def of_redirect(status: int, location: str) -> str:
+def describe_redirect(status: int, location: str) -> str:
     """Say where a 3xx points to, by host alone: paths and userinfo may hold secrets."""
     if not location.strip():
         return f"HTTP {status}"
@@ -67,7 +67,7 @@ def of_redirect(status: int, location: str) -> str:
     return f"redirect to {one_line(host, 100) if host else 'the same host'} not followed"
 
 
-def of_size(size: int) -> str:
+def format_size(size: int) -> str:
     """Say how many bytes, in the largest unit that fits without a rest."""
     for unit, length in (("MiB", 1 << 20), ("KiB", 1 << 10)):
         if size and size % length == 0:
@@ -75,6 +75,6 @@ def of_size(size: int) -> str:
     return f"{size} bytes"
 
 
-def of_time(time_ms: int) -> str:
+def format_duration(time_ms: int) -> str:
     """Say a duration in seconds, to a tenth below a minute."""
     return f"{time_ms / 1_000:.1f} s" if -60_000 < time_ms < 60_000 else f"{time_ms // 1_000} s"

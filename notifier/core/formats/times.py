@@ -25,12 +25,12 @@ class InvalidDuration(ValueError):
     """No duration, or one out of range; the message says which and what to write."""
 
 
-def to_text(at: int) -> str:
+def format_instant(at: int) -> str:
     """RFC 3339 in UTC with milliseconds: ``2026-11-23T12:00:00.000Z``."""
     return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds") + "Z"
 
 
-def from_text(text: object) -> int | None:
+def parse_instant(text: object) -> int | None:
     """Read a provider's stamp; None for whatever is no instant. Without an offset it is taken as UTC.
 
     A fraction may be long (the whole: 100 characters); what is finer than a millisecond is cut off.

@@ -14,7 +14,7 @@ _FORM = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(
 _SAMPLED, _RANDOM = 0x01, 0x02  # the flags that are defined; others are not to be handed on
 
 
-def read_traceparent(given: Sequence[bytes]) -> str | None:
+def parse_traceparent(given: Sequence[bytes]) -> str | None:
     """Return the ``traceparent`` of these header values, in version 00; None unless there is one, and valid.
 
     Section 3.2: lower case only, no id of zeros, no version ff; a later version is read by the form of 00 and
@@ -32,10 +32,10 @@ def read_traceparent(given: Sequence[bytes]) -> str | None:
     return f"00-{trace_id.decode()}-{parent_id.decode()}-{known:02x}"
 
 
-def child_of(traceparent: str, entropy: int) -> str:
+def child_traceparent(traceparent: str, entropy: int) -> str:
     """Return the header of one request in the trace: ``entropy`` (64 bits) is its parent id, never zero.
 
-    ``traceparent`` is what ``read_traceparent`` returned.
+    ``traceparent`` is what ``parse_traceparent`` returned.
     """
     version, trace_id, _, flags = traceparent.split("-")
     return f"{version}-{trace_id}-{entropy % (1 << SPAN_BITS) or 1:016x}-{flags}"

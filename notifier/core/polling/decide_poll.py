@@ -5,8 +5,7 @@ from typing import assert_never
 
 from notifier.core.fixes import for_strangers
 from notifier.core.model import MissingStreak, TaskError, Trouble, Watch, WatchState
-from notifier.core.polling import age_schedule as pace
-from notifier.core.polling import learned_schedule as learned
+from notifier.core.polling import age_schedule, learned_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.task_age import began_at, duration_ms
@@ -25,7 +24,7 @@ from notifier.core.polling.verdict import (
     Throttled,
     Verdict,
 )
-from notifier.core.timeline import said
+from notifier.core.timeline import describe_verdict
 
 LOST_AFTER_COUNT = 3
 LOST_AFTER_MS = 30_000
@@ -43,21 +42,21 @@ _OpenVerdict = Running | TaskUnknown | AccountRefused | Throttled | Inconclusive
 class ScheduleInputs:
     """What the interval follows from, beside the watch: settings, and how long such tasks took."""
 
-    pace: AgeSchedule
+    schedule: AgeSchedule
     result_ttl_ms: int
-    habit: TaskDurations | None = None
+    durations: TaskDurations | None = None
 
 
 def decide_poll(
     watch: Watch,
     verdict: Verdict,
     *,
-    pace: AgeSchedule,
+    schedule: AgeSchedule,
     result_ttl_ms: int,
     now: int,
-    chance: float,
+    jitter: float,
     asked_at: int | None = None,
-    habit: TaskDurations | None = None,
+    durations: TaskDurations | None = None,
 ) -> Decision:
     """Say whether the watch ends now and how, or when it is polled again.
 
@@ -74,10 +73,12 @@ def decide_poll(
             decision = _expired(watch, watch.upstream_status, watch.task_created_at, text, is_polled=False)
         case Running() | TaskUnknown() | AccountRefused() | Throttled() | Inconclusive():
             when = (now if asked_at is None else asked_at, now)
-            decision = _unfinished(watch, verdict, ScheduleInputs(pace, result_ttl_ms, habit), when, chance)
+            decision = _unfinished(
+                watch, verdict, ScheduleInputs(schedule, result_ttl_ms, durations), when, jitter
+            )
         case _:
             assert_never(verdict)
-    return replace(decision, said=said(verdict))
+    return replace(decision, said=describe_verdict(verdict))
 
 
 def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> EndWatch:
@@ -101,7 +102,7 @@ def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> 
 
 
 def _unfinished(
-    watch: Watch, verdict: _OpenVerdict, rhythm: ScheduleInputs, when: tuple[int, int], chance: float
+    watch: Watch, verdict: _OpenVerdict, inputs: ScheduleInputs, when: tuple[int, int], jitter: float
 ) -> Decision:
     asked_at, now = when
     status, created_at = watch.upstream_status, watch.task_created_at
@@ -114,7 +115,7 @@ def _unfinished(
         return _lost(status, created_at, missing, verdict.status, now)
     if _is_over(watch, verdict, trouble, asked_at):
         return _expired(watch, status, created_at, trouble.text if trouble else None)
-    interval, reason = _interval(watch, rhythm, now - began_at(watch, created_at, now), chance)
+    interval, reason = _interval(watch, inputs, now - began_at(watch, created_at, now), jitter)
     due_at, reason = _due(watch, (interval, reason), when, missing, _retry_after_ms(verdict) or 0)
     return PollAgain(
         due_at=due_at,
@@ -127,21 +128,23 @@ def _unfinished(
     )
 
 
-def _interval(watch: Watch, rhythm: ScheduleInputs, age_ms: int, chance: float) -> tuple[int, ScheduleReason]:
+def _interval(watch: Watch, inputs: ScheduleInputs, age_ms: int, jitter: float) -> tuple[int, ScheduleReason]:
     """Return the interval, which is kept whatever else moves the next poll."""
-    habit, last_ms = rhythm.habit, watch.interval_ms
-    if habit is None or not habit.is_known:
-        interval = pace.interval_ms(rhythm.pace, age_ms=age_ms, last_interval_ms=last_ms, chance=chance)
+    durations, last_ms = inputs.durations, watch.interval_ms
+    if durations is None or not durations.is_known:
+        interval = age_schedule.interval_ms(
+            inputs.schedule, age_ms=age_ms, last_interval_ms=last_ms, jitter=jitter
+        )
         return interval, ScheduleReason(ScheduleRule.AGE, age_ms)
-    interval = learned.interval_ms(
-        habit,
-        rhythm.pace,
+    interval = learned_schedule.interval_ms(
+        durations,
+        inputs.schedule,
         age_ms=age_ms,
         last_interval_ms=last_ms,
-        chance=chance,
-        result_ttl_ms=rhythm.result_ttl_ms,
+        jitter=jitter,
+        result_ttl_ms=inputs.result_ttl_ms,
     )
-    return interval, ScheduleReason(ScheduleRule.LEARNED, age_ms, habit)
+    return interval, ScheduleReason(ScheduleRule.LEARNED, age_ms, durations)
 
 
 def _due(

@@ -45,7 +45,7 @@ class DurationHistogram:
         return low + round((EDGES[bucket] - low) * (rank - sums[bucket] + weight) / weight)
 
 
-def seen(sketch: DurationHistogram, duration_ms: int) -> DurationHistogram:
+def add_duration(sketch: DurationHistogram, duration_ms: int) -> DurationHistogram:
     """Return the sketch with one more duration. What is beyond the edges counts as the last bucket."""
     weights = list(sketch.weights)
     weights[min(bisect_left(EDGES, duration_ms), BUCKETS - 1)] += ONE

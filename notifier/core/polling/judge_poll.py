@@ -9,7 +9,7 @@ from notifier.core.formats.json_text import redact_plain
 from notifier.core.formats.retry_after import POLL_CAP_MS, retry_after_ms
 from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.provider import ProviderDescription
-from notifier.core.polling.provider_reply import ProviderReply, UnreadableReply, read
+from notifier.core.polling.provider_reply import ProviderReply, UnreadableReply, parse_reply
 from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
@@ -51,10 +51,10 @@ def judge_poll(
         case NoReply(fault=fault, detail=detail):
             # What is too large has come: this task's answer is bad, the provider is up.
             is_outage = fault is not FailureKind.TOO_LARGE
-            return Inconclusive(f"provider: {words.of_fault(fault, _hide(detail, key))}", is_outage)
+            return Inconclusive(f"provider: {words.describe_failure(fault, _hide(detail, key))}", is_outage)
         case HttpReply(status=status) if 200 <= status <= 299:
             try:
-                return _judge_answer(read(exchange, key), task_id, dialect)
+                return _judge_answer(parse_reply(exchange, key), task_id, dialect)
             except UnreadableReply as trouble:
                 return Inconclusive(str(trouble), is_outage=False)
         case HttpReply():
@@ -85,7 +85,7 @@ def _judge_status(reply: HttpReply, key: Secret | None, now: int) -> Judged:
         case 429:
             return Throttled(retry_ms, "provider throttles (429)")
         case status if 300 <= status <= 399:
-            text = words.of_redirect(status, _hide(reply.headers.get("location", ""), key))
+            text = words.describe_redirect(status, _hide(reply.headers.get("location", ""), key))
             return Inconclusive(f"provider: {text}", is_outage=False, retry_after_ms=retry_ms)
         case status:
             is_outage = 500 <= status <= 599

@@ -35,7 +35,7 @@ class TaskDurations:
         return self.finishes >= ENOUGH
 
 
-def habit_from(sketch: DurationHistogram, finishes: int) -> TaskDurations:
+def histogram_to_durations(sketch: DurationHistogram, finishes: int) -> TaskDurations:
     """Read the quantiles off."""
     p5_ms, p50_ms, p90_ms = (sketch.quantile_ms(share) for share in (0.05, 0.5, 0.9))
     return TaskDurations(finishes, p5_ms, p50_ms, p90_ms)
@@ -47,24 +47,24 @@ def longest_wait_ms(result_ttl_ms: int) -> int:
 
 
 def first_poll_at(
-    habit: TaskDurations | None, *, registered_at: int, earliest: int, latest: int | None
+    durations: TaskDurations | None, *, registered_at: int, earliest: int, latest: int | None
 ) -> int:
     """Return when to poll first: where such tasks start to end, never before ``earliest``.
 
     ``latest`` bounds what learning may add; None: it may add nothing.
     """
-    if habit is None or not habit.is_known or latest is None:
+    if durations is None or not durations.is_known or latest is None:
         return earliest
-    return max(earliest, min(registered_at + habit.p5_ms, latest))
+    return max(earliest, min(registered_at + durations.p5_ms, latest))
 
 
 def interval_ms(
-    habit: TaskDurations,
-    pace: AgeSchedule,
+    durations: TaskDurations,
+    schedule: AgeSchedule,
     *,
     age_ms: int,
     last_interval_ms: int,
-    chance: float,
+    jitter: float,
     result_ttl_ms: int,
 ) -> int:
     """Return the next wait, jitter of up to +10 % included; bounds as for ``pace.interval_ms``.
@@ -72,12 +72,12 @@ def interval_ms(
     The wait before the first poll is no interval: the next may be shorter. A task that was polled before
     such tasks end (by hand, or because its kind was not known yet) goes on by age until then.
     """
-    step = round((habit.p90_ms - habit.p5_ms) * pace.growth * STEP_SHARE)
-    if age_ms < habit.p5_ms:
-        base = min(grown_ms(pace, age_ms), max(step, habit.p5_ms - age_ms))
-    elif age_ms <= habit.p90_ms:
+    step = round((durations.p90_ms - durations.p5_ms) * schedule.growth * STEP_SHARE)
+    if age_ms < durations.p5_ms:
+        base = min(grown_ms(schedule, age_ms), max(step, durations.p5_ms - age_ms))
+    elif age_ms <= durations.p90_ms:
         base = step
     else:
-        base = max(step, round(last_interval_ms * (1 + TAIL_GROWTH * pace.growth)))
-    most = min(pace.max_interval_ms, longest_wait_ms(result_ttl_ms))
-    return bounded_ms(pace, base, most_ms=most, last_interval_ms=last_interval_ms, chance=chance)
+        base = max(step, round(last_interval_ms * (1 + TAIL_GROWTH * schedule.growth)))
+    most = min(schedule.max_interval_ms, longest_wait_ms(result_ttl_ms))
+    return bounded_ms(schedule, base, most_ms=most, last_interval_ms=last_interval_ms, jitter=jitter)

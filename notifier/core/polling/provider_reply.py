@@ -10,8 +10,8 @@ import jmespath
 
 from notifier.core.exchange import HttpReply
 from notifier.core.formats.json_text import HALF_PAIR, RejectedJson, decode_strict, mend, redact
-from notifier.core.formats.text import cut, of_size
-from notifier.core.formats.times import from_text
+from notifier.core.formats.text import cut, format_size
+from notifier.core.formats.times import parse_instant
 from notifier.core.secret import Secret
 
 _BOM = b"\xef\xbb\xbf"
@@ -65,10 +65,10 @@ class ProviderReply:
 
     def instant_at(self, place: str) -> int | None:
         """Return the instant written at a place, None if there is none that can be read."""
-        return from_text(self.at(place))
+        return parse_instant(self.at(place))
 
 
-def read(reply: HttpReply, key: Secret | None) -> ProviderReply:
+def parse_reply(reply: HttpReply, key: Secret | None) -> ProviderReply:
     """Parse a reply's body as strictly as a registration's, or raise ``UnreadableReply``.
 
     The answer is passed on unchanged, so that whatever a strict receiver would refuse is refused here: a
@@ -77,7 +77,7 @@ def read(reply: HttpReply, key: Secret | None) -> ProviderReply:
     """
     body = reply.body
     if reply.is_cut:
-        raise UnreadableReply(f"answer larger than {of_size(len(body)) if body else 'allowed'}")
+        raise UnreadableReply(f"answer larger than {format_size(len(body)) if body else 'allowed'}")
     if body.startswith(_BOM):
         raise UnreadableReply("answer starts with a byte order mark")
     start = body.lstrip()[:1]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from notifier.core.formats.text import of_time
+from notifier.core.formats.text import format_duration
 from notifier.core.model import MissingStreak, TaskError, Trouble, WatchState
 from notifier.core.polling.learned_schedule import TaskDurations
 
@@ -92,7 +92,7 @@ class ScheduleReason:
 
     rule: ScheduleRule
     age_ms: int = 0
-    habit: TaskDurations | None = None
+    durations: TaskDurations | None = None
     wait_ms: int = 0
 
     @property
@@ -100,11 +100,11 @@ class ScheduleReason:
         """The reason in words."""
         match self.rule:
             case ScheduleRule.AGE:
-                return f"by age: the task is {of_time(self.age_ms)} old"
+                return f"by age: the task is {format_duration(self.age_ms)} old"
             case ScheduleRule.LEARNED:
-                return f"learned: the task is {of_time(self.age_ms)} old, {_usual(self.habit)}"
+                return f"learned: the task is {format_duration(self.age_ms)} old, {_usual(self.durations)}"
             case ScheduleRule.RETRY_AFTER:
-                return f"the provider asks to wait {of_time(self.wait_ms)}"
+                return f"the provider asks to wait {format_duration(self.wait_ms)}"
             case ScheduleRule.MISSING:
                 return "the provider does not know the task; whether it is lost is told soon"
             case ScheduleRule.DEADLINE:
@@ -113,11 +113,11 @@ class ScheduleReason:
                 assert_never(self.rule)
 
 
-def _usual(habit: TaskDurations | None) -> str:
-    if habit is None:
+def _usual(durations: TaskDurations | None) -> str:
+    if durations is None:
         return "and its kind is known"
-    span = f"{of_time(habit.p5_ms)} to {of_time(habit.p90_ms)}"
-    return f"such take {span} ({habit.finishes} have ended)"
+    span = f"{format_duration(durations.p5_ms)} to {format_duration(durations.p90_ms)}"
+    return f"such take {span} ({durations.finishes} have ended)"
 
 
 @dataclass(frozen=True, slots=True)

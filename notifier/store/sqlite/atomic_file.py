@@ -29,7 +29,7 @@ class TargetExists(BackupFailed):
 
 
 @contextmanager
-def draft_of(final: Path) -> Iterator[Path]:
+def temp_path(final: Path) -> Iterator[Path]:
     """Make an empty file beside ``final`` that only its owner can read; it goes if it was not published.
 
     Raises BackupFailed, also for what goes wrong with files inside the block.

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from notifier.core.formats.text import one_line
 from notifier.errors import DatabaseUnusable
-from notifier.store.sqlite.atomic_file import BackupFailed, TargetExists, draft_of, publish
+from notifier.store.sqlite.atomic_file import BackupFailed, TargetExists, publish, temp_path
 from notifier.store.sqlite.connection import BUSY_MS, connect_source
-from notifier.store.sqlite.errors import code_of, fault_of, is_locked
+from notifier.store.sqlite.errors import error_code, error_to_unavailable, is_locked
 from notifier.store.sqlite.integrity import APPLICATION_ID
 from notifier.store.sqlite.queries import SQL
 
@@ -33,7 +33,7 @@ class Backup:
     secret: Path | None
 
 
-def secret_beside(backup: Path) -> Path:
+def find_secret(backup: Path) -> Path:
     """Where a backup's signing secrets are kept: after the whole of its name, so that no two share a file."""
     return backup.with_name(f"{backup.name}.secret")
 
@@ -51,13 +51,13 @@ def back_up(
     The secrets go first: where there is a backup, it can be restored whole. Raises DatabaseUnusable if there
     is no database of ours, NameTaken, or BackupFailed (no room, no right, damage); then no new name is there.
     """
-    kept = secret_beside(final) if secret is not None else None
+    kept = find_secret(final) if secret is not None else None
     for name in (final, kept):
         if name is not None and name.exists() and not may_replace:
             raise TargetExists(name)
     had_secret = kept is not None and kept.exists()
     content = b"" if secret is None else _read(secret)
-    with draft_of(final) as draft:
+    with temp_path(final) as draft:
         version, watches = _copied(database, draft, busy_ms)
         size_bytes = draft.stat().st_size
         if kept is not None:
@@ -80,7 +80,7 @@ def keep_copy(connection: sqlite3.Connection, version: int) -> Path:
     database = Path(connection.execute("PRAGMA database_list").fetchone()[2])
     kept = database.with_name(f"{database.name}.v{version}.backup")
     try:
-        with draft_of(kept) as draft:
+        with temp_path(kept) as draft:
             copy_to(connection, draft)
             publish(draft, kept, may_replace=True)
     except BackupFailed as failed:
@@ -145,7 +145,7 @@ def _read(secret: Path) -> bytes:
 
 
 def _keep_secret(content: bytes, kept: Path, *, may_replace: bool) -> None:
-    with draft_of(kept) as draft:
+    with temp_path(kept) as draft:
         draft.write_bytes(content)
         publish(draft, kept, may_replace=may_replace)
 
@@ -159,9 +159,9 @@ def _no_waiting(status: int, remaining: int, total: int) -> None:
 
 
 def _in_words(error: sqlite3.Error, place: Path) -> BackupFailed:
-    if code_of(error) == _FULL:
+    if error_code(error) == _FULL:
         return BackupFailed(
             f"the disk that holds {place} is full", "free some space, or name a file on another one"
         )
-    fault = fault_of(error, str(place))
+    fault = error_to_unavailable(error, str(place))
     return BackupFailed(fault.cause, "try again" if is_locked(error) else fault.fix)

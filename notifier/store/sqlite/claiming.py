@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from notifier.core import circuit_breaker as gates
+from notifier.core import circuit_breaker
 from notifier.core.circuit_breaker import Permit
-from notifier.core.delivery.endpoint import EndpointHealth, passage, probes_in_turn, room
+from notifier.core.delivery.endpoint import EndpointHealth, free_slots, permit, probes_longest_due
 from notifier.core.formats.urls import origin_of
 from notifier.core.model import ClaimedDelivery
-from notifier.store.sqlite.endpoints import endpoint_of_row, gate_values
+from notifier.store.sqlite.endpoints import health_to_columns, row_to_health
 from notifier.store.sqlite.queries import SQL
-from notifier.store.sqlite.rows import dispatch_of
+from notifier.store.sqlite.rows import row_to_claimed_delivery
 from notifier.store.values import ClaimedDeliveries, Lease
 
 MOST_WALKED = 1_000
@@ -69,10 +69,10 @@ class InFlightLimits:
         """Which origins have no room for a trial: no room at all, or one trial under way."""
         return json.dumps([*self._full(), *self.trials])
 
-    def after(self, dispatches: Iterable[ClaimedDelivery]) -> Self:
+    def after(self, deliveries: Iterable[ClaimedDelivery]) -> Self:
         """Return them with these in flight too."""
         busy, trials = Counter(self.busy), set(self.trials)
-        for dispatch in dispatches:
+        for dispatch in deliveries:
             origin = origin_of(dispatch.url)
             busy[origin] += 1
             if dispatch.is_trial:
@@ -83,7 +83,7 @@ class InFlightLimits:
         return [origin for origin, count in self.busy.items() if count >= self.per_origin]
 
 
-def take_turns(lanes: Sequence[EndpointQueue], room: Mapping[str, int], limit: int) -> list[int]:
+def interleave(lanes: Sequence[EndpointQueue], room: Mapping[str, int], limit: int) -> list[int]:
     """Pick deliveries, one of each lane in turn, until ``limit`` or until no origin has room left."""
     left = dict(room)
     picked: list[int] = []
@@ -103,15 +103,15 @@ def claim_deliveries(
     """See ``Store``. Who had a turn goes to the back of the line; who got no slot keeps its place."""
     lapsed = connection.execute(SQL["lapse_claims"], {"now": now}).fetchall()
     for row in lapsed:
-        line_up(connection, row["endpoint_seq"], now)
+        enqueue(connection, row["endpoint_seq"], now)
     lanes = _lanes(connection, now, limit, slots)
-    seqs = take_turns(lanes, {lane.origin: slots.left_at(lane.origin) for lane in lanes}, limit)
-    dispatches = _claim(connection, seqs, lease, now, lanes)
+    seqs = interleave(lanes, {lane.origin: slots.left_at(lane.origin) for lane in lanes}, limit)
+    deliveries = _claim(connection, seqs, lease, now, lanes)
     taken = set(seqs)
     for lane in lanes:
         if not lane.delivery_seqs or not taken.isdisjoint(lane.delivery_seqs):
-            line_up(connection, lane.endpoint_seq, now)
-    return ClaimedDeliveries(dispatches, _next_due(connection, slots.after(dispatches)))
+            enqueue(connection, lane.endpoint_seq, now)
+    return ClaimedDeliveries(deliveries, _next_due(connection, slots.after(deliveries)))
 
 
 def _next_due(connection: sqlite3.Connection, slots: InFlightLimits) -> int | None:
@@ -152,11 +152,11 @@ def _lane(
     connection: sqlite3.Connection, row: sqlite3.Row, origin: str, now: int, most: int
 ) -> EndpointQueue:
     """Ask the gate how many of this endpoint's may go; what a user forces goes in any case, and first."""
-    standing = endpoint_of_row(row)
+    standing = row_to_health(row)
     in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": row["seq"]}).fetchone()["n"]
-    free = min(room(standing, in_flight, now, most=most + in_flight), most)
-    is_probing = bool(free) and passage(standing, now) is Permit.PROBE
-    order = IN_TURN if is_probing and probes_in_turn(standing) else BY_URGENCY
+    free = min(free_slots(standing, in_flight, now, most=most + in_flight), most)
+    is_probing = bool(free) and permit(standing, now) is Permit.PROBE
+    order = IN_TURN if is_probing and probes_longest_due(standing) else BY_URGENCY
     seqs = _foremost(connection, row["seq"], now, free, most, order)
     return EndpointQueue(
         row["seq"],
@@ -192,7 +192,7 @@ def _claim(
     values = {"seqs": json.dumps(seqs), "owner": lease.owner, "until": lease.until, "now": now}
     connection.execute(SQL["claim_deliveries"], values)
     return tuple(
-        dispatch_of(row, is_probe=row["seq"] in probes, is_trial=row["seq"] in trials)
+        row_to_claimed_delivery(row, is_probe=row["seq"] in probes, is_trial=row["seq"] in trials)
         for row in connection.execute(SQL["dispatches"], {"seqs": values["seqs"]})
     )
 
@@ -204,18 +204,20 @@ def _begin_probes(
     probes: set[int] = set()
     for lane in lanes:
         if lane.is_probe and (probe := taken.intersection(lane.delivery_seqs)):
-            begun = gates.began_probe(lane.standing.gate, now, patience_ms=max(lease.until - now, 1))
-            keep_gate(connection, lane.endpoint_seq, replace(lane.standing, gate=begun))
+            begun = circuit_breaker.record_probe(
+                lane.standing.gate, now, patience_ms=max(lease.until - now, 1)
+            )
+            write_health(connection, lane.endpoint_seq, replace(lane.standing, gate=begun))
             probes |= probe
     return probes
 
 
-def keep_gate(connection: sqlite3.Connection, endpoint_seq: int, standing: EndpointHealth) -> None:
+def write_health(connection: sqlite3.Connection, endpoint_seq: int, standing: EndpointHealth) -> None:
     """Write an endpoint's gate."""
-    connection.execute(SQL["keep_gate"], {"endpoint_seq": endpoint_seq, **gate_values(standing)})
+    connection.execute(SQL["keep_gate"], {"endpoint_seq": endpoint_seq, **health_to_columns(standing)})
 
 
-def line_up(connection: sqlite3.Connection, endpoint_seq: int, now: int) -> None:
+def enqueue(connection: sqlite3.Connection, endpoint_seq: int, now: int) -> None:
     """Find out anew when the endpoint is due, at the back of the line.
 
     One that starts slowly and has as many in flight as it may is not due at all until one of them ends.
@@ -227,6 +229,6 @@ def line_up(connection: sqlite3.Connection, endpoint_seq: int, now: int) -> None
     connection.execute(SQL[query], {"endpoint_seq": endpoint_seq, "now": now})
 
 
-def hasten(connection: sqlite3.Connection, endpoint_seq: int, due_at: int) -> None:
+def make_due(connection: sqlite3.Connection, endpoint_seq: int, due_at: int) -> None:
     """Have the endpoint looked at by ``due_at`` at the latest; it keeps its place in the line if earlier."""
     connection.execute(SQL["hasten_endpoint"], {"endpoint_seq": endpoint_seq, "due_at": due_at})

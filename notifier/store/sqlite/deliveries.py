@@ -8,21 +8,27 @@ from typing import Any, assert_never
 from notifier.core.delivery.backoff import SOON
 from notifier.core.delivery.endpoint import (
     Report,
-    after,
-    held_in_words,
-    in_words,
-    is_opened,
-    speaks_for_origin,
+    describe_gate,
+    describe_hold,
+    is_unblocked,
+    record_result,
+    trust_in_origin,
 )
 from notifier.core.formats.urls import endpoint_of, origin_of
 from notifier.core.ids import DELIVERY, ENDPOINT
 from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, DeliveryState, Event
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
-from notifier.store.sqlite.claiming import hasten, keep_gate, line_up
-from notifier.store.sqlite.endpoints import endpoint_of_row
+from notifier.store.sqlite.claiming import enqueue, make_due, write_health
+from notifier.store.sqlite.endpoints import row_to_health
 from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.queries import SQL
-from notifier.store.sqlite.rows import END_OF_TIME, attempt_of, body_of, delivery_of, headers_text
+from notifier.store.sqlite.rows import (
+    END_OF_TIME,
+    headers_to_json,
+    row_to_attempt,
+    row_to_body,
+    row_to_delivery,
+)
 from notifier.store.values import AttemptRecorded, ChangeRefused, DeliveryDetail, Lease
 
 
@@ -48,13 +54,13 @@ def add_deliveries(
                 "event_seq": event_seq,
                 "endpoint_seq": endpoint_seq,
                 "url": callback.url,
-                "headers": headers_text(callback.headers),
+                "headers": headers_to_json(callback.headers),
                 "urgency": END_OF_TIME if event.result_expires_at is None else event.result_expires_at,
                 "due_at": due_at,
                 "give_up_at": give_up_at,
             },
         )
-        hasten(connection, endpoint_seq, due_at)
+        make_due(connection, endpoint_seq, due_at)
 
 
 def _endpoint_seq(connection: sqlite3.Connection, url: str, mint: IdSequence, at: int) -> int:
@@ -103,7 +109,7 @@ def record_attempt(
         },
     )
     if isinstance(sequel, Retry):
-        hasten(connection, row["endpoint_seq"], sequel.due_at)
+        make_due(connection, row["endpoint_seq"], sequel.due_at)
     return _report(connection, row["endpoint_seq"], report, now, is_probe=dispatch.is_probe)
 
 
@@ -123,22 +129,22 @@ def _report(
 ) -> AttemptRecorded:
     """Tell the gate, and of what the origin is to be held. A gate that opens wakes everything behind it."""
     row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
-    before = endpoint_of_row(row)
-    standing = after(before, report, now, is_probe=is_probe)
-    is_trusted = speaks_for_origin(report)
+    before = row_to_health(row)
+    standing = record_result(before, report, now, is_probe=is_probe)
+    is_trusted = trust_in_origin(report)
     if is_trusted is not None and is_trusted != bool(row["is_trusted"]):
         trust = {"origin_seq": row["origin_seq"], "is_trusted": int(is_trusted)}
         connection.execute(SQL["trust_origin"], trust)
     if standing == before and standing.width is None:
         return AttemptRecorded(row["id"])
     if standing != before:
-        keep_gate(connection, endpoint_seq, standing)
-    if is_opened(before, standing):
+        write_health(connection, endpoint_seq, standing)
+    if is_unblocked(before, standing):
         waking = {"endpoint_seq": endpoint_seq, "now": now, "most_attempts": SOON}
         connection.execute(SQL["wake_deliveries"], waking)
-    line_up(connection, endpoint_seq, now)
-    is_turned = is_opened(before, standing) or is_opened(standing, before)
-    return AttemptRecorded(row["id"], in_words(standing) if is_turned else None)
+    enqueue(connection, endpoint_seq, now)
+    is_turned = is_unblocked(before, standing) or is_unblocked(standing, before)
+    return AttemptRecorded(row["id"], describe_gate(standing) if is_turned else None)
 
 
 def _standing_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any]:
@@ -166,7 +172,7 @@ def redeliver(
         return ChangeRefused.NOT_FOUND
     if row["is_waiting"]:
         connection.execute(SQL["force_endpoint"], {"endpoint_seq": row["endpoint_seq"]})
-    return delivery_of(connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone())
+    return row_to_delivery(connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone())
 
 
 def delivery_detail(connection: sqlite3.Connection, delivery_id: str) -> DeliveryDetail | None:
@@ -175,22 +181,22 @@ def delivery_detail(connection: sqlite3.Connection, delivery_id: str) -> Deliver
     if row is None:
         return None
     attempts = connection.execute(SQL["attempts"], {"delivery_seq": row["seq"]})
-    return DeliveryDetail(delivery_in_full(connection, row), tuple(map(attempt_of, attempts)))
+    return DeliveryDetail(delivery_in_full(connection, row), tuple(map(row_to_attempt, attempts)))
 
 
 def delivery_in_full(connection: sqlite3.Connection, row: sqlite3.Row) -> Delivery:
     """Read a row of ``delivery_rows``, with what holds it back. What is forced or under way is not held."""
-    delivery = delivery_of(row)
+    delivery = row_to_delivery(row)
     if row["due_at"] is None or row["is_forced"]:
         return delivery
     endpoint = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": row["endpoint_seq"]}).fetchone()
-    return replace(delivery, held=held_in_words(endpoint_of_row(endpoint)))
+    return replace(delivery, held=describe_hold(row_to_health(endpoint)))
 
 
 def message(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:
     """See ``Store.message``."""
     row = connection.execute(SQL["delivery_body"], {"id": delivery_id}).fetchone()
-    return None if row is None else body_of(row)
+    return None if row is None else row_to_body(row)
 
 
 def deliveries_of_watch(connection: sqlite3.Connection, watch_seq: int) -> tuple[Delivery, ...]:

@@ -3,8 +3,8 @@
 import sqlite3
 
 from notifier.core.model import Watch
-from notifier.core.polling.histogram import DurationHistogram, pack, seen, unpack
-from notifier.core.polling.learned_schedule import TaskDurations, habit_from
+from notifier.core.polling.histogram import DurationHistogram, add_duration, pack, unpack
+from notifier.core.polling.learned_schedule import TaskDurations, histogram_to_durations
 from notifier.store.sqlite.queries import SQL
 from notifier.store.values import PathDurations
 
@@ -15,17 +15,17 @@ def learn(connection: sqlite3.Connection, watch: Watch, duration_ms: int, *, now
     """Add a task that has ended to what is known of its kind."""
     names = {"provider": watch.provider, "api_path": watch.api_path}
     row = connection.execute(SQL["habit"], names).fetchone()
-    sketch = seen(DurationHistogram() if row is None else unpack(row["sketch"]), duration_ms)
-    habit = habit_from(sketch, 1 if row is None else row["finishes"] + 1)
+    sketch = add_duration(DurationHistogram() if row is None else unpack(row["sketch"]), duration_ms)
+    durations = histogram_to_durations(sketch, 1 if row is None else row["finishes"] + 1)
     connection.execute(
         SQL["keep_habit"],
         {
             **names,
-            "finishes": habit.finishes,
+            "finishes": durations.finishes,
             "now": now,
-            "p5_ms": habit.p5_ms,
-            "p50_ms": habit.p50_ms,
-            "p90_ms": habit.p90_ms,
+            "p5_ms": durations.p5_ms,
+            "p50_ms": durations.p50_ms,
+            "p90_ms": durations.p90_ms,
             "sketch": pack(sketch),
         },
     )
@@ -33,17 +33,17 @@ def learn(connection: sqlite3.Connection, watch: Watch, duration_ms: int, *, now
         connection.execute(SQL["forget_habits"], {"most": MOST})
 
 
-def habit_of(row: sqlite3.Row) -> TaskDurations | None:
+def read_durations(row: sqlite3.Row) -> TaskDurations | None:
     """Read a habit from a row that has its columns; None where nothing is known."""
     finishes = row["finishes"]
     return None if finishes is None else TaskDurations(finishes, row["p5_ms"], row["p50_ms"], row["p90_ms"])
 
 
-def learned(connection: sqlite3.Connection, *, limit: int) -> list[PathDurations]:
+def list_durations(connection: sqlite3.Connection, *, limit: int) -> list[PathDurations]:
     """See ``Store``."""
     found: list[PathDurations] = []
     for row in connection.execute(SQL["habits"], {"limit": limit}):
-        habit = habit_of(row)
-        if habit is not None:
-            found.append(PathDurations(row["provider"], row["api_path"], habit))
+        durations = read_durations(row)
+        if durations is not None:
+            found.append(PathDurations(row["provider"], row["api_path"], durations))
     return found

@@ -5,13 +5,13 @@ import sqlite3
 from typing import Any
 
 from notifier.core.circuit_breaker import CircuitBreaker
-from notifier.core.delivery.endpoint import EndpointHealth, Suspension, paused, resumed
+from notifier.core.delivery.endpoint import EndpointHealth, Suspension, lift_suspension, suspend
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME
 from notifier.store.values import ChangeRefused, EndpointDetail
 
 
-def endpoint_of_row(row: sqlite3.Row) -> EndpointHealth:
+def row_to_health(row: sqlite3.Row) -> EndpointHealth:
     """Read the gate columns of a row of ``endpoints``."""
     gate = CircuitBreaker(
         failures=row["failures"],
@@ -24,7 +24,7 @@ def endpoint_of_row(row: sqlite3.Row) -> EndpointHealth:
     return EndpointHealth(gate, None if row["hold"] is None else Suspension(row["hold"]), row["width"])
 
 
-def gate_values(endpoint: EndpointHealth) -> dict[str, Any]:
+def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
     """Write the gate columns of a row of ``endpoints``: a value for each, by the column's name."""
     gate = endpoint.gate
     return {
@@ -39,7 +39,7 @@ def gate_values(endpoint: EndpointHealth) -> dict[str, Any]:
     }
 
 
-def details(connection: sqlite3.Connection, seqs: list[int]) -> list[EndpointDetail]:
+def list_details(connection: sqlite3.Connection, seqs: list[int]) -> list[EndpointDetail]:
     """Read these endpoints and count what there is of each, in the order of ``seqs``."""
     rows = connection.execute(SQL["endpoint_details"], {"seqs": json.dumps(seqs)})
     return [_detail_of(row) for row in rows]
@@ -49,9 +49,7 @@ def pause(connection: sqlite3.Connection, endpoint_id: str) -> EndpointDetail | 
     """See ``Store.pause_endpoint``. Only what is forced still goes out, and that has been due already."""
     row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
     return (
-        ChangeRefused.NOT_FOUND
-        if row is None
-        else _hold(connection, row, paused(endpoint_of_row(row)), now=0)
+        ChangeRefused.NOT_FOUND if row is None else _hold(connection, row, suspend(row_to_health(row)), now=0)
     )
 
 
@@ -62,7 +60,7 @@ def resume(connection: sqlite3.Connection, endpoint_id: str, *, now: int) -> End
         return ChangeRefused.NOT_FOUND
     waking = {"endpoint_seq": row["seq"], "now": now, "most_attempts": END_OF_TIME}
     connection.execute(SQL["wake_deliveries"], waking)
-    detail = _hold(connection, row, resumed(endpoint_of_row(row)), now=now)
+    detail = _hold(connection, row, lift_suspension(row_to_health(row)), now=now)
     connection.execute(SQL["forget_endpoint"], {"endpoint_seq": row["seq"]})
     return detail
 
@@ -71,9 +69,9 @@ def _hold(
     connection: sqlite3.Connection, row: sqlite3.Row, standing: EndpointHealth, *, now: int
 ) -> EndpointDetail:
     seq = row["seq"]
-    connection.execute(SQL["keep_gate"], {"endpoint_seq": seq, **gate_values(standing)})
+    connection.execute(SQL["keep_gate"], {"endpoint_seq": seq, **health_to_columns(standing)})
     connection.execute(SQL["serve_endpoint"], {"endpoint_seq": seq, "now": now})
-    (detail,) = details(connection, [seq])
+    (detail,) = list_details(connection, [seq])
     return detail
 
 
@@ -81,7 +79,7 @@ def _detail_of(row: sqlite3.Row) -> EndpointDetail:
     return EndpointDetail(
         id=row["id"],
         url=row["url"],
-        standing=endpoint_of_row(row),
+        standing=row_to_health(row),
         pending=row["pending"],
         delivered=row["delivered"],
         dead=row["dead"],

@@ -16,35 +16,35 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _STORAGE = {_FULL, _IOERR} | _LOCKED | _DAMAGED | _CLOSED_OFF | _OUT_OF_MEANS
 
 
-def code_of(error: sqlite3.Error) -> int:
+def error_code(error: sqlite3.Error) -> int:
     """SQLite's primary result code; 0 where the error is Python's own."""
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF
 
 
-def is_of_storage(error: sqlite3.Error) -> bool:
+def is_storage_error(error: sqlite3.Error) -> bool:
     """Whether the fault lies below the statement: then every statement would have met it."""
-    return code_of(error) in _STORAGE
+    return error_code(error) in _STORAGE
 
 
 def is_io_error(error: sqlite3.Error) -> bool:
     """Whether the disk failed, so that what it holds is not known until it is read again."""
-    return code_of(error) == _IOERR
+    return error_code(error) == _IOERR
 
 
 def is_damaged(error: sqlite3.Error) -> bool:
     """Whether the file is no sound database."""
-    return code_of(error) in _DAMAGED
+    return error_code(error) in _DAMAGED
 
 
 def is_locked(error: sqlite3.Error) -> bool:
     """Whether somebody else held the database for as long as we were ready to wait."""
-    return code_of(error) in _LOCKED
+    return error_code(error) in _LOCKED
 
 
-def fault_of(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> StoreUnavailable:
+def error_to_unavailable(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> StoreUnavailable:
     """Say it in words. ``at_commit``: it happened while the transaction was being made to last."""
-    match code_of(error):
+    match error_code(error):
         case code if code == _FULL:
             return StoreFull(
                 f"the disk that holds {file} is full", "free some space; notifier then goes on by itself"
@@ -72,7 +72,7 @@ def fault_of(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> Sto
             return StoreUnavailable(f"{file} cannot be used now ({error})", "try again")
 
 
-def unmakeable(path: Path, error: OSError, fix: str) -> NotifierError:
+def cannot_create(path: Path, error: OSError, fix: str) -> NotifierError:
     """Say why a file cannot be made or written at a start; ``fix`` is for all but a full disk."""
     if error.errno in _NO_ROOM:
         return StoreFull(f"the disk that holds {path} is full", "free some space, and start it again")

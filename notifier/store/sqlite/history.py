@@ -6,20 +6,20 @@ from notifier.core.model import Attempt
 from notifier.core.timeline import ACTS_KEPT, POLLS_KEPT, RoundEnd, TimelineEntry, TimelineKind, WatchHistory
 from notifier.store.sqlite.deliveries import delivery_in_full
 from notifier.store.sqlite.queries import SQL
-from notifier.store.sqlite.rows import attempt_of, watch_of
+from notifier.store.sqlite.rows import row_to_attempt, row_to_watch
 
 
-def note_poll(connection: sqlite3.Connection, watch_seq: int, number: int, at: int, text: str) -> None:
+def record_poll(connection: sqlite3.Connection, watch_seq: int, number: int, at: int, text: str) -> None:
     """Note the ``number``-th poll, in place of the one ``POLLS_KEPT`` before it."""
     _note(connection, watch_seq, number % POLLS_KEPT, TimelineEntry(at, TimelineKind.POLL, text))
 
 
-def note_act(connection: sqlite3.Connection, watch_seq: int, turn: int, moment: TimelineEntry) -> None:
+def record_action(connection: sqlite3.Connection, watch_seq: int, turn: int, moment: TimelineEntry) -> None:
     """Note what a user did; ``turn`` counts such acts."""
     _note(connection, watch_seq, POLLS_KEPT + turn % ACTS_KEPT, moment)
 
 
-def life_of(connection: sqlite3.Connection, watch_id: str) -> WatchHistory | None:
+def read_history(connection: sqlite3.Connection, watch_id: str) -> WatchHistory | None:
     """See ``Store.life``."""
     row = connection.execute(SQL["watch"], {"id": watch_id}).fetchone()
     if row is None:
@@ -28,7 +28,7 @@ def life_of(connection: sqlite3.Connection, watch_id: str) -> WatchHistory | Non
     endings = connection.execute(SQL["endings"], of_watch)
     deliveries = connection.execute(SQL["deliveries_of_watch"], of_watch).fetchall()
     return WatchHistory(
-        watch=watch_of(row),
+        watch=row_to_watch(row),
         moments=tuple(map(_moment_of, connection.execute(SQL["moments"], of_watch))),
         endings=tuple(RoundEnd(each["at"], each["type"]) for each in endings),
         deliveries=tuple(
@@ -50,4 +50,4 @@ def _moment_of(row: sqlite3.Row) -> TimelineEntry:
 
 def _attempts(connection: sqlite3.Connection, delivery_seq: int) -> tuple[Attempt, ...]:
     rows = connection.execute(SQL["attempts"], {"delivery_seq": delivery_seq})
-    return tuple(map(attempt_of, rows))
+    return tuple(map(row_to_attempt, rows))

@@ -14,8 +14,8 @@ _STEP_BITS = 32
 class IdSequence:
     """Makes ids; within one millisecond, or on a clock that went back, it counts on from the last."""
 
-    def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
         self._at = 0
         self._entropy = 0
 
@@ -23,7 +23,7 @@ class IdSequence:
         """Return an id of this kind."""
         if at > self._at:
             self._at = at
-            self._entropy = self._chance.getrandbits(ENTROPY_BITS - 1)  # the other half is room to count on
+            self._entropy = self._rng.getrandbits(ENTROPY_BITS - 1)  # the other half is room to count on
         else:
-            self._entropy += 1 + self._chance.getrandbits(_STEP_BITS)
+            self._entropy += 1 + self._rng.getrandbits(_STEP_BITS)
         return new_id(prefix, self._at, self._entropy)

@@ -16,13 +16,13 @@ from notifier.core.formats.urls import endpoint_of
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
 from notifier.core.task_statistics import FinishedTask
 from notifier.store.sqlite.deliveries import delivery_in_full
-from notifier.store.sqlite.endpoints import details
+from notifier.store.sqlite.endpoints import list_details
 from notifier.store.sqlite.queries import SQL
-from notifier.store.sqlite.rows import END_OF_TIME, watch_of
+from notifier.store.sqlite.rows import END_OF_TIME, row_to_watch
 from notifier.store.values import DeliveryQuery, EndpointDetail, FoundRows, RecentActivity, WatchQuery
 
 
-def watches(connection: sqlite3.Connection, query: WatchQuery) -> list[Watch]:
+def list_watches(connection: sqlite3.Connection, query: WatchQuery) -> list[Watch]:
     """See ``Store.watches``."""
     before = _place(connection, SQL["watch_place"], query.before)
     page: dict[str, Any] = {"before": before, "limit": query.limit}
@@ -41,10 +41,10 @@ def watches(connection: sqlite3.Connection, query: WatchQuery) -> list[Watch]:
             for provider, state in product(providers, states)
         ]
     rows = connection.execute(SQL["watches_by_seq"], {"seqs": _merged(lanes, query.limit)})
-    return [watch_of(row) for row in rows]
+    return [row_to_watch(row) for row in rows]
 
 
-def deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> list[Delivery]:
+def list_deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> list[Delivery]:
     """See ``Store.deliveries``."""
     before = _place(connection, SQL["delivery_place"], query.before)
     page: dict[str, Any] = {"before": before, "limit": query.limit}
@@ -53,7 +53,7 @@ def deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> list[Del
         of_watch = {**page, **filters, "watch_id": query.watch_id}
         lanes = [_seqs(connection, SQL["newest_deliveries_of_watch"], of_watch)]
     elif query.url is not None:
-        endpoints = _seqs(connection, SQL["endpoint"], {"url": endpoint_of(query.url)})
+        list_endpoints = _seqs(connection, SQL["endpoint"], {"url": endpoint_of(query.url)})
         states = DeliveryState if query.state is None else [query.state]
         lanes = [
             _seqs(
@@ -61,7 +61,7 @@ def deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> list[Del
                 SQL["newest_deliveries_to"],
                 {**page, "url": query.url, "endpoint_seq": endpoint, "state": state},
             )
-            for endpoint, state in product(endpoints, states)
+            for endpoint, state in product(list_endpoints, states)
         ]
     elif query.state is not None:
         lanes = [_seqs(connection, SQL["newest_deliveries_in"], {**page, "state": query.state})]
@@ -71,13 +71,15 @@ def deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> list[Del
     return [delivery_in_full(connection, row) for row in rows.fetchall()]
 
 
-def endpoints(connection: sqlite3.Connection, *, before: str | None, limit: int) -> list[EndpointDetail]:
+def list_endpoints(connection: sqlite3.Connection, *, before: str | None, limit: int) -> list[EndpointDetail]:
     """See ``Store.endpoints``."""
     place = _place(connection, SQL["endpoint_place"], before)
-    return details(connection, _seqs(connection, SQL["newest_endpoints"], {"before": place, "limit": limit}))
+    return list_details(
+        connection, _seqs(connection, SQL["newest_endpoints"], {"before": place, "limit": limit})
+    )
 
 
-def recent(connection: sqlite3.Connection, *, limit: int) -> RecentActivity:
+def list_recent(connection: sqlite3.Connection, *, limit: int) -> RecentActivity:
     """See ``Store.recent``."""
     ends = connection.execute(SQL["recent_ends"], {"limit": limit})
     callbacks = connection.execute(SQL["recent_callbacks"], {"limit": limit})
@@ -107,7 +109,7 @@ def _merged(lanes: Iterable[list[int]], limit: int) -> str:
     return json.dumps(list(islice(heapq.merge(*lanes, reverse=True), limit)))
 
 
-def find(
+def find_rows(
     connection: sqlite3.Connection, *, watch_ids: list[str], delivery_ids: list[str], deliveries_of: list[str]
 ) -> FoundRows:
     """See ``Store.find``."""
@@ -116,4 +118,4 @@ def find(
     watch_rows = connection.execute(SQL["watches_by_id"], {"ids": json.dumps(watch_ids)})
     rows = connection.execute(SQL["deliveries_by_id"], {"ids": json.dumps(delivery_ids + of_watches)})
     found = tuple(delivery_in_full(connection, row) for row in rows.fetchall())
-    return FoundRows(tuple(map(watch_of, watch_rows)), found)
+    return FoundRows(tuple(map(row_to_watch, watch_rows)), found)

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from notifier.errors import DatabaseBusy, DatabaseUnusable
-from notifier.store.sqlite.errors import unmakeable
+from notifier.store.sqlite.errors import cannot_create
 
 
 class InstanceLock:
@@ -52,7 +52,7 @@ class InstanceLock:
             os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
             self.release()
-            raise unmakeable(self._path, error, "look at the disk and the system's log") from error
+            raise cannot_create(self._path, error, "look at the disk and the system's log") from error
 
     def is_in_place(self) -> bool:
         """Whether the file that we hold is still the one that others would find."""
@@ -103,4 +103,4 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         fix = f"the directory {path.parent} must exist, and the user that runs notifier must own it"
-        raise unmakeable(path, error, fix) from error
+        raise cannot_create(path, error, fix) from error

@@ -15,7 +15,7 @@ from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.backup import keep_copy
 from notifier.store.sqlite.connection import BUSY_MS, connect_reader, connect_writer
 from notifier.store.sqlite.driver import AiosqliteDriver, OpenDriver
-from notifier.store.sqlite.errors import fault_of, is_damaged, is_locked, unmakeable
+from notifier.store.sqlite.errors import cannot_create, error_to_unavailable, is_damaged, is_locked
 from notifier.store.sqlite.integrity import APPLICATION_ID, check
 from notifier.store.sqlite.lock import DatabaseLocation, InstanceLock
 from notifier.store.sqlite.maintenance import HOUR_MS, ClockReading, take_over
@@ -32,7 +32,7 @@ async def open_store(
     now: int,
     elapsed: Callable[[], int] = lambda: 0,
     boot: int | None = None,
-    chance: random.Random,
+    rng: random.Random,
     open_driver: OpenDriver = AiosqliteDriver.open,
     sleep: Sleep = asyncio.sleep,
     busy_ms: int = BUSY_MS,
@@ -80,7 +80,7 @@ async def open_store(
         writer=writer,
         reader=reader,
         lock=lock,
-        chance=chance,
+        rng=rng,
         anchor=start - clocks.elapsed,
         elapsed=elapsed,
         boot=boot,
@@ -140,13 +140,13 @@ def _make_private(file: Path) -> None:
         if file.stat().st_mode & 0o077:
             file.chmod(0o600)
     except OSError as error:
-        raise unmakeable(file, error, f"let the user that runs notifier own {file.parent}") from error
+        raise cannot_create(file, error, f"let the user that runs notifier own {file.parent}") from error
     else:
         os.close(handle)  # no connection is open on it yet, so no lock of SQLite's is lost
 
 
 def _fault_of(error: sqlite3.Error, file: Path) -> NotifierError:
-    fault = fault_of(error, str(file))
+    fault = error_to_unavailable(error, str(file))
     if is_locked(error):
         return DatabaseBusy(fault.cause, fault.fix)
     if is_damaged(error):

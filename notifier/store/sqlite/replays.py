@@ -38,7 +38,7 @@ class ReplayScan:
         return self.end is not None and self.place >= self.end
 
 
-def look_on(connection: sqlite3.Connection, query: ReplayQuery, so_far: ReplayScan) -> ReplayScan:
+def continue_scan(connection: sqlite3.Connection, query: ReplayQuery, so_far: ReplayScan) -> ReplayScan:
     """Count on, through the next window. What is pending needs no replay and does not count."""
     end = so_far.end
     if end is None:

@@ -27,7 +27,7 @@ END_OF_TIME = 2**63 - 1  # the urgency of what has no expiry: after all that has
 Headers = tuple[tuple[str, str], ...]
 
 
-def watch_of(row: sqlite3.Row) -> Watch:
+def row_to_watch(row: sqlite3.Row) -> Watch:
     """Read a row of the view ``watch_rows``."""
     trouble, missing, error = row["trouble"], row["missing"], row["error"]
     return Watch(
@@ -36,7 +36,7 @@ def watch_of(row: sqlite3.Row) -> Watch:
         api_path=row["api_path"],
         task_id=row["task_id"],
         state=WatchState(row["state"]),
-        callbacks=callbacks_of(row["callbacks"]),
+        callbacks=json_to_callbacks(row["callbacks"]),
         metadata=row["metadata"],
         registered_at=row["registered_at"],
         expires_at=row["expires_at"],
@@ -57,12 +57,12 @@ def watch_of(row: sqlite3.Row) -> Watch:
     )
 
 
-def callbacks_of(text: str) -> tuple[Callback, ...]:
+def json_to_callbacks(text: str) -> tuple[Callback, ...]:
     """Read the column ``callbacks``."""
     return tuple(map(_callback_of, json.loads(text)))
 
 
-def callbacks_text(callbacks: tuple[Callback, ...]) -> str:
+def callbacks_to_json(callbacks: tuple[Callback, ...]) -> str:
     """Write the column ``callbacks``; what is the default is left out."""
     return encode([_callback_object(callback) for callback in callbacks])
 
@@ -89,24 +89,24 @@ def _pairs(items: Any) -> Headers:
     return tuple((name, value) for name, value in items)
 
 
-def outputs_text(outputs: tuple[str, ...]) -> str | None:
+def outputs_to_json(outputs: tuple[str, ...]) -> str | None:
     """Write the column ``outputs``."""
     return encode(outputs) if outputs else None
 
 
-def error_text(error: TaskError | None) -> str | None:
+def error_to_json(error: TaskError | None) -> str | None:
     """Write the column ``error``."""
     if error is None:
         return None
     return encode({"source": error.source, "code": error.code, "title": error.title, "detail": error.detail})
 
 
-def headers_text(headers: Headers) -> str | None:
+def headers_to_json(headers: Headers) -> str | None:
     """Write the column ``headers``."""
     return encode(headers) if headers else None
 
 
-def event_of(row: sqlite3.Row, watch_id: str) -> Event:
+def row_to_event(row: sqlite3.Row, watch_id: str) -> Event:
     """Read a row of ``events``."""
     return Event(
         id=row["id"],
@@ -119,7 +119,7 @@ def event_of(row: sqlite3.Row, watch_id: str) -> Event:
     )
 
 
-def delivery_of(row: sqlite3.Row) -> Delivery:
+def row_to_delivery(row: sqlite3.Row) -> Delivery:
     """Read a row of the view ``delivery_rows``. One that is being sent is due when its lease ends."""
     return Delivery(
         id=row["id"],
@@ -138,7 +138,7 @@ def delivery_of(row: sqlite3.Row) -> Delivery:
     )
 
 
-def dispatch_of(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> ClaimedDelivery:
+def row_to_claimed_delivery(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> ClaimedDelivery:
     """Read a row of the query ``dispatches``."""
     return ClaimedDelivery(
         delivery_id=row["id"],
@@ -146,7 +146,7 @@ def dispatch_of(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> ClaimedD
         watch_id=row["watch_id"],
         url=row["url"],
         headers=_pairs(json.loads(row["headers"] or "[]")),
-        body=body_of(row),
+        body=row_to_body(row),
         number=row["attempts"] + 1,
         created_at=row["created_at"],
         give_up_at=row["give_up_at"],
@@ -159,13 +159,13 @@ def dispatch_of(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> ClaimedD
     )
 
 
-def body_of(row: sqlite3.Row) -> bytes:
+def row_to_body(row: sqlite3.Row) -> bytes:
     """What is sent: the event's bytes, and whether its result had died before the first attempt."""
     body: bytes = row["body"]
     return mark_expired(body) if row["is_late"] else body
 
 
-def attempt_of(row: sqlite3.Row) -> Attempt:
+def row_to_attempt(row: sqlite3.Row) -> Attempt:
     """Read a row of ``attempts``."""
     return Attempt(
         number=row["number"],

@@ -13,26 +13,18 @@ from notifier.core.polling.verdict import EndWatch, PollAgain, Sequel
 from notifier.core.timeline import WatchHistory
 from notifier.errors import StoreClosed
 from notifier.store.sqlite import (
-    claiming as turns,
-)
-from notifier.store.sqlite import (
+    claiming,
     deliveries,
+    durations,
     endpoints,
+    listing,
+    maintenance,
     replays,
     watches,
 )
-from notifier.store.sqlite import (
-    durations as habits,
-)
-from notifier.store.sqlite import (
-    listing as pages,
-)
-from notifier.store.sqlite import (
-    maintenance as upkeep,
-)
 from notifier.store.sqlite.driver import Driver
-from notifier.store.sqlite.errors import fault_of
-from notifier.store.sqlite.history import life_of
+from notifier.store.sqlite.errors import error_to_unavailable
+from notifier.store.sqlite.history import read_history
 from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.lock import InstanceLock
 from notifier.store.sqlite.writer import Writer
@@ -73,7 +65,7 @@ class SqliteStore:
         writer: Writer,
         reader: Driver,
         lock: InstanceLock,
-        chance: random.Random,
+        rng: random.Random,
         anchor: int,
         elapsed: Callable[[], int],
         boot: int | None,
@@ -87,7 +79,7 @@ class SqliteStore:
         self._writer = writer
         self._reader = reader
         self._lock = lock
-        self._mint = IdSequence(chance)
+        self._mint = IdSequence(rng)
         self._is_closed = False
 
     async def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
@@ -106,7 +98,7 @@ class SqliteStore:
         try:
             return await self._reader.run(on_snapshot)
         except sqlite3.Error as error:
-            raise fault_of(error, str(self.file)) from error
+            raise error_to_unavailable(error, str(self.file)) from error
 
     async def add_watches(
         self, new: Sequence[NewWatch], *, give_up_at: int, max_live: int
@@ -123,13 +115,13 @@ class SqliteStore:
         """See ``Store``."""
         return await self._read(lambda connection: watches.watch_detail(connection, watch_id))
 
-    async def life(self, watch_id: str) -> WatchHistory | None:
+    async def history(self, watch_id: str) -> WatchHistory | None:
         """See ``Store``."""
-        return await self._read(lambda connection: life_of(connection, watch_id))
+        return await self._read(lambda connection: read_history(connection, watch_id))
 
     async def watches(self, query: WatchQuery) -> list[Watch]:
         """See ``Store``."""
-        return await self._read(lambda connection: pages.watches(connection, query))
+        return await self._read(lambda connection: listing.list_watches(connection, query))
 
     async def find(
         self, watch_ids: Iterable[str], delivery_ids: Iterable[str], *, deliveries_of: Iterable[str]
@@ -137,7 +129,7 @@ class SqliteStore:
         """See ``Store``."""
         return await self._read(
             partial(
-                pages.find,
+                listing.find_rows,
                 watch_ids=[*watch_ids],
                 delivery_ids=[*delivery_ids],
                 deliveries_of=[*deliveries_of],
@@ -176,11 +168,11 @@ class SqliteStore:
 
     async def learned(self, *, limit: int) -> list[PathDurations]:
         """See ``Store``."""
-        return await self._read(partial(habits.learned, limit=limit))
+        return await self._read(partial(durations.list_durations, limit=limit))
 
     async def recent(self, *, limit: int) -> RecentActivity:
         """See ``Store``."""
-        return await self._read(partial(pages.recent, limit=limit))
+        return await self._read(partial(listing.list_recent, limit=limit))
 
     async def stop_watch(self, watch_id: str, *, now: int) -> Watch | ChangeRefused:
         """See ``Store``."""
@@ -201,7 +193,7 @@ class SqliteStore:
 
     async def deliveries(self, query: DeliveryQuery) -> list[Delivery]:
         """See ``Store``."""
-        return await self._read(lambda connection: pages.deliveries(connection, query))
+        return await self._read(lambda connection: listing.list_deliveries(connection, query))
 
     async def delivery(self, delivery_id: str) -> DeliveryDetail | None:
         """See ``Store``."""
@@ -223,10 +215,10 @@ class SqliteStore:
         max_trials: int = MAX_TRIALS,
     ) -> ClaimedDeliveries:
         """See ``Store``."""
-        slots = turns.InFlightLimits(
+        slots = claiming.InFlightLimits(
             dict(busy), per_origin, frozenset(trials), max_trials
         )  # the caller's go on changing
-        claim = partial(turns.claim_deliveries, now=now, limit=limit, lease=lease, slots=slots)
+        claim = partial(claiming.claim_deliveries, now=now, limit=limit, lease=lease, slots=slots)
         return await self._writer.submit(claim)
 
     async def record_attempt(
@@ -253,7 +245,7 @@ class SqliteStore:
 
     async def endpoints(self, *, before: str | None, limit: int) -> list[EndpointDetail]:
         """See ``Store``."""
-        return await self._read(partial(pages.endpoints, before=before, limit=limit))
+        return await self._read(partial(listing.list_endpoints, before=before, limit=limit))
 
     async def pause_endpoint(self, endpoint_id: str) -> EndpointDetail | ChangeRefused:
         """See ``Store``."""
@@ -267,7 +259,7 @@ class SqliteStore:
         """See ``Store``. It counts in short steps, so that others read between them."""
         matches = replays.ReplayScan()
         while not matches.is_whole:
-            matches = await self._read(partial(replays.look_on, query=query, so_far=matches))
+            matches = await self._read(partial(replays.continue_scan, query=query, so_far=matches))
         if matches.count and not dry_run:
             return await self._writer.submit(partial(replays.start, query=query, matches=matches, now=now))
         return matches.count
@@ -279,23 +271,23 @@ class SqliteStore:
 
     async def give_up_overdue(self, *, now: int, limit: int) -> int:
         """See ``Store``."""
-        seqs = await self._read(partial(upkeep.overdue, now=now, limit=limit))
-        return await self._writer.submit(partial(upkeep.give_up, seqs=seqs, now=now)) if seqs else 0
+        seqs = await self._read(partial(maintenance.overdue, now=now, limit=limit))
+        return await self._writer.submit(partial(maintenance.give_up, seqs=seqs, now=now)) if seqs else 0
 
     async def counts(self, *, now: int) -> Counts:
         """See ``Store``."""
-        return await self._read(partial(upkeep.counts, now=now))
+        return await self._read(partial(maintenance.counts, now=now))
 
     async def prune(self, *, delivered_before: int, dead_before: int, limit: int) -> int:
         """See ``Store``. It goes in short steps, so that others write between them."""
-        while await self._writer.submit(upkeep.trim_attempts, urgent=False):
+        while await self._writer.submit(maintenance.trim_attempts, urgent=False):
             pass
         count = 0
-        place: tuple[int, int] | None = upkeep.FIRST_PLACE
+        place: tuple[int, int] | None = maintenance.FIRST_PLACE
         while place is not None and count < limit:
             step = await self._writer.submit(
                 partial(
-                    upkeep.prune,
+                    maintenance.prune,
                     place=place,
                     delivered_before=delivered_before,
                     dead_before=dead_before,
@@ -308,16 +300,18 @@ class SqliteStore:
 
     async def shift_times(self, delta_ms: int) -> None:
         """See ``Store``."""
-        await self._writer.submit(partial(upkeep.shift_times, delta_ms=delta_ms), is_premise=True)
+        await self._writer.submit(partial(maintenance.shift_times, delta_ms=delta_ms), is_premise=True)
 
     async def heartbeat(self, *, now: int) -> None:
         """See ``Store``."""
-        clocks = upkeep.ClockReading(now, self._elapsed(), self._boot)
-        await self._writer.submit(partial(upkeep.heartbeat, clocks=clocks))
+        clocks = maintenance.ClockReading(now, self._elapsed(), self._boot)
+        await self._writer.submit(partial(maintenance.heartbeat, clocks=clocks))
 
     async def maintain(self) -> None:
         """See ``Store``. A long log is cut off, if no reader is in the way."""
-        await self._writer.submit_alone(lambda connection: upkeep.maintain(connection, self._log_bytes()))
+        await self._writer.submit_alone(
+            lambda connection: maintenance.maintain(connection, self._log_bytes())
+        )
 
     def _log_bytes(self) -> int:
         try:

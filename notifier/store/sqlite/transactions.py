@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from notifier.store.sqlite.errors import is_of_storage
+from notifier.store.sqlite.errors import is_storage_error
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class TransactionFailed(Exception):
     def is_of_a_unit(self) -> bool:
         """Whether one unit is to blame and not what all of them stand on."""
         cause = self.__cause__
-        is_below = isinstance(cause, sqlite3.Error) and is_of_storage(cause)
+        is_below = isinstance(cause, sqlite3.Error) and is_storage_error(cause)
         return self.is_rolled_back and not self.at_commit and not is_below
 
 
@@ -80,7 +80,7 @@ def _in_savepoint(connection: sqlite3.Connection, work: Work[Any]) -> UnitSuccee
     try:
         outcome = UnitSucceeded(work(connection))
     except Exception as error:
-        if (isinstance(error, sqlite3.Error) and is_of_storage(error)) or not connection.in_transaction:
+        if (isinstance(error, sqlite3.Error) and is_storage_error(error)) or not connection.in_transaction:
             raise
         connection.execute("ROLLBACK TO unit")
         outcome = UnitFailed(error)

@@ -6,25 +6,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from notifier.core.formats.times import to_text
+from notifier.core.formats.times import format_instant
 from notifier.core.ids import WATCH
 from notifier.core.model import MAX_CALLBACKS, Callback, Event, NewWatch, Watch, WatchState
 from notifier.core.polling.learned_schedule import TaskDurations, first_poll_at
 from notifier.core.polling.verdict import EndWatch, PollAgain
 from notifier.core.states import WatchAction, next_watch_state
-from notifier.core.timeline import TimelineEntry, TimelineKind, of_wait
+from notifier.core.timeline import TimelineEntry, TimelineKind, describe_wait
 from notifier.store.sqlite.deliveries import add_deliveries, deliveries_of_watch
-from notifier.store.sqlite.durations import habit_of, learn
-from notifier.store.sqlite.history import note_act, note_poll
+from notifier.store.sqlite.durations import learn, read_durations
+from notifier.store.sqlite.history import record_action, record_poll
 from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import (
-    callbacks_of,
-    callbacks_text,
-    error_text,
-    event_of,
-    outputs_text,
-    watch_of,
+    callbacks_to_json,
+    error_to_json,
+    json_to_callbacks,
+    outputs_to_json,
+    row_to_event,
+    row_to_watch,
 )
 from notifier.store.values import (
     CallbackLimitReached,
@@ -66,7 +66,7 @@ def _add(
         (provider_seq,) = connection.execute(SQL["add_provider"], {"name": new.provider}).fetchone()
     if api_path_seq is None:
         (api_path_seq,) = connection.execute(SQL["add_api_path"], {"path": new.api_path}).fetchone()
-    watch = _watch_from(new, callbacks, mint(WATCH, new.registered_at), habit_of(found))
+    watch = _watch_from(new, callbacks, mint(WATCH, new.registered_at), read_durations(found))
     connection.execute(
         SQL["add_watch"],
         {
@@ -74,7 +74,7 @@ def _add(
             "provider_seq": provider_seq,
             "api_path_seq": api_path_seq,
             "task_id": watch.task_id,
-            "callbacks": callbacks_text(watch.callbacks),
+            "callbacks": callbacks_to_json(watch.callbacks),
             "metadata": watch.metadata,
             "registered_at": watch.registered_at,
             "expires_at": watch.expires_at,
@@ -86,7 +86,7 @@ def _add(
 
 
 def _watch_from(
-    new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, habit: TaskDurations | None
+    new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, durations: TaskDurations | None
 ) -> Watch:
     return Watch(
         id=watch_id,
@@ -99,7 +99,7 @@ def _watch_from(
         registered_at=new.registered_at,
         expires_at=new.expires_at,
         due_at=first_poll_at(
-            habit,
+            durations,
             registered_at=new.registered_at,
             earliest=new.first_poll_at,
             latest=new.first_poll_by,
@@ -113,19 +113,19 @@ def _rejoin(
 ) -> WatchAdded | CallbackLimitReached:
     """Add to a known watch the callbacks it does not know, and tell those of an outcome that is there."""
     row = connection.execute(SQL["watch_by_seq"], {"seq": seq}).fetchone()
-    watch = watch_of(row)
+    watch = row_to_watch(row)
     gained = _gained(watch.callbacks, new.callbacks)
     if not gained:
         return WatchAdded(watch, is_new=False)
     if len(watch.callbacks) + len(gained) > MAX_CALLBACKS:
         return CallbackLimitReached(len(watch.callbacks) + len(gained))
     watch = replace(watch, callbacks=watch.callbacks + gained)
-    connection.execute(SQL["set_callbacks"], {"seq": seq, "callbacks": callbacks_text(watch.callbacks)})
+    connection.execute(SQL["set_callbacks"], {"seq": seq, "callbacks": callbacks_to_json(watch.callbacks)})
     event = connection.execute(SQL["event_of_round"], {"watch_seq": seq, "round": watch.round}).fetchone()
     if event is not None:
         add_deliveries(
             connection,
-            event_of(event, watch.id),
+            row_to_event(event, watch.id),
             event["seq"],
             gained,
             mint,
@@ -161,13 +161,13 @@ def claim_watches(
         seqs = json.dumps([row["seq"] for row in rows])
         connection.execute(SQL["claim_watches"], {"seqs": seqs, "owner": lease.owner, "until": lease.until})
     if is_by_deadline:
-        return ClaimedWatches(tuple(map(watch_of, rows)), None)
+        return ClaimedWatches(tuple(map(row_to_watch, rows)), None)
     next_due = connection.execute(SQL["next_watch_due"], {"provider": provider, "now": now}).fetchone()
-    known = {row["api_path"]: habit_of(row) for row in rows}
+    known = {row["api_path"]: read_durations(row) for row in rows}
     return ClaimedWatches(
-        tuple(map(watch_of, rows)),
+        tuple(map(row_to_watch, rows)),
         None if next_due is None else next_due[0],
-        {api_path: habit for api_path, habit in known.items() if habit is not None},
+        {api_path: durations for api_path, durations in known.items() if durations is not None},
     )
 
 
@@ -192,7 +192,7 @@ def record_wait(
     ).fetchone()
     if row is None:
         return False
-    note_poll(connection, row["seq"], watch.polls, now, of_wait(wait, now))
+    record_poll(connection, row["seq"], watch.polls, now, describe_wait(wait, now))
     return True
 
 
@@ -219,15 +219,15 @@ def record_end(
             "task_created_at": end.task_created_at,
             "ended_at": event.at,
             "finished_at": end.finished_at,
-            "outputs": outputs_text(end.outputs),
+            "outputs": outputs_to_json(end.outputs),
             "result_expires_at": end.result_expires_at,
-            "error": error_text(end.error),
+            "error": error_to_json(end.error),
         },
     ).fetchone()
     if row is None:
         return False
     if end.is_polled:
-        note_poll(connection, row["seq"], watch.polls, now, end.said)
+        record_poll(connection, row["seq"], watch.polls, now, end.said)
     event_seq = connection.execute(
         SQL["add_event"],
         {
@@ -240,7 +240,7 @@ def record_end(
             "result_expires_at": event.result_expires_at,
         },
     ).fetchone()["seq"]
-    callbacks = callbacks_of(row["callbacks"])
+    callbacks = json_to_callbacks(row["callbacks"])
     add_deliveries(connection, event, event_seq, callbacks, mint, due_at=now, give_up_at=give_up_at)
     if end.duration_ms is not None:
         learn(connection, watch, end.duration_ms, now=now)
@@ -256,7 +256,7 @@ def stop_watch(connection: sqlite3.Connection, watch_id: str, *, now: int) -> Wa
     """See ``Store``."""
     row = connection.execute(SQL["stop_watch"], {"id": watch_id, "now": now}).fetchone()
     if row is not None:
-        note_act(
+        record_action(
             connection,
             row["seq"],
             2 * row["round"] + 1,
@@ -279,13 +279,13 @@ def resume_watch(
         return WatchLimitReached(live)
     values = {"id": watch_id, "now": now, "expires_at": expires_at}
     seq, ordinal = connection.execute(SQL["resume_watch"], values).fetchone()
-    note_act(
+    record_action(
         connection,
         seq,
         2 * ordinal,
-        TimelineEntry(now, TimelineKind.RESUMED, f"by a user, until {to_text(expires_at)}"),
+        TimelineEntry(now, TimelineKind.RESUMED, f"by a user, until {format_instant(expires_at)}"),
     )
-    return watch_of(_row(connection, watch_id))
+    return row_to_watch(_row(connection, watch_id))
 
 
 def poll_now(connection: sqlite3.Connection, watch_id: str, *, now: int) -> Watch | ChangeRefused:
@@ -298,7 +298,7 @@ def _watch_if(connection: sqlite3.Connection, watch_id: str, state: WatchState) 
     row = _row(connection, watch_id)
     if row is None:
         return ChangeRefused.NOT_FOUND
-    return watch_of(row) if row["state"] == state else ChangeRefused.CONFLICT
+    return row_to_watch(row) if row["state"] == state else ChangeRefused.CONFLICT
 
 
 def _row(connection: sqlite3.Connection, watch_id: str) -> Any:
@@ -312,8 +312,8 @@ def watch_detail(connection: sqlite3.Connection, watch_id: str) -> WatchDetail |
         return None
     event = connection.execute(SQL["latest_event"], {"watch_seq": row["seq"]}).fetchone()
     return WatchDetail(
-        watch=watch_of(row),
-        event=None if event is None else event_of(event, watch_id),
+        watch=row_to_watch(row),
+        event=None if event is None else row_to_event(event, watch_id),
         deliveries=deliveries_of_watch(connection, row["seq"]),
     )
 

@@ -18,7 +18,7 @@ import structlog
 from notifier.errors import NotifierError, StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.driver import Driver
-from notifier.store.sqlite.errors import fault_of, is_io_error
+from notifier.store.sqlite.errors import error_to_unavailable, is_io_error
 from notifier.store.sqlite.transactions import TransactionFailed, UnitFailed, UnitSucceeded, Work, run_batch
 
 log = structlog.get_logger()
@@ -190,7 +190,7 @@ class Writer:
                 unit.future.cancel()
             raise
         else:
-            self._meter.committed(len(batch), self._meter.stopwatch() - began)
+            self._meter.record_commit(len(batch), self._meter.stopwatch() - began)
             for unit, outcome in zip(batch, outcomes, strict=True):
                 unit.resolve(outcome)
 
@@ -215,7 +215,7 @@ class Writer:
         cause = error.__cause__ if isinstance(error, TransactionFailed) else error
         at_commit = isinstance(error, TransactionFailed) and error.at_commit
         if isinstance(cause, sqlite3.Error):
-            fault = fault_of(cause, self._file, at_commit=at_commit)
+            fault = error_to_unavailable(cause, self._file, at_commit=at_commit)
         else:
             fault = StoreUnavailable(f"{self._file} was not written ({cause!r})", "this is a bug: report it")
         fault.__cause__ = cause

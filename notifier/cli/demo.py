@@ -6,6 +6,7 @@ its own, and is killed with SIGKILL half-way.
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -31,6 +32,8 @@ LIMIT_S = 38.0
 KILL_AFTER_S = 3.0
 API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
 KEY = "sk-mr-demo-not-a-real-key"
+SIGNAL_EXIT_BASE = 128
+"""The exit status of a program that a signal ended is this plus the signal's number (POSIX shells)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class DemoRun:
     told: dict[str, str] = field(default_factory=dict)
     bad: list[str] = field(default_factory=list)
     began_at: float = field(default_factory=time.monotonic)
+    is_unread: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def on_callback(self, received: ReceivedCallback) -> None:
@@ -93,10 +97,17 @@ class DemoRun:
         return self.told.keys() >= self.acts.keys()
 
     async def until_over(self) -> None:
-        """Wait for the last callback."""
+        """Wait for the last callback; raises BrokenPipeError if nobody reads the output any more."""
         while not self.is_over():
             self.changed.clear()
             await self.changed.wait()
+            if self.is_unread:
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    def on_unread(self) -> None:
+        """Note that a callback could not be printed."""
+        self.is_unread = True
+        self.changed.set()
 
     def verdict(self) -> list[str]:
         """What went wrong; nothing if all went as the acts say."""
@@ -111,13 +122,40 @@ class DemoRun:
 
 def main() -> int:
     """Play; 0 only if every callback arrived, verified, with the right event."""
-    return asyncio.run(_play())
+    received: list[signal.Signals] = []
+    try:
+        return asyncio.run(_play(received))
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        return SIGNAL_EXIT_BASE + received[0]
 
 
-async def _play() -> int:
+def _cancel_on_signals(received: list[signal.Signals]) -> None:
+    """Cancel the running task on SIGTERM and SIGHUP, so that its ``finally`` blocks end the daemon.
+
+    By default SIGTERM would end this process alone, or nothing at all where it is process 1. A signal that
+    is ignored from the start, as ``nohup`` does with SIGHUP, stays ignored. asyncio handles SIGINT.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def cancel(number: signal.Signals) -> None:
+        if not received and task is not None:  # a second cancel would break off the wait for the daemon's end
+            task.cancel()
+        received.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, cancel, number)
+
+
+async def _play(received: list[signal.Signals]) -> int:
+    _cancel_on_signals(received)
     secret = make_secret(os.urandom(32))
     stage = DemoRun()
-    receiver = LocalReceiver((secret,), ReplyPlan(failures=1), now=wall_ms, tell=stage.on_callback)
+    receiver = LocalReceiver(
+        (secret,), ReplyPlan(failures=1), now=wall_ms, tell=stage.on_callback, on_unread=stage.on_unread
+    )
     upstream = SimulatedProvider(key=KEY)
     print_note("A simulated MuleRouter, the real daemon, and a receiver that verifies. No key, no network.\n")
     async with serve(upstream) as upstream_url, serve(receiver) as receiver_url:

@@ -4,14 +4,11 @@ import click
 
 from notifier.cli.client import ApiProblem
 from notifier.cli.formatting import (
+    ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
-    TRY_COLUMNS,
-    Delivery,
-    Matched,
-    Try,
+    attempt_row,
     delivery_row,
     object_facts,
-    try_row,
 )
 from notifier.cli.options import DELIVERY_ID, INSTANT, WATCH_ID, CommandContext, example, pass_given, shared
 from notifier.cli.output import (
@@ -25,6 +22,7 @@ from notifier.cli.output import (
 from notifier.cli.pagination import read_list
 from notifier.cli.registrations import describe_as_options
 from notifier.cli.tables import table
+from notifier.client.model import Delivery, DeliveryAttempt
 from notifier.core.model import DeliveryState
 
 STATES = [each.value for each in DeliveryState]
@@ -79,16 +77,16 @@ def _show(given: CommandContext, delivery_id: str) -> int:
         return 0
     for line in format_fields(object_facts(answer, apart="attempts")):
         print_data(line)
-    attempts = answer.read(Delivery).attempts
-    if isinstance(attempts, list) and attempts:
+    attempts = answer.member("attempts", list[DeliveryAttempt])
+    if attempts:
         print_data("")
-        for line in table(TRY_COLUMNS, [try_row(each) for each in attempts]):
+        for line in table(ATTEMPT_COLUMNS, [attempt_row(each) for each in attempts]):
             print_data(line)
         _tell_last_answer(attempts)
     return 0
 
 
-def _tell_last_answer(attempts: list[Try]) -> None:
+def _tell_last_answer(attempts: list[DeliveryAttempt]) -> None:
     refused = [each for each in attempts if each.answer]
     if refused:
         print_data("")
@@ -155,7 +153,7 @@ def replay(
     if given.is_json:
         print_json(answer.raw)
         return 0
-    matched = answer.read(Matched).matched
+    matched = answer.member("matched", int)
     print_data(f"{matched} {'delivery' if matched == 1 else 'deliveries'}")
     if dry_run:
         print_note("nothing was sent; without --dry-run they are sent again")

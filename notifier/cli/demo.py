@@ -76,16 +76,17 @@ class DemoRun:
     def on_callback(self, received: ReceivedCallback) -> None:
         """Note and print one callback."""
         event = parse_event(received.body)
-        act = self.acts.get(event.data.task_id)
-        name = act.name if act else f"unknown task {event.data.task_id}"
+        task_id, kind = ("", "no event") if event is None else (event.data.task_id, event.type)
+        act = self.acts.get(task_id)
+        name = act.name if act else f"unknown task {task_id}"
         verified = "verified" if received.reason is None else f"NOT verified: {received.reason}"
         attempt = received.headers.get("notifier-attempt", "?")
         note = "" if received.answered < 300 else f", answered {received.answered} on purpose"
-        self.line(f"◀ {event.type:<15} {name}: {verified}, attempt {attempt}{note}")
+        self.line(f"◀ {kind:<15} {name}: {verified}, attempt {attempt}{note}")
         if received.reason is not None or act is None:
             self.bad.append(f"{name}: {verified}")
         elif received.answered < 300:
-            self.told[event.data.task_id] = event.type
+            self.told[task_id] = kind
         self.changed.set()
 
     def line(self, text: str) -> None:

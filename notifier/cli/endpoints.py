@@ -5,11 +5,12 @@ import re
 import click
 
 from notifier.cli.client import ApiConnection, ApiProblem, ApiReply, NotFound, Problem
-from notifier.cli.formatting import ENDPOINT_COLUMNS, Endpoint, endpoint_row
+from notifier.cli.formatting import ENDPOINT_COLUMNS, endpoint_row
 from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.cli.pagination import read_list
 from notifier.cli.tables import table
+from notifier.client.model import Endpoint
 from notifier.core.formats.urls import InvalidUrl, check_callback_url, endpoint_of
 
 _ID = re.compile(r"ep_[A-Za-z0-9_-]{1,80}")

@@ -1,7 +1,6 @@
 """The command explain: where a task is, and why, in the words of its timeline."""
 
 import click
-import msgspec
 
 from notifier.cli.options import WATCH_ID, CommandContext, example, pass_given, shared
 from notifier.cli.output import (
@@ -12,20 +11,7 @@ from notifier.cli.output import (
     print_json,
     short_time,
 )
-
-
-class Moment(msgspec.Struct, frozen=True):
-    """One line of a timeline."""
-
-    at: str
-    kind: str
-    text: str
-
-
-class Timeline(msgspec.Struct, frozen=True):
-    """What happened to a watch, oldest first."""
-
-    timeline: list[Moment]
+from notifier.client.model import TimelineLine
 
 
 @click.command(
@@ -43,7 +29,7 @@ def explain(given: CommandContext, watch_id: str) -> int:
     if given.is_json:
         print_json(answer.raw)
         return 0
-    moments = answer.read(Timeline).timeline
+    moments = answer.member("timeline", list[TimelineLine])
     for line in format_fields(
         [(f"{short_time(each.at)} {each.kind}", escape(localize_instants(each.text))) for each in moments]
     ):

@@ -1,105 +1,18 @@
-"""What the commands read of the API's objects. All else in them passes by, or is shown as it came."""
+"""The API's objects as rows of tables, and as pairs of a name and a text."""
 
 from collections.abc import Sequence
-
-import msgspec
 
 from notifier.cli.client import ApiReply
 from notifier.cli.output import format_age, format_time_and_age, localize_instants, short_time
 from notifier.cli.tables import Column
+from notifier.client.model import Callback, Delivery, DeliveryAttempt, Endpoint, TaskError, Watch
 from notifier.core.fixes import fix_of, fix_of_receiver
 from notifier.core.formats.text import describe_task_error
 from notifier.core.formats.urls import endpoint_of
 
 Pairs = list[tuple[str, str | Sequence[str]]]
 
-ENDPOINT_PAGE = 500  # the most that the daemon gives at once
-
 _EMPTY = (b"null", b"[]", b"{}", b'""')
-
-
-class Callback(msgspec.Struct, frozen=True):
-    """One receiver of a watch."""
-
-    url: str
-    events: list[str] = []
-
-
-class Error(msgspec.Struct, frozen=True):
-    """Why a task did not complete, and who says so."""
-
-    source: str
-    code: int | str | None = None
-    title: str | None = None
-    detail: str | None = None
-
-
-class Try(msgspec.Struct, frozen=True):
-    """One attempt of a delivery."""
-
-    number: int
-    at: str = ""
-    duration_ms: int = 0
-    status: int | None = None
-    error: str | None = None
-    answer: str | None = None
-
-
-class Delivery(msgspec.Struct, frozen=True):
-    """A delivery: ``attempts`` is their number in lists, and each of them where one is asked for."""
-
-    id: str
-    state: str
-    url: str = ""
-    type: str = ""
-    watch_id: str = ""
-    created_at: str | None = None
-    last_error: str | None = None
-    held: str | None = None
-    attempts: int | list[Try] = 0
-
-    @property
-    def tries(self) -> int:
-        """How often it was tried."""
-        return self.attempts if isinstance(self.attempts, int) else len(self.attempts)
-
-
-class Endpoint(msgspec.Struct, frozen=True):
-    """A callback URL without its query, and how it stands."""
-
-    id: str
-    url: str
-    gate: str = ""
-    since: str | None = None
-    next_probe_at: str | None = None
-    pending: int = 0
-    dead: int = 0
-    oldest_pending_at: str | None = None
-
-
-class Matched(msgspec.Struct, frozen=True):
-    """How many deliveries a replay sends again."""
-
-    matched: int
-
-
-class Watch(msgspec.Struct, frozen=True):
-    """A watch, as far as a line of it goes."""
-
-    id: str
-    state: str
-    task_id: str = ""
-    api_path: str = ""
-    registered_at: str | None = None
-    upstream_status: str | None = None
-    trouble: str | None = None
-    outputs: list[str] = []
-    deliveries: list[Delivery] = []
-
-    @property
-    def is_live(self) -> bool:
-        """It has not ended."""
-        return self.state == "watching"
 
 
 WATCH_COLUMNS = (
@@ -128,7 +41,7 @@ ENDPOINT_COLUMNS = (
     Column("URL", 16, whole=True),
     Column("DEAD"),
 )
-TRY_COLUMNS = (Column("TRY"), Column("AT"), Column("TOOK"), Column("STATUS"), Column("ERROR", 20))
+ATTEMPT_COLUMNS = (Column("TRY"), Column("AT"), Column("TOOK"), Column("STATUS"), Column("ERROR", 20))
 
 
 def watch_row(watch: Watch) -> list[str]:
@@ -142,7 +55,7 @@ def delivery_row(delivery: Delivery) -> list[str]:
     return [
         delivery.id,
         delivery.state,
-        str(delivery.tries),
+        str(delivery.attempts),
         format_age(delivery.created_at),
         delivery.type,
         localize_instants(delivery.held or delivery.last_error or ""),
@@ -163,7 +76,7 @@ def endpoint_row(endpoint: Endpoint) -> list[str]:
     ]
 
 
-def try_row(attempt: Try) -> list[str]:
+def attempt_row(attempt: DeliveryAttempt) -> list[str]:
     """One line of the attempts of a delivery."""
     status = "" if attempt.status is None else str(attempt.status)
     return [
@@ -234,5 +147,5 @@ def _callback(callback: Callback) -> str:
 
 
 def _error(part: ApiReply) -> str:
-    error = part.read(Error)
+    error = part.read(TaskError)
     return describe_task_error(error.source, error.code, error.title, error.detail)

@@ -9,8 +9,16 @@ import click
 
 from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import colour_state, escape, print_data, print_json, print_note, short_time
-from notifier.cli.receiver import LocalReceiver, ReceivedCallback, ReplyPlan, callback_to_json, parse_event
+from notifier.cli.receiver import (
+    LocalReceiver,
+    ReceivedCallback,
+    ReplyPlan,
+    callback_to_json,
+    metadata_text,
+    parse_event,
+)
 from notifier.cli.signing_keys import SigningKeys, find_keys
+from notifier.client.model import Event
 from notifier.clock import wall_ms
 from notifier.core.delivery.signature import NO_MATCH
 from notifier.core.formats.times import format_instant
@@ -122,22 +130,24 @@ def _tell_lines(received: ReceivedCallback) -> None:
     told = [
         short_time(format_instant(received.at)),
         escape(received.path),
-        escape(event.type) or "(no event)",
-        escape(event.data.task_id),
-        colour_state(escape(event.data.status)),
+        *(["(no event)"] if event is None else _describe_event(event)),
         escape(trust),
         *_repeat(received),
         f"answered {received.answered}",
     ]
     print_data("  ".join(part for part in told if part))
-    if (metadata := bytes(event.data.metadata)) != b"{}":
+    if metadata := metadata_text(received.body):
         print_data(f"  metadata {escape(metadata.decode('utf-8', 'replace'))}")
-    for url in event.data.outputs:
+    for url in () if event is None else event.data.outputs:
         print_data(f"  {escape(url)}")
     if received.reason is not None and received.reason.startswith(NO_MATCH):
         print_note(
             "  the secret was read when listen started: after `notifier secret rotate`, start it again"
         )
+
+
+def _describe_event(event: Event) -> list[str]:
+    return [escape(event.type), escape(event.data.task_id), colour_state(escape(event.data.status))]
 
 
 def _repeat(received: ReceivedCallback) -> list[str]:

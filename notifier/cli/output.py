@@ -11,7 +11,7 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 import msgspec
@@ -21,6 +21,9 @@ from notifier.clock import wall_ms
 from notifier.config.errors import InvalidConfig
 from notifier.core.formats.times import parse_instant
 from notifier.errors import NotifierError
+
+Instant = datetime | str | None
+"""An instant as a value of ``client/model.py`` has it, or as RFC 3339 text; None and other text are none."""
 
 NARROW = 80
 GAP = "  "
@@ -41,6 +44,7 @@ _UNSAFE_IN_JSON = re.compile(
     "[\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 _INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ESCAPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -198,11 +202,11 @@ def _entries(values: list[object], indent: str) -> Iterator[str]:
         yield from others
 
 
-def short_time(text: str | None, now: int | None = None) -> str:
-    """The local time of an RFC 3339 instant, as short as it stays clear; anything else as it is."""
-    at = parse_instant(text)
+def short_time(instant: Instant, now: int | None = None) -> str:
+    """The local time of an instant, as short as it stays clear; anything else as it is."""
+    at = _instant_ms(instant)
     if at is None:
-        return text or ""
+        return str(instant or "")
     here, today = _local(at), _local(wall_ms() if now is None else now)
     if here.date() == today.date():
         return here.strftime("%H:%M:%S")
@@ -214,15 +218,15 @@ def localize_instants(text: str) -> str:
     return _INSTANT.sub(lambda found: format_time_and_age(found[0]), text)
 
 
-def format_time_and_age(text: str) -> str:
-    """The local time of an RFC 3339 instant, and how long ago that was, if it was."""
-    passed = format_age(text)
-    return f"{short_time(text)} ({passed} ago)" if passed else short_time(text)
+def format_time_and_age(instant: Instant) -> str:
+    """The local time of an instant, and how long ago that was, if it was."""
+    passed = format_age(instant)
+    return f"{short_time(instant)} ({passed} ago)" if passed else short_time(instant)
 
 
-def format_age(text: str | None, now: int | None = None) -> str:
+def format_age(instant: Instant, now: int | None = None) -> str:
     """How long ago that was, in its largest unit; nothing for what is to come, or is no instant."""
-    at = parse_instant(text)
+    at = _instant_ms(instant)
     seconds = -1 if at is None else ((wall_ms() if now is None else now) - at) // 1_000
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
         if seconds >= size:
@@ -250,6 +254,12 @@ def _word(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
     return short_time(value) if isinstance(value, str) else str(value)
+
+
+def _instant_ms(instant: Instant) -> int | None:
+    if isinstance(instant, datetime):
+        return (instant - _EPOCH) // timedelta(milliseconds=1)
+    return parse_instant(instant)
 
 
 def _local(at: int) -> datetime:

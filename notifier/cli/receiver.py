@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from notifier.cli.client import is_json
+from notifier.client.model import Event
 from notifier.core.delivery.signature import BadSignature, verify
 from notifier.core.secret import Secret
 
@@ -107,28 +108,22 @@ class LocalReceiver:
         return (self._manners.status, True) if reason is None else (401, False)
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """The part of a callback's ``data`` that a line tells."""
-
-    task_id: str = ""
-    status: str = ""
-    metadata: msgspec.Raw = msgspec.Raw(b"{}")
-    outputs: list[str] = []
-
-
-class Event(msgspec.Struct, frozen=True):
-    """A callback's body, as far as a line of it goes."""
-
-    type: str = ""
-    data: Outcome = Outcome()
-
-
-def parse_event(body: bytes) -> Event:
-    """Read a callback's body; one that is not ours has empty fields."""
+def parse_event(body: bytes) -> Event | None:
+    """Read a callback's body; None where it is no event of notifier's."""
     try:
         return msgspec.json.decode(body, type=Event)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Event()
+        return None
+
+
+def metadata_text(body: bytes) -> bytes:
+    """Return the metadata of a callback as it is written there; nothing where it has none."""
+    try:
+        data = msgspec.json.decode(body, type=dict[str, msgspec.Raw])["data"]
+        metadata = msgspec.json.decode(data, type=dict[str, msgspec.Raw])["metadata"]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
+        return b""
+    return b"" if bytes(metadata) == b"{}" else bytes(metadata)
 
 
 def callback_to_json(received: ReceivedCallback, at: str) -> bytes:

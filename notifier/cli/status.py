@@ -1,47 +1,28 @@
 """The command status: how the daemon is doing, in words, with what to do where something is not well."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
-import msgspec
 
-from notifier.cli.formatting import ENDPOINT_PAGE, Endpoint, in_short
+from notifier.cli.formatting import in_short
 from notifier.cli.options import CommandContext, example, pass_given, shared
 from notifier.cli.output import (
     colour_state,
     escape,
     format_age,
+    format_time_and_age,
     print_data,
     print_json,
     short_time,
     wrap,
 )
+from notifier.cli.pagination import PAGE
+from notifier.client.model import Endpoint, Status
 from notifier.core.fixes import IDLE, fix_of, fix_of_receiver
 from notifier.core.task_statistics import format_count
 
 LABEL = 12
 SHOWN = 5  # endpoints that are held back; more are counted
-
-
-class Status(msgspec.Struct, frozen=True):
-    """What ``GET /v1/status`` tells; what an older or newer daemon leaves out is empty."""
-
-    version: str
-    trouble: str | None = None
-    watches: Mapping[str, int] = {}
-    deliveries: Mapping[str, int] = {}
-    oldest_pending_at: str | None = None
-    expiring_results: int = 0
-    troubled_watches: int = 0
-    refused_deliveries: int = 0
-    providers: Mapping[str, str] = {}
-
-
-class Endpoints(msgspec.Struct, frozen=True):
-    """A page of ``GET /v1/endpoints``."""
-
-    endpoints: list[Endpoint] = []
-    next_cursor: str | None = None
 
 
 @click.command(
@@ -62,13 +43,15 @@ def status(given: CommandContext) -> int:
         print_json(answer.raw)
         return 0
     known = answer.read(Status)
-    page = api.request("GET", "/v1/endpoints", query={"limit": ENDPOINT_PAGE}).read(Endpoints)
-    for line in format_status(known, page, at=answer.origin):
+    page = api.request("GET", "/v1/endpoints", query={"limit": PAGE})
+    endpoints = page.member("endpoints", list[Endpoint])
+    has_more = page.member("next_cursor", object) is not None
+    for line in format_status(known, endpoints, has_more=has_more, at=answer.origin):
         print_data(line)
     return 0
 
 
-def format_status(known: Status, page: Endpoints, *, at: str) -> Iterator[str]:
+def format_status(known: Status, endpoints: Sequence[Endpoint], *, has_more: bool, at: str) -> Iterator[str]:
     """The whole picture, a subject a line."""
     doing = known.trouble or "working"
     yield from _subject("daemon", f"notifier {known.version} at {at}: {doing}")
@@ -81,7 +64,7 @@ def format_status(known: Status, page: Endpoints, *, at: str) -> Iterator[str]:
     yield from _subject("", _waiting(known))
     for name, condition in known.providers.items():
         yield from _condition(name, condition)
-    yield from _held(page)
+    yield from _held(endpoints, has_more=has_more)
 
 
 def _counted(label: str, counts: Mapping[str, int]) -> str:
@@ -122,18 +105,19 @@ def _condition(name: str, condition: str) -> Iterator[str]:
         yield from _subject("", f"fix: {fix}")
 
 
-def _held(page: Endpoints) -> Iterator[str]:
-    held = [each for each in page.endpoints if not each.gate.startswith(("open", IDLE))]
+def _held(endpoints: Sequence[Endpoint], *, has_more: bool) -> Iterator[str]:
+    held = [each for each in endpoints if not each.gate.startswith(("open", IDLE))]
     for each in held[:SHOWN]:
         yield from _subject("receiver", f"{each.url} {_gate(each)}; {each.pending} waiting")
         yield from _subject("", f"fix: {fix_of_receiver(each.gate, each.url, each.id)}")
-    more = " or more" if page.next_cursor is not None else ""
+    more = " or more" if has_more else ""
     if len(held) > SHOWN or (held and more):
         yield from _subject("", f"{len(held)} receivers held back{more}: `notifier endpoints --all`")
 
 
 def _gate(endpoint: Endpoint) -> str:
-    gate = in_short(f"{endpoint.gate} since {endpoint.since}") if endpoint.since else endpoint.gate
+    since = f" since {format_time_and_age(endpoint.since)}" if endpoint.since else ""
+    gate = in_short(endpoint.gate) + since
     return f"{gate}, next probe {short_time(endpoint.next_probe_at)}" if endpoint.next_probe_at else gate
 
 

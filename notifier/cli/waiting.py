@@ -3,9 +3,9 @@
 import time
 
 from notifier.cli.client import ApiConnection, ApiProblem, ApiReply, Unreachable
-from notifier.cli.formatting import Watch
 from notifier.cli.output import escape, print_note
 from notifier.cli.progress import Progress
+from notifier.client.model import Watch
 
 HOLD_S = 30.0  # one asking; the daemon holds an answer for 60 s at most
 WATCHED_HOLD_S = 2.0  # the same where somebody looks on, and wants to see it move

@@ -11,10 +11,8 @@ from notifier.cli.client import ApiProblem, ApiReply, Refused
 from notifier.cli.formatting import (
     DELIVERY_COLUMNS,
     WATCH_COLUMNS,
-    Watch,
     delivery_row,
     held_lines,
-    in_short,
     object_facts,
     watch_row,
 )
@@ -31,6 +29,7 @@ from notifier.cli.output import (
     colour_state,
     escape,
     format_fields,
+    format_time_and_age,
     print_data,
     print_error,
     print_json,
@@ -48,6 +47,7 @@ from notifier.cli.registrations import (
 )
 from notifier.cli.tables import table
 from notifier.cli.waiting import Waiter
+from notifier.client.model import Watch
 from notifier.core.formats.times import parse_duration
 from notifier.core.model import EventType, WatchState
 
@@ -278,8 +278,11 @@ def _say_known(answer: ApiReply, expire_after: str | float | None) -> None:
         return
     known = answer.read(Watch)
     watch_id = escape(known.id)
-    since = escape(in_short(f"known already, since {known.registered_at}"))
-    print_note(f"{watch_id} is {since}: metadata and deadline stay as they were first registered;")
+    since = format_time_and_age(known.registered_at)
+    print_note(
+        f"{watch_id} is known already, since {since}: "
+        "metadata and deadline stay as they were first registered;"
+    )
     print_note("  a callback URL that is new has been added")
     if known.state in RESUMABLE:
         deadline = "" if expire_after is None else f" --expire-after {expire_after}"

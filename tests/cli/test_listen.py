@@ -29,6 +29,7 @@ OTHER = "whsec_" + base64.b64encode(b"o" * 32).decode()
 EVENT = {
     "id": "evt_1",
     "type": "task.completed",
+    "timestamp": "2026-11-23T12:00:00.000Z",
     "data": {"task_id": "task-1", "status": "completed", "outputs": ["https://x/1.jpg"]},
 }
 BODY = json.dumps(EVENT).encode()

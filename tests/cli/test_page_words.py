@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,17 +16,17 @@ from notifier.cli import commands
 from notifier.cli.client import ApiReply
 from notifier.cli.deliveries import ENDED
 from notifier.cli.deliveries import STATES as DELIVERY_STATES
-from notifier.cli.explain import Moment
 from notifier.cli.formatting import (
+    ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
     ENDPOINT_COLUMNS,
-    TRY_COLUMNS,
     WATCH_COLUMNS,
     object_facts,
 )
-from notifier.cli.status import Endpoints, Status, format_status
+from notifier.cli.status import format_status
 from notifier.cli.tables import Column
 from notifier.cli.watches import STATES as WATCH_STATES
+from notifier.client.model import Endpoint, Status, TimelineLine
 from notifier.core.fixes import FIXES
 from notifier.web import labels as words
 from notifier.web.detail import delivery_page, watch_page
@@ -109,7 +110,7 @@ def test_states_are_those_that_the_commands_filter_by() -> None:
         ("watches", WATCH_COLUMNS),
         ("deliveries", DELIVERY_COLUMNS),
         ("endpoints", ENDPOINT_COLUMNS),
-        ("attempts", TRY_COLUMNS),
+        ("attempts", ATTEMPT_COLUMNS),
     ],
 )
 def test_columns_have_the_titles_of_the_commands(name: str, columns: tuple[Column, ...]) -> None:
@@ -159,10 +160,10 @@ def test_providers_and_receivers_are_told_of_as_status_does(sign: str) -> None:
     """Their condition, their gate, and what to do about each."""
     providers = {"mulerouter": f"x {sign} y", "runway": "ok"}
     known = Status("0.1.0", providers=providers)
-    page = made(Endpoints, {"endpoints": [ENDPOINT]})
+    endpoint = made(Endpoint, ENDPOINT)
     text = text_of(overview(first_page(providers)))
     told = 0
-    for line in format_status(known, page, at=ORIGIN):
+    for line in format_status(known, [endpoint], has_more=False, at=ORIGIN):
         subject, _, said = plain(line).partition(" ")
         if subject in ("fix:", "mulerouter", "runway"):
             assert (plain(line) if subject == "fix:" else said.strip()) in text
@@ -189,8 +190,10 @@ def test_what_is_wrong_with_the_daemon_is_told_as_status_does(trouble: str | Non
         page.status, trouble=trouble, summary=said, deliveries=pending, oldest_pending_at=oldest
     )
     text = text_of(overview(replace(page, status=status)))
-    known = Status("0.1.0", trouble=trouble, deliveries=pending, oldest_pending_at=oldest)
-    told = [plain(line) for line in format_status(known, Endpoints(), at=ORIGIN)]
+    known = Status(
+        "0.1.0", trouble=trouble, deliveries=pending, oldest_pending_at=datetime.fromisoformat(oldest)
+    )
+    told = [plain(line) for line in format_status(known, [], has_more=False, at=ORIGIN)]
     fixes = [line for line in told if line.startswith("fix:")]
     assert len(fixes) == bool(trouble)
     assert all(line in text and sign in line for line in fixes)
@@ -201,7 +204,7 @@ def test_what_is_wrong_with_the_daemon_is_told_as_status_does(trouble: str | Non
 def test_a_timeline_is_what_explain_tells() -> None:
     timeline = [made(schemas.MomentBody, each) for each in MOMENTS]
     page = text_of(watch_page(made(schemas.WatchBody, WATCH), timeline, NOON))
-    for each in made(list[Moment], list(MOMENTS)):
+    for each in made(list[TimelineLine], list(MOMENTS)):
         assert f"{each.kind}{plain(each.text)}" in page.replace("… ", "…")
 
 

@@ -178,30 +178,6 @@ def format_fields(pairs: Sequence[tuple[str, str | Sequence[str]]]) -> Iterator[
             yield " " * indent + escape(other)
 
 
-def tree(value: object, indent: str = "") -> Iterator[str]:
-    """Show decoded JSON as an indented list, names in words."""
-    if not isinstance(value, dict):
-        yield indent + escape(_word(value))
-        return
-    for name, inner in value.items():
-        label = indent + escape(str(name).replace("_", " "))
-        if isinstance(inner, dict) and inner:
-            yield f"{label}:"
-            yield from tree(inner, indent + GAP)
-        elif isinstance(inner, list) and inner:
-            yield f"{label}:"
-            yield from _entries(inner, indent + GAP)
-        elif inner not in ({}, []):
-            yield f"{label}: {escape(_word(inner))}"
-
-
-def _entries(values: list[object], indent: str) -> Iterator[str]:
-    for value in values:
-        first, *others = list(tree(value, indent + GAP)) or [indent]
-        yield f"{indent}- {first.strip()}"
-        yield from others
-
-
 def short_time(instant: Instant, now: int | None = None) -> str:
     """The local time of an instant, as short as it stays clear; anything else as it is."""
     at = _instant_ms(instant)
@@ -248,12 +224,6 @@ def pad(text: str, size: int) -> str:
 def _escape(sign: str) -> str:
     code = ord(sign)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def _word(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "none", True: "yes", False: "no"}[value]
-    return short_time(value) if isinstance(value, str) else str(value)
 
 
 def _instant_ms(instant: Instant) -> int | None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.cli.output import count_columns, escape, format_age, short_time, shorten, tree
+from notifier.cli.output import count_columns, escape, format_age, short_time, shorten
 from notifier.cli.tables import Column, fit, table
 from tests.cli.conftest import DELIVERY, WATCH, FakeDaemon, Run
 from tests.cli.test_endpoints import ENDPOINT
@@ -228,11 +228,6 @@ def test_ages_have_one_unit() -> None:
         "10d",
     ]
     assert [format_age(text, NOON) for text in ("2026-11-23T12:00:01Z", "", None)] == ["", "", ""]
-
-
-def test_nested_data_is_an_indented_list() -> None:
-    data = {"a_b": {"c": 1}, "d": [], "e": [{"f": True, "g": None}, "h"]}
-    assert list(tree(data)) == ["a b:", "  c: 1", "e:", "  - f: yes", "    g: none", "  - h"]
 
 
 @pytest.mark.parametrize(("command", "word"), [("ls", "provider refuses"), ("deliveries", "HTTP 500")])

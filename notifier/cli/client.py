@@ -15,13 +15,13 @@ __all__ = [
     "Refused",
     "SocketRefused",
     "Unreachable",
-    "daemon_address",
     "is_json",
     "parse_address",
+    "resolve_daemon_address",
 ]
 
 
-def daemon_address(listen: str) -> Address:
+def resolve_daemon_address(listen: str) -> Address:
     """Where to reach a daemon that listens there: at loopback, if it listens everywhere."""
     address = parse_address(listen)
     if address.socket_path is not None:

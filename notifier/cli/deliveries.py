@@ -6,11 +6,19 @@ from notifier.cli.client import ApiProblem
 from notifier.cli.formatting import (
     ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
-    attempt_row,
-    delivery_row,
-    object_facts,
+    attempt_to_row,
+    delivery_to_row,
+    format_object,
 )
-from notifier.cli.options import DELIVERY_ID, INSTANT, WATCH_ID, CommandContext, example, pass_given, shared
+from notifier.cli.options import (
+    DELIVERY_ID,
+    INSTANT,
+    WATCH_ID,
+    CommandContext,
+    add_shared_options,
+    format_example,
+    pass_context,
+)
 from notifier.cli.output import (
     colour_state,
     escape,
@@ -21,7 +29,7 @@ from notifier.cli.output import (
 )
 from notifier.cli.pagination import read_list
 from notifier.cli.registrations import describe_as_options
-from notifier.cli.tables import table
+from notifier.cli.tables import format_table
 from notifier.client.model import Delivery, DeliveryAttempt
 from notifier.core.model import DeliveryState
 
@@ -32,7 +40,7 @@ ENDED = [state for state in STATES if state != DeliveryState.PENDING]
 @click.command(
     "deliveries",
     short_help="List deliveries, or show one.",
-    epilog=example("notifier deliveries --state dead", "notifier deliveries dlv_1…"),
+    epilog=format_example("notifier deliveries --state dead", "notifier deliveries dlv_1…"),
 )
 @click.argument("delivery_id", metavar="[ID]", required=False, type=DELIVERY_ID)
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
@@ -40,10 +48,10 @@ ENDED = [state for state in STATES if state != DeliveryState.PENDING]
 @click.option("--callback", metavar="URL", help="Only those for this callback URL.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
 @click.option("--all", "is_all", is_flag=True, help="All of them.")
-@shared()
-@pass_given
+@add_shared_options()
+@pass_context
 def deliveries(
-    given: CommandContext,
+    context: CommandContext,
     *,
     delivery_id: str | None,
     state: str | None,
@@ -54,67 +62,69 @@ def deliveries(
 ) -> int:
     """List deliveries, newest first; with an ID show that one and its attempts."""
     if delivery_id is not None:
-        return _show(given, delivery_id)
+        return _show_delivery(context, delivery_id)
     query = {"state": state, "watch_id": watch_id, "url": callback}
     try:
-        listing = read_list(given.api(), "deliveries", query, None if is_all else limit)
+        listing = read_list(context.connect(), "deliveries", query, None if is_all else limit)
     except ApiProblem as problem:
         raise describe_as_options(problem) from None
-    if given.is_json:
-        print_json(listing.json())
+    if context.is_json:
+        print_json(listing.to_json())
         return 0
-    rows = [delivery_row(each) for each in listing.read(Delivery)]
-    for line in table(DELIVERY_COLUMNS, rows) if rows else ():
+    rows = [delivery_to_row(each) for each in listing.read(Delivery)]
+    for line in format_table(DELIVERY_COLUMNS, rows) if rows else ():
         print_data(line)
-    listing.say_rest()
+    listing.print_rest()
     return 0
 
 
-def _show(given: CommandContext, delivery_id: str) -> int:
-    answer = given.api().request("GET", f"/v1/deliveries/{delivery_id}")
-    if given.is_json:
-        print_json(answer.raw)
+def _show_delivery(context: CommandContext, delivery_id: str) -> int:
+    response = context.connect().request("GET", f"/v1/deliveries/{delivery_id}")
+    if context.is_json:
+        print_json(response.raw)
         return 0
-    for line in format_fields(object_facts(answer, apart="attempts")):
+    for line in format_fields(format_object(response, excluded="attempts")):
         print_data(line)
-    attempts = answer.member("attempts", list[DeliveryAttempt])
+    attempts = response.member("attempts", list[DeliveryAttempt])
     if attempts:
         print_data("")
-        for line in table(ATTEMPT_COLUMNS, [attempt_row(each) for each in attempts]):
+        for line in format_table(ATTEMPT_COLUMNS, [attempt_to_row(each) for each in attempts]):
             print_data(line)
-        _tell_last_answer(attempts)
+        _print_last_reply(attempts)
     return 0
 
 
-def _tell_last_answer(attempts: list[DeliveryAttempt]) -> None:
-    refused = [each for each in attempts if each.answer]
-    if refused:
+def _print_last_reply(attempts: list[DeliveryAttempt]) -> None:
+    answered = [each for each in attempts if each.answer]
+    if answered:
         print_data("")
-        print_data(f"answer to attempt {refused[-1].number}:")
-        for line in (refused[-1].answer or "").splitlines():
+        print_data(f"answer to attempt {answered[-1].number}:")
+        for line in (answered[-1].answer or "").splitlines():
             print_data(f"  {escape(line)}")
 
 
-@click.command("redeliver", short_help="Send a delivery again.", epilog=example("notifier redeliver dlv_1…"))
+@click.command(
+    "redeliver", short_help="Send a delivery again.", epilog=format_example("notifier redeliver dlv_1…")
+)
 @click.argument("delivery_id", metavar="ID", type=DELIVERY_ID)
-@shared()
-@pass_given
-def redeliver(given: CommandContext, delivery_id: str) -> int:
+@add_shared_options()
+@pass_context
+def redeliver(context: CommandContext, delivery_id: str) -> int:
     """Send a delivery again at once, even to a paused endpoint: the same id and bytes, newly signed."""
-    answer = given.api().request("POST", f"/v1/deliveries/{delivery_id}/redeliver")
-    if given.is_json:
-        print_json(answer.raw)
+    response = context.connect().request("POST", f"/v1/deliveries/{delivery_id}/redeliver")
+    if context.is_json:
+        print_json(response.raw)
         return 0
-    known = answer.read(Delivery)
-    print_data(f"{escape(known.id)}  {colour_state(escape(known.state))}")
-    print_note(f"`notifier deliveries {escape(known.id)}` shows how it goes")
+    delivery = response.read(Delivery)
+    print_data(f"{escape(delivery.id)}  {colour_state(escape(delivery.state))}")
+    print_note(f"`notifier deliveries {escape(delivery.id)}` shows how it goes")
     return 0
 
 
 @click.command(
     "replay",
     short_help="Send again all deliveries that match.",
-    epilog=example(
+    epilog=format_example(
         "notifier replay --state dead --since 6h --dry-run",
         "notifier replay --since 2026-11-23T06:00:00Z --callback https://a.example/h",
     ),
@@ -126,10 +136,10 @@ def redeliver(given: CommandContext, delivery_id: str) -> int:
 @click.option("--state", type=click.Choice(ENDED), help="Only those in this state.")
 @click.option("--callback", metavar="URL", help="Only those for this callback URL.")
 @click.option("--dry-run", is_flag=True, help="Only say how many match.")
-@shared()
-@pass_given
+@add_shared_options()
+@pass_context
 def replay(
-    given: CommandContext,
+    context: CommandContext,
     *,
     since: str | None,
     until: str | None,
@@ -143,17 +153,19 @@ def replay(
     does not count. A replay goes on after a restart of the daemon.
     """
     filters = {"since": since, "until": until, "state": state, "url": callback}
-    wanted = {name: value for name, value in filters.items() if value is not None}
-    if not wanted:
+    criteria = {name: value for name, value in filters.items() if value is not None}
+    if not criteria:
         raise click.UsageError("Say what: --since, --until, --state or --callback; for all, --since 3650d.")
     try:
-        answer = given.api().request("POST", "/v1/deliveries/replay", body={**wanted, "dry_run": dry_run})
+        response = context.connect().request(
+            "POST", "/v1/deliveries/replay", body={**criteria, "dry_run": dry_run}
+        )
     except ApiProblem as problem:
         raise describe_as_options(problem) from None
-    if given.is_json:
-        print_json(answer.raw)
+    if context.is_json:
+        print_json(response.raw)
         return 0
-    matched = answer.member("matched", int)
+    matched = response.member("matched", int)
     print_data(f"{matched} {'delivery' if matched == 1 else 'deliveries'}")
     if dry_run:
         print_note("nothing was sent; without --dry-run they are sent again")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from notifier.cli.client import ApiReply
-from notifier.cli.output import format_age, format_time_and_age, localize_instants, short_time
+from notifier.cli.output import format_age, format_time, format_time_and_age, localize_instants
 from notifier.cli.tables import Column
 from notifier.client.model import Callback, Delivery, DeliveryAttempt, Endpoint, TaskError, Watch
 from notifier.core.fixes import fix_of, fix_of_receiver
@@ -19,7 +19,7 @@ WATCH_COLUMNS = (
     Column("ID"),
     Column("STATE"),
     Column("AGE"),
-    Column("NOTE", 18, whole=True),
+    Column("NOTE", 18, is_wrapped=True),
     Column("TASK", 8),
     Column("API PATH", 20),
 )
@@ -29,28 +29,28 @@ DELIVERY_COLUMNS = (
     Column("TRIES"),
     Column("AGE"),
     Column("EVENT"),
-    Column("NOTE", 16, whole=True),
-    Column("URL", 16, whole=True),
+    Column("NOTE", 16, is_wrapped=True),
+    Column("URL", 16, is_wrapped=True),
     Column("WATCH"),
 )
 ENDPOINT_COLUMNS = (
     Column("ID"),
-    Column("GATE", 10, whole=True),
+    Column("GATE", 10, is_wrapped=True),
     Column("WAITING"),
     Column("OLDEST"),
-    Column("URL", 16, whole=True),
+    Column("URL", 16, is_wrapped=True),
     Column("DEAD"),
 )
 ATTEMPT_COLUMNS = (Column("TRY"), Column("AT"), Column("TOOK"), Column("STATUS"), Column("ERROR", 20))
 
 
-def watch_row(watch: Watch) -> list[str]:
+def watch_to_row(watch: Watch) -> list[str]:
     """One line of ``ls``."""
     note = localize_instants(watch.trouble or "") or (watch.upstream_status if watch.is_live else None) or ""
     return [watch.id, watch.state, format_age(watch.registered_at), note, watch.task_id, watch.api_path]
 
 
-def delivery_row(delivery: Delivery) -> list[str]:
+def delivery_to_row(delivery: Delivery) -> list[str]:
     """One line of ``deliveries``."""
     return [
         delivery.id,
@@ -64,7 +64,7 @@ def delivery_row(delivery: Delivery) -> list[str]:
     ]
 
 
-def endpoint_row(endpoint: Endpoint) -> list[str]:
+def endpoint_to_row(endpoint: Endpoint) -> list[str]:
     """One line of ``endpoints``."""
     return [
         endpoint.id,
@@ -76,44 +76,46 @@ def endpoint_row(endpoint: Endpoint) -> list[str]:
     ]
 
 
-def attempt_row(attempt: DeliveryAttempt) -> list[str]:
+def attempt_to_row(attempt: DeliveryAttempt) -> list[str]:
     """One line of the attempts of a delivery."""
     status = "" if attempt.status is None else str(attempt.status)
     return [
         str(attempt.number),
-        short_time(attempt.at),
+        format_time(attempt.at),
         f"{attempt.duration_ms} ms",
         status,
         attempt.error or "",
     ]
 
 
-def object_facts(answer: ApiReply, *, apart: str) -> Pairs:
+def format_object(response: ApiReply, *, excluded: str) -> Pairs:
     """An object's fields in their order, in words; without empty ones and the one to be shown ``apart``."""
     pairs: Pairs = []
-    parts = answer.parts()
+    parts = response.parts()
     provider = parts["provider"].read(str) if "provider" in parts else ""
     for name, part in parts.items():
-        is_shown = (
-            name != apart and part.raw not in _EMPTY and not (name == "next_attempt_at" and "held" in parts)
+        is_visible = (
+            name != excluded
+            and part.raw not in _EMPTY
+            and not (name == "next_attempt_at" and "held" in parts)
         )
-        value = _fact(name, part) if is_shown else ""
+        value = _format_value(name, part) if is_visible else ""
         if name == "trouble" and isinstance(value, str):
-            value = advised(value, provider)
+            value = format_trouble(value, provider)
         if name == "held" and isinstance(value, str):
-            value = held_lines(value, parts["url"].read(str) if "url" in parts else "")
+            value = format_held(value, parts["url"].read(str) if "url" in parts else "")
         if value:
             pairs.append((name.replace("_", " "), value))
     return pairs
 
 
-def advised(trouble: str, provider: str) -> str | list[str]:
+def format_trouble(trouble: str, provider: str) -> str | list[str]:
     """A provider's trouble with what to do about it, where that is known, on a line of its own."""
     fix = fix_of(trouble, provider)
     return [in_short(trouble), f"fix: {fix}"] if fix else in_short(trouble)
 
 
-def held_lines(held: str, url: str) -> list[str]:
+def format_held(held: str, url: str) -> list[str]:
     """What holds a delivery to this URL back, and what to do about it."""
     receiver = endpoint_of(url)
     return [localize_instants(held), f"fix: {fix_of_receiver(held, receiver, receiver)}"]
@@ -124,28 +126,28 @@ def in_short(trouble: str) -> str:
     return localize_instants(trouble)
 
 
-def _fact(name: str, part: ApiReply) -> str | list[str]:
+def _format_value(name: str, part: ApiReply) -> str | list[str]:
     match name:
         case "payload":
             return f"{len(part.raw)} bytes of JSON; --json shows it"
         case "callbacks":
-            return [_callback(each) for each in part.read(list[Callback])]
+            return [_format_callback(each) for each in part.read(list[Callback])]
         case "outputs":
             return part.read(list[str])
         case "error":
-            return _error(part)
+            return _format_error(part)
     if not part.raw.startswith(b'"'):
         return part.raw.decode()
     text = part.read(str)
     if name.startswith("next_") and format_age(text):
-        return f"{short_time(text)} (due; if it stays so, `notifier status` says why)"
+        return f"{format_time(text)} (due; if it stays so, `notifier status` says why)"
     return format_time_and_age(text) if name.endswith("_at") else text
 
 
-def _callback(callback: Callback) -> str:
+def _format_callback(callback: Callback) -> str:
     return f"{callback.url}  {', '.join(callback.events)}".rstrip()
 
 
-def _error(part: ApiReply) -> str:
+def _format_error(part: ApiReply) -> str:
     error = part.read(TaskError)
     return describe_task_error(error.source, error.code, error.title, error.detail)

@@ -5,7 +5,7 @@ import sys
 import click
 import msgspec
 
-from notifier.cli.options import CommandContext, example, pass_given, shared
+from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.errors import NotifierError
 
@@ -27,37 +27,37 @@ class PageNotReachable(NotifierError):
 @click.command(
     "open",
     short_help="Open the page in a browser.",
-    epilog=example("notifier open", "notifier open --print"),
+    epilog=format_example("notifier open", "notifier open --print"),
 )
 @click.option("--print", "is_print", is_flag=True, help="Only print the address.")
-@shared()
-@pass_given
-def open_(given: CommandContext, *, is_print: bool) -> int:
+@add_shared_options()
+@pass_context
+def open_(context: CommandContext, *, is_print: bool) -> int:
     """Print the page's address, and open a browser there if this is a terminal.
 
     Where the daemon has tokens, the link lets one browser in, once and within a minute; the login is good
     for 12 hours.
     """
-    answer = given.api().request("POST", "/v1/login")
-    if answer.origin.startswith("unix:"):
+    response = context.connect().request("POST", "/v1/login")
+    if response.origin.startswith("unix:"):
         raise PageNotReachable(
-            f"the daemon listens at {answer.origin}, where no browser can go",
+            f"the daemon listens at {response.origin}, where no browser can go",
             "for the page, have it listen on 127.0.0.1: server.listen",
         )
-    login = answer.read(LoginLink)
-    url = answer.origin + login.path
-    if given.is_json:
+    login = response.read(LoginLink)
+    url = response.origin + login.path
+    if context.is_json:
         print_json(msgspec.json.encode({"url": url, "expires_at": login.expires_at}))
         return 0
     print_data(escape(url))
     if login.expires_at is not None:
         print_note("this link lets one browser in, once, within a minute")
     if sys.stdout.isatty() and not is_print:
-        _show(url)
+        _open_browser(url)
     return 0
 
 
-def _show(url: str) -> None:
+def _open_browser(url: str) -> None:
     import webbrowser  # noqa: PLC0415 - a command's start is CPU time, and others need none
 
     webbrowser.open(url)

@@ -25,7 +25,9 @@ from notifier.errors import NotifierError
 Instant = datetime | str | None
 """An instant as a value of ``client/model.py`` has it, or as RFC 3339 text; None and other text are none."""
 
-NARROW = 80
+DEFAULT_COLUMNS = 80  # of a terminal that does not tell its width, and the widest that help is written for
+MIN_COLUMNS = 40  # no record of why; changing it needs a measurement
+MIN_TEXT_COLUMNS = 20  # no record of why; changing it needs a measurement
 GAP = "  "
 COLOURS: Mapping[str, str] = {
     "watching": "cyan",
@@ -43,9 +45,9 @@ COLOURS: Mapping[str, str] = {
 _UNSAFE_IN_JSON = re.compile(
     "[\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
-_INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_INSTANT_PATTERN = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ESCAPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_ESCAPED_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def print_note(text: str) -> None:
@@ -62,48 +64,48 @@ class OutputFailed(NotifierError):
 
 def print_data(line: str, *, end: str = "\n") -> None:
     """Tell data: one line on stdout. ``line`` is safe already; colours in it pass if it may have them."""
-    _put(line + end)
+    _write(line + end)
 
 
-def _put(text: str | bytes) -> None:
+def _write(text: str | bytes) -> None:
     try:
         click.echo(text, nl=False, color=is_coloured())
     except BrokenPipeError:
         raise
-    except OSError as fault:
-        cause = f"standard output cannot be written ({fault.strerror})"
-        raise OutputFailed(cause, "see where it is redirected to") from fault
+    except OSError as error:
+        cause = f"standard output cannot be written ({error.strerror})"
+        raise OutputFailed(cause, "see where it is redirected to") from error
 
 
 def print_json(raw: bytes) -> None:
     """Print JSON with the values it came with; spread out for a person, one line for a program."""
-    spread = msgspec.json.format(raw, indent=2 if _is_terminal() else -1)
-    text = _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", spread.decode())
-    _put(text.encode() + b"\n")
+    formatted = msgspec.json.format(raw, indent=2 if _is_terminal() else -1)
+    text = _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", formatted.decode())
+    _write(text.encode() + b"\n")
 
 
-def print_error(fault: NotifierError) -> None:
+def print_error(error: NotifierError) -> None:
     """Name the code, the cause, each place at fault, and the fix."""
-    if isinstance(fault, InvalidConfig):
-        print_note(f"notifier: {fault.code}: the configuration cannot be used")
-        for each in fault.faults:
-            print_note(f"  {escape(str(each))}")
+    if isinstance(error, InvalidConfig):
+        print_note(f"notifier: {error.code}: the configuration cannot be used")
+        for config_error in error.faults:
+            print_note(f"  {escape(str(config_error))}")
         print_note("  fix: correct that; `notifier check` tells when it is right")
         return
-    problem = fault.problem if isinstance(fault, ApiProblem) else None
-    errors = [] if problem is None else _at_their_places(problem.errors)
+    problem = error.problem if isinstance(error, ApiProblem) else None
+    errors = [] if problem is None else _format_field_errors(problem.errors)
     # The cause quotes the first of them; with all of them at hand it would be said twice.
-    cause = errors[0] if len(errors) == 1 else f"{len(errors)} faults" if errors else escape(fault.cause)
-    print_note(f"notifier: {escape(problem.code if problem else fault.code)}: {cause}")
-    for error in errors if len(errors) > 1 else ():
-        print_note(f"  {error}")
-    if fault.fix:
-        print_note(f"  fix: {escape(fault.fix)}")
+    cause = errors[0] if len(errors) == 1 else f"{len(errors)} faults" if errors else escape(error.cause)
+    print_note(f"notifier: {escape(problem.code if problem else error.code)}: {cause}")
+    for each in errors if len(errors) > 1 else ():
+        print_note(f"  {each}")
+    if error.fix:
+        print_note(f"  fix: {escape(error.fix)}")
 
 
-def _at_their_places(errors: Sequence[Fault]) -> list[str]:
-    whole = "(the whole body)" if any(each.pointer for each in errors) else ""
-    places = [escape(each.pointer) or whole for each in errors]
+def _format_field_errors(errors: Sequence[Fault]) -> list[str]:
+    root = "(the whole body)" if any(each.pointer for each in errors) else ""
+    places = [escape(each.pointer) or root for each in errors]
     return [
         f"{place}: {escape(each.detail)}" if place else escape(each.detail)
         for place, each in zip(places, errors, strict=True)
@@ -115,27 +117,31 @@ def is_coloured() -> bool:
     return _is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def width() -> int:
+def measure_stdout() -> int:
     """How many columns there are; as many as wanted where a program reads."""
-    return max(40, shutil.get_terminal_size((NARROW, 24)).columns) if _is_terminal() else sys.maxsize
+    return (
+        max(MIN_COLUMNS, shutil.get_terminal_size((DEFAULT_COLUMNS, 24)).columns)
+        if _is_terminal()
+        else sys.maxsize
+    )
 
 
-def note_width() -> int:
+def measure_stderr() -> int:
     """How many columns stderr has, where it is a terminal; NARROW elsewhere."""
     try:
-        given = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stderr.fileno()).columns
+        columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):
-        return NARROW
-    return given if given > 0 else NARROW
+        return DEFAULT_COLUMNS
+    return columns if columns > 0 else DEFAULT_COLUMNS
 
 
 def wrap(text: str, indent: int) -> list[str]:
     """Break a sentence into lines that stand ``indent`` columns in; a program gets it in one."""
-    size = width() - indent
+    size = measure_stdout() - indent
     return (
         [escape(text)]
-        if size > NARROW * 4
-        else textwrap.wrap(escape(text), max(20, size), break_on_hyphens=False) or [""]
+        if size > DEFAULT_COLUMNS * 4
+        else textwrap.wrap(escape(text), max(MIN_TEXT_COLUMNS, size), break_on_hyphens=False) or [""]
     )
 
 
@@ -143,19 +149,22 @@ def escape(text: str) -> str:
     """Replace what is not plain text by its escape."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(sign) if unicodedata.category(sign) in _ESCAPED else sign for sign in text)
+    return "".join(
+        _escape_character(character) if unicodedata.category(character) in _ESCAPED_CATEGORIES else character
+        for character in text
+    )
 
 
 def shorten(text: str, size: int) -> str:
     """Cut to ``size`` columns, with … for what is missing."""
     if count_columns(text) <= size:
         return text
-    kept = ""
-    for sign in text:
-        if count_columns(kept + sign) > size - 1:
+    start = ""
+    for character in text:
+        if count_columns(start + character) > size - 1:
             break
-        kept += sign
-    return kept + "…"
+        start += character
+    return start + "…"
 
 
 def count_columns(text: str) -> int:
@@ -163,8 +172,8 @@ def count_columns(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(
-        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
-        for sign in text
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
     )
 
 
@@ -178,12 +187,12 @@ def format_fields(pairs: Sequence[tuple[str, str | Sequence[str]]]) -> Iterator[
             yield " " * indent + escape(other)
 
 
-def short_time(instant: Instant, now: int | None = None) -> str:
+def format_time(instant: Instant, now: int | None = None) -> str:
     """The local time of an instant, as short as it stays clear; anything else as it is."""
     at = _instant_ms(instant)
     if at is None:
         return str(instant or "")
-    here, today = _local(at), _local(wall_ms() if now is None else now)
+    here, today = _to_local(at), _to_local(wall_ms() if now is None else now)
     if here.date() == today.date():
         return here.strftime("%H:%M:%S")
     return here.strftime("%m-%d %H:%M" if here.year == today.year else "%Y-%m-%d %H:%M")
@@ -191,13 +200,13 @@ def short_time(instant: Instant, now: int | None = None) -> str:
 
 def localize_instants(text: str) -> str:
     """A sentence of ours with each instant in it as a person reads it: local, and how long ago."""
-    return _INSTANT.sub(lambda found: format_time_and_age(found[0]), text)
+    return _INSTANT_PATTERN.sub(lambda match: format_time_and_age(match[0]), text)
 
 
 def format_time_and_age(instant: Instant) -> str:
     """The local time of an instant, and how long ago that was, if it was."""
     passed = format_age(instant)
-    return f"{short_time(instant)} ({passed} ago)" if passed else short_time(instant)
+    return f"{format_time(instant)} ({passed} ago)" if passed else format_time(instant)
 
 
 def format_age(instant: Instant, now: int | None = None) -> str:
@@ -221,8 +230,8 @@ def pad(text: str, size: int) -> str:
     return text + " " * (size - count_columns(text))
 
 
-def _escape(sign: str) -> str:
-    code = ord(sign)
+def _escape_character(character: str) -> str:
+    code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
@@ -232,7 +241,7 @@ def _instant_ms(instant: Instant) -> int | None:
     return parse_instant(instant)
 
 
-def _local(at: int) -> datetime:
+def _to_local(at: int) -> datetime:
     return datetime.fromtimestamp(at / 1_000, UTC).astimezone()
 
 

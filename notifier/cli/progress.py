@@ -4,7 +4,7 @@ import os
 import sys
 from types import TracebackType
 
-from notifier.cli.output import escape, note_width, shorten
+from notifier.cli.output import escape, measure_stderr, shorten
 
 _CLEAR = "\r\x1b[K"
 
@@ -16,28 +16,28 @@ class Progress:
     """
 
     def __init__(self) -> None:
-        self.is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        self._is_up = False
+        self.is_visible = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._has_text = False
 
     def __enter__(self) -> "Progress":
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.clear()
 
     def show(self, text: str) -> None:
         """Put this in place of what was there."""
-        if self.is_shown:
-            self._write(_CLEAR + shorten(escape(text), note_width() - 1))
-            self._is_up = True
+        if self.is_visible:
+            self._write(_CLEAR + shorten(escape(text), measure_stderr() - 1))
+            self._has_text = True
 
     def clear(self) -> None:
         """Leave an empty line, with the cursor at its start."""
-        if self._is_up:
+        if self._has_text:
             self._write(_CLEAR)
-            self._is_up = False
+            self._has_text = False
 
     def _write(self, text: str) -> None:
         sys.stderr.write(text)

@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from notifier.cli.listen import PortUnavailable
-from notifier.cli.options import example, shared
+from notifier.cli.options import add_shared_options, format_example
 
 
 class PromptHelpCommand(click.Command):
@@ -25,12 +25,12 @@ class PromptHelpCommand(click.Command):
     "simulator",
     cls=PromptHelpCommand,
     short_help="Play MuleRouter, to try things without a key.",
-    epilog=example("notifier simulator --port 8001"),
+    epilog=format_example("notifier simulator --port 8001"),
 )
 @click.option("--port", type=click.IntRange(0, 65_535), default=8001, show_default=True, help="0 = any.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--key", metavar="KEY", help="The only key accepted; without it any is.")
-@shared("--url", "--token", "--json", "--config")
+@add_shared_options("--url", "--token", "--json", "--config")
 def simulator(*, port: int, host: str, key: str | None) -> int:
     """Play MuleRouter: take submissions, and answer polls of their tasks in its exact shapes.
 
@@ -42,7 +42,7 @@ def simulator(*, port: int, host: str, key: str | None) -> int:
 
     try:
         asyncio.run(run(host, port, key))
-    except OSError as fault:
-        cause = f"cannot listen on {host}:{port}: {fault.strerror or fault}"
-        raise PortUnavailable(cause, "give another --port or --host") from fault
+    except OSError as error:
+        cause = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        raise PortUnavailable(cause, "give another --port or --host") from error
     return 0

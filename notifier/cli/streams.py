@@ -7,7 +7,7 @@ import os
 import sys
 from io import TextIOWrapper
 
-READER_GONE = 141  # what a shell says of a program that SIGPIPE has ended
+from notifier.cli.exit_codes import EX_PIPE
 
 
 def prepare_streams() -> None:
@@ -20,11 +20,11 @@ def prepare_streams() -> None:
 
 def release_streams() -> int:
     """Write nowhere from now on, not even what is left at the exit; returns how to end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    null_device = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
-    return READER_GONE
+        os.dup2(null_device, stream.fileno())
+    os.close(null_device)
+    return EX_PIPE
 
 
 def _open_closed() -> None:
@@ -35,12 +35,12 @@ def _open_closed() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
     if sys.__stdin__ is None:
-        sys.stdin = _opened(0, "r")
+        sys.stdin = _wrap_descriptor(0, "r")
     if sys.__stdout__ is None:
-        sys.stdout = _opened(1, "w")
+        sys.stdout = _wrap_descriptor(1, "w")
     if sys.__stderr__ is None:
-        sys.stderr = _opened(2, "w")
+        sys.stderr = _wrap_descriptor(2, "w")
 
 
-def _opened(fd: int, mode: str) -> TextIOWrapper:
+def _wrap_descriptor(fd: int, mode: str) -> TextIOWrapper:
     return TextIOWrapper(open(fd, f"{mode}b", closefd=False), encoding="utf-8")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.cli.demo import _environ
+from notifier.cli.demo import _build_environ
 from notifier.config.load import find_file, load
 from notifier.core.delivery.signature import make_secret
 
@@ -24,7 +24,7 @@ def test_the_demos_daemon_reads_no_configuration_of_this_machine(tmp_path: Path)
     system_file = tmp_path / "etc" / "config.toml"
     system_file.parent.mkdir()
     system_file.write_text('[server]\ntokens = [{ env = "HOME" }]\n')
-    environ = _environ(tmp_path, "http://127.0.0.1:1", make_secret(bytes(32)))
+    environ = _build_environ(tmp_path, "http://127.0.0.1:1", make_secret(bytes(32)))
     config = load(find_file(None, environ, tmp_path, system_file=system_file), environ)
     assert config.server.tokens == ()
     assert config.server.listen == "127.0.0.1:0"

@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from notifier.cli.init import FileExists, InitPaths, configuration, write_new
+from notifier.cli.init import FileExists, InitPaths, create_file, render_configuration
 from notifier.config.load import load
 from notifier.config.model import Config, StoreSettings
 from tests.cli.conftest import Run
@@ -109,7 +109,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten_either(tmp_path: Path)
     file = tmp_path / "config.toml"
     file.write_text("mine")
     with pytest.raises(FileExists):
-        write_new(file, "other", 0o600)
+        create_file(file, "other", 0o600)
     assert file.read_text() == "mine"
 
 
@@ -211,5 +211,5 @@ def test_an_odd_folder_makes_sound_toml(tmp_path: Path) -> None:
     """A quote or a backslash in its name is no syntax."""
     odd = tmp_path / 'a "b" \\c é'
     places = InitPaths(odd / "config.toml", odd / "notifier.db")
-    text = configuration(places, has_key_file=False)
+    text = render_configuration(places, has_key_file=False)
     assert tomllib.loads(text)["store"]["url"] == str(odd / "notifier.db")

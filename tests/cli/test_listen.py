@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from notifier.cli.listen import _tell_json_line, _tell_lines
-from notifier.cli.receiver import BODY_LIMIT, LocalReceiver, ReceivedCallback, ReplyPlan
+from notifier.cli.listen import _print_json_line, _print_lines
+from notifier.cli.receiver import MAX_BODY_BYTES, LocalReceiver, ReceivedCallback, ReplyPlan
 from notifier.clock import wall_ms
 from notifier.core.delivery.signature import sign
 from notifier.core.secret import Secret
@@ -55,7 +55,7 @@ class Box:
             [Secret(OTHER), Secret(KEY)],
             manners,
             now=lambda: NOON,
-            tell=self.tell,
+            print_callback=self.tell,
             on_accepted=self.accepted.append,
             on_unread=self.count_unread,
         )
@@ -131,15 +131,15 @@ async def test_the_first_ones_fail_and_do_not_count() -> None:
     box = Box(ReplyPlan(status=202, failures=2))
     assert [await box.post(signed(), BODY) for _ in range(4)] == [503, 503, 202, 202]
     assert box.accepted == [1, 2]
-    assert [each.answered for each in box.told] == [503, 503, 202, 202]
+    assert [each.reply_status for each in box.told] == [503, 503, 202, 202]
 
 
 async def test_only_whole_posts_of_bearable_size_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     box = Box()
     assert await box.post(signed(), BODY, method="GET") == 405
-    monkeypatch.setattr("notifier.cli.receiver.BODY_LIMIT", 10)
+    monkeypatch.setattr("notifier.cli.receiver.MAX_BODY_BYTES", 10)
     assert await box.post(signed(), BODY) == 413
-    assert BODY_LIMIT > 1_000_000
+    assert MAX_BODY_BYTES > 1_000_000
     assert box.told == []
 
 
@@ -149,18 +149,24 @@ async def test_when_nobody_reads_on_the_callback_is_left_to_its_sender() -> None
     def broken(_: ReceivedCallback) -> None:
         raise BrokenPipeError
 
-    box.app._tell = broken
+    box.app._print_callback = broken
     assert await box.post(signed(), BODY) == 503
     assert (box.unread, box.accepted) == (1, [])
 
 
 def received(**changes: Any) -> ReceivedCallback:
-    fields: dict[str, Any] = {"at": NOON, "headers": signed(), "body": BODY, "reason": None, "answered": 204}
+    fields: dict[str, Any] = {
+        "at": NOON,
+        "headers": signed(),
+        "body": BODY,
+        "reason": None,
+        "reply_status": 204,
+    }
     return ReceivedCallback(**{**fields, **changes})
 
 
 def test_a_line_tells_what_came_and_whether_to_trust_it(capfd: pytest.CaptureFixture[str]) -> None:
-    _tell_lines(received())
+    _print_lines(received())
     out = capfd.readouterr().out
     for part in (
         "task.completed",
@@ -172,7 +178,7 @@ def test_a_line_tells_what_came_and_whether_to_trust_it(capfd: pytest.CaptureFix
     ):
         assert part in out
     repeat = signed(notifier_attempt="3", notifier_maybe_duplicate="1")
-    _tell_lines(received(headers=repeat, reason="old", answered=401))
+    _print_lines(received(headers=repeat, reason="old", reply_status=401))
     out = capfd.readouterr().out
     for part in ("NOT VERIFIED: old", "attempt 3", "maybe a duplicate", "answered 401"):
         assert part in out
@@ -188,11 +194,11 @@ async def test_a_callback_is_told_with_its_path() -> None:
 
 def test_the_path_stands_in_the_line_and_in_json(capfd: pytest.CaptureFixture[str]) -> None:
     """As it was asked for, and harmless to a terminal."""
-    _tell_lines(received(path="/hook?n=1"))
+    _print_lines(received(path="/hook?n=1"))
     assert "  /hook?n=1  " in capfd.readouterr().out
-    _tell_lines(received(path="/\x1b[2J"))
+    _print_lines(received(path="/\x1b[2J"))
     assert "\x1b" not in capfd.readouterr().out
-    _tell_json_line(received(path="/hook?n=1"))
+    _print_json_line(received(path="/hook?n=1"))
     assert json.loads(capfd.readouterr().out)["path"] == "/hook?n=1"
 
 
@@ -201,16 +207,16 @@ async def test_after_a_rotation_it_says_to_start_it_again(capfd: pytest.CaptureF
     box = Box()
     await box.post(signed(key="whsec_" + base64.b64encode(b"unknown" * 5).decode()), BODY)
     await box.post({}, BODY)
-    _tell_lines(box.told[0])
+    _print_lines(box.told[0])
     assert "start it again" in capfd.readouterr().err
-    _tell_lines(box.told[1])
+    _print_lines(box.told[1])
     assert capfd.readouterr().err == ""
 
 
 def test_metadata_is_told_as_it_came(capfd: pytest.CaptureFixture[str]) -> None:
     """It is the sender's own; where there is none, no line is spent on it."""
-    _tell_lines(received(body=b'{"data": {"metadata": {"n": 1.50, "big": 1e400, "s": "\xc2\x9b"}}}'))
-    _tell_lines(received(body=b'{"data": {"metadata": {}}}'))
+    _print_lines(received(body=b'{"data": {"metadata": {"n": 1.50, "big": 1e400, "s": "\xc2\x9b"}}}'))
+    _print_lines(received(body=b'{"data": {"metadata": {}}}'))
     out = capfd.readouterr().out
     assert '\n  metadata {"n": 1.50, "big": 1e400' in out
     assert out.count("metadata") == 1
@@ -221,8 +227,8 @@ def test_metadata_is_told_as_it_came(capfd: pytest.CaptureFixture[str]) -> None:
     "body", [b"", b"\xff", b"[1]", b'{"data": 5}', b"[" * 100_000, b'{"type": "\\u001b[2J"}']
 )
 def test_whatever_comes_is_told_without_harm(capfd: pytest.CaptureFixture[str], body: bytes) -> None:
-    _tell_lines(received(body=body, reason="no"))
-    _tell_json_line(received(body=body, reason="no"))
+    _print_lines(received(body=body, reason="no"))
+    _print_json_line(received(body=body, reason="no"))
     lines = capfd.readouterr().out.splitlines()
     assert len(lines) == 2
     assert "\x1b" not in lines[0] + lines[1]
@@ -230,7 +236,7 @@ def test_whatever_comes_is_told_without_harm(capfd: pytest.CaptureFixture[str], 
 
 
 def test_a_json_line_carries_the_event_unchanged(capfd: pytest.CaptureFixture[str]) -> None:
-    _tell_json_line(received(body=b'{"n": 1.50, "big": 1e400}', headers=signed(notifier_attempt="2")))
+    _print_json_line(received(body=b'{"n": 1.50, "big": 1e400}', headers=signed(notifier_attempt="2")))
     line = capfd.readouterr().out
     assert '"event":{"n":1.50,"big":1e400}' in line
     told = json.loads(line)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from notifier.cli.check_providers import API_PATH, MADE_UP_TASK
+from notifier.cli.check_providers import API_PATH, UNKNOWN_TASK_ID
 from tests.cli.conftest import Canned, FakeDaemon, Run, Said, problem
 
 KEY = "sk-mr-canary-0123456789"
-PATH = f"{API_PATH}/{MADE_UP_TASK}"
+PATH = f"{API_PATH}/{UNKNOWN_TASK_ID}"
 Check = Callable[..., Said]
 
 

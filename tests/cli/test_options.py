@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.cli.client import daemon_address, parse_address
+from notifier.cli.client import parse_address, resolve_daemon_address
 from notifier.cli.options import CommandContext
 from tests.cli.conftest import FakeDaemon, Run
 
@@ -136,7 +136,7 @@ def test_a_unix_socket_works_like_an_address(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_a_daemon_that_listens_everywhere_is_reached_at_loopback(listen: str, reached: str) -> None:
-    assert daemon_address(listen).text == reached
+    assert resolve_daemon_address(listen).text == reached
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_an_address_may_have_a_prefix_and_leave_out_the_port(
 
 def test_a_port_left_to_chance_cannot_be_reached(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="chance"):
-        daemon_address("127.0.0.1:0")
+        resolve_daemon_address("127.0.0.1:0")
 
 
 def test_the_configurations_token_stays_on_this_machine(tmp_path: Path) -> None:
@@ -168,8 +168,8 @@ def test_the_configurations_token_stays_on_this_machine(tmp_path: Path) -> None:
     config.write_text('[server]\ntokens = [{ file = "token" }]\n')
 
     def token_for(url: str | None) -> str | None:
-        given = CommandContext(url=url, config=str(config), environ={})
-        return given.api()._token
+        context = CommandContext(url=url, config=str(config), environ={})
+        return context.connect()._token
 
     assert token_for(None) == token_for("http://127.0.0.1:1") == "local-token-0123456789"
     assert token_for("http://notifier.example:8484") is None

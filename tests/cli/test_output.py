@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.cli.output import count_columns, escape, format_age, short_time, shorten
-from notifier.cli.tables import Column, fit, table
+from notifier.cli.output import count_columns, escape, format_age, format_time, shorten
+from notifier.cli.tables import Column, fit_columns, format_table
 from tests.cli.conftest import DELIVERY, WATCH, FakeDaemon, Run
 from tests.cli.test_endpoints import ENDPOINT
 from tests.fakes import NOON
@@ -194,28 +194,28 @@ def test_a_shortened_text_has_at_most_so_many_columns(text: str, size: int) -> N
 )
 def test_columns_never_take_more_than_there_is(shapes: list[tuple[int, int]], total: int) -> None:
     columns = [Column(str(place), low) for place, (low, _) in enumerate(shapes)]
-    sizes = fit(columns, [want for _, want in shapes], total)
+    sizes = fit_columns(columns, [want for _, want in shapes], total)
     assert sum(sizes) + 2 * (len(sizes) - 1) <= total
     assert all(size <= want for size, (_, want) in zip(sizes, shapes, strict=False))
 
 
 def test_wide_signs_count_twice() -> None:
-    lines = list(table((Column("A"), Column("B")), [["語語", "x"], ["abcd", "y"]]))
+    lines = list(format_table((Column("A"), Column("B")), [["語語", "x"], ["abcd", "y"]]))
     assert lines == ["A     B", "語語  x", "abcd  y"]
 
 
 def test_an_empty_column_gives_its_room_to_the_others() -> None:
-    lines = list(table((Column("A"), Column("B"), Column("C")), [["a", "", "c"], ["", "", "cc"]]))
+    lines = list(format_table((Column("A"), Column("B"), Column("C")), [["a", "", "c"], ["", "", "cc"]]))
     assert lines == ["A  C", "a  c", "   cc"]
 
 
 @pytest.mark.usefixtures("_utc")
 def test_times_are_as_short_as_they_stay_clear() -> None:
-    assert short_time("2026-11-23T09:08:07.000Z", NOON) == "09:08:07"
-    assert short_time("2026-11-22T09:08:07.000Z", NOON) == "11-22 09:08"
-    assert short_time("2025-11-22T09:08:07.000Z", NOON) == "2025-11-22 09:08"
-    assert short_time("soon", NOON) == "soon"
-    assert short_time(None, NOON) == ""
+    assert format_time("2026-11-23T09:08:07.000Z", NOON) == "09:08:07"
+    assert format_time("2026-11-22T09:08:07.000Z", NOON) == "11-22 09:08"
+    assert format_time("2025-11-22T09:08:07.000Z", NOON) == "2025-11-22 09:08"
+    assert format_time("soon", NOON) == "soon"
+    assert format_time(None, NOON) == ""
 
 
 def test_ages_have_one_unit() -> None:

@@ -21,7 +21,7 @@ from notifier.cli.formatting import (
     DELIVERY_COLUMNS,
     ENDPOINT_COLUMNS,
     WATCH_COLUMNS,
-    object_facts,
+    format_object,
 )
 from notifier.cli.status import format_status
 from notifier.cli.tables import Column
@@ -66,9 +66,9 @@ def plain(line: str) -> str:
     return INSTANT.sub("…", " ".join(line.split()))
 
 
-def shown(body: Any, *, apart: str) -> dict[str, Any]:
+def shown(body: Any, *, excluded: str) -> dict[str, Any]:
     """The facts that a command prints of it, by their names."""
-    return dict(object_facts(ApiReply(encoded(body), ORIGIN), apart=apart))
+    return dict(format_object(ApiReply(encoded(body), ORIGIN), excluded=excluded))
 
 
 def first_page(providers: dict[str, str]) -> OverviewData:
@@ -125,7 +125,7 @@ def test_what_holds_a_delivery_back_is_told_alike() -> None:
     """Why, since when, and what to do; with the probe, no instant that has passed as the next try."""
     held = "closed: HTTP 503 since 2026-11-23T11:59:00.000Z, next probe at 2026-11-23T12:00:05.000Z"
     body = {**DELIVERY, "state": "pending", "ended_at": None, "next_attempt_at": ENDED_AT, "held": held}
-    _, fix = shown(body, apart="attempts")["held"]
+    _, fix = shown(body, excluded="attempts")["held"]
     page = text_of(delivery_page(made(schemas.DeliveryBody, {**body, "attempts": []}), NOON))
     assert plain(fix.removeprefix("fix: ")) in page
     assert "closed: HTTP 503 since …" in page
@@ -134,22 +134,22 @@ def test_what_holds_a_delivery_back_is_told_alike() -> None:
 
 def test_facts_have_the_names_of_the_commands() -> None:
     """Those that `show` and `deliveries ID` print, but for what the page has a section or a title for."""
-    watch = shown({**FAILED, "trouble": REFUSED}, apart="deliveries")
+    watch = shown({**FAILED, "trouble": REFUSED}, excluded="deliveries")
     told = {words.field_label(name) for name in words.FACTS["watch"]}
     assert watch.keys() - told == {"task id", "metadata"}
-    delivery = shown({**DELIVERY, "attempts": []}, apart="attempts")
+    delivery = shown({**DELIVERY, "attempts": []}, excluded="attempts")
     told = {words.field_label(name) for name in words.FACTS["delivery"]}
     assert delivery.keys() - told == {"type", "url"}
 
 
 def test_what_is_said_of_a_failed_task_is_what_show_says() -> None:
-    facts = shown(FAILED, apart="deliveries")
+    facts = shown(FAILED, excluded="deliveries")
     assert facts["error"] in text_of(watch_page(made(schemas.WatchBody, FAILED), [], NOON))
 
 
 def test_a_trouble_comes_with_the_advice_of_show() -> None:
     troubled = {**WATCH, "trouble": REFUSED}
-    said, fix = shown(troubled, apart="deliveries")["trouble"]
+    said, fix = shown(troubled, excluded="deliveries")["trouble"]
     page = text_of(watch_page(made(schemas.WatchBody, troubled), [], NOON))
     assert plain(said).partition(" (")[0] in page  # how long ago it was, each tells from its own now
     assert fix in page

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from notifier.cli.callback_diagnosis import diagnose
-from notifier.cli.send_ping import own_addresses
+from notifier.cli.send_ping import list_own_addresses
 from notifier.core.advice import advise_on_failure
 from notifier.core.delivery.signature import make_secret
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
@@ -167,7 +167,7 @@ def test_what_cannot_be_sent_is_wrong_usage(run: Run, args: list[str]) -> None:
     ],
 )
 def test_the_daemons_address_is_read_from_the_configuration(listen: str, own: set[tuple[str, int]]) -> None:
-    assert own_addresses(listen) == own
+    assert list_own_addresses(listen) == own
 
 
 @pytest.mark.parametrize("status", [*range(200, 210), *range(300, 309), *range(400, 432), *range(500, 512)])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.cli.daemon import rereading
+from notifier.cli.daemon import make_config_reader
 from notifier.cli.options import CommandContext
 from notifier.config.errors import InvalidConfig
 from tests.cli.conftest import FakeDaemon, Run, problem
@@ -58,7 +58,7 @@ def test_a_file_that_is_gone_at_a_reload_is_a_fault(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     file = Path("config.toml")
     file.write_text("[log]\nlevel = 'error'\n")
-    load = rereading(CommandContext(environ={"HOME": str(tmp_path / "home")}))
+    load = make_config_reader(CommandContext(environ={"HOME": str(tmp_path / "home")}))
     assert load().log.level == "error"
     file.write_text("[log]\nlevel = 'debug'\n")
     assert load().log.level == "debug"
@@ -75,7 +75,7 @@ def test_a_file_that_comes_after_a_start_without_one_is_read_at_a_reload(
 ) -> None:
     """Such as the one that `notifier init` writes; from then on it is that one."""
     monkeypatch.chdir(tmp_path)
-    load = rereading(CommandContext(environ={}))
+    load = make_config_reader(CommandContext(environ={}))
     assert load().log.level == "info"
     Path("config.toml").write_text("[log]\nlevel = 'debug'\n")
     assert load().log.level == "debug"

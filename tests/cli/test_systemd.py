@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.cli.systemd import unit
+from notifier.cli.systemd import read_unit
 from tests.cli.conftest import Run
 
 OWN = "/srv/notifier/bin/notifier"
@@ -114,5 +114,5 @@ def test_what_a_unit_cannot_say_is_refused(run: Run, wrong: tuple[str, ...]) -> 
 
 def test_the_drop_ins_ship_too() -> None:
     """They are beside the units."""
-    assert "LoadCredentialEncrypted=" in unit("encrypted-key.conf")
-    assert "Type=notify-reload" in unit("notify-reload.conf")
+    assert "LoadCredentialEncrypted=" in read_unit("encrypted-key.conf")
+    assert "Type=notify-reload" in read_unit("notify-reload.conf")

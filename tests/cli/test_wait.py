@@ -12,8 +12,8 @@ DONE = {**WATCH, "state": "completed", "outputs": ["https://x/1.jpg"]}
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "PAUSE_S", 0.01)
-    monkeypatch.setattr(waiting, "RESTART_S", 0.2)
+    monkeypatch.setattr(waiting, "REQUEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(waiting, "RECONNECT_LIMIT_S", 0.2)
 
 
 @pytest.mark.parametrize("state", ["completed", "failed", "cancelled", "expired", "lost", "stopped"])

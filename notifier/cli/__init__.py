@@ -1,7 +1,7 @@
-"""The command ``notifier``: a client of the daemon's HTTP API, and the way to start it.
+"""The command ``notifier``: a client of the daemon's HTTP API, and the way to start the daemon.
 
-A command's start is CPU time that a script pays each time, so what only some commands need (the daemon, web
-servers) is imported by those. The exit codes are the contract's.
+A script pays the start-up time at each call. So a module that only some commands need (the daemon, web
+servers) is imported inside those. The exit codes are the contract's.
 """
 
 import os
@@ -35,7 +35,7 @@ from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
 from notifier.core.formats.json_text import scrub
 from notifier.errors import NotifierError
 
-_COMPLETION_VARIABLE = "_NOTIFIER_COMPLETE"  # click's; it is asked, answers and ends by itself
+_COMPLETION_VARIABLE = "_NOTIFIER_COMPLETE"  # set by a shell that completes words
 
 
 _HINTS = {
@@ -48,16 +48,16 @@ _HINTS = {
 
 
 class OrderedGroup(click.Group):
-    """A group that lists its commands in the order of a first acquaintance."""
+    """A group that lists its commands in the order in which a new user needs them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """As they were added."""
+        """Return the commands in the order in which they were added."""
         return list(self.commands)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Say of a name that is likely to be tried, and is none, what is meant by it."""
+        """Raise UsageError with a hint for a name that users try and that is no command."""
         if args and args[0] in _HINTS:
             raise click.UsageError(f"No such command {args[0]!r}; {_HINTS[args[0]]}", ctx)
         return super().resolve_command(ctx, args)
@@ -87,11 +87,11 @@ for _command in (
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command and return the exit code."""
     streams.prepare_streams()
     try:
         return _run(sys.argv[1:] if args is None else list(args))
-    except BrokenPipeError:  # of what is said below
+    except BrokenPipeError:  # the reader of our output or messages ended
         return streams.release_streams()
 
 
@@ -109,7 +109,7 @@ def _run(args: list[str]) -> int:
     except SystemExit:
         if _COMPLETION_VARIABLE in os.environ:
             raise
-        return EX_PIPE  # click would say 1: that a task did not complete
+        return EX_PIPE  # click exits with 1, which would say that a task did not complete
     except Exception as error:
         return _report_unexpected(error, args)
     return result if isinstance(result, int) else 0
@@ -125,7 +125,6 @@ def _report_unexpected(error: Exception, args: Sequence[str]) -> int:
         print_note("notifier: no_folder: the folder that it was started in is gone")
         print_note("  fix: go to one that is there, and start it again")
         return EX_USAGE
-    # 1 would say that a task failed; this says that we did.
     traceback.print_exception(error)
     return EX_SOFTWARE
 

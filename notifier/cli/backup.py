@@ -1,4 +1,4 @@
-"""The command backup: a copy of the database that can be restored, made while the daemon works."""
+"""The command backup: copy the database to a file, also while the daemon runs."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,11 +15,11 @@ from notifier.errors import NotifierError
 if TYPE_CHECKING:
     from notifier.store.sqlite.backup import Backup
 
-_SIDE_ENDINGS = ("-wal", "-shm", "-journal", ".lock")  # of files that SQLite and we keep beside the database
+_SIDE_ENDINGS = ("-wal", "-shm", "-journal", ".lock")  # files of SQLite and of us beside the database
 
 
 class PathNotAccessible(NotifierError):
-    """A file or folder that we may not look at."""
+    """A file or folder that this user may not read or enter."""
 
     code = "backup_failed"
     exit_status = 1
@@ -88,7 +88,10 @@ def _copy(source: Path, target: Path, *, may_replace: bool) -> "Backup":
 
 
 def _refuse_target(target: Path, in_use: Iterable[Path]) -> None:
-    """Raise UsageError for what no ``--force`` may replace: root could replace a device by a file."""
+    """Raise UsageError for a target that ``--force`` may not replace either.
+
+    These are files of the database, and devices: root could replace /dev/null by a file.
+    """
     if target.is_dir():
         raise click.UsageError(f"{target} is a directory; DEST names the file to be made")
     if any(_is_same_file(each, target) for each in in_use):
@@ -98,7 +101,7 @@ def _refuse_target(target: Path, in_use: Iterable[Path]) -> None:
 
 
 def _is_same_file(one: Path, other: Path) -> bool:
-    """Whether two names are of one file, be it there yet or not."""
+    """Return whether two paths name one file, even if it does not exist yet."""
     if one.exists() and other.exists():
         return one.samefile(other)
     folders = (one.parent, other.parent)

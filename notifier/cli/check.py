@@ -1,4 +1,4 @@
-"""The command check: all that is wrong with the configuration, and whether providers take their keys."""
+"""The command check: list the errors of the configuration, and try the keys of the providers."""
 
 import asyncio
 import stat
@@ -91,7 +91,7 @@ def _print_report(config: Config, key_checks: list[KeyCheck]) -> None:
 
 
 def _list_notes(config: Config) -> tuple[str, ...]:
-    """With what the configuration allows, and the daemon cannot work with as things are."""
+    """List what is allowed in the configuration and yet keeps the daemon or its polls from working."""
     folder = Path(config.store.url).absolute().parent
     notes = [*config.notes]
     if not _is_directory(folder):
@@ -105,15 +105,15 @@ def _list_notes(config: Config) -> tuple[str, ...]:
 
 def _is_directory(folder: Path) -> bool:
     try:
-        return stat.S_ISDIR(folder.stat().st_mode)  # from Python 3.14 on, is_dir says no of what is hidden
-    except PermissionError:  # it may well be the daemon's own
+        return stat.S_ISDIR(folder.stat().st_mode)  # Path.is_dir hides a PermissionError from Python 3.14 on
+    except PermissionError:  # the folder may belong to the daemon's user
         return True
     except OSError:
         return False
 
 
 def _summarize(config: Config) -> dict[str, str | list[str]]:
-    """What holds now, in words; of secrets only how many."""
+    """Describe the configuration in effect. Of secrets it has only the number."""
     callbacks = config.callbacks
     secret_file = secret_path(config.store.url).absolute()
     count = len(callbacks.secrets)

@@ -1,4 +1,4 @@
-"""Whether providers take their keys: each is asked for a task that nobody has, and its answer explained."""
+"""Try the key of each provider: poll a task that does not exist, and explain the reply."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from notifier.core.polling.provider import poll_headers
 from notifier.ports import HttpClient
 
 UNKNOWN_TASK_ID = "00000000-0000-4000-8000-000000000000"
-API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"  # any of MuleRouter's; others may not use it
+API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"  # of MuleRouter; others may ignore it
 
 
 @dataclass(frozen=True, slots=True)
 class KeyCheck:
-    """What one provider answered: whether polls will get through, in words, and what to do if not."""
+    """Whether the polls of one provider will work, as its reply shows; ``fix`` says what to do if not."""
 
     provider: str
     is_ok: bool
@@ -28,7 +28,7 @@ class KeyCheck:
 
 
 async def check_keys(config: Config) -> list[KeyCheck]:
-    """Ask each provider once, side by side. Takes at most the longest request_timeout."""
+    """Poll each provider once, all at the same time. It takes at most the longest request_timeout."""
     from notifier.daemon.client_factory import poll_wire  # noqa: PLC0415 - an HTTP library; other commands need none
 
     client = poll_wire(config)
@@ -46,7 +46,7 @@ async def _check_key(client: HttpClient, provider: ProviderSettings) -> KeyCheck
 
 
 def judge_key(provider: ProviderSettings, exchange: Exchange) -> KeyCheck:
-    """Say what the answer to a made-up task tells of the key, the account and the way there."""
+    """Conclude from the reply for an unknown task whether the key, the account and the network are usable."""
     match exchange:
         case NoReply(fault=kind, detail=detail):
             text = describe_failure(kind, _hide_key(detail, provider))

@@ -1,4 +1,4 @@
-"""What the commands use of ``notifier/client``, and where the configuration says the daemon is."""
+"""The names of ``notifier/client`` that the commands use, and the daemon's address by the configuration."""
 
 from notifier.client.address import Address, parse_address
 from notifier.client.errors import ApiProblem, Fault, NotFound, Problem, Refused, SocketRefused, Unreachable
@@ -22,7 +22,10 @@ __all__ = [
 
 
 def resolve_daemon_address(listen: str) -> Address:
-    """Where to reach a daemon that listens there: at loopback, if it listens everywhere."""
+    """Return the address at which to reach a daemon that listens there.
+
+    A daemon that listens on all addresses is reached on loopback.
+    """
     address = parse_address(listen)
     if address.socket_path is not None:
         return address

@@ -1,4 +1,4 @@
-"""The commands that start the daemon, and have it reload: run, demo, reload, version."""
+"""The commands run, demo, reload and version: start the daemon, or make it reload."""
 
 import platform
 import sqlite3
@@ -16,7 +16,7 @@ from notifier.config.model import Config
 
 
 class ReloadResult(msgspec.Struct, frozen=True):
-    """What the daemon answers to a reload: the file that it read, and the keys that do not hold yet."""
+    """The response to a reload: the file that was read, and the keys that need a restart to take effect."""
 
     status: str
     file: str = ""
@@ -38,9 +38,10 @@ def run(context: CommandContext) -> int:
 
 
 def make_config_reader(context: CommandContext) -> Callable[[], Config]:
-    """Return what reads the configuration, at the start and at each reload: the file that it found first.
+    """Return a function that reads the configuration at the start and at each reload.
 
-    One that is gone by then is a fault: with another, or the defaults, tokens and providers would go too.
+    It keeps to the file that it found first. If that file is removed, a reload fails: another file, or the
+    defaults, would be a configuration without its tokens and providers.
     """
     from notifier.config.load import load  # noqa: PLC0415 - most commands do without it
 
@@ -96,7 +97,7 @@ def reload(context: CommandContext) -> int:
 
 
 def _print_outcome(errors: tuple[str, ...]) -> int:
-    """In the journal, where nobody reads it but in need: the faults as errors."""
+    """Print the result of a reload by systemd: errors go to the journal with the priority of errors."""
     from notifier.daemon import log_setup  # noqa: PLC0415 - only this command needs it
 
     if errors:

@@ -1,4 +1,4 @@
-"""The commands about deliveries: deliveries, redeliver, replay."""
+"""The commands deliveries, redeliver and replay."""
 
 import click
 

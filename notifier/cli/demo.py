@@ -1,7 +1,7 @@
-"""`notifier demo`: the main job, start to end, on this machine and with no key.
+"""The command demo: watch six simulated tasks end and their callbacks arrive, without network and API key.
 
-A simulated MuleRouter and a verifying receiver run in this process; the daemon is the real one, a process of
-its own, and is killed with SIGKILL half-way.
+A simulated MuleRouter and a receiver that verifies run in this process. The daemon is the real one, in a
+process of its own, and is killed with SIGKILL on the way.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ API_KEY = "sk-mr-demo-not-a-real-key"
 
 @dataclass(frozen=True, slots=True)
 class DemoTask:
-    """One task of the play: what it is, what becomes of it, and what the receiver must be told."""
+    """One simulated task: its name, its script, and the event that the receiver must get."""
 
     name: str
     script: TaskScript
@@ -63,7 +63,7 @@ TASKS = (
 
 @dataclass
 class DemoRun:
-    """What has been seen so far."""
+    """The state of one demo: its tasks, and the events that the receiver has accepted."""
 
     tasks: dict[str, DemoTask] = field(default_factory=dict)
     received_events: dict[str, str] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class DemoRun:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def record_callback(self, received: ReceivedCallback) -> None:
-        """Note and print one callback."""
+        """Record and print one callback."""
         event = parse_event(received.body)
         task_id, kind = ("", "no event") if event is None else (event.data.task_id, event.type)
         task = self.tasks.get(task_id)
@@ -89,15 +89,15 @@ class DemoRun:
         self.changed.set()
 
     def print_line(self, text: str) -> None:
-        """Print one line of the play."""
+        """Print one line with the time since the start."""
         print(f"{time.monotonic() - self.started_at:6.1f} s  {text}", flush=True)
 
     def has_all_events(self) -> bool:
-        """Whether every task has been told of."""
+        """Return whether the receiver has accepted an event of each task."""
         return self.received_events.keys() >= self.tasks.keys()
 
     async def wait_until_over(self) -> None:
-        """Wait for the last callback; raises BrokenPipeError if nobody reads the output any more."""
+        """Wait for the last callback. Raise BrokenPipeError if nobody reads the output any more."""
         while not self.has_all_events():
             self.changed.clear()
             await self.changed.wait()
@@ -105,12 +105,12 @@ class DemoRun:
                 raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     def record_unread(self) -> None:
-        """Note that a callback could not be printed."""
+        """Record that a callback could not be printed."""
         self.is_output_closed = True
         self.changed.set()
 
     def list_failures(self) -> list[str]:
-        """What went wrong; nothing if all went as the acts say."""
+        """List what differs from the events that the tasks must have."""
         missing = [task.name for task_id, task in self.tasks.items() if task_id not in self.received_events]
         wrong = [
             task.name
@@ -125,7 +125,7 @@ class DemoRun:
 
 
 def main() -> int:
-    """Play; 0 only if every callback arrived, verified, with the right event."""
+    """Run the demo. Return 0 only if each callback arrived, was verified and had the right event."""
     signals: list[signal.Signals] = []
     try:
         return asyncio.run(_run_demo(signals))
@@ -144,7 +144,7 @@ def _cancel_on_signals(signals: list[signal.Signals]) -> None:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def cancel(number: signal.Signals) -> None:
-        if not signals and task is not None:  # a second cancel would break off the wait for the daemon's end
+        if not signals and task is not None:  # a second one would cancel the wait for the daemon
             task.cancel()
         signals.append(number)
 
@@ -206,15 +206,15 @@ def _register(api: ApiConnection, task_id: str, callback_url: str, task: DemoTas
         "metadata": {"name": task.name},
         "expire_after": task.expire_after,
     }
-    answer = api.request("POST", "/v1/watches", body=body)
-    return str(json.loads(answer.raw)["id"])
+    response = api.request("POST", "/v1/watches", body=body)
+    return str(json.loads(response.raw)["id"])
 
 
 @contextlib.asynccontextmanager
 async def _run_daemon(
     run: DemoRun, environ: Mapping[str, str]
 ) -> AsyncIterator[tuple[Process, ApiConnection]]:
-    """Run `notifier run` for the block; it ends by SIGTERM if it still lives then."""
+    """Run `notifier run` for the block, and end it by SIGTERM if it still runs afterwards."""
     daemon = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -253,14 +253,14 @@ async def _discard(stdout: asyncio.StreamReader) -> None:
 
 
 def _build_environ(folder: Path, provider_url: str, secret: Secret) -> dict[str, str]:
-    """Configure the demo's daemon: nothing of the user's, and faster polls than real life needs."""
+    """Return the environment of the demo's daemon: no setting of the user, and short poll intervals."""
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(("NOTIFIER_", "MULEROUTER_"))
     }
     return {
         **environ,
         "HOME": str(folder),
-        "NOTIFIER_CONFIG": os.devnull,  # else /etc/notifier's would be found
+        "NOTIFIER_CONFIG": os.devnull,  # or the daemon would read /etc/notifier/config.toml
         "DEMO_SIGNING_SECRET": secret.reveal(),
         "MULEROUTER_API_KEY": API_KEY,
         "MULEROUTER_BASE_URL": provider_url,

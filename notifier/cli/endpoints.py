@@ -1,4 +1,4 @@
-"""The commands about endpoints: endpoints, endpoints pause, endpoints resume."""
+"""The commands endpoints, endpoints pause and endpoints resume."""
 
 import re
 
@@ -84,7 +84,7 @@ def _post_action(context: CommandContext, endpoint: str, action: str) -> ApiRepl
 
 
 def _find_id(api: ApiConnection, text: str) -> str:
-    """The id of the endpoint of this URL, whose query does not matter."""
+    """Return the id of the endpoint of a URL. Its query does not matter."""
     try:
         url = endpoint_of(check_callback_url(text))
     except InvalidUrl as error:

@@ -1,4 +1,4 @@
-"""The command explain: where a task is, and why, in the words of its timeline."""
+"""The command explain: print the history of a watch."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The API's objects as rows of tables, and as pairs of a name and a text."""
+"""Format the API's objects as rows of tables, and as pairs of a name and a text."""
 
 from collections.abc import Sequence
 
@@ -45,13 +45,13 @@ ATTEMPT_COLUMNS = (Column("TRY"), Column("AT"), Column("TOOK"), Column("STATUS")
 
 
 def watch_to_row(watch: Watch) -> list[str]:
-    """One line of ``ls``."""
+    """Return the cells of one row of ``ls``."""
     note = localize_instants(watch.trouble or "") or (watch.upstream_status if watch.is_live else None) or ""
     return [watch.id, watch.state, format_age(watch.registered_at), note, watch.task_id, watch.api_path]
 
 
 def delivery_to_row(delivery: Delivery) -> list[str]:
-    """One line of ``deliveries``."""
+    """Return the cells of one row of ``deliveries``."""
     return [
         delivery.id,
         delivery.state,
@@ -65,7 +65,7 @@ def delivery_to_row(delivery: Delivery) -> list[str]:
 
 
 def endpoint_to_row(endpoint: Endpoint) -> list[str]:
-    """One line of ``endpoints``."""
+    """Return the cells of one row of ``endpoints``."""
     return [
         endpoint.id,
         endpoint.gate,
@@ -77,7 +77,7 @@ def endpoint_to_row(endpoint: Endpoint) -> list[str]:
 
 
 def attempt_to_row(attempt: DeliveryAttempt) -> list[str]:
-    """One line of the attempts of a delivery."""
+    """Return the cells of one row of the attempts of a delivery."""
     status = "" if attempt.status is None else str(attempt.status)
     return [
         str(attempt.number),
@@ -89,7 +89,7 @@ def attempt_to_row(attempt: DeliveryAttempt) -> list[str]:
 
 
 def format_object(response: ApiReply, *, excluded: str) -> Pairs:
-    """An object's fields in their order, in words; without empty ones and the one to be shown ``apart``."""
+    """Return the fields of an object in their order, without empty ones and the ``excluded`` one."""
     pairs: Pairs = []
     parts = response.parts()
     provider = parts["provider"].read(str) if "provider" in parts else ""

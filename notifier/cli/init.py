@@ -1,4 +1,4 @@
-"""The command init: a commented configuration to begin with, and what to do next."""
+"""The command init: write a commented configuration, and print the next steps."""
 
 import contextlib
 import os
@@ -21,14 +21,14 @@ KEY_VARIABLE = "MULEROUTER_API_KEY"
 
 
 class FileExists(NotifierError):
-    """A file would be overwritten."""
+    """The file to be written exists already."""
 
     code = "already_there"
     exit_status = 1
 
 
 class NotWritable(NotifierError):
-    """The place cannot be written to."""
+    """A file or folder cannot be created there."""
 
     code = "cannot_write"
     exit_status = 1
@@ -36,14 +36,14 @@ class NotWritable(NotifierError):
 
 @dataclass(frozen=True, slots=True)
 class InitPaths:
-    """Where the configuration and what belongs to it will be; absolute paths."""
+    """The absolute paths of the configuration and of the files that belong to it."""
 
     config: Path
     database: Path
 
     @property
     def key(self) -> Path:
-        """The API key, beside the configuration."""
+        """Return the path of the API key, beside the configuration."""
         return self.config.with_name(KEY_NAME)
 
 
@@ -75,7 +75,8 @@ def init(context: CommandContext, *, is_users: bool) -> int:
         create_file(paths.config, render_configuration(paths, has_key_file=bool(key)), 0o644)
     except NotifierError:
         if key:
-            paths.key.unlink(missing_ok=True)  # of no use without it, and in the way of the next time
+            # Without the configuration the key is not used, and the next init would refuse to overwrite it.
+            paths.key.unlink(missing_ok=True)
         raise
     _create_folder(paths.database.parent)
     _print_result(context, paths, has_key_file=bool(key))
@@ -83,7 +84,7 @@ def init(context: CommandContext, *, is_users: bool) -> int:
 
 
 def render_configuration(paths: InitPaths, *, has_key_file: bool) -> str:
-    """Fill in the template: the key's place if there is a file of it, and the database's absolute path."""
+    """Fill the template with the database's absolute path, and with the key's file if there is one."""
     text = resources.files(__package__).joinpath("init.toml").read_text("utf-8")
     # A TOML string takes the escapes of a JSON string.
     text = text.replace('url = "notifier.db"', f"url = {msgspec.json.encode(str(paths.database)).decode()}")
@@ -114,7 +115,7 @@ def _refuse_existing(path: Path) -> None:
 
 
 def _prompt_for_key(context: CommandContext) -> str:
-    """The key that a person types in; empty where nobody is there to ask, or the environment has it."""
+    """Ask a person for the API key. Return "" without a terminal, or if the environment has the key."""
     if context.is_json or context.environ.get(KEY_VARIABLE) or not _is_attended():
         return ""
     prompt = f"MuleRouter API key (empty: it is to come from {KEY_VARIABLE})"
@@ -130,7 +131,7 @@ def _is_attended() -> bool:
 
 
 def create_file(path: Path, text: str, mode: int) -> None:
-    """Make the file, whole or not at all, with its mode from the first moment on; none there is opened."""
+    """Create a file with this mode from the start. Remove it if it cannot be written whole."""
     _create_folder(path.parent)
     descriptor: int | None = None
     try:
@@ -140,7 +141,7 @@ def create_file(path: Path, text: str, mode: int) -> None:
     except FileExistsError:
         _refuse_existing(path)
     except OSError as error:
-        if descriptor is not None:  # then it is ours
+        if descriptor is not None:  # created here, so that it is no other file
             path.unlink(missing_ok=True)
         raise NotWritable(f"{path} cannot be written ({error.strerror})", _FIX_NOT_WRITABLE) from error
 

@@ -1,4 +1,4 @@
-"""The command listen: a receiver on this machine, to see callbacks arrive."""
+"""The command listen: receive callbacks on this machine, verify and print them."""
 
 import asyncio
 import signal
@@ -26,7 +26,7 @@ from notifier.errors import NotifierError
 
 
 class PortUnavailable(NotifierError):
-    """The port cannot be had."""
+    """The port cannot be bound."""
 
     code = "cannot_listen"
     exit_status = 1
@@ -86,7 +86,7 @@ async def _serve(
     count: int | None,
     print_callback: Callable[[ReceivedCallback], None],
 ) -> int:
-    """Serve until a signal, the count or a reader that is gone; returns how many were accepted."""
+    """Serve until a signal, the count or a closed output. Return the number of accepted callbacks."""
     from notifier.simulator.serving import serve  # noqa: PLC0415 - a web server; other commands need none
 
     stopped = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The command open: the daemon's page in a browser, which is let in by a link that is good once."""
+"""The command open: open the daemon's page in a browser, by a link that logs in once."""
 
 import sys
 
@@ -11,14 +11,14 @@ from notifier.errors import NotifierError
 
 
 class LoginLink(msgspec.Struct, frozen=True):
-    """What ``POST /v1/login`` answers; ``expires_at`` is None where no login is wanted."""
+    """The response of ``POST /v1/login``. ``expires_at`` is None if the daemon needs no login."""
 
     path: str
     expires_at: str | None = None
 
 
 class PageNotReachable(NotifierError):
-    """The daemon listens where no browser can go."""
+    """The daemon listens on a Unix socket, which browsers cannot open."""
 
     code = "no_page"
     exit_status = 64

@@ -1,4 +1,4 @@
-"""What all commands share: options that may stand before or after the command, and what follows from them."""
+"""The options that all commands share, the connection made of them, and types of arguments."""
 
 import os
 import re
@@ -24,7 +24,7 @@ _META_KEY = "notifier.cli"
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """The shared options of one call, wherever they stood, and the environment."""
+    """The shared options of one call, given before or after the command, and the environment."""
 
     url: str | None = None
     token: str | None = None
@@ -33,19 +33,19 @@ class CommandContext:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def find_config_file(self) -> Path | None:
-        """The configuration file of this call; None where defaults apply."""
+        """Return the configuration file of this call, None if the defaults apply."""
         from notifier.config.load import find_file  # noqa: PLC0415 - most commands do without it
 
         return find_file(self.config, self.environ)
 
     def load_config(self) -> Config:
-        """Read the configuration; raises BadConfig with all its faults."""
+        """Read the configuration. Raise InvalidConfig with all its errors."""
         from notifier.config.load import load  # noqa: PLC0415 - most commands do without it
 
         return load(self.find_config_file(), self.environ)
 
     def connect(self) -> ApiConnection:
-        """The daemon that is meant: --url, else NOTIFIER_URL, else the configuration's."""
+        """Return a connection to the daemon of --url, else of NOTIFIER_URL, else of the configuration."""
         url = self.url or self.environ.get("NOTIFIER_URL") or None
         token = self.token or self.environ.get("NOTIFIER_TOKEN") or None
         config = None if url and token else self._load_config_for(url)
@@ -60,17 +60,17 @@ class CommandContext:
         try:
             return self.load_config()
         except NotifierError:
-            # With an address given, the file is asked for a token only, and its secrets may well be
-            # readable to nobody but the daemon. Whoever names a file means it, though.
+            # With a URL the file is read for its token only, and its secrets may be readable to the daemon
+            # alone. A file that is named by --config must be usable.
             if url is None or self.config is not None:
                 raise
             return None
 
 
 def _may_have_token(address: Address, config: Config) -> bool:
-    """Whether the configuration's token is for this address: its own, or one of this machine.
+    """Return whether the configuration's token may be sent there: to its own daemon or to this machine.
 
-    A token must not go to any host that somebody's NOTIFIER_URL names; there, give --token.
+    NOTIFIER_URL may name any host. Another host gets a token only by --token or NOTIFIER_TOKEN.
     """
     return address == resolve_daemon_address(config.server.listen) or address.is_local
 
@@ -83,7 +83,7 @@ def _resolve_address(url: str | None, config: Config | None) -> Address:
 
 
 def add_shared_options(*hidden: str) -> Callable[[F], F]:
-    """Give a command the shared options; those it has no use for are taken but not listed."""
+    """Give a command the shared options. Those that it ignores are accepted and not listed."""
 
     def add(command: F) -> F:
         for name, help_text in (
@@ -107,7 +107,7 @@ def add_shared_options(*hidden: str) -> Callable[[F], F]:
 
 
 def pass_context(command: Callable[Concatenate[CommandContext, P], R]) -> Callable[P, R]:
-    """Hand a command the shared options as its first argument."""
+    """Pass the shared options to a command as its first argument."""
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         return command(CommandContext(**click.get_current_context().meta.get(_META_KEY, {})), *args, **kwargs)
@@ -118,14 +118,15 @@ def pass_context(command: Callable[Concatenate[CommandContext, P], R]) -> Callab
 
 
 def format_example(*lines: str) -> str:
-    """What stands below a command's help."""
+    """Return the text below a command's help."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 class IdParam(click.ParamType[str]):
-    """An id of ours; it goes into a path, so nothing else may. ``hint`` says how to find one.
+    """An id of notifier. It becomes part of a URL path, so that nothing else is accepted.
 
-    ``others`` says, by prefix, what to do with an id of another kind; {id} in it is that id.
+    ``hint`` says how to find one. ``others`` has, by prefix, the hint for an id of another kind; {id} in it
+    is that id.
     """
 
     def __init__(self, name: str, prefix: str, hint: str, others: Mapping[str, str]) -> None:
@@ -135,7 +136,7 @@ class IdParam(click.ParamType[str]):
         self._others = others
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Take it as it is, or say what it looks like."""
+        """Return an id unchanged. Fail with a hint for anything else."""
         if not re.fullmatch(rf"{self._prefix}[A-Za-z0-9_-]{{1,80}}", value):
             other = self._others.get(value[:4]) if re.fullmatch(r"[A-Za-z0-9_-]{1,84}", value) else None
             hint = self._hint if other is None else other.format(id=value)
@@ -144,7 +145,7 @@ class IdParam(click.ParamType[str]):
 
 
 class DurationParam(click.ParamType[str | float]):
-    """A duration such as 2.5s, 10m or 1h30m, or a number of seconds; handed on as the API takes it."""
+    """A duration such as 2.5s, 10m or 1h30m, or a number of seconds, in the form of the API."""
 
     name = "duration"
 
@@ -154,7 +155,7 @@ class DurationParam(click.ParamType[str | float]):
     def convert(
         self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
     ) -> str | float:
-        """Take it as it is if it can be read."""
+        """Return a valid duration unchanged, a number as float."""
         duration = float(value) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", str(value)) else value
         try:
             parse_duration(duration, allow_zero=self._allow_zero)
@@ -164,12 +165,12 @@ class DurationParam(click.ParamType[str | float]):
 
 
 class InstantParam(click.ParamType[str]):
-    """An instant in RFC 3339, or a duration: so long ago. Handed on as the API takes it."""
+    """An instant in RFC 3339, or a duration before now, in the form of the API."""
 
     name = "instant"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Make an instant of it."""
+        """Return the instant in RFC 3339."""
         at = parse_instant(value)
         if at is not None:
             return format_instant(at)
@@ -199,7 +200,10 @@ INSTANT = InstantParam()
 
 
 def _store_option(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
-    """Note an option in what the contexts share; the command's own, parsed later, wins over the group's."""
+    """Store an option in the dictionary that click's contexts share.
+
+    The option of the command is parsed later than that of the group, so that it wins.
+    """
     if value is not None and value is not False:
         name = "is_json" if param.name == "json" else param.name
         ctx.meta.setdefault(_META_KEY, {})[name] = value

@@ -1,7 +1,7 @@
-"""What a person sees: data on stdout, talk on stderr, nothing that could drive the terminal.
+"""Print for people and programs: data on stdout, notes and errors on stderr.
 
-Texts of tasks, providers and receivers come from strangers. Whatever in them is not plain text is shown as
-its escape, in JSON too, where the escape means the same.
+Texts of tasks, providers and receivers are not trusted. Characters that could control the terminal are
+printed as escapes; in JSON the escape has the same meaning.
 """
 
 import os
@@ -23,9 +23,9 @@ from notifier.core.formats.times import parse_instant
 from notifier.errors import NotifierError
 
 Instant = datetime | str | None
-"""An instant as a value of ``client/model.py`` has it, or as RFC 3339 text; None and other text are none."""
+"""A datetime of ``client/model.py``, or RFC 3339 text. None and other texts are no instant."""
 
-DEFAULT_COLUMNS = 80  # of a terminal that does not tell its width, and the widest that help is written for
+DEFAULT_COLUMNS = 80  # of a terminal of unknown width; a test holds the help to it
 MIN_COLUMNS = 40  # no record of why; changing it needs a measurement
 MIN_TEXT_COLUMNS = 20  # no record of why; changing it needs a measurement
 GAP = "  "
@@ -41,7 +41,7 @@ COLOURS: Mapping[str, str] = {
     "lost": "yellow",
 }
 
-# C1 controls and DEL, and what is invisible or turns the direction of writing.
+# DEL, C1 controls, invisible characters, and those that change the direction of writing.
 _UNSAFE_IN_JSON = re.compile(
     "[\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
@@ -51,19 +51,19 @@ _ESCAPED_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def print_note(text: str) -> None:
-    """Talk: one line on stderr."""
+    """Print one line on stderr."""
     click.echo(text, err=True)
 
 
 class OutputFailed(NotifierError):
-    """Standard output takes nothing: the disk behind it is full, say. What was to be done is done."""
+    """Standard output cannot be written, as on a full disk. The command itself was executed."""
 
     code = "cannot_tell"
     exit_status = 74
 
 
 def print_data(line: str, *, end: str = "\n") -> None:
-    """Tell data: one line on stdout. ``line`` is safe already; colours in it pass if it may have them."""
+    """Print one line on stdout. ``line`` is escaped already; without a terminal its colours are removed."""
     _write(line + end)
 
 
@@ -78,14 +78,14 @@ def _write(text: str | bytes) -> None:
 
 
 def print_json(raw: bytes) -> None:
-    """Print JSON with the values it came with; spread out for a person, one line for a program."""
+    """Print JSON without changing a value: indented on a terminal, else on one line."""
     formatted = msgspec.json.format(raw, indent=2 if _is_terminal() else -1)
     text = _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", formatted.decode())
     _write(text.encode() + b"\n")
 
 
 def print_error(error: NotifierError) -> None:
-    """Name the code, the cause, each place at fault, and the fix."""
+    """Print the code, the cause, each field with its error, and the fix."""
     if isinstance(error, InvalidConfig):
         print_note(f"notifier: {error.code}: the configuration cannot be used")
         for config_error in error.faults:
@@ -94,7 +94,7 @@ def print_error(error: NotifierError) -> None:
         return
     problem = error.problem if isinstance(error, ApiProblem) else None
     errors = [] if problem is None else _format_field_errors(problem.errors)
-    # The cause quotes the first of them; with all of them at hand it would be said twice.
+    # The cause quotes the first field error, which is printed anyway.
     cause = errors[0] if len(errors) == 1 else f"{len(errors)} faults" if errors else escape(error.cause)
     print_note(f"notifier: {escape(problem.code if problem else error.code)}: {cause}")
     for each in errors if len(errors) > 1 else ():
@@ -113,12 +113,12 @@ def _format_field_errors(errors: Sequence[Fault]) -> list[str]:
 
 
 def is_coloured() -> bool:
-    """Colour is for terminals, and for people who did not decline it (no-color.org)."""
+    """Return whether stdout is a terminal whose user has not declined colours (no-color.org)."""
     return _is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def measure_stdout() -> int:
-    """How many columns there are; as many as wanted where a program reads."""
+    """Return the columns of stdout: no limit if it is not a terminal."""
     return (
         max(MIN_COLUMNS, shutil.get_terminal_size((DEFAULT_COLUMNS, 24)).columns)
         if _is_terminal()
@@ -127,7 +127,7 @@ def measure_stdout() -> int:
 
 
 def measure_stderr() -> int:
-    """How many columns stderr has, where it is a terminal; NARROW elsewhere."""
+    """Return the columns of stderr: ``DEFAULT_COLUMNS`` if it is not a terminal."""
     try:
         columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):
@@ -136,7 +136,7 @@ def measure_stderr() -> int:
 
 
 def wrap(text: str, indent: int) -> list[str]:
-    """Break a sentence into lines that stand ``indent`` columns in; a program gets it in one."""
+    """Break a sentence into lines for a terminal, less ``indent`` columns. A program gets one line."""
     size = measure_stdout() - indent
     return (
         [escape(text)]
@@ -146,7 +146,7 @@ def wrap(text: str, indent: int) -> list[str]:
 
 
 def escape(text: str) -> str:
-    """Replace what is not plain text by its escape."""
+    """Replace characters that are not printable text by their escapes."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(
@@ -156,7 +156,7 @@ def escape(text: str) -> str:
 
 
 def shorten(text: str, size: int) -> str:
-    """Cut to ``size`` columns, with … for what is missing."""
+    """Cut a text to ``size`` columns, with … at the cut."""
     if count_columns(text) <= size:
         return text
     start = ""
@@ -168,7 +168,7 @@ def shorten(text: str, size: int) -> str:
 
 
 def count_columns(text: str) -> int:
-    """How many columns a terminal gives it: signs of East Asia take two, accents none."""
+    """Return the columns of a text on a terminal: two for East Asian characters, none for accents."""
     if text.isascii():
         return len(text)
     return sum(
@@ -178,7 +178,7 @@ def count_columns(text: str) -> int:
 
 
 def format_fields(pairs: Sequence[tuple[str, str | Sequence[str]]]) -> Iterator[str]:
-    """Names and values, the values in line and whole: URLs are there to be copied."""
+    """Format names and aligned values. Values are not cut, because URLs are to be copied."""
     indent = max((count_columns(escape(name)) for name, _ in pairs), default=0) + len(GAP)
     for name, value in pairs:
         first, *others = [value] if isinstance(value, str) else list(value) or [""]
@@ -188,7 +188,7 @@ def format_fields(pairs: Sequence[tuple[str, str | Sequence[str]]]) -> Iterator[
 
 
 def format_time(instant: Instant, now: int | None = None) -> str:
-    """The local time of an instant, as short as it stays clear; anything else as it is."""
+    """Format an instant in local time, without the date if it is today's. Return other texts unchanged."""
     at = _instant_ms(instant)
     if at is None:
         return str(instant or "")
@@ -199,18 +199,18 @@ def format_time(instant: Instant, now: int | None = None) -> str:
 
 
 def localize_instants(text: str) -> str:
-    """A sentence of ours with each instant in it as a person reads it: local, and how long ago."""
+    """Replace each instant in a text by its local time and age."""
     return _INSTANT_PATTERN.sub(lambda match: format_time_and_age(match[0]), text)
 
 
 def format_time_and_age(instant: Instant) -> str:
-    """The local time of an instant, and how long ago that was, if it was."""
+    """Format an instant in local time, with its age if it has passed."""
     passed = format_age(instant)
     return f"{format_time(instant)} ({passed} ago)" if passed else format_time(instant)
 
 
 def format_age(instant: Instant, now: int | None = None) -> str:
-    """How long ago that was, in its largest unit; nothing for what is to come, or is no instant."""
+    """Format the age of an instant in its largest unit. Return "" for the future and for no instant."""
     at = _instant_ms(instant)
     seconds = -1 if at is None else ((wall_ms() if now is None else now) - at) // 1_000
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
@@ -220,13 +220,13 @@ def format_age(instant: Instant, now: int | None = None) -> str:
 
 
 def colour_state(word: str) -> str:
-    """A word of state in its colour, any other as it is."""
+    """Colour the name of a state. Return other words unchanged."""
     colour = COLOURS.get(word.rstrip())
     return click.style(word, fg=colour) if colour is not None and is_coloured() else word
 
 
 def pad(text: str, size: int) -> str:
-    """Fill up to ``size`` columns."""
+    """Fill a text with spaces up to ``size`` columns."""
     return text + " " * (size - count_columns(text))
 
 

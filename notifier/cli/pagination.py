@@ -1,4 +1,4 @@
-"""Lists that the daemon hands out in pages, and how far to read them."""
+"""Read the lists of the API page by page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PagedList:
-    """Entries as they came, and the cursor to what follows, if anything does."""
+    """The entries of a list, undecoded, and the cursor to the next page if there is one."""
 
     name: str
     entries: tuple[ApiReply, ...]
     next_cursor: str | None
 
     def to_json(self) -> bytes:
-        """The same as one answer of the API."""
+        """Return the entries as one response of the API."""
         entries = [msgspec.Raw(entry.raw) for entry in self.entries]
         return msgspec.json.encode({self.name: entries, "next_cursor": self.next_cursor})
 
@@ -33,7 +33,7 @@ class PagedList:
         return [entry.read(kind) for entry in self.entries]
 
     def print_rest(self) -> None:
-        """Say that there is nothing, or that there is more."""
+        """Print a note if the list is empty, or if there are more entries."""
         if not self.entries:
             print_note(f"no {self.name}")
         elif self.next_cursor is not None:
@@ -41,7 +41,7 @@ class PagedList:
 
 
 def read_list(api: ApiConnection, name: str, query: Mapping[str, object], limit: int | None) -> PagedList:
-    """Read ``/v1/NAME`` page by page until ``limit`` entries are there, or all of them."""
+    """Read ``/v1/NAME`` page by page up to ``limit`` entries, or to the end."""
     entries: list[ApiReply] = []
     cursor: str | None = None
     with Progress() as progress:
@@ -56,7 +56,7 @@ def read_list(api: ApiConnection, name: str, query: Mapping[str, object], limit:
 
 
 def _split_page(page: ApiReply, name: str) -> tuple[list[ApiReply], str | None]:
-    """The entries of a page, and the cursor to the next one."""
+    """Return the entries of a page, and the cursor to the next one."""
     parts = page.parts()
     page_entries = parts[name].read(list[msgspec.Raw]) if name in parts else []
     next_cursor = parts["next_cursor"].read(object) if "next_cursor" in parts else None

@@ -1,4 +1,4 @@
-"""One line that shows how far something is: on stderr, on a terminal, and gone when it is over."""
+"""Show the progress of a command in one line on stderr."""
 
 import os
 import sys
@@ -10,9 +10,9 @@ _CLEAR = "\r\x1b[K"
 
 
 class Progress:
-    """A line that is written over. Elsewhere than on a terminal it does nothing at all.
+    """A line on stderr that is overwritten, and cleared at the end. Without a terminal it prints nothing.
 
-    Whoever prints meanwhile calls ``clear`` first.
+    Call ``clear`` before anything else is printed.
     """
 
     def __init__(self) -> None:
@@ -28,13 +28,13 @@ class Progress:
         self.clear()
 
     def show(self, text: str) -> None:
-        """Put this in place of what was there."""
+        """Replace the line by this text."""
         if self.is_visible:
             self._write(_CLEAR + shorten(escape(text), measure_stderr() - 1))
             self._has_text = True
 
     def clear(self) -> None:
-        """Leave an empty line, with the cursor at its start."""
+        """Empty the line, and put the cursor at its start."""
         if self._has_text:
             self._write(_CLEAR)
             self._has_text = False

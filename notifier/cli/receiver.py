@@ -1,4 +1,4 @@
-"""A receiver of callbacks: verifies, tells of each one, answers. It is what a user's own would look like."""
+"""A receiver of callbacks for ``listen`` and ``demo``. It verifies and replies as a user's would."""
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -22,10 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ReceivedCallback:
-    """One callback that came in. ``reason`` says why it is not to be trusted, None when it is.
-
-    ``path`` is what was asked for, with its query.
-    """
+    """One callback. ``reason`` says why its signature is not valid, None if it is. ``path`` has the query."""
 
     at: int
     headers: Mapping[str, str]
@@ -37,17 +34,18 @@ class ReceivedCallback:
 
 @dataclass(frozen=True, slots=True)
 class ReplyPlan:
-    """How to answer: ``status`` to what is verified, but 503 to the first ``failures`` callbacks."""
+    """The replies: 503 to the first ``failures`` callbacks, then ``status`` to verified ones."""
 
     status: int = 204
     failures: int = 0
 
 
 class LocalReceiver:
-    """An ASGI application. It hands each callback to ``tell`` before it is answered.
+    """An ASGI application. It passes each callback to ``print_callback``, then replies.
 
-    ``on_accepted`` is called after the answer to a verified one, with how many there were. Where ``tell``
-    finds its reader gone, the callback is not taken and ``on_unread`` is called.
+    After the reply to a verified callback it calls ``on_accepted`` with their number. If ``print_callback``
+    raises BrokenPipeError, it refuses the callback, so that the daemon sends it again, and calls
+    ``on_unread``.
     """
 
     def __init__(
@@ -110,7 +108,7 @@ class LocalReceiver:
 
 
 def parse_event(body: bytes) -> Event | None:
-    """Read a callback's body; None where it is no event of notifier's."""
+    """Decode a callback's body. Return None if it is not an event of notifier."""
     try:
         return msgspec.json.decode(body, type=Event)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -118,7 +116,7 @@ def parse_event(body: bytes) -> Event | None:
 
 
 def extract_metadata(body: bytes) -> bytes:
-    """Return the metadata of a callback as it is written there; nothing where it has none."""
+    """Return the metadata of a callback as it is written in the body, b"" if there is none."""
     try:
         data = msgspec.json.decode(body, type=dict[str, msgspec.Raw])["data"]
         metadata = msgspec.json.decode(data, type=dict[str, msgspec.Raw])["metadata"]
@@ -128,7 +126,7 @@ def extract_metadata(body: bytes) -> bytes:
 
 
 def callback_to_json(received: ReceivedCallback, at: str) -> bytes:
-    """One callback as an object of JSON: the event as it came, or the bytes where they are no JSON."""
+    """Encode one callback: with its event unchanged, or with the body in Base64 if that is not JSON."""
     headers = received.headers
     content: dict[str, object] = {"event": msgspec.Raw(received.body)}
     if not is_json(received.body):

@@ -1,4 +1,4 @@
-"""From the command line, or from what the ``mulerouter`` command prints, to registrations."""
+"""Make registrations of the command line, or of what the ``mulerouter`` command prints."""
 
 import json
 from collections.abc import Sequence
@@ -37,16 +37,16 @@ _OPTION_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class TaskReference:
-    """One task at a provider. Without an id, ``api_path`` is the URL that the task is asked for at."""
+    """One task of a provider. Without an id, ``api_path`` is the URL at which the task is polled."""
 
     api_path: str
     task_id: str
 
 
 def read_tasks(raw: bytes, api_path: str | None = None) -> list[TaskReference]:
-    """Read one object, several in a row, or an array of them; UsageError says what is wrong where.
+    """Read one JSON object, several in a row, or an array of them. Raise UsageError that names the entry.
 
-    ``api_path`` is that of all of them, whatever they say.
+    ``api_path``, if given, replaces that of each entry.
     """
     if len(raw) > MAX_STDIN_BYTES:
         raise click.UsageError(
@@ -96,17 +96,17 @@ def _parse_task(entry: object, number: int, api_path: str | None) -> TaskReferen
 
 
 def _quote(text: str) -> str:
-    """What came, for a person: one line, bounded, and nothing that drives the terminal."""
+    """Quote an input for a person: on one line, cut and escaped."""
     return escape(one_line(text, MAX_QUOTED_CHARACTERS))
 
 
 def _is_encodable(value: str) -> bool:
-    """Whether it says something, and can be sent: JSON can hold half a sign, UTF-8 cannot."""
+    """Return whether a text is not empty and has no lone surrogate, which JSON can hold and UTF-8 cannot."""
     return bool(value) and scrub(value) == value
 
 
 def describe_as_options(problem: ApiProblem) -> ApiProblem:
-    """The same with the options' names for the places in what was made of them: a body, a query."""
+    """Replace the fields of the request by the names of the options that the user typed."""
     problem_body = problem.problem
     errors = tuple(Fault(_name_option(each.pointer), each.detail) for each in problem_body.errors)
     return type(problem)(problem.status, msgspec.structs.replace(problem_body, errors=errors), problem.fix)
@@ -115,12 +115,12 @@ def describe_as_options(problem: ApiProblem) -> ApiProblem:
 def _name_option(pointer: str) -> str:
     if pointer.startswith("/callbacks"):
         return "--event" if "/events" in pointer else "--callback"
-    first = f"/{pointer.removeprefix('/').partition('/')[0]}"  # of a parameter it is the bare name
+    first = f"/{pointer.removeprefix('/').partition('/')[0]}"  # a query parameter has no slash
     return _OPTION_NAMES.get(first, pointer)
 
 
 def read_metadata(text: str | None) -> msgspec.Raw | None:
-    """Check that it is a JSON object, and keep it as it is written: it comes back unchanged."""
+    """Check that a text is a JSON object, and return it as it is written."""
     if text is None:
         return None
     try:
@@ -142,7 +142,7 @@ def build_registration(
     metadata: msgspec.Raw | None,
     expire_after: str | float | None,
 ) -> dict[str, object]:
-    """The body of ``POST /v1/watches``; what was not given is left to the daemon."""
+    """Return the body of ``POST /v1/watches``, without the options that were not given."""
     body: dict[str, object] = {"task_id": task.task_id, "api_path": task.api_path}
     if not task.task_id:
         body = {"task_url": task.api_path}

@@ -1,4 +1,4 @@
-"""The command secret: show what callbacks are signed with, and go over to a new one without a gap."""
+"""The command secret: print and rotate the secrets that sign callbacks."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ _RELOAD_HINT = "`notifier reload`, `systemctl reload notifier`, or SIGHUP to the
 
 
 class SecretsConfigured(NotifierError):
-    """The secrets are the operator's own: we change none of them."""
+    """The secrets stand in the configuration, which only the operator changes."""
 
     code = "secrets_configured"
     exit_status = 78
 
 
 class TooManySecrets(NotifierError):
-    """As many are active as may be."""
+    """The maximum number of secrets sign already."""
 
     code = "too_many_secrets"
     exit_status = 1

@@ -1,4 +1,4 @@
-"""The command test-callback: a signed ping, sent as the daemon would send it, and its answer explained."""
+"""The command test-callback: send a signed ping as the daemon would, and explain the reply."""
 
 import asyncio
 import os
@@ -65,9 +65,10 @@ def test_callback(context: CommandContext, *, receiver: str, texts: tuple[str, .
 
 
 def build_ping(url: str, now: int) -> ClaimedDelivery:
-    """Make an event that tells nothing, ready to be sent once.
+    """Return a delivery of a ping.
 
-    It has what receivers commonly reach for, though empty, so that one that asks for no type answers 2xx too.
+    It has the fields that receivers commonly read, though empty. So a receiver that does not check the type
+    replies with 2xx too.
     """
     event_id = new_id(EVENT, now, int.from_bytes(os.urandom(ENTROPY_BITS // 8)))
     text = "A test by `notifier test-callback`. Answer 2xx and do nothing."
@@ -89,7 +90,7 @@ def build_ping(url: str, now: int) -> ClaimedDelivery:
 
 
 def list_own_addresses(listen: str) -> frozenset[tuple[str, int]]:
-    """Where the daemon of this configuration listens, as far as that is written: no callback may go there."""
+    """List the addresses on which the configured daemon listens. Callbacks to them are blocked."""
     try:
         address = parse_address(listen)
         hosts = ("127.0.0.1", "::1") if address.host == "localhost" else (str(ip_address(address.host)),)

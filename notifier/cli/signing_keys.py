@@ -1,4 +1,4 @@
-"""Which secrets a command works with: given ones, else what the daemon of this configuration signs with."""
+"""Find the secrets to sign or verify with: those of the options, else those of the daemon."""
 
 import stat
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from notifier.errors import NotifierError
 
 
 class SecretMissing(NotifierError):
-    """There is no secret to be had."""
+    """There is no readable secret."""
 
     code = "no_secret"
     exit_status = 78
@@ -23,14 +23,14 @@ class SecretMissing(NotifierError):
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """Secrets, newest first, and where they are from."""
+    """Secrets, newest first, and their file or setting."""
 
     secrets: tuple[Secret, ...]
     origin: str
 
 
 def find_keys(context: CommandContext, texts: tuple[str, ...] = (), file: Path | None = None) -> SigningKeys:
-    """Those that are given as text or in a file, else the daemon's; raises NoSecret."""
+    """Return the secrets of ``texts`` and ``file``, else the daemon's. Raise SecretMissing."""
     if texts or file is not None:
         secrets = [Secret(text) for text in texts] + ([] if file is None else _read_file(file))
         return SigningKeys(_validate(secrets), "the given secret")
@@ -49,7 +49,7 @@ def find_keys(context: CommandContext, texts: tuple[str, ...] = (), file: Path |
 
 def _is_file(path: Path) -> bool:
     try:
-        return stat.S_ISREG(path.stat().st_mode)  # from Python 3.14 on, is_file says no of what is hidden
+        return stat.S_ISREG(path.stat().st_mode)  # Path.is_file hides a PermissionError from Python 3.14 on
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
@@ -57,7 +57,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _read_file(file: Path) -> list[Secret]:
-    """One a line, as the daemon keeps them."""
+    """Read one secret from each line, the format of the daemon's file."""
     try:
         lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""The command simulator: a MuleRouter to try things on, without a key."""
+"""The command simulator: run a simulated MuleRouter."""
 
 import asyncio
 
@@ -9,10 +9,10 @@ from notifier.cli.options import add_shared_options, format_example
 
 
 class PromptHelpCommand(click.Command):
-    """A command whose help ends with what a prompt can ask for."""
+    """A command whose help ends with the words that a prompt may have."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table of the script: it stands there once."""
+        """Print the table of words from ``simulator/script.py``."""
         from notifier.simulator.script import describe_words  # noqa: PLC0415 - only this help needs it
 
         formatter.write_paragraph()

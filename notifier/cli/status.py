@@ -1,4 +1,4 @@
-"""The command status: how the daemon is doing, in words, with what to do where something is not well."""
+"""The command status: print the state of the daemon, its providers and endpoints, with fixes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -22,7 +22,7 @@ from notifier.core.fixes import IDLE, fix_of, fix_of_receiver
 from notifier.core.task_statistics import format_count
 
 LABEL_COLUMNS = 12  # "deliveries" and two spaces
-MAX_ENDPOINTS = 5  # endpoints that are held back; more are counted
+MAX_ENDPOINTS = 5  # so that the output fits a screen; further ones are counted
 
 
 @click.command(
@@ -52,7 +52,7 @@ def status(context: CommandContext) -> int:
 
 
 def format_status(status: Status, endpoints: Sequence[Endpoint], *, has_more: bool, at: str) -> Iterator[str]:
-    """The whole picture, a subject a line."""
+    """Format the status: one line for each subject."""
     doing = status.trouble or "working"
     yield from _format_subject("daemon", f"notifier {status.version} at {at}: {doing}")
     if status.trouble:
@@ -122,7 +122,7 @@ def _describe_gate(endpoint: Endpoint) -> str:
 
 
 def _format_subject(label: str, text: str) -> Iterator[str]:
-    """A name and what is to be said of it; nothing is said of what has no text."""
+    """Format a label and its text, wrapped. Return nothing if the text is empty."""
     if not text:
         return
     name = escape(label)

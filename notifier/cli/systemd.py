@@ -1,4 +1,4 @@
-"""The command systemd: the units of this package, filled in for this installation."""
+"""The command systemd: print the units of this package, adapted to this installation."""
 
 import os
 import re
@@ -20,7 +20,7 @@ KEY_FILE = "/etc/notifier/mulerouter-api-key"
 LISTEN = "127.0.0.1:8484"
 _PLAIN_WORD = re.compile(r"[\w@+=:,./\[\]-]+", re.ASCII)
 _RUNTIME_DIRECTORY = "/run/notifier/"
-# By ProtectHome= and PrivateTmp=.
+# from the service, by ProtectHome= and PrivateTmp= of the unit
 _HIDDEN_FOLDERS = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108 - compared, not used
 
 
@@ -73,7 +73,7 @@ def systemd(
 
 
 def read_unit(name: str) -> str:
-    """Return the text of a unit as it ships; in a checkout, as it stands there."""
+    """Return the text of a unit of this package or checkout."""
     return _find_folder().joinpath(name).read_text("utf-8")
 
 
@@ -127,7 +127,7 @@ def _list_environment(context: CommandContext, listen: str | None) -> list[tuple
 
 
 def _parse_listen(listen: str) -> str:
-    """What the service would take as server.listen."""
+    """Return the address in the form that ``server.listen`` accepts."""
     from notifier.config.parsers import listen as read_listen  # noqa: PLC0415 - most commands do without it
 
     try:
@@ -149,7 +149,7 @@ def _check_absolute(option: str, path: str) -> str:
 
 
 def _check_word(option: str, text: str) -> str:
-    """What may stand in a unit as it is; systemd has meanings of its own for the rest."""
+    """Return a text that needs no quoting in a unit. systemd gives other characters a meaning."""
     if not _PLAIN_WORD.fullmatch(text):
         raise click.UsageError(
             f"{option} {text!r}: spaces, quotes and %, $ cannot stand in a unit; use another path"
@@ -158,8 +158,10 @@ def _check_word(option: str, text: str) -> str:
 
 
 def _find_own_path() -> str:
-    """The command that was called, or where pip puts it beside this Python. Links are not followed:
-    they are there to outlive an upgrade."""
+    """Return the path of the command that was called, or of the one that pip puts beside this Python.
+
+    Links are not resolved, because a link stays valid over an upgrade.
+    """
     command = Path(sys.argv[0]).absolute()
     if command.name == "notifier" and os.access(command, os.X_OK):
         return str(command)
@@ -185,7 +187,7 @@ def _warn_if_hidden(command: str, config: str | None) -> None:
 
 
 def _list_hidden_paths(command: str, config: str | None) -> Iterator[str]:
-    """What the sandbox hides: the command, the Python that it starts, the configuration."""
+    """List the paths that the sandbox hides, of the command, its Python and the configuration."""
     python = Path(command).with_name("python")
     paths = [Path(command), python.resolve() if python.exists() else python]
     if config is not None:

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal."""
+"""Format tables for the width of the terminal."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -18,10 +18,10 @@ from notifier.cli.output import (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table. ``at_least`` is how far it may be cut; 0 means never.
+    """One column of a table. It may be cut to ``min_size`` columns of the terminal; 0 means never.
 
-    A column that would have to be cut further is left out: tables show the most important columns first.
-    What is to be read ``whole`` goes below its row instead, onto lines of its own.
+    A column that would have to be cut further is omitted, the last ones first. A column that ``is_wrapped``
+    is neither cut nor omitted: its text is printed below the row.
     """
 
     title: str
@@ -30,10 +30,7 @@ class Column:
 
 
 def format_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Lines that fit the terminal, the first one the titles; words of state in their colour.
-
-    A column with nothing in it is left out.
-    """
+    """Format the titles and rows, with states in their colours. Omit a column that is empty in all rows."""
     used = [index for index in range(len(columns)) if any(row[index] for row in rows)]
     columns = [columns[index] for index in used]
     cells = [[escape(row[index]) for index in used] for row in rows]
@@ -53,7 +50,7 @@ def format_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> It
 
 
 def _find_wrapped(columns: Sequence[Column], desired: Sequence[int]) -> list[int]:
-    """The places of those that have no room in the row and are to be read whole: the last ones go first."""
+    """Return the indexes of the wrapped columns that do not fit the row. The last ones are moved first."""
     inline = list(range(len(columns)))
     while True:
         sizes = fit_columns(
@@ -71,13 +68,13 @@ def _find_wrapped(columns: Sequence[Column], desired: Sequence[int]) -> list[int
 
 
 def _wrap(text: str) -> list[str]:
-    """Lines that hold all of a text: broken between words, never within a URL."""
+    """Break a text between words, never within a URL."""
     size = max(MIN_TEXT_COLUMNS, measure_stdout() - len(GAP))
     return textwrap.wrap(text, size, break_on_hyphens=False, break_long_words=False)
 
 
 def fit_columns(columns: Sequence[Column], desired: Sequence[int], available: int) -> list[int]:
-    """Share ``total`` among the columns, from the left; later ones may be left out."""
+    """Divide ``available`` among the columns from the left. The last ones may get nothing."""
     minimums = [
         min(column.min_size or desired_size, desired_size)
         for column, desired_size in zip(columns, desired, strict=True)

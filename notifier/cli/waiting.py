@@ -1,4 +1,4 @@
-"""Waiting for a watch to end, across the daemon's holding of an answer and its restarts."""
+"""Wait for a watch to end by long polling, also over a restart of the daemon."""
 
 import time
 
@@ -7,16 +7,16 @@ from notifier.cli.output import escape, print_note
 from notifier.cli.progress import Progress
 from notifier.client.model import Watch
 
-LONG_POLL_S = 30.0  # one asking; the daemon holds an answer for 60 s at most
-ATTENDED_LONG_POLL_S = 2.0  # the same where somebody looks on, and wants to see it move
-REQUEST_PAUSE_S = 0.5  # between two askings, where the daemon does not hold its answer
+LONG_POLL_S = 30.0  # half of what the daemon allows (CONTRACT, HTTP: wait ≤ 60 s)
+ATTENDED_LONG_POLL_S = 2.0  # on a terminal, so that the line of progress changes
+REQUEST_PAUSE_S = 0.5  # if the daemon responds at once; no record of why this long
 LONG_POLL_GRACE_S = 15.0  # no record of why; changing it needs a measurement
-RECONNECT_LIMIT_S = 30.0  # how long a daemon that was there may be away; it loses nothing meanwhile
-MIN_LONG_POLL_S = 0.05  # the contract's shortest duration
+RECONNECT_LIMIT_S = 30.0  # a restart takes seconds; no record of why this long
+MIN_LONG_POLL_S = 0.05  # the shortest duration that the API accepts
 
 
 class Waiter:
-    """Asks for watches until they have ended or the deadline (of the monotonic clock) has passed."""
+    """Requests watches until they have ended or the deadline (of the monotonic clock) has passed."""
 
     def __init__(self, api: ApiConnection, deadline: float, progress: Progress) -> None:
         self._api = api
@@ -28,7 +28,7 @@ class Waiter:
         self._unreachable_since: float | None = None
 
     def wait_for_end(self, watch_id: str) -> ApiReply:
-        """The watch once it has ended, or as it stands at the deadline."""
+        """Return the watch after its end, or its state at the deadline."""
         while True:
             requested_at = time.monotonic()
             response = self._request(watch_id, requested_at)
@@ -43,8 +43,8 @@ class Waiter:
                 time.sleep(max(0.0, min(REQUEST_PAUSE_S, self._deadline - now)))
 
     def _request(self, watch_id: str, now: float) -> ApiReply | None:
-        """The watch, its answer held as long as may be; None while the daemon is away for a moment."""
-        # The first answer is not held: it tells whether the daemon is there at all, and knows the watch.
+        """Request the watch with the longest wait possible. Return None while the daemon restarts."""
+        # The first request does not wait: it shows whether the daemon runs and has the watch.
         long_poll_s = min(self._long_poll_s, self._deadline - now) if self._was_reached else 0.0
         query = {"wait": f"{long_poll_s * 1_000:.0f}ms"} if long_poll_s >= MIN_LONG_POLL_S else None
         timeout_s = max(long_poll_s, 0.0) + LONG_POLL_GRACE_S
@@ -57,7 +57,7 @@ class Waiter:
         return response
 
     def _raise_if_lasting(self, error: Unreachable | ApiProblem) -> None:
-        """Return if that may pass in a moment, else raise it."""
+        """Raise the error, unless a restart of the daemon may explain it."""
         now = time.monotonic()
         is_lasting = isinstance(error, ApiProblem) and error.status != 503
         if is_lasting or not self._was_reached or now >= self._deadline:

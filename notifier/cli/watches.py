@@ -1,4 +1,4 @@
-"""The commands about watches: watch, ls, show, wait, stop, resume, poll."""
+"""The commands watch, ls, show, wait, stop, resume and poll."""
 
 import math
 import sys
@@ -282,7 +282,7 @@ def _read_tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
 
 
 def _print_existing(response: ApiReply, expire_after: str | float | None) -> None:
-    """Say of a task that is not new what of its registration did not count, and what can be done."""
+    """Print what a second registration of a task has changed, and the next step."""
     if response.status != HTTPStatus.OK:
         return
     existing = response.read(Watch)

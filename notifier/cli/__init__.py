@@ -72,7 +72,7 @@ class OrderedGroup(click.Group):
 @click.version_option(__version__, prog_name="notifier", message="%(prog)s %(version)s")
 @add_shared_options()
 def commands() -> None:
-    """Turn tasks of poll-only APIs into signed callbacks.
+    """Poll tasks of generation APIs, and send signed callbacks when they end.
 
     --url, --token, --config and --json may stand before or after the command.
     """

@@ -38,20 +38,20 @@ class PathNotAccessible(NotifierError):
     "--database",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The database, without asking the configuration.",
+    help="The database; the configuration is not read.",
 )
-@click.option("--force", is_flag=True, help="Replace what stands at DEST.")
+@click.option("--force", is_flag=True, help="Replace DEST if it exists.")
 @add_shared_options("--url", "--token")
 @pass_context
 def backup(context: CommandContext, *, dest: Path, database: Path | None, force: bool) -> int:
-    """Copy the database to DEST, and the signing secrets beside it to DEST.secret.
+    """Copy the database to DEST, and its signing secrets to DEST.secret.
 
-    The daemon may run; the copy is of one moment. It is read through before it gets its name, so what stands
-    at DEST is whole. Both files hold what must stay private: only their owner can read them.
+    The daemon may run: the copy shows one moment. It is checked before it gets its name, so that DEST is
+    always complete. Both files contain secrets, and only their owner can read them.
 
-    To restore: stop the daemon; remove the database with its -wal and -shm; put DEST in its place, and
-    DEST.secret in the place of notifier.secret; start the daemon. What ended after the backup ends again
-    then, and is told again under a new webhook-id.
+    To restore: stop the daemon; remove the database with its -wal and -shm; move DEST to its path, and
+    DEST.secret to that of notifier.secret; start the daemon. A watch that has ended since the backup ends
+    again, and its callbacks are sent again with a new webhook-id.
     """
     source = Path(database or context.load_config().store.url).absolute()
     try:

@@ -18,20 +18,20 @@ from notifier.daemon.signing_secrets import secret_path
 
 @click.command(
     "check",
-    short_help="Check the configuration, and the keys.",
+    short_help="Check the configuration and the API keys.",
     epilog=format_example(
         "notifier check",
         "notifier check --config ./config.toml --online",
     ),
 )
-@click.option("--online", is_flag=True, help="Ask each provider whether it accepts its key.")
+@click.option("--online", is_flag=True, help="Poll each provider to check its API key.")
 @add_shared_options("--url", "--token")
 @pass_context
 def check(context: CommandContext, *, online: bool) -> int:
-    """Read the configuration and list all that is wrong with it; ends with 78 if anything is.
+    """Read the configuration and list all its errors. The exit code is 78 if there are any.
 
-    With --online each provider is asked for a made-up task, which costs nothing: its refusal tells whether
-    the key is accepted. Ends with 1 if polls would not get through.
+    With --online each provider is polled for a task that does not exist, which costs nothing: the reply shows
+    whether the API key is accepted. The exit code is 1 if polls would fail.
     """
     try:
         config = context.load_config()

@@ -31,7 +31,7 @@ class ReloadResult(msgspec.Struct, frozen=True):
 @add_shared_options("--url", "--token", "--json")
 @pass_context
 def run(context: CommandContext) -> int:
-    """Run the daemon in the foreground; SIGTERM and Ctrl-C end it, SIGHUP reads the configuration again."""
+    """Run the daemon in the foreground. SIGTERM and Ctrl-C end it, SIGHUP reloads the configuration."""
     from notifier.daemon.run import run as run_daemon  # noqa: PLC0415 - the whole daemon, which clients do without
 
     return run_daemon(make_config_reader(context))
@@ -57,17 +57,17 @@ def make_config_reader(context: CommandContext) -> Callable[[], Config]:
 
 @click.command(
     "reload",
-    short_help="Have the daemon read its configuration again.",
+    short_help="Make the daemon read its configuration again.",
     epilog=format_example("notifier reload"),
 )
 @add_shared_options()
 @pass_context
 def reload(context: CommandContext) -> int:
-    """Have the daemon read its configuration again, and say whether it did.
+    """Make the daemon read its configuration again, and print the result.
 
-    A configuration with a fault changes nothing; its faults are listed, and the command ends with 1.
-    Changes of server.listen and store.url wait for a restart; the answer names them. As systemd's ExecReload
-    it asks by signal, and needs no address and no token.
+    A configuration with errors changes nothing: the errors are listed, and the exit code is 1. Changes of
+    server.listen and store.url need a restart, and are listed too. As ExecReload= of systemd the command
+    signals the daemon, and needs no address and no token.
     """
     from notifier.daemon import reload_mailbox  # noqa: PLC0415 - only this command needs it
 
@@ -107,7 +107,11 @@ def _print_outcome(errors: tuple[str, ...]) -> int:
     return 0
 
 
-@click.command("demo", short_help="See it work, with no API key.", epilog=format_example("notifier demo"))
+@click.command(
+    "demo",
+    short_help="Watch simulated tasks end, without an API key.",
+    epilog=format_example("notifier demo"),
+)
 @add_shared_options("--url", "--token", "--json", "--config")
 def demo() -> int:
     """Start a simulated provider, a daemon and a receiver, and show tasks end and callbacks arrive."""

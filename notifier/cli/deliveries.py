@@ -46,8 +46,8 @@ ENDED = [state for state in STATES if state != DeliveryState.PENDING]
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option("--watch", "watch_id", metavar="ID", type=WATCH_ID, help="Only those of this watch.")
 @click.option("--callback", metavar="URL", help="Only those for this callback URL.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
-@click.option("--all", "is_all", is_flag=True, help="All of them.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The maximum number.")
+@click.option("--all", "is_all", is_flag=True, help="List all.")
 @add_shared_options()
 @pass_context
 def deliveries(
@@ -60,7 +60,7 @@ def deliveries(
     limit: int,
     is_all: bool,
 ) -> int:
-    """List deliveries, newest first; with an ID show that one and its attempts."""
+    """List deliveries, newest first. With an ID, show that delivery and its attempts."""
     if delivery_id is not None:
         return _show_delivery(context, delivery_id)
     query = {"state": state, "watch_id": watch_id, "url": callback}
@@ -123,19 +123,19 @@ def redeliver(context: CommandContext, delivery_id: str) -> int:
 
 @click.command(
     "replay",
-    short_help="Send again all deliveries that match.",
+    short_help="Send all matching deliveries again.",
     epilog=format_example(
         "notifier replay --state dead --since 6h --dry-run",
         "notifier replay --since 2026-11-23T06:00:00Z --callback https://a.example/h",
     ),
 )
 @click.option(
-    "--since", type=INSTANT, metavar="T", help="Made then or later: an instant, or so long ago (6h)."
+    "--since", type=INSTANT, metavar="T", help="Created at T or later: an instant, or a time before now (6h)."
 )
-@click.option("--until", type=INSTANT, metavar="T", help="Made before then.")
+@click.option("--until", type=INSTANT, metavar="T", help="Created before T.")
 @click.option("--state", type=click.Choice(ENDED), help="Only those in this state.")
 @click.option("--callback", metavar="URL", help="Only those for this callback URL.")
-@click.option("--dry-run", is_flag=True, help="Only say how many match.")
+@click.option("--dry-run", is_flag=True, help="Only count the matching deliveries.")
 @add_shared_options()
 @pass_context
 def replay(
@@ -147,10 +147,10 @@ def replay(
     callback: str | None,
     dry_run: bool,
 ) -> int:
-    """Send again all deliveries that match: the same ids and bytes, newly signed, at 10 a second.
+    """Send all matching deliveries again: the same ids and bytes, newly signed, at 10 a second.
 
-    At least one of --since, --until, --state and --callback is needed. What is pending is sent anyway and
-    does not count. A replay goes on after a restart of the daemon.
+    At least one of --since, --until, --state and --callback is needed. Pending deliveries do not match,
+    because they are sent anyway. A replay continues after a restart of the daemon.
     """
     filters = {"since": since, "until": until, "state": state, "url": callback}
     criteria = {name: value for name, value in filters.items() if value is not None}

@@ -19,19 +19,19 @@ _ID = re.compile(r"ep_[A-Za-z0-9_-]{1,80}")
 @click.group(
     "endpoints",
     invoke_without_command=True,
-    short_help="List endpoints and how each stands; pause or resume one.",
+    short_help="List endpoints and their state; pause or resume one.",
     epilog=format_example(
         "notifier endpoints",
         "notifier endpoints pause https://example.com/hook",
         "notifier endpoints resume ep_1…",
     ),
 )
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
-@click.option("--all", "is_all", is_flag=True, help="All of them.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The maximum number.")
+@click.option("--all", "is_all", is_flag=True, help="List all.")
 @add_shared_options()
 @pass_context
 def endpoints(context: CommandContext, *, limit: int, is_all: bool) -> int:
-    """List endpoints (callback URLs without their query), newest first: how each stands, and what waits."""
+    """List endpoints (callback URLs without their query), newest first, with gate and pending deliveries."""
     if click.get_current_context().invoked_subcommand is not None:
         return 0
     listing = read_list(context.connect(), "endpoints", {}, None if is_all else limit)
@@ -46,27 +46,29 @@ def endpoints(context: CommandContext, *, limit: int, is_all: bool) -> int:
 
 
 @endpoints.command(
-    "pause", short_help="Send an endpoint nothing.", epilog=format_example("notifier endpoints pause ep_1…")
+    "pause",
+    short_help="Stop sending to an endpoint.",
+    epilog=format_example("notifier endpoints pause ep_1…"),
 )
 @click.argument("endpoint", metavar="ID|URL")
 @add_shared_options()
 @pass_context
 def pause(context: CommandContext, endpoint: str) -> int:
-    """Send an endpoint nothing until it is resumed. What waits is kept."""
+    """Send nothing to an endpoint until it is resumed. Its deliveries stay pending."""
     _print_endpoint(context, _post_action(context, endpoint, "pause"))
     return 0
 
 
 @endpoints.command(
     "resume",
-    short_help="Send an endpoint all that waits.",
+    short_help="Send to an endpoint again.",
     epilog=format_example("notifier endpoints resume https://example.com/hook"),
 )
 @click.argument("endpoint", metavar="ID|URL")
 @add_shared_options()
 @pass_context
 def resume(context: CommandContext, endpoint: str) -> int:
-    """Send an endpoint all that waits, whatever held it: a pause, a 410, an outage."""
+    """Send all pending deliveries to an endpoint after a pause, a 410 or an outage."""
     _print_endpoint(context, _post_action(context, endpoint, "resume"))
     return 0
 

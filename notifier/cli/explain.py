@@ -16,16 +16,17 @@ from notifier.client.model import TimelineLine
 
 @click.command(
     "explain",
-    short_help="Tell what happened to a watch, and why.",
+    short_help="Show the history of a watch, with reasons.",
     epilog=format_example("notifier explain wch_1…"),
 )
 @click.argument("watch_id", metavar="ID", type=WATCH_ID)
 @add_shared_options()
 @pass_context
 def explain(context: CommandContext, watch_id: str) -> int:
-    """Tell what happened to a watch, in order, and why.
+    """Show the history of a watch in order, with the reason of each entry.
 
-    Its last 50 polls and what followed from each, what users did, each delivery and each attempt.
+    It has the last 50 polls and the decision after each, the actions of users, the deliveries and their
+    attempts.
     """
     response = context.connect().request("GET", f"/v1/watches/{watch_id}/timeline")
     if context.is_json:

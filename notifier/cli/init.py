@@ -54,14 +54,16 @@ class InitPaths:
         "notifier init", "notifier init --user", "notifier --config /etc/notifier/config.toml init"
     ),
 )
-@click.option("--user", "is_users", is_flag=True, help="In ~/.config/notifier, found from every folder.")
+@click.option(
+    "--user", "is_users", is_flag=True, help="Write to ~/.config/notifier, for use in every directory."
+)
 @add_shared_options("--url", "--token")
 @pass_context
 def init(context: CommandContext, *, is_users: bool) -> int:
-    """Write a commented configuration: ./config.toml, or where --config or --user says; overwrites nothing.
+    """Write a commented configuration to ./config.toml, or to the path of --config or --user.
 
-    On a terminal it asks for the API key, which goes into a file of its own with mode 0600; elsewhere it asks
-    nothing.
+    No file is overwritten. On a terminal the command prompts for the API key, and writes it to a file of its
+    own with mode 0600.
     """
     if is_users and context.config is not None:
         raise click.UsageError("--user and --config name two places; give one of them.")

@@ -37,15 +37,28 @@ class PortUnavailable(NotifierError):
     short_help="Receive, verify and print callbacks.",
     epilog=format_example("notifier listen --port 9001", "notifier listen --json --count 1 --fail 2"),
 )
-@click.option("--port", type=click.IntRange(0, 65_535), default=9001, show_default=True, help="0 = any.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--secret", "texts", metavar="whsec_…", multiple=True, help="Verify with this; repeatable.")
 @click.option(
-    "--secret-file", type=click.Path(path_type=Path), metavar="PATH", help="Verify with its content."
+    "--port", type=click.IntRange(0, 65_535), default=9001, show_default=True, help="0 = any free port."
 )
-@click.option("--fail", type=click.IntRange(0), default=0, metavar="N", help="Answer 503 to the first N.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--status", type=click.IntRange(200, 599), default=204, show_default=True, help="Answer to verified ones."
+    "--secret", "texts", metavar="whsec_…", multiple=True, help="Verify with this secret; repeatable."
+)
+@click.option(
+    "--secret-file",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Verify with the secrets in this file.",
+)
+@click.option(
+    "--fail", type=click.IntRange(0), default=0, metavar="N", help="Reply 503 to the first N callbacks."
+)
+@click.option(
+    "--status",
+    type=click.IntRange(200, 599),
+    default=204,
+    show_default=True,
+    help="The reply to verified callbacks.",
 )
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after N verified callbacks.")
 @add_shared_options("--url", "--token")
@@ -63,9 +76,9 @@ def listen(
 ) -> int:
     """Receive callbacks on any path, verify and print them.
 
-    Without --secret and --secret-file they are verified with what the daemon of this configuration
-    signs with. What is verified is answered 204, all else 401. Ends with 0 on Ctrl-C, or after --count
-    callbacks; with 1 if it was to receive more.
+    Without --secret and --secret-file they are verified with the secrets of this configuration's daemon. The
+    reply is 204 to verified callbacks and 401 to others. Ctrl-C ends the command. The exit code is 1 if it
+    has received fewer than --count callbacks, else 0.
     """
     receiving = _serve(
         (host, port),

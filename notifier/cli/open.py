@@ -33,10 +33,10 @@ class PageNotReachable(NotifierError):
 @add_shared_options()
 @pass_context
 def open_(context: CommandContext, *, is_print: bool) -> int:
-    """Print the page's address, and open a browser there if this is a terminal.
+    """Print the address of the page, and open it in a browser if this is a terminal.
 
-    Where the daemon has tokens, the link lets one browser in, once and within a minute; the login is good
-    for 12 hours.
+    If the daemon has tokens, the link logs in one browser, once and within a minute. The login is valid for
+    12 hours.
     """
     response = context.connect().request("POST", "/v1/login")
     if response.origin.startswith("unix:"):

@@ -87,7 +87,7 @@ def add_shared_options(*hidden: str) -> Callable[[F], F]:
 
     def add(command: F) -> F:
         for name, help_text in (
-            ("--json", "Answer in JSON."),
+            ("--json", "Print JSON."),
             ("--config", "The configuration file."),
             ("--token", "Bearer token for the daemon [NOTIFIER_TOKEN]."),
             ("--url", "The daemon: http://host:port or unix:/path [NOTIFIER_URL]."),

@@ -31,14 +31,14 @@ class TooManySecrets(NotifierError):
 
 @click.group(
     "secret",
-    short_help="Show or change what callbacks are signed with.",
+    short_help="Show or rotate the secrets that sign callbacks.",
     epilog=format_example(
         "notifier secret show", "notifier secret rotate", "notifier secret rotate --drop-old"
     ),
 )
 @add_shared_options("--url", "--token")
 def secret() -> None:
-    """Show what callbacks are signed with, or go over to a new secret."""
+    """Show the secrets that sign callbacks, or rotate them."""
 
 
 @secret.command(
@@ -47,7 +47,7 @@ def secret() -> None:
 @add_shared_options("--url", "--token")
 @pass_context
 def show(context: CommandContext) -> int:
-    """Print the secrets that sign callbacks, newest first. Whoever has one can forge callbacks."""
+    """Print the secrets that sign callbacks, newest first. Anyone who has one can forge callbacks."""
     keys = find_keys(context)
     _print_secrets(context, keys.secrets, keys.origin)
     return 0
@@ -62,10 +62,10 @@ def show(context: CommandContext) -> int:
 @add_shared_options("--url", "--token")
 @pass_context
 def rotate(context: CommandContext, *, drop_old: bool) -> int:
-    """Add a new signing secret; the old ones go on signing beside it until they are dropped.
+    """Add a new signing secret. The old ones sign callbacks too, until they are dropped.
 
     First rotate and reload the daemon; then give the new secret to every receiver; then rotate --drop-old and
-    reload again. At no moment is a callback refused.
+    reload again. In this order no callback is refused.
     """
     keys = _load_changeable_keys(context)
     path = Path(keys.origin)

@@ -35,21 +35,23 @@ MAX_REPLY_BYTES = 4_096  # as much of a reply as the daemon keeps in `attempts[]
 
 @click.command(
     "test-callback",
-    short_help="Send a signed ping to a URL, and explain the answer.",
+    short_help="Send a signed ping to a URL, and explain the reply.",
     epilog=format_example(
         "notifier test-callback http://127.0.0.1:9001/hook",
         "notifier test-callback https://example.com/hook --secret whsec_…",
     ),
 )
 @click.argument("receiver", metavar="URL")
-@click.option("--secret", "texts", metavar="whsec_…", multiple=True, help="Sign with this; repeatable.")
+@click.option(
+    "--secret", "texts", metavar="whsec_…", multiple=True, help="Sign with this secret; repeatable."
+)
 @add_shared_options("--url", "--token")
 @pass_context
 def test_callback(context: CommandContext, *, receiver: str, texts: tuple[str, ...]) -> int:
-    """Send a signed event of type ping to a URL, as the daemon would, and explain the answer.
+    """Send a signed event of type ping to a URL, as the daemon would, and explain the reply.
 
-    It goes out from here under this configuration's rules (callbacks.allow, timeout, ca_file) and needs no
-    daemon. Without --secret it is signed with what the daemon signs with. Ends with 0 if the answer is 2xx.
+    The command sends it by the rules of this configuration (callbacks.allow, timeout, ca_file) and needs no
+    daemon. Without --secret it signs with the daemon's secrets. The exit code is 0 if the reply is 2xx.
     """
     try:
         url = check_callback_url(receiver)

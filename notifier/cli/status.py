@@ -27,15 +27,15 @@ MAX_ENDPOINTS = 5  # so that the output fits a screen; further ones are counted
 
 @click.command(
     "status",
-    short_help="How the daemon is doing.",
+    short_help="Show the state of the daemon.",
     epilog=format_example("notifier status", "notifier status --json"),
 )
 @add_shared_options()
 @pass_context
 def status(context: CommandContext) -> int:
-    """Show how many watches and deliveries there are, and what holds a provider or a receiver back.
+    """Show the number of watches and deliveries, and what stops a provider or an endpoint, with the fix.
 
-    Ends with 0 whenever the daemon answers; `curl …/readyz` is for monitoring.
+    The exit code is 0 whenever the daemon responds. For monitoring, use `curl …/readyz`.
     """
     api = context.connect()
     response = api.request("GET", "/v1/status")

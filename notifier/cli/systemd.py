@@ -37,16 +37,16 @@ _HIDDEN_FOLDERS = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # no
     "--socket", "is_socket", is_flag=True, help="Print notifier.socket instead of notifier.service."
 )
 @click.option("--listen", metavar="ADDRESS", help=f"host:port or unix:/path [server.listen, {LISTEN}].")
-@click.option("--key-file", metavar="PATH", default=KEY_FILE, help=f"The API key's file [{KEY_FILE}].")
+@click.option("--key-file", metavar="PATH", default=KEY_FILE, help=f"The file of the API key [{KEY_FILE}].")
 @click.option("--executable", metavar="PATH", help="The command that the service runs [this one].")
 @add_shared_options("--url", "--token", "--json")
 @pass_context
 def systemd(
     context: CommandContext, *, is_socket: bool, listen: str | None, key_file: str, executable: str | None
 ) -> int:
-    """Print the unit of the service, or of its socket, on stdout; how to install it is said on stderr.
+    """Print the unit of the service, or of its socket, on stdout, and how to install it on stderr.
 
-    With --listen or --config the service is told so by its environment; without them it goes by
+    --listen and --config become part of the environment of the service. Without them it uses
     /etc/notifier/config.toml.
     """
     if is_socket:

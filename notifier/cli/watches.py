@@ -68,18 +68,20 @@ RESUMABLE = {WatchState.EXPIRED, WatchState.LOST, WatchState.STOPPED}
 @click.argument("api_path")
 @click.argument("task_id", required=False)
 @click.option(
-    "--callback", "urls", metavar="URL", multiple=True, required=True, help="To be called; repeatable."
+    "--callback", "urls", metavar="URL", multiple=True, required=True, help="URL to call; repeatable."
 )
 @click.option(
     "--event",
     "events",
     multiple=True,
     type=click.Choice([each.value for each in EventType]),
-    help="Tell only this event; repeatable.",
+    help="Send only this event; repeatable.",
 )
-@click.option("--provider", metavar="NAME", help="The provider's name, where there are several.")
-@click.option("--metadata", metavar="JSON", help="An object that comes back with the callback; set once.")
-@click.option("--expire-after", type=DURATION, metavar="D", help="Stop polling after, such as 30m; set once.")
+@click.option("--provider", metavar="NAME", help="The provider's name, if there are several.")
+@click.option("--metadata", metavar="JSON", help="Object to send in the callback; set once.")
+@click.option(
+    "--expire-after", type=DURATION, metavar="D", help="Stop polling after D, such as 30m; set once."
+)
 @add_shared_options()
 @pass_context
 def watch(
@@ -93,12 +95,12 @@ def watch(
     metadata: str | None,
     expire_after: str | float | None,
 ) -> int:
-    """Have a task watched, and URLs called when it ends.
+    """Register a task and the URLs to call when it ends.
 
-    API_PATH is what the task was submitted to, TASK_ID what the provider answered; or the one whole URL that
-    the task is asked for at. A single - reads both from standard input; in place of TASK_ID it reads the
-    provider's answer to the submission (task_info.id). A task that is known already is not registered twice:
-    a new URL is added to it, its metadata and deadline stay as they were first registered.
+    API_PATH is the path to which the task was submitted, TASK_ID its id in the provider's reply. The whole
+    URL at which the task is polled may replace both. A single - reads both from standard input; in place of
+    TASK_ID it reads the provider's reply to the submission (task_info.id). A second registration of a task
+    adds a new callback URL, and leaves metadata and deadline unchanged.
     """
     tasks = _read_tasks(api_path, task_id)
     raw_metadata = read_metadata(metadata)
@@ -134,8 +136,8 @@ def watch(
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option("--provider", metavar="NAME", help="Only those of this provider.")
 @click.option("--task-id", metavar="ID", help="Only those of this task.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
-@click.option("--all", "is_all", is_flag=True, help="All of them.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The maximum number.")
+@click.option("--all", "is_all", is_flag=True, help="List all.")
 @add_shared_options()
 @pass_context
 def ls(
@@ -192,14 +194,17 @@ def show(context: CommandContext, watch_id: str) -> int:
 )
 @click.argument("watch_ids", metavar="ID...", nargs=-1, required=True, type=WATCH_ID)
 @click.option(
-    "--max-wait", type=DURATION_OR_ZERO, metavar="D", help="Wait no longer than, such as 10m; 0 asks once."
+    "--max-wait",
+    type=DURATION_OR_ZERO,
+    metavar="D",
+    help="Wait no longer than D, such as 10m; 0 checks once.",
 )
 @add_shared_options()
 @pass_context
 def wait(context: CommandContext, watch_ids: tuple[str, ...], max_wait: str | float | None) -> int:
-    """Wait until watches have ended, and print how.
+    """Wait until watches have ended, and print their states.
 
-    Ends with 0 if all of them completed, 2 if one still runs when the wait is over, 1 otherwise.
+    The exit code is 0 if all of them completed, 2 if one has not ended after D, 1 otherwise.
     """
     max_wait_s = math.inf if max_wait is None else parse_duration(max_wait, allow_zero=True) / 1_000
     results = []
@@ -224,14 +229,14 @@ def wait(context: CommandContext, watch_ids: tuple[str, ...], max_wait: str | fl
 @add_shared_options()
 @pass_context
 def stop(context: CommandContext, watch_id: str) -> int:
-    """End a watch; nobody is called. The task itself goes on at its provider."""
+    """End a watch without a callback. The task itself continues at its provider."""
     _print_watch(context, context.connect().request("DELETE", f"/v1/watches/{watch_id}"))
     return 0
 
 
 @click.command(
     "resume",
-    short_help="Go on with an ended watch.",
+    short_help="Resume an ended watch.",
     epilog=format_example("notifier resume wch_1… --expire-after 2h"),
 )
 @click.argument("watch_id", metavar="ID", type=WATCH_ID)
@@ -239,7 +244,7 @@ def stop(context: CommandContext, watch_id: str) -> int:
 @add_shared_options()
 @pass_context
 def resume(context: CommandContext, watch_id: str, expire_after: str | float | None) -> int:
-    """Go on with a watch that is expired, lost or stopped."""
+    """Poll the task of an expired, lost or stopped watch again."""
     body = None if expire_after is None else {"expire_after": expire_after}
     api = context.connect()
     try:
@@ -255,7 +260,7 @@ def resume(context: CommandContext, watch_id: str, expire_after: str | float | N
 @add_shared_options()
 @pass_context
 def poll(context: CommandContext, watch_id: str) -> int:
-    """Ask the provider for a task at once."""
+    """Poll a task at once."""
     _print_watch(context, context.connect().request("POST", f"/v1/watches/{watch_id}/poll"))
     return 0
 

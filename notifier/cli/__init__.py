@@ -39,10 +39,10 @@ _COMPLETION_VARIABLE = "_NOTIFIER_COMPLETE"  # set by a shell that completes wor
 
 
 _HINTS = {
-    "timeline": "`notifier explain ID` tells what happened to a watch",
+    "timeline": "`notifier explain ID` shows the history of a watch",
     "completion": (
-        'for bash put eval "$(_NOTIFIER_COMPLETE=bash_source notifier)" into ~/.bashrc; zsh_source and '
-        "fish_source are for other shells"
+        'for bash, add eval "$(_NOTIFIER_COMPLETE=bash_source notifier)" to ~/.bashrc; for other shells use '
+        "zsh_source or fish_source"
     ),
 }
 
@@ -118,12 +118,12 @@ def _run(args: list[str]) -> int:
 def _report_unexpected(error: Exception, args: Sequence[str]) -> int:
     bad_argument = next((each for each in args if each != scrub(each)), None)
     if isinstance(error, UnicodeEncodeError) and bad_argument is not None:
-        text = f"{escape(bad_argument)!r} is no text, neither in this locale's encoding nor in UTF-8"
+        text = f"{escape(bad_argument)!r} is not text, in this locale's encoding or in UTF-8"
         print_note(f"notifier: no_text: {text}")
         return EX_USAGE
     if isinstance(error, FileNotFoundError) and not _has_working_directory():
-        print_note("notifier: no_folder: the folder that it was started in is gone")
-        print_note("  fix: go to one that is there, and start it again")
+        print_note("notifier: no_folder: the working directory does not exist any more")
+        print_note("  fix: change to an existing directory, and run the command again")
         return EX_USAGE
     traceback.print_exception(error)
     return EX_SOFTWARE

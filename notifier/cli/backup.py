@@ -58,8 +58,8 @@ def backup(context: CommandContext, *, dest: Path, database: Path | None, force:
         copy = _copy(source, dest.absolute(), may_replace=force)
     except OSError as error:
         raise PathNotAccessible(
-            f"{error.filename or dest} cannot be reached ({error.strerror})",
-            "run this as the user that runs notifier, and name a place that it may write to",
+            f"{error.filename or dest} cannot be accessed ({error.strerror})",
+            "run this as the user of the daemon, with a DEST that this user may write to",
         ) from error
     if context.is_json:
         report = {
@@ -72,10 +72,10 @@ def backup(context: CommandContext, *, dest: Path, database: Path | None, force:
         print_json(msgspec.json.encode(report))
         return 0
     print_data(escape(str(copy.path)))
-    print_note(f"{copy.watches} watches, {copy.size_bytes:,} bytes, read through and sound")
+    print_note(f"{copy.watches} watches, {copy.size_bytes:,} bytes, checked")
     if copy.secret is not None:
         secret_name = secret_path(str(source)).name
-        print_note(f"the signing secrets of {escape(secret_name)} are in {escape(str(copy.secret))}")
+        print_note(f"{escape(secret_name)} was copied to {escape(str(copy.secret))}")
     return 0
 
 
@@ -93,11 +93,11 @@ def _refuse_target(target: Path, in_use: Iterable[Path]) -> None:
     These are files of the database, and devices: root could replace /dev/null by a file.
     """
     if target.is_dir():
-        raise click.UsageError(f"{target} is a directory; DEST names the file to be made")
+        raise click.UsageError(f"{target} is a directory; DEST must name a file")
     if any(_is_same_file(each, target) for each in in_use):
         raise click.UsageError(f"{target} is a file of the database in use")
     if target.exists() and not target.is_file():
-        raise click.UsageError(f"{target} is no regular file; DEST names the file to be made")
+        raise click.UsageError(f"{target} is not a regular file; DEST must name one")
 
 
 def _is_same_file(one: Path, other: Path) -> bool:

@@ -45,7 +45,7 @@ def check(context: CommandContext, *, online: bool) -> int:
 
 def _check_online(config: Config) -> list[KeyCheck]:
     with Progress() as progress:
-        progress.show(f"asking {', '.join(config.providers)} …")
+        progress.show(f"polling {', '.join(config.providers)} …")
         return asyncio.run(check_keys(config))
 
 
@@ -58,8 +58,8 @@ def _print_errors(context: CommandContext, invalid: InvalidConfig) -> None:
     for note in invalid.notes:
         print_data(f"note: {escape(note)}")
     count = len(invalid.faults)
-    noun = "fault" if count == 1 else "faults"
-    print_note(f"notifier: {invalid.code}: {count} {noun}; config.example.toml shows every key")
+    noun = "error" if count == 1 else "errors"
+    print_note(f"notifier: {invalid.code}: {count} {noun}; config.example.toml lists every key")
 
 
 def _print_json_report(config: Config, key_checks: list[KeyCheck]) -> None:
@@ -78,7 +78,7 @@ def _print_json_report(config: Config, key_checks: list[KeyCheck]) -> None:
 
 
 def _print_report(config: Config, key_checks: list[KeyCheck]) -> None:
-    source = str(Path(config.source).absolute()) if config.source else "defaults, there is no file"
+    source = str(Path(config.source).absolute()) if config.source else "defaults, without a file"
     print_data(f"configuration ok: {escape(source)}")
     for line in format_fields(list(_summarize(config).items())):
         print_data(f"  {line}")

@@ -30,7 +30,7 @@ def resolve_daemon_address(listen: str) -> Address:
     if address.socket_path is not None:
         return address
     if address.port == 0:
-        raise ValueError("server.listen leaves the port to chance; name the daemon with --url")
+        raise ValueError("server.listen has port 0, any free port; give the address with --url")
     if address.host in ("0.0.0.0", ""):  # noqa: S104 - compared, not bound
         return parse_address(f"127.0.0.1:{address.port}")
     if address.host == "::":

@@ -78,13 +78,13 @@ def reload(context: CommandContext) -> int:
     except ApiProblem as problem:
         if problem.problem.code != "bad_configuration":
             raise
-        fix = "correct that and reload again; until then the old configuration holds"
+        fix = "correct the errors and reload again; until then the old configuration stays in effect"
         raise ApiProblem(problem.status, problem.problem, fix) from None
     except Unreachable as error:
         if context.url is not None or context.environ.get("NOTIFIER_URL"):
             raise
-        hint = "if server.listen was changed, the daemon still listens at the old address: restart it"
-        raise Unreachable(error.cause, f"{error.fix}; {hint}, or give that address by --url") from None
+        hint = "if server.listen was changed, the daemon still listens on the old address: restart it"
+        raise Unreachable(error.cause, f"{error.fix}; {hint}, or give that address with --url") from None
     if context.is_json:
         print_json(response.raw)
         return 0
@@ -101,7 +101,9 @@ def _print_outcome(errors: tuple[str, ...]) -> int:
     from notifier.daemon import log_setup  # noqa: PLC0415 - only this command needs it
 
     if errors:
-        log_setup.complain(*errors, "the old configuration holds; correct that and reload again")
+        log_setup.complain(
+            *errors, "the old configuration stays in effect; correct the errors and reload again"
+        )
         return 1
     print_data("reloaded")
     return 0

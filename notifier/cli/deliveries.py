@@ -98,7 +98,7 @@ def _print_last_reply(attempts: list[DeliveryAttempt]) -> None:
     answered = [each for each in attempts if each.answer]
     if answered:
         print_data("")
-        print_data(f"answer to attempt {answered[-1].number}:")
+        print_data(f"reply to attempt {answered[-1].number}:")
         for line in (answered[-1].answer or "").splitlines():
             print_data(f"  {escape(line)}")
 
@@ -117,7 +117,7 @@ def redeliver(context: CommandContext, delivery_id: str) -> int:
         return 0
     delivery = response.read(Delivery)
     print_data(f"{escape(delivery.id)}  {colour_state(escape(delivery.state))}")
-    print_note(f"`notifier deliveries {escape(delivery.id)}` shows how it goes")
+    print_note(f"`notifier deliveries {escape(delivery.id)}` shows the result")
     return 0
 
 
@@ -155,7 +155,7 @@ def replay(
     filters = {"since": since, "until": until, "state": state, "url": callback}
     criteria = {name: value for name, value in filters.items() if value is not None}
     if not criteria:
-        raise click.UsageError("Say what: --since, --until, --state or --callback; for all, --since 3650d.")
+        raise click.UsageError("Give --since, --until, --state or --callback; --since 3650d matches all.")
     try:
         response = context.connect().request(
             "POST", "/v1/deliveries/replay", body={**criteria, "dry_run": dry_run}
@@ -168,9 +168,9 @@ def replay(
     matched = response.member("matched", int)
     print_data(f"{matched} {'delivery' if matched == 1 else 'deliveries'}")
     if dry_run:
-        print_note("nothing was sent; without --dry-run they are sent again")
+        print_note("nothing was sent; without --dry-run these are sent again")
     elif matched:
         print_note(
-            "they are sent again, 10 a second; `notifier deliveries --state pending` shows how it goes"
+            "they are sent again, 10 a second; `notifier deliveries --state pending` lists those that wait"
         )
     return 0

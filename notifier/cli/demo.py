@@ -80,7 +80,7 @@ class DemoRun:
         name = task.name if task else f"unknown task {task_id}"
         verified = "verified" if received.reason is None else f"NOT verified: {received.reason}"
         attempt = received.headers.get("notifier-attempt", "?")
-        note = "" if received.reply_status < 300 else f", answered {received.reply_status} on purpose"
+        note = "" if received.reply_status < 300 else f", replied {received.reply_status} on purpose"
         self.print_line(f"◀ {kind:<15} {name}: {verified}, attempt {attempt}{note}")
         if received.reason is not None or task is None:
             self.problems.append(f"{name}: {verified}")
@@ -176,7 +176,7 @@ async def _run_demo(signals: list[signal.Signals]) -> int:
     for failure in failures:
         print_note(f"FAILED  {failure}")
     if not failures:
-        run.print_line(f"✔ all {len(TASKS)} callbacks arrived and were verified, across a kill -9")
+        run.print_line(f"✔ all {len(TASKS)} callbacks arrived and were verified, despite the kill -9")
     return 1 if failures else 0
 
 
@@ -192,7 +192,7 @@ async def _run_tasks(
         await asyncio.sleep(KILL_AFTER_S)
         daemon.send_signal(signal.SIGKILL)
         await daemon.wait()
-        run.print_line("✖ kill -9        nothing was saved now, because everything had been")
+        run.print_line("✖ kill -9        the daemon had no time to save; its state is in the database")
     await asyncio.sleep(0.5)
     async with _run_daemon(run, environ):
         await run.wait_until_over()

@@ -82,7 +82,7 @@ def _post_action(context: CommandContext, endpoint: str, action: str) -> ApiRepl
         if problem.problem.code != "not_found":
             raise
         problem_body = Problem("not_found", detail=f"there is no endpoint {endpoint_id}")
-        raise NotFound(problem.status, problem_body, "`notifier endpoints` lists what there is") from None
+        raise NotFound(problem.status, problem_body, "`notifier endpoints` lists all endpoints") from None
 
 
 def _find_id(api: ApiConnection, text: str) -> str:
@@ -96,7 +96,7 @@ def _find_id(api: ApiConnection, text: str) -> str:
     for each in read_list(api, "endpoints", {}, None).read(Endpoint):
         if each.url == url and _ID.fullmatch(each.id):
             return each.id
-    raise click.UsageError(f"nothing was ever to be sent to {url}; `notifier endpoints` lists what there is")
+    raise click.UsageError(f"there is no endpoint {url}; `notifier endpoints` lists all endpoints")
 
 
 def _print_endpoint(context: CommandContext, response: ApiReply) -> None:
@@ -105,4 +105,4 @@ def _print_endpoint(context: CommandContext, response: ApiReply) -> None:
         return
     endpoint = response.read(Endpoint)
     print_data(f"{escape(endpoint.id)}  {escape(endpoint.gate)}")
-    print_note(f"{endpoint.pending} waiting for {escape(endpoint.url)}")
+    print_note(f"{endpoint.pending} pending for {escape(endpoint.url)}")

@@ -26,7 +26,7 @@ WATCH_COLUMNS = (
 DELIVERY_COLUMNS = (
     Column("ID"),
     Column("STATE"),
-    Column("TRIES"),
+    Column("ATTEMPTS"),
     Column("AGE"),
     Column("EVENT"),
     Column("NOTE", 16, is_wrapped=True),
@@ -41,7 +41,7 @@ ENDPOINT_COLUMNS = (
     Column("URL", 16, is_wrapped=True),
     Column("DEAD"),
 )
-ATTEMPT_COLUMNS = (Column("TRY"), Column("AT"), Column("TOOK"), Column("STATUS"), Column("ERROR", 20))
+ATTEMPT_COLUMNS = (Column("ATTEMPT"), Column("AT"), Column("TOOK"), Column("STATUS"), Column("ERROR", 20))
 
 
 def watch_to_row(watch: Watch) -> list[str]:
@@ -140,7 +140,7 @@ def _format_value(name: str, part: ApiReply) -> str | list[str]:
         return part.raw.decode()
     text = part.read(str)
     if name.startswith("next_") and format_age(text):
-        return f"{format_time(text)} (due; if it stays so, `notifier status` says why)"
+        return f"{format_time(text)} (due; if it stays due, `notifier status` shows why)"
     return format_time_and_age(text) if name.endswith("_at") else text
 
 

@@ -66,7 +66,7 @@ def init(context: CommandContext, *, is_users: bool) -> int:
     own with mode 0600.
     """
     if is_users and context.config is not None:
-        raise click.UsageError("--user and --config name two places; give one of them.")
+        raise click.UsageError("--user and --config name two paths; give one of them.")
     paths = _choose_paths(context, is_users=is_users)
     _refuse_existing(paths.config)
     key = _prompt_for_key(context)
@@ -107,24 +107,24 @@ def _find_home(context: CommandContext) -> Path:
     try:
         return Path(context.environ.get("HOME") or Path.home())
     except RuntimeError as error:
-        cause = "there is no home: HOME is not set, and the system knows none of this user"
-        raise NotWritable(cause, "set HOME, or name a place with --config") from error
+        cause = "HOME is not set, and the system knows no home directory of this user"
+        raise NotWritable(cause, "set HOME, or give a path with --config") from error
 
 
 def _refuse_existing(path: Path) -> None:
     if os.path.lexists(path):
-        raise FileExists(f"{path} is there already", "edit it, or name another place with --config")
+        raise FileExists(f"{path} exists already", "edit it, or give another path with --config")
 
 
 def _prompt_for_key(context: CommandContext) -> str:
     """Ask a person for the API key. Return "" without a terminal, or if the environment has the key."""
     if context.is_json or context.environ.get(KEY_VARIABLE) or not _is_attended():
         return ""
-    prompt = f"MuleRouter API key (empty: it is to come from {KEY_VARIABLE})"
+    prompt = f"MuleRouter API key (empty to use {KEY_VARIABLE})"
     typed: str = click.prompt(prompt, default="", hide_input=True, show_default=False, err=True)
     key = typed.strip()
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise click.UsageError("an API key is one word of ASCII signs; nothing was written.")
+        raise click.UsageError("an API key is one word of ASCII characters; nothing was written.")
     return key
 
 
@@ -152,10 +152,10 @@ def _create_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise NotWritable(f"{folder} cannot be made ({error.strerror})", _FIX_NOT_WRITABLE) from error
+        raise NotWritable(f"{folder} cannot be created ({error.strerror})", _FIX_NOT_WRITABLE) from error
 
 
-_FIX_NOT_WRITABLE = "name a place that you may write to with --config"
+_FIX_NOT_WRITABLE = "give a path with --config that you may write to"
 
 
 def _print_result(context: CommandContext, paths: InitPaths, *, has_key_file: bool) -> None:

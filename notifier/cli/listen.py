@@ -151,7 +151,7 @@ def _print_lines(received: ReceivedCallback) -> None:
         *(["(no event)"] if event is None else _describe_event(event)),
         escape(verdict),
         *_describe_repeat(received),
-        f"answered {received.reply_status}",
+        f"replied {received.reply_status}",
     ]
     print_data("  ".join(part for part in parts if part))
     if metadata := extract_metadata(received.body):
@@ -160,7 +160,7 @@ def _print_lines(received: ReceivedCallback) -> None:
         print_data(f"  {escape(url)}")
     if received.reason is not None and received.reason.startswith(NO_MATCH):
         print_note(
-            "  the secret was read when listen started: after `notifier secret rotate`, start it again"
+            "  listen has read the secret at its start: after `notifier secret rotate`, start it again"
         )
 
 

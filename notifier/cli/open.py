@@ -41,8 +41,8 @@ def open_(context: CommandContext, *, is_print: bool) -> int:
     response = context.connect().request("POST", "/v1/login")
     if response.origin.startswith("unix:"):
         raise PageNotReachable(
-            f"the daemon listens at {response.origin}, where no browser can go",
-            "for the page, have it listen on 127.0.0.1: server.listen",
+            f"the daemon listens at {response.origin}, which no browser can open",
+            "to use the page, set server.listen to a port of 127.0.0.1",
         )
     login = response.read(LoginLink)
     url = response.origin + login.path
@@ -51,7 +51,7 @@ def open_(context: CommandContext, *, is_print: bool) -> int:
         return 0
     print_data(escape(url))
     if login.expires_at is not None:
-        print_note("this link lets one browser in, once, within a minute")
+        print_note("this link logs in one browser, once, within a minute")
     if sys.stdout.isatty() and not is_print:
         _open_browser(url)
     return 0

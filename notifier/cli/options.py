@@ -53,7 +53,7 @@ class CommandContext:
         if token is None and config is not None and config.server.tokens and _may_have_token(address, config):
             token = config.server.tokens[0].reveal()
         if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
-            raise click.UsageError("the token has signs that cannot stand in a header")
+            raise click.UsageError("the token has characters that a header cannot contain")
         return ApiConnection(address, token)
 
     def _load_config_for(self, url: str | None) -> Config | None:

@@ -74,7 +74,7 @@ def _write(text: str | bytes) -> None:
         raise
     except OSError as error:
         cause = f"standard output cannot be written ({error.strerror})"
-        raise OutputFailed(cause, "see where it is redirected to") from error
+        raise OutputFailed(cause, "check where it is redirected to") from error
 
 
 def print_json(raw: bytes) -> None:
@@ -87,15 +87,15 @@ def print_json(raw: bytes) -> None:
 def print_error(error: NotifierError) -> None:
     """Print the code, the cause, each field with its error, and the fix."""
     if isinstance(error, InvalidConfig):
-        print_note(f"notifier: {error.code}: the configuration cannot be used")
+        print_note(f"notifier: {error.code}: the configuration has errors")
         for config_error in error.faults:
             print_note(f"  {escape(str(config_error))}")
-        print_note("  fix: correct that; `notifier check` tells when it is right")
+        print_note("  fix: correct them; `notifier check` lists those that remain")
         return
     problem = error.problem if isinstance(error, ApiProblem) else None
     errors = [] if problem is None else _format_field_errors(problem.errors)
     # The cause quotes the first field error, which is printed anyway.
-    cause = errors[0] if len(errors) == 1 else f"{len(errors)} faults" if errors else escape(error.cause)
+    cause = errors[0] if len(errors) == 1 else f"{len(errors)} errors" if errors else escape(error.cause)
     print_note(f"notifier: {escape(problem.code if problem else error.code)}: {cause}")
     for each in errors if len(errors) > 1 else ():
         print_note(f"  {each}")

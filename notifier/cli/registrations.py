@@ -15,8 +15,8 @@ from notifier.core.formats.text import one_line
 MAX_STDIN_BYTES = 16 * 1024 * 1024  # no record of why; changing it needs a measurement
 MAX_QUOTED_CHARACTERS = 200  # two and a half lines of 80 columns; no record of why
 _EXPECTED_INPUT = (
-    "it wants what `mulerouter run … --no-wait --json` prints, an object with task_id and api_path; "
-    "or with API_PATH given, a provider's answer with task_info.id"
+    "give it the output of `mulerouter run … --no-wait --json`, an object with task_id and api_path; "
+    "or with API_PATH, a provider's reply with task_info.id"
 )
 _ERROR_MEMBERS = ("error", "errors", "code", "title", "status", "detail", "message")
 _OPTION_NAMES = {
@@ -57,7 +57,7 @@ def read_tasks(raw: bytes, api_path: str | None = None) -> list[TaskReference]:
     except (ValueError, RecursionError):
         # UTF-8 takes at most 4 bytes a character.
         start = _quote(raw[: 4 * MAX_QUOTED_CHARACTERS].decode(errors="replace"))
-        raise click.UsageError(f"standard input is not JSON; it says: {start}; {_EXPECTED_INPUT}") from None
+        raise click.UsageError(f"standard input is not JSON; input: {start}; {_EXPECTED_INPUT}") from None
     if not entries:
         raise click.UsageError(f"standard input is empty; {_EXPECTED_INPUT}")
     return [_parse_task(entry, number, api_path) for number, entry in enumerate(entries, 1)]
@@ -79,7 +79,9 @@ def _decode_entries(text: str) -> list[object]:
 def _parse_task(entry: object, number: int, api_path: str | None) -> TaskReference:
     if not isinstance(entry, dict):
         text = _quote(json.dumps(entry, ensure_ascii=False))
-        raise click.UsageError(f"entry {number} of standard input is no object but {text}; {_EXPECTED_INPUT}")
+        raise click.UsageError(
+            f"entry {number} of standard input is not an object but {text}; {_EXPECTED_INPUT}"
+        )
     info = entry.get("task_info")
     submitted_id = info.get("id") if isinstance(info, dict) else None
     members = {"task_id": entry.get("task_id", submitted_id), "api_path": api_path or entry.get("api_path")}
@@ -90,7 +92,7 @@ def _parse_task(entry: object, number: int, api_path: str | None) -> TaskReferen
         quoted = {word: entry[word] for word in _ERROR_MEMBERS if word in entry} or entry
         text = _quote(json.dumps(quoted, ensure_ascii=False))
         raise click.UsageError(
-            f"entry {number} of standard input has no {name}; it says: {text}; {_EXPECTED_INPUT}"
+            f"entry {number} of standard input has no {name}; input: {text}; {_EXPECTED_INPUT}"
         )
     return TaskReference(**valid)
 

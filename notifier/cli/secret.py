@@ -79,8 +79,10 @@ def rotate(context: CommandContext, *, drop_old: bool) -> int:
     new = new_secret()
     write_secrets(path, (new, *keys.secrets))
     _print_secrets(context, (new,), str(path))
-    print_note(f"it signs beside the old once the daemon has read it: {_RELOAD_HINT}")
-    print_note("when every receiver has the new one, `notifier secret rotate --drop-old` ends the old ones")
+    print_note(f"it signs beside the old secrets after a reload: {_RELOAD_HINT}")
+    print_note(
+        "when every receiver has the new one, `notifier secret rotate --drop-old` removes the old ones"
+    )
     return 0
 
 
@@ -88,7 +90,7 @@ def _drop_old(context: CommandContext, path: Path, secrets: tuple[Secret, ...]) 
     newest, *old = secrets
     if old:
         write_secrets(path, (newest,))
-        print_note(f"dropped {len(old)}; they sign until the daemon has read the file: {_RELOAD_HINT}")
+        print_note(f"dropped {len(old)}; they sign until a reload: {_RELOAD_HINT}")
     else:
         print_note("there is no older secret to drop")
     _print_secrets(context, (newest,), str(path))
@@ -98,7 +100,7 @@ def _drop_old(context: CommandContext, path: Path, secrets: tuple[Secret, ...]) 
 def _load_changeable_keys(context: CommandContext) -> SigningKeys:
     if context.load_config().callbacks.secrets:
         raise SecretsConfigured(
-            "callbacks.secrets names the secrets; only what notifier has made itself is rotated",
+            "callbacks.secrets has the secrets; only those that notifier has created are rotated",
             "put a new secret first in callbacks.secrets, keep the old one behind it for a while, and reload",
         )
     return find_keys(context)

@@ -141,10 +141,10 @@ def _print_json_report(url: str, exchange: Exchange, diagnosis: CallbackDiagnosi
 def _print_report(url: str, exchange: Exchange, diagnosis: CallbackDiagnosis) -> None:
     word = "delivered" if diagnosis.is_ok else "failed"
     print_data(f"{colour_state(word)}  {escape(diagnosis.text)}")
-    status = f"HTTP {exchange.status}" if isinstance(exchange, HttpReply) else "no answer"
+    status = f"HTTP {exchange.status}" if isinstance(exchange, HttpReply) else "no reply"
     pairs = [
         ("url", url),
-        ("answer", status),
+        ("reply", status),
         ("peer", exchange.peer or ""),
         ("took", f"{exchange.elapsed_ms} ms"),
     ]

@@ -41,8 +41,8 @@ def find_keys(context: CommandContext, texts: tuple[str, ...] = (), file: Path |
     if not _is_file(path):
         raise SecretMissing(
             f"there is no signing secret at {path}",
-            "run this in the daemon's folder, or name its --config or a --secret; the daemon makes it at its "
-            "first start (`notifier run`)",
+            "run this in the daemon's directory, or give its --config or a --secret; the daemon creates it "
+            "at its first start (`notifier run`)",
         )
     return SigningKeys(read_secrets(path), str(path))
 
@@ -62,7 +62,9 @@ def _read_file(file: Path) -> list[Secret]:
         lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SecretMissing(f"{file} cannot be read: {reason}", "name a file that holds whsec_…") from error
+        raise SecretMissing(
+            f"{file} cannot be read: {reason}", "give a file of lines with whsec_…"
+        ) from error
     return [Secret(line.strip()) for line in lines if line.strip()] or [Secret("")]
 
 

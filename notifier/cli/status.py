@@ -95,7 +95,7 @@ def _describe_waiting(status: Status) -> str:
         count = status.expiring_results
         parts.append(f"{count} undelivered {'result expires' if count == 1 else 'results expire'} soon")
     if status.deliveries.get("dead"):
-        parts.append("`notifier deliveries --state dead` lists the dead")
+        parts.append("`notifier deliveries --state dead` lists dead ones")
     return "; ".join(parts)
 
 
@@ -108,11 +108,11 @@ def _format_provider(name: str, condition: str) -> Iterator[str]:
 def _format_held_endpoints(endpoints: Sequence[Endpoint], *, has_more: bool) -> Iterator[str]:
     held = [each for each in endpoints if not each.gate.startswith(("open", IDLE))]
     for each in held[:MAX_ENDPOINTS]:
-        yield from _format_subject("receiver", f"{each.url} {_describe_gate(each)}; {each.pending} waiting")
+        yield from _format_subject("endpoint", f"{each.url} {_describe_gate(each)}; {each.pending} waiting")
         yield from _format_subject("", f"fix: {fix_of_receiver(each.gate, each.url, each.id)}")
     more = " or more" if has_more else ""
     if len(held) > MAX_ENDPOINTS or (held and more):
-        yield from _format_subject("", f"{len(held)} receivers held back{more}: `notifier endpoints --all`")
+        yield from _format_subject("", f"{len(held)}{more} endpoints held back: `notifier endpoints --all`")
 
 
 def _describe_gate(endpoint: Endpoint) -> str:

@@ -65,9 +65,7 @@ def systemd(
     _print_next_step(
         "notifier.service", "sudo systemctl daemon-reload && sudo systemctl enable --now notifier"
     )
-    print_note(
-        f"the API key goes into {escape(key_file)}, for root alone (chmod 600); it is read at each start"
-    )
+    print_note(f"write the API key to {escape(key_file)}, for root alone (chmod 600); each start reads it")
     _warn_if_hidden(command, context.config)
     return 0
 
@@ -93,12 +91,12 @@ def _render_socket_unit(listen: str) -> str:
     stream = listen.removeprefix("unix:")
     if stream.startswith(_RUNTIME_DIRECTORY):
         raise click.UsageError(
-            f"{stream}: {_RUNTIME_DIRECTORY} goes away with the service, and the socket with it; "
+            f"{stream}: {_RUNTIME_DIRECTORY} is removed with the service, and the socket in it; "
             "use unix:/run/notifier.sock"
         )
     if not stream.startswith("/") and not _is_ip(stream.rpartition(":")[0].strip("[]")):
         raise click.UsageError(
-            f"{stream}: systemd looks no names up; give --listen an address, as in {LISTEN}"
+            f"{stream}: systemd does not resolve names; give --listen an address such as {LISTEN}"
         )
     return read_unit("notifier.socket").replace(f"ListenStream={LISTEN}", f"ListenStream={stream}")
 
@@ -143,7 +141,7 @@ def _parse_listen(listen: str) -> str:
 def _check_absolute(option: str, path: str) -> str:
     if not path.startswith("/"):
         raise click.UsageError(
-            f"{option} {path!r}: give the path from / on; a service has no folder of yours"
+            f"{option} {path!r}: give an absolute path, because a service has another working directory"
         )
     return _check_word(option, path)
 
@@ -152,7 +150,7 @@ def _check_word(option: str, text: str) -> str:
     """Return a text that needs no quoting in a unit. systemd gives other characters a meaning."""
     if not _PLAIN_WORD.fullmatch(text):
         raise click.UsageError(
-            f"{option} {text!r}: spaces, quotes and %, $ cannot stand in a unit; use another path"
+            f"{option} {text!r}: spaces, quotes, % and $ are not allowed in a unit; use another path"
         )
     return text
 
@@ -174,9 +172,7 @@ def _print_next_step(name: str, command: str) -> None:
 
 def _warn_if_hidden(command: str, config: str | None) -> None:
     for path in _list_hidden_paths(command, config):
-        print_note(
-            f"warning: {escape(path)} is hidden from the service, which sees no home and no /tmp of yours"
-        )
+        print_note(f"warning: {escape(path)} is hidden from the service, as are home directories and /tmp")
         print_note(
             "  fix: python3 -m venv /opt/notifier && /opt/notifier/bin/pip install THE-REPOSITORY, and"
         )

@@ -64,9 +64,10 @@ class Waiter:
             raise error
         if self._unreachable_since is None:
             self._unreachable_since = now
-            state = "went away" if isinstance(error, Unreachable) else f"is not ready: {escape(error.cause)}"
+            is_gone = isinstance(error, Unreachable)
+            state = "is unreachable" if is_gone else f"is not ready: {escape(error.cause)}"
             self._progress.clear()
-            print_note(f"the daemon {state}; trying on for {RECONNECT_LIMIT_S:.0f} s")
+            print_note(f"the daemon {state}; retrying for {RECONNECT_LIMIT_S:.0f} s")
         if now >= self._unreachable_since + RECONNECT_LIMIT_S:
             raise error
 
@@ -74,5 +75,5 @@ class Waiter:
 def _format_progress(watch: Watch, waited_s: float) -> str:
     minutes, seconds = divmod(int(waited_s), 60)
     so_far = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-    note = watch.trouble or watch.upstream_status or "not asked for yet"
+    note = watch.trouble or watch.upstream_status or "not polled yet"
     return f"{so_far}  {watch.id}  {note}"

@@ -275,13 +275,13 @@ def _read_tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
         if task_id is None:
             raise click.UsageError("Missing argument 'TASK_ID'; a single - reads tasks from standard input.")
         if not task_id:
-            raise click.UsageError("TASK_ID is empty: see whether the task was submitted at all.")
+            raise click.UsageError("TASK_ID is empty: check whether the task was submitted.")
         if task_id != "-":
             return [TaskReference(api_path, task_id)]
     elif task_id is not None:
         raise click.UsageError("With - the task comes from standard input; leave TASK_ID out.")
     if sys.stdin.isatty():
-        print_note("reading from the terminal what the mulerouter command prints; Ctrl-D ends it")
+        print_note("reading the output of the mulerouter command from the terminal; Ctrl-D ends it")
     raw = sys.stdin.buffer.read(MAX_STDIN_BYTES + 1)
     return read_tasks(raw, None if api_path == "-" else api_path)
 
@@ -293,16 +293,13 @@ def _print_existing(response: ApiReply, expire_after: str | float | None) -> Non
     existing = response.read(Watch)
     watch_id = escape(existing.id)
     since = format_time_and_age(existing.registered_at)
-    print_note(
-        f"{watch_id} is known already, since {since}: "
-        "metadata and deadline stay as they were first registered;"
-    )
-    print_note("  a callback URL that is new has been added")
+    print_note(f"{watch_id} was registered already, at {since}: metadata and deadline are unchanged;")
+    print_note("  new callback URLs, if any, were added")
     if existing.state in RESUMABLE:
         deadline = "" if expire_after is None else f" --expire-after {expire_after}"
-        print_note(f"  it has ended; `notifier resume {watch_id}{deadline}` goes on with it")
+        print_note(f"  it has ended; `notifier resume {watch_id}{deadline}` resumes it")
     elif not existing.is_live:
-        print_note("  it has ended; a callback URL that is new gets its event at once")
+        print_note("  it has ended; a new callback URL gets its event at once")
 
 
 def _print_watch(context: CommandContext, response: ApiReply) -> None:

@@ -121,7 +121,7 @@ sys.exit(main(["backup", "--database", *sys.argv[1:]]))
         )
     assert done.returncode == 1, done.stderr
     assert str(folder / "closed") in done.stderr
-    assert "cannot be reached (Permission denied)" in done.stderr
+    assert "cannot be accessed (Permission denied)" in done.stderr
 
 
 def test_without_a_database_it_says_how_to_name_it(run: Run) -> None:

@@ -47,7 +47,7 @@ def test_all_faults_are_listed_and_end_with_78(run: Run, tmp_path: Path) -> None
     assert len(said.out.splitlines()) == 2
     assert "config.toml:2: server.lisen" in said.out
     assert 'did you mean "listen"?' in said.out
-    assert "bad_config: 2 faults" in said.err
+    assert "bad_config: 2 errors" in said.err
 
 
 def test_faults_in_json_have_file_line_and_key(run: Run, tmp_path: Path) -> None:

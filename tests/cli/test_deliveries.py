@@ -27,7 +27,7 @@ def test_deliveries_with_an_id_shows_its_attempts_and_the_last_answer(ask: Run, 
     assert HOOK in said.out
     assert "15000 ms" in said.out
     assert "no answer in time" in said.out
-    assert "answer to attempt 1:\n  a\n  b\\x1b[2J\n" in said.out
+    assert "reply to attempt 1:\n  a\n  b\\x1b[2J\n" in said.out
 
 
 def test_deliveries_with_an_id_answer_in_json_too(ask: Run, daemon: FakeDaemon) -> None:

@@ -44,7 +44,7 @@ def test_one_is_named_by_its_id(ask: Run, daemon: FakeDaemon, verb: str) -> None
     daemon.on("POST", f"/v1/endpoints/ep_1/{verb}", {**ENDPOINT, "gate": "open"})
     said = ask("endpoints", verb, "ep_1")
     assert (said.code, said.out) == (0, "ep_1  open\n")
-    assert "7 waiting" in said.err
+    assert "7 pending" in said.err
     assert len(daemon.asked) == 1
     assert json.loads(ask("endpoints", verb, "ep_1", "--json").out)["id"] == "ep_1"
 
@@ -60,7 +60,11 @@ def test_or_by_its_url_in_whatever_way_it_is_written(ask: Run, daemon: FakeDaemo
 
 @pytest.mark.parametrize(
     ("named", "why"),
-    [("hook", "neither the id"), ("dlv_1", "neither the id"), ("http://127.0.0.1:1/x", "nothing was ever")],
+    [
+        ("hook", "neither the id"),
+        ("dlv_1", "neither the id"),
+        ("http://127.0.0.1:1/x", "there is no endpoint"),
+    ],
 )
 def test_what_is_no_endpoint_is_wrong_usage(ask: Run, daemon: FakeDaemon, named: str, why: str) -> None:
     """No path is made of it, and nothing is paused."""

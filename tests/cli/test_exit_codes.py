@@ -141,7 +141,7 @@ def test_another_problem_ends_with_1_with_code_cause_and_places(
     daemon.on("GET", "/v1/watches/wch_1", problem(status, "validation_failed", "2 faults", errors))
     said = ask("show", "wch_1")
     assert (said.code, said.out) == (1, "")
-    assert "validation_failed: 2 faults" in said.err
+    assert "validation_failed: 2 errors" in said.err
     assert "/task_id: too long" in said.err
     assert "(the whole body): odd" in said.err
 

@@ -173,14 +173,14 @@ def test_a_line_tells_what_came_and_whether_to_trust_it(capfd: pytest.CaptureFix
         "task-1",
         "completed",
         "verified",
-        "answered 204",
+        "replied 204",
         "\n  https://x/1.jpg\n",
     ):
         assert part in out
     repeat = signed(notifier_attempt="3", notifier_maybe_duplicate="1")
     _print_lines(received(headers=repeat, reason="old", reply_status=401))
     out = capfd.readouterr().out
-    for part in ("NOT VERIFIED: old", "attempt 3", "maybe a duplicate", "answered 401"):
+    for part in ("NOT VERIFIED: old", "attempt 3", "maybe a duplicate", "replied 401"):
         assert part in out
 
 

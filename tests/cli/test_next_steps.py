@@ -86,7 +86,7 @@ def test_show_says_what_is_due_and_what_to_do_about_a_refused_key(ask: Run, daem
     }
     daemon.on("GET", "/v1/watches/wch_1", watch)
     out = ask("show", "wch_1").out
-    assert "(due; if it stays so, `notifier status` says why)" in out
+    assert "(due; if it stays due, `notifier status` shows why)" in out
     assert re.search(r"provider refuses the key \(401\)\n +fix: check MULEROUTER_API_KEY", out)
     assert "lost: Not known. 12 answers (says the notifier)" in out
 
@@ -112,7 +112,7 @@ def test_an_endpoint_that_is_not_there_is_looked_for_by_command(ask: Run, daemon
     assert (said.code, said.out) == (1, "")
     assert said.err.splitlines() == [
         "notifier: not_found: there is no endpoint ep_123",
-        "  fix: `notifier endpoints` lists what there is",
+        "  fix: `notifier endpoints` lists all endpoints",
     ]
 
 
@@ -138,7 +138,7 @@ def test_an_empty_task_id_is_named_as_what_is_missing(ask: Run, daemon: FakeDaem
     """As ``"$TASK_ID"`` is after a submission that failed; the path is not to blame."""
     said = ask("watch", "/vendors/x", "", "--callback", HOOK)
     assert (said.code, daemon.asked) == (64, [])
-    assert "TASK_ID is empty: see whether the task was submitted" in " ".join(said.err.split())
+    assert "TASK_ID is empty: check whether the task was submitted" in " ".join(said.err.split())
 
 
 @pytest.mark.parametrize(

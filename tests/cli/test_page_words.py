@@ -40,7 +40,14 @@ from tests.fakes import NOON
 REFUSED = "provider refuses the key (401) since 2026-11-23T11:57:00.000Z"
 ORIGIN = "http://127.0.0.1:8484"
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{3}Z| UTC)|\d\d-\d\d \d\d:\d\d|\d\d:\d\d:\d\d")
-APART = {"NOTE": "Last answer", "API PATH": "Task", "ID": "Task", "WATCH": "Event"}
+APART = {
+    "ATTEMPTS": "Tries",
+    "ATTEMPT": "Try",
+    "NOTE": "Last answer",
+    "API PATH": "Task",
+    "ID": "Task",
+    "WATCH": "Event",
+}
 """Where the page has in another place, or under a better name, what is a column of a command."""
 
 ERROR = {"source": "provider", "code": 3001, "title": "Invalid Request", "detail": "No cats"}
@@ -168,7 +175,7 @@ def test_providers_and_receivers_are_told_of_as_status_does(sign: str) -> None:
         if subject in ("fix:", "mulerouter", "runway"):
             assert (plain(line) if subject == "fix:" else said.strip()) in text
             told += 1
-        if subject == "receiver":
+        if subject == "endpoint":
             url, gate, rest = said.partition(" closed: HTTP 503 since …")
             assert (url, gate) == (ENDPOINT["url"], " closed: HTTP 503 since …")
             assert "closed: HTTP 503 since " in text

@@ -32,12 +32,12 @@ def test_a_daemon_that_is_not_where_the_file_says_may_listen_where_it_said(run: 
     file.write_text('[server]\nlisten = "127.0.0.1:1"\n')
     said = run("reload", "--config", str(file))
     assert said.code == 69
-    assert "if server.listen was changed, the daemon still listens at the old address" in said.err
+    assert "if server.listen was changed, the daemon still listens on the old address" in said.err
     assert "still listens" not in run("reload", "--url", "http://127.0.0.1:1").err
 
 
 def test_each_fault_of_a_bad_configuration_is_told_once(ask: Run, daemon: FakeDaemon) -> None:
-    """It ends with 1, and says that the old configuration holds."""
+    """It ends with 1, and says that the old configuration stays in effect."""
     faults = ["config.toml:2: server.lisen: unknown key", "config.toml:4: polling.growth: must be a number"]
     errors = [{"pointer": "", "detail": fault} for fault in faults]
     detail = f"{faults[0]} (and 1 more); the old configuration stays"
@@ -45,7 +45,7 @@ def test_each_fault_of_a_bad_configuration_is_told_once(ask: Run, daemon: FakeDa
     said = ask("reload")
     assert (said.code, said.out) == (1, "")
     assert [said.err.count(fault) for fault in faults] == [1, 1]
-    assert "old configuration holds" in said.err
+    assert "old configuration stays in effect" in said.err
 
 
 def test_without_a_daemon_it_ends_with_69(run: Run) -> None:

@@ -30,7 +30,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_show_prints_what_signs_newest_first(run: Run, kept: Secret) -> None:
     """On stdout the secrets alone: a script may read them."""
     said = run("secret", "rotate")
-    assert "it signs beside the old once the daemon has read it" in said.err
+    assert "it signs beside the old secrets after a reload" in said.err
     fresh = said.out.strip()
     said = run("secret", "show")
     assert (said.code, said.out.splitlines()) == (0, [fresh, kept.reveal()])

@@ -107,7 +107,7 @@ def test_callbacks_that_are_refused_are_counted(tell: Any) -> None:
 def test_a_closed_receiver_with_nothing_waiting_is_no_news(tell: Any) -> None:
     """What it held back has died and is counted as that."""
     idle = {**ENDPOINT, "gate": f"{IDLE}: HTTP 503", "pending": 0}
-    assert "receiver" not in tell({"endpoints": [idle], "next_cursor": None})
+    assert "endpoint" not in tell({"endpoints": [idle], "next_cursor": None})
 
 
 def test_receivers_that_are_held_back_are_named(tell: Any) -> None:
@@ -117,7 +117,7 @@ def test_receivers_that_are_held_back_are_named(tell: Any) -> None:
     fine = {**ENDPOINT, "gate": "open, starting slowly", "url": "http://fine/"}
     out = tell({"endpoints": [fine, held], "next_cursor": None})
     assert out.splitlines()[-2:] == [
-        "receiver    http://127.0.0.1:9001/hook closed: HTTP 503; 7 waiting",
+        "endpoint    http://127.0.0.1:9001/hook closed: HTTP 503; 7 waiting",
         "            fix: `notifier test-callback http://127.0.0.1:9001/hook` says what is wrong; "
         "when it is mended, all that waits goes out after the next probe, or at once by "
         "`notifier endpoints resume ep_1`",
@@ -141,10 +141,10 @@ def test_of_many_receivers_a_few_are_shown(ask: Run, daemon: FakeDaemon) -> None
     daemon.now("GET", "/v1/status", STATUS)
     daemon.now("GET", "/v1/endpoints", {"endpoints": [ENDPOINT] * 400, "next_cursor": "x"})
     out = ask("status").out
-    assert out.count("receiver  ") == 5
-    assert "400 receivers held back or more: `notifier endpoints --all`" in out
+    assert out.count("endpoint  ") == 5
+    assert "400 or more endpoints held back: `notifier endpoints --all`" in out
     daemon.now("GET", "/v1/endpoints", {"endpoints": [ENDPOINT] * 7, "next_cursor": None})
-    assert "7 receivers held back: `notifier endpoints --all`" in ask("status").out
+    assert "7 endpoints held back: `notifier endpoints --all`" in ask("status").out
 
 
 def test_a_daemon_in_trouble_says_it_first_with_the_fix(tell: Any) -> None:

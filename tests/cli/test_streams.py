@@ -121,7 +121,7 @@ def test_a_folder_that_is_gone_is_told(daemon: FakeDaemon, tmp_path: Path, comma
         f"mkdir '{tmp_path}/gone' && cd '{tmp_path}/gone' && rmdir '{tmp_path}/gone'; notifier {command}",
     )
     assert done.returncode == 64
-    assert "the folder that it was started in is gone" in done.stderr
+    assert "the working directory does not exist any more" in done.stderr
     assert "Traceback" not in done.stderr
 
 

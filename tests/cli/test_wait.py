@@ -72,7 +72,7 @@ def test_a_daemon_that_restarts_is_waited_for(ask: Run, daemon: FakeDaemon) -> N
     daemon.on("GET", "/v1/watches/wch_1", WATCH, down, down, DONE)
     said = ask("wait", "wch_1")
     assert said.code == 0
-    assert said.err.count("trying on") == 1
+    assert said.err.count("retrying") == 1
 
 
 def test_a_daemon_that_stays_away_ends_the_wait(run: Run) -> None:
@@ -94,7 +94,7 @@ def test_a_daemon_that_stays_away_ends_the_wait(run: Run) -> None:
     finally:
         gone.close()
     assert said.code == 69
-    assert "trying on" in said.err
+    assert "retrying" in said.err
 
 
 def test_a_wait_of_nothing_asks_once(ask: Run, daemon: FakeDaemon) -> None:

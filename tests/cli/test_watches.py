@@ -62,23 +62,23 @@ def test_what_is_known_already_says_what_of_the_registration_did_not_count(
     given = ("watch", "/v", "t", "--callback", HOOK, "--expire-after", "2h")
     said = ask(*given)
     assert (said.code, said.out.split()) == (0, ["wch_1", "watching"])
-    assert said.err.startswith("wch_1 is known already, since ")
-    assert "metadata and deadline stay as they were first registered" in said.err
-    assert "a callback URL that is new has been added" in said.err
+    assert said.err.startswith("wch_1 was registered already, at ")
+    assert "metadata and deadline are unchanged" in said.err
+    assert "new callback URLs, if any, were added" in said.err
     assert "resume" not in said.err
     said = ask(*given)
     assert (said.code, said.out.split()) == (0, ["wch_1", "expired"])
-    assert "it has ended; `notifier resume wch_1 --expire-after 2h` goes on with it" in said.err
+    assert "it has ended; `notifier resume wch_1 --expire-after 2h` resumes it" in said.err
     said = ask(*given, "--json")
     assert json.loads(said.out) == ended
-    assert "known already" in said.err
+    assert "registered already" in said.err
 
 
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ("completed", "it has ended; a callback URL that is new gets its event at once"),
-        ("stopped", "`notifier resume wch_1` goes on with it"),
+        ("completed", "it has ended; a new callback URL gets its event at once"),
+        ("stopped", "`notifier resume wch_1` resumes it"),
     ],
 )
 def test_what_has_ended_says_what_can_be_done(ask: Run, daemon: FakeDaemon, state: str, words: str) -> None:
@@ -130,7 +130,7 @@ def test_watch_reads_what_the_mulerouter_command_prints(
         (b'{"task_id": "a", "api_path": "/v"} trailing', "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
         (b"[" * 200_000, "is not JSON"),
-        (b"3", "entry 1 of standard input is no object"),
+        (b"3", "entry 1 of standard input is not an object"),
         (b'{"api_path": "/v"}', "has no task_id"),
         (b'{"task_id": "a"}', "has no api_path"),
         (b'{"task_id": 5, "api_path": "/v"}', "has no task_id"),
@@ -152,13 +152,13 @@ def test_other_input_registers_nothing_and_is_named(
     ("stdin", "quoted"),
     [
         (b'{"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "bad key"}',
-         'has no task_id; it says: {"title": "Unauthorized", "status": 401, "detail": "bad key"};'),
+         'has no task_id; input: {"title": "Unauthorized", "status": 401, "detail": "bad key"};'),
         (b'{"error": {"code": 7, "message": "no \\u001b[2J\xe2\x80\xaebalance"}}',
-         'it says: {"error": {"code": 7, "message": "no \\u001b[2J balance"}};'),
-        (b'{"task": 5}', 'it says: {"task": 5};'),
-        (b'{"a":\n', 'is not JSON; it says: {"a":;'),
-        (b"<html>\x1b[2J\n<body>" + b"x" * 5_000, "is not JSON; it says: <html> [2J <body>xxx"),
-        (b"[null]", "is no object but null;"),
+         'input: {"error": {"code": 7, "message": "no \\u001b[2J balance"}};'),
+        (b'{"task": 5}', 'input: {"task": 5};'),
+        (b'{"a":\n', 'is not JSON; input: {"a":;'),
+        (b"<html>\x1b[2J\n<body>" + b"x" * 5_000, "is not JSON; input: <html> [2J <body>xxx"),
+        (b"[null]", "is not an object but null;"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["-", "/v"])

@@ -20,7 +20,7 @@ READY = "daemon ready"
 
 
 def test_the_demos_daemon_reads_no_configuration_of_this_machine(tmp_path: Path) -> None:
-    """A service has one in /etc/notifier; by its tokens the demo would be refused."""
+    """A service has one in /etc/notifier, whose tokens would make the daemon refuse the demo."""
     system_file = tmp_path / "etc" / "config.toml"
     system_file.parent.mkdir()
     system_file.write_text('[server]\ntokens = [{ env = "HOME" }]\n')
@@ -58,7 +58,7 @@ def read_until_ready(process: subprocess.Popen[str]) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process exists and has not ended: one that nobody has waited for yet has."""
+    """Return whether the process exists and is no zombie, which has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -70,7 +70,7 @@ def is_alive(pid: int) -> bool:
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
 )
 def test_an_interrupted_demo_ends_its_daemon(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """And removes its files; the exit code is the one that a shell gives for the signal."""
+    """It also removes its files. The exit code is the one that a shell gives for the signal."""
     with running_demo(tmp_path) as process:
         daemon = read_until_ready(process)
         os.kill(process.pid, number)
@@ -93,7 +93,7 @@ def test_a_demo_under_nohup_ignores_the_end_of_its_terminal(tmp_path: Path) -> N
     os.getuid() != 0 or shutil.which("unshare") is None, reason="needs root and unshare for a process id of 1"
 )
 def test_a_demo_that_is_process_1_ends_on_sigterm(tmp_path: Path) -> None:
-    """As in a container: the kernel drops a signal that process 1 has no handler for."""
+    """In a container the demo may be process 1, for which the kernel drops a signal without a handler."""
     with running_demo(tmp_path, "unshare", "--pid", "--fork", "--kill-child") as process:
         read_until_ready(process)
         [child] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -103,7 +103,7 @@ def test_a_demo_that_is_process_1_ends_on_sigterm(tmp_path: Path) -> None:
 
 @pytest.mark.e2e
 def test_a_demo_whose_output_nobody_reads_ends(tmp_path: Path) -> None:
-    """With 141, as a shell says of SIGPIPE, and at once: no callback could be shown any more."""
+    """It ends at once, because no callback can be shown, with the exit code of SIGPIPE."""
     with running_demo(tmp_path) as process:
         read_until_ready(process)
         daemon = read_until_ready(process)  # the second one: now the demo waits for callbacks

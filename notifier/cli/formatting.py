@@ -110,20 +110,15 @@ def format_object(response: ApiReply, *, excluded: str) -> Pairs:
 
 
 def format_trouble(trouble: str, provider: str) -> str | list[str]:
-    """A provider's trouble with what to do about it, where that is known, on a line of its own."""
+    """Format the trouble of a provider, with the fix on a second line if one is known."""
     fix = fix_of(trouble, provider)
-    return [in_short(trouble), f"fix: {fix}"] if fix else in_short(trouble)
+    return [localize_instants(trouble), f"fix: {fix}"] if fix else localize_instants(trouble)
 
 
 def format_held(held: str, url: str) -> list[str]:
-    """What holds a delivery to this URL back, and what to do about it."""
+    """Format the reason that holds a delivery to this URL back, and the fix."""
     receiver = endpoint_of(url)
     return [localize_instants(held), f"fix: {fix_of_receiver(held, receiver, receiver)}"]
-
-
-def in_short(trouble: str) -> str:
-    """The same with the instants in it as a person reads them: local, and how long ago."""
-    return localize_instants(trouble)
 
 
 def _format_value(name: str, part: ApiReply) -> str | list[str]:

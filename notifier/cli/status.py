@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from notifier.cli.formatting import in_short
 from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import (
     colour_state,
@@ -12,6 +11,7 @@ from notifier.cli.output import (
     format_age,
     format_time,
     format_time_and_age,
+    localize_instants,
     print_data,
     print_json,
     wrap,
@@ -100,7 +100,7 @@ def _describe_waiting(status: Status) -> str:
 
 
 def _format_provider(name: str, condition: str) -> Iterator[str]:
-    yield from _format_subject(name, in_short(condition))
+    yield from _format_subject(name, localize_instants(condition))
     if condition != "ok" and (fix := fix_of(condition, name)):
         yield from _format_subject("", f"fix: {fix}")
 
@@ -117,7 +117,7 @@ def _format_held_endpoints(endpoints: Sequence[Endpoint], *, has_more: bool) -> 
 
 def _describe_gate(endpoint: Endpoint) -> str:
     since = f" since {format_time_and_age(endpoint.since)}" if endpoint.since else ""
-    gate = in_short(endpoint.gate) + since
+    gate = localize_instants(endpoint.gate) + since
     return f"{gate}, next probe {format_time(endpoint.next_probe_at)}" if endpoint.next_probe_at else gate
 
 

@@ -1,6 +1,7 @@
 """Make registrations of the command line, or of what the ``mulerouter`` command prints."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ import click
 import msgspec
 
 from notifier.cli.client import ApiProblem, Fault
-from notifier.cli.output import escape
+from notifier.cli.output import escape, print_note
 from notifier.core.formats.json_text import decode_strict, scrub
 from notifier.core.formats.text import one_line
 
@@ -43,7 +44,29 @@ class TaskReference:
     task_id: str
 
 
-def read_tasks(raw: bytes, api_path: str | None = None) -> list[TaskReference]:
+def read_tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
+    """Return the task of the arguments, or read tasks from standard input where an argument is ``-``."""
+    if api_path.lower().startswith(("http://", "https://")):
+        if task_id is None:
+            return [TaskReference(api_path, "")]
+        path = "/" + api_path.partition("://")[2].partition("/")[2]
+        raise click.UsageError(f"API_PATH is a path; leave the scheme and host out: {escape(path)}")
+    if api_path != "-":
+        if task_id is None:
+            raise click.UsageError("Missing argument 'TASK_ID'; a single - reads tasks from standard input.")
+        if not task_id:
+            raise click.UsageError("TASK_ID is empty: check whether the task was submitted.")
+        if task_id != "-":
+            return [TaskReference(api_path, task_id)]
+    elif task_id is not None:
+        raise click.UsageError("With - the task comes from standard input; leave TASK_ID out.")
+    if sys.stdin.isatty():
+        print_note("reading the output of the mulerouter command from the terminal; Ctrl-D ends it")
+    raw = sys.stdin.buffer.read(MAX_STDIN_BYTES + 1)
+    return parse_tasks(raw, None if api_path == "-" else api_path)
+
+
+def parse_tasks(raw: bytes, api_path: str | None = None) -> list[TaskReference]:
     """Read one JSON object, several in a row, or an array of them. Raise UsageError that names the entry.
 
     ``api_path``, if given, replaces that of each entry.

@@ -1,7 +1,6 @@
 """The commands watch, ls, show, wait, stop, resume and poll."""
 
 import math
-import sys
 import time
 from http import HTTPStatus
 
@@ -38,8 +37,6 @@ from notifier.cli.output import (
 from notifier.cli.pagination import read_list
 from notifier.cli.progress import Progress
 from notifier.cli.registrations import (
-    MAX_STDIN_BYTES,
-    TaskReference,
     build_registration,
     describe_as_options,
     read_metadata,
@@ -102,7 +99,7 @@ def watch(
     TASK_ID it reads the provider's reply to the submission (task_info.id). A second registration of a task
     adds a new callback URL, and leaves metadata and deadline unchanged.
     """
-    tasks = _read_tasks(api_path, task_id)
+    tasks = read_tasks(api_path, task_id)
     raw_metadata = read_metadata(metadata)
     api = context.connect()
     failures = 0
@@ -263,27 +260,6 @@ def poll(context: CommandContext, watch_id: str) -> int:
     """Poll a task at once."""
     _print_watch(context, context.connect().request("POST", f"/v1/watches/{watch_id}/poll"))
     return 0
-
-
-def _read_tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
-    if api_path.lower().startswith(("http://", "https://")):
-        if task_id is None:
-            return [TaskReference(api_path, "")]
-        path = "/" + api_path.partition("://")[2].partition("/")[2]
-        raise click.UsageError(f"API_PATH is a path; leave the scheme and host out: {escape(path)}")
-    if api_path != "-":
-        if task_id is None:
-            raise click.UsageError("Missing argument 'TASK_ID'; a single - reads tasks from standard input.")
-        if not task_id:
-            raise click.UsageError("TASK_ID is empty: check whether the task was submitted.")
-        if task_id != "-":
-            return [TaskReference(api_path, task_id)]
-    elif task_id is not None:
-        raise click.UsageError("With - the task comes from standard input; leave TASK_ID out.")
-    if sys.stdin.isatty():
-        print_note("reading the output of the mulerouter command from the terminal; Ctrl-D ends it")
-    raw = sys.stdin.buffer.read(MAX_STDIN_BYTES + 1)
-    return read_tasks(raw, None if api_path == "-" else api_path)
 
 
 def _print_existing(response: ApiReply, expire_after: str | float | None) -> None:

@@ -17,7 +17,7 @@ from typing import IO, Any
 import httpx
 import pytest
 
-from notifier.cli.send_ping import ping
+from notifier.cli.send_ping import build_ping
 from notifier.clock import wall_ms
 from notifier.core.delivery.signature import make_secret, sign
 from notifier.core.secret import Secret
@@ -182,7 +182,7 @@ def test_a_large_callback_is_taken(receiver: Receiver) -> None:
 
 def test_a_ping_is_taken(receiver: Receiver) -> None:
     """`notifier test-callback` is told of a sound receiver that it works."""
-    body = ping("http://127.0.0.1:9001/hook", wall_ms()).body
+    body = build_ping("http://127.0.0.1:9001/hook", wall_ms()).body
     assert receiver.post(body, signed(body)) == 204
 
 

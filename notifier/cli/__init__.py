@@ -1,7 +1,7 @@
-"""The command ``notifier``: a client of the daemon's HTTP API, and the way to start it.
+"""The command ``notifier``: a client of the daemon's HTTP API, and the way to start the daemon.
 
-A command's start is CPU time that a script pays each time, so what only some commands need (the daemon, web
-servers) is imported by those. The exit codes are the contract's.
+A script pays the start-up time at each call. So a module that only some commands need (the daemon, web
+servers) is imported inside those. The exit codes are the contract's.
 """
 
 import os
@@ -19,11 +19,12 @@ from notifier.cli.check import check
 from notifier.cli.daemon import demo, reload, run, version
 from notifier.cli.deliveries import deliveries, redeliver, replay
 from notifier.cli.endpoints import endpoints
+from notifier.cli.exit_codes import EX_INTERRUPTED, EX_PIPE, EX_SOFTWARE, EX_USAGE
 from notifier.cli.explain import explain
 from notifier.cli.init import init
 from notifier.cli.listen import listen
 from notifier.cli.open import open_
-from notifier.cli.options import example, shared
+from notifier.cli.options import add_shared_options, format_example
 from notifier.cli.output import escape, print_error, print_note
 from notifier.cli.secret import secret
 from notifier.cli.send_ping import test_callback
@@ -34,34 +35,31 @@ from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
 from notifier.core.formats.json_text import scrub
 from notifier.errors import NotifierError
 
-WRONG_USAGE = 64
-INTERNAL = 70
-INTERRUPTED = 130
-_COMPLETION = "_NOTIFIER_COMPLETE"  # click's; it is asked, answers and ends by itself
+_COMPLETION_VARIABLE = "_NOTIFIER_COMPLETE"  # set by a shell that completes words
 
 
-_MEANT = {
-    "timeline": "`notifier explain ID` tells what happened to a watch",
+_HINTS = {
+    "timeline": "`notifier explain ID` shows the history of a watch",
     "completion": (
-        'for bash put eval "$(_NOTIFIER_COMPLETE=bash_source notifier)" into ~/.bashrc; zsh_source and '
-        "fish_source are for other shells"
+        'for bash, add eval "$(_NOTIFIER_COMPLETE=bash_source notifier)" to ~/.bashrc; for other shells use '
+        "zsh_source or fish_source"
     ),
 }
 
 
 class OrderedGroup(click.Group):
-    """A group that lists its commands in the order of a first acquaintance."""
+    """A group that lists its commands in the order in which a new user needs them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """As they were added."""
+        """Return the commands in the order in which they were added."""
         return list(self.commands)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Say of a name that is likely to be tried, and is none, what is meant by it."""
-        if args and args[0] in _MEANT:
-            raise click.UsageError(f"No such command {args[0]!r}; {_MEANT[args[0]]}", ctx)
+        """Raise UsageError with a hint for a name that users try and that is no command."""
+        if args and args[0] in _HINTS:
+            raise click.UsageError(f"No such command {args[0]!r}; {_HINTS[args[0]]}", ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -69,12 +67,12 @@ class OrderedGroup(click.Group):
     "notifier",
     cls=OrderedGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=example("notifier demo", "notifier init", "notifier run", "notifier status"),
+    epilog=format_example("notifier demo", "notifier init", "notifier run", "notifier status"),
 )
 @click.version_option(__version__, prog_name="notifier", message="%(prog)s %(version)s")
-@shared()
+@add_shared_options()
 def commands() -> None:
-    """Turn tasks of poll-only APIs into signed callbacks.
+    """Poll tasks of generation APIs, and send signed callbacks when they end.
 
     --url, --token, --config and --json may stand before or after the command.
     """
@@ -89,51 +87,49 @@ for _command in (
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command and return the exit code."""
     streams.prepare_streams()
     try:
         return _run(sys.argv[1:] if args is None else list(args))
-    except BrokenPipeError:  # of what is said below
+    except BrokenPipeError:  # the reader of our output or messages ended
         return streams.release_streams()
 
 
 def _run(args: list[str]) -> int:
     try:
         result = commands.main(args=args, prog_name="notifier", standalone_mode=False)
-    except click.UsageError as wrong:
-        wrong.show()
-        return WRONG_USAGE
+    except click.UsageError as error:
+        error.show()
+        return EX_USAGE
     except click.Abort:
-        return INTERRUPTED
-    except NotifierError as fault:
-        print_error(fault)
-        return fault.exit_status
+        return EX_INTERRUPTED
+    except NotifierError as error:
+        print_error(error)
+        return error.exit_status
     except SystemExit:
-        if _COMPLETION in os.environ:
+        if _COMPLETION_VARIABLE in os.environ:
             raise
-        return streams.READER_GONE  # click would say 1: that a task did not complete
-    except Exception as fault:
-        return _say_unexpected(fault, args)
+        return EX_PIPE  # click exits with 1, which would say that a task did not complete
+    except Exception as error:
+        return _report_unexpected(error, args)
     return result if isinstance(result, int) else 0
 
 
-def _say_unexpected(fault: Exception, given: Sequence[str]) -> int:
-    odd = next((each for each in given if each != scrub(each)), None)
-    if isinstance(fault, UnicodeEncodeError) and odd is not None:
-        print_note(
-            f"notifier: no_text: {escape(odd)!r} is no text, neither in this locale's encoding nor in UTF-8"
-        )
-        return WRONG_USAGE
-    if isinstance(fault, FileNotFoundError) and not _stands_somewhere():
-        print_note("notifier: no_folder: the folder that it was started in is gone")
-        print_note("  fix: go to one that is there, and start it again")
-        return WRONG_USAGE
-    # 1 would say that a task failed; this says that we did.
-    traceback.print_exception(fault)
-    return INTERNAL
+def _report_unexpected(error: Exception, args: Sequence[str]) -> int:
+    bad_argument = next((each for each in args if each != scrub(each)), None)
+    if isinstance(error, UnicodeEncodeError) and bad_argument is not None:
+        text = f"{escape(bad_argument)!r} is not text, in this locale's encoding or in UTF-8"
+        print_note(f"notifier: no_text: {text}")
+        return EX_USAGE
+    if isinstance(error, FileNotFoundError) and not _has_working_directory():
+        print_note("notifier: no_folder: the working directory does not exist any more")
+        print_note("  fix: change to an existing directory, and run the command again")
+        return EX_USAGE
+    traceback.print_exception(error)
+    return EX_SOFTWARE
 
 
-def _stands_somewhere() -> bool:
+def _has_working_directory() -> bool:
     try:
         Path.cwd()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The command backup: a copy of the database that can be restored, made while the daemon works."""
+"""The command backup: copy the database to a file, also while the daemon runs."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from notifier.cli.options import CommandContext, example, pass_given, shared
+from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.daemon.signing_secrets import secret_path
 from notifier.errors import NotifierError
@@ -15,11 +15,11 @@ from notifier.errors import NotifierError
 if TYPE_CHECKING:
     from notifier.store.sqlite.backup import Backup
 
-_BESIDE = ("-wal", "-shm", "-journal", ".lock")  # what SQLite and we keep beside the file, by its name
+_SIDE_ENDINGS = ("-wal", "-shm", "-journal", ".lock")  # files of SQLite and of us beside the database
 
 
 class PathNotAccessible(NotifierError):
-    """A file or folder that we may not look at."""
+    """A file or folder that this user may not read or enter."""
 
     code = "backup_failed"
     exit_status = 1
@@ -28,7 +28,7 @@ class PathNotAccessible(NotifierError):
 @click.command(
     "backup",
     short_help="Copy the database to a file.",
-    epilog=example(
+    epilog=format_example(
         "notifier backup /var/backups/notifier-$(date +%F).db",
         "notifier backup --database /srv/notifier.db /mnt/notifier.db --force",
     ),
@@ -38,67 +38,70 @@ class PathNotAccessible(NotifierError):
     "--database",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The database, without asking the configuration.",
+    help="The database; the configuration is not read.",
 )
-@click.option("--force", is_flag=True, help="Replace what stands at DEST.")
-@shared("--url", "--token")
-@pass_given
-def backup(given: CommandContext, *, dest: Path, database: Path | None, force: bool) -> int:
-    """Copy the database to DEST, and the signing secrets beside it to DEST.secret.
+@click.option("--force", is_flag=True, help="Replace DEST if it exists.")
+@add_shared_options("--url", "--token")
+@pass_context
+def backup(context: CommandContext, *, dest: Path, database: Path | None, force: bool) -> int:
+    """Copy the database to DEST, and its signing secrets to DEST.secret.
 
-    The daemon may run; the copy is of one moment. It is read through before it gets its name, so what stands
-    at DEST is whole. Both files hold what must stay private: only their owner can read them.
+    The daemon may run: the copy shows one moment. It is checked before it gets its name, so that DEST is
+    always complete. Both files contain secrets, and only their owner can read them.
 
-    To restore: stop the daemon; remove the database with its -wal and -shm; put DEST in its place, and
-    DEST.secret in the place of notifier.secret; start the daemon. What ended after the backup ends again
-    then, and is told again under a new webhook-id.
+    To restore: stop the daemon; remove the database with its -wal and -shm; move DEST to its path, and
+    DEST.secret to that of notifier.secret; start the daemon. A watch that has ended since the backup ends
+    again, and its callbacks are sent again with a new webhook-id.
     """
-    source = Path(database or given.load().store.url).absolute()
+    source = Path(database or context.load_config().store.url).absolute()
     try:
-        made = _copy(source, dest.absolute(), may_replace=force)
-    except OSError as fault:
+        copy = _copy(source, dest.absolute(), may_replace=force)
+    except OSError as error:
         raise PathNotAccessible(
-            f"{fault.filename or dest} cannot be reached ({fault.strerror})",
-            "run this as the user that runs notifier, and name a place that it may write to",
-        ) from fault
-    if given.is_json:
-        told = {
-            "path": str(made.path),
-            "secret": str(made.secret) if made.secret else None,
-            "bytes": made.size_bytes,
-            "schema": made.version,
-            "watches": made.watches,
+            f"{error.filename or dest} cannot be accessed ({error.strerror})",
+            "run this as the user of the daemon, with a DEST that this user may write to",
+        ) from error
+    if context.is_json:
+        report = {
+            "path": str(copy.path),
+            "secret": str(copy.secret) if copy.secret else None,
+            "bytes": copy.size_bytes,
+            "schema": copy.version,
+            "watches": copy.watches,
         }
-        print_json(msgspec.json.encode(told))
+        print_json(msgspec.json.encode(report))
         return 0
-    print_data(escape(str(made.path)))
-    print_note(f"{made.watches} watches, {made.size_bytes:,} bytes, read through and sound")
-    if made.secret is not None:
-        kept = secret_path(str(source)).name
-        print_note(f"the signing secrets of {escape(kept)} are in {escape(str(made.secret))}")
+    print_data(escape(str(copy.path)))
+    print_note(f"{copy.watches} watches, {copy.size_bytes:,} bytes, checked")
+    if copy.secret is not None:
+        secret_name = secret_path(str(source)).name
+        print_note(f"{escape(secret_name)} was copied to {escape(str(copy.secret))}")
     return 0
 
 
-def _copy(source: Path, final: Path, *, may_replace: bool) -> "Backup":
+def _copy(source: Path, target: Path, *, may_replace: bool) -> "Backup":
     from notifier.store.sqlite.backup import back_up  # noqa: PLC0415 - SQLite, which other commands do without
 
     secret = secret_path(str(source))
-    _refuse_place(final, (source, secret, *(source.with_name(source.name + end) for end in _BESIDE)))
-    return back_up(source, final, secret=secret if secret.is_file() else None, may_replace=may_replace)
+    _refuse_target(target, (source, secret, *(source.with_name(source.name + end) for end in _SIDE_ENDINGS)))
+    return back_up(source, target, secret=secret if secret.is_file() else None, may_replace=may_replace)
 
 
-def _refuse_place(final: Path, in_use: Iterable[Path]) -> None:
-    """Raise UsageError for what no ``--force`` may replace: root could replace a device by a file."""
-    if final.is_dir():
-        raise click.UsageError(f"{final} is a directory; DEST names the file to be made")
-    if any(_is_same(each, final) for each in in_use):
-        raise click.UsageError(f"{final} is a file of the database in use")
-    if final.exists() and not final.is_file():
-        raise click.UsageError(f"{final} is no regular file; DEST names the file to be made")
+def _refuse_target(target: Path, in_use: Iterable[Path]) -> None:
+    """Raise UsageError for a target that ``--force`` may not replace either.
+
+    These are files of the database, and devices: root could replace /dev/null by a file.
+    """
+    if target.is_dir():
+        raise click.UsageError(f"{target} is a directory; DEST must name a file")
+    if any(_is_same_file(each, target) for each in in_use):
+        raise click.UsageError(f"{target} is a file of the database in use")
+    if target.exists() and not target.is_file():
+        raise click.UsageError(f"{target} is not a regular file; DEST must name one")
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    """Whether two names are of one file, be it there yet or not."""
+def _is_same_file(one: Path, other: Path) -> bool:
+    """Return whether two paths name one file, even if it does not exist yet."""
     if one.exists() and other.exists():
         return one.samefile(other)
     folders = (one.parent, other.parent)

@@ -1,4 +1,4 @@
-"""What an answer to a test means, and what to do about it, in words."""
+"""Explain the reply to a test callback, for ``test-callback``."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 
 @dataclass(frozen=True, slots=True)
 class CallbackDiagnosis:
-    """Whether a callback would have been taken, what came of it, and the next thing to do."""
+    """Whether the receiver accepted a callback, the result as text, and the fix."""
 
     is_ok: bool
     text: str
@@ -18,7 +18,7 @@ class CallbackDiagnosis:
 
 
 def diagnose(exchange: Exchange, *, url: str, now: int) -> CallbackDiagnosis:
-    """Judge as a delivery would be judged, and explain."""
+    """Judge a reply as that of a delivery, and explain the result."""
     report = judge_attempt(exchange, url=url, now=now)
     if isinstance(report, AttemptAccepted):
         return CallbackDiagnosis(True, "the receiver took it")
@@ -27,11 +27,11 @@ def diagnose(exchange: Exchange, *, url: str, now: int) -> CallbackDiagnosis:
 
 
 def _fix_of(trouble: NoReply) -> str:
-    """The advice for its kind, but where the particulars say that it cannot help."""
-    said = trouble.detail
-    if trouble.fault is FailureKind.TLS and "does not speak TLS" in said:
+    """Return the advice for the kind of failure, or a better one if the detail rules that out."""
+    detail = trouble.detail
+    if trouble.fault is FailureKind.TLS and "does not speak TLS" in detail:
         return "nothing speaks TLS on that port: write http://"
-    never = "never go there" in said or "notifier itself" in said
-    if trouble.fault is FailureKind.BLOCKED and never and "callbacks.allow" not in said:
+    never = "never go there" in detail or "notifier itself" in detail
+    if trouble.fault is FailureKind.BLOCKED and never and "callbacks.allow" not in detail:
         return "give another URL: no setting lets callbacks go there"
     return advise_on_failure(trouble.fault)

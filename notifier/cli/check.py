@@ -1,4 +1,4 @@
-"""The command check: all that is wrong with the configuration, and whether providers take their keys."""
+"""The command check: list the errors of the configuration, and try the keys of the providers."""
 
 import asyncio
 import stat
@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from notifier.cli.check_providers import KeyCheck, ask_providers
-from notifier.cli.options import CommandContext, example, pass_given, shared
+from notifier.cli.check_providers import KeyCheck, check_keys
+from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, format_fields, print_data, print_json, print_note
 from notifier.cli.progress import Progress
 from notifier.config.errors import InvalidConfig
@@ -18,83 +18,83 @@ from notifier.daemon.signing_secrets import secret_path
 
 @click.command(
     "check",
-    short_help="Check the configuration, and the keys.",
-    epilog=example(
+    short_help="Check the configuration and the API keys.",
+    epilog=format_example(
         "notifier check",
         "notifier check --config ./config.toml --online",
     ),
 )
-@click.option("--online", is_flag=True, help="Ask each provider whether it accepts its key.")
-@shared("--url", "--token")
-@pass_given
-def check(given: CommandContext, *, online: bool) -> int:
-    """Read the configuration and list all that is wrong with it; ends with 78 if anything is.
+@click.option("--online", is_flag=True, help="Poll each provider to check its API key.")
+@add_shared_options("--url", "--token")
+@pass_context
+def check(context: CommandContext, *, online: bool) -> int:
+    """Read the configuration and list all its errors. The exit code is 78 if there are any.
 
-    With --online each provider is asked for a made-up task, which costs nothing: its refusal tells whether
-    the key is accepted. Ends with 1 if polls would not get through.
+    With --online each provider is polled for a task that does not exist, which costs nothing: the reply shows
+    whether the API key is accepted. The exit code is 1 if polls would fail.
     """
     try:
-        config = given.load()
-    except InvalidConfig as bad:
-        _tell_faults(given, bad)
-        return bad.exit_status
-    findings = _asked(config) if online else []
-    (_tell_json if given.is_json else _tell_lines)(config, findings)
-    return 0 if all(each.is_ok for each in findings) else 1
+        config = context.load_config()
+    except InvalidConfig as invalid:
+        _print_errors(context, invalid)
+        return invalid.exit_status
+    key_checks = _check_online(config) if online else []
+    (_print_json_report if context.is_json else _print_report)(config, key_checks)
+    return 0 if all(each.is_ok for each in key_checks) else 1
 
 
-def _asked(config: Config) -> list[KeyCheck]:
+def _check_online(config: Config) -> list[KeyCheck]:
     with Progress() as progress:
-        progress.show(f"asking {', '.join(config.providers)} …")
-        return asyncio.run(ask_providers(config))
+        progress.show(f"polling {', '.join(config.providers)} …")
+        return asyncio.run(check_keys(config))
 
 
-def _tell_faults(given: CommandContext, bad: InvalidConfig) -> None:
-    if given.is_json:
-        print_json(msgspec.json.encode({"ok": False, "notes": bad.notes, "faults": bad.faults}))
+def _print_errors(context: CommandContext, invalid: InvalidConfig) -> None:
+    if context.is_json:
+        print_json(msgspec.json.encode({"ok": False, "notes": invalid.notes, "faults": invalid.faults}))
         return
-    for fault in bad.faults:
-        print_data(escape(str(fault)))
-    for note in bad.notes:
+    for error in invalid.faults:
+        print_data(escape(str(error)))
+    for note in invalid.notes:
         print_data(f"note: {escape(note)}")
-    count = len(bad.faults)
-    print_note(
-        f"notifier: {bad.code}: {count} fault{'s' if count > 1 else ''}; config.example.toml shows every key"
-    )
+    count = len(invalid.faults)
+    noun = "error" if count == 1 else "errors"
+    print_note(f"notifier: {invalid.code}: {count} {noun}; config.example.toml lists every key")
 
 
-def _tell_json(config: Config, findings: list[KeyCheck]) -> None:
-    told = {
-        "ok": all(each.is_ok for each in findings),
+def _print_json_report(config: Config, key_checks: list[KeyCheck]) -> None:
+    report = {
+        "ok": all(each.is_ok for each in key_checks),
         "file": config.source,
-        "summary": _summary(config),
-        "notes": _notes(config),
+        "summary": _summarize(config),
+        "notes": _list_notes(config),
         "faults": (),
         "online": {
-            each.provider: {"ok": each.is_ok, "text": each.text, "fix": each.fix or None} for each in findings
+            each.provider: {"ok": each.is_ok, "text": each.text, "fix": each.fix or None}
+            for each in key_checks
         },
     }
-    print_json(msgspec.json.encode(told))
+    print_json(msgspec.json.encode(report))
 
 
-def _tell_lines(config: Config, findings: list[KeyCheck]) -> None:
-    source = str(Path(config.source).absolute()) if config.source else "defaults, there is no file"
+def _print_report(config: Config, key_checks: list[KeyCheck]) -> None:
+    source = str(Path(config.source).absolute()) if config.source else "defaults, without a file"
     print_data(f"configuration ok: {escape(source)}")
-    for line in format_fields(list(_summary(config).items())):
+    for line in format_fields(list(_summarize(config).items())):
         print_data(f"  {line}")
-    for note in _notes(config):
+    for note in _list_notes(config):
         print_data(f"note: {escape(note)}")
-    for each in findings:
+    for each in key_checks:
         print_data(f"{'ok' if each.is_ok else 'FAILED'}: {escape(each.provider)}: {escape(each.text)}")
         if each.fix:
             print_data(f"  fix: {escape(each.fix)}")
 
 
-def _notes(config: Config) -> tuple[str, ...]:
-    """With what the configuration allows, and the daemon cannot work with as things are."""
+def _list_notes(config: Config) -> tuple[str, ...]:
+    """List what is allowed in the configuration and yet keeps the daemon or its polls from working."""
     folder = Path(config.store.url).absolute().parent
     notes = [*config.notes]
-    if not _is_there(folder):
+    if not _is_directory(folder):
         notes.append(f"store.url: there is no directory {folder}; `notifier run` cannot start without it")
     for name, provider in config.providers.items():
         if provider.api_key is None:
@@ -103,21 +103,21 @@ def _notes(config: Config) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _is_there(folder: Path) -> bool:
+def _is_directory(folder: Path) -> bool:
     try:
-        return stat.S_ISDIR(folder.stat().st_mode)  # from Python 3.14 on, is_dir says no of what is hidden
-    except PermissionError:  # it may well be the daemon's own
+        return stat.S_ISDIR(folder.stat().st_mode)  # Path.is_dir hides a PermissionError from Python 3.14 on
+    except PermissionError:  # the folder may belong to the daemon's user
         return True
     except OSError:
         return False
 
 
-def _summary(config: Config) -> dict[str, str | list[str]]:
-    """What holds now, in words; of secrets only how many."""
+def _summarize(config: Config) -> dict[str, str | list[str]]:
+    """Describe the configuration in effect. Of secrets it has only the number."""
     callbacks = config.callbacks
-    kept = secret_path(config.store.url).absolute()
+    secret_file = secret_path(config.store.url).absolute()
     count = len(callbacks.secrets)
-    signers = f"{count} {'secret' if count == 1 else 'secrets'}" if count else kept
+    signed_with = f"{count} {'secret' if count == 1 else 'secrets'}" if count else secret_file
     return {
         "listen": config.server.listen,
         "tokens": str(len(config.server.tokens) or "none"),
@@ -126,7 +126,7 @@ def _summary(config: Config) -> dict[str, str | list[str]]:
             f"{provider.name}  {provider.base_url}  {'with a key' if provider.api_key else 'without a key'}"
             for provider in config.providers.values()
         ],
-        "signed with": str(signers),
+        "signed with": str(signed_with),
         "callbacks to": ", ".join(callbacks.allow),
         "log": f"{config.log.level}, {config.log.format}",
     }

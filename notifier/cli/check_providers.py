@@ -1,4 +1,4 @@
-"""Whether providers take their keys: each is asked for a task that nobody has, and its answer explained."""
+"""Try the key of each provider: poll a task that does not exist, and explain the reply."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from typing import assert_never
 from notifier.cli.client import is_json
 from notifier.config.model import Config, ProviderSettings
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.core.formats import text as words
 from notifier.core.formats.json_text import redact_plain
+from notifier.core.formats.text import describe_failure, describe_redirect
 from notifier.core.formats.urls import task_url
 from notifier.core.polling.provider import poll_headers
 from notifier.ports import HttpClient
 
-MADE_UP_TASK = "00000000-0000-4000-8000-000000000000"
-API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"  # any of MuleRouter's; others may not use it
+UNKNOWN_TASK_ID = "00000000-0000-4000-8000-000000000000"
+API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"  # of MuleRouter; others may ignore it
 
 
 @dataclass(frozen=True, slots=True)
 class KeyCheck:
-    """What one provider answered: whether polls will get through, in words, and what to do if not."""
+    """Whether the polls of one provider will work, as its reply shows; ``fix`` says what to do if not."""
 
     provider: str
     is_ok: bool
@@ -27,38 +27,38 @@ class KeyCheck:
     fix: str = ""
 
 
-async def ask_providers(config: Config) -> list[KeyCheck]:
-    """Ask each provider once, side by side. Takes at most the longest request_timeout."""
+async def check_keys(config: Config) -> list[KeyCheck]:
+    """Poll each provider once, all at the same time. It takes at most the longest request_timeout."""
     from notifier.daemon.client_factory import poll_wire  # noqa: PLC0415 - an HTTP library; other commands need none
 
-    wire = poll_wire(config)
+    client = poll_wire(config)
     try:
-        return list(await asyncio.gather(*(_ask(wire, each) for each in config.providers.values())))
+        return list(await asyncio.gather(*(_check_key(client, each) for each in config.providers.values())))
     finally:
-        await wire.close()
+        await client.close()
 
 
-async def _ask(wire: HttpClient, provider: ProviderSettings) -> KeyCheck:
-    url = task_url(provider.base_url, provider.dialect.task_path, API_PATH, MADE_UP_TASK)
+async def _check_key(client: HttpClient, provider: ProviderSettings) -> KeyCheck:
+    url = task_url(provider.base_url, provider.dialect.task_path, API_PATH, UNKNOWN_TASK_ID)
     headers = poll_headers(provider.dialect, provider.api_key)
-    exchange = await wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
+    exchange = await client.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
     return judge_key(provider, exchange)
 
 
 def judge_key(provider: ProviderSettings, exchange: Exchange) -> KeyCheck:
-    """Say what the answer to a made-up task tells of the key, the account and the way there."""
+    """Conclude from the reply for an unknown task whether the key, the account and the network are usable."""
     match exchange:
-        case NoReply(fault=fault, detail=detail):
-            said = words.describe_failure(fault, _hide(detail, provider))
-            hint = _FIXES.get(fault, "see that base_url is right, and that this machine can reach it")
-            return KeyCheck(provider.name, False, f"unreachable: {said}", hint)
+        case NoReply(fault=kind, detail=detail):
+            text = describe_failure(kind, _hide_key(detail, provider))
+            fix = _FIXES_BY_KIND.get(kind, "see that base_url is right, and that this machine can reach it")
+            return KeyCheck(provider.name, False, f"unreachable: {text}", fix)
         case HttpReply():
             return _judge_reply(provider, exchange)
         case _:
             assert_never(exchange)
 
 
-_FIXES = {
+_FIXES_BY_KIND = {
     FailureKind.DNS: "see that base_url is spelled right, and that this machine can resolve names",
     FailureKind.TLS: "see that base_url is right, and that this machine's CA certificates and clock are",
     FailureKind.PROTOCOL: "see that base_url is right, and whether it is to be http or https",
@@ -69,7 +69,7 @@ def _judge_reply(provider: ProviderSettings, reply: HttpReply) -> KeyCheck:
     name = provider.name
     match reply.status:
         case 401:
-            return KeyCheck(name, False, *_refused(provider))
+            return KeyCheck(name, False, *_describe_refused_key(provider))
         case 402:
             return KeyCheck(
                 name,
@@ -89,7 +89,7 @@ def _judge_reply(provider: ProviderSettings, reply: HttpReply) -> KeyCheck:
                 name, False, "throttled (429), so nothing is known of the key", "try again in a minute"
             )
         case status if 300 <= status <= 399:
-            text = words.describe_redirect(status, _hide(reply.headers.get("location", ""), provider))
+            text = describe_redirect(status, _hide_key(reply.headers.get("location", ""), provider))
             return KeyCheck(name, False, text, "give the address that it points to as base_url")
         case status if status >= 500:
             return KeyCheck(
@@ -99,14 +99,14 @@ def _judge_reply(provider: ProviderSettings, reply: HttpReply) -> KeyCheck:
                 "try again later; polls do so by themselves",
             )
         case status:
-            return _judge_refusal_of_the_task(provider, status, is_api=is_json(reply.body))
+            return _judge_other_status(provider, status, is_api=is_json(reply.body))
 
 
-def _hide(text: str, provider: ProviderSettings) -> str:
+def _hide_key(text: str, provider: ProviderSettings) -> str:
     return text if provider.api_key is None else redact_plain(text, provider.api_key.reveal())
 
 
-def _refused(provider: ProviderSettings) -> tuple[str, str]:
+def _describe_refused_key(provider: ProviderSettings) -> tuple[str, str]:
     built_in = provider.name == "mulerouter"
     setting = f"providers.{provider.name}.api_key"
     where = f"MULEROUTER_API_KEY, or {setting}" if built_in else setting
@@ -116,7 +116,7 @@ def _refused(provider: ProviderSettings) -> tuple[str, str]:
     return "the key is refused (401)", f"set another in {where}; then restart or reload the daemon"
 
 
-def _judge_refusal_of_the_task(provider: ProviderSettings, status: int, *, is_api: bool) -> KeyCheck:
+def _judge_other_status(provider: ProviderSettings, status: int, *, is_api: bool) -> KeyCheck:
     if not is_api:
         text = f"answers HTTP {status}, but not as an API does (no JSON)"
         return KeyCheck(provider.name, False, text, "see that base_url is right")

@@ -1,4 +1,4 @@
-"""The commands that start the daemon, and have it reload: run, demo, reload, version."""
+"""The commands run, demo, reload and version: start the daemon, or make it reload."""
 
 import platform
 import sqlite3
@@ -10,13 +10,13 @@ import msgspec
 
 from notifier import __version__
 from notifier.cli.client import ApiProblem, Unreachable
-from notifier.cli.options import CommandContext, example, pass_given, shared
+from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.config.model import Config
 
 
 class ReloadResult(msgspec.Struct, frozen=True):
-    """What the daemon answers to a reload: the file that it read, and the keys that do not hold yet."""
+    """The response to a reload: the file that was read, and the keys that need a restart to take effect."""
 
     status: str
     file: str = ""
@@ -26,21 +26,22 @@ class ReloadResult(msgspec.Struct, frozen=True):
 @click.command(
     "run",
     short_help="Run the daemon in the foreground.",
-    epilog=example("notifier run --config ./config.toml"),
+    epilog=format_example("notifier run --config ./config.toml"),
 )
-@shared("--url", "--token", "--json")
-@pass_given
-def run(given: CommandContext) -> int:
-    """Run the daemon in the foreground; SIGTERM and Ctrl-C end it, SIGHUP reads the configuration again."""
+@add_shared_options("--url", "--token", "--json")
+@pass_context
+def run(context: CommandContext) -> int:
+    """Run the daemon in the foreground. SIGTERM and Ctrl-C end it, SIGHUP reloads the configuration."""
     from notifier.daemon.run import run as run_daemon  # noqa: PLC0415 - the whole daemon, which clients do without
 
-    return run_daemon(rereading(given))
+    return run_daemon(make_config_reader(context))
 
 
-def rereading(given: CommandContext) -> Callable[[], Config]:
-    """Return what reads the configuration, at the start and at each reload: the file that it found first.
+def make_config_reader(context: CommandContext) -> Callable[[], Config]:
+    """Return a function that reads the configuration at the start and at each reload.
 
-    One that is gone by then is a fault: with another, or the defaults, tokens and providers would go too.
+    It keeps to the file that it found first. If that file is removed, a reload fails: another file, or the
+    defaults, would be a configuration without its tokens and providers.
     """
     from notifier.config.load import load  # noqa: PLC0415 - most commands do without it
 
@@ -48,64 +49,72 @@ def rereading(given: CommandContext) -> Callable[[], Config]:
 
     def read() -> Config:
         nonlocal file
-        file = file or given.config_file()
-        return load(file, given.environ)
+        file = file or context.find_config_file()
+        return load(file, context.environ)
 
     return read
 
 
 @click.command(
-    "reload", short_help="Have the daemon read its configuration again.", epilog=example("notifier reload")
+    "reload",
+    short_help="Make the daemon read its configuration again.",
+    epilog=format_example("notifier reload"),
 )
-@shared()
-@pass_given
-def reload(given: CommandContext) -> int:
-    """Have the daemon read its configuration again, and say whether it did.
+@add_shared_options()
+@pass_context
+def reload(context: CommandContext) -> int:
+    """Make the daemon read its configuration again, and print the result.
 
-    A configuration with a fault changes nothing; its faults are listed, and the command ends with 1.
-    Changes of server.listen and store.url wait for a restart; the answer names them. As systemd's ExecReload
-    it asks by signal, and needs no address and no token.
+    A configuration with errors changes nothing: the errors are listed, and the exit code is 1. Changes of
+    server.listen and store.url need a restart, and are listed too. As ExecReload= of systemd the command
+    signals the daemon, and needs no address and no token.
     """
     from notifier.daemon import reload_mailbox  # noqa: PLC0415 - only this command needs it
 
-    if given.url is None and reload_mailbox.is_exec_reload(given.environ):
-        return _say_outcome(reload_mailbox.request_reload(given.environ))
+    if context.url is None and reload_mailbox.is_exec_reload(context.environ):
+        return _print_outcome(reload_mailbox.request_reload(context.environ))
     try:
-        answer = given.api().request("POST", "/v1/reload")
+        response = context.connect().request("POST", "/v1/reload")
     except ApiProblem as problem:
         if problem.problem.code != "bad_configuration":
             raise
-        fix = "correct that and reload again; until then the old configuration holds"
+        fix = "correct the errors and reload again; until then the old configuration stays in effect"
         raise ApiProblem(problem.status, problem.problem, fix) from None
-    except Unreachable as gone:
-        if given.url is not None or given.environ.get("NOTIFIER_URL"):
+    except Unreachable as error:
+        if context.url is not None or context.environ.get("NOTIFIER_URL"):
             raise
-        moved = "if server.listen was changed, the daemon still listens at the old address: restart it"
-        raise Unreachable(gone.cause, f"{gone.fix}; {moved}, or give that address by --url") from None
-    if given.is_json:
-        print_json(answer.raw)
+        hint = "if server.listen was changed, the daemon still listens on the old address: restart it"
+        raise Unreachable(error.cause, f"{error.fix}; {hint}, or give that address with --url") from None
+    if context.is_json:
+        print_json(response.raw)
         return 0
-    done = answer.read(ReloadResult)
-    waiting = f"; these need a restart: {', '.join(done.needs_restart)}" if done.needs_restart else ""
-    print_data(escape(done.status + waiting))
-    if done.file:
-        print_note(f"the daemon at {escape(answer.origin)} has read {escape(done.file)}")
+    result = response.read(ReloadResult)
+    waiting = f"; these need a restart: {', '.join(result.needs_restart)}" if result.needs_restart else ""
+    print_data(escape(result.status + waiting))
+    if result.file:
+        print_note(f"the daemon at {escape(response.origin)} has read {escape(result.file)}")
     return 0
 
 
-def _say_outcome(faults: tuple[str, ...]) -> int:
-    """In the journal, where nobody reads it but in need: the faults as errors."""
+def _print_outcome(errors: tuple[str, ...]) -> int:
+    """Print the result of a reload by systemd: errors go to the journal with the priority of errors."""
     from notifier.daemon import log_setup  # noqa: PLC0415 - only this command needs it
 
-    if faults:
-        log_setup.complain(*faults, "the old configuration holds; correct that and reload again")
+    if errors:
+        log_setup.complain(
+            *errors, "the old configuration stays in effect; correct the errors and reload again"
+        )
         return 1
     print_data("reloaded")
     return 0
 
 
-@click.command("demo", short_help="See it work, with no API key.", epilog=example("notifier demo"))
-@shared("--url", "--token", "--json", "--config")
+@click.command(
+    "demo",
+    short_help="Watch simulated tasks end, without an API key.",
+    epilog=format_example("notifier demo"),
+)
+@add_shared_options("--url", "--token", "--json", "--config")
 def demo() -> int:
     """Start a simulated provider, a daemon and a receiver, and show tasks end and callbacks arrive."""
     from notifier.cli.demo import main  # noqa: PLC0415 - web servers, which other commands do without
@@ -113,12 +122,12 @@ def demo() -> int:
     return main()
 
 
-@click.command("version", short_help="Print the version.", epilog=example("notifier version"))
-@shared("--url", "--token", "--config")
-@pass_given
-def version(given: CommandContext) -> int:
+@click.command("version", short_help="Print the version.", epilog=format_example("notifier version"))
+@add_shared_options("--url", "--token", "--config")
+@pass_context
+def version(context: CommandContext) -> int:
     """Print the version."""
-    if given.is_json:
+    if context.is_json:
         versions = {
             "notifier": __version__,
             "python": platform.python_version(),

@@ -1,19 +1,24 @@
-"""The commands about deliveries: deliveries, redeliver, replay."""
+"""The commands deliveries, redeliver and replay."""
 
 import click
 
 from notifier.cli.client import ApiProblem
 from notifier.cli.formatting import (
+    ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
-    TRY_COLUMNS,
-    Delivery,
-    Matched,
-    Try,
-    delivery_row,
-    object_facts,
-    try_row,
+    attempt_to_row,
+    delivery_to_row,
+    format_object,
 )
-from notifier.cli.options import DELIVERY_ID, INSTANT, WATCH_ID, CommandContext, example, pass_given, shared
+from notifier.cli.options import (
+    DELIVERY_ID,
+    INSTANT,
+    WATCH_ID,
+    CommandContext,
+    add_shared_options,
+    format_example,
+    pass_context,
+)
 from notifier.cli.output import (
     colour_state,
     escape,
@@ -24,7 +29,8 @@ from notifier.cli.output import (
 )
 from notifier.cli.pagination import read_list
 from notifier.cli.registrations import describe_as_options
-from notifier.cli.tables import table
+from notifier.cli.tables import format_table
+from notifier.client.model import Delivery, DeliveryAttempt
 from notifier.core.model import DeliveryState
 
 STATES = [each.value for each in DeliveryState]
@@ -34,18 +40,18 @@ ENDED = [state for state in STATES if state != DeliveryState.PENDING]
 @click.command(
     "deliveries",
     short_help="List deliveries, or show one.",
-    epilog=example("notifier deliveries --state dead", "notifier deliveries dlv_1…"),
+    epilog=format_example("notifier deliveries --state dead", "notifier deliveries dlv_1…"),
 )
 @click.argument("delivery_id", metavar="[ID]", required=False, type=DELIVERY_ID)
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option("--watch", "watch_id", metavar="ID", type=WATCH_ID, help="Only those of this watch.")
 @click.option("--callback", metavar="URL", help="Only those for this callback URL.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
-@click.option("--all", "is_all", is_flag=True, help="All of them.")
-@shared()
-@pass_given
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The maximum number.")
+@click.option("--all", "is_all", is_flag=True, help="List all.")
+@add_shared_options()
+@pass_context
 def deliveries(
-    given: CommandContext,
+    context: CommandContext,
     *,
     delivery_id: str | None,
     state: str | None,
@@ -54,84 +60,86 @@ def deliveries(
     limit: int,
     is_all: bool,
 ) -> int:
-    """List deliveries, newest first; with an ID show that one and its attempts."""
+    """List deliveries, newest first. With an ID, show that delivery and its attempts."""
     if delivery_id is not None:
-        return _show(given, delivery_id)
+        return _show_delivery(context, delivery_id)
     query = {"state": state, "watch_id": watch_id, "url": callback}
     try:
-        listing = read_list(given.api(), "deliveries", query, None if is_all else limit)
+        listing = read_list(context.connect(), "deliveries", query, None if is_all else limit)
     except ApiProblem as problem:
         raise describe_as_options(problem) from None
-    if given.is_json:
-        print_json(listing.json())
+    if context.is_json:
+        print_json(listing.to_json())
         return 0
-    rows = [delivery_row(each) for each in listing.read(Delivery)]
-    for line in table(DELIVERY_COLUMNS, rows) if rows else ():
+    rows = [delivery_to_row(each) for each in listing.read(Delivery)]
+    for line in format_table(DELIVERY_COLUMNS, rows) if rows else ():
         print_data(line)
-    listing.say_rest()
+    listing.print_rest()
     return 0
 
 
-def _show(given: CommandContext, delivery_id: str) -> int:
-    answer = given.api().request("GET", f"/v1/deliveries/{delivery_id}")
-    if given.is_json:
-        print_json(answer.raw)
+def _show_delivery(context: CommandContext, delivery_id: str) -> int:
+    response = context.connect().request("GET", f"/v1/deliveries/{delivery_id}")
+    if context.is_json:
+        print_json(response.raw)
         return 0
-    for line in format_fields(object_facts(answer, apart="attempts")):
+    for line in format_fields(format_object(response, excluded="attempts")):
         print_data(line)
-    attempts = answer.read(Delivery).attempts
-    if isinstance(attempts, list) and attempts:
+    attempts = response.member("attempts", list[DeliveryAttempt])
+    if attempts:
         print_data("")
-        for line in table(TRY_COLUMNS, [try_row(each) for each in attempts]):
+        for line in format_table(ATTEMPT_COLUMNS, [attempt_to_row(each) for each in attempts]):
             print_data(line)
-        _tell_last_answer(attempts)
+        _print_last_reply(attempts)
     return 0
 
 
-def _tell_last_answer(attempts: list[Try]) -> None:
-    refused = [each for each in attempts if each.answer]
-    if refused:
+def _print_last_reply(attempts: list[DeliveryAttempt]) -> None:
+    answered = [each for each in attempts if each.answer]
+    if answered:
         print_data("")
-        print_data(f"answer to attempt {refused[-1].number}:")
-        for line in (refused[-1].answer or "").splitlines():
+        print_data(f"reply to attempt {answered[-1].number}:")
+        for line in (answered[-1].answer or "").splitlines():
             print_data(f"  {escape(line)}")
 
 
-@click.command("redeliver", short_help="Send a delivery again.", epilog=example("notifier redeliver dlv_1…"))
+@click.command(
+    "redeliver", short_help="Send a delivery again.", epilog=format_example("notifier redeliver dlv_1…")
+)
 @click.argument("delivery_id", metavar="ID", type=DELIVERY_ID)
-@shared()
-@pass_given
-def redeliver(given: CommandContext, delivery_id: str) -> int:
+@add_shared_options()
+@pass_context
+def redeliver(context: CommandContext, delivery_id: str) -> int:
     """Send a delivery again at once, even to a paused endpoint: the same id and bytes, newly signed."""
-    answer = given.api().request("POST", f"/v1/deliveries/{delivery_id}/redeliver")
-    if given.is_json:
-        print_json(answer.raw)
+    response = context.connect().request("POST", f"/v1/deliveries/{delivery_id}/redeliver")
+    if context.is_json:
+        print_json(response.raw)
         return 0
-    known = answer.read(Delivery)
-    print_data(f"{escape(known.id)}  {colour_state(escape(known.state))}")
-    print_note(f"`notifier deliveries {escape(known.id)}` shows how it goes")
+    delivery = response.read(Delivery)
+    print_data(f"{escape(delivery.id)}  {colour_state(escape(delivery.state))}")
+    print_note(f"`notifier deliveries {escape(delivery.id)}` shows the result")
     return 0
 
 
 @click.command(
     "replay",
-    short_help="Send again all deliveries that match.",
-    epilog=example(
+    short_help="Send all matching deliveries again.",
+    epilog=format_example(
         "notifier replay --state dead --since 6h --dry-run",
         "notifier replay --since 2026-11-23T06:00:00Z --callback https://a.example/h",
     ),
 )
 @click.option(
-    "--since", type=INSTANT, metavar="T", help="Made then or later: an instant, or so long ago (6h)."
+    "--since", type=INSTANT, metavar="T", help="Created at T or later: an instant, or a time before now (6h)."
 )
-@click.option("--until", type=INSTANT, metavar="T", help="Made before then.")
+@click.option("--until", type=INSTANT, metavar="T", help="Created before T.")
 @click.option("--state", type=click.Choice(ENDED), help="Only those in this state.")
 @click.option("--callback", metavar="URL", help="Only those for this callback URL.")
-@click.option("--dry-run", is_flag=True, help="Only say how many match.")
-@shared()
-@pass_given
+@click.option("--dry-run", is_flag=True, help="Only count the matching deliveries.")
+@add_shared_options()
+@pass_context
 def replay(
-    given: CommandContext,
+    context: CommandContext,
     *,
     since: str | None,
     until: str | None,
@@ -139,28 +147,30 @@ def replay(
     callback: str | None,
     dry_run: bool,
 ) -> int:
-    """Send again all deliveries that match: the same ids and bytes, newly signed, at 10 a second.
+    """Send all matching deliveries again: the same ids and bytes, newly signed, at 10 a second.
 
-    At least one of --since, --until, --state and --callback is needed. What is pending is sent anyway and
-    does not count. A replay goes on after a restart of the daemon.
+    At least one of --since, --until, --state and --callback is needed. Pending deliveries do not match,
+    because they are sent anyway. A replay continues after a restart of the daemon.
     """
     filters = {"since": since, "until": until, "state": state, "url": callback}
-    wanted = {name: value for name, value in filters.items() if value is not None}
-    if not wanted:
-        raise click.UsageError("Say what: --since, --until, --state or --callback; for all, --since 3650d.")
+    criteria = {name: value for name, value in filters.items() if value is not None}
+    if not criteria:
+        raise click.UsageError("Give --since, --until, --state or --callback; --since 3650d matches all.")
     try:
-        answer = given.api().request("POST", "/v1/deliveries/replay", body={**wanted, "dry_run": dry_run})
+        response = context.connect().request(
+            "POST", "/v1/deliveries/replay", body={**criteria, "dry_run": dry_run}
+        )
     except ApiProblem as problem:
         raise describe_as_options(problem) from None
-    if given.is_json:
-        print_json(answer.raw)
+    if context.is_json:
+        print_json(response.raw)
         return 0
-    matched = answer.read(Matched).matched
+    matched = response.member("matched", int)
     print_data(f"{matched} {'delivery' if matched == 1 else 'deliveries'}")
     if dry_run:
-        print_note("nothing was sent; without --dry-run they are sent again")
+        print_note("nothing was sent; without --dry-run these are sent again")
     elif matched:
         print_note(
-            "they are sent again, 10 a second; `notifier deliveries --state pending` shows how it goes"
+            "they are sent again, 10 a second; `notifier deliveries --state pending` lists those that wait"
         )
     return 0

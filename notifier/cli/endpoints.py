@@ -1,15 +1,16 @@
-"""The commands about endpoints: endpoints, endpoints pause, endpoints resume."""
+"""The commands endpoints, endpoints pause and endpoints resume."""
 
 import re
 
 import click
 
 from notifier.cli.client import ApiConnection, ApiProblem, ApiReply, NotFound, Problem
-from notifier.cli.formatting import ENDPOINT_COLUMNS, Endpoint, endpoint_row
-from notifier.cli.options import CommandContext, example, pass_given, shared
+from notifier.cli.formatting import ENDPOINT_COLUMNS, endpoint_to_row
+from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.cli.pagination import read_list
-from notifier.cli.tables import table
+from notifier.cli.tables import format_table
+from notifier.client.model import Endpoint
 from notifier.core.formats.urls import InvalidUrl, check_callback_url, endpoint_of
 
 _ID = re.compile(r"ep_[A-Za-z0-9_-]{1,80}")
@@ -18,88 +19,90 @@ _ID = re.compile(r"ep_[A-Za-z0-9_-]{1,80}")
 @click.group(
     "endpoints",
     invoke_without_command=True,
-    short_help="List endpoints and how each stands; pause or resume one.",
-    epilog=example(
+    short_help="List endpoints and their state; pause or resume one.",
+    epilog=format_example(
         "notifier endpoints",
         "notifier endpoints pause https://example.com/hook",
         "notifier endpoints resume ep_1…",
     ),
 )
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
-@click.option("--all", "is_all", is_flag=True, help="All of them.")
-@shared()
-@pass_given
-def endpoints(given: CommandContext, *, limit: int, is_all: bool) -> int:
-    """List endpoints (callback URLs without their query), newest first: how each stands, and what waits."""
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The maximum number.")
+@click.option("--all", "is_all", is_flag=True, help="List all.")
+@add_shared_options()
+@pass_context
+def endpoints(context: CommandContext, *, limit: int, is_all: bool) -> int:
+    """List endpoints (callback URLs without their query), newest first, with gate and pending deliveries."""
     if click.get_current_context().invoked_subcommand is not None:
         return 0
-    listing = read_list(given.api(), "endpoints", {}, None if is_all else limit)
-    if given.is_json:
-        print_json(listing.json())
+    listing = read_list(context.connect(), "endpoints", {}, None if is_all else limit)
+    if context.is_json:
+        print_json(listing.to_json())
         return 0
-    rows = [endpoint_row(each) for each in listing.read(Endpoint)]
-    for line in table(ENDPOINT_COLUMNS, rows) if rows else ():
+    rows = [endpoint_to_row(each) for each in listing.read(Endpoint)]
+    for line in format_table(ENDPOINT_COLUMNS, rows) if rows else ():
         print_data(line)
-    listing.say_rest()
+    listing.print_rest()
     return 0
 
 
 @endpoints.command(
-    "pause", short_help="Send an endpoint nothing.", epilog=example("notifier endpoints pause ep_1…")
+    "pause",
+    short_help="Stop sending to an endpoint.",
+    epilog=format_example("notifier endpoints pause ep_1…"),
 )
 @click.argument("endpoint", metavar="ID|URL")
-@shared()
-@pass_given
-def pause(given: CommandContext, endpoint: str) -> int:
-    """Send an endpoint nothing until it is resumed. What waits is kept."""
-    _tell(given, _ask(given, endpoint, "pause"))
+@add_shared_options()
+@pass_context
+def pause(context: CommandContext, endpoint: str) -> int:
+    """Send nothing to an endpoint until it is resumed. Its deliveries stay pending."""
+    _print_endpoint(context, _post_action(context, endpoint, "pause"))
     return 0
 
 
 @endpoints.command(
     "resume",
-    short_help="Send an endpoint all that waits.",
-    epilog=example("notifier endpoints resume https://example.com/hook"),
+    short_help="Send to an endpoint again.",
+    epilog=format_example("notifier endpoints resume https://example.com/hook"),
 )
 @click.argument("endpoint", metavar="ID|URL")
-@shared()
-@pass_given
-def resume(given: CommandContext, endpoint: str) -> int:
-    """Send an endpoint all that waits, whatever held it: a pause, a 410, an outage."""
-    _tell(given, _ask(given, endpoint, "resume"))
+@add_shared_options()
+@pass_context
+def resume(context: CommandContext, endpoint: str) -> int:
+    """Send all pending deliveries to an endpoint after a pause, a 410 or an outage."""
+    _print_endpoint(context, _post_action(context, endpoint, "resume"))
     return 0
 
 
-def _ask(given: CommandContext, endpoint: str, verb: str) -> ApiReply:
-    api = given.api()
-    endpoint_id = endpoint if _ID.fullmatch(endpoint) else _find(api, endpoint)
+def _post_action(context: CommandContext, endpoint: str, action: str) -> ApiReply:
+    api = context.connect()
+    endpoint_id = endpoint if _ID.fullmatch(endpoint) else _find_id(api, endpoint)
     try:
-        return api.request("POST", f"/v1/endpoints/{endpoint_id}/{verb}")
+        return api.request("POST", f"/v1/endpoints/{endpoint_id}/{action}")
     except ApiProblem as problem:
         if problem.problem.code != "not_found":
             raise
-        told = Problem("not_found", detail=f"there is no endpoint {endpoint_id}")
-        raise NotFound(problem.status, told, "`notifier endpoints` lists what there is") from None
+        problem_body = Problem("not_found", detail=f"there is no endpoint {endpoint_id}")
+        raise NotFound(problem.status, problem_body, "`notifier endpoints` lists all endpoints") from None
 
 
-def _find(api: ApiConnection, text: str) -> str:
-    """The id of the endpoint of this URL, whose query does not matter."""
+def _find_id(api: ApiConnection, text: str) -> str:
+    """Return the id of the endpoint of a URL. Its query does not matter."""
     try:
         url = endpoint_of(check_callback_url(text))
-    except InvalidUrl as wrong:
+    except InvalidUrl as error:
         raise click.UsageError(
-            f"{text!r} is neither the id of an endpoint (ep_…) nor a URL: {wrong}"
+            f"{text!r} is neither the id of an endpoint (ep_…) nor a URL: {error}"
         ) from None
     for each in read_list(api, "endpoints", {}, None).read(Endpoint):
         if each.url == url and _ID.fullmatch(each.id):
             return each.id
-    raise click.UsageError(f"nothing was ever to be sent to {url}; `notifier endpoints` lists what there is")
+    raise click.UsageError(f"there is no endpoint {url}; `notifier endpoints` lists all endpoints")
 
 
-def _tell(given: CommandContext, answer: ApiReply) -> None:
-    if given.is_json:
-        print_json(answer.raw)
+def _print_endpoint(context: CommandContext, response: ApiReply) -> None:
+    if context.is_json:
+        print_json(response.raw)
         return
-    known = answer.read(Endpoint)
-    print_data(f"{escape(known.id)}  {escape(known.gate)}")
-    print_note(f"{known.pending} waiting for {escape(known.url)}")
+    endpoint = response.read(Endpoint)
+    print_data(f"{escape(endpoint.id)}  {escape(endpoint.gate)}")
+    print_note(f"{endpoint.pending} pending for {escape(endpoint.url)}")

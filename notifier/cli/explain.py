@@ -1,51 +1,40 @@
-"""The command explain: where a task is, and why, in the words of its timeline."""
+"""The command explain: print the history of a watch."""
 
 import click
-import msgspec
 
-from notifier.cli.options import WATCH_ID, CommandContext, example, pass_given, shared
+from notifier.cli.options import WATCH_ID, CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import (
     escape,
     format_fields,
+    format_time,
     localize_instants,
     print_data,
     print_json,
-    short_time,
 )
-
-
-class Moment(msgspec.Struct, frozen=True):
-    """One line of a timeline."""
-
-    at: str
-    kind: str
-    text: str
-
-
-class Timeline(msgspec.Struct, frozen=True):
-    """What happened to a watch, oldest first."""
-
-    timeline: list[Moment]
+from notifier.client.model import TimelineLine
 
 
 @click.command(
-    "explain", short_help="Tell what happened to a watch, and why.", epilog=example("notifier explain wch_1…")
+    "explain",
+    short_help="Show the history of a watch, with reasons.",
+    epilog=format_example("notifier explain wch_1…"),
 )
 @click.argument("watch_id", metavar="ID", type=WATCH_ID)
-@shared()
-@pass_given
-def explain(given: CommandContext, watch_id: str) -> int:
-    """Tell what happened to a watch, in order, and why.
+@add_shared_options()
+@pass_context
+def explain(context: CommandContext, watch_id: str) -> int:
+    """Show the history of a watch in order, with the reason of each entry.
 
-    Its last 50 polls and what followed from each, what users did, each delivery and each attempt.
+    It has the last 50 polls and the decision after each, the actions of users, the deliveries and their
+    attempts.
     """
-    answer = given.api().request("GET", f"/v1/watches/{watch_id}/timeline")
-    if given.is_json:
-        print_json(answer.raw)
+    response = context.connect().request("GET", f"/v1/watches/{watch_id}/timeline")
+    if context.is_json:
+        print_json(response.raw)
         return 0
-    moments = answer.read(Timeline).timeline
+    lines = response.member("timeline", list[TimelineLine])
     for line in format_fields(
-        [(f"{short_time(each.at)} {each.kind}", escape(localize_instants(each.text))) for each in moments]
+        [(f"{format_time(each.at)} {each.kind}", escape(localize_instants(each.text))) for each in lines]
     ):
         print_data(line)
     return 0

@@ -1,24 +1,24 @@
-"""The command open: the daemon's page in a browser, which is let in by a link that is good once."""
+"""The command open: open the daemon's page in a browser, by a link that logs in once."""
 
 import sys
 
 import click
 import msgspec
 
-from notifier.cli.options import CommandContext, example, pass_given, shared
+from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.errors import NotifierError
 
 
 class LoginLink(msgspec.Struct, frozen=True):
-    """What ``POST /v1/login`` answers; ``expires_at`` is None where no login is wanted."""
+    """The response of ``POST /v1/login``. ``expires_at`` is None if the daemon needs no login."""
 
     path: str
     expires_at: str | None = None
 
 
 class PageNotReachable(NotifierError):
-    """The daemon listens where no browser can go."""
+    """The daemon listens on a Unix socket, which browsers cannot open."""
 
     code = "no_page"
     exit_status = 64
@@ -27,37 +27,37 @@ class PageNotReachable(NotifierError):
 @click.command(
     "open",
     short_help="Open the page in a browser.",
-    epilog=example("notifier open", "notifier open --print"),
+    epilog=format_example("notifier open", "notifier open --print"),
 )
 @click.option("--print", "is_print", is_flag=True, help="Only print the address.")
-@shared()
-@pass_given
-def open_(given: CommandContext, *, is_print: bool) -> int:
-    """Print the page's address, and open a browser there if this is a terminal.
+@add_shared_options()
+@pass_context
+def open_(context: CommandContext, *, is_print: bool) -> int:
+    """Print the address of the page, and open it in a browser if this is a terminal.
 
-    Where the daemon has tokens, the link lets one browser in, once and within a minute; the login is good
-    for 12 hours.
+    If the daemon has tokens, the link logs in one browser, once and within a minute. The login is valid for
+    12 hours.
     """
-    answer = given.api().request("POST", "/v1/login")
-    if answer.origin.startswith("unix:"):
+    response = context.connect().request("POST", "/v1/login")
+    if response.origin.startswith("unix:"):
         raise PageNotReachable(
-            f"the daemon listens at {answer.origin}, where no browser can go",
-            "for the page, have it listen on 127.0.0.1: server.listen",
+            f"the daemon listens at {response.origin}, which no browser can open",
+            "to use the page, set server.listen to a port of 127.0.0.1",
         )
-    login = answer.read(LoginLink)
-    url = answer.origin + login.path
-    if given.is_json:
+    login = response.read(LoginLink)
+    url = response.origin + login.path
+    if context.is_json:
         print_json(msgspec.json.encode({"url": url, "expires_at": login.expires_at}))
         return 0
     print_data(escape(url))
     if login.expires_at is not None:
-        print_note("this link lets one browser in, once, within a minute")
+        print_note("this link logs in one browser, once, within a minute")
     if sys.stdout.isatty() and not is_print:
-        _show(url)
+        _open_browser(url)
     return 0
 
 
-def _show(url: str) -> None:
+def _open_browser(url: str) -> None:
     import webbrowser  # noqa: PLC0415 - a command's start is CPU time, and others need none
 
     webbrowser.open(url)

@@ -1,4 +1,4 @@
-"""What all commands share: options that may stand before or after the command, and what follows from them."""
+"""The options that all commands share, the connection made of them, and types of arguments."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from notifier.cli.client import Address, ApiConnection, daemon_address, parse_address
+from notifier.cli.client import Address, ApiConnection, parse_address, resolve_daemon_address
 from notifier.clock import wall_ms
 from notifier.config.model import Config
 from notifier.core.formats.times import InvalidDuration, format_instant, parse_duration, parse_instant
@@ -19,12 +19,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
-_META = "notifier.cli"
+_META_KEY = "notifier.cli"
 
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """The shared options of one call, wherever they stood, and the environment."""
+    """The shared options of one call, given before or after the command, and the environment."""
 
     url: str | None = None
     token: str | None = None
@@ -32,62 +32,62 @@ class CommandContext:
     is_json: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
-    def config_file(self) -> Path | None:
-        """The configuration file of this call; None where defaults apply."""
+    def find_config_file(self) -> Path | None:
+        """Return the configuration file of this call, None if the defaults apply."""
         from notifier.config.load import find_file  # noqa: PLC0415 - most commands do without it
 
         return find_file(self.config, self.environ)
 
-    def load(self) -> Config:
-        """Read the configuration; raises BadConfig with all its faults."""
+    def load_config(self) -> Config:
+        """Read the configuration. Raise InvalidConfig with all its errors."""
         from notifier.config.load import load  # noqa: PLC0415 - most commands do without it
 
-        return load(self.config_file(), self.environ)
+        return load(self.find_config_file(), self.environ)
 
-    def api(self) -> ApiConnection:
-        """The daemon that is meant: --url, else NOTIFIER_URL, else the configuration's."""
-        named = self.url or self.environ.get("NOTIFIER_URL") or None
+    def connect(self) -> ApiConnection:
+        """Return a connection to the daemon of --url, else of NOTIFIER_URL, else of the configuration."""
+        url = self.url or self.environ.get("NOTIFIER_URL") or None
         token = self.token or self.environ.get("NOTIFIER_TOKEN") or None
-        config = None if named and token else self._config_beside(named)
-        address = _address(named, config)
-        if token is None and config is not None and config.server.tokens and _is_meant(address, config):
+        config = None if url and token else self._load_config_for(url)
+        address = _resolve_address(url, config)
+        if token is None and config is not None and config.server.tokens and _may_have_token(address, config):
             token = config.server.tokens[0].reveal()
         if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
-            raise click.UsageError("the token has signs that cannot stand in a header")
+            raise click.UsageError("the token has characters that a header cannot contain")
         return ApiConnection(address, token)
 
-    def _config_beside(self, named: str | None) -> Config | None:
+    def _load_config_for(self, url: str | None) -> Config | None:
         try:
-            return self.load()
+            return self.load_config()
         except NotifierError:
-            # With an address given, the file is asked for a token only, and its secrets may well be
-            # readable to nobody but the daemon. Whoever names a file means it, though.
-            if named is None or self.config is not None:
+            # With a URL the file is read for its token only, and its secrets may be readable to the daemon
+            # alone. A file that is named by --config must be usable.
+            if url is None or self.config is not None:
                 raise
             return None
 
 
-def _is_meant(address: Address, config: Config) -> bool:
-    """Whether the configuration's token is for this address: its own, or one of this machine.
+def _may_have_token(address: Address, config: Config) -> bool:
+    """Return whether the configuration's token may be sent there: to its own daemon or to this machine.
 
-    A token must not go to any host that somebody's NOTIFIER_URL names; there, give --token.
+    NOTIFIER_URL may name any host. Another host gets a token only by --token or NOTIFIER_TOKEN.
     """
-    return address == daemon_address(config.server.listen) or address.is_local
+    return address == resolve_daemon_address(config.server.listen) or address.is_local
 
 
-def _address(named: str | None, config: Config | None) -> Address:
+def _resolve_address(url: str | None, config: Config | None) -> Address:
     try:
-        return parse_address(named) if named else daemon_address(config.server.listen if config else "")
-    except ValueError as wrong:
-        raise click.UsageError(f"{named or 'server.listen'!r}: {wrong}") from None
+        return parse_address(url) if url else resolve_daemon_address(config.server.listen if config else "")
+    except ValueError as error:
+        raise click.UsageError(f"{url or 'server.listen'!r}: {error}") from None
 
 
-def shared(*hidden: str) -> Callable[[F], F]:
-    """Give a command the shared options; those it has no use for are taken but not listed."""
+def add_shared_options(*hidden: str) -> Callable[[F], F]:
+    """Give a command the shared options. Those that it ignores are accepted and not listed."""
 
     def add(command: F) -> F:
         for name, help_text in (
-            ("--json", "Answer in JSON."),
+            ("--json", "Print JSON."),
             ("--config", "The configuration file."),
             ("--token", "Bearer token for the daemon [NOTIFIER_TOKEN]."),
             ("--url", "The daemon: http://host:port or unix:/path [NOTIFIER_URL]."),
@@ -99,33 +99,34 @@ def shared(*hidden: str) -> Callable[[F], F]:
                 help=help_text,
                 hidden=name in hidden,
                 expose_value=False,
-                callback=_keep,
+                callback=_store_option,
             )(command)
         return command
 
     return add
 
 
-def pass_given(command: Callable[Concatenate[CommandContext, P], R]) -> Callable[P, R]:
-    """Hand a command the shared options as its first argument."""
+def pass_context(command: Callable[Concatenate[CommandContext, P], R]) -> Callable[P, R]:
+    """Pass the shared options to a command as its first argument."""
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        return command(CommandContext(**click.get_current_context().meta.get(_META, {})), *args, **kwargs)
+        return command(CommandContext(**click.get_current_context().meta.get(_META_KEY, {})), *args, **kwargs)
 
     call.__doc__ = command.__doc__
     call.__name__ = getattr(command, "__name__", "command")
     return call
 
 
-def example(*lines: str) -> str:
-    """What stands below a command's help."""
+def format_example(*lines: str) -> str:
+    """Return the text below a command's help."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 class IdParam(click.ParamType[str]):
-    """An id of ours; it goes into a path, so nothing else may. ``hint`` says how to find one.
+    """An id of notifier. It becomes part of a URL path, so that nothing else is accepted.
 
-    ``others`` says, by prefix, what to do with an id of another kind; {id} in it is that id.
+    ``hint`` says how to find one. ``others`` has, by prefix, the hint for an id of another kind; {id} in it
+    is that id.
     """
 
     def __init__(self, name: str, prefix: str, hint: str, others: Mapping[str, str]) -> None:
@@ -135,7 +136,7 @@ class IdParam(click.ParamType[str]):
         self._others = others
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Take it as it is, or say what it looks like."""
+        """Return an id unchanged. Fail with a hint for anything else."""
         if not re.fullmatch(rf"{self._prefix}[A-Za-z0-9_-]{{1,80}}", value):
             other = self._others.get(value[:4]) if re.fullmatch(r"[A-Za-z0-9_-]{1,84}", value) else None
             hint = self._hint if other is None else other.format(id=value)
@@ -144,7 +145,7 @@ class IdParam(click.ParamType[str]):
 
 
 class DurationParam(click.ParamType[str | float]):
-    """A duration such as 2.5s, 10m or 1h30m, or a number of seconds; handed on as the API takes it."""
+    """A duration such as 2.5s, 10m or 1h30m, or a number of seconds, in the form of the API."""
 
     name = "duration"
 
@@ -154,22 +155,22 @@ class DurationParam(click.ParamType[str | float]):
     def convert(
         self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
     ) -> str | float:
-        """Take it as it is if it can be read."""
-        given = float(value) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", str(value)) else value
+        """Return a valid duration unchanged, a number as float."""
+        duration = float(value) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", str(value)) else value
         try:
-            parse_duration(given, allow_zero=self._allow_zero)
-        except InvalidDuration as wrong:
-            self.fail(str(wrong), param, ctx)
-        return given
+            parse_duration(duration, allow_zero=self._allow_zero)
+        except InvalidDuration as error:
+            self.fail(str(error), param, ctx)
+        return duration
 
 
 class InstantParam(click.ParamType[str]):
-    """An instant in RFC 3339, or a duration: so long ago. Handed on as the API takes it."""
+    """An instant in RFC 3339, or a duration before now, in the form of the API."""
 
     name = "instant"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Make an instant of it."""
+        """Return the instant in RFC 3339."""
         at = parse_instant(value)
         if at is not None:
             return format_instant(at)
@@ -198,8 +199,11 @@ DURATION_OR_ZERO = DurationParam(allow_zero=True)
 INSTANT = InstantParam()
 
 
-def _keep(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
-    """Note an option in what the contexts share; the command's own, parsed later, wins over the group's."""
+def _store_option(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:
+    """Store an option in the dictionary that click's contexts share.
+
+    The option of the command is parsed later than that of the group, so that it wins.
+    """
     if value is not None and value is not False:
         name = "is_json" if param.name == "json" else param.name
-        ctx.meta.setdefault(_META, {})[name] = value
+        ctx.meta.setdefault(_META_KEY, {})[name] = value

@@ -1,7 +1,7 @@
-"""What a person sees: data on stdout, talk on stderr, nothing that could drive the terminal.
+"""Print for people and programs: data on stdout, notes and errors on stderr.
 
-Texts of tasks, providers and receivers come from strangers. Whatever in them is not plain text is shown as
-its escape, in JSON too, where the escape means the same.
+Texts of tasks, providers and receivers are not trusted. Characters that could control the terminal are
+printed as escapes; in JSON the escape has the same meaning.
 """
 
 import os
@@ -11,7 +11,7 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 import msgspec
@@ -22,7 +22,12 @@ from notifier.config.errors import InvalidConfig
 from notifier.core.formats.times import parse_instant
 from notifier.errors import NotifierError
 
-NARROW = 80
+Instant = datetime | str | None
+"""A datetime of ``client/model.py``, or RFC 3339 text. None and other texts are no instant."""
+
+DEFAULT_COLUMNS = 80  # of a terminal of unknown width; a test holds the help to it
+MIN_COLUMNS = 40  # no record of why; changing it needs a measurement
+MIN_TEXT_COLUMNS = 20  # no record of why; changing it needs a measurement
 GAP = "  "
 COLOURS: Mapping[str, str] = {
     "watching": "cyan",
@@ -36,70 +41,71 @@ COLOURS: Mapping[str, str] = {
     "lost": "yellow",
 }
 
-# C1 controls and DEL, and what is invisible or turns the direction of writing.
+# DEL, C1 controls, invisible characters, and those that change the direction of writing.
 _UNSAFE_IN_JSON = re.compile(
     "[\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
-_INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
-_ESCAPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_INSTANT_PATTERN = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ESCAPED_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def print_note(text: str) -> None:
-    """Talk: one line on stderr."""
+    """Print one line on stderr."""
     click.echo(text, err=True)
 
 
 class OutputFailed(NotifierError):
-    """Standard output takes nothing: the disk behind it is full, say. What was to be done is done."""
+    """Standard output cannot be written, as on a full disk. The command itself was executed."""
 
     code = "cannot_tell"
     exit_status = 74
 
 
 def print_data(line: str, *, end: str = "\n") -> None:
-    """Tell data: one line on stdout. ``line`` is safe already; colours in it pass if it may have them."""
-    _put(line + end)
+    """Print one line on stdout. ``line`` is escaped already; without a terminal its colours are removed."""
+    _write(line + end)
 
 
-def _put(text: str | bytes) -> None:
+def _write(text: str | bytes) -> None:
     try:
         click.echo(text, nl=False, color=is_coloured())
     except BrokenPipeError:
         raise
-    except OSError as fault:
-        cause = f"standard output cannot be written ({fault.strerror})"
-        raise OutputFailed(cause, "see where it is redirected to") from fault
+    except OSError as error:
+        cause = f"standard output cannot be written ({error.strerror})"
+        raise OutputFailed(cause, "check where it is redirected to") from error
 
 
 def print_json(raw: bytes) -> None:
-    """Print JSON with the values it came with; spread out for a person, one line for a program."""
-    spread = msgspec.json.format(raw, indent=2 if _is_terminal() else -1)
-    text = _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", spread.decode())
-    _put(text.encode() + b"\n")
+    """Print JSON without changing a value: indented on a terminal, else on one line."""
+    formatted = msgspec.json.format(raw, indent=2 if _is_terminal() else -1)
+    text = _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", formatted.decode())
+    _write(text.encode() + b"\n")
 
 
-def print_error(fault: NotifierError) -> None:
-    """Name the code, the cause, each place at fault, and the fix."""
-    if isinstance(fault, InvalidConfig):
-        print_note(f"notifier: {fault.code}: the configuration cannot be used")
-        for each in fault.faults:
-            print_note(f"  {escape(str(each))}")
-        print_note("  fix: correct that; `notifier check` tells when it is right")
+def print_error(error: NotifierError) -> None:
+    """Print the code, the cause, each field with its error, and the fix."""
+    if isinstance(error, InvalidConfig):
+        print_note(f"notifier: {error.code}: the configuration has errors")
+        for config_error in error.faults:
+            print_note(f"  {escape(str(config_error))}")
+        print_note("  fix: correct them; `notifier check` lists those that remain")
         return
-    problem = fault.problem if isinstance(fault, ApiProblem) else None
-    errors = [] if problem is None else _at_their_places(problem.errors)
-    # The cause quotes the first of them; with all of them at hand it would be said twice.
-    cause = errors[0] if len(errors) == 1 else f"{len(errors)} faults" if errors else escape(fault.cause)
-    print_note(f"notifier: {escape(problem.code if problem else fault.code)}: {cause}")
-    for error in errors if len(errors) > 1 else ():
-        print_note(f"  {error}")
-    if fault.fix:
-        print_note(f"  fix: {escape(fault.fix)}")
+    problem = error.problem if isinstance(error, ApiProblem) else None
+    errors = [] if problem is None else _format_field_errors(problem.errors)
+    # The cause quotes the first field error, which is printed anyway.
+    cause = errors[0] if len(errors) == 1 else f"{len(errors)} errors" if errors else escape(error.cause)
+    print_note(f"notifier: {escape(problem.code if problem else error.code)}: {cause}")
+    for each in errors if len(errors) > 1 else ():
+        print_note(f"  {each}")
+    if error.fix:
+        print_note(f"  fix: {escape(error.fix)}")
 
 
-def _at_their_places(errors: Sequence[Fault]) -> list[str]:
-    whole = "(the whole body)" if any(each.pointer for each in errors) else ""
-    places = [escape(each.pointer) or whole for each in errors]
+def _format_field_errors(errors: Sequence[Fault]) -> list[str]:
+    root = "(the whole body)" if any(each.pointer for each in errors) else ""
+    places = [escape(each.pointer) or root for each in errors]
     return [
         f"{place}: {escape(each.detail)}" if place else escape(each.detail)
         for place, each in zip(places, errors, strict=True)
@@ -107,65 +113,72 @@ def _at_their_places(errors: Sequence[Fault]) -> list[str]:
 
 
 def is_coloured() -> bool:
-    """Colour is for terminals, and for people who did not decline it (no-color.org)."""
+    """Return whether stdout is a terminal whose user has not declined colours (no-color.org)."""
     return _is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def width() -> int:
-    """How many columns there are; as many as wanted where a program reads."""
-    return max(40, shutil.get_terminal_size((NARROW, 24)).columns) if _is_terminal() else sys.maxsize
+def measure_stdout() -> int:
+    """Return the columns of stdout: no limit if it is not a terminal."""
+    return (
+        max(MIN_COLUMNS, shutil.get_terminal_size((DEFAULT_COLUMNS, 24)).columns)
+        if _is_terminal()
+        else sys.maxsize
+    )
 
 
-def note_width() -> int:
-    """How many columns stderr has, where it is a terminal; NARROW elsewhere."""
+def measure_stderr() -> int:
+    """Return the columns of stderr: ``DEFAULT_COLUMNS`` if it is not a terminal."""
     try:
-        given = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stderr.fileno()).columns
+        columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):
-        return NARROW
-    return given if given > 0 else NARROW
+        return DEFAULT_COLUMNS
+    return columns if columns > 0 else DEFAULT_COLUMNS
 
 
 def wrap(text: str, indent: int) -> list[str]:
-    """Break a sentence into lines that stand ``indent`` columns in; a program gets it in one."""
-    size = width() - indent
+    """Break a sentence into lines for a terminal, less ``indent`` columns. A program gets one line."""
+    size = measure_stdout() - indent
     return (
         [escape(text)]
-        if size > NARROW * 4
-        else textwrap.wrap(escape(text), max(20, size), break_on_hyphens=False) or [""]
+        if size > DEFAULT_COLUMNS * 4
+        else textwrap.wrap(escape(text), max(MIN_TEXT_COLUMNS, size), break_on_hyphens=False) or [""]
     )
 
 
 def escape(text: str) -> str:
-    """Replace what is not plain text by its escape."""
+    """Replace characters that are not printable text by their escapes."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(sign) if unicodedata.category(sign) in _ESCAPED else sign for sign in text)
+    return "".join(
+        _escape_character(character) if unicodedata.category(character) in _ESCAPED_CATEGORIES else character
+        for character in text
+    )
 
 
 def shorten(text: str, size: int) -> str:
-    """Cut to ``size`` columns, with … for what is missing."""
+    """Cut a text to ``size`` columns, with … at the cut."""
     if count_columns(text) <= size:
         return text
-    kept = ""
-    for sign in text:
-        if count_columns(kept + sign) > size - 1:
+    start = ""
+    for character in text:
+        if count_columns(start + character) > size - 1:
             break
-        kept += sign
-    return kept + "…"
+        start += character
+    return start + "…"
 
 
 def count_columns(text: str) -> int:
-    """How many columns a terminal gives it: signs of East Asia take two, accents none."""
+    """Return the columns of a text on a terminal: two for East Asian characters, none for accents."""
     if text.isascii():
         return len(text)
     return sum(
-        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
-        for sign in text
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
     )
 
 
 def format_fields(pairs: Sequence[tuple[str, str | Sequence[str]]]) -> Iterator[str]:
-    """Names and values, the values in line and whole: URLs are there to be copied."""
+    """Format names and aligned values. Values are not cut, because URLs are to be copied."""
     indent = max((count_columns(escape(name)) for name, _ in pairs), default=0) + len(GAP)
     for name, value in pairs:
         first, *others = [value] if isinstance(value, str) else list(value) or [""]
@@ -174,55 +187,31 @@ def format_fields(pairs: Sequence[tuple[str, str | Sequence[str]]]) -> Iterator[
             yield " " * indent + escape(other)
 
 
-def tree(value: object, indent: str = "") -> Iterator[str]:
-    """Show decoded JSON as an indented list, names in words."""
-    if not isinstance(value, dict):
-        yield indent + escape(_word(value))
-        return
-    for name, inner in value.items():
-        label = indent + escape(str(name).replace("_", " "))
-        if isinstance(inner, dict) and inner:
-            yield f"{label}:"
-            yield from tree(inner, indent + GAP)
-        elif isinstance(inner, list) and inner:
-            yield f"{label}:"
-            yield from _entries(inner, indent + GAP)
-        elif inner not in ({}, []):
-            yield f"{label}: {escape(_word(inner))}"
-
-
-def _entries(values: list[object], indent: str) -> Iterator[str]:
-    for value in values:
-        first, *others = list(tree(value, indent + GAP)) or [indent]
-        yield f"{indent}- {first.strip()}"
-        yield from others
-
-
-def short_time(text: str | None, now: int | None = None) -> str:
-    """The local time of an RFC 3339 instant, as short as it stays clear; anything else as it is."""
-    at = parse_instant(text)
+def format_time(instant: Instant, now: int | None = None) -> str:
+    """Format an instant in local time, without the date if it is today's. Return other texts unchanged."""
+    at = _instant_ms(instant)
     if at is None:
-        return text or ""
-    here, today = _local(at), _local(wall_ms() if now is None else now)
+        return str(instant or "")
+    here, today = _to_local(at), _to_local(wall_ms() if now is None else now)
     if here.date() == today.date():
         return here.strftime("%H:%M:%S")
     return here.strftime("%m-%d %H:%M" if here.year == today.year else "%Y-%m-%d %H:%M")
 
 
 def localize_instants(text: str) -> str:
-    """A sentence of ours with each instant in it as a person reads it: local, and how long ago."""
-    return _INSTANT.sub(lambda found: format_time_and_age(found[0]), text)
+    """Replace each instant in a text by its local time and age."""
+    return _INSTANT_PATTERN.sub(lambda match: format_time_and_age(match[0]), text)
 
 
-def format_time_and_age(text: str) -> str:
-    """The local time of an RFC 3339 instant, and how long ago that was, if it was."""
-    passed = format_age(text)
-    return f"{short_time(text)} ({passed} ago)" if passed else short_time(text)
+def format_time_and_age(instant: Instant) -> str:
+    """Format an instant in local time, with its age if it has passed."""
+    passed = format_age(instant)
+    return f"{format_time(instant)} ({passed} ago)" if passed else format_time(instant)
 
 
-def format_age(text: str | None, now: int | None = None) -> str:
-    """How long ago that was, in its largest unit; nothing for what is to come, or is no instant."""
-    at = parse_instant(text)
+def format_age(instant: Instant, now: int | None = None) -> str:
+    """Format the age of an instant in its largest unit. Return "" for the future and for no instant."""
+    at = _instant_ms(instant)
     seconds = -1 if at is None else ((wall_ms() if now is None else now) - at) // 1_000
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
         if seconds >= size:
@@ -231,28 +220,28 @@ def format_age(text: str | None, now: int | None = None) -> str:
 
 
 def colour_state(word: str) -> str:
-    """A word of state in its colour, any other as it is."""
+    """Colour the name of a state. Return other words unchanged."""
     colour = COLOURS.get(word.rstrip())
     return click.style(word, fg=colour) if colour is not None and is_coloured() else word
 
 
 def pad(text: str, size: int) -> str:
-    """Fill up to ``size`` columns."""
+    """Fill a text with spaces up to ``size`` columns."""
     return text + " " * (size - count_columns(text))
 
 
-def _escape(sign: str) -> str:
-    code = ord(sign)
+def _escape_character(character: str) -> str:
+    code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _word(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "none", True: "yes", False: "no"}[value]
-    return short_time(value) if isinstance(value, str) else str(value)
+def _instant_ms(instant: Instant) -> int | None:
+    if isinstance(instant, datetime):
+        return (instant - _EPOCH) // timedelta(milliseconds=1)
+    return parse_instant(instant)
 
 
-def _local(at: int) -> datetime:
+def _to_local(at: int) -> datetime:
     return datetime.fromtimestamp(at / 1_000, UTC).astimezone()
 
 

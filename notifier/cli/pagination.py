@@ -1,4 +1,4 @@
-"""Lists that the daemon hands out in pages, and how far to read them."""
+"""Read the lists of the API page by page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from notifier.cli.client import ApiConnection, ApiReply
 from notifier.cli.output import print_note
 from notifier.cli.progress import Progress
 
-PAGE = 500  # the most that the daemon gives at once
+MAX_PAGE_SIZE = 500  # CONTRACT, HTTP: limit ≤ 500
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class PagedList:
-    """Entries as they came, and the cursor to what follows, if anything does."""
+    """The entries of a list, undecoded, and the cursor to the next page if there is one."""
 
     name: str
     entries: tuple[ApiReply, ...]
     next_cursor: str | None
 
-    def json(self) -> bytes:
-        """The same as one answer of the API."""
+    def to_json(self) -> bytes:
+        """Return the entries as one response of the API."""
         entries = [msgspec.Raw(entry.raw) for entry in self.entries]
         return msgspec.json.encode({self.name: entries, "next_cursor": self.next_cursor})
 
@@ -32,8 +32,8 @@ class PagedList:
         """Decode each entry as ``kind``."""
         return [entry.read(kind) for entry in self.entries]
 
-    def say_rest(self) -> None:
-        """Say that there is nothing, or that there is more."""
+    def print_rest(self) -> None:
+        """Print a note if the list is empty, or if there are more entries."""
         if not self.entries:
             print_note(f"no {self.name}")
         elif self.next_cursor is not None:
@@ -41,25 +41,24 @@ class PagedList:
 
 
 def read_list(api: ApiConnection, name: str, query: Mapping[str, object], limit: int | None) -> PagedList:
-    """Read ``/v1/NAME`` page by page until ``limit`` entries are there, or all of them."""
+    """Read ``/v1/NAME`` page by page up to ``limit`` entries, or to the end."""
     entries: list[ApiReply] = []
     cursor: str | None = None
     with Progress() as progress:
         while True:
-            size = PAGE if limit is None else min(PAGE, limit - len(entries))
+            size = MAX_PAGE_SIZE if limit is None else min(MAX_PAGE_SIZE, limit - len(entries))
             page = api.request("GET", f"/v1/{name}", query={**query, "limit": size, "cursor": cursor})
-            found, cursor = _parts_of(page, name)
-            entries += found
-            if not found or cursor is None or (limit is not None and len(entries) >= limit):
+            page_entries, cursor = _split_page(page, name)
+            entries += page_entries
+            if not page_entries or cursor is None or (limit is not None and len(entries) >= limit):
                 return PagedList(name, tuple(entries), cursor)
             progress.show(f"{len(entries)} {name} read …")
 
 
-def _parts_of(page: ApiReply, name: str) -> tuple[list[ApiReply], str | None]:
-    """The entries of a page, and the cursor to the next one."""
+def _split_page(page: ApiReply, name: str) -> tuple[list[ApiReply], str | None]:
+    """Return the entries of a page, and the cursor to the next one."""
     parts = page.parts()
-    found = parts[name].read(list[msgspec.Raw]) if name in parts else []
-    following = parts["next_cursor"].read(object) if "next_cursor" in parts else None
-    return [ApiReply(bytes(raw), page.origin) for raw in found], following if isinstance(
-        following, str
-    ) else None
+    page_entries = parts[name].read(list[msgspec.Raw]) if name in parts else []
+    next_cursor = parts["next_cursor"].read(object) if "next_cursor" in parts else None
+    entries = [ApiReply(bytes(raw), page.origin) for raw in page_entries]
+    return entries, next_cursor if isinstance(next_cursor, str) else None

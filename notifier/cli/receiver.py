@@ -1,4 +1,4 @@
-"""A receiver of callbacks: verifies, tells of each one, answers. It is what a user's own would look like."""
+"""A receiver of callbacks for ``listen`` and ``demo``. It verifies and replies as a user's would."""
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 
 from notifier.cli.client import is_json
+from notifier.client.model import Event
 from notifier.core.delivery.signature import BadSignature, verify
 from notifier.core.secret import Secret
 
-BODY_LIMIT = 64 * 1024 * 1024
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""A callback holds one provider's reply, at most 4 MiB. No record of why the limit is 16 times that."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -20,51 +22,49 @@ Send = Callable[[Message], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ReceivedCallback:
-    """One callback that came in. ``reason`` says why it is not to be trusted, None when it is.
-
-    ``path`` is what was asked for, with its query.
-    """
+    """One callback. ``reason`` says why its signature is not valid, None if it is. ``path`` has the query."""
 
     at: int
     headers: Mapping[str, str]
     body: bytes
     reason: str | None
-    answered: int
+    reply_status: int
     path: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyPlan:
-    """How to answer: ``status`` to what is verified, but 503 to the first ``failures`` callbacks."""
+    """The replies: 503 to the first ``failures`` callbacks, then ``status`` to verified ones."""
 
     status: int = 204
     failures: int = 0
 
 
 class LocalReceiver:
-    """An ASGI application. It hands each callback to ``tell`` before it is answered.
+    """An ASGI application. It passes each callback to ``print_callback``, then replies.
 
-    ``on_accepted`` is called after the answer to a verified one, with how many there were. Where ``tell``
-    finds its reader gone, the callback is not taken and ``on_unread`` is called.
+    After the reply to a verified callback it calls ``on_accepted`` with their number. If ``print_callback``
+    raises BrokenPipeError, it refuses the callback, so that the daemon sends it again, and calls
+    ``on_unread``.
     """
 
     def __init__(
         self,
         secrets: Sequence[Secret],
-        manners: ReplyPlan,
+        reply_plan: ReplyPlan,
         *,
         now: Callable[[], int],
-        tell: Callable[[ReceivedCallback], None],
+        print_callback: Callable[[ReceivedCallback], None],
         on_accepted: Callable[[int], None] = lambda _: None,
         on_unread: Callable[[], None] = lambda: None,
     ) -> None:
         self._secrets = secrets
-        self._manners = manners
+        self._reply_plan = reply_plan
         self._now = now
-        self._tell = tell
+        self._print_callback = print_callback
         self._on_accepted = on_accepted
         self._on_unread = on_unread
-        self._failures_left = manners.failures
+        self._failures_left = reply_plan.failures
         self._accepted = 0
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -72,67 +72,61 @@ class LocalReceiver:
         if scope["type"] != "http":
             return
         if scope["method"] != "POST":
-            await _answer(send, 405, [(b"allow", b"POST")])
+            await _respond(send, 405, [(b"allow", b"POST")])
             return
-        body = await _whole_body(receive)
+        body = await _read_body(receive)
         if body is None:
-            await _answer(send, 413)
+            await _respond(send, 413)
             return
         now = self._now()
-        headers = _headers(scope["headers"])
-        reason = self._reason(headers, body, now)
-        status, is_accepted = self._answer_to(reason)
+        headers = _decode_headers(scope["headers"])
+        reason = self._find_reason(headers, body, now)
+        status, is_accepted = self._choose_status(reason)
         try:
-            self._tell(ReceivedCallback(now, headers, body, reason, status, _path_of(scope)))
+            self._print_callback(ReceivedCallback(now, headers, body, reason, status, _get_path(scope)))
         except BrokenPipeError:
-            await _answer(send, 503)
+            await _respond(send, 503)
             self._on_unread()
             return
-        await _answer(send, status)
+        await _respond(send, status)
         if is_accepted:
             self._accepted += 1
             self._on_accepted(self._accepted)
 
-    def _reason(self, headers: Mapping[str, str], body: bytes, now: int) -> str | None:
+    def _find_reason(self, headers: Mapping[str, str], body: bytes, now: int) -> str | None:
         try:
             verify(self._secrets, headers, body, now=now)
-        except BadSignature as wrong:
-            return str(wrong)
+        except BadSignature as error:
+            return str(error)
         return None
 
-    def _answer_to(self, reason: str | None) -> tuple[int, bool]:
+    def _choose_status(self, reason: str | None) -> tuple[int, bool]:
         if self._failures_left > 0:
             self._failures_left -= 1
             return 503, False
-        return (self._manners.status, True) if reason is None else (401, False)
+        return (self._reply_plan.status, True) if reason is None else (401, False)
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """The part of a callback's ``data`` that a line tells."""
-
-    task_id: str = ""
-    status: str = ""
-    metadata: msgspec.Raw = msgspec.Raw(b"{}")
-    outputs: list[str] = []
-
-
-class Event(msgspec.Struct, frozen=True):
-    """A callback's body, as far as a line of it goes."""
-
-    type: str = ""
-    data: Outcome = Outcome()
-
-
-def parse_event(body: bytes) -> Event:
-    """Read a callback's body; one that is not ours has empty fields."""
+def parse_event(body: bytes) -> Event | None:
+    """Decode a callback's body. Return None if it is not an event of notifier."""
     try:
         return msgspec.json.decode(body, type=Event)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Event()
+        return None
+
+
+def extract_metadata(body: bytes) -> bytes:
+    """Return the metadata of a callback as it is written in the body, b"" if there is none."""
+    try:
+        data = msgspec.json.decode(body, type=dict[str, msgspec.Raw])["data"]
+        metadata = msgspec.json.decode(data, type=dict[str, msgspec.Raw])["metadata"]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
+        return b""
+    return b"" if bytes(metadata) == b"{}" else bytes(metadata)
 
 
 def callback_to_json(received: ReceivedCallback, at: str) -> bytes:
-    """One callback as an object of JSON: the event as it came, or the bytes where they are no JSON."""
+    """Encode one callback: with its event unchanged, or with the body in Base64 if that is not JSON."""
     headers = received.headers
     content: dict[str, object] = {"event": msgspec.Raw(received.body)}
     if not is_json(received.body):
@@ -142,7 +136,7 @@ def callback_to_json(received: ReceivedCallback, at: str) -> bytes:
             "at": at,
             "verified": received.reason is None,
             "reason": received.reason,
-            "answered": received.answered,
+            "answered": received.reply_status,
             "path": received.path,
             "webhook_id": headers.get("webhook-id"),
             "attempt": headers.get("notifier-attempt"),
@@ -152,28 +146,28 @@ def callback_to_json(received: ReceivedCallback, at: str) -> bytes:
     )
 
 
-def _path_of(scope: Mapping[str, Any]) -> str:
+def _get_path(scope: Mapping[str, Any]) -> str:
     query = scope["query_string"].decode("latin-1")
     return f"{scope['path']}?{query}" if query else str(scope["path"])
 
 
-def _headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+def _decode_headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
 
 
-async def _whole_body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | None:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")
-        if len(body) > BODY_LIMIT:
+        if len(body) > MAX_BODY_BYTES:
             return None
         if not message.get("more_body", False):
             return bytes(body)
 
 
-async def _answer(send: Send, status: int, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+async def _respond(send: Send, status: int, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
     await send({"type": "http.response.start", "status": status, "headers": list(headers)})
     await send({"type": "http.response.body", "body": b""})

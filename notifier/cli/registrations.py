@@ -1,6 +1,7 @@
-"""From the command line, or from what the ``mulerouter`` command prints, to registrations."""
+"""Make registrations of the command line, or of what the ``mulerouter`` command prints."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,17 +9,18 @@ import click
 import msgspec
 
 from notifier.cli.client import ApiProblem, Fault
-from notifier.cli.output import escape
+from notifier.cli.output import escape, print_note
 from notifier.core.formats.json_text import decode_strict, scrub
 from notifier.core.formats.text import one_line
 
-STDIN_LIMIT = 16 * 1024 * 1024
-HINT = (
-    "it wants what `mulerouter run … --no-wait --json` prints, an object with task_id and api_path; "
-    "or with API_PATH given, a provider's answer with task_info.id"
+MAX_STDIN_BYTES = 16 * 1024 * 1024  # no record of why; changing it needs a measurement
+MAX_QUOTED_CHARACTERS = 200  # two and a half lines of 80 columns; no record of why
+_EXPECTED_INPUT = (
+    "give it the output of `mulerouter run … --no-wait --json`, an object with task_id and api_path; "
+    "or with API_PATH, a provider's reply with task_info.id"
 )
-_COMPLAINTS = ("error", "errors", "code", "title", "status", "detail", "message")
-_OPTIONS = {
+_ERROR_MEMBERS = ("error", "errors", "code", "title", "status", "detail", "message")
+_OPTION_NAMES = {
     "/api_path": "API_PATH",
     "/task_id": "TASK_ID",
     "/callback_url": "--callback",
@@ -36,97 +38,127 @@ _OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class TaskReference:
-    """One task at a provider. Without an id, ``api_path`` is the URL that the task is asked for at."""
+    """One task of a provider. Without an id, ``api_path`` is the URL at which the task is polled."""
 
     api_path: str
     task_id: str
 
 
-def read_tasks(raw: bytes, api_path: str | None = None) -> list[TaskReference]:
-    """Read one object, several in a row, or an array of them; UsageError says what is wrong where.
+def read_tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
+    """Return the task of the arguments, or read tasks from standard input where an argument is ``-``."""
+    if api_path.lower().startswith(("http://", "https://")):
+        if task_id is None:
+            return [TaskReference(api_path, "")]
+        path = "/" + api_path.partition("://")[2].partition("/")[2]
+        raise click.UsageError(f"API_PATH is a path; leave the scheme and host out: {escape(path)}")
+    if api_path != "-":
+        if task_id is None:
+            raise click.UsageError("Missing argument 'TASK_ID'; a single - reads tasks from standard input.")
+        if not task_id:
+            raise click.UsageError("TASK_ID is empty: check whether the task was submitted.")
+        if task_id != "-":
+            return [TaskReference(api_path, task_id)]
+    elif task_id is not None:
+        raise click.UsageError("With - the task comes from standard input; leave TASK_ID out.")
+    if sys.stdin.isatty():
+        print_note("reading the output of the mulerouter command from the terminal; Ctrl-D ends it")
+    raw = sys.stdin.buffer.read(MAX_STDIN_BYTES + 1)
+    return parse_tasks(raw, None if api_path == "-" else api_path)
 
-    ``api_path`` is that of all of them, whatever they say.
+
+def parse_tasks(raw: bytes, api_path: str | None = None) -> list[TaskReference]:
+    """Read one JSON object, several in a row, or an array of them. Raise UsageError that names the entry.
+
+    ``api_path``, if given, replaces that of each entry.
     """
-    if len(raw) > STDIN_LIMIT:
-        raise click.UsageError(f"standard input is longer than {STDIN_LIMIT >> 20} MiB; {HINT}")
-    try:
-        entries = _entries(raw.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
+    if len(raw) > MAX_STDIN_BYTES:
         raise click.UsageError(
-            f"standard input is not JSON; it says: {_shown(raw[:800].decode(errors='replace'))}; {HINT}"
-        ) from None
+            f"standard input is longer than {MAX_STDIN_BYTES >> 20} MiB; {_EXPECTED_INPUT}"
+        )
+    try:
+        entries = _decode_entries(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        # UTF-8 takes at most 4 bytes a character.
+        start = _quote(raw[: 4 * MAX_QUOTED_CHARACTERS].decode(errors="replace"))
+        raise click.UsageError(f"standard input is not JSON; input: {start}; {_EXPECTED_INPUT}") from None
     if not entries:
-        raise click.UsageError(f"standard input is empty; {HINT}")
-    return [_task(entry, number, api_path) for number, entry in enumerate(entries, 1)]
+        raise click.UsageError(f"standard input is empty; {_EXPECTED_INPUT}")
+    return [_parse_task(entry, number, api_path) for number, entry in enumerate(entries, 1)]
 
 
-def _entries(text: str) -> list[object]:
+def _decode_entries(text: str) -> list[object]:
     decoder = json.JSONDecoder()
     entries: list[object] = []
     rest = text.lstrip()
-    at = len(text) - len(rest)
-    while at < len(text):
-        value, at = decoder.raw_decode(text, at)
+    position = len(text) - len(rest)
+    while position < len(text):
+        value, position = decoder.raw_decode(text, position)
         entries += value if isinstance(value, list) else [value]
-        while text[at : at + 1].isspace():
-            at += 1
+        while text[position : position + 1].isspace():
+            position += 1
     return entries
 
 
-def _task(entry: object, number: int, api_path: str | None) -> TaskReference:
+def _parse_task(entry: object, number: int, api_path: str | None) -> TaskReference:
     if not isinstance(entry, dict):
-        said = _shown(json.dumps(entry, ensure_ascii=False))
-        raise click.UsageError(f"entry {number} of standard input is no object but {said}; {HINT}")
+        text = _quote(json.dumps(entry, ensure_ascii=False))
+        raise click.UsageError(
+            f"entry {number} of standard input is not an object but {text}; {_EXPECTED_INPUT}"
+        )
     info = entry.get("task_info")
-    inner = info.get("id") if isinstance(info, dict) else None
-    found = {"task_id": entry.get("task_id", inner), "api_path": api_path or entry.get("api_path")}
-    sound = {name: value for name, value in found.items() if isinstance(value, str) and _is_text(value)}
-    for name in [name for name in found if name not in sound]:
-        complaint = {word: entry[word] for word in _COMPLAINTS if word in entry} or entry
-        shown = _shown(json.dumps(complaint, ensure_ascii=False))
-        raise click.UsageError(f"entry {number} of standard input has no {name}; it says: {shown}; {HINT}")
-    return TaskReference(**sound)
+    submitted_id = info.get("id") if isinstance(info, dict) else None
+    members = {"task_id": entry.get("task_id", submitted_id), "api_path": api_path or entry.get("api_path")}
+    valid = {
+        name: value for name, value in members.items() if isinstance(value, str) and _is_encodable(value)
+    }
+    for name in [name for name in members if name not in valid]:
+        quoted = {word: entry[word] for word in _ERROR_MEMBERS if word in entry} or entry
+        text = _quote(json.dumps(quoted, ensure_ascii=False))
+        raise click.UsageError(
+            f"entry {number} of standard input has no {name}; input: {text}; {_EXPECTED_INPUT}"
+        )
+    return TaskReference(**valid)
 
 
-def _shown(text: str) -> str:
-    """What came, for a person: one line, bounded, and nothing that drives the terminal."""
-    return escape(one_line(text, 200))
+def _quote(text: str) -> str:
+    """Quote an input for a person: on one line, cut and escaped."""
+    return escape(one_line(text, MAX_QUOTED_CHARACTERS))
 
 
-def _is_text(value: str) -> bool:
-    """Whether it says something, and can be sent: JSON can hold half a sign, UTF-8 cannot."""
+def _is_encodable(value: str) -> bool:
+    """Return whether a text is not empty and has no lone surrogate, which JSON can hold and UTF-8 cannot."""
     return bool(value) and scrub(value) == value
 
 
 def describe_as_options(problem: ApiProblem) -> ApiProblem:
-    """The same with the options' names for the places in what was made of them: a body, a query."""
-    told = problem.problem
-    errors = tuple(Fault(_option(each.pointer), each.detail) for each in told.errors)
-    return type(problem)(problem.status, msgspec.structs.replace(told, errors=errors), problem.fix)
+    """Replace the fields of the request by the names of the options that the user typed."""
+    problem_body = problem.problem
+    errors = tuple(Fault(_name_option(each.pointer), each.detail) for each in problem_body.errors)
+    return type(problem)(problem.status, msgspec.structs.replace(problem_body, errors=errors), problem.fix)
 
 
-def _option(pointer: str) -> str:
+def _name_option(pointer: str) -> str:
     if pointer.startswith("/callbacks"):
         return "--event" if "/events" in pointer else "--callback"
-    first = f"/{pointer.removeprefix('/').partition('/')[0]}"  # of a parameter it is the bare name
-    return _OPTIONS.get(first, pointer)
+    first = f"/{pointer.removeprefix('/').partition('/')[0]}"  # a query parameter has no slash
+    return _OPTION_NAMES.get(first, pointer)
 
 
 def read_metadata(text: str | None) -> msgspec.Raw | None:
-    """Check that it is a JSON object, and keep it as it is written: it comes back unchanged."""
+    """Check that a text is a JSON object, and return it as it is written."""
     if text is None:
         return None
     try:
         raw = text.encode()
         is_object = isinstance(decode_strict(raw), dict)
-    except ValueError as wrong:
-        raise click.UsageError(f"--metadata cannot be read: {wrong}") from None
+    except ValueError as error:
+        raise click.UsageError(f"--metadata cannot be read: {error}") from None
     if not is_object:
         raise click.UsageError("--metadata must be a JSON object, such as '{\"order\": 42}'")
     return msgspec.Raw(raw)
 
 
-def registration(
+def build_registration(
     task: TaskReference,
     *,
     urls: Sequence[str],
@@ -135,14 +167,14 @@ def registration(
     metadata: msgspec.Raw | None,
     expire_after: str | float | None,
 ) -> dict[str, object]:
-    """The body of ``POST /v1/watches``; what was not given is left to the daemon."""
+    """Return the body of ``POST /v1/watches``, without the options that were not given."""
     body: dict[str, object] = {"task_id": task.task_id, "api_path": task.api_path}
     if not task.task_id:
         body = {"task_url": task.api_path}
     if len(urls) == 1 and not events:
         body["callback_url"] = urls[0]
     else:
-        wanted = {"events": list(events)} if events else {}
-        body["callbacks"] = [{"url": url, **wanted} for url in urls]
+        event_filter = {"events": list(events)} if events else {}
+        body["callbacks"] = [{"url": url, **event_filter} for url in urls]
     optional = {"provider": provider, "metadata": metadata, "expire_after": expire_after}
     return body | {name: value for name, value in optional.items() if value is not None}

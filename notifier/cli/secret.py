@@ -1,29 +1,29 @@
-"""The command secret: show what callbacks are signed with, and go over to a new one without a gap."""
+"""The command secret: print and rotate the secrets that sign callbacks."""
 
 from pathlib import Path
 
 import click
 import msgspec
 
-from notifier.cli.options import CommandContext, example, pass_given, shared
+from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.cli.signing_keys import SigningKeys, find_keys
 from notifier.core.secret import Secret
 from notifier.daemon.signing_secrets import MAX_SECRETS, new_secret, write_secrets
 from notifier.errors import NotifierError
 
-RELOAD = "`notifier reload`, `systemctl reload notifier`, or SIGHUP to the daemon"
+_RELOAD_HINT = "`notifier reload`, `systemctl reload notifier`, or SIGHUP to the daemon"
 
 
 class SecretsConfigured(NotifierError):
-    """The secrets are the operator's own: we change none of them."""
+    """The secrets stand in the configuration, which only the operator changes."""
 
     code = "secrets_configured"
     exit_status = 78
 
 
 class TooManySecrets(NotifierError):
-    """As many are active as may be."""
+    """The maximum number of secrets sign already."""
 
     code = "too_many_secrets"
     exit_status = 1
@@ -31,78 +31,84 @@ class TooManySecrets(NotifierError):
 
 @click.group(
     "secret",
-    short_help="Show or change what callbacks are signed with.",
-    epilog=example("notifier secret show", "notifier secret rotate", "notifier secret rotate --drop-old"),
+    short_help="Show or rotate the secrets that sign callbacks.",
+    epilog=format_example(
+        "notifier secret show", "notifier secret rotate", "notifier secret rotate --drop-old"
+    ),
 )
-@shared("--url", "--token")
+@add_shared_options("--url", "--token")
 def secret() -> None:
-    """Show what callbacks are signed with, or go over to a new secret."""
+    """Show the secrets that sign callbacks, or rotate them."""
 
 
-@secret.command("show", short_help="Print the signing secrets.", epilog=example("notifier secret show"))
-@shared("--url", "--token")
-@pass_given
-def show(given: CommandContext) -> int:
-    """Print the secrets that sign callbacks, newest first. Whoever has one can forge callbacks."""
-    keys = find_keys(given)
-    _tell(given, keys.secrets, keys.origin)
+@secret.command(
+    "show", short_help="Print the signing secrets.", epilog=format_example("notifier secret show")
+)
+@add_shared_options("--url", "--token")
+@pass_context
+def show(context: CommandContext) -> int:
+    """Print the secrets that sign callbacks, newest first. Anyone who has one can forge callbacks."""
+    keys = find_keys(context)
+    _print_secrets(context, keys.secrets, keys.origin)
     return 0
 
 
 @secret.command(
     "rotate",
     short_help="Add a new signing secret, or drop the old ones.",
-    epilog=example("notifier secret rotate", "notifier secret rotate --drop-old"),
+    epilog=format_example("notifier secret rotate", "notifier secret rotate --drop-old"),
 )
 @click.option("--drop-old", is_flag=True, help="Keep only the newest secret; add none.")
-@shared("--url", "--token")
-@pass_given
-def rotate(given: CommandContext, *, drop_old: bool) -> int:
-    """Add a new signing secret; the old ones go on signing beside it until they are dropped.
+@add_shared_options("--url", "--token")
+@pass_context
+def rotate(context: CommandContext, *, drop_old: bool) -> int:
+    """Add a new signing secret. The old ones sign callbacks too, until they are dropped.
 
     First rotate and reload the daemon; then give the new secret to every receiver; then rotate --drop-old and
-    reload again. At no moment is a callback refused.
+    reload again. In this order no callback is refused.
     """
-    keys = _changeable(given)
+    keys = _load_changeable_keys(context)
     path = Path(keys.origin)
     if drop_old:
-        return _drop_old(given, path, keys.secrets)
+        return _drop_old(context, path, keys.secrets)
     if len(keys.secrets) >= MAX_SECRETS:
         raise TooManySecrets(
             f"{len(keys.secrets)} secrets sign already",
             "drop the old ones with `notifier secret rotate --drop-old`",
         )
-    fresh = new_secret()
-    write_secrets(path, (fresh, *keys.secrets))
-    _tell(given, (fresh,), str(path))
-    print_note(f"it signs beside the old once the daemon has read it: {RELOAD}")
-    print_note("when every receiver has the new one, `notifier secret rotate --drop-old` ends the old ones")
+    new = new_secret()
+    write_secrets(path, (new, *keys.secrets))
+    _print_secrets(context, (new,), str(path))
+    print_note(f"it signs beside the old secrets after a reload: {_RELOAD_HINT}")
+    print_note(
+        "when every receiver has the new one, `notifier secret rotate --drop-old` removes the old ones"
+    )
     return 0
 
 
-def _drop_old(given: CommandContext, path: Path, secrets: tuple[Secret, ...]) -> int:
+def _drop_old(context: CommandContext, path: Path, secrets: tuple[Secret, ...]) -> int:
     newest, *old = secrets
     if old:
         write_secrets(path, (newest,))
-        print_note(f"dropped {len(old)}; they sign until the daemon has read the file: {RELOAD}")
+        print_note(f"dropped {len(old)}; they sign until a reload: {_RELOAD_HINT}")
     else:
         print_note("there is no older secret to drop")
-    _tell(given, (newest,), str(path))
+    _print_secrets(context, (newest,), str(path))
     return 0
 
 
-def _changeable(given: CommandContext) -> SigningKeys:
-    if given.load().callbacks.secrets:
+def _load_changeable_keys(context: CommandContext) -> SigningKeys:
+    if context.load_config().callbacks.secrets:
         raise SecretsConfigured(
-            "callbacks.secrets names the secrets; only what notifier has made itself is rotated",
+            "callbacks.secrets has the secrets; only those that notifier has created are rotated",
             "put a new secret first in callbacks.secrets, keep the old one behind it for a while, and reload",
         )
-    return find_keys(given)
+    return find_keys(context)
 
 
-def _tell(given: CommandContext, secrets: tuple[Secret, ...], origin: str) -> None:
+def _print_secrets(context: CommandContext, secrets: tuple[Secret, ...], origin: str) -> None:
     texts = [secret.reveal() for secret in secrets]
-    if given.is_json:
+    if context.is_json:
         print_json(msgspec.json.encode({"secrets": texts, "origin": origin}))
         return
     for text in texts:

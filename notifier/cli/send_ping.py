@@ -1,4 +1,4 @@
-"""The command test-callback: a signed ping, sent as the daemon would send it, and its answer explained."""
+"""The command test-callback: send a signed ping as the daemon would, and explain the reply."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ import msgspec
 
 from notifier.cli.callback_diagnosis import CallbackDiagnosis, diagnose
 from notifier.cli.client import parse_address
-from notifier.cli.options import CommandContext, example, pass_given, shared
+from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import (
     colour_state,
     escape,
@@ -30,44 +30,47 @@ from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.model import ClaimedDelivery
 from notifier.core.secret import Secret
 
-ANSWER_CHARS = 4_096
+MAX_REPLY_BYTES = 4_096  # as much of a reply as the daemon keeps in `attempts[].answer`
 
 
 @click.command(
     "test-callback",
-    short_help="Send a signed ping to a URL, and explain the answer.",
-    epilog=example(
+    short_help="Send a signed ping to a URL, and explain the reply.",
+    epilog=format_example(
         "notifier test-callback http://127.0.0.1:9001/hook",
         "notifier test-callback https://example.com/hook --secret whsec_…",
     ),
 )
 @click.argument("receiver", metavar="URL")
-@click.option("--secret", "texts", metavar="whsec_…", multiple=True, help="Sign with this; repeatable.")
-@shared("--url", "--token")
-@pass_given
-def test_callback(given: CommandContext, *, receiver: str, texts: tuple[str, ...]) -> int:
-    """Send a signed event of type ping to a URL, as the daemon would, and explain the answer.
+@click.option(
+    "--secret", "texts", metavar="whsec_…", multiple=True, help="Sign with this secret; repeatable."
+)
+@add_shared_options("--url", "--token")
+@pass_context
+def test_callback(context: CommandContext, *, receiver: str, texts: tuple[str, ...]) -> int:
+    """Send a signed event of type ping to a URL, as the daemon would, and explain the reply.
 
-    It goes out from here under this configuration's rules (callbacks.allow, timeout, ca_file) and needs no
-    daemon. Without --secret it is signed with what the daemon signs with. Ends with 0 if the answer is 2xx.
+    The command sends it by the rules of this configuration (callbacks.allow, timeout, ca_file) and needs no
+    daemon. Without --secret it signs with the daemon's secrets. The exit code is 0 if the reply is 2xx.
     """
     try:
         url = check_callback_url(receiver)
-    except InvalidUrl as wrong:
-        raise click.UsageError(str(wrong)) from None
-    secrets = find_keys(given, texts).secrets
-    config = given.load()
+    except InvalidUrl as error:
+        raise click.UsageError(str(error)) from None
+    secrets = find_keys(context, texts).secrets
+    config = context.load_config()
     now = wall_ms()
-    exchange = asyncio.run(_post(ping(url, now), secrets, config.callbacks, config.server.listen, now))
-    advice = diagnose(exchange, url=url, now=now)
-    (_tell_json if given.is_json else _tell_lines)(url, exchange, advice)
-    return 0 if advice.is_ok else 1
+    exchange = asyncio.run(_post(build_ping(url, now), secrets, config.callbacks, config.server.listen, now))
+    diagnosis = diagnose(exchange, url=url, now=now)
+    (_print_json_report if context.is_json else _print_report)(url, exchange, diagnosis)
+    return 0 if diagnosis.is_ok else 1
 
 
-def ping(url: str, now: int) -> ClaimedDelivery:
-    """Make an event that tells nothing, ready to be sent once.
+def build_ping(url: str, now: int) -> ClaimedDelivery:
+    """Return a delivery of a ping.
 
-    It has what receivers commonly reach for, though empty, so that one that asks for no type answers 2xx too.
+    It has the fields that receivers commonly read, though empty. So a receiver that does not check the type
+    replies with 2xx too.
     """
     event_id = new_id(EVENT, now, int.from_bytes(os.urandom(ENTROPY_BITS // 8)))
     text = "A test by `notifier test-callback`. Answer 2xx and do nothing."
@@ -88,8 +91,8 @@ def ping(url: str, now: int) -> ClaimedDelivery:
     )
 
 
-def own_addresses(listen: str) -> frozenset[tuple[str, int]]:
-    """Where the daemon of this configuration listens, as far as that is written: no callback may go there."""
+def list_own_addresses(listen: str) -> frozenset[tuple[str, int]]:
+    """List the addresses on which the configured daemon listens. Callbacks to them are blocked."""
     try:
         address = parse_address(listen)
         hosts = ("127.0.0.1", "::1") if address.host == "localhost" else (str(ip_address(address.host)),)
@@ -99,53 +102,55 @@ def own_addresses(listen: str) -> frozenset[tuple[str, int]]:
 
 
 async def _post(
-    message: ClaimedDelivery, secrets: tuple[Secret, ...], settings: CallbackSettings, listen: str, now: int
+    delivery: ClaimedDelivery, secrets: tuple[Secret, ...], settings: CallbackSettings, listen: str, now: int
 ) -> Exchange:
     from notifier.daemon.client_factory import callback_wire  # noqa: PLC0415 - an HTTP library; other commands need none
 
-    wire = callback_wire(settings, own_addresses(listen))
+    client = callback_wire(settings, list_own_addresses(listen))
     try:
-        headers = build_headers(message, secrets, now=now)
-        return await wire.post(message.url, headers, message.body, timeout_ms=settings.timeout_ms)
+        headers = build_headers(delivery, secrets, now=now)
+        return await client.post(delivery.url, headers, delivery.body, timeout_ms=settings.timeout_ms)
     finally:
-        await wire.close()
+        await client.close()
 
 
-def _answer_of(exchange: Exchange) -> str:
-    return exchange.body[:ANSWER_CHARS].decode("utf-8", "replace") if isinstance(exchange, HttpReply) else ""
+def _decode_reply(exchange: Exchange) -> str:
+    return (
+        exchange.body[:MAX_REPLY_BYTES].decode("utf-8", "replace") if isinstance(exchange, HttpReply) else ""
+    )
 
 
-def _tell_json(url: str, exchange: Exchange, advice: CallbackDiagnosis) -> None:
+def _print_json_report(url: str, exchange: Exchange, diagnosis: CallbackDiagnosis) -> None:
     reply = exchange if isinstance(exchange, HttpReply) else None
-    told = {
-        "ok": advice.is_ok,
+    report = {
+        "ok": diagnosis.is_ok,
         "url": url,
         "status": reply.status if reply else None,
         "fault": failure_class(exchange),
-        "text": advice.text,
-        "fix": advice.fix or None,
+        "text": diagnosis.text,
+        "fix": diagnosis.fix or None,
         "peer": exchange.peer,
         "duration_ms": exchange.elapsed_ms,
         "connect_ms": exchange.connect_ms,
         "first_byte_ms": reply.first_byte_ms if reply else None,
-        "answer": _answer_of(exchange) or None,
+        "answer": _decode_reply(exchange) or None,
     }
-    print_json(msgspec.json.encode(told))
+    print_json(msgspec.json.encode(report))
 
 
-def _tell_lines(url: str, exchange: Exchange, advice: CallbackDiagnosis) -> None:
-    word = "delivered" if advice.is_ok else "failed"
-    print_data(f"{colour_state(word)}  {escape(advice.text)}")
-    status = f"HTTP {exchange.status}" if isinstance(exchange, HttpReply) else "no answer"
+def _print_report(url: str, exchange: Exchange, diagnosis: CallbackDiagnosis) -> None:
+    word = "delivered" if diagnosis.is_ok else "failed"
+    print_data(f"{colour_state(word)}  {escape(diagnosis.text)}")
+    status = f"HTTP {exchange.status}" if isinstance(exchange, HttpReply) else "no reply"
     pairs = [
         ("url", url),
-        ("answer", status),
+        ("reply", status),
         ("peer", exchange.peer or ""),
         ("took", f"{exchange.elapsed_ms} ms"),
     ]
     for line in format_fields([pair for pair in pairs if pair[1]]):
         print_data(f"  {line}")
-    for line in _answer_of(exchange).splitlines():
+    for line in _decode_reply(exchange).splitlines():
         print_data(f"  | {escape(line)}")
-    if advice.fix:
-        print_note(f"  fix: {escape(advice.fix)}")
+    if diagnosis.fix:
+        print_note(f"  fix: {escape(diagnosis.fix)}")

@@ -1,4 +1,4 @@
-"""Which secrets a command works with: given ones, else what the daemon of this configuration signs with."""
+"""Find the secrets to sign or verify with: those of the options, else those of the daemon."""
 
 import stat
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from notifier.daemon.signing_secrets import read_secrets, secret_path
 from notifier.errors import NotifierError
 
 
-class SecretNotFound(NotifierError):
-    """There is no secret to be had."""
+class SecretMissing(NotifierError):
+    """There is no readable secret."""
 
     code = "no_secret"
     exit_status = 78
@@ -23,53 +23,55 @@ class SecretNotFound(NotifierError):
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """Secrets, newest first, and where they are from."""
+    """Secrets, newest first, and their file or setting."""
 
     secrets: tuple[Secret, ...]
     origin: str
 
 
-def find_keys(given: CommandContext, texts: tuple[str, ...] = (), file: Path | None = None) -> SigningKeys:
-    """Those that are given as text or in a file, else the daemon's; raises NoSecret."""
+def find_keys(context: CommandContext, texts: tuple[str, ...] = (), file: Path | None = None) -> SigningKeys:
+    """Return the secrets of ``texts`` and ``file``, else the daemon's. Raise SecretMissing."""
     if texts or file is not None:
-        named = [Secret(text) for text in texts] + ([] if file is None else _in_file(file))
-        return SigningKeys(_checked(named), "the given secret")
-    config = given.load()
+        secrets = [Secret(text) for text in texts] + ([] if file is None else _read_file(file))
+        return SigningKeys(_validate(secrets), "the given secret")
+    config = context.load_config()
     if config.callbacks.secrets:
         return SigningKeys(config.callbacks.secrets, "callbacks.secrets")
     path = secret_path(config.store.url).absolute()
     if not _is_file(path):
-        raise SecretNotFound(
+        raise SecretMissing(
             f"there is no signing secret at {path}",
-            "run this in the daemon's folder, or name its --config or a --secret; the daemon makes it at its "
-            "first start (`notifier run`)",
+            "run this in the daemon's directory, or give its --config or a --secret; the daemon creates it "
+            "at its first start (`notifier run`)",
         )
     return SigningKeys(read_secrets(path), str(path))
 
 
 def _is_file(path: Path) -> bool:
     try:
-        return stat.S_ISREG(path.stat().st_mode)  # from Python 3.14 on, is_file says no of what is hidden
+        return stat.S_ISREG(path.stat().st_mode)  # Path.is_file hides a PermissionError from Python 3.14 on
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError as fault:
-        raise SecretNotFound(f"{path} cannot be read: {fault.strerror}", "give --secret") from fault
+    except OSError as error:
+        raise SecretMissing(f"{path} cannot be read: {error.strerror}", "give --secret") from error
 
 
-def _in_file(file: Path) -> list[Secret]:
-    """One a line, as the daemon keeps them."""
+def _read_file(file: Path) -> list[Secret]:
+    """Read one secret from each line, the format of the daemon's file."""
     try:
         lines = file.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as fault:
-        said = fault.strerror if isinstance(fault, OSError) else "it is not text"
-        raise SecretNotFound(f"{file} cannot be read: {said}", "name a file that holds whsec_…") from fault
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise SecretMissing(
+            f"{file} cannot be read: {reason}", "give a file of lines with whsec_…"
+        ) from error
     return [Secret(line.strip()) for line in lines if line.strip()] or [Secret("")]
 
 
-def _checked(secrets: Sequence[Secret]) -> tuple[Secret, ...]:
+def _validate(secrets: Sequence[Secret]) -> tuple[Secret, ...]:
     for secret in secrets:
         try:
             key_of(secret)
-        except BadSecret as wrong:
-            raise click.UsageError(str(wrong)) from None
+        except BadSecret as error:
+            raise click.UsageError(str(error)) from None
     return tuple(secrets)

@@ -1,18 +1,18 @@
-"""The command simulator: a MuleRouter to try things on, without a key."""
+"""The command simulator: run a simulated MuleRouter."""
 
 import asyncio
 
 import click
 
 from notifier.cli.listen import PortUnavailable
-from notifier.cli.options import example, shared
+from notifier.cli.options import add_shared_options, format_example
 
 
 class PromptHelpCommand(click.Command):
-    """A command whose help ends with what a prompt can ask for."""
+    """A command whose help ends with the words that a prompt may have."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table of the script: it stands there once."""
+        """Print the table of words from ``simulator/script.py``."""
         from notifier.simulator.script import describe_words  # noqa: PLC0415 - only this help needs it
 
         formatter.write_paragraph()
@@ -24,25 +24,27 @@ class PromptHelpCommand(click.Command):
 @click.command(
     "simulator",
     cls=PromptHelpCommand,
-    short_help="Play MuleRouter, to try things without a key.",
-    epilog=example("notifier simulator --port 8001"),
+    short_help="Run a simulated MuleRouter, for trials without a key.",
+    epilog=format_example("notifier simulator --port 8001"),
 )
-@click.option("--port", type=click.IntRange(0, 65_535), default=8001, show_default=True, help="0 = any.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8001, show_default=True, help="0 = any free port."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--key", metavar="KEY", help="The only key accepted; without it any is.")
-@shared("--url", "--token", "--json", "--config")
+@click.option("--key", metavar="KEY", help="The only accepted key; by default any key is accepted.")
+@add_shared_options("--url", "--token", "--json", "--config")
 def simulator(*, port: int, host: str, key: str | None) -> int:
-    """Play MuleRouter: take submissions, and answer polls of their tasks in its exact shapes.
+    """Run a simulated MuleRouter: accept submissions, and reply to polls in the format of the real one.
 
-    Prints where it is as one line of JSON. Set MULEROUTER_BASE_URL to that, MULEROUTER_API_KEY to anything,
-    and submit there. A word in the prompt (fail, forbidden, cancel, never, vanish, slow) says what becomes of
-    the task. Ends on Ctrl-C.
+    It prints its address as one line of JSON. Set MULEROUTER_BASE_URL to the address, MULEROUTER_API_KEY to
+    any text, and submit tasks there. A word in the prompt (fail, forbidden, cancel, never, vanish, slow)
+    decides how the task ends. Ctrl-C ends the command.
     """
     from notifier.simulator.__main__ import run  # noqa: PLC0415 - a web server; other commands need none
 
     try:
         asyncio.run(run(host, port, key))
-    except OSError as fault:
-        cause = f"cannot listen on {host}:{port}: {fault.strerror or fault}"
-        raise PortUnavailable(cause, "give another --port or --host") from fault
+    except OSError as error:
+        cause = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        raise PortUnavailable(cause, "give another --port or --host") from error
     return 0

@@ -1,151 +1,135 @@
-"""The command status: how the daemon is doing, in words, with what to do where something is not well."""
+"""The command status: print the state of the daemon, its providers and endpoints, with fixes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
-import msgspec
 
-from notifier.cli.formatting import ENDPOINT_PAGE, Endpoint, in_short
-from notifier.cli.options import CommandContext, example, pass_given, shared
+from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import (
     colour_state,
     escape,
     format_age,
+    format_time,
+    format_time_and_age,
+    localize_instants,
     print_data,
     print_json,
-    short_time,
     wrap,
 )
+from notifier.cli.pagination import MAX_PAGE_SIZE
+from notifier.client.model import Endpoint, Status
 from notifier.core.fixes import IDLE, fix_of, fix_of_receiver
 from notifier.core.task_statistics import format_count
 
-LABEL = 12
-SHOWN = 5  # endpoints that are held back; more are counted
-
-
-class Status(msgspec.Struct, frozen=True):
-    """What ``GET /v1/status`` tells; what an older or newer daemon leaves out is empty."""
-
-    version: str
-    trouble: str | None = None
-    watches: Mapping[str, int] = {}
-    deliveries: Mapping[str, int] = {}
-    oldest_pending_at: str | None = None
-    expiring_results: int = 0
-    troubled_watches: int = 0
-    refused_deliveries: int = 0
-    providers: Mapping[str, str] = {}
-
-
-class Endpoints(msgspec.Struct, frozen=True):
-    """A page of ``GET /v1/endpoints``."""
-
-    endpoints: list[Endpoint] = []
-    next_cursor: str | None = None
+LABEL_COLUMNS = 12  # "deliveries" and two spaces
+MAX_ENDPOINTS = 5  # so that the output fits a screen; further ones are counted
 
 
 @click.command(
     "status",
-    short_help="How the daemon is doing.",
-    epilog=example("notifier status", "notifier status --json"),
+    short_help="Show the state of the daemon.",
+    epilog=format_example("notifier status", "notifier status --json"),
 )
-@shared()
-@pass_given
-def status(given: CommandContext) -> int:
-    """Show how many watches and deliveries there are, and what holds a provider or a receiver back.
+@add_shared_options()
+@pass_context
+def status(context: CommandContext) -> int:
+    """Show the number of watches and deliveries, and what stops a provider or an endpoint, with the fix.
 
-    Ends with 0 whenever the daemon answers; `curl …/readyz` is for monitoring.
+    The exit code is 0 whenever the daemon responds. For monitoring, use `curl …/readyz`.
     """
-    api = given.api()
-    answer = api.request("GET", "/v1/status")
-    if given.is_json:
-        print_json(answer.raw)
+    api = context.connect()
+    response = api.request("GET", "/v1/status")
+    if context.is_json:
+        print_json(response.raw)
         return 0
-    known = answer.read(Status)
-    page = api.request("GET", "/v1/endpoints", query={"limit": ENDPOINT_PAGE}).read(Endpoints)
-    for line in format_status(known, page, at=answer.origin):
+    status = response.read(Status)
+    page = api.request("GET", "/v1/endpoints", query={"limit": MAX_PAGE_SIZE})
+    endpoints = page.member("endpoints", list[Endpoint])
+    has_more = page.member("next_cursor", object) is not None
+    for line in format_status(status, endpoints, has_more=has_more, at=response.origin):
         print_data(line)
     return 0
 
 
-def format_status(known: Status, page: Endpoints, *, at: str) -> Iterator[str]:
-    """The whole picture, a subject a line."""
-    doing = known.trouble or "working"
-    yield from _subject("daemon", f"notifier {known.version} at {at}: {doing}")
-    if known.trouble:
-        yield from _subject("", f"fix: {fix_of(known.trouble)}")
-    yield _counted("watches", known.watches)
-    yield from _subject("", _troubled(known))
-    yield _counted("deliveries", known.deliveries)
-    yield from _subject("", _refused(known))
-    yield from _subject("", _waiting(known))
-    for name, condition in known.providers.items():
-        yield from _condition(name, condition)
-    yield from _held(page)
+def format_status(status: Status, endpoints: Sequence[Endpoint], *, has_more: bool, at: str) -> Iterator[str]:
+    """Format the status: one line for each subject."""
+    doing = status.trouble or "working"
+    yield from _format_subject("daemon", f"notifier {status.version} at {at}: {doing}")
+    if status.trouble:
+        yield from _format_subject("", f"fix: {fix_of(status.trouble)}")
+    yield _format_counts("watches", status.watches)
+    yield from _format_subject("", _describe_troubled(status))
+    yield _format_counts("deliveries", status.deliveries)
+    yield from _format_subject("", _describe_refused(status))
+    yield from _format_subject("", _describe_waiting(status))
+    for name, condition in status.providers.items():
+        yield from _format_provider(name, condition)
+    yield from _format_held_endpoints(endpoints, has_more=has_more)
 
 
-def _counted(label: str, counts: Mapping[str, int]) -> str:
-    said = ", ".join(f"{count} {colour_state(escape(word))}" for word, count in counts.items() if count)
-    return f"{label:<{LABEL}}{said or 'none'}"
+def _format_counts(label: str, counts: Mapping[str, int]) -> str:
+    text = ", ".join(f"{count} {colour_state(escape(word))}" for word, count in counts.items() if count)
+    return f"{label:<{LABEL_COLUMNS}}{text or 'none'}"
 
 
-def _troubled(known: Status) -> str:
-    if not known.troubled_watches:
+def _describe_troubled(status: Status) -> str:
+    if not status.troubled_watches:
         return ""
-    of = f"{format_count(known.troubled_watches)} of {known.watches.get('watching', 0)}"
-    return f"{of} in trouble: `notifier ls --state watching` shows why"
+    share = f"{format_count(status.troubled_watches)} of {status.watches.get('watching', 0)}"
+    return f"{share} in trouble: `notifier ls --state watching` shows why"
 
 
-def _refused(known: Status) -> str:
-    if not known.refused_deliveries:
+def _describe_refused(status: Status) -> str:
+    if not status.refused_deliveries:
         return ""
-    of = f"{format_count(known.refused_deliveries)} of {known.deliveries.get('pending', 0)} pending"
-    were = "was" if known.refused_deliveries == 1 else "were"
-    return f"{of} {were} refused: `notifier deliveries --state pending` shows why"
+    share = f"{format_count(status.refused_deliveries)} of {status.deliveries.get('pending', 0)} pending"
+    verb = "was" if status.refused_deliveries == 1 else "were"
+    return f"{share} {verb} refused: `notifier deliveries --state pending` shows why"
 
 
-def _waiting(known: Status) -> str:
+def _describe_waiting(status: Status) -> str:
     parts = []
-    if known.deliveries.get("pending"):
-        parts.append(f"oldest waiting: {format_age(known.oldest_pending_at) or '0s'}")
-    if known.expiring_results:
-        count = known.expiring_results
+    if status.deliveries.get("pending"):
+        parts.append(f"oldest waiting: {format_age(status.oldest_pending_at) or '0s'}")
+    if status.expiring_results:
+        count = status.expiring_results
         parts.append(f"{count} undelivered {'result expires' if count == 1 else 'results expire'} soon")
-    if known.deliveries.get("dead"):
-        parts.append("`notifier deliveries --state dead` lists the dead")
+    if status.deliveries.get("dead"):
+        parts.append("`notifier deliveries --state dead` lists dead ones")
     return "; ".join(parts)
 
 
-def _condition(name: str, condition: str) -> Iterator[str]:
-    yield from _subject(name, in_short(condition))
+def _format_provider(name: str, condition: str) -> Iterator[str]:
+    yield from _format_subject(name, localize_instants(condition))
     if condition != "ok" and (fix := fix_of(condition, name)):
-        yield from _subject("", f"fix: {fix}")
+        yield from _format_subject("", f"fix: {fix}")
 
 
-def _held(page: Endpoints) -> Iterator[str]:
-    held = [each for each in page.endpoints if not each.gate.startswith(("open", IDLE))]
-    for each in held[:SHOWN]:
-        yield from _subject("receiver", f"{each.url} {_gate(each)}; {each.pending} waiting")
-        yield from _subject("", f"fix: {fix_of_receiver(each.gate, each.url, each.id)}")
-    more = " or more" if page.next_cursor is not None else ""
-    if len(held) > SHOWN or (held and more):
-        yield from _subject("", f"{len(held)} receivers held back{more}: `notifier endpoints --all`")
+def _format_held_endpoints(endpoints: Sequence[Endpoint], *, has_more: bool) -> Iterator[str]:
+    held = [each for each in endpoints if not each.gate.startswith(("open", IDLE))]
+    for each in held[:MAX_ENDPOINTS]:
+        yield from _format_subject("endpoint", f"{each.url} {_describe_gate(each)}; {each.pending} waiting")
+        yield from _format_subject("", f"fix: {fix_of_receiver(each.gate, each.url, each.id)}")
+    more = " or more" if has_more else ""
+    if len(held) > MAX_ENDPOINTS or (held and more):
+        yield from _format_subject("", f"{len(held)}{more} endpoints held back: `notifier endpoints --all`")
 
 
-def _gate(endpoint: Endpoint) -> str:
-    gate = in_short(f"{endpoint.gate} since {endpoint.since}") if endpoint.since else endpoint.gate
-    return f"{gate}, next probe {short_time(endpoint.next_probe_at)}" if endpoint.next_probe_at else gate
+def _describe_gate(endpoint: Endpoint) -> str:
+    since = f" since {format_time_and_age(endpoint.since)}" if endpoint.since else ""
+    gate = localize_instants(endpoint.gate) + since
+    return f"{gate}, next probe {format_time(endpoint.next_probe_at)}" if endpoint.next_probe_at else gate
 
 
-def _subject(label: str, text: str) -> Iterator[str]:
-    """A name and what is to be said of it; nothing is said of what has no text."""
+def _format_subject(label: str, text: str) -> Iterator[str]:
+    """Format a label and its text, wrapped. Return nothing if the text is empty."""
     if not text:
         return
     name = escape(label)
-    lines = wrap(text, LABEL)
-    if len(name) >= LABEL:
+    lines = wrap(text, LABEL_COLUMNS)
+    if len(name) >= LABEL_COLUMNS:
         yield name
         name = ""
-    yield f"{name:<{LABEL}}{lines[0]}"
+    yield f"{name:<{LABEL_COLUMNS}}{lines[0]}"
     for line in lines[1:]:
-        yield " " * LABEL + line
+        yield " " * LABEL_COLUMNS + line

@@ -1,17 +1,17 @@
-"""The standard streams: all three are there, no sign is unprintable, a reader that is gone ends a command.
+"""Prepare the standard streams, which the parent process may have closed.
 
-Who starts us may have closed some, or take no more of what we write.
+Characters that the locale cannot encode are written as escapes. A closed pipe ends a command quietly.
 """
 
 import os
 import sys
 from io import TextIOWrapper
 
-READER_GONE = 141  # what a shell says of a program that SIGPIPE has ended
+from notifier.cli.exit_codes import EX_PIPE
 
 
 def prepare_streams() -> None:
-    """Open what is closed, on nothing, and show what the locale cannot as its escape."""
+    """Open closed streams on /dev/null, and escape characters that the locale cannot encode."""
     _open_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -19,28 +19,31 @@ def prepare_streams() -> None:
 
 
 def release_streams() -> int:
-    """Write nowhere from now on, not even what is left at the exit; returns how to end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    """Send further output to /dev/null, also that of the exit. Return the exit code."""
+    null_device = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
-    return READER_GONE
+        os.dup2(null_device, stream.fileno())
+    os.close(null_device)
+    return EX_PIPE
 
 
 def _open_closed() -> None:
-    """A file of ours would stand in their places and get what we say; libuv aborts on closing it."""
+    """Open closed descriptors, or a file of ours would get their numbers and our output.
+
+    libuv aborts when such a file is closed.
+    """
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
     if sys.__stdin__ is None:
-        sys.stdin = _opened(0, "r")
+        sys.stdin = _wrap_descriptor(0, "r")
     if sys.__stdout__ is None:
-        sys.stdout = _opened(1, "w")
+        sys.stdout = _wrap_descriptor(1, "w")
     if sys.__stderr__ is None:
-        sys.stderr = _opened(2, "w")
+        sys.stderr = _wrap_descriptor(2, "w")
 
 
-def _opened(fd: int, mode: str) -> TextIOWrapper:
+def _wrap_descriptor(fd: int, mode: str) -> TextIOWrapper:
     return TextIOWrapper(open(fd, f"{mode}b", closefd=False), encoding="utf-8")

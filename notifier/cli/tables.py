@@ -1,83 +1,96 @@
-"""Tables that fit the terminal."""
+"""Format tables for the width of the terminal."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from notifier.cli.output import GAP, colour_state, count_columns, escape, pad, shorten, width
+from notifier.cli.output import (
+    GAP,
+    MIN_TEXT_COLUMNS,
+    colour_state,
+    count_columns,
+    escape,
+    measure_stdout,
+    pad,
+    shorten,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table. ``at_least`` is how far it may be cut; 0 means never.
+    """One column of a table. It may be cut to ``min_size`` columns of the terminal; 0 means never.
 
-    A column that would have to be cut further is left out: tables show the most important columns first.
-    What is to be read ``whole`` goes below its row instead, onto lines of its own.
+    A column that would have to be cut further is omitted, the last ones first. A column that ``is_wrapped``
+    is neither cut nor omitted: its text is printed below the row.
     """
 
     title: str
-    at_least: int = 0
-    whole: bool = False
+    min_size: int = 0
+    is_wrapped: bool = False
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Lines that fit the terminal, the first one the titles; words of state in their colour.
-
-    A column with nothing in it is left out.
-    """
-    filled = [place for place in range(len(columns)) if any(row[place] for row in rows)]
-    columns = [columns[place] for place in filled]
-    cells = [[escape(row[place]) for place in filled] for row in rows]
-    wanted = [
-        max(count_columns(text) for text in (column.title, *(row[place] for row in cells)))
-        for place, column in enumerate(columns)
+def format_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Format the titles and rows, with states in their colours. Omit a column that is empty in all rows."""
+    used = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    columns = [columns[index] for index in used]
+    cells = [[escape(row[index]) for index in used] for row in rows]
+    desired = [
+        max(count_columns(text) for text in (column.title, *(row[index] for row in cells)))
+        for index, column in enumerate(columns)
     ]
-    below = _below(columns, wanted)
-    places = [place for place in range(len(columns)) if place not in below]
-    sizes = fit([columns[place] for place in places], [wanted[place] for place in places], width())
-    yield _line([columns[place].title for place in places], sizes)
+    wrapped = _find_wrapped(columns, desired)
+    indexes = [index for index in range(len(columns)) if index not in wrapped]
+    sizes = fit_columns(
+        [columns[index] for index in indexes], [desired[index] for index in indexes], measure_stdout()
+    )
+    yield _format_line([columns[index].title for index in indexes], sizes)
     for row in cells:
-        yield _line([row[place] for place in places], sizes)
-        yield from (GAP + line for place in below if row[place] for line in _whole(row[place]))
+        yield _format_line([row[index] for index in indexes], sizes)
+        yield from (GAP + line for index in wrapped if row[index] for line in _wrap(row[index]))
 
 
-def _below(columns: Sequence[Column], wanted: Sequence[int]) -> list[int]:
-    """The places of those that have no room in the row and are to be read whole: the last ones go first."""
-    within = list(range(len(columns)))
+def _find_wrapped(columns: Sequence[Column], desired: Sequence[int]) -> list[int]:
+    """Return the indexes of the wrapped columns that do not fit the row. The last ones are moved first."""
+    inline = list(range(len(columns)))
     while True:
-        sizes = fit([columns[place] for place in within], [wanted[place] for place in within], width())
-        sizes += [0] * (len(within) - len(sizes))
+        sizes = fit_columns(
+            [columns[index] for index in inline], [desired[index] for index in inline], measure_stdout()
+        )
+        sizes += [0] * (len(inline) - len(sizes))
         cut = [
-            place
-            for place, size in zip(within, sizes, strict=True)
-            if columns[place].whole and size < wanted[place]
+            index
+            for index, size in zip(inline, sizes, strict=True)
+            if columns[index].is_wrapped and size < desired[index]
         ]
-        if not cut or len(within) == 1:
-            return [place for place in range(len(columns)) if place not in within]
-        within.remove(cut[-1])
+        if not cut or len(inline) == 1:
+            return [index for index in range(len(columns)) if index not in inline]
+        inline.remove(cut[-1])
 
 
-def _whole(text: str) -> list[str]:
-    """Lines that hold all of a text: broken between words, never within a URL."""
-    size = max(20, width() - len(GAP))
+def _wrap(text: str) -> list[str]:
+    """Break a text between words, never within a URL."""
+    size = max(MIN_TEXT_COLUMNS, measure_stdout() - len(GAP))
     return textwrap.wrap(text, size, break_on_hyphens=False, break_long_words=False)
 
 
-def fit(columns: Sequence[Column], wanted: Sequence[int], total: int) -> list[int]:
-    """Share ``total`` among the columns, from the left; later ones may be left out."""
-    least = [min(column.at_least or want, want) for column, want in zip(columns, wanted, strict=True)]
+def fit_columns(columns: Sequence[Column], desired: Sequence[int], available: int) -> list[int]:
+    """Divide ``available`` among the columns from the left. The last ones may get nothing."""
+    minimums = [
+        min(column.min_size or desired_size, desired_size)
+        for column, desired_size in zip(columns, desired, strict=True)
+    ]
     count = len(columns)
-    while count > 1 and sum(least[:count]) + len(GAP) * (count - 1) > total:
+    while count > 1 and sum(minimums[:count]) + len(GAP) * (count - 1) > available:
         count -= 1
-    spare = total - sum(least[:count]) - len(GAP) * (count - 1)
+    free = available - sum(minimums[:count]) - len(GAP) * (count - 1)
     sizes = []
-    for low, want in zip(least[:count], wanted[:count], strict=True):
-        size = max(1, min(want, low + spare))
-        spare -= size - low
+    for minimum, desired_size in zip(minimums[:count], desired[:count], strict=True):
+        size = max(1, min(desired_size, minimum + free))
+        free -= size - minimum
         sizes.append(size)
     return sizes
 
 
-def _line(cells: Sequence[str], sizes: Sequence[int]) -> str:
-    shown = [colour_state(pad(shorten(text, size), size)) for text, size in zip(cells, sizes, strict=False)]
-    return GAP.join(shown).rstrip()
+def _format_line(cells: Sequence[str], sizes: Sequence[int]) -> str:
+    padded = [colour_state(pad(shorten(text, size), size)) for text, size in zip(cells, sizes, strict=False)]
+    return GAP.join(padded).rstrip()

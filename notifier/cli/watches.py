@@ -1,7 +1,6 @@
-"""The commands about watches: watch, ls, show, wait, stop, resume, poll."""
+"""The commands watch, ls, show, wait, stop, resume and poll."""
 
 import math
-import sys
 import time
 from http import HTTPStatus
 
@@ -11,26 +10,25 @@ from notifier.cli.client import ApiProblem, ApiReply, Refused
 from notifier.cli.formatting import (
     DELIVERY_COLUMNS,
     WATCH_COLUMNS,
-    Watch,
-    delivery_row,
-    held_lines,
-    in_short,
-    object_facts,
-    watch_row,
+    delivery_to_row,
+    format_held,
+    format_object,
+    watch_to_row,
 )
 from notifier.cli.options import (
     DURATION,
     DURATION_OR_ZERO,
     WATCH_ID,
     CommandContext,
-    example,
-    pass_given,
-    shared,
+    add_shared_options,
+    format_example,
+    pass_context,
 )
 from notifier.cli.output import (
     colour_state,
     escape,
     format_fields,
+    format_time_and_age,
     print_data,
     print_error,
     print_json,
@@ -39,15 +37,14 @@ from notifier.cli.output import (
 from notifier.cli.pagination import read_list
 from notifier.cli.progress import Progress
 from notifier.cli.registrations import (
-    STDIN_LIMIT,
-    TaskReference,
+    build_registration,
     describe_as_options,
     read_metadata,
     read_tasks,
-    registration,
 )
-from notifier.cli.tables import table
+from notifier.cli.tables import format_table
 from notifier.cli.waiting import Waiter
+from notifier.client.model import Watch
 from notifier.core.formats.times import parse_duration
 from notifier.core.model import EventType, WatchState
 
@@ -58,7 +55,7 @@ RESUMABLE = {WatchState.EXPIRED, WatchState.LOST, WatchState.STOPPED}
 @click.command(
     "watch",
     short_help="Register a task.",
-    epilog=example(
+    epilog=format_example(
         "notifier watch /vendors/alibaba/v1/qwen-image-edit-max/generation \\",
         "    3c90c3cc-0d44-4b50-8888-8dd25736052a \\",
         "    --callback http://127.0.0.1:9001/hook",
@@ -68,22 +65,24 @@ RESUMABLE = {WatchState.EXPIRED, WatchState.LOST, WatchState.STOPPED}
 @click.argument("api_path")
 @click.argument("task_id", required=False)
 @click.option(
-    "--callback", "urls", metavar="URL", multiple=True, required=True, help="To be called; repeatable."
+    "--callback", "urls", metavar="URL", multiple=True, required=True, help="URL to call; repeatable."
 )
 @click.option(
     "--event",
     "events",
     multiple=True,
     type=click.Choice([each.value for each in EventType]),
-    help="Tell only this event; repeatable.",
+    help="Send only this event; repeatable.",
 )
-@click.option("--provider", metavar="NAME", help="The provider's name, where there are several.")
-@click.option("--metadata", metavar="JSON", help="An object that comes back with the callback; set once.")
-@click.option("--expire-after", type=DURATION, metavar="D", help="Stop polling after, such as 30m; set once.")
-@shared()
-@pass_given
+@click.option("--provider", metavar="NAME", help="The provider's name, if there are several.")
+@click.option("--metadata", metavar="JSON", help="Object to send in the callback; set once.")
+@click.option(
+    "--expire-after", type=DURATION, metavar="D", help="Stop polling after D, such as 30m; set once."
+)
+@add_shared_options()
+@pass_context
 def watch(
-    given: CommandContext,
+    context: CommandContext,
     *,
     api_path: str,
     task_id: str | None,
@@ -93,25 +92,30 @@ def watch(
     metadata: str | None,
     expire_after: str | float | None,
 ) -> int:
-    """Have a task watched, and URLs called when it ends.
+    """Register a task and the URLs to call when it ends.
 
-    API_PATH is what the task was submitted to, TASK_ID what the provider answered; or the one whole URL that
-    the task is asked for at. A single - reads both from standard input; in place of TASK_ID it reads the
-    provider's answer to the submission (task_info.id). A task that is known already is not registered twice:
-    a new URL is added to it, its metadata and deadline stay as they were first registered.
+    API_PATH is the path to which the task was submitted, TASK_ID its id in the provider's reply. The whole
+    URL at which the task is polled may replace both. A single - reads both from standard input; in place of
+    TASK_ID it reads the provider's reply to the submission (task_info.id). A second registration of a task
+    adds a new callback URL, and leaves metadata and deadline unchanged.
     """
-    tasks = _tasks(api_path, task_id)
-    kept = read_metadata(metadata)
-    api = given.api()
+    tasks = read_tasks(api_path, task_id)
+    raw_metadata = read_metadata(metadata)
+    api = context.connect()
     failures = 0
     for task in tasks:
-        body = registration(
-            task, urls=urls, events=events, provider=provider, metadata=kept, expire_after=expire_after
+        body = build_registration(
+            task,
+            urls=urls,
+            events=events,
+            provider=provider,
+            metadata=raw_metadata,
+            expire_after=expire_after,
         )
         try:
-            answer = api.request("POST", "/v1/watches", body=body)
-            _tell_watch(given, answer)
-            _say_known(answer, expire_after)
+            response = api.request("POST", "/v1/watches", body=body)
+            _print_watch(context, response)
+            _print_existing(response, expire_after)
         except Refused:
             raise
         except ApiProblem as problem:
@@ -123,16 +127,18 @@ def watch(
     return 1 if failures else 0
 
 
-@click.command("ls", short_help="List watches, newest first.", epilog=example("notifier ls --state watching"))
+@click.command(
+    "ls", short_help="List watches, newest first.", epilog=format_example("notifier ls --state watching")
+)
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option("--provider", metavar="NAME", help="Only those of this provider.")
 @click.option("--task-id", metavar="ID", help="Only those of this task.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
-@click.option("--all", "is_all", is_flag=True, help="All of them.")
-@shared()
-@pass_given
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The maximum number.")
+@click.option("--all", "is_all", is_flag=True, help="List all.")
+@add_shared_options()
+@pass_context
 def ls(
-    given: CommandContext,
+    context: CommandContext,
     *,
     state: str | None,
     provider: str | None,
@@ -142,38 +148,38 @@ def ls(
 ) -> int:
     """List watches, newest first."""
     query = {"state": state, "provider": provider, "task_id": task_id}
-    listing = read_list(given.api(), "watches", query, None if is_all else limit)
-    if given.is_json:
-        print_json(listing.json())
+    listing = read_list(context.connect(), "watches", query, None if is_all else limit)
+    if context.is_json:
+        print_json(listing.to_json())
         return 0
-    rows = [watch_row(each) for each in listing.read(Watch)]
-    for line in table(WATCH_COLUMNS, rows) if rows else ():
+    rows = [watch_to_row(each) for each in listing.read(Watch)]
+    for line in format_table(WATCH_COLUMNS, rows) if rows else ():
         print_data(line)
-    listing.say_rest()
+    listing.print_rest()
     return 0
 
 
-@click.command("show", short_help="Show one watch.", epilog=example("notifier show wch_1…"))
+@click.command("show", short_help="Show one watch.", epilog=format_example("notifier show wch_1…"))
 @click.argument("watch_id", metavar="ID", type=WATCH_ID)
-@shared()
-@pass_given
-def show(given: CommandContext, watch_id: str) -> int:
+@add_shared_options()
+@pass_context
+def show(context: CommandContext, watch_id: str) -> int:
     """Show one watch with its deliveries."""
-    answer = given.api().request("GET", f"/v1/watches/{watch_id}")
-    if given.is_json:
-        print_json(answer.raw)
+    response = context.connect().request("GET", f"/v1/watches/{watch_id}")
+    if context.is_json:
+        print_json(response.raw)
         return 0
-    for line in format_fields(object_facts(answer, apart="deliveries")):
+    for line in format_fields(format_object(response, excluded="deliveries")):
         print_data(line)
-    deliveries = answer.read(Watch).deliveries
+    deliveries = response.read(Watch).deliveries
     if deliveries:
         print_data("")
-        for line in table(DELIVERY_COLUMNS, [delivery_row(each) for each in deliveries]):
+        for line in format_table(DELIVERY_COLUMNS, [delivery_to_row(each) for each in deliveries]):
             print_data(line)
     for each in deliveries:
         if each.held:
             print_data("")
-            for line in format_fields([(f"{each.id} is held", held_lines(each.held, each.url))]):
+            for line in format_fields([(f"{each.id} is held", format_held(each.held, each.url))]):
                 print_data(line)
     return 0
 
@@ -181,116 +187,100 @@ def show(given: CommandContext, watch_id: str) -> int:
 @click.command(
     "wait",
     short_help="Wait until watches have ended.",
-    epilog=example("notifier wait wch_1… --max-wait 10m && echo completed"),
+    epilog=format_example("notifier wait wch_1… --max-wait 10m && echo completed"),
 )
 @click.argument("watch_ids", metavar="ID...", nargs=-1, required=True, type=WATCH_ID)
 @click.option(
-    "--max-wait", type=DURATION_OR_ZERO, metavar="D", help="Wait no longer than, such as 10m; 0 asks once."
+    "--max-wait",
+    type=DURATION_OR_ZERO,
+    metavar="D",
+    help="Wait no longer than D, such as 10m; 0 checks once.",
 )
-@shared()
-@pass_given
-def wait(given: CommandContext, watch_ids: tuple[str, ...], max_wait: str | float | None) -> int:
-    """Wait until watches have ended, and print how.
+@add_shared_options()
+@pass_context
+def wait(context: CommandContext, watch_ids: tuple[str, ...], max_wait: str | float | None) -> int:
+    """Wait until watches have ended, and print their states.
 
-    Ends with 0 if all of them completed, 2 if one still runs when the wait is over, 1 otherwise.
+    The exit code is 0 if all of them completed, 2 if one has not ended after D, 1 otherwise.
     """
-    patience_s = math.inf if max_wait is None else parse_duration(max_wait, allow_zero=True) / 1_000
+    max_wait_s = math.inf if max_wait is None else parse_duration(max_wait, allow_zero=True) / 1_000
     results = []
     with Progress() as progress:
-        waiter = Waiter(given.api(), time.monotonic() + patience_s, progress)
+        waiter = Waiter(context.connect(), time.monotonic() + max_wait_s, progress)
         for watch_id in watch_ids:
-            answer = waiter.ended(watch_id)
-            ended = answer.read(Watch)
-            results.append(ended)
-            _tell_watch(given, answer)
-            for url in () if given.is_json else ended.outputs:
+            response = waiter.wait_for_end(watch_id)
+            watch = response.read(Watch)
+            results.append(watch)
+            _print_watch(context, response)
+            for url in () if context.is_json else watch.outputs:
                 print_data(escape(url))
     if any(each.is_live for each in results):
         return 2
     return 0 if all(each.state == WatchState.COMPLETED for each in results) else 1
 
 
-@click.command("stop", short_help="End a watch without a callback.", epilog=example("notifier stop wch_1…"))
+@click.command(
+    "stop", short_help="End a watch without a callback.", epilog=format_example("notifier stop wch_1…")
+)
 @click.argument("watch_id", metavar="ID", type=WATCH_ID)
-@shared()
-@pass_given
-def stop(given: CommandContext, watch_id: str) -> int:
-    """End a watch; nobody is called. The task itself goes on at its provider."""
-    _tell_watch(given, given.api().request("DELETE", f"/v1/watches/{watch_id}"))
+@add_shared_options()
+@pass_context
+def stop(context: CommandContext, watch_id: str) -> int:
+    """End a watch without a callback. The task itself continues at its provider."""
+    _print_watch(context, context.connect().request("DELETE", f"/v1/watches/{watch_id}"))
     return 0
 
 
 @click.command(
     "resume",
-    short_help="Go on with an ended watch.",
-    epilog=example("notifier resume wch_1… --expire-after 2h"),
+    short_help="Resume an ended watch.",
+    epilog=format_example("notifier resume wch_1… --expire-after 2h"),
 )
 @click.argument("watch_id", metavar="ID", type=WATCH_ID)
 @click.option("--expire-after", type=DURATION, metavar="D", help="The new deadline, such as 2h.")
-@shared()
-@pass_given
-def resume(given: CommandContext, watch_id: str, expire_after: str | float | None) -> int:
-    """Go on with a watch that is expired, lost or stopped."""
+@add_shared_options()
+@pass_context
+def resume(context: CommandContext, watch_id: str, expire_after: str | float | None) -> int:
+    """Poll the task of an expired, lost or stopped watch again."""
     body = None if expire_after is None else {"expire_after": expire_after}
-    api = given.api()
+    api = context.connect()
     try:
-        answer = api.request("POST", f"/v1/watches/{watch_id}/resume", body=body)
+        response = api.request("POST", f"/v1/watches/{watch_id}/resume", body=body)
     except ApiProblem as problem:
         raise describe_as_options(problem) from None
-    _tell_watch(given, answer)
+    _print_watch(context, response)
     return 0
 
 
-@click.command("poll", short_help="Poll a task now.", epilog=example("notifier poll wch_1…"))
+@click.command("poll", short_help="Poll a task now.", epilog=format_example("notifier poll wch_1…"))
 @click.argument("watch_id", metavar="ID", type=WATCH_ID)
-@shared()
-@pass_given
-def poll(given: CommandContext, watch_id: str) -> int:
-    """Ask the provider for a task at once."""
-    _tell_watch(given, given.api().request("POST", f"/v1/watches/{watch_id}/poll"))
+@add_shared_options()
+@pass_context
+def poll(context: CommandContext, watch_id: str) -> int:
+    """Poll a task at once."""
+    _print_watch(context, context.connect().request("POST", f"/v1/watches/{watch_id}/poll"))
     return 0
 
 
-def _tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
-    if api_path.lower().startswith(("http://", "https://")):
-        if task_id is None:
-            return [TaskReference(api_path, "")]
-        path = "/" + api_path.partition("://")[2].partition("/")[2]
-        raise click.UsageError(f"API_PATH is a path; leave the scheme and host out: {escape(path)}")
-    if api_path != "-":
-        if task_id is None:
-            raise click.UsageError("Missing argument 'TASK_ID'; a single - reads tasks from standard input.")
-        if not task_id:
-            raise click.UsageError("TASK_ID is empty: see whether the task was submitted at all.")
-        if task_id != "-":
-            return [TaskReference(api_path, task_id)]
-    elif task_id is not None:
-        raise click.UsageError("With - the task comes from standard input; leave TASK_ID out.")
-    if sys.stdin.isatty():
-        print_note("reading from the terminal what the mulerouter command prints; Ctrl-D ends it")
-    raw = sys.stdin.buffer.read(STDIN_LIMIT + 1)
-    return read_tasks(raw, None if api_path == "-" else api_path)
-
-
-def _say_known(answer: ApiReply, expire_after: str | float | None) -> None:
-    """Say of a task that is not new what of its registration did not count, and what can be done."""
-    if answer.status != HTTPStatus.OK:
+def _print_existing(response: ApiReply, expire_after: str | float | None) -> None:
+    """Print what a second registration of a task has changed, and the next step."""
+    if response.status != HTTPStatus.OK:
         return
-    known = answer.read(Watch)
-    watch_id = escape(known.id)
-    since = escape(in_short(f"known already, since {known.registered_at}"))
-    print_note(f"{watch_id} is {since}: metadata and deadline stay as they were first registered;")
-    print_note("  a callback URL that is new has been added")
-    if known.state in RESUMABLE:
+    existing = response.read(Watch)
+    watch_id = escape(existing.id)
+    since = format_time_and_age(existing.registered_at)
+    print_note(f"{watch_id} was registered already, at {since}: metadata and deadline are unchanged;")
+    print_note("  new callback URLs, if any, were added")
+    if existing.state in RESUMABLE:
         deadline = "" if expire_after is None else f" --expire-after {expire_after}"
-        print_note(f"  it has ended; `notifier resume {watch_id}{deadline}` goes on with it")
-    elif not known.is_live:
-        print_note("  it has ended; a callback URL that is new gets its event at once")
+        print_note(f"  it has ended; `notifier resume {watch_id}{deadline}` resumes it")
+    elif not existing.is_live:
+        print_note("  it has ended; a new callback URL gets its event at once")
 
 
-def _tell_watch(given: CommandContext, answer: ApiReply) -> None:
-    if given.is_json:
-        print_json(answer.raw)
+def _print_watch(context: CommandContext, response: ApiReply) -> None:
+    if context.is_json:
+        print_json(response.raw)
         return
-    known = answer.read(Watch)
-    print_data(f"{escape(known.id)}  {colour_state(escape(known.state))}")
+    watch = response.read(Watch)
+    print_data(f"{escape(watch.id)}  {colour_state(escape(watch.state))}")

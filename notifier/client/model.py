@@ -48,6 +48,8 @@ class Delivery(Struct, frozen=True):
     give_up_at: datetime | None = None
     ended_at: datetime | None = None
     last_error: str | None = None
+    watch_id: str = ""
+    held: str | None = None
 
 
 class Watch(Struct, frozen=True):
@@ -139,3 +141,49 @@ class Event(Struct, frozen=True):
     type: str
     timestamp: datetime
     data: Outcome
+
+
+class DeliveryAttempt(Struct, frozen=True):
+    """One request of a delivery; ``answer`` is the beginning of the body that the receiver sent back."""
+
+    number: int
+    at: datetime
+    duration_ms: int = 0
+    status: int | None = None
+    error: str | None = None
+    answer: str | None = None
+
+
+class Endpoint(Struct, frozen=True):
+    """A callback URL without its query, and whether callbacks flow to it."""
+
+    id: str
+    url: str
+    gate: str = ""
+    since: datetime | None = None
+    next_probe_at: datetime | None = None
+    pending: int = 0
+    dead: int = 0
+    oldest_pending_at: datetime | None = None
+
+
+class TimelineLine(Struct, frozen=True):
+    """One line of the history of a watch."""
+
+    at: datetime
+    kind: str
+    text: str
+
+
+class Status(Struct, frozen=True):
+    """The state of the daemon, its providers and its counts. ``trouble`` says why it is not ready."""
+
+    version: str
+    trouble: str | None = None
+    watches: Mapping[str, int] = {}
+    deliveries: Mapping[str, int] = {}
+    oldest_pending_at: datetime | None = None
+    expiring_results: int = 0
+    troubled_watches: int = 0
+    refused_deliveries: int = 0
+    providers: Mapping[str, str] = {}

@@ -55,6 +55,11 @@ class ApiReply:
         members = self.read(dict[str, msgspec.Raw])
         return {name: ApiReply(bytes(raw), self.origin) for name, raw in members.items()}
 
+    def member(self, name: str, kind: type[T]) -> T:
+        """Decode one member of the object it is; an object without it is not our daemon's."""
+        missing = ApiReply(b"null", self.origin)
+        return self.parts().get(name, missing).read(kind)
+
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:

@@ -1,4 +1,4 @@
-"""A daemon that answers by script, and the command run against it as a shell would."""
+"""A daemon with scripted responses, and a fixture that runs commands against it."""
 
 import io
 import json
@@ -62,7 +62,7 @@ def problem(status: int, code: str, detail: str, errors: object = ()) -> "Canned
 
 @dataclass(frozen=True)
 class Canned:
-    """One answer; ``body`` is sent as JSON, or as it is where it is bytes. Its last ``lost`` never come."""
+    """One response. ``body`` is sent as JSON, bytes unchanged. The last ``lost`` bytes are not sent."""
 
     status: int
     body: object
@@ -88,7 +88,7 @@ class Asked:
 
 
 class FakeDaemon:
-    """Answers each call by its list, in order; the last answer repeats."""
+    """Responds to each call by its list, in order. The last response repeats."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
@@ -104,7 +104,7 @@ class FakeDaemon:
         self._script.setdefault((method, path), []).extend(canned)
 
     def now(self, method: str, path: str, answer: dict[str, Any]) -> None:
-        """Forget what this call was to be answered, and answer it so from now on."""
+        """Replace the list of this call by one response."""
         self._script[(method, path)] = [Canned(200, answer)]
 
     def close(self) -> None:
@@ -151,20 +151,20 @@ class FakeDaemon:
 
 
 @dataclass(frozen=True)
-class Said:
-    """How a command ended and what it wrote."""
+class CommandResult:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
     err: str
 
 
-Run = Callable[..., Said]
+Run = Callable[..., CommandResult]
 
 
 @pytest.fixture(autouse=True)
 def _empty_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No configuration, no variables and no database but those that a test makes."""
+    """Provide no configuration, variable and database but those of the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("notifier.config.load.find_file.__kwdefaults__", {"system_file": tmp_path / "none"})
@@ -185,14 +185,14 @@ def daemon() -> Iterator[FakeDaemon]:
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
     """Run a command in this process."""
 
-    def call(*args: str, stdin: bytes = b"") -> Said:
-        kept, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin))
+    def call(*args: str, stdin: bytes = b"") -> CommandResult:
+        original_stdin, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin))
         try:
             code = main(args)
         finally:
-            sys.stdin = kept
+            sys.stdin = original_stdin
         captured = capfd.readouterr()
-        return Said(code, captured.out, captured.err)
+        return CommandResult(code, captured.out, captured.err)
 
     return call
 
@@ -201,7 +201,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 def ask(run: Run, daemon: FakeDaemon) -> Run:
     """Run a command against the fake daemon."""
 
-    def call(*args: str, stdin: bytes = b"") -> Said:
+    def call(*args: str, stdin: bytes = b"") -> CommandResult:
         return run(*args, "--url", daemon.url, stdin=stdin)
 
     return call

@@ -1,4 +1,4 @@
-"""The command backup: it finds the database, says what it made, and refuses in words."""
+"""The command backup finds the database, prints its copy, and refuses with a reason."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.cli.conftest import Run
 
 @pytest.fixture
 def database() -> Path:
-    """Where the defaults expect it, with its secret."""
+    """A database at its default path, with its secret."""
     path = Path("notifier.db").absolute()
     with closing(connect_writer(str(path))) as connection:
         migrate(connection)
@@ -28,19 +28,19 @@ def database() -> Path:
 
 
 def test_it_copies_the_configured_database_and_its_secret(run: Run, database: Path) -> None:
-    """The path alone on stdout, for a script."""
-    said = run("backup", "copy.db")
-    assert (said.code, said.out) == (0, f"{Path('copy.db').absolute()}\n")
-    assert "copy.db.secret" in said.err
+    """stdout has the path alone, for a script."""
+    result = run("backup", "copy.db")
+    assert (result.code, result.out) == (0, f"{Path('copy.db').absolute()}\n")
+    assert "copy.db.secret" in result.err
     assert Path("copy.db.secret").read_bytes() == Path("notifier.secret").read_bytes()
     with closing(sqlite3.connect("copy.db")) as copy:
         assert copy.execute("PRAGMA user_version").fetchone()[0] == len(migrations())
 
 
-def test_json_says_what_was_made(run: Run, database: Path) -> None:
+def test_json_has_the_files_and_counts_of_the_copy(run: Run, database: Path) -> None:
     Path("notifier.secret").unlink()
-    told = json.loads(run("backup", "copy.db", "--json").out)
-    assert told == {
+    report = json.loads(run("backup", "copy.db", "--json").out)
+    assert report == {
         "path": str(Path("copy.db").absolute()),
         "secret": None,
         "bytes": Path("copy.db").stat().st_size,
@@ -50,23 +50,23 @@ def test_json_says_what_was_made(run: Run, database: Path) -> None:
 
 
 def test_a_database_can_be_named_where_the_configuration_cannot_be_read(run: Run, database: Path) -> None:
-    """That of a service names credentials that only the service has."""
+    """The configuration of a service names credentials that only the service can read."""
     Path("config.toml").write_text('[providers.mulerouter]\napi_key = { credential = "nowhere" }\n')
     assert run("backup", "copy.db").code == 78
     assert run("backup", "copy.db", "--database", "notifier.db").code == 0
 
 
-def test_what_stands_there_is_replaced_only_with_force(run: Run, database: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_force(run: Run, database: Path) -> None:
     Path("copy.db").write_text("precious")
-    said = run("backup", "copy.db")
-    assert (said.code, Path("copy.db").read_text()) == (1, "precious")
-    assert "--force" in said.err
+    result = run("backup", "copy.db")
+    assert (result.code, Path("copy.db").read_text()) == (1, "precious")
+    assert "--force" in result.err
     assert run("backup", "copy.db", "--force").code == 0
 
 
 @pytest.mark.parametrize("dest", [".", "notifier.db", "./link.db"])
-def test_a_destination_that_is_none_is_wrong_usage(run: Run, database: Path, dest: str) -> None:
-    """A directory, or the database itself by any name; --force does not help."""
+def test_a_destination_that_is_no_free_file_is_wrong_usage(run: Run, database: Path, dest: str) -> None:
+    """A directory, or the database by any name, is not replaced with --force either."""
     Path("link.db").symlink_to("notifier.db")
     before = database.read_bytes()
     assert run("backup", dest, "--force").code == 64
@@ -77,29 +77,29 @@ def test_a_destination_that_is_none_is_wrong_usage(run: Run, database: Path, des
     "name", ["notifier.db-wal", "notifier.db-shm", "notifier.db.lock", "notifier.secret"]
 )
 def test_no_file_of_the_database_in_use_is_replaced(run: Run, database: Path, name: str) -> None:
-    """Its log holds what is not in the file yet, and without its secret no callback is believed."""
+    """The log has what is not in the file yet, and receivers refuse callbacks without the secret."""
     for is_there in (False, True):
         if is_there:
             Path(name).write_text("in use")
         before = Path(name).read_bytes() if Path(name).exists() else None
-        said = run("backup", name, "--force")
-        assert (said.code, said.out) == (64, "")
-        assert "database in use" in said.err
+        result = run("backup", name, "--force")
+        assert (result.code, result.out) == (64, "")
+        assert "database in use" in result.err
         assert (Path(name).read_bytes() if Path(name).exists() else None) == before
 
 
 def test_only_a_file_is_replaced(run: Run, database: Path) -> None:
-    """As root, --force would put a file in the place of a device such as /dev/null."""
+    """As root, --force could replace a device such as /dev/null by a file."""
     os.mkfifo("pipe")
-    said = run("backup", "pipe", "--force")
-    assert (said.code, said.out) == (64, "")
+    result = run("backup", "pipe", "--force")
+    assert (result.code, result.out) == (64, "")
     assert Path("pipe").is_fifo()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
 @pytest.mark.parametrize(("source", "dest"), [("open", "closed"), ("closed", "open")])
-def test_a_folder_that_may_not_be_entered_is_named(source: str, dest: str) -> None:
-    """Whether it is to hold the copy or holds the database; below no folder of pytest's, closed as well."""
+def test_a_folder_without_permission_is_named(source: str, dest: str) -> None:
+    """The folder of the copy or of the database. pytest's own folders are closed to other users as well."""
     script = """
 import os, sys
 import notifier.store.sqlite.backup
@@ -121,11 +121,11 @@ sys.exit(main(["backup", "--database", *sys.argv[1:]]))
         )
     assert done.returncode == 1, done.stderr
     assert str(folder / "closed") in done.stderr
-    assert "cannot be reached (Permission denied)" in done.stderr
+    assert "cannot be accessed (Permission denied)" in done.stderr
 
 
-def test_without_a_database_it_says_how_to_name_it(run: Run) -> None:
-    said = run("backup", "copy.db")
-    assert said.code == 78
-    assert "--database" in said.err
+def test_a_missing_database_has_a_fix_with_the_option(run: Run) -> None:
+    result = run("backup", "copy.db")
+    assert result.code == 78
+    assert "--database" in result.err
     assert not Path("copy.db").exists()

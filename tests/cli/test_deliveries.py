@@ -1,4 +1,4 @@
-"""The delivery log on a terminal: filters, attempts, and sending again."""
+"""The commands deliveries and redeliver: filters, attempts, and sending again."""
 
 import json
 
@@ -12,42 +12,42 @@ SECOND = {"number": 2, "at": "2026-11-23T12:00:01.000Z", "duration_ms": 15000, "
 TRIES = [{**FIRST, "answer": "a\nb\x1b[2J"}, {**SECOND, "error": "no answer in time", "answer": None}]
 
 
-def test_deliveries_pass_the_filters_on(ask: Run, daemon: FakeDaemon) -> None:
+def test_deliveries_passes_its_filters_to_the_api(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("GET", "/v1/deliveries", {"deliveries": [DELIVERY], "next_cursor": None})
-    said = ask("deliveries", "--state", "dead", "--watch", "wch_1", "--callback", HOOK, "--limit", "7")
-    assert said.code == 0
+    result = ask("deliveries", "--state", "dead", "--watch", "wch_1", "--callback", HOOK, "--limit", "7")
+    assert result.code == 0
     assert daemon.asked[0].query == {"state": "dead", "watch_id": "wch_1", "url": HOOK, "limit": "7"}
-    assert said.out.splitlines()[1].split()[:3] == ["dlv_1", "pending", "2"]
+    assert result.out.splitlines()[1].split()[:3] == ["dlv_1", "pending", "2"]
 
 
-def test_deliveries_with_an_id_shows_its_attempts_and_the_last_answer(ask: Run, daemon: FakeDaemon) -> None:
+def test_deliveries_with_an_id_shows_its_attempts_and_the_last_reply(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("GET", "/v1/deliveries/dlv_1", {**DELIVERY, "attempts": TRIES})
-    said = ask("deliveries", "dlv_1")
-    assert said.code == 0
-    assert HOOK in said.out
-    assert "15000 ms" in said.out
-    assert "no answer in time" in said.out
-    assert "answer to attempt 1:\n  a\n  b\\x1b[2J\n" in said.out
+    result = ask("deliveries", "dlv_1")
+    assert result.code == 0
+    assert HOOK in result.out
+    assert "15000 ms" in result.out
+    assert "no answer in time" in result.out
+    assert "reply to attempt 1:\n  a\n  b\\x1b[2J\n" in result.out
 
 
-def test_deliveries_with_an_id_answer_in_json_too(ask: Run, daemon: FakeDaemon) -> None:
+def test_deliveries_with_an_id_prints_json(ask: Run, daemon: FakeDaemon) -> None:
     whole = {**DELIVERY, "attempts": TRIES}
     daemon.on("GET", "/v1/deliveries/dlv_1", whole)
     assert json.loads(ask("deliveries", "dlv_1", "--json").out) == whole
 
 
-def test_redeliver_sends_again(ask: Run, daemon: FakeDaemon) -> None:
+def test_redeliver_prints_id_and_state(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("POST", "/v1/deliveries/dlv_1/redeliver", Canned(202, DELIVERY))
-    said = ask("redeliver", "dlv_1")
-    assert (said.code, said.out.split()) == (0, ["dlv_1", "pending"])
+    result = ask("redeliver", "dlv_1")
+    assert (result.code, result.out.split()) == (0, ["dlv_1", "pending"])
     assert daemon.asked[0].body == b""
     assert json.loads(ask("redeliver", "dlv_1", "--json").out) == DELIVERY
 
 
-def test_a_watch_is_not_taken_for_a_delivery(ask: Run) -> None:
-    said = ask("redeliver", "wch_1")
-    assert said.code == 64
-    assert "notifier deliveries" in said.err
+def test_the_id_of_a_watch_is_wrong_usage_of_redeliver(ask: Run) -> None:
+    result = ask("redeliver", "wch_1")
+    assert result.code == 64
+    assert "notifier deliveries" in result.err
 
 
 HELD = {**DELIVERY, "next_attempt_at": "2020-11-23T12:00:00.000Z"}
@@ -63,12 +63,12 @@ HELD = {**DELIVERY, "next_attempt_at": "2020-11-23T12:00:00.000Z"}
         ("paused by a user", ("paused by a user", f"fix: `notifier endpoints resume {HOOK}`")),
     ],
 )
-def test_what_is_held_back_says_why_in_place_of_an_instant_that_has_passed(
+def test_a_held_delivery_shows_the_reason_instead_of_a_past_instant(
     ask: Run, daemon: FakeDaemon, held: str, words: tuple[str, ...]
 ) -> None:
-    """For one delivery and for a watch alike, with what to do."""
+    """deliveries and show print it with the fix."""
     daemon.on("GET", "/v1/deliveries/dlv_1", {**HELD, "held": held, "attempts": TRIES})
     daemon.on("GET", "/v1/watches/wch_1", {**WATCH, "deliveries": [{**HELD, "held": held}]})
-    for said in (ask("deliveries", "dlv_1"), ask("show", "wch_1")):
-        assert all(word in said.out for word in words), said.out
-        assert "next attempt" not in said.out
+    for result in (ask("deliveries", "dlv_1"), ask("show", "wch_1")):
+        assert all(word in result.out for word in words), result.out
+        assert "next attempt" not in result.out

@@ -1,4 +1,4 @@
-"""Endpoints on a terminal: how each stands, pause and resume by id or URL, and replays."""
+"""The command endpoints with pause and resume, and the command replay."""
 
 import json
 import re
@@ -26,31 +26,31 @@ PAGE = {"endpoints": [ENDPOINT], "next_cursor": None}
 
 def test_endpoints_are_listed_with_their_gate_in_words(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("GET", "/v1/endpoints", PAGE)
-    said = ask("endpoints", "--limit", "7")
-    assert said.code == 0
+    result = ask("endpoints", "--limit", "7")
+    assert result.code == 0
     assert daemon.asked[0].query == {"limit": "7"}
-    assert re.search(r"ep_1 +closed: HTTP 503\\x1b\[2J +7 +\S* +http://127.0.0.1:9001/hook", said.out)
+    assert re.search(r"ep_1 +closed: HTTP 503\\x1b\[2J +7 +\S* +http://127.0.0.1:9001/hook", result.out)
     assert json.loads(ask("endpoints", "--json").out) == PAGE
 
 
-def test_no_endpoints_are_told_too(ask: Run, daemon: FakeDaemon) -> None:
+def test_an_empty_list_of_endpoints_is_noted(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("GET", "/v1/endpoints", {"endpoints": [], "next_cursor": None})
-    said = ask("endpoints")
-    assert (said.code, said.out, said.err) == (0, "", "no endpoints\n")
+    result = ask("endpoints")
+    assert (result.code, result.out, result.err) == (0, "", "no endpoints\n")
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])
-def test_one_is_named_by_its_id(ask: Run, daemon: FakeDaemon, verb: str) -> None:
+def test_an_endpoint_is_named_by_its_id(ask: Run, daemon: FakeDaemon, verb: str) -> None:
     daemon.on("POST", f"/v1/endpoints/ep_1/{verb}", {**ENDPOINT, "gate": "open"})
-    said = ask("endpoints", verb, "ep_1")
-    assert (said.code, said.out) == (0, "ep_1  open\n")
-    assert "7 waiting" in said.err
+    result = ask("endpoints", verb, "ep_1")
+    assert (result.code, result.out) == (0, "ep_1  open\n")
+    assert "7 pending" in result.err
     assert len(daemon.asked) == 1
     assert json.loads(ask("endpoints", verb, "ep_1", "--json").out)["id"] == "ep_1"
 
 
-def test_or_by_its_url_in_whatever_way_it_is_written(ask: Run, daemon: FakeDaemon) -> None:
-    """Its query does not matter, and it is found on any page."""
+def test_an_endpoint_is_named_by_any_spelling_of_its_url(ask: Run, daemon: FakeDaemon) -> None:
+    """The query is ignored, and all pages of the list are searched."""
     other = {**ENDPOINT, "id": "ep_2", "url": "http://127.0.0.1:9001/other"}
     daemon.on("GET", "/v1/endpoints", {"endpoints": [other], "next_cursor": "c"}, PAGE)
     daemon.on("POST", "/v1/endpoints/ep_1/pause", ENDPOINT)
@@ -60,40 +60,46 @@ def test_or_by_its_url_in_whatever_way_it_is_written(ask: Run, daemon: FakeDaemo
 
 @pytest.mark.parametrize(
     ("named", "why"),
-    [("hook", "neither the id"), ("dlv_1", "neither the id"), ("http://127.0.0.1:1/x", "nothing was ever")],
+    [
+        ("hook", "neither the id"),
+        ("dlv_1", "neither the id"),
+        ("http://127.0.0.1:1/x", "there is no endpoint"),
+    ],
 )
 def test_what_is_no_endpoint_is_wrong_usage(ask: Run, daemon: FakeDaemon, named: str, why: str) -> None:
-    """No path is made of it, and nothing is paused."""
+    """No request is made with it."""
     daemon.on("GET", "/v1/endpoints", PAGE)
-    said = ask("endpoints", "pause", named)
-    assert said.code == 64
-    assert why in said.err
+    result = ask("endpoints", "pause", named)
+    assert result.code == 64
+    assert why in result.err
     assert {each.method for each in daemon.asked} <= {"GET"}
 
 
 # ---- replay
 
 
-def test_a_replay_passes_its_filters_on(ask: Run, daemon: FakeDaemon) -> None:
+def test_replay_passes_its_filters_to_the_api(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("POST", "/v1/deliveries/replay", Canned(202, {"matched": 2}))
     since, until = "2026-11-23T06:00:00.000Z", "2026-11-23T07:00:00.000Z"
-    said = ask("replay", "--since", since, "--until", until, "--state", "dead", "--callback", URL)
-    assert (said.code, said.out) == (0, "2 deliveries\n")
-    wanted = {"since": since, "until": until, "state": "dead", "url": URL, "dry_run": False}
-    assert daemon.asked[0].json == wanted
-    assert "10 a second" in said.err
+    result = ask("replay", "--since", since, "--until", until, "--state", "dead", "--callback", URL)
+    assert (result.code, result.out) == (0, "2 deliveries\n")
+    expected = {"since": since, "until": until, "state": "dead", "url": URL, "dry_run": False}
+    assert daemon.asked[0].json == expected
+    assert "10 a second" in result.err
 
 
-def test_a_dry_run_says_that_nothing_was_sent(ask: Run, daemon: FakeDaemon) -> None:
+def test_a_dry_run_notes_that_nothing_was_sent(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("POST", "/v1/deliveries/replay", Canned(202, {"matched": 1}))
-    said = ask("replay", "--state", "dead", "--dry-run")
-    assert (said.code, said.out) == (0, "1 delivery\n")
-    assert "nothing was sent" in said.err
+    result = ask("replay", "--state", "dead", "--dry-run")
+    assert (result.code, result.out) == (0, "1 delivery\n")
+    assert "nothing was sent" in result.err
     assert daemon.asked[0].json == {"state": "dead", "dry_run": True}
     assert json.loads(ask("replay", "--state", "dead", "--dry-run", "--json").out) == {"matched": 1}
 
 
-def test_since_may_be_so_long_ago(ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_since_accepts_a_time_before_now(
+    ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("notifier.cli.options.wall_ms", lambda: 1_795_435_200_000)
     daemon.on("POST", "/v1/deliveries/replay", Canned(202, {"matched": 0}))
     assert ask("replay", "--since", "6h", "--until", "2026-11-23T13:00:00+01:00").code == 0
@@ -104,7 +110,9 @@ def test_since_may_be_so_long_ago(ask: Run, daemon: FakeDaemon, monkeypatch: pyt
 @pytest.mark.parametrize(
     "args", [[], ["--dry-run"], ["--since", "yesterday"], ["--state", "pending"], ["--state", "ded"]]
 )
-def test_what_says_nothing_sensible_is_wrong_usage(ask: Run, daemon: FakeDaemon, args: list[str]) -> None:
-    said = ask("replay", *args)
-    assert said.code == 64
+def test_a_replay_without_a_valid_filter_is_wrong_usage(
+    ask: Run, daemon: FakeDaemon, args: list[str]
+) -> None:
+    result = ask("replay", *args)
+    assert result.code == 64
     assert daemon.asked == []

@@ -1,4 +1,4 @@
-"""A script can tell by the exit code what happened: 0 1 2 64 69 70 75 77 78."""
+"""The exit code says what happened: 0 1 2 64 69 70 75 77 78."""
 
 import socket
 from pathlib import Path
@@ -44,29 +44,29 @@ from tests.cli.conftest import WATCH, Canned, FakeDaemon, Run, problem
     ],
 )
 def test_wrong_usage_ends_with_64(run: Run, args: tuple[str, ...]) -> None:
-    said = run(*args)
-    assert (said.code, said.out) == (64, "")
-    assert "Usage: notifier" in said.err
+    result = run(*args)
+    assert (result.code, result.out) == (64, "")
+    assert "Usage: notifier" in result.err
 
 
-def test_wrong_usage_names_what_was_likely_meant(run: Run) -> None:
+def test_a_misspelt_command_has_the_nearest_name(run: Run) -> None:
     assert "'watch'" in run("wacth").err
 
 
-def test_no_daemon_ends_with_69_and_says_how_to_start_it(run: Run) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        said = run("ls", "--url", f"http://127.0.0.1:{taken.getsockname()[1]}")
-    assert (said.code, said.out) == (69, "")
-    assert "connection refused" in said.err
-    assert "notifier run" in said.err
-    assert "systemctl start notifier" in said.err
+def test_no_daemon_ends_with_69_and_a_fix(run: Run) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        result = run("ls", "--url", f"http://127.0.0.1:{bound.getsockname()[1]}")
+    assert (result.code, result.out) == (69, "")
+    assert "connection refused" in result.err
+    assert "notifier run" in result.err
+    assert "systemctl start notifier" in result.err
 
 
 def test_a_missing_socket_ends_with_69(run: Run, tmp_path: Path) -> None:
-    said = run("ls", "--url", f"unix:{tmp_path}/none.sock")
-    assert said.code == 69
-    assert "no such socket" in said.err
+    result = run("ls", "--url", f"unix:{tmp_path}/none.sock")
+    assert result.code == 69
+    assert "no such socket" in result.err
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_a_missing_socket_ends_with_69(run: Run, tmp_path: Path) -> None:
         Canned(404, {"detail": "Not Found"}),
     ],
 )
-def test_a_stranger_at_the_address_ends_with_69(ask: Run, daemon: FakeDaemon, answer: Canned) -> None:
+def test_another_server_at_the_address_ends_with_69(ask: Run, daemon: FakeDaemon, answer: Canned) -> None:
     daemon.on("GET", "/v1/watches", answer)
-    said = ask("ls")
-    assert (said.code, said.out) == (69, "")
-    assert "is not notifier" in said.err
+    result = ask("ls")
+    assert (result.code, result.out) == (69, "")
+    assert "is not notifier" in result.err
 
 
-def test_what_speaks_no_http_ends_with_69(run: Run) -> None:
+def test_a_server_without_http_ends_with_69(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         from threading import Thread  # noqa: PLC0415
@@ -101,79 +101,77 @@ def test_what_speaks_no_http_ends_with_69(run: Run) -> None:
 
         thread = Thread(target=talk)
         thread.start()
-        said = run("ls", "--url", f"127.0.0.1:{port}")
+        result = run("ls", "--url", f"127.0.0.1:{port}")
         thread.join()
-    assert said.code == 69
-    assert "BadStatusLine" in said.err
+    assert result.code == 69
+    assert "BadStatusLine" in result.err
 
 
 @pytest.mark.parametrize("status", [401, 403, 421])
-def test_a_refusal_ends_with_77_and_says_what_to_do(ask: Run, daemon: FakeDaemon, status: int) -> None:
+def test_a_refusal_ends_with_77_and_a_fix(ask: Run, daemon: FakeDaemon, status: int) -> None:
     daemon.on("GET", "/v1/watches", problem(status, "refused_somehow", "not you"))
-    said = ask("ls")
-    assert said.code == 77
-    assert "refused_somehow: not you" in said.err
-    assert "fix: " in said.err
+    result = ask("ls")
+    assert result.code == 77
+    assert "refused_somehow: not you" in result.err
+    assert "fix: " in result.err
 
 
 def test_a_refusal_by_a_proxy_ends_with_77_too(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("GET", "/v1/watches", Canned(401, b"no", kind="text/plain"))
-    said = ask("ls")
-    assert said.code == 77
-    assert "answers 401, but not as notifier does" in said.err
-    assert "name the daemon by --url" in said.err
+    result = ask("ls")
+    assert result.code == 77
+    assert "answers 401, but not as notifier does" in result.err
+    assert "name the daemon by --url" in result.err
 
 
-def test_https_to_a_daemon_that_speaks_none_says_so(run: Run, daemon: FakeDaemon) -> None:
-    """The words of the TLS library name no way out."""
-    said = run("ls", "--url", daemon.url.replace("http:", "https:"))
-    assert said.code == 69
-    assert f"no TLS is spoken at https://127.0.0.1:{daemon.port}" in said.err
-    assert "fix: write http://" in said.err
-    assert "_ssl" not in said.err
+def test_https_to_a_daemon_without_tls_has_a_fix(run: Run, daemon: FakeDaemon) -> None:
+    """The message of the TLS library has no fix."""
+    result = run("ls", "--url", daemon.url.replace("http:", "https:"))
+    assert result.code == 69
+    assert f"no TLS is spoken at https://127.0.0.1:{daemon.port}" in result.err
+    assert "fix: write http://" in result.err
+    assert "_ssl" not in result.err
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 413, 422, 500, 503, 507])
-def test_another_problem_ends_with_1_with_code_cause_and_places(
-    ask: Run, daemon: FakeDaemon, status: int
-) -> None:
+def test_another_problem_ends_with_1_code_cause_and_fields(ask: Run, daemon: FakeDaemon, status: int) -> None:
     errors = [{"pointer": "/task_id", "detail": "too long"}, {"pointer": "", "detail": "odd"}]
     daemon.on("GET", "/v1/watches/wch_1", problem(status, "validation_failed", "2 faults", errors))
-    said = ask("show", "wch_1")
-    assert (said.code, said.out) == (1, "")
-    assert "validation_failed: 2 faults" in said.err
-    assert "/task_id: too long" in said.err
-    assert "(the whole body): odd" in said.err
+    result = ask("show", "wch_1")
+    assert (result.code, result.out) == (1, "")
+    assert "validation_failed: 2 errors" in result.err
+    assert "/task_id: too long" in result.err
+    assert "(the whole body): odd" in result.err
 
 
-def test_a_problem_that_will_pass_says_when_to_try_again(ask: Run, daemon: FakeDaemon) -> None:
+def test_a_temporary_problem_says_when_to_retry(ask: Run, daemon: FakeDaemon) -> None:
     full = problem(503, "too_many_watches", "1000000 are live")
     daemon.on("GET", "/v1/watches", Canned(503, full.body, full.kind, {"Retry-After": "30"}))
     assert "try again in 30 s" in ask("ls").err
 
 
-def test_a_bad_configuration_ends_with_78_and_lists_all_faults(run: Run, tmp_path: Path) -> None:
+def test_a_bad_configuration_ends_with_78_and_lists_all_errors(run: Run, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[server]\nlisen = "x"\n[polling]\ngrowth = "much"\n')
     for args in (("ls",), ("listen",)):
-        said = run(*args)
-        assert (said.code, said.out) == (78, "")
-        assert "config.toml:2: server.lisen" in said.err
-        assert "config.toml:4: polling.growth" in said.err
+        result = run(*args)
+        assert (result.code, result.out) == (78, "")
+        assert "config.toml:2: server.lisen" in result.err
+        assert "config.toml:4: polling.growth" in result.err
 
 
-def test_a_configuration_that_is_named_must_be_there(run: Run) -> None:
+def test_a_configuration_named_by_config_must_exist(run: Run) -> None:
     for args in (("ls", "--config", "none.toml"), ("--config", "none.toml", "check")):
         assert run(*args).code == 78
 
 
 @pytest.mark.parametrize(
-    ("fault", "code"), [(DatabaseBusy("held", "stop it"), 75), (DatabaseUnusable("foreign", "move it"), 78)]
+    ("error", "code"), [(DatabaseBusy("held", "stop it"), 75), (DatabaseUnusable("foreign", "move it"), 78)]
 )
-def test_a_fault_of_the_daemon_ends_with_its_own_status(
-    run: Run, monkeypatch: pytest.MonkeyPatch, fault: Exception, code: int
+def test_an_error_of_the_daemon_ends_with_its_own_code(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
 ) -> None:
     def fail(load: object) -> int:
-        raise fault
+        raise error
 
     monkeypatch.setattr("notifier.daemon.run.run", fail)
     assert run("run").code == code
@@ -197,16 +195,14 @@ def test_run_ends_as_the_daemon_does_and_reads_the_configuration_when_asked(
     assert listens == ["127.0.0.1:1111", "127.0.0.1:2222"]
 
 
-def test_a_fault_of_ours_is_not_taken_for_a_negative_answer(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_internal_error_ends_with_70(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("notifier.cli.watches.read_list", fail)
-    said = run("ls")
-    assert said.code == 70
-    assert "ZeroDivisionError" in said.err
+    result = run("ls")
+    assert result.code == 70
+    assert "ZeroDivisionError" in result.err
 
 
 def test_ctrl_c_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

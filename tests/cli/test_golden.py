@@ -1,4 +1,4 @@
-"""What the commands print, and their help, is what it was."""
+"""The output and help of the commands equal their golden copies."""
 
 import time
 from typing import Any
@@ -96,7 +96,7 @@ COMMANDS = (
 
 
 def test_the_help_of_all_commands(run: Run) -> None:
-    """Names, options and texts of every command."""
+    """It has the names, options and texts of all commands."""
     check("help.txt", "\n".join(run(*words, "--help").out for words in [(), *every()]))
 
 
@@ -104,7 +104,7 @@ def test_the_help_of_all_commands(run: Run) -> None:
 def test_the_outputs_of_commands(
     ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
-    """What people read, on a narrow and on a wide terminal; their programs read ``--json``."""
+    """On a narrow and on a wide terminal. Programs read ``--json``."""
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr("notifier.cli.output.wall_ms", lambda: NOON)
@@ -115,7 +115,7 @@ def test_the_outputs_of_commands(
         daemon.on("GET", path, body)
     texts = []
     for command in COMMANDS:
-        said = ask(*command.split())
-        text = f"{said.out}{said.err}".replace(daemon.url, "http://daemon")
-        texts.append(f"$ notifier {command}\n{text}[{said.code}]\n")
+        result = ask(*command.split())
+        text = f"{result.out}{result.err}".replace(daemon.url, "http://daemon")
+        texts.append(f"$ notifier {command}\n{text}[{result.code}]\n")
     check(f"outputs-{columns}.txt", "\n".join(texts))

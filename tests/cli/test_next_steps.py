@@ -1,4 +1,4 @@
-"""What goes wrong is said once, in the names that the command was given, with the next step."""
+"""An error is printed once, in terms of the command's options, with the next step."""
 
 import json
 import re
@@ -25,14 +25,14 @@ HOOK = "http://127.0.0.1:9001/hook"
         ("/other", "/other"),
     ],
 )
-def test_a_fault_of_the_body_is_told_once_by_the_options_name(
+def test_an_error_of_a_body_field_has_the_option_once(
     ask: Run, daemon: FakeDaemon, pointer: str, name: str
 ) -> None:
-    """The command made the body: its pointers say nothing to who gave the options."""
+    """The user gave options and does not know the fields of the body."""
     errors = [{"pointer": pointer, "detail": "is odd"}]
     daemon.on("POST", "/v1/watches", problem(422, "validation_failed", f"{pointer}: is odd", errors))
-    said = ask("watch", "/v", "t", "--callback", HOOK)
-    assert (said.code, said.err.splitlines()) == (1, [f"notifier: validation_failed: {name}: is odd"])
+    result = ask("watch", "/v", "t", "--callback", HOOK)
+    assert (result.code, result.err.splitlines()) == (1, [f"notifier: validation_failed: {name}: is odd"])
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def test_a_fault_of_the_body_is_told_once_by_the_options_name(
         (("show", "dlv_1"), "notifier deliveries dlv_1"),
     ],
 )
-def test_an_id_of_another_kind_is_told_where_it_belongs(run: Run, args: tuple[str, ...], step: str) -> None:
-    """Whoever has an id at hand wants to see what it is of."""
-    said = run(*args)
-    assert said.code == 64
-    assert step in " ".join(said.err.split())
+def test_an_id_of_another_kind_has_its_command(run: Run, args: tuple[str, ...], step: str) -> None:
+    """The hint is a command that accepts the id."""
+    result = run(*args)
+    assert result.code == 64
+    assert step in " ".join(result.err.split())
 
 
 @pytest.mark.parametrize(
@@ -58,26 +58,26 @@ def test_an_id_of_another_kind_is_told_where_it_belongs(run: Run, args: tuple[st
         ("-", {"api_path": "/v", "task_info": {"id": "a"}}),
     ],
 )
-def test_a_providers_own_answer_is_read_from_stdin(
+def test_a_providers_reply_is_read_from_stdin(
     ask: Run, daemon: FakeDaemon, path: str, entry: dict[str, object]
 ) -> None:
-    """A submission by curl can be piped on; the path that is given is the one that counts."""
+    """The reply to a submission by curl can be piped. The path of the command line is used."""
     daemon.on("POST", "/v1/watches", Canned(201, WATCH))
     args = ["watch", path, *([] if path == "-" else ["-"]), "--callback", HOOK]
-    said = ask(*args, stdin=json.dumps(entry).encode())
-    assert said.code == 0, said.err
+    result = ask(*args, stdin=json.dumps(entry).encode())
+    assert result.code == 0, result.err
     assert daemon.asked[0].json == {"task_id": "a", "api_path": "/v", "callback_url": HOOK}
 
 
-def test_an_answer_without_a_path_is_asked_for_it(run: Run) -> None:
-    """The provider's answer does not tell where it was submitted."""
-    said = run("watch", "-", "--callback", HOOK, stdin=b'{"task_info": {"id": "a"}}')
-    assert said.code == 64
-    assert "api_path" in said.err
+def test_a_reply_without_a_path_is_wrong_usage(run: Run) -> None:
+    """The provider's reply does not contain the path."""
+    result = run("watch", "-", "--callback", HOOK, stdin=b'{"task_info": {"id": "a"}}')
+    assert result.code == 64
+    assert "api_path" in result.err
 
 
 def test_show_says_what_is_due_and_what_to_do_about_a_refused_key(ask: Run, daemon: FakeDaemon) -> None:
-    """A poll of the past has not been made yet; a refused key is the reader's to mend."""
+    """A poll whose time has passed is marked as due. The trouble of the key has a fix."""
     watch = {
         **WATCH,
         "trouble": "provider refuses the key (401)",
@@ -86,7 +86,7 @@ def test_show_says_what_is_due_and_what_to_do_about_a_refused_key(ask: Run, daem
     }
     daemon.on("GET", "/v1/watches/wch_1", watch)
     out = ask("show", "wch_1").out
-    assert "(due; if it stays so, `notifier status` says why)" in out
+    assert "(due; if it stays due, `notifier status` shows why)" in out
     assert re.search(r"provider refuses the key \(401\)\n +fix: check MULEROUTER_API_KEY", out)
     assert "lost: Not known. 12 answers (says the notifier)" in out
 
@@ -94,30 +94,28 @@ def test_show_says_what_is_due_and_what_to_do_about_a_refused_key(ask: Run, daem
 @pytest.mark.parametrize(
     ("pointer", "name"), [("watch_id", "--watch"), ("/watch_id", "--watch"), ("url", "--callback")]
 )
-def test_a_fault_of_a_filter_is_told_by_the_options_name(
-    ask: Run, daemon: FakeDaemon, pointer: str, name: str
-) -> None:
-    """The parameter's name is the API's."""
+def test_an_error_of_a_filter_has_the_option(ask: Run, daemon: FakeDaemon, pointer: str, name: str) -> None:
+    """The user does not know the name of the query parameter."""
     errors = [{"pointer": pointer, "detail": "is odd"}]
     daemon.on("GET", "/v1/deliveries", problem(422, "validation_failed", f"{pointer}: is odd", errors))
-    said = ask("deliveries", "--watch", "wch_nope")
-    assert said.err.splitlines() == [f"notifier: validation_failed: {name}: is odd"]
+    result = ask("deliveries", "--watch", "wch_nope")
+    assert result.err.splitlines() == [f"notifier: validation_failed: {name}: is odd"]
 
 
-def test_an_endpoint_that_is_not_there_is_looked_for_by_command(ask: Run, daemon: FakeDaemon) -> None:
-    """The API's own words name a call; said once, in the words of the commands."""
+def test_a_missing_endpoint_has_a_fix_with_a_command(ask: Run, daemon: FakeDaemon) -> None:
+    """The text of the API names a call of the API."""
     detail = "there is no endpoint of this id; GET /v1/endpoints lists what there is"
     daemon.on("POST", "/v1/endpoints/ep_123/resume", problem(404, "not_found", detail))
-    said = ask("endpoints", "resume", "ep_123")
-    assert (said.code, said.out) == (1, "")
-    assert said.err.splitlines() == [
+    result = ask("endpoints", "resume", "ep_123")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines() == [
         "notifier: not_found: there is no endpoint ep_123",
-        "  fix: `notifier endpoints` lists what there is",
+        "  fix: `notifier endpoints` lists all endpoints",
     ]
 
 
-def test_a_url_in_place_of_path_and_id_is_taken(ask: Run, daemon: FakeDaemon) -> None:
-    """It is what the provider's own documents show; the daemon knows which provider it is of."""
+def test_a_url_may_replace_path_and_id(ask: Run, daemon: FakeDaemon) -> None:
+    """Documents of providers show the URL. The daemon finds the provider by it."""
     daemon.on("POST", "/v1/watches", Canned(201, WATCH))
     url = "https://api.mulerouter.ai/vendors/x/v1/y/generation/3c90"
     assert ask("watch", url, "--callback", HOOK).code == 0
@@ -125,27 +123,25 @@ def test_a_url_in_place_of_path_and_id_is_taken(ask: Run, daemon: FakeDaemon) ->
 
 
 @pytest.mark.parametrize("task_id", ["3c90", "-"])
-def test_a_url_in_place_of_a_path_says_which_part_is_wanted(
-    ask: Run, daemon: FakeDaemon, task_id: str
-) -> None:
-    """An api_path has no host: no field can change where a key goes."""
-    said = ask("watch", "https://api.mulerouter.ai/vendors/x", task_id, "--callback", HOOK)
-    assert (said.code, daemon.asked) == (64, [])
-    assert "leave the scheme and host out: /vendors/x" in " ".join(said.err.split())
+def test_a_url_as_path_has_the_part_to_give(ask: Run, daemon: FakeDaemon, task_id: str) -> None:
+    """An api_path has no host, so that no field decides to which host a key is sent."""
+    result = ask("watch", "https://api.mulerouter.ai/vendors/x", task_id, "--callback", HOOK)
+    assert (result.code, daemon.asked) == (64, [])
+    assert "leave the scheme and host out: /vendors/x" in " ".join(result.err.split())
 
 
-def test_an_empty_task_id_is_named_as_what_is_missing(ask: Run, daemon: FakeDaemon) -> None:
-    """As ``"$TASK_ID"`` is after a submission that failed; the path is not to blame."""
-    said = ask("watch", "/vendors/x", "", "--callback", HOOK)
-    assert (said.code, daemon.asked) == (64, [])
-    assert "TASK_ID is empty: see whether the task was submitted" in " ".join(said.err.split())
+def test_an_empty_task_id_is_named(ask: Run, daemon: FakeDaemon) -> None:
+    """``"$TASK_ID"`` is empty after a submission that has failed."""
+    result = ask("watch", "/vendors/x", "", "--callback", HOOK)
+    assert (result.code, daemon.asked) == (64, [])
+    assert "TASK_ID is empty: check whether the task was submitted" in " ".join(result.err.split())
 
 
 @pytest.mark.parametrize(
     ("word", "step"), [("timeline", "notifier explain ID"), ("completion", "_NOTIFIER_COMPLETE=bash_source")]
 )
-def test_a_command_of_another_name_is_told_by_its_own(run: Run, word: str, step: str) -> None:
-    """What the API and other programs call it."""
-    said = run(word)
-    assert said.code == 64
-    assert step in " ".join(said.err.split())
+def test_a_wrong_command_name_has_the_right_one(run: Run, word: str, step: str) -> None:
+    """The API or other programs use that name."""
+    result = run(word)
+    assert result.code == 64
+    assert step in " ".join(result.err.split())

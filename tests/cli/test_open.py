@@ -1,4 +1,4 @@
-"""open prints where the page is, with a link that lets a browser in where one is wanted."""
+"""open prints the address of the page, with a link that logs in if the daemon has tokens."""
 
 import json
 import webbrowser
@@ -14,7 +14,7 @@ LOGIN = {"path": "/login?code=abc", "expires_at": "2026-11-23T12:01:00.000Z"}
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a browser would have been sent to."""
+    """Record the URLs instead of opening them."""
     urls: list[str] = []
     monkeypatch.setattr(webbrowser, "open", urls.append)
     return urls
@@ -23,26 +23,26 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_address_is_printed_and_nothing_opened_for_a_program(
     ask: Run, daemon: FakeDaemon, opened: list[str]
 ) -> None:
-    """A browser is for a person at a terminal."""
+    """Without a terminal no browser is opened."""
     daemon.on("POST", "/v1/login", OPEN)
-    said = ask("open")
-    assert (said.code, said.out, said.err) == (0, f"{daemon.url}/\n", "")
+    result = ask("open")
+    assert (result.code, result.out, result.err) == (0, f"{daemon.url}/\n", "")
     assert opened == []
 
 
-def test_a_link_says_how_long_it_is_good(ask: Run, daemon: FakeDaemon) -> None:
-    """On stderr: stdout is the link alone."""
+def test_a_link_has_its_validity(ask: Run, daemon: FakeDaemon) -> None:
+    """It is on stderr, because stdout has the link alone."""
     daemon.on("POST", "/v1/login", LOGIN)
-    said = ask("open", "--token", "t0ken")
-    assert said.out == f"{daemon.url}/login?code=abc\n"
-    assert "once, within a minute" in said.err
+    result = ask("open", "--token", "t0ken")
+    assert result.out == f"{daemon.url}/login?code=abc\n"
+    assert "once, within a minute" in result.err
     assert daemon.asked[0].headers["authorization"] == "Bearer t0ken"
 
 
 def test_a_terminal_gets_a_browser_unless_it_declines(
     ask: Run, daemon: FakeDaemon, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """--print is for machines without one."""
+    """--print is for machines without a browser."""
     daemon.on("POST", "/v1/login", OPEN)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     ask("open", "--print")
@@ -52,16 +52,16 @@ def test_a_terminal_gets_a_browser_unless_it_declines(
 
 
 def test_json_has_the_whole_address(ask: Run, daemon: FakeDaemon) -> None:
-    """And until when it is good."""
+    """It also has the end of the validity."""
     daemon.on("POST", "/v1/login", LOGIN)
     url = f"{daemon.url}/login?code=abc"
     assert json.loads(ask("open", "--json").out) == {"url": url, "expires_at": LOGIN["expires_at"]}
 
 
 def test_a_unix_socket_has_no_page_for_a_browser(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what to do instead."""
+    """The fix is another server.listen."""
     answer = ApiReply(json.dumps(LOGIN).encode(), "unix:/run/n.sock")
     monkeypatch.setattr(ApiConnection, "request", lambda *_, **__: answer)
-    said = run("open", "--url", "unix:/run/n.sock")
-    assert (said.code, said.out) == (64, "")
-    assert "server.listen" in said.err
+    result = run("open", "--url", "unix:/run/n.sock")
+    assert (result.code, result.out) == (64, "")
+    assert "server.listen" in result.err

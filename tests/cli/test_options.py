@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.cli.client import daemon_address, parse_address
+from notifier.cli.client import parse_address, resolve_daemon_address
 from notifier.cli.options import CommandContext
 from tests.cli.conftest import FakeDaemon, Run
 
@@ -29,26 +29,26 @@ def test_options_before_and_after_the_command_do_the_same(run: Run, daemon: Fake
     assert [each.headers["authorization"] for each in daemon.asked] == ["Bearer t"] * 3
 
 
-def test_the_later_one_wins(run: Run, daemon: FakeDaemon) -> None:
+def test_the_option_after_the_command_wins(run: Run, daemon: FakeDaemon) -> None:
     assert run("--url", "http://127.0.0.1:1", "ls", "--url", daemon.url).code == 0
 
 
-def test_every_command_takes_them_after_it(run: Run) -> None:
+def test_each_command_accepts_the_shared_options(run: Run) -> None:
     from notifier.cli import commands  # noqa: PLC0415
 
     for name in commands.commands:
-        said = run(name, "--url", "http://x", "--token", "t", "--config", "c", "--json", "--help")
-        assert said.code == 0, name
+        result = run(name, "--url", "http://x", "--token", "t", "--config", "c", "--json", "--help")
+        assert result.code == 0, name
 
 
-def test_every_command_explains_itself_with_an_example(run: Run) -> None:
+def test_each_help_has_an_example(run: Run) -> None:
     from notifier.cli import commands  # noqa: PLC0415
 
     for name in commands.commands:
-        said = run(name, "--help")
-        assert (said.code, said.err) == (0, "")
-        assert "Example:\n    " in said.out, name
-        assert f"notifier {name}" in said.out.split("Example:")[1], name
+        result = run(name, "--help")
+        assert (result.code, result.err) == (0, "")
+        assert "Example:\n    " in result.out, name
+        assert f"notifier {name}" in result.out.split("Example:")[1], name
     assert run("--help").out.count("\n  ") > len(commands.commands)
 
 
@@ -77,7 +77,7 @@ def test_the_configuration_names_the_daemon_and_its_first_token(
     assert [each.headers["authorization"] for each in daemon.asked] == ["Bearer first"] * 2
 
 
-def test_with_an_address_an_unreadable_configuration_is_no_hindrance(
+def test_with_a_url_an_unreadable_configuration_is_ignored(
     run: Run, daemon: FakeDaemon, tmp_path: Path
 ) -> None:
     (tmp_path / "config.toml").write_text('[server]\ntokens = [{ file = "/nonexistent" }]\n')
@@ -86,7 +86,7 @@ def test_with_an_address_an_unreadable_configuration_is_no_hindrance(
     assert run("ls", "--url", daemon.url, "--config", "config.toml").code == 78
 
 
-def test_proxies_of_the_environment_are_not_asked(
+def test_proxies_of_the_environment_are_not_used(
     ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
@@ -136,7 +136,7 @@ def test_a_unix_socket_works_like_an_address(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_a_daemon_that_listens_everywhere_is_reached_at_loopback(listen: str, reached: str) -> None:
-    assert daemon_address(listen).text == reached
+    assert resolve_daemon_address(listen).text == reached
 
 
 @pytest.mark.parametrize(
@@ -156,20 +156,20 @@ def test_an_address_may_have_a_prefix_and_leave_out_the_port(
     assert (address.host, address.port, address.prefix) == (host, port, prefix)
 
 
-def test_a_port_left_to_chance_cannot_be_reached(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="chance"):
-        daemon_address("127.0.0.1:0")
+def test_port_0_cannot_be_resolved(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="port 0"):
+        resolve_daemon_address("127.0.0.1:0")
 
 
 def test_the_configurations_token_stays_on_this_machine(tmp_path: Path) -> None:
-    """Another host gets a token only if one is given for it; what is here gets the configuration's."""
+    """Another host gets a token only by option or variable."""
     (tmp_path / "token").write_text("local-token-0123456789")
     config = tmp_path / "config.toml"
     config.write_text('[server]\ntokens = [{ file = "token" }]\n')
 
     def token_for(url: str | None) -> str | None:
-        given = CommandContext(url=url, config=str(config), environ={})
-        return given.api()._token
+        context = CommandContext(url=url, config=str(config), environ={})
+        return context.connect()._token
 
     assert token_for(None) == token_for("http://127.0.0.1:1") == "local-token-0123456789"
     assert token_for("http://notifier.example:8484") is None

@@ -1,4 +1,4 @@
-"""What is printed fits 80 columns, cannot drive the terminal, and is coloured only where that is wanted."""
+"""Output fits 80 columns, cannot control the terminal, and has colours only on a terminal."""
 
 import json
 import sys
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.cli.output import count_columns, escape, format_age, short_time, shorten, tree
-from notifier.cli.tables import Column, fit, table
+from notifier.cli.output import count_columns, escape, format_age, format_time, shorten
+from notifier.cli.tables import Column, fit_columns, format_table
 from tests.cli.conftest import DELIVERY, WATCH, FakeDaemon, Run
 from tests.cli.test_endpoints import ENDPOINT
 from tests.fakes import NOON
@@ -57,10 +57,10 @@ def test_tables_fit_80_columns_and_keep_ids_whole(
 
 
 @pytest.mark.usefixtures("terminal")
-def test_what_is_to_be_read_whole_goes_below_where_the_row_has_no_room(
+def test_a_wrapped_column_without_room_is_printed_below_its_row(
     ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A URL is there to be copied, a reason to be read: a line below has room for it. Short ones stay."""
+    """URLs and reasons are printed whole. Short ones stay in the row."""
     monkeypatch.setenv("NO_COLOR", "1")
     full(daemon)
     url = "https://hooks.example.com:8443/a/rather/long/path/of/one"
@@ -77,16 +77,16 @@ def test_what_is_to_be_read_whole_goes_below_where_the_row_has_no_room(
     assert "refuses the key (401) since noon" in ask("ls").out.splitlines()[2]
 
 
-def test_deliveries_tell_their_event_and_their_watch(ask: Run, daemon: FakeDaemon) -> None:
-    """What it is about is asked as soon as a delivery is dead."""
+def test_deliveries_have_their_event_and_their_watch(ask: Run, daemon: FakeDaemon) -> None:
+    """A dead delivery is investigated by its event and watch."""
     full(daemon)
     head, row, *_ = ask("deliveries").out.splitlines()
     assert {"EVENT", "WATCH"} <= set(head.split())
     assert {"task.completed", "wch_1"} <= set(row.split())
 
 
-def test_a_note_tells_instants_as_show_does(ask: Run, daemon: FakeDaemon) -> None:
-    """One form everywhere but in JSON."""
+def test_instants_in_a_note_are_local_with_their_age(ask: Run, daemon: FakeDaemon) -> None:
+    """Instants have one form, except in JSON."""
     trouble = "provider refuses the key (401) since 2020-11-23T12:00:00.000Z"
     daemon.on("GET", "/v1/watches", {"watches": [{**WATCH, "trouble": trouble}], "next_cursor": None})
     assert "since 2020-11-23 " in ask("ls").out
@@ -113,7 +113,7 @@ def test_a_pipe_gets_no_colour(ask: Run, daemon: FakeDaemon) -> None:
 
 
 @pytest.mark.usefixtures("terminal")
-def test_json_is_never_coloured_and_spread_out_for_a_person(ask: Run, daemon: FakeDaemon) -> None:
+def test_json_is_never_coloured_and_is_indented_on_a_terminal(ask: Run, daemon: FakeDaemon) -> None:
     full(daemon)
     out = ask("ls", "--json").out
     assert "\x1b" not in out
@@ -124,9 +124,7 @@ def test_json_is_never_coloured_and_spread_out_for_a_person(ask: Run, daemon: Fa
 @pytest.mark.parametrize(
     "args", [("ls",), ("show", "wch_1"), ("deliveries",), ("deliveries", "dlv_1"), ("wait", "wch_1")]
 )
-def test_nothing_from_outside_drives_the_terminal(
-    ask: Run, daemon: FakeDaemon, args: tuple[str, ...]
-) -> None:
+def test_no_foreign_text_controls_the_terminal(ask: Run, daemon: FakeDaemon, args: tuple[str, ...]) -> None:
     tried = {"number": 1, "at": EVIL, "duration_ms": 1, "status": 500, "error": EVIL, "answer": EVIL}
     delivery = {**DELIVERY, "url": EVIL, "last_error": EVIL, "type": EVIL}
     watch = {
@@ -148,18 +146,18 @@ def test_nothing_from_outside_drives_the_terminal(
     daemon.on("GET", "/v1/deliveries", {"deliveries": [delivery], "next_cursor": None})
     daemon.on("GET", "/v1/deliveries/dlv_1", {**delivery, "attempts": [tried]})
     for json_option in ((), ("--json",)):
-        said = ask(*args, *json_option)
-        for sign in "\x1b\x07\r\x9b\u202e\u200b\x7f":
-            assert sign not in said.out + said.err, (args, sign)
+        result = ask(*args, *json_option)
+        for character in "\x1b\x07\r\x9b\u202e\u200b\x7f":
+            assert character not in result.out + result.err, (args, character)
 
 
-def test_a_problem_does_not_drive_it_either(ask: Run, daemon: FakeDaemon) -> None:
+def test_no_problem_controls_the_terminal(ask: Run, daemon: FakeDaemon) -> None:
     from tests.cli.conftest import problem  # noqa: PLC0415
 
     daemon.on("GET", "/v1/watches", problem(422, EVIL, EVIL, [{"pointer": EVIL, "detail": EVIL}]))
     err = ask("ls").err
-    for sign in "\x1b\x07\r\x9b\u202e":
-        assert sign not in err
+    for character in "\x1b\x07\r\x9b\u202e":
+        assert character not in err
 
 
 def test_json_with_escapes_means_the_same(ask: Run, daemon: FakeDaemon) -> None:
@@ -167,19 +165,21 @@ def test_json_with_escapes_means_the_same(ask: Run, daemon: FakeDaemon) -> None:
 
     watch = {**WATCH, "task_id": "é 語 \x9b2J \u202e 😀"}
     daemon.on("GET", "/v1/watches/wch_1", Canned(200, json.dumps(watch, ensure_ascii=False).encode()))
-    said = ask("show", "wch_1", "--json")
-    assert json.loads(said.out) == watch
-    assert "é 語" in said.out
-    assert "\\u009b" in said.out
+    result = ask("show", "wch_1", "--json")
+    assert json.loads(result.out) == watch
+    assert "é 語" in result.out
+    assert "\\u009b" in result.out
 
 
 @given(st.text())
-def test_safe_text_is_printable_and_plain_text_stays(text: str) -> None:
-    shown = escape(text)
-    assert shown.isprintable() or all(sign.isprintable() or sign.isspace() for sign in shown)
-    assert "\x1b" not in shown
-    assert "\n" not in shown
-    assert escape(shown) == shown
+def test_escaped_text_is_printable_and_stable(text: str) -> None:
+    escaped = escape(text)
+    assert escaped.isprintable() or all(
+        character.isprintable() or character.isspace() for character in escaped
+    )
+    assert "\x1b" not in escaped
+    assert "\n" not in escaped
+    assert escape(escaped) == escaped
 
 
 @given(st.text(), st.integers(1, 60))
@@ -192,30 +192,30 @@ def test_a_shortened_text_has_at_most_so_many_columns(text: str, size: int) -> N
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.integers(1, 200)), min_size=1, max_size=8), st.integers(40, 200)
 )
-def test_columns_never_take_more_than_there_is(shapes: list[tuple[int, int]], total: int) -> None:
+def test_columns_fit_the_terminal(shapes: list[tuple[int, int]], total: int) -> None:
     columns = [Column(str(place), low) for place, (low, _) in enumerate(shapes)]
-    sizes = fit(columns, [want for _, want in shapes], total)
+    sizes = fit_columns(columns, [want for _, want in shapes], total)
     assert sum(sizes) + 2 * (len(sizes) - 1) <= total
     assert all(size <= want for size, (_, want) in zip(sizes, shapes, strict=False))
 
 
-def test_wide_signs_count_twice() -> None:
-    lines = list(table((Column("A"), Column("B")), [["語語", "x"], ["abcd", "y"]]))
+def test_wide_characters_take_two_columns() -> None:
+    lines = list(format_table((Column("A"), Column("B")), [["語語", "x"], ["abcd", "y"]]))
     assert lines == ["A     B", "語語  x", "abcd  y"]
 
 
 def test_an_empty_column_gives_its_room_to_the_others() -> None:
-    lines = list(table((Column("A"), Column("B"), Column("C")), [["a", "", "c"], ["", "", "cc"]]))
+    lines = list(format_table((Column("A"), Column("B"), Column("C")), [["a", "", "c"], ["", "", "cc"]]))
     assert lines == ["A  C", "a  c", "   cc"]
 
 
 @pytest.mark.usefixtures("_utc")
-def test_times_are_as_short_as_they_stay_clear() -> None:
-    assert short_time("2026-11-23T09:08:07.000Z", NOON) == "09:08:07"
-    assert short_time("2026-11-22T09:08:07.000Z", NOON) == "11-22 09:08"
-    assert short_time("2025-11-22T09:08:07.000Z", NOON) == "2025-11-22 09:08"
-    assert short_time("soon", NOON) == "soon"
-    assert short_time(None, NOON) == ""
+def test_a_time_has_a_date_unless_it_is_of_today() -> None:
+    assert format_time("2026-11-23T09:08:07.000Z", NOON) == "09:08:07"
+    assert format_time("2026-11-22T09:08:07.000Z", NOON) == "11-22 09:08"
+    assert format_time("2025-11-22T09:08:07.000Z", NOON) == "2025-11-22 09:08"
+    assert format_time("soon", NOON) == "soon"
+    assert format_time(None, NOON) == ""
 
 
 def test_ages_have_one_unit() -> None:
@@ -230,36 +230,31 @@ def test_ages_have_one_unit() -> None:
     assert [format_age(text, NOON) for text in ("2026-11-23T12:00:01Z", "", None)] == ["", "", ""]
 
 
-def test_nested_data_is_an_indented_list() -> None:
-    data = {"a_b": {"c": 1}, "d": [], "e": [{"f": True, "g": None}, "h"]}
-    assert list(tree(data)) == ["a b:", "  c: 1", "e:", "  - f: yes", "    g: none", "  - h"]
-
-
 @pytest.mark.parametrize(("command", "word"), [("ls", "provider refuses"), ("deliveries", "HTTP 500")])
 @pytest.mark.usefixtures("terminal")
-def test_the_trouble_is_seen_on_80_columns_too(
+def test_the_trouble_is_printed_on_80_columns(
     ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, command: str, word: str
 ) -> None:
-    """The reason why something does not go on is what the list is read for; other columns give way to it."""
+    """The trouble is more important than the other columns."""
     monkeypatch.setenv("NO_COLOR", "1")
     full(daemon)
     assert any(word in line for line in ask(command).out.splitlines()[1:3])
 
 
-def test_what_a_program_reads_is_not_cut(ask: Run, daemon: FakeDaemon) -> None:
-    """Piped output has no width."""
+def test_piped_output_is_not_cut(ask: Run, daemon: FakeDaemon) -> None:
+    """A program gets the whole text."""
     full(daemon)
     assert "/v1/y/generation" in ask("ls").out
     assert "http://r/" + "long/" * 40 in ask("deliveries").out
 
 
 @pytest.mark.usefixtures("terminal")
-def test_a_locale_that_lacks_a_sign_gets_its_escape(
+def test_a_character_that_the_locale_lacks_is_escaped(
     ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full(daemon)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(sys, "stdout", open(1, "w", encoding="latin-1", closefd=False))  # noqa: SIM115
-    said = ask("ls")
-    assert said.code == 0
-    assert "\\u2026" in said.out
+    result = ask("ls")
+    assert result.code == 0
+    assert "\\u2026" in result.out

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,17 +16,17 @@ from notifier.cli import commands
 from notifier.cli.client import ApiReply
 from notifier.cli.deliveries import ENDED
 from notifier.cli.deliveries import STATES as DELIVERY_STATES
-from notifier.cli.explain import Moment
 from notifier.cli.formatting import (
+    ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
     ENDPOINT_COLUMNS,
-    TRY_COLUMNS,
     WATCH_COLUMNS,
-    object_facts,
+    format_object,
 )
-from notifier.cli.status import Endpoints, Status, format_status
+from notifier.cli.status import format_status
 from notifier.cli.tables import Column
 from notifier.cli.watches import STATES as WATCH_STATES
+from notifier.client.model import Endpoint, Status, TimelineLine
 from notifier.core.fixes import FIXES
 from notifier.web import labels as words
 from notifier.web.detail import delivery_page, watch_page
@@ -39,7 +40,14 @@ from tests.fakes import NOON
 REFUSED = "provider refuses the key (401) since 2026-11-23T11:57:00.000Z"
 ORIGIN = "http://127.0.0.1:8484"
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{3}Z| UTC)|\d\d-\d\d \d\d:\d\d|\d\d:\d\d:\d\d")
-APART = {"NOTE": "Last answer", "API PATH": "Task", "ID": "Task", "WATCH": "Event"}
+APART = {
+    "ATTEMPTS": "Tries",
+    "ATTEMPT": "Try",
+    "NOTE": "Last answer",
+    "API PATH": "Task",
+    "ID": "Task",
+    "WATCH": "Event",
+}
 """Where the page has in another place, or under a better name, what is a column of a command."""
 
 ERROR = {"source": "provider", "code": 3001, "title": "Invalid Request", "detail": "No cats"}
@@ -65,9 +73,9 @@ def plain(line: str) -> str:
     return INSTANT.sub("…", " ".join(line.split()))
 
 
-def shown(body: Any, *, apart: str) -> dict[str, Any]:
+def shown(body: Any, *, excluded: str) -> dict[str, Any]:
     """The facts that a command prints of it, by their names."""
-    return dict(object_facts(ApiReply(encoded(body), ORIGIN), apart=apart))
+    return dict(format_object(ApiReply(encoded(body), ORIGIN), excluded=excluded))
 
 
 def first_page(providers: dict[str, str]) -> OverviewData:
@@ -109,7 +117,7 @@ def test_states_are_those_that_the_commands_filter_by() -> None:
         ("watches", WATCH_COLUMNS),
         ("deliveries", DELIVERY_COLUMNS),
         ("endpoints", ENDPOINT_COLUMNS),
-        ("attempts", TRY_COLUMNS),
+        ("attempts", ATTEMPT_COLUMNS),
     ],
 )
 def test_columns_have_the_titles_of_the_commands(name: str, columns: tuple[Column, ...]) -> None:
@@ -124,7 +132,7 @@ def test_what_holds_a_delivery_back_is_told_alike() -> None:
     """Why, since when, and what to do; with the probe, no instant that has passed as the next try."""
     held = "closed: HTTP 503 since 2026-11-23T11:59:00.000Z, next probe at 2026-11-23T12:00:05.000Z"
     body = {**DELIVERY, "state": "pending", "ended_at": None, "next_attempt_at": ENDED_AT, "held": held}
-    _, fix = shown(body, apart="attempts")["held"]
+    _, fix = shown(body, excluded="attempts")["held"]
     page = text_of(delivery_page(made(schemas.DeliveryBody, {**body, "attempts": []}), NOON))
     assert plain(fix.removeprefix("fix: ")) in page
     assert "closed: HTTP 503 since …" in page
@@ -133,22 +141,22 @@ def test_what_holds_a_delivery_back_is_told_alike() -> None:
 
 def test_facts_have_the_names_of_the_commands() -> None:
     """Those that `show` and `deliveries ID` print, but for what the page has a section or a title for."""
-    watch = shown({**FAILED, "trouble": REFUSED}, apart="deliveries")
+    watch = shown({**FAILED, "trouble": REFUSED}, excluded="deliveries")
     told = {words.field_label(name) for name in words.FACTS["watch"]}
     assert watch.keys() - told == {"task id", "metadata"}
-    delivery = shown({**DELIVERY, "attempts": []}, apart="attempts")
+    delivery = shown({**DELIVERY, "attempts": []}, excluded="attempts")
     told = {words.field_label(name) for name in words.FACTS["delivery"]}
     assert delivery.keys() - told == {"type", "url"}
 
 
 def test_what_is_said_of_a_failed_task_is_what_show_says() -> None:
-    facts = shown(FAILED, apart="deliveries")
+    facts = shown(FAILED, excluded="deliveries")
     assert facts["error"] in text_of(watch_page(made(schemas.WatchBody, FAILED), [], NOON))
 
 
 def test_a_trouble_comes_with_the_advice_of_show() -> None:
     troubled = {**WATCH, "trouble": REFUSED}
-    said, fix = shown(troubled, apart="deliveries")["trouble"]
+    said, fix = shown(troubled, excluded="deliveries")["trouble"]
     page = text_of(watch_page(made(schemas.WatchBody, troubled), [], NOON))
     assert plain(said).partition(" (")[0] in page  # how long ago it was, each tells from its own now
     assert fix in page
@@ -159,15 +167,15 @@ def test_providers_and_receivers_are_told_of_as_status_does(sign: str) -> None:
     """Their condition, their gate, and what to do about each."""
     providers = {"mulerouter": f"x {sign} y", "runway": "ok"}
     known = Status("0.1.0", providers=providers)
-    page = made(Endpoints, {"endpoints": [ENDPOINT]})
+    endpoint = made(Endpoint, ENDPOINT)
     text = text_of(overview(first_page(providers)))
     told = 0
-    for line in format_status(known, page, at=ORIGIN):
+    for line in format_status(known, [endpoint], has_more=False, at=ORIGIN):
         subject, _, said = plain(line).partition(" ")
         if subject in ("fix:", "mulerouter", "runway"):
             assert (plain(line) if subject == "fix:" else said.strip()) in text
             told += 1
-        if subject == "receiver":
+        if subject == "endpoint":
             url, gate, rest = said.partition(" closed: HTTP 503 since …")
             assert (url, gate) == (ENDPOINT["url"], " closed: HTTP 503 since …")
             assert "closed: HTTP 503 since " in text
@@ -189,8 +197,10 @@ def test_what_is_wrong_with_the_daemon_is_told_as_status_does(trouble: str | Non
         page.status, trouble=trouble, summary=said, deliveries=pending, oldest_pending_at=oldest
     )
     text = text_of(overview(replace(page, status=status)))
-    known = Status("0.1.0", trouble=trouble, deliveries=pending, oldest_pending_at=oldest)
-    told = [plain(line) for line in format_status(known, Endpoints(), at=ORIGIN)]
+    known = Status(
+        "0.1.0", trouble=trouble, deliveries=pending, oldest_pending_at=datetime.fromisoformat(oldest)
+    )
+    told = [plain(line) for line in format_status(known, [], has_more=False, at=ORIGIN)]
     fixes = [line for line in told if line.startswith("fix:")]
     assert len(fixes) == bool(trouble)
     assert all(line in text and sign in line for line in fixes)
@@ -201,7 +211,7 @@ def test_what_is_wrong_with_the_daemon_is_told_as_status_does(trouble: str | Non
 def test_a_timeline_is_what_explain_tells() -> None:
     timeline = [made(schemas.MomentBody, each) for each in MOMENTS]
     page = text_of(watch_page(made(schemas.WatchBody, WATCH), timeline, NOON))
-    for each in made(list[Moment], list(MOMENTS)):
+    for each in made(list[TimelineLine], list(MOMENTS)):
         assert f"{each.kind}{plain(each.text)}" in page.replace("… ", "…")
 
 

@@ -1,4 +1,4 @@
-"""A test callback goes out as a delivery would, is verified by a foreign verifier, and is explained."""
+"""test-callback sends a ping like a delivery, and explains the reply."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from notifier.cli.callback_diagnosis import diagnose
-from notifier.cli.send_ping import own_addresses
+from notifier.cli.send_ping import list_own_addresses
 from notifier.core.advice import advise_on_failure
 from notifier.core.delivery.signature import make_secret
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
@@ -22,7 +22,7 @@ OURS, OTHER = make_secret(b"a" * 32).reveal(), make_secret(b"b" * 32).reveal()
 
 
 class Hook:
-    """A receiver that verifies with one secret, and answers 401 or what it is told to."""
+    """A receiver that verifies with one secret, and replies 401 or ``status``."""
 
     def __init__(self) -> None:
         self.secret = OURS
@@ -73,10 +73,10 @@ def hook() -> Iterator[Hook]:
     fake.close()
 
 
-def test_a_ping_is_a_signed_event_that_tells_nothing(run: Run, hook: Hook) -> None:
-    said = run("test-callback", hook.url, "--secret", OTHER, "--secret", OURS)
-    assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("delivered  the receiver took it\n")
+def test_a_ping_is_a_signed_event_without_a_task(run: Run, hook: Hook) -> None:
+    result = run("test-callback", hook.url, "--secret", OTHER, "--secret", OURS)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("delivered  the receiver took it\n")
     ((headers, body),) = hook.seen
     event = json.loads(body)
     assert (event["type"], event["id"]) == ("ping", headers["webhook-id"])
@@ -86,9 +86,9 @@ def test_a_ping_is_a_signed_event_that_tells_nothing(run: Run, hook: Hook) -> No
 
 
 def test_without_a_secret_it_is_signed_as_the_daemon_signs(run: Run, hook: Hook) -> None:
-    """By every kept secret; without any, the fix is told and nothing is sent."""
-    said = run("test-callback", hook.url)
-    assert said.code == 78
+    """All secrets of the file sign. Without a secret nothing is sent, and there is a fix."""
+    result = run("test-callback", hook.url)
+    assert result.code == 78
     assert hook.seen == []
     hook.secret = keep_secrets(Path("notifier.secret"))[0][0].reveal()
     run("secret", "rotate")
@@ -97,61 +97,66 @@ def test_without_a_secret_it_is_signed_as_the_daemon_signs(run: Run, hook: Hook)
 
 def test_a_refused_signature_is_explained(run: Run, hook: Hook) -> None:
     hook.answer = b"bad signature\x1b[2J"
-    said = run("test-callback", hook.url, "--secret", OTHER)
-    assert said.code == 1
-    assert said.out.startswith("failed  HTTP 401\n")
-    assert "  | bad signature\\x1b[2J\n" in said.out
-    assert "notifier secret show" in said.err
-    assert OTHER not in said.out + said.err
+    result = run("test-callback", hook.url, "--secret", OTHER)
+    assert result.code == 1
+    assert result.out.startswith("failed  HTTP 401\n")
+    assert "  | bad signature\\x1b[2J\n" in result.out
+    assert "notifier secret show" in result.err
+    assert OTHER not in result.out + result.err
 
 
-def test_the_answer_in_json_is_whole(run: Run, hook: Hook) -> None:
+def test_the_reply_in_json_is_complete(run: Run, hook: Hook) -> None:
     hook.status, hook.answer = 500, b"oh"
-    said = run("test-callback", hook.url, "--secret", OURS, "--json")
-    told = json.loads(said.out)
-    assert said.code == 1
-    assert (told["ok"], told["status"], told["fault"], told["answer"]) == (False, 500, "http_5xx", "oh")
-    assert told["peer"] in hook.url
-    assert told["duration_ms"] >= told["first_byte_ms"] >= told["connect_ms"]
+    result = run("test-callback", hook.url, "--secret", OURS, "--json")
+    report = json.loads(result.out)
+    assert result.code == 1
+    assert (report["ok"], report["status"], report["fault"], report["answer"]) == (
+        False,
+        500,
+        "http_5xx",
+        "oh",
+    )
+    assert report["peer"] in hook.url
+    assert report["duration_ms"] >= report["first_byte_ms"] >= report["connect_ms"]
 
 
 def test_a_redirect_is_not_followed(run: Run, hook: Hook) -> None:
     hook.status, hook.headers = 307, {"Location": "http://127.0.0.1:1/"}
-    said = run("test-callback", hook.url, "--secret", OURS)
-    assert said.code == 1
-    assert "redirect to 127.0.0.1 not followed" in said.out
+    result = run("test-callback", hook.url, "--secret", OURS)
+    assert result.code == 1
+    assert "redirect to 127.0.0.1 not followed" in result.out
     assert len(hook.seen) == 1
 
 
 def test_the_rules_of_the_configuration_hold(run: Run, hook: Hook) -> None:
-    """Where the daemon would not call, this does not either."""
+    """An address that the daemon must not call is not called."""
     Path("config.toml").write_text('[callbacks]\nallow = ["public"]\n')
-    said = run("test-callback", hook.url, "--secret", OURS)
-    assert said.code == 1
-    assert "address not allowed" in said.out
-    assert "callbacks.allow" in said.err
+    result = run("test-callback", hook.url, "--secret", OURS)
+    assert result.code == 1
+    assert "address not allowed" in result.out
+    assert "callbacks.allow" in result.err
     assert hook.seen == []
 
 
 def test_the_daemons_own_address_is_not_called(run: Run, hook: Hook) -> None:
     port = hook.url.split(":")[2].partition("/")[0]
     Path("config.toml").write_text(f'[server]\nlisten = "127.0.0.1:{port}"\n')
-    said = run("test-callback", hook.url, "--secret", OURS)
-    assert said.code == 1
-    assert "notifier itself" in said.out
+    result = run("test-callback", hook.url, "--secret", OURS)
+    assert result.code == 1
+    assert "notifier itself" in result.out
     assert hook.seen == []
 
 
-def test_nobody_there_is_told(run: Run, hook: Hook) -> None:
+def test_a_receiver_that_does_not_run_has_a_fix(run: Run, hook: Hook) -> None:
     hook.close()
-    said = run("test-callback", hook.url, "--secret", OURS, "--json")
-    told = json.loads(said.out)
-    assert (said.code, told["status"], told["fault"]) == (1, None, "connect")
-    assert "runs" in told["fix"]
+    result = run("test-callback", hook.url, "--secret", OURS, "--json")
+    report = json.loads(result.out)
+    assert (result.code, report["status"], report["fault"]) == (1, None, "connect")
+    assert "runs" in report["fix"]
 
 
 @pytest.mark.parametrize("args", [["hook"], ["ftp://x/"], ["http://127.0.0.1/", "--secret", "whsec_short"]])
-def test_what_cannot_be_sent_is_wrong_usage(run: Run, args: list[str]) -> None:
+def test_an_invalid_url_or_secret_is_wrong_usage(run: Run, args: list[str]) -> None:
     assert run("test-callback", *args).code == 64
 
 
@@ -167,7 +172,7 @@ def test_what_cannot_be_sent_is_wrong_usage(run: Run, args: list[str]) -> None:
     ],
 )
 def test_the_daemons_address_is_read_from_the_configuration(listen: str, own: set[tuple[str, int]]) -> None:
-    assert own_addresses(listen) == own
+    assert list_own_addresses(listen) == own
 
 
 @pytest.mark.parametrize("status", [*range(200, 210), *range(300, 309), *range(400, 432), *range(500, 512)])
@@ -186,14 +191,14 @@ def test_every_fault_has_its_advice(fault: FailureKind) -> None:
 
 def test_https_to_a_receiver_that_speaks_none_says_so(run: Run, hook: Hook) -> None:
     """A certificate cannot help where there is none."""
-    said = run("test-callback", hook.url.replace("http:", "https:"), "--secret", OURS)
-    assert said.code == 1
-    assert "fix: nothing speaks TLS on that port: write http://" in said.err
+    result = run("test-callback", hook.url.replace("http:", "https:"), "--secret", OURS)
+    assert result.code == 1
+    assert "fix: nothing speaks TLS on that port: write http://" in result.err
 
 
 def test_what_is_never_called_gets_no_advice_that_cannot_help(run: Run) -> None:
     """callbacks.allow opens no metadata service, and not notifier itself."""
-    said = run("test-callback", "http://169.254.169.254/", "--secret", OURS)
-    assert said.code == 1
-    assert "callbacks.allow" not in said.err
-    assert "fix: give another URL" in said.err
+    result = run("test-callback", "http://169.254.169.254/", "--secret", OURS)
+    assert result.code == 1
+    assert "callbacks.allow" not in result.err
+    assert "fix: give another URL" in result.err

@@ -1,4 +1,4 @@
-"""A progress line is for a person who looks on: on stderr, on a terminal, gone when the answer comes."""
+"""The progress line is on stderr of a terminal, and is cleared before the result."""
 
 import io
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ CLEAR = "\r\x1b[K"
 
 
 class Terminal(io.StringIO):
-    """A stderr that says it is a terminal."""
+    """A stderr that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -26,24 +26,22 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.setattr("notifier.cli.progress.sys", SimpleNamespace(stderr=screen))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(waiting, "PAUSE_S", 0.01)
+    monkeypatch.setattr(waiting, "REQUEST_PAUSE_S", 0.01)
     return screen
 
 
-def test_wait_shows_what_it_waits_for_and_leaves_no_trace(
-    ask: Run, daemon: FakeDaemon, terminal: Terminal
-) -> None:
-    """stdout has the result alone, and the answers are held shortly so that the line moves."""
+def test_wait_shows_the_watch_and_clears_the_line(ask: Run, daemon: FakeDaemon, terminal: Terminal) -> None:
+    """stdout has the result alone. The long polls are short, so that the line changes."""
     daemon.on("GET", "/v1/watches/wch_1", WATCH, WATCH, {**WATCH, "state": "completed"})
-    said = ask("wait", "wch_1")
-    assert (said.code, said.out) == (0, "wch_1  completed\n")
+    result = ask("wait", "wch_1")
+    assert (result.code, result.out) == (0, "wch_1  completed\n")
     assert "0 s  wch_1  processing" in terminal.getvalue()
     assert terminal.getvalue().endswith(CLEAR)
     assert {each.query["wait"] for each in daemon.asked[1:]} == {"2000ms"}
 
 
-def test_trouble_is_in_the_line(ask: Run, daemon: FakeDaemon, terminal: Terminal) -> None:
-    """Who waits wants to know why, and no stranger's text drives the terminal."""
+def test_the_line_has_the_trouble(ask: Run, daemon: FakeDaemon, terminal: Terminal) -> None:
+    """It is escaped, so that it cannot control the terminal."""
     troubled = {**WATCH, "trouble": "provider refuses the key (401) \x1b[2J" + "語" * 80}
     daemon.on("GET", "/v1/watches/wch_1", troubled, {**WATCH, "state": "completed"})
     ask("wait", "wch_1")
@@ -53,8 +51,8 @@ def test_trouble_is_in_the_line(ask: Run, daemon: FakeDaemon, terminal: Terminal
     assert count_columns(line) <= 79
 
 
-def test_long_lists_count_as_they_are_read(ask: Run, daemon: FakeDaemon, terminal: Terminal) -> None:
-    """--all may take a while."""
+def test_long_lists_show_the_number_of_entries(ask: Run, daemon: FakeDaemon, terminal: Terminal) -> None:
+    """A list of many pages takes time."""
     page = {"watches": [WATCH], "next_cursor": "x"}
     daemon.on("GET", "/v1/watches", page, {"watches": [WATCH], "next_cursor": None})
     ask("ls", "--all")
@@ -62,24 +60,24 @@ def test_long_lists_count_as_they_are_read(ask: Run, daemon: FakeDaemon, termina
     assert terminal.getvalue().endswith(CLEAR)
 
 
-def test_elsewhere_there_is_none(ask: Run, daemon: FakeDaemon) -> None:
-    """A log of stderr has nothing that moves."""
+def test_without_a_terminal_there_is_no_line(ask: Run, daemon: FakeDaemon) -> None:
+    """A log of stderr has no line that is overwritten."""
     daemon.on("GET", "/v1/watches/wch_1", WATCH, {**WATCH, "state": "completed"})
     assert ask("wait", "wch_1").err == ""
 
 
-def test_a_dumb_terminal_gets_none(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It could not take the line back."""
+def test_a_dumb_terminal_has_no_line(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot clear a line."""
     monkeypatch.setenv("TERM", "dumb")
     with Progress() as progress:
         progress.show("x")
     assert terminal.getvalue() == ""
 
 
-def test_the_line_is_gone_before_a_result_is_printed(
+def test_the_line_is_cleared_before_a_result_is_printed(
     ask: Run, daemon: FakeDaemon, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both go to the same screen; the line would stand before the result."""
+    """Both are on the same screen."""
     seen: list[str] = []
     monkeypatch.setattr("notifier.cli.watches.print_data", lambda _: seen.append(terminal.getvalue()))
     daemon.on("GET", "/v1/watches/wch_1", WATCH, {**WATCH, "state": "completed"})

@@ -1,4 +1,4 @@
-"""Secrets are shown, and changed so that at no moment a callback is refused."""
+"""Secrets are printed, and rotated so that no callback is refused."""
 
 import json
 import stat
@@ -15,86 +15,91 @@ CONFIGURED = "whsec_" + "A" * 44
 
 
 @pytest.fixture
-def kept() -> Secret:
-    """What the daemon made at its first start."""
+def existing_secret() -> Secret:
+    """The secret that the daemon creates at its first start."""
     return keep_secrets(FILE)[0][0]
 
 
 @pytest.fixture
 def configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """callbacks.secrets names one."""
+    """A configuration whose callbacks.secrets has one secret."""
     Path("config.toml").write_text('[callbacks]\nsecrets = [{ env = "SIGNING" }]\n')
     monkeypatch.setenv("SIGNING", CONFIGURED)
 
 
-def test_show_prints_what_signs_newest_first(run: Run, kept: Secret) -> None:
-    """On stdout the secrets alone: a script may read them."""
-    said = run("secret", "rotate")
-    assert "it signs beside the old once the daemon has read it" in said.err
-    fresh = said.out.strip()
-    said = run("secret", "show")
-    assert (said.code, said.out.splitlines()) == (0, [fresh, kept.reveal()])
-    assert "notifier.secret" in said.err
-    told = json.loads(run("secret", "show", "--json").out)
-    assert told == {"secrets": [fresh, kept.reveal()], "origin": str(Path("notifier.secret").absolute())}
+def test_show_prints_the_secrets_newest_first(run: Run, existing_secret: Secret) -> None:
+    """stdout has the secrets alone, for a script."""
+    result = run("secret", "rotate")
+    assert "it signs beside the old secrets after a reload" in result.err
+    new_secret = result.out.strip()
+    result = run("secret", "show")
+    assert (result.code, result.out.splitlines()) == (0, [new_secret, existing_secret.reveal()])
+    assert "notifier.secret" in result.err
+    report = json.loads(run("secret", "show", "--json").out)
+    assert report == {
+        "secrets": [new_secret, existing_secret.reveal()],
+        "origin": str(Path("notifier.secret").absolute()),
+    }
 
 
-def test_show_prints_those_of_the_configuration(run: Run, kept: Secret, configured: None) -> None:
+def test_show_prints_the_secrets_of_the_configuration(
+    run: Run, existing_secret: Secret, configured: None
+) -> None:
     assert run("secret", "show").out == f"{CONFIGURED}\n"
 
 
-def test_before_the_first_start_there_is_none(run: Run) -> None:
-    """Nothing is made behind the daemon's back, and the fix is told."""
+def test_before_the_first_start_there_is_no_secret(run: Run) -> None:
+    """No secret is created, and there is a fix."""
     for args in (["show"], ["rotate"], ["rotate", "--drop-old"]):
-        said = run("secret", *args)
-        assert said.code == 78
-        assert "notifier run" in said.err
+        result = run("secret", *args)
+        assert result.code == 78
+        assert "notifier run" in result.err
     assert not FILE.exists()
 
 
-def test_rotate_puts_a_new_one_first_and_keeps_the_old(run: Run, kept: Secret) -> None:
-    said = run("secret", "rotate")
-    fresh, *old = read_secrets(FILE)
-    assert (said.code, said.out) == (0, f"{fresh.reveal()}\n")
-    assert old == [kept]
+def test_rotate_puts_a_new_secret_before_the_old(run: Run, existing_secret: Secret) -> None:
+    result = run("secret", "rotate")
+    new_secret, *old = read_secrets(FILE)
+    assert (result.code, result.out) == (0, f"{new_secret.reveal()}\n")
+    assert old == [existing_secret]
     assert stat.S_IMODE(FILE.stat().st_mode) == 0o600
-    assert "notifier reload" in said.err
-    assert "SIGHUP" in said.err
-    assert "--drop-old" in said.err
+    assert "notifier reload" in result.err
+    assert "SIGHUP" in result.err
+    assert "--drop-old" in result.err
 
 
-def test_drop_old_keeps_the_newest_alone(run: Run, kept: Secret) -> None:
-    fresh = run("secret", "rotate").out.strip()
-    said = run("secret", "rotate", "--drop-old")
-    assert (said.code, said.out) == (0, f"{fresh}\n")
-    assert "dropped 1" in said.err
-    assert [secret.reveal() for secret in read_secrets(FILE)] == [fresh]
+def test_drop_old_keeps_the_newest_secret_alone(run: Run, existing_secret: Secret) -> None:
+    new_secret = run("secret", "rotate").out.strip()
+    result = run("secret", "rotate", "--drop-old")
+    assert (result.code, result.out) == (0, f"{new_secret}\n")
+    assert "dropped 1" in result.err
+    assert [secret.reveal() for secret in read_secrets(FILE)] == [new_secret]
     again = run("secret", "rotate", "--drop-old", "--json")
     assert "no older" in again.err
-    assert json.loads(again.out)["secrets"] == [fresh]
+    assert json.loads(again.out)["secrets"] == [new_secret]
 
 
-def test_no_more_than_five_sign_and_none_is_dropped_unasked(run: Run, kept: Secret) -> None:
+def test_a_sixth_secret_is_refused_and_none_is_dropped(run: Run, existing_secret: Secret) -> None:
     for _ in range(MAX_SECRETS - 1):
         assert run("secret", "rotate").code == 0
     before = FILE.read_bytes()
-    said = run("secret", "rotate")
-    assert said.code == 1
-    assert "--drop-old" in said.err
+    result = run("secret", "rotate")
+    assert result.code == 1
+    assert "--drop-old" in result.err
     assert FILE.read_bytes() == before
-    assert read_secrets(FILE)[-1] == kept
+    assert read_secrets(FILE)[-1] == existing_secret
 
 
-def test_what_the_operator_configured_is_not_rotated(run: Run, kept: Secret, configured: None) -> None:
+def test_configured_secrets_are_not_rotated(run: Run, existing_secret: Secret, configured: None) -> None:
     for args in ([], ["--drop-old"]):
-        said = run("secret", "rotate", *args)
-        assert (said.code, said.out) == (78, "")
-        assert "callbacks.secrets" in said.err
-        assert "fix: " in said.err
-    assert read_secrets(FILE) == (kept,)
+        result = run("secret", "rotate", *args)
+        assert (result.code, result.out) == (78, "")
+        assert "callbacks.secrets" in result.err
+        assert "fix: " in result.err
+    assert read_secrets(FILE) == (existing_secret,)
 
 
-def test_a_damaged_file_is_neither_shown_nor_rotated(run: Run) -> None:
+def test_a_damaged_file_is_neither_printed_nor_rotated(run: Run) -> None:
     FILE.write_text("whsec_short\n")
     for args in (["show"], ["rotate"], ["rotate", "--drop-old"]):
         assert run("secret", *args).code == 78

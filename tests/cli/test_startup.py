@@ -1,6 +1,6 @@
-"""A command's start is cheap: what only the daemon needs is not imported by its clients.
+"""A command starts quickly, because it imports nothing that only the daemon needs.
 
-How cheap is measured by `python -m benchmarks --only starting`.
+`python -m benchmarks --only starting` measures the time.
 """
 
 import json
@@ -33,7 +33,7 @@ def test_a_client_command_imports_no_server(args: list[str]) -> None:
 
 @pytest.mark.parametrize(("handler", "code"), [("default_int_handler", -signal.SIGINT), ("SIG_IGN", 0)])
 def test_an_interrupt_while_it_loads_ends_it_without_a_traceback(handler: str, code: int) -> None:
-    """As any program that does not handle it; and where it is ignored, it stays so."""
+    """The signal ends the process as any other. An ignored signal stays ignored."""
     script = (
         "import os, signal, sys\n"
         "class Interrupting:\n"
@@ -50,7 +50,7 @@ def test_an_interrupt_while_it_loads_ends_it_without_a_traceback(handler: str, c
     assert (done.returncode, done.stderr) == (code, b"")
 
 
-def test_the_installed_command_begins_there() -> None:
-    """And not with the modules that take a while."""
+def test_the_installed_command_starts_with_the_guard() -> None:
+    """The entry point is the module that handles signals during the imports."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"notifier": "notifier.__main__:main"}

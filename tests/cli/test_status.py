@@ -1,4 +1,4 @@
-"""status is one screen: what there is, what is held back and since when, and what to do about it."""
+"""status prints on one screen the counts, what is held back and since when, and the fix."""
 
 import json
 import re
@@ -24,20 +24,20 @@ STATUS: dict[str, Any] = {
 
 @pytest.fixture
 def tell(ask: Run, daemon: FakeDaemon) -> Any:
-    """What status prints where the daemon says this."""
+    """Return the output of status for these responses of the daemon."""
 
     def call(page: dict[str, Any] = NONE, **changed: Any) -> str:
         daemon.now("GET", "/v1/status", {**STATUS, **changed})
         daemon.now("GET", "/v1/endpoints", page)
-        said = ask("status")
-        assert (said.code, said.err) == (0, "")
-        return said.out
+        result = ask("status")
+        assert (result.code, result.err) == (0, "")
+        return result.out
 
     return call
 
 
-def test_what_there_is_is_told_without_zeros(tell: Any, daemon: FakeDaemon) -> None:
-    """A person reads words, not a tree of numbers."""
+def test_counts_are_printed_without_zeros(tell: Any, daemon: FakeDaemon) -> None:
+    """Counts of zero are omitted."""
     lines = tell().splitlines()
     assert lines[0] == f"daemon      notifier 0.1.0 at {daemon.url}: working"
     assert lines[1] == "watches     3 watching, 12 completed"
@@ -48,14 +48,14 @@ def test_what_there_is_is_told_without_zeros(tell: Any, daemon: FakeDaemon) -> N
     assert lines[4:] == ["mulerouter  ok"]
 
 
-def test_json_is_the_daemons_own_answer(ask: Run, daemon: FakeDaemon) -> None:
-    """A program gets what the API says, whatever we make of it."""
+def test_json_is_the_response_of_the_daemon(ask: Run, daemon: FakeDaemon) -> None:
+    """A program gets the response of the API unchanged."""
     daemon.on("GET", "/v1/status", {**STATUS, "new": [1]})
     assert json.loads(ask("status", "--json").out) == {**STATUS, "new": [1]}
 
 
-def test_nothing_at_all_is_told_as_none(tell: Any) -> None:
-    """An empty daemon is no blank screen."""
+def test_zero_watches_are_printed_as_none(tell: Any) -> None:
+    """A new daemon has no counts."""
     out = tell(watches={}, deliveries={"pending": 0}, expiring_results=0)
     assert "watches     none\ndeliveries  none\nmulerouter  ok\n" in out
 
@@ -83,21 +83,21 @@ def test_a_held_provider_says_since_when_and_what_to_do(
 
 
 @pytest.mark.parametrize(
-    ("troubled", "said"),
+    ("troubled", "result"),
     [
         (1, "1 of 3 in trouble: `notifier ls --state watching` shows why"),
         (10_000, "at least 10000 of 3 in trouble"),
     ],
 )
-def test_watches_in_trouble_are_counted_with_where_they_are_shown(
-    tell: Any, troubled: int, said: str
+def test_watches_in_trouble_are_counted_with_the_command_that_lists_them(
+    tell: Any, troubled: int, result: str
 ) -> None:
-    """Their provider may be well; the daemon counts to ten thousand."""
-    assert f"\n            {said}" in tell(troubled_watches=troubled)
+    """Their provider may be ok. The daemon counts up to ten thousand."""
+    assert f"\n            {result}" in tell(troubled_watches=troubled)
 
 
 def test_callbacks_that_are_refused_are_counted(tell: Any) -> None:
-    """A receiver that answers 422 is not held back, and yet nothing arrives."""
+    """An endpoint that replies 422 is not held back, but accepts nothing."""
     assert (
         "\n            1 of 2 pending was refused: `notifier deliveries --state pending` shows why"
         in tell(refused_deliveries=1)
@@ -105,19 +105,19 @@ def test_callbacks_that_are_refused_are_counted(tell: Any) -> None:
 
 
 def test_a_closed_receiver_with_nothing_waiting_is_no_news(tell: Any) -> None:
-    """What it held back has died and is counted as that."""
+    """Its deliveries are dead and counted as such."""
     idle = {**ENDPOINT, "gate": f"{IDLE}: HTTP 503", "pending": 0}
-    assert "receiver" not in tell({"endpoints": [idle], "next_cursor": None})
+    assert "endpoint" not in tell({"endpoints": [idle], "next_cursor": None})
 
 
 def test_receivers_that_are_held_back_are_named(tell: Any) -> None:
-    """Open ones are not worth a line; of many held ones a few stand for all."""
+    """Open endpoints have no line."""
     unknown = {"since": None, "next_probe_at": None}  # as of one that a user has paused
     held = {**ENDPOINT, **unknown, "gate": "closed: HTTP 503", "pending": 7}
     fine = {**ENDPOINT, "gate": "open, starting slowly", "url": "http://fine/"}
     out = tell({"endpoints": [fine, held], "next_cursor": None})
     assert out.splitlines()[-2:] == [
-        "receiver    http://127.0.0.1:9001/hook closed: HTTP 503; 7 waiting",
+        "endpoint    http://127.0.0.1:9001/hook closed: HTTP 503; 7 waiting",
         "            fix: `notifier test-callback http://127.0.0.1:9001/hook` says what is wrong; "
         "when it is mended, all that waits goes out after the next probe, or at once by "
         "`notifier endpoints resume ep_1`",
@@ -128,7 +128,7 @@ def test_receivers_that_are_held_back_are_named(tell: Any) -> None:
 
 
 def test_a_closed_receiver_says_since_when_and_when_it_is_tried_again(tell: Any) -> None:
-    """Who has mended it wants to know whether to wait."""
+    """After a repair the user knows how long to wait."""
     closed = {"since": "2020-11-23T12:00:00.000Z", "next_probe_at": "2020-11-24T12:00:05.000Z"}
     held = {**ENDPOINT, **closed, "gate": "closed: HTTP 503"}
     line = tell({"endpoints": [held], "next_cursor": None}).splitlines()[-2]
@@ -136,19 +136,19 @@ def test_a_closed_receiver_says_since_when_and_when_it_is_tried_again(tell: Any)
     assert re.search(r"d ago\), next probe 2020-11-24 \d\d:\d\d; 7 waiting$", line)
 
 
-def test_of_many_receivers_a_few_are_shown(ask: Run, daemon: FakeDaemon) -> None:
-    """One screen stays one screen."""
+def test_of_many_endpoints_five_are_printed(ask: Run, daemon: FakeDaemon) -> None:
+    """The output must fit a screen."""
     daemon.now("GET", "/v1/status", STATUS)
     daemon.now("GET", "/v1/endpoints", {"endpoints": [ENDPOINT] * 400, "next_cursor": "x"})
     out = ask("status").out
-    assert out.count("receiver  ") == 5
-    assert "400 receivers held back or more: `notifier endpoints --all`" in out
+    assert out.count("endpoint  ") == 5
+    assert "400 or more endpoints held back: `notifier endpoints --all`" in out
     daemon.now("GET", "/v1/endpoints", {"endpoints": [ENDPOINT] * 7, "next_cursor": None})
-    assert "7 receivers held back: `notifier endpoints --all`" in ask("status").out
+    assert "7 endpoints held back: `notifier endpoints --all`" in ask("status").out
 
 
 def test_a_daemon_in_trouble_says_it_first_with_the_fix(tell: Any) -> None:
-    """Why it is not ready is what status is asked for."""
+    """The trouble of the daemon is more important than the counts."""
     lines = tell(trouble="the disk that holds /x/notifier.db is full").splitlines()
     assert "the disk that holds /x/notifier.db is full" in lines[0]
     assert lines[1].strip() == "fix: free some space; notifier then goes on by itself"
@@ -157,7 +157,7 @@ def test_a_daemon_in_trouble_says_it_first_with_the_fix(tell: Any) -> None:
 def test_it_fits_80_columns_and_nothing_drives_the_terminal(
     tell: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Long sentences are broken at words, and what strangers wrote is escaped."""
+    """Long sentences are broken at words, and foreign text is escaped."""
     monkeypatch.setattr("notifier.cli.output._is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")

@@ -1,4 +1,4 @@
-"""Registering, listing, showing, stopping: each command asks for what the contract says."""
+"""The commands about watches send the requests of the contract."""
 
 import json
 from typing import Any
@@ -12,36 +12,36 @@ HOOK = "http://127.0.0.1:9001/hook"
 
 def test_watch_registers_and_prints_id_and_state(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("POST", "/v1/watches", Canned(201, WATCH))
-    said = ask("watch", "/vendors/x", "task-1", "--callback", HOOK)
-    assert said.code == 0
-    assert said.out.split() == ["wch_1", "watching"]
+    result = ask("watch", "/vendors/x", "task-1", "--callback", HOOK)
+    assert result.code == 0
+    assert result.out.split() == ["wch_1", "watching"]
     assert daemon.asked[0].json == {"api_path": "/vendors/x", "task_id": "task-1", "callback_url": HOOK}
     assert daemon.asked[0].headers["content-type"] == "application/json"
 
 
-def test_watch_sends_all_that_is_given(ask: Run, daemon: FakeDaemon) -> None:
+def test_watch_sends_all_options(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("POST", "/v1/watches", Canned(201, WATCH))
     options = ["--provider", "p", "--metadata", '{"order": 42}', "--expire-after", "30m"]
     events = ["--event", "task.completed", "--event", "task.failed"]
     assert ask("watch", "/v", "t", "--callback", HOOK, "--callback", "http://b/", *options, *events).code == 0
-    wanted = ["task.completed", "task.failed"]
+    names = ["task.completed", "task.failed"]
     assert daemon.asked[0].json == {
         "api_path": "/v",
         "task_id": "t",
-        "callbacks": [{"url": HOOK, "events": wanted}, {"url": "http://b/", "events": wanted}],
+        "callbacks": [{"url": HOOK, "events": names}, {"url": "http://b/", "events": names}],
         "provider": "p",
         "metadata": {"order": 42},
         "expire_after": "30m",
     }
 
 
-def test_several_callbacks_without_events_want_all(ask: Run, daemon: FakeDaemon) -> None:
+def test_several_callbacks_without_events_get_all(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("POST", "/v1/watches", Canned(201, WATCH))
     ask("watch", "/v", "t", "--callback", HOOK, "--callback", "http://b/")
     assert daemon.asked[0].json["callbacks"] == [{"url": HOOK}, {"url": "http://b/"}]
 
 
-def test_metadata_goes_out_as_it_is_written(ask: Run, daemon: FakeDaemon) -> None:
+def test_metadata_is_sent_unchanged(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("POST", "/v1/watches", Canned(201, WATCH))
     ask("watch", "/v", "t", "--callback", HOOK, "--metadata", '{"a": 1.0, "b": 1e2, "c": 0.10}')
     assert b'{"a": 1.0, "b": 1e2, "c": 0.10}' in daemon.asked[0].body
@@ -53,42 +53,42 @@ def test_a_bare_number_is_a_number_of_seconds(ask: Run, daemon: FakeDaemon) -> N
     assert daemon.asked[0].json["expire_after"] == 90
 
 
-def test_what_is_known_already_says_what_of_the_registration_did_not_count(
-    ask: Run, daemon: FakeDaemon
-) -> None:
-    """A 200 looks as a 201 to a program; a person is told what stays, and how to go on."""
+def test_a_second_registration_notes_what_is_unchanged(ask: Run, daemon: FakeDaemon) -> None:
+    """A program sees no difference of 200 and 201. A person reads what is unchanged, and the next step."""
     ended = {**WATCH, "state": "expired"}
     daemon.on("POST", "/v1/watches", Canned(200, WATCH), Canned(200, ended), Canned(200, ended))
-    given = ("watch", "/v", "t", "--callback", HOOK, "--expire-after", "2h")
-    said = ask(*given)
-    assert (said.code, said.out.split()) == (0, ["wch_1", "watching"])
-    assert said.err.startswith("wch_1 is known already, since ")
-    assert "metadata and deadline stay as they were first registered" in said.err
-    assert "a callback URL that is new has been added" in said.err
-    assert "resume" not in said.err
-    said = ask(*given)
-    assert (said.code, said.out.split()) == (0, ["wch_1", "expired"])
-    assert "it has ended; `notifier resume wch_1 --expire-after 2h` goes on with it" in said.err
-    said = ask(*given, "--json")
-    assert json.loads(said.out) == ended
-    assert "known already" in said.err
+    args = ("watch", "/v", "t", "--callback", HOOK, "--expire-after", "2h")
+    result = ask(*args)
+    assert (result.code, result.out.split()) == (0, ["wch_1", "watching"])
+    assert result.err.startswith("wch_1 was registered already, at ")
+    assert "metadata and deadline are unchanged" in result.err
+    assert "new callback URLs, if any, were added" in result.err
+    assert "resume" not in result.err
+    result = ask(*args)
+    assert (result.code, result.out.split()) == (0, ["wch_1", "expired"])
+    assert "it has ended; `notifier resume wch_1 --expire-after 2h` resumes it" in result.err
+    result = ask(*args, "--json")
+    assert json.loads(result.out) == ended
+    assert "registered already" in result.err
 
 
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ("completed", "it has ended; a callback URL that is new gets its event at once"),
-        ("stopped", "`notifier resume wch_1` goes on with it"),
+        ("completed", "it has ended; a new callback URL gets its event at once"),
+        ("stopped", "`notifier resume wch_1` resumes it"),
     ],
 )
-def test_what_has_ended_says_what_can_be_done(ask: Run, daemon: FakeDaemon, state: str, words: str) -> None:
-    """Not every end can be resumed."""
+def test_a_second_registration_of_an_ended_watch_has_the_next_step(
+    ask: Run, daemon: FakeDaemon, state: str, words: str
+) -> None:
+    """Only some ended watches can be resumed."""
     daemon.on("POST", "/v1/watches", Canned(200, {**WATCH, "state": state}))
     assert words in ask("watch", "/v", "t", "--callback", HOOK).err
 
 
-def test_a_first_registration_is_not_talked_about(ask: Run, daemon: FakeDaemon) -> None:
-    """All that was asked for holds."""
+def test_a_first_registration_has_no_note(ask: Run, daemon: FakeDaemon) -> None:
+    """All options of the command took effect."""
     daemon.on("POST", "/v1/watches", Canned(201, WATCH))
     assert ask("watch", "/v", "t", "--callback", HOOK, "--metadata", "{}").err == ""
 
@@ -113,11 +113,11 @@ def test_watch_reads_what_the_mulerouter_command_prints(
     ask: Run, daemon: FakeDaemon, stdin: str, tasks: list[str]
 ) -> None:
     daemon.on("POST", "/v1/watches", Canned(201, WATCH))
-    said = ask("watch", "-", "--callback", HOOK, stdin=stdin.encode())
-    assert said.code == 0, said.err
+    result = ask("watch", "-", "--callback", HOOK, stdin=stdin.encode())
+    assert result.code == 0, result.err
     assert [each.json["task_id"] for each in daemon.asked] == tasks
     assert {each.json["api_path"] for each in daemon.asked} == {"/v"}
-    assert len(said.out.splitlines()) == len(tasks)
+    assert len(result.out.splitlines()) == len(tasks)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_watch_reads_what_the_mulerouter_command_prints(
         (b'{"task_id": "a", "api_path": "/v"} trailing', "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
         (b"[" * 200_000, "is not JSON"),
-        (b"3", "entry 1 of standard input is no object"),
+        (b"3", "entry 1 of standard input is not an object"),
         (b'{"api_path": "/v"}', "has no task_id"),
         (b'{"task_id": "a"}', "has no api_path"),
         (b'{"task_id": 5, "api_path": "/v"}', "has no task_id"),
@@ -138,12 +138,12 @@ def test_watch_reads_what_the_mulerouter_command_prints(
         (b'[{"task_id": "a", "api_path": "/v"}, {}]', "entry 2"),
     ],
 )
-def test_other_input_registers_nothing_and_is_named(
+def test_invalid_input_registers_nothing_and_is_named(
     ask: Run, daemon: FakeDaemon, stdin: bytes, reason: str
 ) -> None:
-    said = ask("watch", "-", "--callback", HOOK, stdin=stdin)
-    assert (said.code, said.out, daemon.asked) == (64, "", [])
-    flat = " ".join(said.err.split())
+    result = ask("watch", "-", "--callback", HOOK, stdin=stdin)
+    assert (result.code, result.out, daemon.asked) == (64, "", [])
+    flat = " ".join(result.err.split())
     assert reason in flat
     assert "mulerouter run … --no-wait --json" in flat
 
@@ -152,76 +152,76 @@ def test_other_input_registers_nothing_and_is_named(
     ("stdin", "quoted"),
     [
         (b'{"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "bad key"}',
-         'has no task_id; it says: {"title": "Unauthorized", "status": 401, "detail": "bad key"};'),
+         'has no task_id; input: {"title": "Unauthorized", "status": 401, "detail": "bad key"};'),
         (b'{"error": {"code": 7, "message": "no \\u001b[2J\xe2\x80\xaebalance"}}',
-         'it says: {"error": {"code": 7, "message": "no \\u001b[2J balance"}};'),
-        (b'{"task": 5}', 'it says: {"task": 5};'),
-        (b'{"a":\n', 'is not JSON; it says: {"a":;'),
-        (b"<html>\x1b[2J\n<body>" + b"x" * 5_000, "is not JSON; it says: <html> [2J <body>xxx"),
-        (b"[null]", "is no object but null;"),
+         'input: {"error": {"code": 7, "message": "no \\u001b[2J balance"}};'),
+        (b'{"task": 5}', 'input: {"task": 5};'),
+        (b'{"a":\n', 'is not JSON; input: {"a":;'),
+        (b"<html>\x1b[2J\n<body>" + b"x" * 5_000, "is not JSON; input: <html> [2J <body>xxx"),
+        (b"[null]", "is not an object but null;"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["-", "/v"])
-def test_a_providers_error_in_place_of_a_task_is_quoted(
+def test_a_providers_error_instead_of_a_task_is_quoted(
     ask: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, path: str, stdin: bytes, quoted: str
 ) -> None:
-    """`curl … | notifier watch PATH -` shows why there is no task: bounded, and driving no terminal."""
+    """`curl … | notifier watch PATH -` shows why there is no task, cut and escaped."""
     monkeypatch.setenv("COLUMNS", "5000")
-    said = ask(*("watch", path, *(() if path == "-" else ("-",))), "--callback", HOOK, stdin=stdin)
-    assert (said.code, said.out, daemon.asked) == (64, "", [])
-    assert quoted in said.err
-    assert len(said.err) < 1_000
-    assert not any(sign in said.err for sign in "\x1b\u202e")
+    result = ask(*("watch", path, *(() if path == "-" else ("-",))), "--callback", HOOK, stdin=stdin)
+    assert (result.code, result.out, daemon.asked) == (64, "", [])
+    assert quoted in result.err
+    assert len(result.err) < 1_000
+    assert not any(sign in result.err for sign in "\x1b\u202e")
 
 
-def test_of_several_tasks_a_refused_one_does_not_stop_the_others(ask: Run, daemon: FakeDaemon) -> None:
+def test_a_refused_task_does_not_stop_the_others(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on(
         "POST",
         "/v1/watches",
         problem(422, "validation_failed", "bad id"),
         Canned(201, {**WATCH, "id": "wch_2"}),
     )
-    said = ask("watch", "-", "--callback", HOOK, "--json", stdin=json.dumps([one("a"), one("b")]).encode())
-    assert said.code == 1
-    assert [json.loads(line)["id"] for line in said.out.splitlines()] == ["wch_2"]
-    assert "task a was not registered" in said.err
-    assert "validation_failed: bad id" in said.err
+    result = ask("watch", "-", "--callback", HOOK, "--json", stdin=json.dumps([one("a"), one("b")]).encode())
+    assert result.code == 1
+    assert [json.loads(line)["id"] for line in result.out.splitlines()] == ["wch_2"]
+    assert "task a was not registered" in result.err
+    assert "validation_failed: bad id" in result.err
 
 
-def test_ls_passes_the_filters_on(ask: Run, daemon: FakeDaemon) -> None:
+def test_ls_passes_its_filters_to_the_api(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("GET", "/v1/watches", {"watches": [WATCH], "next_cursor": None})
-    said = ask("ls", "--state", "watching", "--provider", "p", "--task-id", "a b&c")
-    assert said.code == 0
+    result = ask("ls", "--state", "watching", "--provider", "p", "--task-id", "a b&c")
+    assert result.code == 0
     assert daemon.asked[0].query == {"state": "watching", "provider": "p", "task_id": "a b&c", "limit": "50"}
-    assert said.out.splitlines()[1].startswith("wch_1  watching")
+    assert result.out.splitlines()[1].startswith("wch_1  watching")
 
 
-def test_ls_reads_on_until_the_limit_or_the_end(ask: Run, daemon: FakeDaemon) -> None:
+def test_ls_reads_pages_up_to_the_limit_or_the_end(ask: Run, daemon: FakeDaemon) -> None:
     pages = [
         {"watches": [{**WATCH, "id": f"wch_{page}_{n}"} for n in range(2)], "next_cursor": f"c{page}"}
         for page in range(2)
     ]
     last = {"watches": [{**WATCH, "id": "wch_z"}], "next_cursor": None}
     daemon.on("GET", "/v1/watches", *pages, last)
-    said = ask("ls", "--all", "--json")
-    found = json.loads(said.out)
+    result = ask("ls", "--all", "--json")
+    listing = json.loads(result.out)
     ids = ["wch_0_0", "wch_0_1", "wch_1_0", "wch_1_1", "wch_z"]
-    assert [each["id"] for each in found["watches"]] == ids
-    assert found["next_cursor"] is None
+    assert [each["id"] for each in listing["watches"]] == ids
+    assert listing["next_cursor"] is None
     assert [each.query.get("cursor") for each in daemon.asked] == [None, "c0", "c1"]
     assert {each.query["limit"] for each in daemon.asked} == {"500"}
 
 
-def test_ls_says_when_there_is_more_or_nothing(ask: Run, daemon: FakeDaemon) -> None:
+def test_ls_notes_more_or_no_watches(ask: Run, daemon: FakeDaemon) -> None:
     more = {"watches": [WATCH, WATCH], "next_cursor": "c"}
     daemon.on("GET", "/v1/watches", more, {"watches": [], "next_cursor": None})
-    said = ask("ls", "--limit", "2")
-    assert "there are more watches" in said.err
+    result = ask("ls", "--limit", "2")
+    assert "there are more watches" in result.err
     assert daemon.asked[0].query == {"limit": "2"}
     assert ask("ls").out == ""
 
 
-def test_ls_with_json_prints_what_the_api_said(ask: Run, daemon: FakeDaemon) -> None:
+def test_ls_with_json_prints_the_response_unchanged(ask: Run, daemon: FakeDaemon) -> None:
     raw = (
         b'{"watches":[{"id":"wch_1","state":"watching","metadata":{"n":1.50,"big":1e400}}],"next_cursor":"c"}'
     )
@@ -229,7 +229,7 @@ def test_ls_with_json_prints_what_the_api_said(ask: Run, daemon: FakeDaemon) -> 
     assert ask("ls", "--json", "--limit", "1").out.encode() == raw + b"\n"
 
 
-def test_show_tells_everything_with_the_deliveries(ask: Run, daemon: FakeDaemon) -> None:
+def test_show_prints_all_fields_and_the_deliveries(ask: Run, daemon: FakeDaemon) -> None:
     ended = {
         **WATCH,
         "state": "failed",
@@ -240,8 +240,8 @@ def test_show_tells_everything_with_the_deliveries(ask: Run, daemon: FakeDaemon)
         "deliveries": [DELIVERY],
     }
     daemon.on("GET", "/v1/watches/wch_1", ended)
-    said = ask("show", "wch_1")
-    assert said.code == 0
+    result = ask("show", "wch_1")
+    assert result.code == 0
     for part in (
         "https://x/2.jpg",
         "provider refuses the key (401)",
@@ -252,10 +252,10 @@ def test_show_tells_everything_with_the_deliveries(ask: Run, daemon: FakeDaemon)
         "dlv_1",
         "HTTP 500",
     ):
-        assert part.replace(" ", "") in said.out.replace(" ", ""), part
+        assert part.replace(" ", "") in result.out.replace(" ", ""), part
 
 
-def test_show_with_json_keeps_every_number(ask: Run, daemon: FakeDaemon) -> None:
+def test_show_with_json_changes_no_number(ask: Run, daemon: FakeDaemon) -> None:
     raw = b'{"id":"wch_1","payload":{"n":1.50,"big":1e400,"int":123456789012345678901234567890}}'
     daemon.on("GET", "/v1/watches/wch_1", Canned(200, raw))
     assert ask("show", "wch_1", "--json").out.encode() == raw + b"\n"
@@ -278,14 +278,14 @@ def test_commands_on_one_watch_print_its_state(
     ask: Run, daemon: FakeDaemon, args: tuple[str, ...], call: tuple[str, str], body: bytes
 ) -> None:
     daemon.on(*call, {**WATCH, "state": "stopped"})
-    said = ask(*args)
-    assert (said.code, said.out.split()) == (0, ["wch_1", "stopped"])
+    result = ask(*args)
+    assert (result.code, result.out.split()) == (0, ["wch_1", "stopped"])
     assert daemon.asked[0].body == body
     assert ("content-type" in daemon.asked[0].headers) == bool(body)
 
 
-def test_stopping_what_has_ended_otherwise_is_a_negative_answer(ask: Run, daemon: FakeDaemon) -> None:
+def test_stopping_an_ended_watch_ends_with_1(ask: Run, daemon: FakeDaemon) -> None:
     daemon.on("DELETE", "/v1/watches/wch_1", problem(409, "conflict", "it is completed"))
-    said = ask("stop", "wch_1")
-    assert (said.code, said.out) == (1, "")
-    assert "conflict: it is completed" in said.err
+    result = ask("stop", "wch_1")
+    assert (result.code, result.out) == (1, "")
+    assert "conflict: it is completed" in result.err

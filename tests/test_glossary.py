@@ -56,7 +56,8 @@ def texts() -> Iterator[tuple[str, str]]:
     for page in DOCUMENTS:
         if page != GLOSSARY and page.name != "RESULTS.md":
             yield name_of(page), prose(page.read_text(encoding="utf-8"))
-    for path in (ROOT / "config.example.toml", DOCS / "alerts.yml", *sorted((ROOT / "systemd").iterdir())):
+    settings = (ROOT / "config.example.toml", ROOT / "notifier" / "cli" / "init.toml", DOCS / "alerts.yml")
+    for path in (*settings, *sorted((ROOT / "systemd").iterdir())):
         yield name_of(path), comments(path.read_text(encoding="utf-8"))
     helps = re.findall(r"## (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     yield "Makefile", prose("\n".join(helps))

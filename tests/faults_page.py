@@ -11,10 +11,11 @@ TESTS = Path(__file__).parent
 MATRIX = TESTS / "matrix"
 PAGE = TESTS.parent / "docs" / "FAULTS.md"
 
-_HEAD = """# Faults: what may go wrong, and the test that shows what happens then
+_HEAD = """# Faults and threats, each with its test
 
-Written by `make docs` from `tests/matrix/` and from the marks above the tests; a test fails when it is out
-of date, or when a row has neither a test nor a reason.
+What may go wrong, what notifier does then, and the test that shows it. `make docs` writes this page from
+`tests/matrix/` and from the marks above the tests. A test fails when the page is out of date, or when a row
+has neither a test nor a reason.
 """
 
 
@@ -48,8 +49,8 @@ def _numbers() -> Iterator[str]:
     with (MATRIX / "numbers.toml").open("rb") as file:
         runs = tomllib.load(file)["run"]
     yield "## Numbers\n"
-    yield "Each line is one run; the command makes it again.\n"
-    yield "| what | tried | found | command |\n|---|---|---|---|"
+    yield "Each row is one run. The command repeats it.\n"
+    yield "| what | extent | result | command |\n|---|---|---|---|"
     for run in runs:
         yield f"| {run['what']} | {run['tried']} | {run['found']} | `{run['command']}` |"
     yield ""
@@ -62,8 +63,8 @@ def _faults(found: Iterable[Mark]) -> Iterator[str]:
 
 def _threats(found: Iterable[Mark]) -> Iterator[str]:
     yield "## Threats\n"
-    yield "Against pages in the user's browser, other users, receivers, providers, careless clients.\n"
-    yield from _table("threat", "what is done", found)
+    yield "Attackers: pages in the user's browser, other users, receivers, providers, clients.\n"
+    yield from _table("threat", "what notifier does", found)
 
 
 def _table(kind: str, then: str, found: Iterable[Mark]) -> Iterator[str]:

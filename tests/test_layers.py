@@ -1,13 +1,19 @@
-"""The map in docs/DESIGN.md holds."""
+"""The rooms of docs/DESIGN.md are those of the code, and imports go the way that its picture shows."""
 
+import re
+from collections.abc import Iterator
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
 
 import notifier
+from tests.documents import DOCS, ROOT, name_of
 from tests.layers import LAYERS, violations
 
 PACKAGE = Path(notifier.__file__).parent
+DESIGN = (DOCS / "DESIGN.md").read_text(encoding="utf-8")
+DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 
 
 def test_imports_point_one_way() -> None:
@@ -53,3 +59,35 @@ def test_a_planted_violation_is_seen(tmp_path: Path, file: str, source: str, bre
     planted.parent.mkdir(parents=True)
     planted.write_text(source.format(p=tmp_path.name))
     assert any(breach in found and found.startswith(file) for found in violations(tmp_path))
+
+
+def arrows() -> Iterator[tuple[str, str]]:
+    """Yield the arrows between rooms in the picture of the design, from the importing room."""
+    picture = DESIGN.partition("flowchart TB\n")[2].partition("```")[0]
+    for line in re.sub(r"\w+\[(\w+)\]", r"\1", picture).splitlines():
+        groups = [[room.strip() for room in group.split("&")] for group in line.split("-->")]
+        for left, right in pairwise(groups):
+            yield from product(left, right)
+
+
+def test_the_picture_of_the_design_has_every_room_and_each_arrow_goes_down() -> None:
+    """Whoever adds a room draws it."""
+    drawn = set(arrows())
+    assert {room for arrow in drawn for room in arrow} == set(DEPTHS)
+    assert [arrow for arrow in drawn if DEPTHS[arrow[0]] <= DEPTHS[arrow[1]]] == []
+
+
+def test_the_table_of_the_design_has_every_room() -> None:
+    """Whoever opens a file finds what it may not touch."""
+    rows = re.findall(r"^\| (`.+?`) \|", DESIGN.partition("## Rooms")[2].partition("\n## ")[0], re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)(?:/|\.py)`", " ".join(rows))) == sorted(DEPTHS)
+
+
+@pytest.mark.parametrize(
+    "page", [DOCS / "DESIGN.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("decisions/*.md"))], ids=name_of
+)
+def test_each_file_that_a_page_for_contributors_names_exists(page: Path) -> None:
+    """Paths are below the package, or below the repository; whoever moves a file corrects the page."""
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)*\w+\.(?:py|sql|toml)|(?:\w+/)+)`", text))
+    assert sorted(each for each in named if not ((PACKAGE / each).exists() or (ROOT / each).exists())) == []

@@ -1,4 +1,4 @@
-"""What the README and docs/OPERATIONS.md tell to type exists, and what they say is what the code says."""
+"""What the documents tell to type exists, and their tables say what the code says."""
 
 import json
 import re
@@ -16,19 +16,24 @@ from tests.api.conftest import SETTINGS
 from tests.browser.screenshots import LOOKS, MOST_BYTES
 from tests.cli.conftest import WATCH, FakeDaemon
 from tests.cli.test_help import understood
-from tests.configuration import EXAMPLE, sections
+from tests.configuration import BEGIN, END, EXAMPLE, sections
+from tests.documents import DOCS, DOCUMENTS, ROOT, name_of
 from tests.fakes import NOON
+from tools import manpage
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-OPERATIONS = (ROOT / "docs" / "OPERATIONS.md").read_text()
-PAGES = README + OPERATIONS
+COMMANDS, CONFIGURATION, HTTP_API, OPERATIONS, PYTHON, RECEIVERS = (
+    (DOCS / f"{name}.md").read_text()
+    for name in ("COMMANDS", "CONFIGURATION", "HTTP-API", "OPERATIONS", "PYTHON", "RECEIVERS")
+)
+PAGES = "\n".join(page.read_text() for page in DOCUMENTS)
 SOURCES = "\n".join(
     path.read_text() for path in (ROOT / "notifier").rglob("*") if path.suffix in (".py", ".sql")
 )
 TASK_ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 STANDS_FOR = {"ID": "wch_1", "URL": "http://127.0.0.1:9001/hook", "DEST": "/tmp/copy.db"}
-FOREIGN = {"pipx", "uv", "python3", "mulerouter", "curl", "sudo", "journalctl"}
+FOREIGN = {"pipx", "uv", "python3", "mulerouter", "curl", "git", "make", "sudo", "systemctl", "journalctl"}
+INSTALLED = re.compile(r"^(\.venv|/opt/notifier)/bin/")
 
 
 def typed() -> Iterator[list[str]]:
@@ -55,7 +60,7 @@ TYPED = list(typed())
 
 def of(program: str) -> list[list[str]]:
     """The arguments of each call of a program."""
-    return [words[1:] for words in TYPED if words[0].removeprefix(".venv/bin/") == program]
+    return [words[1:] for words in TYPED if INSTALLED.sub("", words[0]) == program]
 
 
 def mentioned() -> Iterator[list[str]]:
@@ -75,7 +80,7 @@ def test_each_command_line_is_understood(args: list[str]) -> None:
 
 def test_nothing_else_is_told_to_be_typed() -> None:
     """A program that we do not know is one that nobody has checked."""
-    programs = {words[0].removeprefix(".venv/bin/") for words in TYPED}
+    programs = {INSTALLED.sub("", words[0]) for words in TYPED}
     assert programs <= FOREIGN | {"notifier"}
 
 
@@ -101,7 +106,7 @@ def test_each_body_is_json_and_a_registration_is_taken() -> None:
 def test_the_table_of_calls_has_every_route_and_no_other() -> None:
     """A row may shorten the paths that follow by …"""
     told = set()
-    for row in re.findall(r"^\| (`(?:GET|POST|DELETE) .*?) \|", README, re.MULTILINE):
+    for row in re.findall(r"^\| (`(?:GET|POST|DELETE) .*?) \|", HTTP_API, re.MULTILINE):
         method, base = "", ""
         for call in re.findall(r"`([^`]+)`", row):
             method, path = call.split(" ") if " " in call else (method, call)
@@ -114,11 +119,11 @@ def test_the_table_of_calls_has_every_route_and_no_other() -> None:
 @pytest.mark.parametrize("name", ["fastapi_receiver.py", "flask_receiver.py", "express_receiver.js"])
 def test_the_receivers_are_those_that_are_tested(name: str) -> None:
     """Verbatim: another test runs the files."""
-    [shown] = re.findall(rf"<!-- docs/receivers/{name} -->\n```\w+\n(.*?)^```", README, re.M | re.S)
+    [shown] = re.findall(rf"<!-- docs/receivers/{name} -->\n```\w+\n(.*?)^```", RECEIVERS, re.M | re.S)
     assert shown == (ROOT / "docs" / "receivers" / name).read_text()
 
 
-def test_the_python_of_the_readme_runs(
+def test_the_example_of_the_python_client_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With a daemon there, and the id of a task."""
@@ -127,10 +132,10 @@ def test_the_python_of_the_readme_runs(
     daemon.on("POST", "/v1/watches", WATCH)
     daemon.on("GET", "/v1/watches/wch_1", ended)
     monkeypatch.setenv("NOTIFIER_URL", daemon.url)
-    blocks = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    blocks = re.findall(r"^```python\n(.*?)^```", PYTHON, re.M | re.S)
     [block] = [each for each in blocks if "import Notifier" in each]
     try:
-        exec(compile(block, "README.md", "exec"), {"task_id": TASK_ID})
+        exec(compile(block, "PYTHON.md", "exec"), {"task_id": TASK_ID})
     finally:
         daemon.close()
     assert capsys.readouterr().out == "completed ['https://x/1.jpg']\n"
@@ -139,11 +144,11 @@ def test_the_python_of_the_readme_runs(
 
 
 def test_the_table_of_settings_has_the_real_defaults() -> None:
-    """As docs/CONFIGURATION.md has them all."""
+    """The table of what people change first; the tables of all keys are made from the example."""
     real = {
         f"{each.name}.{key}": value for each in sections(EXAMPLE.read_text()) for key, value, _ in each.keys
     }
-    told = re.findall(r"^\| `([a-z_]+\.[a-z_.]+)` \| `(.+?)` \|", README, re.M)
+    told = re.findall(r"^\| `([a-z_]+\.[a-z_.]+)` \| `(.+?)` \|", CONFIGURATION, re.M)
     assert len(told) >= 10
     for key, value in told:
         assert tomllib.loads(f"x = {value}") == tomllib.loads(f"x = {real[key]}"), key
@@ -158,18 +163,50 @@ def test_the_figures_are_those_of_the_benchmarks() -> None:
     assert told.items() <= measured.items()
 
 
-def test_it_can_be_read_in_one_go() -> None:
-    """What is long is on a page of its own."""
-    assert len(README.splitlines()) <= 360
-    assert all(len(line) <= 120 for line in README.splitlines() if not line.startswith(("|", "$")))
+def test_two_screens_hold_what_why_and_how() -> None:
+    """A screen is about 50 lines; what is long is on a page of its own."""
+    lines = README.splitlines()
+    places = [lines.index(f"## {heading}") for heading in ("Quick start", "Main commands", "Documentation")]
+    assert places == sorted(places)
+    assert places[-1] <= 100
+    assert len(lines) <= 150
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/OPERATIONS.md", "docs/CONFIGURATION.md"])
-def test_each_link_to_a_file_leads_somewhere(page: str) -> None:
-    """From the page's own folder."""
-    path = ROOT / page
-    links = [each for each in re.findall(r"\]\(([^)#]+)", path.read_text()) if "://" not in each]
-    assert [each for each in links if not (path.parent / each).exists()] == []
+@pytest.mark.parametrize("page", [page for page in DOCUMENTS if page.name != "RESULTS.md"], ids=name_of)
+def test_lines_fit_into_a_window(page: Path) -> None:
+    """120 characters; rows of tables, commands and generated text are as long as they are."""
+    text = re.sub(f"{BEGIN}.*?{END}", "", page.read_text(), flags=re.DOTALL)
+    lines = [line for line in text.splitlines() if not line.startswith(("|", "$"))]
+    assert [line for line in lines if len(line) > 120] == []
+
+
+def test_the_table_of_commands_has_every_command() -> None:
+    """And no other; some rows name two that belong together."""
+    table = COMMANDS.partition("## All commands")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?`) \|", table, re.M)
+    assert sorted(re.findall(r"`([a-z-]+)`", " ".join(rows))) == sorted(commands.commands)
+
+
+def test_the_table_of_exit_codes_has_every_code_of_the_manual_page() -> None:
+    """The manual page names those that a script has to know."""
+    codes = set(re.findall(r"^\| (\d+) \|", COMMANDS, re.M))
+    assert codes >= {line.split()[0] for line in manpage._EXIT.strip().splitlines()}
+
+
+def test_the_table_of_errors_has_every_error_of_the_description() -> None:
+    """With its status; the description is openapi.json."""
+    description = json.loads((ROOT / "tests" / "golden" / "openapi.json").read_text())
+    answers = [
+        (status, problem.partition(":")[0])
+        for methods in description["paths"].values()
+        for operation in methods.values()
+        for status, answer in operation["responses"].items()
+        if status >= "400"
+        for problem in answer["description"].split("; ")
+    ]
+    rows = re.findall(r"^\| (\d{3}) \| `([a-z_]+)` \|", HTTP_API, re.M)
+    assert set(rows) >= set(answers)
+    assert [code for _, code in rows if f'"{code}"' not in SOURCES] == []
 
 
 def test_its_pictures_are_there_and_small() -> None:

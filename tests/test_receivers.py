@@ -1,4 +1,4 @@
-"""The receivers that the README shows take what the daemon signs, once, and nothing else."""
+"""The receivers that docs/RECEIVERS.md shows take what the daemon signs, once, and nothing else."""
 
 import importlib.util
 import json

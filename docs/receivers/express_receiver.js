@@ -1,19 +1,19 @@
-// A receiver in Express: npm install express standardwebhooks; then
+// A receiver in Express. Install express and standardwebhooks, then run:
 // NOTIFIER_SECRET=$(notifier secret show) node express_receiver.js
 const express = require("express");
 const { Webhook } = require("standardwebhooks");
 
-const webhook = new Webhook(process.env.NOTIFIER_SECRET); // `notifier secret show` prints it
-const handled = new Set(); // in earnest a table, so that a restart does not forget
+const webhook = new Webhook(process.env.NOTIFIER_SECRET); // the first line of `notifier secret show`
+const handled = new Set(); // in production a table, so that a restart keeps it
 const app = express();
 
-// The bytes as they came: express.json() would lose what was signed.
+// The signature covers the raw bytes; express.json() would discard them.
 app.post("/hook", express.raw({ type: "application/json", limit: "8mb" }), (request, response) => {
   let event;
   try {
     event = webhook.verify(request.body, request.headers);
-  } catch (wrong) {
-    return response.status(401).send(wrong.message);
+  } catch (error) {
+    return response.status(401).send(error.message);
   }
   if (!handled.has(event.id)) {
     handled.add(event.id);

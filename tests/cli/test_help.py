@@ -87,7 +87,7 @@ def complete(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete_commands_options_and_values(complete: Complete, shell: str) -> None:
-    """By the completion of click, which the README describes."""
+    """By the completion of click, which docs/COMMANDS.md describes."""
     instruction = f"{shell}_complete"
     assert "redeliver" in complete(instruction, "notifier red")
     assert "--expire-after" in complete(instruction, "notifier watch --ex")

@@ -12,7 +12,7 @@ from notifier.config.model import CallbackSettings
 from notifier.core.delivery.backoff import decide_attempt
 from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope, Report
 from notifier.core.delivery.judge_attempt import failure_class, judge_attempt
-from notifier.core.event_body import build_headers
+from notifier.core.delivery.request_headers import build_headers
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.traceparent import SPAN_BITS, child_traceparent
 from notifier.core.formats.urls import origin_of

@@ -14,7 +14,7 @@ from unittest import mock
 from notifier.core.delivery import endpoint, judge_attempt
 from notifier.core.delivery.backoff import decide_attempt
 from notifier.core.delivery.endpoint import AttemptAccepted, AttemptFailed, EndpointHealth, FailureScope
-from notifier.core.event_body import build_headers
+from notifier.core.delivery.request_headers import build_headers
 from notifier.core.exchange import HttpReply
 from notifier.core.model import Attempt, ClaimedDelivery, Event, WatchState
 from notifier.core.polling import age_schedule, provider_reply

@@ -4,7 +4,7 @@ from typing import Any
 
 from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope
 from notifier.core.model import Attempt, Callback, Event, EventType, NewWatch, TaskError, Watch, WatchState
-from notifier.core.polling.verdict import EndWatch, PollAgain
+from notifier.core.polling.decision import EndWatch, PollAgain
 from notifier.core.states import state_to_event
 from notifier.store.values import Lease
 from tests.fakes import NOON

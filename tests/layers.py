@@ -40,8 +40,6 @@ EXTERNAL = {
 
 UPWARD = {
     ("api/operations.py", "web"),
-    ("core/delivery/backoff.py", "polling"),
-    ("core/polling/decide_poll.py", "timeline"),
     ("api/routes.py", "web"),
     ("server/access.py", "api"),
     ("server/middleware.py", "web"),

@@ -5,7 +5,7 @@ import msgspec
 from notifier.core.formats.json_text import scrub
 from notifier.core.formats.times import format_instant
 from notifier.core.model import Event, TaskError, Watch, WatchState
-from notifier.core.polling.verdict import EndWatch
+from notifier.core.polling.decision import EndWatch
 from notifier.core.states import state_to_event
 
 _NULL = "null"

@@ -23,16 +23,15 @@ from prometheus_client import (
 )
 
 from notifier import __version__
+from notifier.core.delivery.decision import AttemptDecision, Delivered
 from notifier.core.model import Attempt, ClaimedDelivery, Watch
+from notifier.core.polling.decision import EndWatch
 from notifier.core.polling.verdict import (
     AccountRefused,
-    Delivered,
-    EndWatch,
     Finished,
     Inconclusive,
     NotPolled,
     Running,
-    Sequel,
     TaskUnknown,
     Throttled,
     Verdict,
@@ -142,7 +141,7 @@ class Metrics:
             self._notice[provider,].observe(max(0, now - since) / 1_000)
 
     def record_attempt(
-        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int
+        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, *, now: int
     ) -> None:
         """See ``Meter``."""
         self._attempts[attempt.fault or "accepted",].inc()

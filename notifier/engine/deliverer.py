@@ -10,6 +10,7 @@ import structlog
 
 from notifier.config.model import CallbackSettings
 from notifier.core.delivery.backoff import decide_attempt
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope, Report
 from notifier.core.delivery.judge_attempt import failure_class, judge_attempt
 from notifier.core.delivery.request_headers import build_headers
@@ -17,7 +18,6 @@ from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.traceparent import SPAN_BITS, child_traceparent
 from notifier.core.formats.urls import origin_of
 from notifier.core.model import Attempt, ClaimedDelivery
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.errors import StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Clock, HttpClient, Meter
@@ -211,7 +211,7 @@ def _attempt(delivery: ClaimedDelivery, tried: AttemptOutcome) -> Attempt:
     )
 
 
-def _tell(delivery: ClaimedDelivery, attempt: Attempt, sequel: Sequel) -> None:
+def _tell(delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision) -> None:
     """One line per change of state, not per retry."""
     facts = {
         "delivery": delivery.delivery_id,

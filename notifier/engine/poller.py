@@ -17,10 +17,11 @@ from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.model import Watch, shift_watch
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import LATE_MS, PATIENCE_MS, decide_poll
+from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.provider import poll_headers
-from notifier.core.polling.verdict import Decision, EndWatch, Inconclusive, NotPolled, PollAgain, Verdict
+from notifier.core.polling.verdict import Inconclusive, NotPolled, Verdict
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.provider_limiter import ProviderLimiter
 from notifier.engine.waiters import WatchWaiters
@@ -189,8 +190,7 @@ class Poller:
         What was past it already when the pause began (after a stop of ours) may have finished meanwhile, and
         is asked for first, unless the pause lasts.
         """
-        closed_at = limiter.gate.since
-        if closed_at is not None:
+        if (closed_at := limiter.gate.since) is not None:
             deadline_from = 0 if self._clock.now() - closed_at >= PATIENCE_MS else closed_at
             why = limiter.condition or "the provider cannot be asked"
             await self._expire_all(limiter, why, deadline_from)
@@ -273,7 +273,7 @@ class Poller:
             # Nothing was kept; the lease runs out and the watch is polled again.
             log.warning("watch.not_recorded", watch=claimed.watch.id, cause=fault.cause, fix=fault.fix)
 
-    def _decide(self, claimed: ClaimedWatch, verdict: Verdict) -> Decision:
+    def _decide(self, claimed: ClaimedWatch, verdict: Verdict) -> PollDecision:
         provider, polling = claimed.provider, claimed.provider.polling
         stepped_ms = self._shifted_ms - claimed.shifted_ms
         return decide_poll(

@@ -18,8 +18,8 @@ from notifier.core.event_body import build_event
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import TaskError, WatchState
+from notifier.core.polling.decision import EndWatch
 from notifier.core.polling.provider import ProviderDescription
-from notifier.core.polling.verdict import EndWatch
 from notifier.engine.waiters import WatchWaiters
 from notifier.server.sessions import BrowserSessions
 from notifier.store.observed import told

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from notifier.core.delivery.decision import AttemptDecision, GiveUp, Retry
 from notifier.core.model import Attempt, Trouble
-from notifier.core.polling.verdict import GiveUp, Retry, Sequel
 from notifier.store.values import Lease
 from tests.api.conftest import HOOK, HOUR_MS, LEASE_MS, MULEROUTER, Bench, pointers
 from tests.builders import MINUTE, REFUSED, lease, wait
@@ -22,7 +22,7 @@ async def delivered(bench: Bench, count: int = 1) -> list[str]:
     return [each["id"] for each in (await bench.see(watch_id))["deliveries"]]
 
 
-async def die(bench: Bench, delivery_id: str, sequel: Sequel | None = None) -> None:
+async def die(bench: Bench, delivery_id: str, sequel: AttemptDecision | None = None) -> None:
     """Have the deliverer's only attempt refused, and given up, or what else is to follow."""
     lease = Lease("test", bench.clock.now() + LEASE_MS)
     claimed = await bench.store.claim_deliveries(

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from notifier.core.delivery.decision import AttemptDecision, GiveUp, Retry
 from notifier.core.delivery.endpoint import AttemptFailed, FailureScope, Report
 from notifier.core.model import Attempt
-from notifier.core.polling.verdict import GiveUp, Retry, Sequel
 from notifier.store.values import Lease
 from tests.api.conftest import HOOK, LEASE_MS, Bench, pointers
 from tests.builders import DOWN, MINUTE
@@ -15,7 +15,7 @@ NOON_TEXT = "2026-11-23T12:00:00.000Z"
 GONE = AttemptFailed(FailureScope.GONE, "HTTP 410", None, MINUTE)
 
 
-async def fail(bench: Bench, report: Report, times: int = 1, sequel: Sequel | None = None) -> None:
+async def fail(bench: Bench, report: Report, times: int = 1, sequel: AttemptDecision | None = None) -> None:
     """Have what is due tried and refused so often."""
     now = bench.clock.now()
     sequel = sequel or Retry(now)

@@ -18,9 +18,10 @@ from notifier.api.event_feed import (
     RESET_BEATS,
     EventFeed,
 )
+from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Attempt
-from notifier.core.polling.verdict import Delivered, PollAgain
+from notifier.core.polling.decision import PollAgain
 from notifier.errors import StoreUnavailable
 from notifier.server.problems import ProblemError
 from notifier.store.values import Lease

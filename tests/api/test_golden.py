@@ -2,8 +2,8 @@
 
 import json
 
+from notifier.core.delivery.decision import GiveUp
 from notifier.core.model import Attempt, WatchState
-from notifier.core.polling.verdict import GiveUp
 from notifier.store.values import Lease
 from tests.api.conftest import LEASE_MS, Bench
 from tests.api.test_pages import BROWSER, Seen

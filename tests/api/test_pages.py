@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
+from notifier.core.delivery.decision import GiveUp
 from notifier.core.model import Attempt, WatchState
-from notifier.core.polling.verdict import GiveUp
 from notifier.core.secret import Secret
 from notifier.store.values import Lease
 from notifier.web.detail import CUT, MOST_SIGNS

@@ -16,27 +16,19 @@ from notifier.core.model import (
 )
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import decide_poll
+from notifier.core.polling.decision import EndWatch, PollAgain, describe_wait
 from notifier.core.polling.verdict import (
     AccountRefused,
-    EndWatch,
     Finished,
     Inconclusive,
     NotPolled,
-    PollAgain,
     Running,
     TaskUnknown,
     Throttled,
     Verdict,
-)
-from notifier.core.timeline import (
-    RoundEnd,
-    TimelineEntry,
-    TimelineKind,
-    WatchHistory,
-    build_timeline,
     describe_verdict,
-    describe_wait,
 )
+from notifier.core.timeline import RoundEnd, TimelineEntry, TimelineKind, WatchHistory, build_timeline
 
 T = 1_795_435_200_000
 SCHEDULE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)

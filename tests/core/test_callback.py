@@ -14,7 +14,7 @@ from notifier.core.delivery.signature import BadSignature, make_secret, verify
 from notifier.core.event_body import build_event, mark_expired
 from notifier.core.formats.times import parse_instant
 from notifier.core.model import ClaimedDelivery, EventType, TaskError, Watch, WatchState
-from notifier.core.polling.verdict import EndWatch
+from notifier.core.polling.decision import EndWatch
 from notifier.core.secret import Secret
 from tests.core.texts import any_text
 

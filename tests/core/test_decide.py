@@ -11,17 +11,14 @@ from hypothesis import strategies as st
 from notifier.core.model import Callback, MissingStreak, TaskError, Trouble, Watch, WatchState
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import decide_poll
+from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision, ScheduleRule
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.verdict import (
     AccountRefused,
-    Decision,
-    EndWatch,
     Finished,
     Inconclusive,
     NotPolled,
-    PollAgain,
     Running,
-    ScheduleRule,
     TaskUnknown,
     Throttled,
     Verdict,
@@ -62,7 +59,7 @@ def decide(
     ttl_ms: int = DAY,
     jitter: float = 0.0,
     durations: TaskDurations | None = None,
-) -> Decision:
+) -> PollDecision:
     return decide_poll(
         watch, verdict, schedule=schedule, result_ttl_ms=ttl_ms, now=now, jitter=jitter, durations=durations
     )

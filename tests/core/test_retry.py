@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.delivery.backoff import decide_attempt, next_attempt_at
+from notifier.core.delivery.decision import Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptAccepted, AttemptFailed, FailureScope
 from notifier.core.model import ClaimedDelivery
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry
 
 HOUR = 3_600_000
 FAR = 10**15

@@ -11,14 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from notifier.api.status import TEXT_FORMAT
+from notifier.core.delivery.decision import Delivered, Retry
 from notifier.core.model import ClaimedDelivery, DeliveryState, Watch, WatchState
 from notifier.core.polling.verdict import (
     AccountRefused,
-    Delivered,
     Finished,
     Inconclusive,
     NotPolled,
-    Retry,
     Running,
     TaskUnknown,
     Throttled,

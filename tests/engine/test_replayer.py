@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from notifier.config.model import CallbackSettings
+from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import DeliveryState
-from notifier.core.polling.verdict import Delivered
 from notifier.engine.replayer import IDLE_MS, Replayer
 from notifier.errors import StoreUnavailable
 from notifier.store.sqlite.driver import InlineDriver

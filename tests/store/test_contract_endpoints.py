@@ -2,6 +2,7 @@
 
 import pytest
 
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import (
     AttemptAccepted,
     AttemptFailed,
@@ -11,7 +12,6 @@ from notifier.core.delivery.endpoint import (
     describe_gate,
 )
 from notifier.core.model import Delivery, DeliveryState
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.protocol import Store
 from notifier.store.sqlite import maintenance
 from notifier.store.values import ChangeRefused, DeliveryQuery, EndpointDetail
@@ -41,7 +41,7 @@ async def resume(store: Store, url: str = A, *, now: int) -> EndpointDetail:
     return opened
 
 
-async def end_one(store: Store, sequel: Sequel, report: Report, *, now: int = NOON) -> str:
+async def end_one(store: Store, sequel: AttemptDecision, report: Report, *, now: int = NOON) -> str:
     """Take one delivery and record this of it; returns its id."""
     (dispatch,) = await take(store, now, limit=1)
     tried = attempt(dispatch.number)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Callback, DeliveryState, MissingStreak, Trouble, WatchState
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.errors import StoreUnavailable
 from notifier.store.protocol import Store
 from notifier.store.values import WatchQuery
@@ -31,7 +31,7 @@ async def test_counts_follow_every_change(store: Store) -> None:
     await store.stop_watch(stopped.id, now=NOON)
     await add(store, new_watch("task-4"))
     for dispatch in await take(store, NOON, per_origin=1):
-        sequel: Sequel = Delivered() if dispatch.url == HOOK else GiveUp("no")
+        sequel: AttemptDecision = Delivered() if dispatch.url == HOOK else GiveUp("no")
         await store.record_attempt(dispatch, lease(), attempt(), sequel, REFUSED, now=NOON)
     counts = await store.counts(now=NOON)
     assert {state.value: n for state, n in counts.watches.items() if n} == {
@@ -61,7 +61,7 @@ async def test_an_old_delivery_that_waits_again_is_the_oldest_again(store: Store
 # ---- forgetting
 
 
-async def settle(store: Store, task_id: str, *sequels: Sequel, ended_at: int = NOON) -> str:
+async def settle(store: Store, task_id: str, *sequels: AttemptDecision, ended_at: int = NOON) -> str:
     """A watch that ended at NOON, each of its deliveries ended as told at ``ended_at``."""
     urls = [f"http://10.0.0.{n}/" for n in range(len(sequels))]
     watch = await finished(store, *urls, task_id=task_id)
@@ -86,7 +86,7 @@ async def settle(store: Store, task_id: str, *sequels: Sequel, ended_at: int = N
     ],
 )
 async def test_a_watch_is_forgotten_when_all_of_it_is_old_enough(
-    store: Store, sequels: list[Sequel], delivered_before: int, dead_before: int, is_forgotten: bool
+    store: Store, sequels: list[AttemptDecision], delivered_before: int, dead_before: int, is_forgotten: bool
 ) -> None:
     """What is still to be delivered is never forgotten, however old."""
     watch_id = await settle(store, "task-1", *sequels, ended_at=NOON + 5)

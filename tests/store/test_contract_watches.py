@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import (
     MAX_CALLBACKS,
@@ -16,7 +17,6 @@ from notifier.core.model import (
     Watch,
     WatchState,
 )
-from notifier.core.polling.verdict import Delivered
 from notifier.core.states import WatchAction, next_watch_state
 from notifier.store.protocol import Store
 from notifier.store.values import (

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Trouble
-from notifier.core.polling.verdict import Delivered
 from notifier.errors import StoreUnavailable
 from notifier.store.observed import _Told, told
 from notifier.store.protocol import Store

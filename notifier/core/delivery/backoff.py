@@ -3,9 +3,9 @@
 from typing import assert_never
 
 from notifier.core.circuit_breaker import THRESHOLD
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted, AttemptFailed, FailureScope, Report
 from notifier.core.model import ClaimedDelivery
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 
 SCHEDULE_MS = (
     1_000,
@@ -40,7 +40,7 @@ def next_attempt_at(
     return min(now + max(_jittered(wait_ms, jitter), retry_after_ms or 0), give_up_at)
 
 
-def decide_attempt(dispatch: ClaimedDelivery, report: Report, *, now: int, jitter: float) -> Sequel:
+def decide_attempt(dispatch: ClaimedDelivery, report: Report, *, now: int, jitter: float) -> AttemptDecision:
     """Say what follows from an attempt for its delivery; what follows for the endpoint is the gate's.
 
     Only a refusal of the event itself moves it along the schedule. An outage costs it nothing: it is sent

@@ -7,24 +7,20 @@ from notifier.core.fixes import for_strangers
 from notifier.core.model import MissingStreak, TaskError, Trouble, Watch, WatchState
 from notifier.core.polling import age_schedule, learned_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
+from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision, ScheduleReason, ScheduleRule
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.task_age import began_at, duration_ms
 from notifier.core.polling.verdict import (
     AccountRefused,
-    Decision,
-    EndWatch,
     Finished,
     Inconclusive,
     NotPolled,
-    PollAgain,
     Running,
-    ScheduleReason,
-    ScheduleRule,
     TaskUnknown,
     Throttled,
     Verdict,
+    describe_verdict,
 )
-from notifier.core.timeline import describe_verdict
 
 LOST_AFTER_COUNT = 3
 LOST_AFTER_MS = 30_000
@@ -57,13 +53,13 @@ def decide_poll(
     jitter: float,
     asked_at: int | None = None,
     durations: TaskDurations | None = None,
-) -> Decision:
+) -> PollDecision:
     """Say whether the watch ends now and how, or when it is polled again.
 
     ``asked_at`` is when the poll began (now, if None): a deadline is judged by a poll begun after it.
     ``habit`` is what is known of such tasks; None: go by age.
     """
-    decision: Decision
+    decision: PollDecision
     match verdict:
         case Finished():
             decision = _finished(watch, verdict, result_ttl_ms, now)
@@ -103,7 +99,7 @@ def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> 
 
 def _unfinished(
     watch: Watch, verdict: _OpenVerdict, inputs: ScheduleInputs, when: tuple[int, int], jitter: float
-) -> Decision:
+) -> PollDecision:
     asked_at, now = when
     status, created_at = watch.upstream_status, watch.task_created_at
     if isinstance(verdict, Running):

@@ -9,10 +9,10 @@ from typing import Any
 from notifier.core.formats.times import format_instant
 from notifier.core.ids import WATCH
 from notifier.core.model import MAX_CALLBACKS, Callback, Event, NewWatch, Watch, WatchState
+from notifier.core.polling.decision import EndWatch, PollAgain, describe_wait
 from notifier.core.polling.learned_schedule import TaskDurations, first_poll_at
-from notifier.core.polling.verdict import EndWatch, PollAgain
 from notifier.core.states import WatchAction, next_watch_state
-from notifier.core.timeline import TimelineEntry, TimelineKind, describe_wait
+from notifier.core.timeline import TimelineEntry, TimelineKind
 from notifier.store.sqlite.deliveries import add_deliveries, deliveries_of_watch
 from notifier.store.sqlite.durations import learn, read_durations
 from notifier.store.sqlite.history import record_action, record_poll

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from notifier.core.advice import advise_on_failure, advise_on_status
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.delivery.judge_attempt import judge_attempt
-from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
+from notifier.core.exchange import Exchange, FailureSubkind, HttpReply, NoReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,10 @@ def diagnose(exchange: Exchange, *, url: str, now: int) -> CallbackDiagnosis:
 
 
 def _fix_of(trouble: NoReply) -> str:
-    """Return the advice for the kind of failure, or a better one if the detail rules that out."""
-    detail = trouble.detail
-    if trouble.fault is FailureKind.TLS and "does not speak TLS" in detail:
-        return "nothing speaks TLS on that port: write http://"
-    never = "never go there" in detail or "notifier itself" in detail
-    if trouble.fault is FailureKind.BLOCKED and never and "callbacks.allow" not in detail:
-        return "give another URL: no setting lets callbacks go there"
+    """Return the advice for the kind of failure, or a better one if more is known of it."""
+    match trouble.subkind:
+        case FailureSubkind.TLS_NOT_SPOKEN:
+            return "nothing speaks TLS on that port: write http://"
+        case FailureSubkind.NEVER_ALLOWED:
+            return "give another URL: no setting lets callbacks go there"
     return advise_on_failure(trouble.fault)

@@ -211,6 +211,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                     {
                         "version": "0.1.0",
                         "summary": "All is well: 1 task is being watched, no delivery waits.",
+                        "ok": True,
                         "trouble": None,
                         "watches": {**dict.fromkeys((state.value for state in WatchState), 0), "watching": 1},
                         "deliveries": dict.fromkeys((state.value for state in DeliveryState), 0),

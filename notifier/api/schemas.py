@@ -216,7 +216,7 @@ class LearnedBody(Struct, frozen=True):
 class StatusBody(Struct, frozen=True):
     """How things stand. ``trouble`` says why the daemon is not ready; ``providers`` each one's condition.
 
-    ``summary`` says all of it in one sentence, for a person.
+    ``summary`` says all of it in one sentence, for a person; ``ok`` is whether nothing in it needs a look.
     ``expiring_results`` counts undelivered results in the last quarter of their life, or past it,
     ``troubled_watches`` live watches in trouble, ``refused_deliveries`` pending ones that a receiver has
     refused; each ends at 10 000. ``learned`` has the hundred api_paths with most finishes.
@@ -224,6 +224,7 @@ class StatusBody(Struct, frozen=True):
 
     version: str
     summary: str
+    ok: bool
     trouble: str | None
     watches: dict[str, int]
     deliveries: dict[str, int]

@@ -7,12 +7,13 @@ from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import LearnedBody, Reloaded, StatusBody, Word
 from notifier.api.services import Services
-from notifier.api.status_sentence import FINE, describe_status
+from notifier.api.status_sentence import describe_status
 from notifier.core.formats.times import format_instant
 from notifier.core.model import DeliveryState, WatchState
 from notifier.server.problems import FieldError, ProblemError
 from notifier.store.values import PathDurations, WatchQuery
 
+FINE = "ok"
 LEARNED_SHOWN = 100
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -32,8 +33,8 @@ async def load_status(services: Services) -> StatusBody:
     watches = {state.value: counts.watches.get(state, 0) for state in WatchState}
     deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
     names = [*settings.providers, *await _missing(services)]
-    providers = {name: services.condition_of(name) or FINE for name in names}
-    said = describe_status(
+    conditions = {name: services.condition_of(name) for name in names}
+    sentence = describe_status(
         trouble=trouble,
         watches=watches,
         deliveries=deliveries,
@@ -41,11 +42,12 @@ async def load_status(services: Services) -> StatusBody:
         held=sum(counts.shut.values()),
         troubled=counts.lasting,
         refused=counts.refused,
-        providers=providers,
+        providers={name: each for name, each in conditions.items() if each is not None},
     )
     return StatusBody(
         version=settings.version,
-        summary=said,
+        summary=sentence.text,
+        ok=sentence.is_ok,
         trouble=trouble,
         watches=watches,
         deliveries=deliveries,
@@ -53,7 +55,7 @@ async def load_status(services: Services) -> StatusBody:
         expiring_results=counts.expiring,
         troubled_watches=counts.troubled,
         refused_deliveries=counts.refused,
-        providers=providers,
+        providers={name: each or FINE for name, each in conditions.items()},
         learned=[_learned_body(one) for one in learned],
     )
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from notifier.api.status_sentence import WELL
 from notifier.core.advice import FAULT_ADVICE, STATUS_ADVICE
 from notifier.core.fixes import CLOSED, CLOSED_FIX, FIXES, HELD_FIX, IDLE
 from notifier.core.model import DeliveryState, WatchState
@@ -128,7 +127,6 @@ def module(*, has_tokens: bool) -> str:
         "all": ALL,
         "again": AGAIN,
         "live": LIVE,
-        "well": WELL,
         "states": {"watches": WATCH_STATES, "deliveries": DELIVERY_STATES},
         "resumable": RESUMABLE,
         "fixes": list(FIXES.items()),

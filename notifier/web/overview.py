@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from notifier.api.plots import PlotsBody
 from notifier.api.schemas import DeliveryBody, EndpointBody, EndpointState, StatusBody, WatchBody
-from notifier.api.status_sentence import FINE, WELL
+from notifier.api.status import FINE
 from notifier.core.fixes import fix_of, fix_of_receiver
 from notifier.core.model import WatchState
 from notifier.web import labels
@@ -64,11 +64,6 @@ def overview(shown: OverviewData) -> Html:
     )
 
 
-def is_ill(summary: str) -> bool:
-    """Whether the sentence of state asks for a look."""
-    return not summary.startswith(WELL)
-
-
 def task_cell(watch: WatchBody) -> Html:
     """A task by its id, which leads to all about it, and what it was submitted to."""
     return join(tag("a", watch.task_id, href=f"/watches/{watch.id}"), tag("small", watch.api_path))
@@ -91,9 +86,8 @@ def state(word: str) -> Html:
 
 def _summary(status: StatusBody, now: int) -> Html:
     fix = fixed(fix_of(status.trouble)) if status.trouble else Html("")
-    return tag(
-        "p", timed(status.summary, now), fix, class_=f"summary {'ill' if is_ill(status.summary) else 'well'}"
-    )
+    class_ = f"summary {'well' if status.ok else 'ill'}"
+    return tag("p", timed(status.summary, now), fix, class_=class_)
 
 
 def _oldest(status: StatusBody, now: int) -> Html:

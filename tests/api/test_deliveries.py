@@ -148,6 +148,7 @@ async def test_status_counts_everything(bench: Bench) -> None:
     assert body == {
         "version": "0.1.0",
         "summary": "Needs a look: 1 delivery is dead. Else 1 task is being watched, 1 delivery waits.",
+        "ok": False,
         "trouble": None,
         "watches": {
             "watching": 1,
@@ -200,7 +201,8 @@ async def test_alive_and_ready_are_two_things(bench: Bench) -> None:
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert answer.json()["detail"] == bench.unready
     assert (await bench.http.get("/healthz")).json() == {"status": "ok"}
-    assert (await bench.http.get("/v1/status")).json()["trouble"] == bench.unready
+    status = (await bench.http.get("/v1/status")).json()
+    assert (status["trouble"], status["ok"]) == (bench.unready, False)
 
 
 async def test_a_provider_that_is_gone_is_told_of_as_long_as_watches_wait_for_it(bench: Bench) -> None:

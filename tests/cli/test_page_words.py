@@ -82,6 +82,7 @@ def first_page(providers: dict[str, str]) -> OverviewData:
     status: dict[str, Any] = {
         "version": "0.1.0",
         "summary": "All is well: nothing.",
+        "ok": True,
         "trouble": None,
         "watches": {},
         "deliveries": {},
@@ -194,7 +195,12 @@ def test_what_is_wrong_with_the_daemon_is_told_as_status_does(trouble: str | Non
     pending, oldest = {"pending": 2}, "2026-11-23T11:57:00.000Z"
     said = trouble or "All is well"
     status = msgspec.structs.replace(
-        page.status, trouble=trouble, summary=said, deliveries=pending, oldest_pending_at=oldest
+        page.status,
+        trouble=trouble,
+        summary=said,
+        ok=trouble is None,
+        deliveries=pending,
+        oldest_pending_at=oldest,
     )
     text = text_of(overview(replace(page, status=status)))
     known = Status(

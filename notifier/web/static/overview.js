@@ -41,9 +41,8 @@ export function overview(known, acts) {
       summary.dataset.said = status.summary;
       summary.replaceChildren(...timed(status.summary), ...[fix(status.trouble && fixOf(status.trouble, ""))].filter(Boolean));
     }
-    const isWell = status.summary.startsWith(WORDS.well);
-    summary.className = `summary ${isWell ? "well" : "ill"}`;
-    document.title = isWell ? "notifier" : "notifier: needs a look";
+    summary.className = `summary ${status.ok ? "well" : "ill"}`;
+    document.title = status.ok ? "notifier" : "notifier: needs a look";
     showTiles(tiles.watches.list, "watches", status.watches, known.filters);
     showTiles(tiles.deliveries.list, "deliveries", status.deliveries, known.filters, status.oldest_pending_at);
     showList("watches", (each) => watchRow(each, acts), emptyWatches(known));

@@ -21,9 +21,10 @@ LAYERS: Layers = (
 """Bottom first. A module imports from its own room and from rooms further down, never sideways or up."""
 
 CORE_LAYERS: Layers = (
-    ("model", "exchange", "secret", "ids", "nearest", "circuit_breaker", "task_statistics"),
-    ("formats", "states"),
-    ("advice", "fixes"),
+    ("exchange", "secret", "ids", "nearest", "task_statistics", "formats"),
+    ("causes", "advice", "fixes"),
+    ("model", "circuit_breaker", "images"),
+    ("states",),
     ("polling", "delivery"),
     ("event_body", "timeline"),
 )

@@ -14,6 +14,7 @@ from notifier.api.schemas import (
     MomentBody,
     WatchBody,
 )
+from notifier.core.causes.cause import Condition
 from notifier.core.delivery.endpoint import EndpointHealth, describe_gate
 from notifier.core.formats.times import format_instant
 from notifier.core.model import Attempt, Callback, Delivery, Event, TaskError, Trouble, Watch, WatchState
@@ -41,9 +42,10 @@ def json_response(body: Struct, status: int = 200, headers: dict[str, str] | Non
     return Response(_ENCODER.encode(body), status, headers=headers, media_type="application/json")
 
 
-def watch_body(watch: Watch, condition: str | None) -> WatchBody:
-    """A watch as it stands in lists. ``condition`` says why its provider is paused."""
+def watch_body(watch: Watch, condition: Condition | None) -> WatchBody:
+    """A watch as it stands in lists. ``condition`` is why its provider is held back."""
     is_live = watch.state is WatchState.WATCHING
+    why = (condition or _condition(watch.trouble)) if is_live else None
     return WatchBody(
         id=watch.id,
         provider=watch.provider,
@@ -58,7 +60,7 @@ def watch_body(watch: Watch, condition: str | None) -> WatchBody:
         next_poll_at=_instant(watch.due_at) if is_live else None,
         polls=watch.polls,
         expires_at=format_instant(watch.expires_at),
-        trouble=(condition or _trouble(watch.trouble)) if is_live else None,
+        trouble=None if why is None else why.text(),
         ended_at=_instant(watch.ended_at),
         outputs=list(watch.outputs),
         result_expires_at=_instant(watch.result_expires_at),
@@ -68,7 +70,7 @@ def watch_body(watch: Watch, condition: str | None) -> WatchBody:
     )
 
 
-def watch_detail_body(detail: WatchDetail, condition: str | None) -> WatchBody:
+def watch_detail_body(detail: WatchDetail, condition: Condition | None) -> WatchBody:
     """A watch with its payload and deliveries."""
     body = watch_body(detail.watch, condition)
     deliveries = [delivery_body(delivery) for delivery in detail.deliveries]
@@ -102,7 +104,7 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
         ended_at=_instant(delivery.ended_at),
         last_error=delivery.last_error,
         result_expires_at=_instant(delivery.result_expires_at),
-        held=UNSET if delivery.held is None else delivery.held,
+        held=UNSET if delivery.held is None else delivery.held.text,
     )
 
 
@@ -169,8 +171,8 @@ def _error(error: TaskError | None) -> ErrorBody | None:
     return ErrorBody(source=error.source, code=error.code, title=error.title, detail=error.detail)
 
 
-def _trouble(trouble: Trouble | None) -> str | None:
-    return None if trouble is None else f"{trouble.text} since {format_instant(trouble.since)}"
+def _condition(trouble: Trouble | None) -> Condition | None:
+    return None if trouble is None else Condition(trouble.cause, trouble.since)
 
 
 def _instant(at: int | None) -> str | None:

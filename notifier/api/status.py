@@ -30,32 +30,34 @@ async def load_status(services: Services) -> StatusBody:
     learned = await services.store.learned(limit=LEARNED_SHOWN)
     oldest = counts.oldest_pending_at
     trouble = services.is_ready()
+    trouble_text = None if trouble is None else trouble.text()
     watches = {state.value: counts.watches.get(state, 0) for state in WatchState}
     deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
     names = [*settings.providers, *await _missing(services)]
     conditions = {name: services.condition_of(name) for name in names}
+    held_back = {name: each.text() for name, each in conditions.items() if each is not None}
     sentence = describe_status(
-        trouble=trouble,
+        trouble=trouble_text,
         watches=watches,
         deliveries=deliveries,
         expiring=counts.expiring,
         held=sum(counts.shut.values()),
         troubled=counts.lasting,
         refused=counts.refused,
-        providers={name: each for name, each in conditions.items() if each is not None},
+        providers=held_back,
     )
     return StatusBody(
         version=settings.version,
         summary=sentence.text,
         ok=sentence.is_ok,
-        trouble=trouble,
+        trouble=trouble_text,
         watches=watches,
         deliveries=deliveries,
         oldest_pending_at=None if oldest is None else format_instant(oldest),
         expiring_results=counts.expiring,
         troubled_watches=counts.troubled,
         refused_deliveries=counts.refused,
-        providers={name: each or FINE for name, each in conditions.items()},
+        providers={name: held_back.get(name, FINE) for name in names},
         learned=[_learned_body(one) for one in learned],
     )
 
@@ -109,5 +111,5 @@ async def show_readiness(call: ApiRequest) -> Response:
     """The daemon can store, and has been polling lately."""
     why_not = call.services.is_ready()
     if why_not is not None:
-        raise ProblemError("not_ready", why_not)
+        raise ProblemError("not_ready", why_not.text())
     return json_response(Word(status="ready"))

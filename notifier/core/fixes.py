@@ -52,11 +52,6 @@ def fix_of(trouble: str, provider: str = "") -> str:
     return next((text.format(key=key) for sign, text in FIXES.items() if sign in own_words), "")
 
 
-def for_strangers(trouble: str) -> str:
-    """The same without where a key came from: what others are told names no file of ours."""
-    return _PLACE.sub("", trouble)
-
-
 def fix_of_receiver(gate: str, url: str, endpoint_id: str) -> str:
     """Say what to do about an endpoint that is held back, by the words for its gate.
 

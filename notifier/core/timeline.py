@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from notifier.core.fixes import fix_of_receiver
+from notifier.core.causes.cause import EndpointSubject
 from notifier.core.formats.times import format_instant
 from notifier.core.formats.urls import endpoint_of
 from notifier.core.model import Attempt, Delivery, DeliveryState, Watch
@@ -121,7 +121,8 @@ def _stands(delivery: Delivery) -> str:
         return f"dead, {delivery.last_error}"
     if delivery.held is not None:
         url = endpoint_of(delivery.url)
-        return f"pending, held back: {delivery.held}; {fix_of_receiver(delivery.held, url, url)}"
+        fix = delivery.held.cause.fix(EndpointSubject(url, url))
+        return f"pending, held back: {delivery.held.text}; {fix}"
     return (
         "pending"
         if delivery.due_at is None

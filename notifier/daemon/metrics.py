@@ -23,6 +23,7 @@ from prometheus_client import (
 )
 
 from notifier import __version__
+from notifier.core.causes.cause import Cause, Condition
 from notifier.core.delivery.decision import AttemptDecision, Delivered
 from notifier.core.model import Attempt, ClaimedDelivery, Watch
 from notifier.core.polling.decision import EndWatch
@@ -185,11 +186,11 @@ def verdict_label(verdict: Verdict) -> str:
 class DaemonStatus(Protocol):
     """What the daemon says of itself when it is asked."""
 
-    def why_not_ready(self) -> str | None:
+    def why_not_ready(self) -> Cause | None:
         """Why it does not do its work at present; None when it does."""
         ...
 
-    def conditions(self) -> Mapping[str, str | None]:
+    def conditions(self) -> Mapping[str, Condition | None]:
         """Each provider's: why it is held back; None while it is not."""
         ...
 

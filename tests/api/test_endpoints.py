@@ -9,10 +9,10 @@ from notifier.core.delivery.endpoint import AttemptFailed, FailureScope, Report
 from notifier.core.model import Attempt
 from notifier.store.values import Lease
 from tests.api.conftest import HOOK, LEASE_MS, Bench, pointers
-from tests.builders import DOWN, MINUTE
+from tests.builders import DOWN, MINUTE, answered
 
 NOON_TEXT = "2026-11-23T12:00:00.000Z"
-GONE = AttemptFailed(FailureScope.GONE, "HTTP 410", None, MINUTE)
+GONE = AttemptFailed(FailureScope.GONE, answered(410), None, MINUTE)
 
 
 async def fail(bench: Bench, report: Report, times: int = 1, sequel: AttemptDecision | None = None) -> None:

@@ -16,12 +16,14 @@ from notifier.api.app import build_app
 from notifier.api.registration import read_batch
 from notifier.api.schemas import WatchBody
 from notifier.api.watches import TURN
+from notifier.core.causes.cause import Condition
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import WatchState
 from notifier.engine.waiters import WatchWaiters
 from notifier.store.protocol import Store
 from notifier.store.values import WatchDetail
 from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, pointers, registration
+from tests.builders import KEY_REFUSED
 from tests.fakes import NOON
 
 
@@ -403,10 +405,11 @@ async def test_a_paused_provider_is_the_trouble_of_its_live_watches(bench: Bench
     live, ended = (await bench.register("live"))["id"], (await bench.register("ended"))["id"]
     await bench.end(ended)
     said = "provider refuses the key (401) since 2026-11-23T11:00:00.000Z"
-    bench.conditions["mulerouter"] = said
-    assert (await bench.see(live))["trouble"] == said
-    assert (await bench.see(ended))["trouble"] is None
-    assert (await bench.http.get("/v1/status")).json()["providers"] == {"mulerouter": said}
+    bench.conditions["mulerouter"] = Condition(KEY_REFUSED, NOON - HOUR_MS)
+    troubled, done = await bench.see(live), await bench.see(ended)
+    assert (troubled["trouble"], done["trouble"]) == (said, None)
+    status = (await bench.http.get("/v1/status")).json()
+    assert status["providers"] == {"mulerouter": said}
 
 
 async def test_a_held_answer_goes_out_when_the_watch_ends(bench: Bench) -> None:

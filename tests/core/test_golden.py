@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from notifier.core.advice import advise_on_attempt
+from notifier.core.causes.cause import Cause, Condition, EndpointSubject, ProviderSubject
+from notifier.core.causes.failures import attempt_fix
+from notifier.core.causes.table import CAUSES, Code
 from notifier.core.circuit_breaker import CircuitBreaker
 from notifier.core.delivery.endpoint import (
     AttemptFailed,
@@ -14,10 +16,10 @@ from notifier.core.delivery.endpoint import (
     Suspension,
     describe_gate,
     describe_hold,
+    hold_cause,
 )
 from notifier.core.delivery.judge_attempt import failure_class, judge_attempt
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.core.fixes import fix_of, fix_of_receiver
 from notifier.core.formats.urls import endpoint_of
 from notifier.core.model import Watch, WatchState
 from notifier.core.polling.age_schedule import AgeSchedule
@@ -97,25 +99,24 @@ def polls() -> Iterator[str]:
 
 def trouble_text(wait: PollAgain) -> str:
     assert wait.trouble is not None
-    return wait.trouble.text
+    return wait.trouble.cause.text()
 
 
 def trouble_fix(wait: PollAgain, provider: str) -> str:
-    return fix_of(trouble_text(wait), provider)
+    assert wait.trouble is not None
+    return wait.trouble.cause.fix(ProviderSubject(provider))
 
 
 def unpolled() -> Iterator[str]:
     """What a receiver reads where the provider could not be asked at the deadline."""
-    texts = (
-        "provider refuses the key (401), key from file /etc/a key since 2026-11-23T12:00:00.000Z",
-        "its provider is not configured any more",
-    )
-    for text in texts:
-        end = decided(NotPolled(text), now=NOON + 60_000)
+    refused = Cause(Code.PROVIDER_KEY_REFUSED, {"key_origin": "file /etc/a key"})
+    for condition in (Condition(refused, NOON), Condition(Cause(Code.PROVIDER_REMOVED))):
+        end = decided(NotPolled(condition), now=NOON + 60_000)
         assert isinstance(end, EndWatch)
         assert end.error is not None
         yield f"not polled: {end.error.detail}"
-    yield f"provider is not configured: {fix_of('provider is not configured', 'runway')}"
+    gone = Cause(Code.PROVIDER_NOT_CONFIGURED)
+    yield f"{gone.text()}: {gone.fix(ProviderSubject('runway'))}"
 
 
 def attempts() -> Iterator[str]:
@@ -124,15 +125,22 @@ def attempts() -> Iterator[str]:
         report = judge_attempt(exchange, url=HOOK, now=NOON)
         assert isinstance(report, AttemptFailed)
         status = exchange.status if isinstance(exchange, HttpReply) else None
-        yield f"{name}: {report.text}"
-        yield f"  fix {advise_on_attempt(status, failure_class(exchange))}"
-        gate = CircuitBreaker(since=NOON, reason=report.text, probe_at=NOON + 5_000)
-        yield f"  held {describe_hold(EndpointHealth(gate))}"
+        yield f"{name}: {report.cause.text()}"
+        yield f"  fix {attempt_fix(status, failure_class(exchange))}"
+        gate = CircuitBreaker(since=NOON, reason=report.cause, probe_at=NOON + 5_000)
+        yield f"  held {hold_text(EndpointHealth(gate))}"
+
+
+def hold_text(health: EndpointHealth) -> str | None:
+    hold = describe_hold(health)
+    return None if hold is None else hold.text
 
 
 def endpoints() -> Iterator[str]:
     """How an endpoint stands, and what to do."""
-    down = CircuitBreaker(since=NOON, reason="HTTP 503", probe_at=NOON + 5_000)
+    down = CircuitBreaker(
+        since=NOON, reason=Cause(Code.RECEIVER_HTTP_STATUS, {"status": 503}), probe_at=NOON + 5_000
+    )
     url = endpoint_of(HOOK)
     for health in (
         EndpointHealth(),
@@ -143,8 +151,9 @@ def endpoints() -> Iterator[str]:
     ):
         for is_waited_for in (True, False):
             gate = describe_gate(health, is_waited_for=is_waited_for)
-            yield f"{gate}: {describe_hold(health)}"
-            yield f"  fix {fix_of_receiver(gate, url, 'ep_1')}"
+            yield f"{gate}: {hold_text(health)}"
+            cause = hold_cause(health) if is_waited_for or health.hold else None
+            yield f"  fix {'' if cause is None else cause.fix(EndpointSubject('ep_1', url))}"
 
 
 def store() -> Iterator[str]:
@@ -156,11 +165,21 @@ def store() -> Iterator[str]:
             fault = error_to_unavailable(error, "/x/notifier.db", at_commit=at_commit)
             yield f"{fault.code}: {fault.cause}"
             yield f"  log    {fault.fix}"
-            yield f"  status {fix_of(fault.cause)}"
-    yield f"the poller has not ticked for 12 s: {fix_of('the poller has not ticked for 12 s')}"
+            yield f"  status {fault.reason.fix()}"
+    stalled = Cause(Code.LOOP_STALLED, {"part": "poller", "seconds": 12})
+    yield f"{stalled.text()}: {stalled.fix()}"
 
 
-@pytest.mark.parametrize("part", [polls, unpolled, attempts, endpoints, store])
+def codes() -> Iterator[str]:
+    """Every code, with its text and its remedies: codes are stored, and stand in the API and in the log."""
+    for code, template in CAUSES.items():
+        yield f"{code}: {template.text}"
+        for name in ("fix", "attempt_fix", "endpoint_fix"):
+            if getattr(template, name):
+                yield f"  {name} {getattr(template, name)}"
+
+
+@pytest.mark.parametrize("part", [polls, unpolled, attempts, endpoints, store, codes])
 def test_the_texts_of_troubles(part: Callable[[], Iterator[str]]) -> None:
     """Operators search logs and databases for them; receivers get some of them."""
     check(f"troubles-{part.__name__}.txt", "".join(f"{line.rstrip()}\n" for line in part()))

@@ -108,7 +108,7 @@ def given_up_at_410() -> Iterator[None]:
 
     def decided(dispatch: ClaimedDelivery, report: Any, **kwargs: Any) -> Any:
         if isinstance(report, AttemptFailed) and report.blame is FailureScope.GONE:
-            return GiveUp(f"given up: {report.text}")
+            return GiveUp(f"given up: {report.cause.text()}")
         return decide_attempt(dispatch, report, **kwargs)
 
     with mock.patch.object(deliverer, "decide_attempt", decided):

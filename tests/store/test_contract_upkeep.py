@@ -10,7 +10,7 @@ from notifier.core.model import Callback, DeliveryState, MissingStreak, Trouble,
 from notifier.errors import StoreUnavailable
 from notifier.store.protocol import Store
 from notifier.store.values import WatchQuery
-from tests.builders import DAY, HOOK, HOUR, PROVIDER, REFUSED, attempt, lease, new_watch, wait
+from tests.builders import DAY, HOOK, HOUR, PROVIDER, REFUSED, SERVER_ERROR, attempt, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
 
@@ -147,7 +147,7 @@ async def test_a_stepped_clock_moves_every_waiting_instant(store: Store) -> None
     await store.record_attempt(sent, lease(), attempt(), Retry(NOON + HOUR), REFUSED, now=NOON)
     await add(store, new_watch("due", first_poll_at=NOON + 5), new_watch("polled", first_poll_at=NOON))
     (claimed,) = await claim(store)
-    found = wait(NOON + 60, trouble=Trouble("x", NOON - 3), missing=MissingStreak(2, NOON - 4))
+    found = wait(NOON + 60, trouble=Trouble(SERVER_ERROR, NOON - 3), missing=MissingStreak(2, NOON - 4))
     await store.record_wait(claimed, lease(), found, now=NOON)
     before = await store.watch(claimed.id)
     ended_before = await store.watch(sent.watch_id)
@@ -164,7 +164,7 @@ async def test_a_stepped_clock_moves_every_waiting_instant(store: Store) -> None
         last_polled_at=NOON - DAY,
         due_at=NOON + 60 - DAY,
         expires_at=NOON + HOUR - DAY,
-        trouble=Trouble("x", NOON - 3 - DAY),
+        trouble=Trouble(SERVER_ERROR, NOON - 3 - DAY),
         missing=MissingStreak(2, NOON - 4 - DAY),
     )
     ended_after = await store.watch(sent.watch_id)

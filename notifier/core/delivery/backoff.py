@@ -80,7 +80,7 @@ def _patience_ms(dispatch: ClaimedDelivery) -> int:
 
 def _given_up(dispatch: ClaimedDelivery, report: AttemptFailed) -> GiveUp:
     times = "1 attempt" if dispatch.number == 1 else f"{dispatch.number} attempts"
-    return GiveUp(f"given up after {times}; the last: {report.text}")
+    return GiveUp(f"given up after {times}; the last: {report.cause.text()}")
 
 
 def _jittered(wait_ms: int, jitter: float) -> int:

@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from typing import assert_never
 
+from notifier.core.causes.cause import Cause, Condition
 from notifier.core.model import TaskError, WatchState
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The provider knows the task and it has not ended. ``oddity`` names what was strange, else None."""
+    """The provider knows the task and it has not ended. ``oddity`` is what was strange, else None."""
 
     upstream_status: str | None
     created_at: int | None = None
-    oddity: str | None = None
+    oddity: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class AccountRefused:
     """The provider refuses the account, not the task: 401, 402 or 403."""
 
     status: int
-    text: str
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +52,23 @@ class Throttled:
     """429: too much of the whole account. ``retry_after_ms`` is clamped already."""
 
     retry_after_ms: int | None
-    text: str
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
 class Inconclusive:
     """Anything else; no outcome. ``is_outage``: the provider as a whole seems down (no reply, 5xx)."""
 
-    text: str
+    cause: Cause
     is_outage: bool
     retry_after_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NotPolled:
-    """The provider could not be asked at all (it is paused); ``text`` says why."""
+    """The provider could not be polled at all: ``condition`` is why, and since when."""
 
-    text: str
+    condition: Condition
 
 
 Verdict = Running | Finished | TaskUnknown | AccountRefused | Throttled | Inconclusive | NotPolled
@@ -77,14 +78,14 @@ def describe_verdict(verdict: Verdict) -> str:
     """Say what a poll brought."""
     match verdict:
         case Running(upstream_status=status, oddity=oddity):
-            return f"{status or 'running'} ({oddity})" if oddity else status or "running"
+            return f"{status or 'running'} ({oddity.text()})" if oddity else status or "running"
         case Finished(upstream_status=status):
             return status
         case TaskUnknown(status=status):
             return f"HTTP {status}: the provider does not know the task"
-        case (
-            AccountRefused(text=text) | Throttled(text=text) | Inconclusive(text=text) | NotPolled(text=text)
-        ):
-            return text
+        case AccountRefused(cause=cause) | Throttled(cause=cause) | Inconclusive(cause=cause):
+            return cause.text()
+        case NotPolled(condition=condition):
+            return condition.text()
         case _:
             assert_never(verdict)

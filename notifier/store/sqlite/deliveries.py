@@ -9,7 +9,6 @@ from notifier.core.delivery.backoff import SOON
 from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import (
     Report,
-    describe_gate,
     describe_hold,
     is_unblocked,
     record_result,
@@ -144,7 +143,7 @@ def _report(
         connection.execute(SQL["wake_deliveries"], waking)
     enqueue(connection, endpoint_seq, now)
     is_turned = is_unblocked(before, standing) or is_unblocked(standing, before)
-    return AttemptRecorded(row["id"], describe_gate(standing) if is_turned else None)
+    return AttemptRecorded(row["id"], standing if is_turned else None)
 
 
 def _standing_after(attempt: Attempt, sequel: AttemptDecision, now: int) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class SqliteStore:
     async def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``fn`` on one snapshot."""
         if self._is_closed:
-            raise StoreClosed("the store is closed", "notifier is stopping; try again when it runs")
+            raise StoreClosed
 
         def on_snapshot(connection: sqlite3.Connection) -> T:
             connection.execute("BEGIN")

@@ -20,6 +20,7 @@ from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import (
     callbacks_to_json,
+    cause_to_columns,
     error_to_json,
     json_to_callbacks,
     outputs_to_json,
@@ -175,6 +176,7 @@ def record_wait(
     connection: sqlite3.Connection, watch: Watch, lease: Lease, wait: PollAgain, *, now: int
 ) -> bool:
     """See ``Store``."""
+    code, params = cause_to_columns(wait.trouble.cause if wait.trouble else None)
     row = connection.execute(
         SQL["record_wait"],
         {
@@ -184,7 +186,8 @@ def record_wait(
             "interval_ms": wait.interval_ms,
             "upstream_status": wait.upstream_status,
             "task_created_at": wait.task_created_at,
-            "trouble": wait.trouble and wait.trouble.text,
+            "trouble": code,
+            "trouble_params": params,
             "trouble_since": wait.trouble and wait.trouble.since,
             "missing": wait.missing and wait.missing.count,
             "missing_since": wait.missing and wait.missing.since,

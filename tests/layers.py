@@ -22,7 +22,7 @@ LAYERS: Layers = (
 
 CORE_LAYERS: Layers = (
     ("exchange", "secret", "ids", "nearest", "task_statistics", "formats"),
-    ("causes", "advice", "fixes"),
+    ("causes",),
     ("model", "circuit_breaker", "images"),
     ("states",),
     ("polling", "delivery"),

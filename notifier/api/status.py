@@ -3,11 +3,12 @@
 from msgspec import UNSET
 from starlette.responses import Response
 
-from notifier.api.representations import json_response
+from notifier.api.representations import cause_body, json_response
 from notifier.api.request import ApiRequest
-from notifier.api.schemas import LearnedBody, Reloaded, StatusBody, Word
+from notifier.api.schemas import CauseBody, LearnedBody, Reloaded, StatusBody, Word
 from notifier.api.services import Services
 from notifier.api.status_sentence import describe_status
+from notifier.core.causes.cause import DAEMON, Condition, ProviderSubject
 from notifier.core.formats.times import format_instant
 from notifier.core.model import DeliveryState, WatchState
 from notifier.server.problems import FieldError, ProblemError
@@ -35,7 +36,7 @@ async def load_status(services: Services) -> StatusBody:
     deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
     names = [*settings.providers, *await _missing(services)]
     conditions = {name: services.condition_of(name) for name in names}
-    held_back = {name: each.text() for name, each in conditions.items() if each is not None}
+    held_back = {name: each for name, each in conditions.items() if each is not None}
     sentence = describe_status(
         trouble=trouble_text,
         watches=watches,
@@ -44,22 +45,29 @@ async def load_status(services: Services) -> StatusBody:
         held=sum(counts.shut.values()),
         troubled=counts.lasting,
         refused=counts.refused,
-        providers=held_back,
+        providers={name: each.text() for name, each in held_back.items()},
     )
     return StatusBody(
         version=settings.version,
         summary=sentence.text,
         ok=sentence.is_ok,
         trouble=trouble_text,
+        cause=cause_body(trouble, DAEMON),
         watches=watches,
         deliveries=deliveries,
         oldest_pending_at=None if oldest is None else format_instant(oldest),
         expiring_results=counts.expiring,
         troubled_watches=counts.troubled,
         refused_deliveries=counts.refused,
-        providers={name: held_back.get(name, FINE) for name in names},
+        providers={name: FINE if each is None else each.text() for name, each in conditions.items()},
+        provider_causes={name: _cause(name, each) for name, each in held_back.items()},
         learned=[_learned_body(one) for one in learned],
     )
+
+
+def _cause(provider: str, condition: Condition) -> CauseBody:
+    cause = condition.cause
+    return CauseBody(code=cause.code, fix=cause.fix(ProviderSubject(provider)))
 
 
 async def _missing(services: Services) -> list[str]:

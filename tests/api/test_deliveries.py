@@ -152,6 +152,7 @@ async def test_status_counts_everything(bench: Bench) -> None:
         "summary": "Needs a look: 1 delivery is dead. Else 1 task is being watched, 1 delivery waits.",
         "ok": False,
         "trouble": None,
+        "cause": None,
         "watches": {
             "watching": 1,
             "completed": 1,
@@ -167,6 +168,7 @@ async def test_status_counts_everything(bench: Bench) -> None:
         "troubled_watches": 0,
         "refused_deliveries": 0,
         "providers": {"mulerouter": "ok"},
+        "provider_causes": {},
         "learned": [],
     }
     assert bench.clock.now() == NOON
@@ -206,6 +208,7 @@ async def test_alive_and_ready_are_two_things(bench: Bench) -> None:
     assert (await bench.http.get("/healthz")).json() == {"status": "ok"}
     status = (await bench.http.get("/v1/status")).json()
     assert (status["trouble"], status["ok"]) == (said, False)
+    assert status["cause"] == {"code": "loop_stalled", "fix": bench.unready.fix()}
 
 
 async def test_a_provider_that_is_gone_is_told_of_as_long_as_watches_wait_for_it(bench: Bench) -> None:
@@ -215,6 +218,8 @@ async def test_a_provider_that_is_gone_is_told_of_as_long_as_watches_wait_for_it
     bench.conditions["mulerouter"] = Condition(Cause(Code.PROVIDER_NOT_CONFIGURED))
     body = (await bench.http.get("/v1/status")).json()
     assert body["providers"] == {"acme": "ok", "mulerouter": "provider is not configured"}
+    fix = "put the provider back into the configuration and reload, or stop its watches"
+    assert body["provider_causes"] == {"mulerouter": {"code": "provider_not_configured", "fix": fix}}
     assert body["summary"].startswith("Needs a look: mulerouter: provider is not configured.")
     await bench.http.delete(f"/v1/watches/{watch['id']}")
     assert (await bench.http.get("/v1/status")).json()["providers"] == {"acme": "ok"}

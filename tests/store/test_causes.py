@@ -133,7 +133,10 @@ async def test_an_old_file_shows_its_texts_until_the_next_poll_and_probe(
     assert endpoint_body(before).gate == f"closed: {OLD_REASON}"
     (claimed,) = await claim(store)
     assert claimed.trouble == Trouble(Cause(Code.LEGACY, {"text": OLD_TROUBLE}), NOON)
-    assert watch_body(claimed, None).trouble == f"{OLD_TROUBLE} since 2026-11-23T12:00:00.000Z"
+    shown = watch_body(claimed, None)
+    assert shown.trouble == f"{OLD_TROUBLE} since 2026-11-23T12:00:00.000Z"
+    assert shown.cause is not None
+    assert (shown.cause.code, shown.cause.fix) == ("legacy", "")
     fresh = Trouble(SERVER_ERROR, NOON + 1)
     assert await store.record_wait(claimed, lease(), wait(NOON + 60, trouble=fresh), now=NOON + 1)
     assert await trouble_of(store, claimed) == fresh

@@ -16,8 +16,8 @@ from httpx_aiohttp import AiohttpTransport
 from benchmarks.one_commit import METADATA
 from benchmarks.tasks import API_PATH
 from notifier.config.model import CallbackSettings
+from notifier.core.delivery.request_headers import build_headers
 from notifier.core.delivery.signature import make_secret
-from notifier.core.event_body import build_headers
 from notifier.core.model import ClaimedDelivery
 
 _SETTINGS = CallbackSettings(secrets=(make_secret(bytes(range(32))),))

@@ -14,7 +14,7 @@ import msgspec
 from benchmarks.filling import FIRST_DUE_MS, LAST_DUE_MS
 from benchmarks.stats import median
 from notifier.core.model import Watch
-from notifier.core.polling.verdict import PollAgain
+from notifier.core.polling.decision import PollAgain
 from notifier.store.protocol import Store
 from notifier.store.sqlite.open import open_store
 from notifier.store.values import Lease

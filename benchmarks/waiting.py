@@ -12,7 +12,7 @@ from benchmarks.tasks import API_PATH
 from notifier.core.event_body import build_event
 from notifier.core.ids import EVENT, new_id
 from notifier.core.model import Callback, NewWatch, Watch, WatchState
-from notifier.core.polling.verdict import EndWatch
+from notifier.core.polling.decision import EndWatch
 from notifier.store.protocol import Store
 from notifier.store.sqlite.open import open_store
 from notifier.store.values import Lease

@@ -6,9 +6,11 @@ Production passes the real ones, the simulation passes its own. Chance is a ``ra
 from collections.abc import Mapping
 from typing import Protocol
 
+from notifier.core.delivery.decision import AttemptDecision
 from notifier.core.exchange import Exchange
 from notifier.core.model import Attempt, ClaimedDelivery, Watch
-from notifier.core.polling.verdict import EndWatch, Sequel, Verdict
+from notifier.core.polling.decision import EndWatch
+from notifier.core.polling.verdict import Verdict
 
 
 class Clock(Protocol):
@@ -55,7 +57,7 @@ class Meter(Protocol):
         ...
 
     def record_attempt(
-        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int
+        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, *, now: int
     ) -> None:
         """An attempt that ended at ``now`` is on disk."""
         ...
@@ -83,7 +85,7 @@ class NoMeter:
         """Nothing."""
 
     def record_attempt(
-        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int
+        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, *, now: int
     ) -> None:
         """Nothing."""
 

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from notifier.core.causes.cause import DAEMON, Cause, Subject
+from notifier.core.causes.table import Code
 from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope
 from notifier.core.model import Attempt, Callback, Event, EventType, NewWatch, TaskError, Watch, WatchState
-from notifier.core.polling.verdict import EndWatch, PollAgain
+from notifier.core.polling.decision import EndWatch, PollAgain
 from notifier.core.states import state_to_event
 from notifier.store.values import Lease
 from tests.fakes import NOON
@@ -18,8 +20,20 @@ PROVIDER = "mulerouter"
 API_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
 HOOK = "http://127.0.0.1:9001/hook"
 OUTPUT = "https://cdn.example/1.jpg"
-REFUSED = AttemptFailed(FailureScope.EVENT, "HTTP 422", None, PRIVATE_CAP_MS)
-DOWN = AttemptFailed(FailureScope.ENDPOINT, "HTTP 503", None, PRIVATE_CAP_MS)
+
+
+def answered(status: int) -> Cause:
+    """A receiver answered with this status."""
+    return Cause(Code.RECEIVER_HTTP_STATUS, {"status": status})
+
+
+REFUSED = AttemptFailed(FailureScope.EVENT, answered(422), None, PRIVATE_CAP_MS)
+DOWN = AttemptFailed(FailureScope.ENDPOINT, answered(503), None, PRIVATE_CAP_MS)
+THROTTLED = Cause(Code.PROVIDER_THROTTLED)
+DISK_FULL = Cause(Code.DISK_FULL, {"file": "/x/notifier.db"})
+SERVER_ERROR = Cause(Code.PROVIDER_SERVER_ERROR, {"status": 503})
+KEY_REFUSED = Cause(Code.PROVIDER_KEY_REFUSED)
+ODD_STATUS = Cause(Code.PROVIDER_STATUS_UNKNOWN, {"word": "dreaming"})
 
 
 def new_watch(task_id: str = "task-1", **over: Any) -> NewWatch:
@@ -88,3 +102,8 @@ def attempt(number: int = 1, **over: Any) -> Attempt:
     """An attempt that was refused with 500."""
     fields: dict[str, Any] = {"at": NOON, "duration_ms": 12, "status": 500, "error": None, "answer": "no"}
     return Attempt(number=number, **{**fields, **over})
+
+
+def api_cause(cause: Cause, subject: Subject = DAEMON) -> dict[str, str]:
+    """The member ``cause`` as the API has it."""
+    return {"code": cause.code.value, "fix": cause.fix(subject)}

@@ -21,9 +21,10 @@ LAYERS: Layers = (
 """Bottom first. A module imports from its own room and from rooms further down, never sideways or up."""
 
 CORE_LAYERS: Layers = (
-    ("model", "exchange", "secret", "ids", "nearest", "circuit_breaker", "task_statistics"),
-    ("formats", "states"),
-    ("advice", "fixes"),
+    ("exchange", "secret", "ids", "nearest", "task_statistics", "formats"),
+    ("causes",),
+    ("model", "circuit_breaker", "images"),
+    ("states",),
     ("polling", "delivery"),
     ("event_body", "timeline"),
 )
@@ -40,8 +41,6 @@ EXTERNAL = {
 
 UPWARD = {
     ("api/operations.py", "web"),
-    ("core/delivery/backoff.py", "polling"),
-    ("core/polling/decide_poll.py", "timeline"),
     ("api/routes.py", "web"),
     ("server/access.py", "api"),
     ("server/middleware.py", "web"),

@@ -43,6 +43,7 @@ def test_every_room_has_its_place() -> None:
         ("outbound/x.py", "from {p} import store\n", "outbound imports store"),
         ("client/x.py", "from {p}.config import load\n", "client imports config"),
         ("core/formats/x.py", "from {p}.core.polling import verdict\n", "formats imports polling"),
+        ("core/causes/x.py", "from {p}.core.model import Watch\n", "causes imports model"),
         (
             "core/delivery/x.py",
             "from {p}.core.polling.verdict import PollAgain\n",

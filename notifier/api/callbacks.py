@@ -67,7 +67,8 @@ def _refused_address(url: str, policy: AddressPolicy) -> str | None:
     host = parts.hostname or ""
     is_address = host.replace(".", "").isdigit() or ":" in host
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    return policy.refuse(host, host, port) if is_address else None
+    refusal = policy.refuse(host, host, port) if is_address else None
+    return None if refusal is None else refusal.text
 
 
 def _events(members: Mapping[str, Any], pointer: str, faults: FieldErrors) -> tuple[EventType, ...]:

@@ -20,6 +20,7 @@ import structlog
 from msgspec import Struct
 
 from notifier.api.representations import delivery_body, watch_body
+from notifier.core.causes.cause import Condition
 from notifier.errors import StoreUnavailable
 from notifier.server.problems import ProblemError
 from notifier.store.protocol import Store
@@ -87,8 +88,8 @@ class EventFeed:
         *,
         store: Store,
         epoch: str,
-        condition_of: Callable[[str], str | None],
-        conditions: Callable[[], Mapping[str, str | None]],
+        condition_of: Callable[[str], Condition | None],
+        conditions: Callable[[], Mapping[str, Condition | None]],
         beat_s: float = BEAT_S,
     ) -> None:
         self._store = store
@@ -115,7 +116,7 @@ class EventFeed:
         self._beats = 0
         self._idle_beats = 0
         self._reset_from = 0
-        self._known_conditions: Mapping[str, str | None] | None = None
+        self._known_conditions: Mapping[str, Condition | None] | None = None
 
     # -- what has changed
 

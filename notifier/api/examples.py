@@ -4,9 +4,15 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from notifier.core.causes.cause import Cause, EndpointSubject
+from notifier.core.causes.table import Code
+
 _WATCH_ID = "wch_01KAQ7W3G0ABCDEFGHJKMNPQRS"
 _EVENT_ID = "evt_01KAQ7W3G0ABCDEFGHJKMNPQRT"
 _DELIVERY_ID = "dlv_01KAQ7W3G0ABCDEFGHJKMNPQRV"
+_ENDPOINT_ID = "ep_01KAQ7W3G0ABCDEFGHJKMNPQRW"
+_DOWN = Cause(Code.RECEIVER_HTTP_STATUS, {"status": 503})
+_HOOK = "http://127.0.0.1:9001/hook"
 NOON = "2026-11-23T12:00:00.000Z"
 _TASK = {
     "task_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
@@ -58,6 +64,7 @@ DELIVERY: Mapping[str, Any] = MappingProxyType(
         "ended_at": NOON,
         "last_error": None,
         "result_expires_at": "2026-11-24T11:59:58.000Z",
+        "cause": None,
     }
 )
 WATCH: Mapping[str, Any] = MappingProxyType(
@@ -74,6 +81,7 @@ WATCH: Mapping[str, Any] = MappingProxyType(
         "polls": 1,
         "expires_at": "2026-11-23T12:30:00.000Z",
         "trouble": None,
+        "cause": None,
         "ended_at": None,
         "outputs": [],
         "result_expires_at": None,
@@ -96,10 +104,14 @@ ATTEMPT = {
 }
 ENDPOINT: Mapping[str, Any] = MappingProxyType(
     {
-        "id": "ep_01KAQ7W3G0ABCDEFGHJKMNPQRW",
-        "url": "http://127.0.0.1:9001/hook",
+        "id": _ENDPOINT_ID,
+        "url": _HOOK,
         "state": "closed",
         "gate": "closed: HTTP 503",
+        "cause": {
+            "code": _DOWN.code,
+            "fix": _DOWN.fix(EndpointSubject(_ENDPOINT_ID, _HOOK)),
+        },
         "since": NOON,
         "next_probe_at": "2026-11-23T12:00:05.000Z",
         "pending": 7,

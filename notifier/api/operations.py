@@ -211,7 +211,9 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                     {
                         "version": "0.1.0",
                         "summary": "All is well: 1 task is being watched, no delivery waits.",
+                        "ok": True,
                         "trouble": None,
+                        "cause": None,
                         "watches": {**dict.fromkeys((state.value for state in WatchState), 0), "watching": 1},
                         "deliveries": dict.fromkeys((state.value for state in DeliveryState), 0),
                         "oldest_pending_at": None,
@@ -219,6 +221,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
                         "troubled_watches": 0,
                         "refused_deliveries": 0,
                         "providers": {"mulerouter": "ok"},
+                        "provider_causes": {},
                         "learned": [LEARNED],
                     },
                 )

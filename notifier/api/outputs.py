@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from notifier.api.request import ApiRequest
 from notifier.api.services import Services
-from notifier.core.formats.images import KINDS, ImageRejected, check_image
 from notifier.core.formats.urls import InvalidUrl, check_callback_url
 from notifier.core.ids import WATCH, is_id
+from notifier.core.images import KINDS, ImageRejected, check_image
 from notifier.ports import HttpClient
 from notifier.server.problems import ProblemError
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from notifier.api.schemas import (
     AttemptBody,
     CallbackBody,
+    CauseBody,
     DeliveryBody,
     EndpointBody,
     EndpointState,
@@ -14,8 +15,10 @@ from notifier.api.schemas import (
     MomentBody,
     WatchBody,
 )
-from notifier.core.delivery.endpoint import EndpointHealth, describe_gate
+from notifier.core.causes.cause import Cause, Condition, EndpointSubject, ProviderSubject, Subject
+from notifier.core.delivery.endpoint import EndpointHealth, describe_gate, hold_cause
 from notifier.core.formats.times import format_instant
+from notifier.core.formats.urls import endpoint_of
 from notifier.core.model import Attempt, Callback, Delivery, Event, TaskError, Trouble, Watch, WatchState
 from notifier.core.timeline import TimelineEntry
 from notifier.store.values import DeliveryDetail, EndpointDetail, WatchDetail
@@ -41,9 +44,15 @@ def json_response(body: Struct, status: int = 200, headers: dict[str, str] | Non
     return Response(_ENCODER.encode(body), status, headers=headers, media_type="application/json")
 
 
-def watch_body(watch: Watch, condition: str | None) -> WatchBody:
-    """A watch as it stands in lists. ``condition`` says why its provider is paused."""
+def cause_body(cause: Cause | None, subject: Subject) -> CauseBody | None:
+    """A cause with what to do about it; None for None."""
+    return None if cause is None else CauseBody(code=cause.code, fix=cause.fix(subject))
+
+
+def watch_body(watch: Watch, condition: Condition | None) -> WatchBody:
+    """A watch as it stands in lists. ``condition`` is why its provider is held back."""
     is_live = watch.state is WatchState.WATCHING
+    why = (condition or _condition(watch.trouble)) if is_live else None
     return WatchBody(
         id=watch.id,
         provider=watch.provider,
@@ -58,7 +67,8 @@ def watch_body(watch: Watch, condition: str | None) -> WatchBody:
         next_poll_at=_instant(watch.due_at) if is_live else None,
         polls=watch.polls,
         expires_at=format_instant(watch.expires_at),
-        trouble=(condition or _trouble(watch.trouble)) if is_live else None,
+        trouble=None if why is None else why.text(),
+        cause=cause_body(None if why is None else why.cause, ProviderSubject(watch.provider)),
         ended_at=_instant(watch.ended_at),
         outputs=list(watch.outputs),
         result_expires_at=_instant(watch.result_expires_at),
@@ -68,7 +78,7 @@ def watch_body(watch: Watch, condition: str | None) -> WatchBody:
     )
 
 
-def watch_detail_body(detail: WatchDetail, condition: str | None) -> WatchBody:
+def watch_detail_body(detail: WatchDetail, condition: Condition | None) -> WatchBody:
     """A watch with its payload and deliveries."""
     body = watch_body(detail.watch, condition)
     deliveries = [delivery_body(delivery) for delivery in detail.deliveries]
@@ -88,6 +98,7 @@ def moment_body(moment: TimelineEntry) -> MomentBody:
 
 def delivery_body(delivery: Delivery) -> DeliveryBody:
     """A delivery as it stands in lists."""
+    endpoint, held = endpoint_of(delivery.url), delivery.held
     return DeliveryBody(
         id=delivery.id,
         event_id=delivery.event_id,
@@ -102,7 +113,8 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
         ended_at=_instant(delivery.ended_at),
         last_error=delivery.last_error,
         result_expires_at=_instant(delivery.result_expires_at),
-        held=UNSET if delivery.held is None else delivery.held,
+        cause=cause_body(None if held is None else held.cause, EndpointSubject(endpoint, endpoint)),
+        held=UNSET if held is None else held.text,
     )
 
 
@@ -116,11 +128,13 @@ def endpoint_body(detail: EndpointDetail) -> EndpointBody:
     """An endpoint."""
     standing, state = detail.standing, _state(detail.standing)
     is_closed = state is EndpointState.CLOSED
+    is_idle = is_closed and not detail.pending
     return EndpointBody(
         id=detail.id,
         url=detail.url,
         state=state,
         gate=describe_gate(standing, is_waited_for=detail.pending > 0),
+        cause=None if is_idle else cause_body(hold_cause(standing), EndpointSubject(detail.id, detail.url)),
         since=_instant(standing.gate.since) if is_closed else None,
         next_probe_at=format_instant(standing.gate.probe_at) if is_closed and detail.pending else None,
         pending=detail.pending,
@@ -169,8 +183,8 @@ def _error(error: TaskError | None) -> ErrorBody | None:
     return ErrorBody(source=error.source, code=error.code, title=error.title, detail=error.detail)
 
 
-def _trouble(trouble: Trouble | None) -> str | None:
-    return None if trouble is None else f"{trouble.text} since {format_instant(trouble.since)}"
+def _condition(trouble: Trouble | None) -> Condition | None:
+    return None if trouble is None else Condition(trouble.cause, trouble.since)
 
 
 def _instant(at: int | None) -> str | None:

@@ -40,6 +40,16 @@ class ProblemBody(Struct, frozen=True):
     errors: list[FaultBody] | UnsetType = UNSET
 
 
+class CauseBody(Struct, frozen=True):
+    """Why something does not work: a stable code for programs, and what to do about it for a person.
+
+    ``fix`` is empty where nothing is known, or nothing is to be done. Further codes may come.
+    """
+
+    code: str
+    fix: str
+
+
 class CallbackBody(Struct, frozen=True):
     """One receiver. The values of its headers may be secrets and are never shown."""
 
@@ -78,7 +88,7 @@ class AttemptBody(Struct, frozen=True):
 class DeliveryBody(Struct, frozen=True):
     """A delivery. ``attempts`` is their number in lists, and each of them where one delivery is asked for.
 
-    ``held`` says why it waits past ``next_attempt_at``.
+    ``held`` says why it waits past ``next_attempt_at``; ``cause`` has the code of that, and what to do.
     """
 
     id: str
@@ -94,11 +104,15 @@ class DeliveryBody(Struct, frozen=True):
     ended_at: Instant | None
     last_error: str | None
     result_expires_at: Instant | None
+    cause: CauseBody | None
     held: str | UnsetType = UNSET
 
 
 class WatchBody(Struct, frozen=True):
-    """A watch. ``payload`` and ``deliveries`` are filled where one watch is asked for."""
+    """A watch. ``payload`` and ``deliveries`` are filled where one watch is asked for.
+
+    ``cause`` has the code of ``trouble``, and what to do about it.
+    """
 
     id: str
     provider: str
@@ -114,6 +128,7 @@ class WatchBody(Struct, frozen=True):
     polls: int
     expires_at: Instant
     trouble: str | None
+    cause: CauseBody | None
     ended_at: Instant | None
     outputs: list[str]
     result_expires_at: Instant | None
@@ -156,13 +171,15 @@ class EndpointBody(Struct, frozen=True):
     """A callback URL without its query. ``gate`` says in words how it stands, ``state`` in one word.
 
     ``since`` is when its gate closed, ``next_probe_at`` when it is tried next; both only while it is closed,
-    and the latter only while something waits.
+    and the latter only while something waits. ``cause`` has the code of what holds messages back, and what to
+    do; it is null while nothing is held back.
     """
 
     id: str
     url: str
     state: EndpointState
     gate: str
+    cause: CauseBody | None
     since: Instant | None
     next_probe_at: Instant | None
     pending: int
@@ -216,7 +233,9 @@ class LearnedBody(Struct, frozen=True):
 class StatusBody(Struct, frozen=True):
     """How things stand. ``trouble`` says why the daemon is not ready; ``providers`` each one's condition.
 
-    ``summary`` says all of it in one sentence, for a person.
+    ``summary`` says all of it in one sentence, for a person; ``ok`` is whether nothing in it needs a look.
+    ``cause`` has the code of ``trouble``, ``provider_causes`` those of the providers that are held back, each
+    with what to do.
     ``expiring_results`` counts undelivered results in the last quarter of their life, or past it,
     ``troubled_watches`` live watches in trouble, ``refused_deliveries`` pending ones that a receiver has
     refused; each ends at 10 000. ``learned`` has the hundred api_paths with most finishes.
@@ -224,7 +243,9 @@ class StatusBody(Struct, frozen=True):
 
     version: str
     summary: str
+    ok: bool
     trouble: str | None
+    cause: CauseBody | None
     watches: dict[str, int]
     deliveries: dict[str, int]
     oldest_pending_at: Instant | None
@@ -232,6 +253,7 @@ class StatusBody(Struct, frozen=True):
     troubled_watches: int
     refused_deliveries: int
     providers: dict[str, str]
+    provider_causes: dict[str, CauseBody]
     learned: list[LearnedBody]
 
 

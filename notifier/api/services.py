@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from notifier.api.event_feed import EventFeed
+from notifier.core.causes.cause import Cause, Condition
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.secret import Secret
@@ -91,7 +92,7 @@ class Services:
     """Everything behind the API.
 
     ``settings`` is asked anew by each request, so that a reload holds from the next one on. ``condition_of``
-    says why a provider is paused, in words and since when; ``is_ready`` says why the daemon is not ready;
+    says why a provider is held back and since when; ``is_ready`` says why the daemon is not ready;
     both say None when all is well. ``reload`` reads the configuration again and returns its faults, none of
     them meaning that it now holds. ``metrics`` returns the text of a scrape. ``feed`` is
     for those who listen to changes, ``logins`` for browsers; ``pictures`` fetches results that are pictures.
@@ -102,8 +103,8 @@ class Services:
     settings: Callable[[], ApiSettings]
     wake: WorkSignals
     waiters: Hub
-    condition_of: Callable[[str], str | None]
-    is_ready: Callable[[], str | None]
+    condition_of: Callable[[str], Condition | None]
+    is_ready: Callable[[], Cause | None]
     reload: Callable[[], Awaitable[tuple[str, ...]]]
     metrics: Callable[[], Awaitable[bytes]]
     feed: EventFeed

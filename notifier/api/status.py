@@ -3,16 +3,18 @@
 from msgspec import UNSET
 from starlette.responses import Response
 
-from notifier.api.representations import json_response
+from notifier.api.representations import cause_body, json_response
 from notifier.api.request import ApiRequest
-from notifier.api.schemas import LearnedBody, Reloaded, StatusBody, Word
+from notifier.api.schemas import CauseBody, LearnedBody, Reloaded, StatusBody, Word
 from notifier.api.services import Services
-from notifier.api.status_sentence import FINE, describe_status
+from notifier.api.status_sentence import describe_status
+from notifier.core.causes.cause import DAEMON, Condition, ProviderSubject
 from notifier.core.formats.times import format_instant
 from notifier.core.model import DeliveryState, WatchState
 from notifier.server.problems import FieldError, ProblemError
 from notifier.store.values import PathDurations, WatchQuery
 
+FINE = "ok"
 LEARNED_SHOWN = 100
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -29,33 +31,43 @@ async def load_status(services: Services) -> StatusBody:
     learned = await services.store.learned(limit=LEARNED_SHOWN)
     oldest = counts.oldest_pending_at
     trouble = services.is_ready()
+    trouble_text = None if trouble is None else trouble.text()
     watches = {state.value: counts.watches.get(state, 0) for state in WatchState}
     deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
     names = [*settings.providers, *await _missing(services)]
-    providers = {name: services.condition_of(name) or FINE for name in names}
-    said = describe_status(
-        trouble=trouble,
+    conditions = {name: services.condition_of(name) for name in names}
+    held_back = {name: each for name, each in conditions.items() if each is not None}
+    sentence = describe_status(
+        trouble=trouble_text,
         watches=watches,
         deliveries=deliveries,
         expiring=counts.expiring,
         held=sum(counts.shut.values()),
         troubled=counts.lasting,
         refused=counts.refused,
-        providers=providers,
+        providers={name: each.text() for name, each in held_back.items()},
     )
     return StatusBody(
         version=settings.version,
-        summary=said,
-        trouble=trouble,
+        summary=sentence.text,
+        ok=sentence.is_ok,
+        trouble=trouble_text,
+        cause=cause_body(trouble, DAEMON),
         watches=watches,
         deliveries=deliveries,
         oldest_pending_at=None if oldest is None else format_instant(oldest),
         expiring_results=counts.expiring,
         troubled_watches=counts.troubled,
         refused_deliveries=counts.refused,
-        providers=providers,
+        providers={name: FINE if each is None else each.text() for name, each in conditions.items()},
+        provider_causes={name: _cause(name, each) for name, each in held_back.items()},
         learned=[_learned_body(one) for one in learned],
     )
+
+
+def _cause(provider: str, condition: Condition) -> CauseBody:
+    cause = condition.cause
+    return CauseBody(code=cause.code, fix=cause.fix(ProviderSubject(provider)))
 
 
 async def _missing(services: Services) -> list[str]:
@@ -107,5 +119,5 @@ async def show_readiness(call: ApiRequest) -> Response:
     """The daemon can store, and has been polling lately."""
     why_not = call.services.is_ready()
     if why_not is not None:
-        raise ProblemError("not_ready", why_not)
+        raise ProblemError("not_ready", why_not.text())
     return json_response(Word(status="ready"))

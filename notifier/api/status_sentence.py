@@ -1,11 +1,17 @@
 """How things stand, in one sentence: what is wrong first, else what there is."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from notifier.core.task_statistics import format_count
 
-FINE = "ok"
-WELL = "All is well"
+
+@dataclass(frozen=True, slots=True)
+class StatusSentence:
+    """How things stand, in one sentence. ``is_ok``: nothing in it needs a look."""
+
+    is_ok: bool
+    text: str
 
 
 def describe_status(
@@ -18,11 +24,12 @@ def describe_status(
     troubled: int,
     refused: int,
     providers: Mapping[str, str],
-) -> str:
+) -> StatusSentence:
     """Say it as ``GET /v1/status`` has it. ``trouble`` says why the daemon is not ready.
 
-    ``held`` counts the endpoints that are closed, paused or gone, ``troubled`` the live watches that have
-    been in trouble for a minute, ``refused`` the pending deliveries that a receiver refused.
+    ``providers`` says why each provider that is held back is. ``held`` counts the endpoints that are closed,
+    paused or gone, ``troubled`` the live watches that have been in trouble for a minute, ``refused`` the
+    pending deliveries that a receiver refused.
     """
     wrong = [
         *_not_working(trouble, providers, held),
@@ -30,16 +37,15 @@ def describe_status(
     ]
     there = f"{_watched(watches.get('watching', 0))}, {_waiting(deliveries.get('pending', 0))}"
     if not wrong:
-        return f"{WELL}: {there}."
-    return f"Needs a look: {'; '.join(wrong)}. Else {there}."
+        return StatusSentence(True, f"All is well: {there}.")
+    return StatusSentence(False, f"Needs a look: {'; '.join(wrong)}. Else {there}.")
 
 
 def _not_working(trouble: str | None, providers: Mapping[str, str], held: int) -> Iterator[str]:
     if trouble is not None:
         yield trouble
     for name, condition in providers.items():
-        if condition != FINE:
-            yield f"{name}: {condition}"
+        yield f"{name}: {condition}"
     if held:
         yield "1 receiver is held back" if held == 1 else f"{held} receivers are held back"
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from notifier.core.advice import advise_on_failure, advise_on_status
+from notifier.core.causes.cause import ATTEMPT
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.delivery.judge_attempt import judge_attempt
-from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
+from notifier.core.exchange import Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,4 @@ def diagnose(exchange: Exchange, *, url: str, now: int) -> CallbackDiagnosis:
     report = judge_attempt(exchange, url=url, now=now)
     if isinstance(report, AttemptAccepted):
         return CallbackDiagnosis(True, "the receiver took it")
-    fix = advise_on_status(exchange.status) if isinstance(exchange, HttpReply) else _fix_of(exchange)
-    return CallbackDiagnosis(False, report.text, fix)
-
-
-def _fix_of(trouble: NoReply) -> str:
-    """Return the advice for the kind of failure, or a better one if the detail rules that out."""
-    detail = trouble.detail
-    if trouble.fault is FailureKind.TLS and "does not speak TLS" in detail:
-        return "nothing speaks TLS on that port: write http://"
-    never = "never go there" in detail or "notifier itself" in detail
-    if trouble.fault is FailureKind.BLOCKED and never and "callbacks.allow" not in detail:
-        return "give another URL: no setting lets callbacks go there"
-    return advise_on_failure(trouble.fault)
+    return CallbackDiagnosis(False, report.cause.text(), report.cause.fix(ATTEMPT))

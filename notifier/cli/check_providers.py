@@ -1,14 +1,14 @@
 """Try the key of each provider: poll a task that does not exist, and explain the reply."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from notifier.cli.client import is_json
 from notifier.config.model import Config, ProviderSettings
+from notifier.core.causes.failures import failure_to_cause, redirect_to_cause
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.json_text import redact_plain
-from notifier.core.formats.text import describe_failure, describe_redirect
 from notifier.core.formats.urls import task_url
 from notifier.core.polling.provider import poll_headers
 from notifier.ports import HttpClient
@@ -49,7 +49,7 @@ def judge_key(provider: ProviderSettings, exchange: Exchange) -> KeyCheck:
     """Conclude from the reply for an unknown task whether the key, the account and the network are usable."""
     match exchange:
         case NoReply(fault=kind, detail=detail):
-            text = describe_failure(kind, _hide_key(detail, provider))
+            text = failure_to_cause(replace(exchange, detail=_hide_key(detail, provider))).text()
             fix = _FIXES_BY_KIND.get(kind, "see that base_url is right, and that this machine can reach it")
             return KeyCheck(provider.name, False, f"unreachable: {text}", fix)
         case HttpReply():
@@ -89,7 +89,7 @@ def _judge_reply(provider: ProviderSettings, reply: HttpReply) -> KeyCheck:
                 name, False, "throttled (429), so nothing is known of the key", "try again in a minute"
             )
         case status if 300 <= status <= 399:
-            text = describe_redirect(status, _hide_key(reply.headers.get("location", ""), provider))
+            text = redirect_to_cause(status, _hide_key(reply.headers.get("location", ""), provider)).text()
             return KeyCheck(name, False, text, "give the address that it points to as base_url")
         case status if status >= 500:
             return KeyCheck(

@@ -5,10 +5,16 @@ from collections.abc import Sequence
 from notifier.cli.client import ApiReply
 from notifier.cli.output import format_age, format_time, format_time_and_age, localize_instants
 from notifier.cli.tables import Column
-from notifier.client.model import Callback, Delivery, DeliveryAttempt, Endpoint, TaskError, Watch
-from notifier.core.fixes import fix_of, fix_of_receiver
+from notifier.client.model import (
+    Callback,
+    Delivery,
+    DeliveryAttempt,
+    Endpoint,
+    TaskError,
+    TroubleCause,
+    Watch,
+)
 from notifier.core.formats.text import describe_task_error
-from notifier.core.formats.urls import endpoint_of
 
 Pairs = list[tuple[str, str | Sequence[str]]]
 
@@ -92,33 +98,29 @@ def format_object(response: ApiReply, *, excluded: str) -> Pairs:
     """Return the fields of an object in their order, without empty ones and the ``excluded`` one."""
     pairs: Pairs = []
     parts = response.parts()
-    provider = parts["provider"].read(str) if "provider" in parts else ""
+    cause = parts["cause"].read(TroubleCause) if "cause" in parts and parts["cause"].raw != b"null" else None
     for name, part in parts.items():
         is_visible = (
-            name != excluded
+            name not in {excluded, "cause"}
             and part.raw not in _EMPTY
             and not (name == "next_attempt_at" and "held" in parts)
         )
         value = _format_value(name, part) if is_visible else ""
-        if name == "trouble" and isinstance(value, str):
-            value = format_trouble(value, provider)
-        if name == "held" and isinstance(value, str):
-            value = format_held(value, parts["url"].read(str) if "url" in parts else "")
+        if name in {"trouble", "held"} and isinstance(value, str):
+            value = format_trouble(value, cause)
         if value:
             pairs.append((name.replace("_", " "), value))
     return pairs
 
 
-def format_trouble(trouble: str, provider: str) -> str | list[str]:
-    """Format the trouble of a provider, with the fix on a second line if one is known."""
-    fix = fix_of(trouble, provider)
-    return [localize_instants(trouble), f"fix: {fix}"] if fix else localize_instants(trouble)
+def format_trouble(text: str, cause: TroubleCause | None) -> list[str]:
+    """Format the trouble of a watch or of a held delivery, with the fix on a second line if one is known."""
+    return [line for line in (localize_instants(text), format_fix(cause)) if line]
 
 
-def format_held(held: str, url: str) -> list[str]:
-    """Format the reason that holds a delivery to this URL back, and the fix."""
-    receiver = endpoint_of(url)
-    return [localize_instants(held), f"fix: {fix_of_receiver(held, receiver, receiver)}"]
+def format_fix(cause: TroubleCause | None) -> str:
+    """Format the fix that the API names for a cause; empty if it names none."""
+    return f"fix: {cause.fix}" if cause is not None and cause.fix else ""
 
 
 def _format_value(name: str, part: ApiReply) -> str | list[str]:

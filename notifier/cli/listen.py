@@ -20,7 +20,6 @@ from notifier.cli.receiver import (
 from notifier.cli.signing_keys import SigningKeys, find_keys
 from notifier.client.model import Event
 from notifier.clock import wall_ms
-from notifier.core.delivery.signature import NO_MATCH
 from notifier.core.formats.times import format_instant
 from notifier.errors import NotifierError
 
@@ -158,10 +157,8 @@ def _print_lines(received: ReceivedCallback) -> None:
         print_data(f"  metadata {escape(metadata.decode('utf-8', 'replace'))}")
     for url in () if event is None else event.data.outputs:
         print_data(f"  {escape(url)}")
-    if received.reason is not None and received.reason.startswith(NO_MATCH):
-        print_note(
-            "  listen has read the secret at its start: after `notifier secret rotate`, start it again"
-        )
+    if received.fix:
+        print_note(f"  {received.fix}")
 
 
 def _describe_event(event: Event) -> list[str]:

@@ -22,7 +22,10 @@ Send = Callable[[Message], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ReceivedCallback:
-    """One callback. ``reason`` says why its signature is not valid, None if it is. ``path`` has the query."""
+    """One callback. ``reason`` says why its signature is not valid, None if it is. ``path`` has the query.
+
+    ``fix`` says what to do where a wrong secret may be the reason.
+    """
 
     at: int
     headers: Mapping[str, str]
@@ -30,6 +33,7 @@ class ReceivedCallback:
     reason: str | None
     reply_status: int
     path: str = "/"
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +84,10 @@ class LocalReceiver:
             return
         now = self._now()
         headers = _decode_headers(scope["headers"])
-        reason = self._find_reason(headers, body, now)
+        reason, fix = self._verify(headers, body, now)
         status, is_accepted = self._choose_status(reason)
         try:
-            self._print_callback(ReceivedCallback(now, headers, body, reason, status, _get_path(scope)))
+            self._print_callback(ReceivedCallback(now, headers, body, reason, status, _get_path(scope), fix))
         except BrokenPipeError:
             await _respond(send, 503)
             self._on_unread()
@@ -93,12 +97,13 @@ class LocalReceiver:
             self._accepted += 1
             self._on_accepted(self._accepted)
 
-    def _find_reason(self, headers: Mapping[str, str], body: bytes, now: int) -> str | None:
+    def _verify(self, headers: Mapping[str, str], body: bytes, now: int) -> tuple[str | None, str]:
+        """Return why the signature is not valid, and what to do about it, where that is known."""
         try:
             verify(self._secrets, headers, body, now=now)
         except BadSignature as error:
-            return str(error)
-        return None
+            return str(error), "" if error.cause is None else error.cause.fix()
+        return None, ""
 
     def _choose_status(self, reason: str | None) -> tuple[int, bool]:
         if self._failures_left > 0:

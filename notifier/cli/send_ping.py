@@ -22,7 +22,7 @@ from notifier.cli.signing_keys import find_keys
 from notifier.clock import wall_ms
 from notifier.config.model import CallbackSettings
 from notifier.core.delivery.judge_attempt import failure_class
-from notifier.core.event_body import build_headers
+from notifier.core.delivery.request_headers import build_headers
 from notifier.core.exchange import Exchange, HttpReply
 from notifier.core.formats.times import format_instant
 from notifier.core.formats.urls import InvalidUrl, check_callback_url

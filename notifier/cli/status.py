@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
+from notifier.cli.formatting import format_fix
 from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import (
     colour_state,
@@ -18,7 +19,6 @@ from notifier.cli.output import (
 )
 from notifier.cli.pagination import MAX_PAGE_SIZE
 from notifier.client.model import Endpoint, Status
-from notifier.core.fixes import IDLE, fix_of, fix_of_receiver
 from notifier.core.task_statistics import format_count
 
 LABEL_COLUMNS = 12  # "deliveries" and two spaces
@@ -55,15 +55,15 @@ def format_status(status: Status, endpoints: Sequence[Endpoint], *, has_more: bo
     """Format the status: one line for each subject."""
     doing = status.trouble or "working"
     yield from _format_subject("daemon", f"notifier {status.version} at {at}: {doing}")
-    if status.trouble:
-        yield from _format_subject("", f"fix: {fix_of(status.trouble)}")
+    yield from _format_subject("", format_fix(status.cause))
     yield _format_counts("watches", status.watches)
     yield from _format_subject("", _describe_troubled(status))
     yield _format_counts("deliveries", status.deliveries)
     yield from _format_subject("", _describe_refused(status))
     yield from _format_subject("", _describe_waiting(status))
     for name, condition in status.providers.items():
-        yield from _format_provider(name, condition)
+        yield from _format_subject(name, localize_instants(condition))
+        yield from _format_subject("", format_fix(status.provider_causes.get(name)))
     yield from _format_held_endpoints(endpoints, has_more=has_more)
 
 
@@ -99,17 +99,11 @@ def _describe_waiting(status: Status) -> str:
     return "; ".join(parts)
 
 
-def _format_provider(name: str, condition: str) -> Iterator[str]:
-    yield from _format_subject(name, localize_instants(condition))
-    if condition != "ok" and (fix := fix_of(condition, name)):
-        yield from _format_subject("", f"fix: {fix}")
-
-
 def _format_held_endpoints(endpoints: Sequence[Endpoint], *, has_more: bool) -> Iterator[str]:
-    held = [each for each in endpoints if not each.gate.startswith(("open", IDLE))]
+    held = [each for each in endpoints if each.is_held_back]
     for each in held[:MAX_ENDPOINTS]:
         yield from _format_subject("endpoint", f"{each.url} {_describe_gate(each)}; {each.pending} waiting")
-        yield from _format_subject("", f"fix: {fix_of_receiver(each.gate, each.url, each.id)}")
+        yield from _format_subject("", format_fix(each.cause))
     more = " or more" if has_more else ""
     if len(held) > MAX_ENDPOINTS or (held and more):
         yield from _format_subject("", f"{len(held)}{more} endpoints held back: `notifier endpoints --all`")

@@ -11,8 +11,8 @@ from notifier.cli.formatting import (
     DELIVERY_COLUMNS,
     WATCH_COLUMNS,
     delivery_to_row,
-    format_held,
     format_object,
+    format_trouble,
     watch_to_row,
 )
 from notifier.cli.options import (
@@ -179,7 +179,7 @@ def show(context: CommandContext, watch_id: str) -> int:
     for each in deliveries:
         if each.held:
             print_data("")
-            for line in format_fields([(f"{each.id} is held", format_held(each.held, each.url))]):
+            for line in format_fields([(f"{each.id} is held", format_trouble(each.held, each.cause))]):
                 print_data(line)
     return 0
 

@@ -34,6 +34,13 @@ class TaskError(Struct, frozen=True):
     detail: str | None = None
 
 
+class TroubleCause(Struct, frozen=True):
+    """The cause of a trouble: a stable code, and what to do about it, empty where nothing is known."""
+
+    code: str = ""
+    fix: str = ""
+
+
 class Delivery(Struct, frozen=True):
     """One event for one callback URL: ``pending``, ``delivered`` or ``dead``, after so many attempts."""
 
@@ -50,6 +57,7 @@ class Delivery(Struct, frozen=True):
     last_error: str | None = None
     watch_id: str = ""
     held: str | None = None
+    cause: TroubleCause | None = None
 
 
 class Watch(Struct, frozen=True):
@@ -72,6 +80,7 @@ class Watch(Struct, frozen=True):
     next_poll_at: datetime | None = None
     polls: int = 0
     trouble: str | None = None
+    cause: TroubleCause | None = None
     ended_at: datetime | None = None
     outputs: Sequence[str] = ()
     result_expires_at: datetime | None = None
@@ -159,12 +168,19 @@ class Endpoint(Struct, frozen=True):
 
     id: str
     url: str
+    state: str = ""
     gate: str = ""
+    cause: TroubleCause | None = None
     since: datetime | None = None
     next_probe_at: datetime | None = None
     pending: int = 0
     dead: int = 0
     oldest_pending_at: datetime | None = None
+
+    @property
+    def is_held_back(self) -> bool:
+        """Callbacks wait, or would wait: a closed gate without a pending callback holds nothing back."""
+        return self.state in {"paused", "gone"} or (self.state == "closed" and self.pending > 0)
 
 
 class TimelineLine(Struct, frozen=True):
@@ -180,6 +196,7 @@ class Status(Struct, frozen=True):
 
     version: str
     trouble: str | None = None
+    cause: TroubleCause | None = None
     watches: Mapping[str, int] = {}
     deliveries: Mapping[str, int] = {}
     oldest_pending_at: datetime | None = None
@@ -187,3 +204,4 @@ class Status(Struct, frozen=True):
     troubled_watches: int = 0
     refused_deliveries: int = 0
     providers: Mapping[str, str] = {}
+    provider_causes: Mapping[str, TroubleCause] = {}

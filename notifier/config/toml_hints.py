@@ -18,7 +18,10 @@ _KNOWN = frozenset(_names(ROOT))
 
 
 def find_hint(words: str, line: str) -> str:
-    """What to add to the parser's ``words`` on a line; empty where nothing is likely."""
+    """What to add to the parser's ``words`` on a line; empty where nothing is likely.
+
+    ``tomllib`` has no codes, so its words are matched; ``tests/config/test_read.py`` fails when they change.
+    """
     name, equals, value = line.partition("=")
     key, value = name.strip()[:_MAX_KEY_CHARS], value.strip()
     if words.startswith("Cannot overwrite"):

@@ -8,6 +8,8 @@ may report late, and must not stretch the probes' schedule.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from notifier.core.causes.cause import Cause
+
 THRESHOLD = 3
 FIRST_PROBE_MS = 5_000
 CAP_MS = 60_000
@@ -24,7 +26,7 @@ class Permit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreaker:
-    """``since`` is None while open; ``reason`` is the latest trouble in words.
+    """``since`` is None while open; ``reason`` is the cause of the latest failure.
 
     ``failures`` counts those in a row, ``probes`` those begun since the gate closed. ``probe_at`` is when
     the next probe may go, never before ``paused_until``.
@@ -32,7 +34,7 @@ class CircuitBreaker:
 
     failures: int = 0
     since: int | None = None
-    reason: str | None = None
+    reason: Cause | None = None
     probe_at: int = 0
     probes: int = 0
     paused_until: int = 0
@@ -56,7 +58,7 @@ def record_probe(gate: CircuitBreaker, now: int, *, patience_ms: int = PATIENCE_
 
 def record_failure(
     gate: CircuitBreaker,
-    reason: str,
+    reason: Cause,
     now: int,
     *,
     is_probe: bool,
@@ -75,7 +77,7 @@ def record_failure(
 
 
 def block_until(
-    gate: CircuitBreaker, until: int, reason: str, now: int, *, is_probe: bool, cap_ms: int = CAP_MS
+    gate: CircuitBreaker, until: int, reason: Cause, now: int, *, is_probe: bool, cap_ms: int = CAP_MS
 ) -> CircuitBreaker:
     """Close at once, with no probe before ``until`` (a ``Retry-After``); a longer wait stays as it is."""
     paused_until = max(gate.paused_until, until)

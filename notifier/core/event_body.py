@@ -1,18 +1,11 @@
-"""What a receiver is sent: an event's body, made once, and an attempt's headers, made for each try."""
-
-from collections.abc import Iterable, Mapping
+"""Build the body of an event, once for all its deliveries, and mark an expired result in it."""
 
 import msgspec
 
-from notifier import __version__
-from notifier.core.delivery.signature import sign
-from notifier.core.formats.headers import is_refused
 from notifier.core.formats.json_text import scrub
 from notifier.core.formats.times import format_instant
-from notifier.core.formats.traceparent import TRACEPARENT
-from notifier.core.model import ClaimedDelivery, Event, TaskError, Watch, WatchState
-from notifier.core.polling.verdict import EndWatch
-from notifier.core.secret import Secret
+from notifier.core.model import Event, TaskError, Watch, WatchState
+from notifier.core.polling.decision import EndWatch
 from notifier.core.states import state_to_event
 
 _NULL = "null"
@@ -59,33 +52,6 @@ def build_event(watch: Watch, end: EndWatch, *, event_id: str, now: int) -> Even
         body=msgspec.json.encode(body),
         result_expires_at=end.result_expires_at,
     )
-
-
-def build_headers(
-    dispatch: ClaimedDelivery, secrets: Iterable[Secret], *, now: int, traceparent: str | None = None
-) -> Mapping[str, str]:
-    """Make the headers of one attempt: the callback's own, and ours, which nothing overrides.
-
-    ``traceparent`` is that of this very attempt (``core.trace.child_of``), if its watch belongs to a trace.
-    """
-    timestamp_s = now // 1_000
-    headers = {name: value for name, value in dispatch.headers if not is_refused(name)}
-    if traceparent is not None:
-        headers = {name: value for name, value in headers.items() if name.lower() != TRACEPARENT}
-        headers[TRACEPARENT] = traceparent
-    headers |= {
-        "Content-Type": "application/json",
-        "User-Agent": f"notifier/{__version__}",
-        "webhook-id": dispatch.event_id,
-        "webhook-timestamp": str(timestamp_s),
-        "webhook-signature": sign(secrets, dispatch.event_id, timestamp_s, dispatch.body),
-        "notifier-attempt": str(dispatch.number),
-    }
-    if dispatch.is_maybe_duplicate:
-        headers["notifier-maybe-duplicate"] = "1"
-    if dispatch.result_expires_at is not None:
-        headers["notifier-result-expires-in"] = str(max(0, dispatch.result_expires_at - now) // 1_000)
-    return headers
 
 
 def mark_expired(body: bytes) -> bytes:

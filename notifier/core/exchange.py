@@ -18,6 +18,13 @@ class FailureKind(StrEnum):
     TOO_LARGE = "too_large"
 
 
+class FailureSubkind(StrEnum):
+    """What is known beyond the kind, where another remedy follows from it."""
+
+    TLS_NOT_SPOKEN = "tls_not_spoken"
+    NEVER_ALLOWED = "never_allowed"
+
+
 @dataclass(frozen=True, slots=True)
 class HttpReply:
     """An HTTP answer. Header names are lower-case; ``body`` is at most what the caller allowed.
@@ -46,6 +53,7 @@ class NoReply:
     peer: str | None = None
     elapsed_ms: int = 0
     connect_ms: int | None = None
+    subkind: FailureSubkind | None = None
 
 
 Exchange = HttpReply | NoReply

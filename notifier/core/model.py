@@ -8,6 +8,8 @@ comes back to the byte as it came in.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from notifier.core.causes.cause import Cause
+
 
 class WatchState(StrEnum):
     """Where a watch stands; ``core/transitions.py`` says which may follow which."""
@@ -74,9 +76,9 @@ class NewWatch:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why polling is not progressing, in words, and since when."""
+    """Why polling is not progressing, and since when."""
 
-    text: str
+    cause: Cause
     since: int
 
 
@@ -144,7 +146,7 @@ def shift_watch(watch: Watch, delta_ms: int, *, since: int) -> Watch:
         expires_at=watch.expires_at + delta_ms,
         registered_at=watch.registered_at + (delta_ms if watch.registered_at >= since else 0),
         last_polled_at=last + delta_ms if last is not None and last >= since else last,
-        trouble=watch.trouble and Trouble(watch.trouble.text, watch.trouble.since + delta_ms),
+        trouble=watch.trouble and Trouble(watch.trouble.cause, watch.trouble.since + delta_ms),
         missing=watch.missing and MissingStreak(watch.missing.count, watch.missing.since + delta_ms),
     )
 
@@ -163,10 +165,18 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryHold:
+    """What holds a delivery back: how the gate of its endpoint stands, in words, and why."""
+
+    text: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One event for one callback URL. ``due_at`` is None unless it is pending.
 
-    ``held`` says what holds it back: its endpoint's gate.
+    ``held`` is what holds it back, None where nothing does.
     """
 
     id: str
@@ -182,7 +192,7 @@ class Delivery:
     ended_at: int | None
     last_error: str | None
     result_expires_at: int | None
-    held: str | None = None
+    held: DeliveryHold | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,24 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
 
-from notifier.core.fixes import fix_of_receiver
-from notifier.core.formats.text import format_duration
+from notifier.core.causes.cause import EndpointSubject
 from notifier.core.formats.times import format_instant
 from notifier.core.formats.urls import endpoint_of
 from notifier.core.model import Attempt, Delivery, DeliveryState, Watch
-from notifier.core.polling.verdict import (
-    AccountRefused,
-    Finished,
-    Inconclusive,
-    NotPolled,
-    PollAgain,
-    Running,
-    TaskUnknown,
-    Throttled,
-    Verdict,
-)
 
 POLLS_KEPT = 50
 ACTS_KEPT = 14
@@ -68,28 +55,6 @@ class WatchHistory:
     moments: Sequence[TimelineEntry] = ()
     endings: Sequence[RoundEnd] = ()
     deliveries: Sequence[tuple[Delivery, Sequence[Attempt]]] = ()
-
-
-def describe_verdict(verdict: Verdict) -> str:
-    """What a poll brought."""
-    match verdict:
-        case Running(upstream_status=status, oddity=oddity):
-            return f"{status or 'running'} ({oddity})" if oddity else status or "running"
-        case Finished(upstream_status=status):
-            return status
-        case TaskUnknown(status=status):
-            return f"HTTP {status}: the provider does not know the task"
-        case (
-            AccountRefused(text=text) | Throttled(text=text) | Inconclusive(text=text) | NotPolled(text=text)
-        ):
-            return text
-        case _:
-            assert_never(verdict)
-
-
-def describe_wait(wait: PollAgain, now: int) -> str:
-    """What a poll brought that ended nothing, what follows, and by which rule."""
-    return f"{wait.said}: kept, next in {format_duration(max(0, wait.due_at - now))} ({wait.reason.text})"
 
 
 def build_timeline(life: WatchHistory) -> list[TimelineEntry]:
@@ -156,7 +121,8 @@ def _stands(delivery: Delivery) -> str:
         return f"dead, {delivery.last_error}"
     if delivery.held is not None:
         url = endpoint_of(delivery.url)
-        return f"pending, held back: {delivery.held}; {fix_of_receiver(delivery.held, url, url)}"
+        fix = delivery.held.cause.fix(EndpointSubject(url, url))
+        return f"pending, held back: {delivery.held.text}; {fix}"
     return (
         "pending"
         if delivery.due_at is None

@@ -16,6 +16,8 @@ from notifier.api.services import Services
 from notifier.clock import SystemClock
 from notifier.config.load import InvalidConfig
 from notifier.config.model import Config
+from notifier.core.causes.cause import Cause, Condition
+from notifier.core.causes.table import Code
 from notifier.daemon import log_setup, sdnotify
 from notifier.daemon.http_clients import HttpClients
 from notifier.daemon.interfaces import own_addresses
@@ -277,28 +279,27 @@ class Daemon:
 
     def _conditions(self) -> dict[str, str]:
         """Why providers are held back; nothing of those that are not."""
-        told = {name: self._poller.condition_of(name) for name in self._config.providers}
-        return {name: why for name, why in told.items() if why is not None}
+        return {name: why.text() for name, why in self.conditions().items() if why is not None}
 
     def replay_now(self) -> None:
         """Have the replayer tick now."""
         self._replay_job.run_at(self._clock.now())
 
-    def why_not_ready(self) -> str | None:
+    def why_not_ready(self) -> Cause | None:
         """Say why the daemon does not do its work at present; None when it does. Cause before symptom."""
         return self._housekeeping.trouble or self._scheduler.trouble or self._why_stale()
 
-    def conditions(self) -> dict[str, str | None]:
-        """Each provider's: why it is held back, in words; None while it is not."""
+    def conditions(self) -> dict[str, Condition | None]:
+        """Each provider's: why it is held back; None while it is not."""
         return {name: self.condition_of(name) for name in self._config.providers}
 
-    def condition_of(self, provider: str) -> str | None:
+    def condition_of(self, provider: str) -> Condition | None:
         """The same of one, whether it is configured or not."""
         return self._poller.condition_of(provider)
 
-    def _why_stale(self) -> str | None:
+    def _why_stale(self) -> Cause | None:
         now = self._clock.monotonic()
         for name, ticked_at in (("poller", self._poller.ticked_at), ("deliverer", self._deliverer.ticked_at)):
             if now - ticked_at > STALE_S:
-                return f"the {name} has not ticked for {now - ticked_at:.0f} s"
+                return Cause(Code.LOOP_STALLED, {"part": name, "seconds": round(now - ticked_at)})
         return None

@@ -23,16 +23,16 @@ from prometheus_client import (
 )
 
 from notifier import __version__
+from notifier.core.causes.cause import Cause, Condition
+from notifier.core.delivery.decision import AttemptDecision, Delivered
 from notifier.core.model import Attempt, ClaimedDelivery, Watch
+from notifier.core.polling.decision import EndWatch
 from notifier.core.polling.verdict import (
     AccountRefused,
-    Delivered,
-    EndWatch,
     Finished,
     Inconclusive,
     NotPolled,
     Running,
-    Sequel,
     TaskUnknown,
     Throttled,
     Verdict,
@@ -142,7 +142,7 @@ class Metrics:
             self._notice[provider,].observe(max(0, now - since) / 1_000)
 
     def record_attempt(
-        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int
+        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, *, now: int
     ) -> None:
         """See ``Meter``."""
         self._attempts[attempt.fault or "accepted",].inc()
@@ -186,11 +186,11 @@ def verdict_label(verdict: Verdict) -> str:
 class DaemonStatus(Protocol):
     """What the daemon says of itself when it is asked."""
 
-    def why_not_ready(self) -> str | None:
+    def why_not_ready(self) -> Cause | None:
         """Why it does not do its work at present; None when it does."""
         ...
 
-    def conditions(self) -> Mapping[str, str | None]:
+    def conditions(self) -> Mapping[str, Condition | None]:
         """Each provider's: why it is held back; None while it is not."""
         ...
 

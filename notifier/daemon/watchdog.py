@@ -8,6 +8,7 @@ under way. A writer or a loop that hangs answers nothing, and a tick that crashe
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+from notifier.core.causes.cause import Cause
 from notifier.core.formats.text import cut
 from notifier.core.formats.times import format_instant
 from notifier.core.model import DeliveryState, WatchState
@@ -33,7 +34,7 @@ class Watchdog:
         store: Store,
         clock: Clock,
         conditions: Callable[[], Mapping[str, str]],
-        trouble: Callable[[], str | None],
+        trouble: Callable[[], Cause | None],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -90,7 +91,8 @@ class Watchdog:
             counts = await self._store.counts(now=self._clock.now())
         except StoreUnavailable as fault:
             return cut(f"the store cannot be read: {fault.cause}", MOST_CHARS)
-        return describe_counts(counts, self._conditions(), self._trouble())
+        trouble = self._trouble()
+        return describe_counts(counts, self._conditions(), None if trouble is None else trouble.text())
 
 
 def describe_counts(counts: Counts, conditions: Mapping[str, str], trouble: str | None = None) -> str:

@@ -79,4 +79,4 @@ class ClockWatch:
         except StoreUnavailable as fault:
             self._clock.adopt(-by_ms)
             self._shift(-by_ms)
-            log.error("clock.rows_not_shifted", by_ms=by_ms, cause=fault.cause, fix=fault.fix)
+            log.error("clock.rows_not_shifted", by_ms=by_ms, **fault.log_fields())

@@ -9,15 +9,24 @@ from dataclasses import dataclass, replace
 import structlog
 
 from notifier.config.model import CallbackSettings
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.table import Code
 from notifier.core.delivery.backoff import decide_attempt
-from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope, Report
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
+from notifier.core.delivery.endpoint import (
+    PRIVATE_CAP_MS,
+    AttemptFailed,
+    FailureScope,
+    Report,
+    describe_gate,
+    hold_cause,
+)
 from notifier.core.delivery.judge_attempt import failure_class, judge_attempt
-from notifier.core.event_body import build_headers
+from notifier.core.delivery.request_headers import build_headers
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.traceparent import SPAN_BITS, child_traceparent
 from notifier.core.formats.urls import origin_of
 from notifier.core.model import Attempt, ClaimedDelivery
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.errors import StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Clock, HttpClient, Meter
@@ -120,11 +129,9 @@ class Deliverer:
             return await self._send(delivery, began_at)
         except Exception as fault:
             log.exception("attempt.crashed", delivery=delivery.delivery_id)
-            text = f"internal error ({type(fault).__name__}); see the log"
-            nothing = NoReply(FailureKind.PROTOCOL, text)
-            return AttemptOutcome(
-                began_at, nothing, AttemptFailed(FailureScope.EVENT, text, None, PRIVATE_CAP_MS)
-            )
+            cause = Cause(Code.INTERNAL_ERROR, {"type": type(fault).__name__})
+            report = AttemptFailed(FailureScope.EVENT, cause, None, PRIVATE_CAP_MS)
+            return AttemptOutcome(began_at, NoReply(FailureKind.PROTOCOL, cause.text()), report)
 
     async def _send(self, delivery: ClaimedDelivery, began_at: int) -> AttemptOutcome:
         secrets = self.settings.secrets
@@ -155,7 +162,7 @@ class Deliverer:
                 await self._keep(moved, lease, tried, now=ended_at + stepped_ms)
             except StoreUnavailable as fault:
                 if not tries_left or isinstance(fault, StoreClosed):
-                    log.warning("delivery.not_recorded", delivery=delivery.delivery_id, cause=fault.cause)
+                    log.warning("delivery.not_recorded", delivery=delivery.delivery_id, **fault.log_fields())
                     return
                 await self._sleep(KEEPING_PAUSE_S)
             else:
@@ -168,7 +175,7 @@ class Deliverer:
         attempt = _attempt(delivery, tried)
         kept = self._store.record_attempt(delivery, lease, attempt, sequel, tried.report, now=now)
         if (recorded := await kept) is not None:
-            _tell(delivery, attempt, sequel)
+            _tell(delivery, attempt, sequel, tried.report)
             _tell_gate(delivery, recorded)
             self._meter.record_attempt(delivery, attempt, sequel, now=now)
             if isinstance(sequel, Retry):
@@ -195,7 +202,7 @@ def _attempt(delivery: ClaimedDelivery, tried: AttemptOutcome) -> Attempt:
     """Only a refused answer is kept, its first 4 KiB: that is what says why."""
     exchange = tried.exchange
     reply = exchange if isinstance(exchange, HttpReply) else None
-    refusal = tried.report.text if isinstance(tried.report, AttemptFailed) else None
+    refusal = tried.report.cause.text() if isinstance(tried.report, AttemptFailed) else None
     answer = reply.body[:ANSWER_LIMIT].decode("utf-8", "replace") if reply and refusal else ""
     return Attempt(
         number=delivery.number,
@@ -211,7 +218,7 @@ def _attempt(delivery: ClaimedDelivery, tried: AttemptOutcome) -> Attempt:
     )
 
 
-def _tell(delivery: ClaimedDelivery, attempt: Attempt, sequel: Sequel) -> None:
+def _tell(delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, report: Report) -> None:
     """One line per change of state, not per retry."""
     facts = {
         "delivery": delivery.delivery_id,
@@ -220,24 +227,26 @@ def _tell(delivery: ClaimedDelivery, attempt: Attempt, sequel: Sequel) -> None:
         "receiver": origin_of(delivery.url),  # no path: one may hold a secret
         "attempt": attempt.number,
     }
+    code = report.cause.code if isinstance(report, AttemptFailed) else None
     match sequel:
         case Delivered():
             log.info("delivery.delivered", **facts, status=attempt.status)
         case GiveUp(reason=reason):
-            log.error("delivery.dead", **facts, reason=reason)
+            log.error("delivery.dead", **facts, reason=reason, code=code)
         case Retry() if attempt.number == 1:
-            log.warning("delivery.failing", **facts, error=attempt.error)
+            log.warning("delivery.failing", **facts, error=attempt.error, code=code)
         case Retry():
-            log.debug("delivery.retry", **facts, error=attempt.error)
+            log.debug("delivery.retry", **facts, error=attempt.error, code=code)
 
 
 def _tell_gate(delivery: ClaimedDelivery, recorded: AttemptRecorded) -> None:
     """When what waits for an endpoint begins to be held back, and when that is over."""
-    if recorded.gate is None:
+    if recorded.turned is None:
         return
-    facts = {"endpoint": recorded.endpoint_id, "receiver": origin_of(delivery.url), "gate": recorded.gate}
-    if recorded.gate.startswith("open"):
+    gate, cause = describe_gate(recorded.turned), hold_cause(recorded.turned)
+    facts = {"endpoint": recorded.endpoint_id, "receiver": origin_of(delivery.url), "gate": gate}
+    if cause is None:
         log.info("endpoint.opened", **facts)
     else:
         fix = "`notifier endpoints` has its URL; `notifier test-callback URL` says what is wrong"
-        log.warning("endpoint.closed", **facts, fix=fix)
+        log.warning("endpoint.closed", **facts, code=cause.code, fix=fix)

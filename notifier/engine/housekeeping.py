@@ -3,6 +3,7 @@
 import structlog
 
 from notifier.config.model import RetentionSettings
+from notifier.core.causes.cause import Cause
 from notifier.errors import StoreUnavailable
 from notifier.ports import Clock
 from notifier.store.protocol import Store
@@ -24,7 +25,7 @@ class Housekeeping:
         self._store = store
         self._clock = clock
         self._ticks = 0
-        self.trouble: str | None = None
+        self.trouble: Cause | None = None
 
     async def tick(self) -> int:
         """Do what is due; returns the instant of the next tick."""
@@ -41,9 +42,9 @@ class Housekeeping:
             if self._ticks % MAINTAIN_EVERY == 0:
                 await self._store.maintain()
         except StoreUnavailable as fault:
-            if self.trouble != fault.cause:
-                log.error("store.unavailable", cause=fault.cause, fix=fault.fix)
-            self.trouble = fault.cause
+            if self.trouble != fault.reason:
+                log.error("store.unavailable", **fault.log_fields())
+            self.trouble = fault.reason
             return now + AGAIN_MS
         return now + EVERY_MS
 

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 import structlog
 
 from notifier.config.model import ProviderSettings
+from notifier.core.causes.cause import Cause, Condition, ProviderSubject
+from notifier.core.causes.table import Code
 from notifier.core.circuit_breaker import Permit
 from notifier.core.event_body import build_event
 from notifier.core.exchange import Exchange
-from notifier.core.fixes import fix_of
 from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_traceparent
 from notifier.core.formats.urls import task_url
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.model import Watch, shift_watch
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import LATE_MS, PATIENCE_MS, decide_poll
+from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.provider import poll_headers
-from notifier.core.polling.verdict import Decision, EndWatch, Inconclusive, NotPolled, PollAgain, Verdict
+from notifier.core.polling.verdict import Inconclusive, NotPolled, Verdict
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.provider_limiter import ProviderLimiter
 from notifier.engine.waiters import WatchWaiters
@@ -107,10 +109,10 @@ class Poller:
                 kept[name] = ProviderLimiter(provider, now)
         self._limiters = kept
 
-    def condition_of(self, provider: str) -> str | None:
-        """Why a provider is held back, in words; None while it is not."""
+    def condition_of(self, provider: str) -> Condition | None:
+        """Why a provider is held back; None while it is not."""
         limiter = self._limiters.get(provider)
-        return "provider is not configured" if limiter is None else limiter.condition
+        return Condition(Cause(Code.PROVIDER_NOT_CONFIGURED)) if limiter is None else limiter.condition
 
     def shift(self, delta_ms: int) -> None:
         """Follow a clock that was stepped."""
@@ -189,11 +191,10 @@ class Poller:
         What was past it already when the pause began (after a stop of ours) may have finished meanwhile, and
         is asked for first, unless the pause lasts.
         """
-        closed_at = limiter.gate.since
-        if closed_at is not None:
+        closed_at, condition = limiter.gate.since, limiter.condition
+        if closed_at is not None and condition is not None:
             deadline_from = 0 if self._clock.now() - closed_at >= PATIENCE_MS else closed_at
-            why = limiter.condition or "the provider cannot be asked"
-            await self._expire_all(limiter, why, deadline_from)
+            await self._expire_all(limiter, condition, deadline_from)
 
     async def _expire_orphans(self) -> None:
         """End what is past its deadline and whose provider has gone from the configuration."""
@@ -204,11 +205,11 @@ class Poller:
         for name in await self._store.providers():
             if name not in self._limiters:
                 gone = ProviderLimiter(ProviderSettings(name=name), now)
-                ended = await self._expire_all(gone, "its provider is not configured any more", 0)
+                ended = await self._expire_all(gone, Condition(Cause(Code.PROVIDER_REMOVED)), 0)
                 if ended == EXPIRE_BATCH:  # there may be more
                     self._orphans_at = self._clock.now()
 
-    async def _expire_all(self, limiter: ProviderLimiter, why: str, deadline_from: int) -> int:
+    async def _expire_all(self, limiter: ProviderLimiter, why: Condition, deadline_from: int) -> int:
         """Begin to end a batch of them; returns how many."""
         now = self._clock.now()  # read anew: the caller has waited, and it may have been set back
         lease, shifted_ms = Lease(self._owner, now + LEASE_MARGIN_MS), self._shifted_ms
@@ -240,7 +241,7 @@ class Poller:
             return self._judge(claimed, await self._fetch(claimed))
         except Exception as fault:
             log.exception("poll.crashed", watch=claimed.watch.id, task=claimed.watch.task_id)
-            return Inconclusive(f"internal error ({type(fault).__name__}); see the log", is_outage=False)
+            return Inconclusive(Cause(Code.INTERNAL_ERROR, {"type": type(fault).__name__}), is_outage=False)
 
     async def _fetch(self, claimed: ClaimedWatch) -> Exchange:
         provider, watch = claimed.provider, claimed.watch
@@ -271,9 +272,9 @@ class Poller:
                     await self._record_end(claimed, verdict, decision)
         except StoreUnavailable as fault:
             # Nothing was kept; the lease runs out and the watch is polled again.
-            log.warning("watch.not_recorded", watch=claimed.watch.id, cause=fault.cause, fix=fault.fix)
+            log.warning("watch.not_recorded", watch=claimed.watch.id, **fault.log_fields())
 
-    def _decide(self, claimed: ClaimedWatch, verdict: Verdict) -> Decision:
+    def _decide(self, claimed: ClaimedWatch, verdict: Verdict) -> PollDecision:
         provider, polling = claimed.provider, claimed.provider.polling
         stepped_ms = self._shifted_ms - claimed.shifted_ms
         return decide_poll(
@@ -292,9 +293,11 @@ class Poller:
         now = self._clock.now()
         if not await self._store.record_wait(watch, claimed.lease, wait, now=now):
             return
-        if wait.trouble is not None and (watch.trouble is None or watch.trouble.text != wait.trouble.text):
-            log.warning("watch.troubled", watch=watch.id, task=watch.task_id, trouble=wait.trouble.text)
-        if watch.trouble is not None and wait.trouble is None:
+        before, cause = (each.cause if each else None for each in (watch.trouble, wait.trouble))
+        if cause is not None and before != cause:
+            fields = {"trouble": cause.text(), "code": cause.code}
+            log.warning("watch.troubled", watch=watch.id, task=watch.task_id, **fields)
+        if before is not None and cause is None:
             log.info("watch.recovered", watch=watch.id, task=watch.task_id)
         self._run_at(wait.due_at)
 
@@ -304,8 +307,8 @@ class Poller:
         event = build_event(watch, end, event_id=event_id, now=now)
         give_up_at = now + self._give_up_after_ms
         if await self._store.record_end(watch, claimed.lease, end, event, now=now, give_up_at=give_up_at):
-            told = {"watch": watch.id, "task": watch.task_id, "state": str(end.state), "event_id": event.id}
-            log.info("watch.ended", **told)
+            ids = {"watch": watch.id, "task": watch.task_id, "event_id": event.id}
+            log.info("watch.ended", **ids, state=str(end.state))
             self._meter.record_end(watch, verdict, end, now=now)
             self._waiters.wake(watch.id)
             self._deliver()
@@ -314,9 +317,10 @@ class Poller:
         limiter, now = claimed.limiter, self._clock.now()
         before = limiter.condition
         limiter.record_end(verdict, now, is_probe=claimed.is_probe)
-        if before is None and limiter.condition is not None:
-            name, condition = limiter.provider.name, limiter.condition
-            log.warning("provider.paused", provider=name, condition=condition, fix=fix_of(condition, name))
+        if before is None and (condition := limiter.condition) is not None:
+            name, text, cause = limiter.provider.name, condition.text(), condition.cause
+            fix = cause.fix(ProviderSubject(name))
+            log.warning("provider.paused", provider=name, condition=text, code=cause.code, fix=fix)
         if before is not None and limiter.condition is None:
             log.info("provider.resumed", provider=limiter.provider.name)
             self._run_at(now)

@@ -2,8 +2,8 @@
 
 from notifier.config.model import ProviderSettings
 from notifier.core import circuit_breaker
+from notifier.core.causes.cause import Condition
 from notifier.core.circuit_breaker import CircuitBreaker, Permit
-from notifier.core.formats.times import format_instant
 from notifier.core.polling.verdict import AccountRefused, Inconclusive, Throttled, Verdict
 
 BURST_S = 0.25
@@ -23,12 +23,12 @@ class ProviderLimiter:
         self._filled_at = now
 
     @property
-    def condition(self) -> str | None:
+    def condition(self) -> Condition | None:
         """Why the provider is held back, and since its first failure in a row; None while it is not."""
-        if self.gate.since is None:
+        if self.gate.since is None or self.gate.reason is None:
             return None
         since = self.gate.since if self._failing_since is None else self._failing_since
-        return f"{self.gate.reason} since {format_instant(since)}"
+        return Condition(self.gate.reason, since)
 
     def permit(self, now: int) -> Permit:
         """Say whether requests may go out freely, singly, or not at all."""
@@ -60,14 +60,14 @@ class ProviderLimiter:
         match verdict:
             case None:
                 pass
-            case Throttled(text=text, retry_after_ms=wait_ms):
+            case Throttled(cause=cause, retry_after_ms=wait_ms):
                 until = now + (wait_ms or DEFAULT_PAUSE_MS)
                 self.gate = circuit_breaker.block_until(
-                    self.gate, until, text, now, is_probe=is_probe, cap_ms=self._cap_ms
+                    self.gate, until, cause, now, is_probe=is_probe, cap_ms=self._cap_ms
                 )
-            case AccountRefused(text=text) | Inconclusive(text=text, is_outage=True):
+            case AccountRefused(cause=cause) | Inconclusive(cause=cause, is_outage=True):
                 self.gate = circuit_breaker.record_failure(
-                    self.gate, text, now, is_probe=is_probe, cap_ms=self._cap_ms
+                    self.gate, cause, now, is_probe=is_probe, cap_ms=self._cap_ms
                 )
             case _:
                 self.gate = circuit_breaker.record_success(self.gate, now)

@@ -46,7 +46,7 @@ class Replayer:
                 now=now, give_up_at=now + self.settings.give_up_after_ms, limit=self._rate_per_s
             )
         except StoreUnavailable as fault:
-            log.warning("replay.delayed", cause=fault.cause)
+            log.warning("replay.delayed", **fault.log_fields())
             return now + AFTER_TROUBLE_MS
         self._tell(count)
         if count is None:

@@ -16,6 +16,7 @@ from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from notifier.core.causes.cause import Cause
 from notifier.errors import NotifierError, StoreUnavailable
 from notifier.ports import Clock
 
@@ -44,7 +45,7 @@ class PeriodicJob:
     ) -> None:
         self.name = name
         self.spacing_s = SPACING_S
-        self.trouble: str | None = None
+        self.trouble: Cause | None = None
         self._failed = failed
         self._run = run
         self._scheduler = scheduler
@@ -134,9 +135,9 @@ class PeriodicJob:
 
     def _troubled(self, fault: StoreUnavailable) -> None:
         """Tell it once, not with each ring: a full disk may hold the log as well."""
-        if self.trouble != fault.cause:
-            log.error("store.unavailable", bell=self.name, cause=fault.cause, fix=fault.fix)
-        self.trouble = fault.cause
+        if self.trouble != fault.reason:
+            log.error("store.unavailable", bell=self.name, **fault.log_fields())
+        self.trouble = fault.reason
 
     def _recovered(self) -> None:
         if self.trouble is not None:
@@ -174,8 +175,8 @@ class JobScheduler:
         return job
 
     @property
-    def trouble(self) -> str | None:
-        """Why the store keeps a bell from its work, in words; None while it does not."""
+    def trouble(self) -> Cause | None:
+        """Why the store keeps a bell from its work; None while it does not."""
         return next((job.trouble for job in self._jobs if job.trouble is not None), None)
 
     def start(self) -> None:

@@ -30,6 +30,6 @@ class AddressCheck:
         if reason is not None:
             if reason not in trip.refused:
                 trip.refused.append(reason)
-            raise AddressBlocked(reason)
+            raise AddressBlocked(reason.text)
         trip.attempt(address, port)
         return socket.socket(family, kind, protocol)

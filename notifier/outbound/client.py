@@ -131,15 +131,15 @@ class HttpxClient:
                 finally:
                     await response.aclose()  # the connection goes back, or is closed if more is to come
         except TimeoutError:
-            fault, detail = errors.timeout_to_no_reply(timeout_ms, trip)
+            failure = errors.timeout_to_no_reply(timeout_ms, trip)
         except _TROUBLE as error:
             cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
-            fault, detail = errors.error_to_no_reply(cause or error, trip)
+            failure = errors.error_to_no_reply(cause or error, trip)
         except asyncio.CancelledError:
             if _is_called_off():
                 raise
-            fault, detail = errors.CLOSED_BY_US  # close() so ends who is still waiting for a connection
-        return trip.standing or NoReply(fault, detail)
+            failure = errors.CLOSED_BY_US  # close() so ends who is still waiting for a connection
+        return trip.standing or failure
 
     async def _heard(self, response: httpx.Response, method: str, trip: ExchangeState) -> Exchange:
         """Read the answer after its head, as far as it matters."""

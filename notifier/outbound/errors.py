@@ -9,19 +9,21 @@ import ssl
 import aiohttp
 from aiohttp import http_exceptions
 
-from notifier.core.exchange import FailureKind
+from notifier.core.exchange import FailureKind, FailureSubkind, NoReply
 from notifier.outbound.exchange_state import ExchangeState
 
-CLOSED_BY_US = (FailureKind.CONNECT, "given up on our side: the daemon is stopping or was reconfigured")
+CLOSED_BY_US = NoReply(
+    FailureKind.CONNECT, "given up on our side: the daemon is stopping or was reconfigured"
+)
 
 
-def error_to_no_reply(error: BaseException, trip: ExchangeState) -> tuple[FailureKind, str]:
+def error_to_no_reply(error: BaseException, trip: ExchangeState) -> NoReply:
     """Judge what aiohttp (or the socket below it) raised."""
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return FailureKind.DNS, f"{trip.host}: {error.os_error.strerror or 'no address'}"
+            return NoReply(FailureKind.DNS, f"{trip.host}: {error.os_error.strerror or 'no address'}")
         case aiohttp.ClientConnectorCertificateError():
-            return FailureKind.TLS, _of_certificate(error.certificate_error)
+            return NoReply(FailureKind.TLS, _of_certificate(error.certificate_error))
         case aiohttp.ClientConnectorError():
             return _of_connect(error.os_error, trip)
         case aiohttp.ClientPayloadError():
@@ -29,18 +31,18 @@ def error_to_no_reply(error: BaseException, trip: ExchangeState) -> tuple[Failur
         case aiohttp.ClientResponseError():
             return _of_head(error)
         case aiohttp.InvalidURL():
-            return FailureKind.PROTOCOL, "this URL cannot be asked"
+            return NoReply(FailureKind.PROTOCOL, "this URL cannot be asked")
         case aiohttp.ServerDisconnectedError():
-            return FailureKind.RESET, f"{trip.peer} closed it"
+            return NoReply(FailureKind.RESET, f"{trip.peer} closed it")
         case OSError():
-            return FailureKind.RESET, f"{trip.peer}: {_of_errno(error)}"
+            return NoReply(FailureKind.RESET, f"{trip.peer}: {_of_errno(error)}")
         case aiohttp.ClientConnectionError():
             return CLOSED_BY_US
         case _:
-            return FailureKind.PROTOCOL, f"this cannot be sent ({type(error).__name__})"
+            return NoReply(FailureKind.PROTOCOL, f"this cannot be sent ({type(error).__name__})")
 
 
-def timeout_to_no_reply(timeout_ms: int, trip: ExchangeState) -> tuple[FailureKind, str]:
+def timeout_to_no_reply(timeout_ms: int, trip: ExchangeState) -> NoReply:
     """Say how far the exchange had come when its time ran out."""
     if trip.is_answered:
         where = "the answer began and did not end"
@@ -48,20 +50,25 @@ def timeout_to_no_reply(timeout_ms: int, trip: ExchangeState) -> tuple[FailureKi
         where = "connected, and no answer began"
     else:
         where = "not even connected"
-    return FailureKind.TIMEOUT, f"{timeout_ms / 1_000:g} s, {where}"
+    return NoReply(FailureKind.TIMEOUT, f"{timeout_ms / 1_000:g} s, {where}")
 
 
-def _of_connect(error: OSError, trip: ExchangeState) -> tuple[FailureKind, str]:
+def _of_connect(error: OSError, trip: ExchangeState) -> NoReply:
     if trip.refused and not trip.tried:
-        return FailureKind.BLOCKED, "; ".join(trip.refused)
+        never = FailureSubkind.NEVER_ALLOWED if all(each.is_final for each in trip.refused) else None
+        return NoReply(FailureKind.BLOCKED, "; ".join(each.text for each in trip.refused), subkind=never)
     if isinstance(error, ssl.SSLError):
-        spoken = (error.reason or "").replace("_", " ").lower()
-        if error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
-            spoken = "the peer does not speak TLS on this port"
-        return FailureKind.TLS, spoken or "the handshake failed"
+        return _of_handshake(error)
     if isinstance(error, ConnectionResetError | ConnectionAbortedError) and trip.url.scheme == "https":
-        return FailureKind.TLS, "closed during the handshake"
-    return FailureKind.CONNECT, f"{trip.peer}: {_of_errno(error)}"
+        return NoReply(FailureKind.TLS, "closed during the handshake")
+    return NoReply(FailureKind.CONNECT, f"{trip.peer}: {_of_errno(error)}")
+
+
+def _of_handshake(error: ssl.SSLError) -> NoReply:
+    if error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
+        detail = "the peer does not speak TLS on this port"
+        return NoReply(FailureKind.TLS, detail, subkind=FailureSubkind.TLS_NOT_SPOKEN)
+    return NoReply(FailureKind.TLS, (error.reason or "").replace("_", " ").lower() or "the handshake failed")
 
 
 def _of_certificate(error: Exception) -> str:
@@ -75,20 +82,21 @@ def _of_errno(error: BaseException) -> str:
     return os.strerror(number).lower() if isinstance(number, int) else "lost"
 
 
-def _of_body(error: BaseException) -> tuple[FailureKind, str]:
+def _of_body(error: BaseException) -> NoReply:
     """An end too early is the connection's fault, everything else that of the bytes."""
     cause = error.__cause__
+    # aiohttp has no code for a short body; tests/wire/test_bad_peers.py fails if its words change.
     has_ended = isinstance(cause, http_exceptions.ContentLengthError | OSError)
     is_short = isinstance(cause, http_exceptions.TransferEncodingError) and "Not enough data" in cause.message
     if has_ended or is_short:
-        return FailureKind.RESET, "in the middle of the body"
-    return FailureKind.PROTOCOL, "the body is not framed as HTTP says"
+        return NoReply(FailureKind.RESET, "in the middle of the body")
+    return NoReply(FailureKind.PROTOCOL, "the body is not framed as HTTP says")
 
 
-def _of_head(error: BaseException) -> tuple[FailureKind, str]:
+def _of_head(error: BaseException) -> NoReply:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, http_exceptions.LineTooLong):
-            return FailureKind.TOO_LARGE, "a header line over 8 KiB"
+            return NoReply(FailureKind.TOO_LARGE, "a header line over 8 KiB")
         cause = cause.__cause__
-    return FailureKind.PROTOCOL, "the head cannot be read"
+    return NoReply(FailureKind.PROTOCOL, "the head cannot be read")

@@ -13,6 +13,7 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from notifier.core.exchange import HttpReply
+from notifier.core.formats.addresses import AddressRefusal
 
 CURRENT: ContextVar["ExchangeState"] = ContextVar("trip")
 
@@ -29,7 +30,7 @@ class ExchangeState:
     url: URL
     started_at: float
     tried: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
+    refused: list[AddressRefusal] = field(default_factory=list)
     peer: str | None = None
     connected_at: float | None = None
     is_answered: bool = False

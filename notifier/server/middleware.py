@@ -48,7 +48,7 @@ class ResponseMiddleware:
         except ProblemError as problem:
             await exchange.refuse(problem)
         except StoreUnavailable as fault:
-            log.warning("api.not_stored", cause=fault.cause, fix=fault.fix)
+            log.warning("api.not_stored", **fault.log_fields())
             await exchange.refuse(store_problem(fault))
         except Exception:
             log.exception("api.unexpected", method=scope["method"], route=scope.get("notifier.route"))

@@ -7,9 +7,10 @@ What is told is on disk, and is told by the caller's own task. So a caller that 
 from collections.abc import Sequence
 from typing import Any, cast
 
+from notifier.core.delivery.decision import AttemptDecision
 from notifier.core.delivery.endpoint import Report
 from notifier.core.model import Attempt, ClaimedDelivery, Delivery, Event, NewWatch, Watch
-from notifier.core.polling.verdict import EndWatch, PollAgain, Sequel
+from notifier.core.polling.decision import EndWatch, PollAgain
 from notifier.ports import ChangeListener
 from notifier.store.protocol import Store
 from notifier.store.values import (
@@ -82,7 +83,7 @@ class _Told:
         dispatch: ClaimedDelivery,
         lease: Lease,
         attempt: Attempt,
-        sequel: Sequel,
+        sequel: AttemptDecision,
         report: Report,
         *,
         now: int,

@@ -12,6 +12,7 @@ and changes nothing, so that the first outcome wins.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
+from notifier.core.delivery.decision import AttemptDecision
 from notifier.core.delivery.endpoint import Report
 from notifier.core.model import (
     Attempt,
@@ -21,7 +22,7 @@ from notifier.core.model import (
     NewWatch,
     Watch,
 )
-from notifier.core.polling.verdict import EndWatch, PollAgain, Sequel
+from notifier.core.polling.decision import EndWatch, PollAgain
 from notifier.core.timeline import WatchHistory
 from notifier.store.values import (
     MAX_TRIALS,
@@ -174,7 +175,7 @@ class Store(Protocol):
         dispatch: ClaimedDelivery,
         lease: Lease,
         attempt: Attempt,
-        sequel: Sequel,
+        sequel: AttemptDecision,
         report: Report,
         *,
         now: int,

@@ -199,7 +199,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecorded:
-    """An attempt has been kept. ``gate`` says how its endpoint stands, where that was just shut or opened."""
+    """An attempt has been kept. ``turned`` is its endpoint, where its gate has just closed or opened."""
 
     endpoint_id: str
-    gate: str | None = None
+    turned: EndpointHealth | None = None

@@ -6,13 +6,11 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from notifier.api.schemas import AttemptBody, CallbackBody, DeliveryBody, ErrorBody, MomentBody, WatchBody
-from notifier.core.advice import advise_on_attempt
-from notifier.core.fixes import fix_of, fix_of_receiver
+from notifier.core.causes.failures import attempt_fix
 from notifier.core.formats.text import describe_task_error
-from notifier.core.formats.urls import endpoint_of
 from notifier.web import labels
 from notifier.web.filters import Html, facts, instant, join, table, tag, timed
-from notifier.web.overview import delivery_rows, fixed, state
+from notifier.web.overview import delivery_rows, fix_line, fixed, state
 
 MOST_SIGNS = 200_000
 CUT = "\n… (cut; the API has all of it)"
@@ -71,7 +69,7 @@ def _fact_of_delivery(delivery: DeliveryBody, name: str, now: int) -> str:
         case "next_attempt_at" if delivery.held is not UNSET:
             return ""
         case "last_error" if delivery.last_error:
-            return join(delivery.last_error, fixed(_advice(delivery)))
+            return join(delivery.last_error, fix_line(_attempt_fix(delivery)))
         case "watch_id":
             return tag("a", delivery.watch_id, href=f"/watches/{delivery.watch_id}")
         case "give_up_at" if delivery.ended_at is not None:
@@ -88,21 +86,18 @@ def _fact(value: str | None, name: str, now: int) -> str:
 def _trouble(watch: WatchBody, now: int) -> str:
     if watch.trouble is None:
         return ""
-    return join(
-        tag("span", timed(watch.trouble, now), class_="trouble"), fixed(fix_of(watch.trouble, watch.provider))
-    )
+    return join(tag("span", timed(watch.trouble, now), class_="trouble"), fixed(watch.cause))
 
 
 def _held(delivery: DeliveryBody, now: int) -> str:
     if delivery.held is UNSET:
         return ""
-    url = endpoint_of(delivery.url)
-    return join(timed(delivery.held, now), fixed(fix_of_receiver(delivery.held, url, url)))
+    return join(timed(delivery.held, now), fixed(delivery.cause))
 
 
-def _advice(delivery: DeliveryBody) -> str:
+def _attempt_fix(delivery: DeliveryBody) -> str:
     last = delivery.attempts[-1] if isinstance(delivery.attempts, list) and delivery.attempts else None
-    return "" if last is None else advise_on_attempt(last.status, last.fault)
+    return "" if last is None else attempt_fix(last.status, last.fault)
 
 
 def _error(error: ErrorBody | None) -> str:

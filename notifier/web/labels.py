@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from notifier.api.status_sentence import WELL
-from notifier.core.advice import FAULT_ADVICE, STATUS_ADVICE
-from notifier.core.fixes import CLOSED, CLOSED_FIX, FIXES, HELD_FIX, IDLE
+from notifier.core.causes.failures import attempt_fix
+from notifier.core.causes.table import STATUS_FIXES
+from notifier.core.exchange import FailureKind
 from notifier.core.model import DeliveryState, WatchState
 
 EXAMPLE_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
@@ -128,12 +128,9 @@ def module(*, has_tokens: bool) -> str:
         "all": ALL,
         "again": AGAIN,
         "live": LIVE,
-        "well": WELL,
         "states": {"watches": WATCH_STATES, "deliveries": DELIVERY_STATES},
         "resumable": RESUMABLE,
-        "fixes": list(FIXES.items()),
-        "receiver": {"idle": IDLE, "closed": CLOSED, "closed_fix": CLOSED_FIX, "held_fix": HELD_FIX},
-        "advice": {"status": STATUS_ADVICE, "fault": dict(FAULT_ADVICE)},
+        "advice": {"status": STATUS_FIXES, "fault": {kind: attempt_fix(None, kind) for kind in FailureKind}},
         "auth": curl_auth(has_tokens=has_tokens),
         "register": registration_line("{origin}", has_tokens=has_tokens),
     }

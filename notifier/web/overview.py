@@ -6,9 +6,7 @@ from types import MappingProxyType
 from urllib.parse import urlencode
 
 from notifier.api.plots import PlotsBody
-from notifier.api.schemas import DeliveryBody, EndpointBody, EndpointState, StatusBody, WatchBody
-from notifier.api.status_sentence import FINE, WELL
-from notifier.core.fixes import fix_of, fix_of_receiver
+from notifier.api.schemas import CauseBody, DeliveryBody, EndpointBody, EndpointState, StatusBody, WatchBody
 from notifier.core.model import WatchState
 from notifier.web import labels
 from notifier.web.charts import draw_plots
@@ -60,13 +58,8 @@ def overview(shown: OverviewData) -> Html:
         _section("deliveries", _deliveries(shown)),
         _section("endpoints", _endpoints(shown)),
         _section("plots", draw_plots(shown.plots)),
-        _section("providers", _providers(status.providers, shown.now)),
+        _section("providers", _providers(status, shown.now)),
     )
-
-
-def is_ill(summary: str) -> bool:
-    """Whether the sentence of state asks for a look."""
-    return not summary.startswith(WELL)
 
 
 def task_cell(watch: WatchBody) -> Html:
@@ -90,10 +83,8 @@ def state(word: str) -> Html:
 
 
 def _summary(status: StatusBody, now: int) -> Html:
-    fix = fixed(fix_of(status.trouble)) if status.trouble else Html("")
-    return tag(
-        "p", timed(status.summary, now), fix, class_=f"summary {'ill' if is_ill(status.summary) else 'well'}"
-    )
+    class_ = f"summary {'well' if status.ok else 'ill'}"
+    return tag("p", timed(status.summary, now), fixed(status.cause), class_=class_)
 
 
 def _oldest(status: StatusBody, now: int) -> Html:
@@ -192,29 +183,34 @@ def _endpoint(endpoint: EndpointBody, now: int) -> tuple[str, ...]:
         gate += [join(" since "), instant(endpoint.since, now)]
     if endpoint.next_probe_at is not None:
         gate += [join(", next probe "), moment(endpoint.next_probe_at, now, due=labels.DUE)]
-    fix = fix_of_receiver(endpoint.gate, endpoint.url, endpoint.id)
     return (
         tag("code", endpoint.url),
-        join(*gate, fixed(fix)),
+        join(*gate, fixed(endpoint.cause)),
         str(endpoint.pending),
         age(endpoint.oldest_pending_at, now),
         str(endpoint.dead or ""),
     )
 
 
-def _providers(providers: Mapping[str, str], now: int) -> Html:
-    rows = [(name, _condition(name, said, now)) for name, said in providers.items()]
+def _providers(status: StatusBody, now: int) -> Html:
+    causes = status.provider_causes
+    rows = [(name, _condition(text, causes.get(name), now)) for name, text in status.providers.items()]
     return table(labels.TITLES["providers"], labels.HEADS["providers"], rows)
 
 
-def _condition(name: str, said: str, now: int) -> Html:
-    if said == FINE:
-        return tag("span", said, class_="ok")
-    return join(tag("span", timed(said, now), class_="trouble"), fixed(fix_of(said, name)))
+def _condition(text: str, cause: CauseBody | None, now: int) -> Html:
+    if cause is None:
+        return tag("span", text, class_="ok")
+    return join(tag("span", timed(text, now), class_="trouble"), fixed(cause))
 
 
-def fixed(fix: str) -> Html:
-    """What to do about a trouble, on a line of its own; nothing where that is not known."""
+def fixed(cause: CauseBody | None) -> Html:
+    """Say what to do about a cause, on a line of its own; nothing where there is none."""
+    return fix_line("" if cause is None else cause.fix)
+
+
+def fix_line(fix: str) -> Html:
+    """Say what to do, on a line of its own; nothing where that is not known."""
     return tag("span", f"fix: {fix}", class_="fix") if fix else Html("")
 
 

@@ -14,12 +14,13 @@ from notifier.api.app import build_app
 from notifier.api.event_feed import EventFeed
 from notifier.api.outputs import ImageProxy
 from notifier.api.services import ApiSettings, RegistrationDefaults, Services
+from notifier.core.causes.cause import Cause, Condition
 from notifier.core.event_body import build_event
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import TaskError, WatchState
+from notifier.core.polling.decision import EndWatch
 from notifier.core.polling.provider import ProviderDescription
-from notifier.core.polling.verdict import EndWatch
 from notifier.engine.waiters import WatchWaiters
 from notifier.server.sessions import BrowserSessions
 from notifier.store.observed import told
@@ -89,8 +90,8 @@ class Bench:
     waiters: WatchWaiters
     wake: Wake
     settings: ApiSettings = SETTINGS
-    conditions: dict[str, str] = field(default_factory=dict)
-    unready: str | None = None
+    conditions: dict[str, Condition] = field(default_factory=dict)
+    unready: Cause | None = None
     faults: tuple[str, ...] = ()
     reloads: int = 0
     wire: FakeWire = field(default_factory=FakeWire)

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from notifier.core.causes.cause import Cause, Condition
+from notifier.core.causes.table import Code
+from notifier.core.delivery.decision import AttemptDecision, GiveUp, Retry
 from notifier.core.model import Attempt, Trouble
-from notifier.core.polling.verdict import GiveUp, Retry, Sequel
 from notifier.store.values import Lease
 from tests.api.conftest import HOOK, HOUR_MS, LEASE_MS, MULEROUTER, Bench, pointers
-from tests.builders import MINUTE, REFUSED, lease, wait
+from tests.builders import MINUTE, ODD_STATUS, REFUSED, lease, wait
 from tests.fakes import NOON
 from tests.store.steps import claim
 
@@ -22,7 +24,7 @@ async def delivered(bench: Bench, count: int = 1) -> list[str]:
     return [each["id"] for each in (await bench.see(watch_id))["deliveries"]]
 
 
-async def die(bench: Bench, delivery_id: str, sequel: Sequel | None = None) -> None:
+async def die(bench: Bench, delivery_id: str, sequel: AttemptDecision | None = None) -> None:
     """Have the deliverer's only attempt refused, and given up, or what else is to follow."""
     lease = Lease("test", bench.clock.now() + LEASE_MS)
     claimed = await bench.store.claim_deliveries(
@@ -148,7 +150,9 @@ async def test_status_counts_everything(bench: Bench) -> None:
     assert body == {
         "version": "0.1.0",
         "summary": "Needs a look: 1 delivery is dead. Else 1 task is being watched, 1 delivery waits.",
+        "ok": False,
         "trouble": None,
+        "cause": None,
         "watches": {
             "watching": 1,
             "completed": 1,
@@ -164,6 +168,7 @@ async def test_status_counts_everything(bench: Bench) -> None:
         "troubled_watches": 0,
         "refused_deliveries": 0,
         "providers": {"mulerouter": "ok"},
+        "provider_causes": {},
         "learned": [],
     }
     assert bench.clock.now() == NOON
@@ -174,7 +179,7 @@ async def test_status_counts_what_is_in_trouble_and_what_is_refused(bench: Bench
     (delivery_id,) = await delivered(bench)
     await die(bench, delivery_id, Retry(NOON + HOUR_MS, is_refusal=True))
     await bench.register("odd")
-    odd = Trouble('provider says "dreaming", a status we do not know', NOON)
+    odd = Trouble(ODD_STATUS, NOON)
     (watch,) = await claim(bench.store, NOON + MINUTE)
     assert await bench.store.record_wait(watch, lease(), wait(NOON + HOUR_MS, trouble=odd), now=NOON)
     for minutes, is_told in ((0, False), (1, True)):
@@ -195,21 +200,26 @@ async def test_status_warns_of_results_that_die_undelivered(bench: Bench) -> Non
 
 async def test_alive_and_ready_are_two_things(bench: Bench) -> None:
     assert (await bench.http.get("/readyz")).json() == {"status": "ready"}
-    bench.unready = "the poller has not ticked for 12 s"
+    bench.unready = Cause(Code.LOOP_STALLED, {"part": "poller", "seconds": 12})
+    said = "the poller has not ticked for 12 s"
     answer = await bench.http.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
-    assert answer.json()["detail"] == bench.unready
+    assert answer.json()["detail"] == said
     assert (await bench.http.get("/healthz")).json() == {"status": "ok"}
-    assert (await bench.http.get("/v1/status")).json()["trouble"] == bench.unready
+    status = (await bench.http.get("/v1/status")).json()
+    assert (status["trouble"], status["ok"]) == (said, False)
+    assert status["cause"] == {"code": "loop_stalled", "fix": bench.unready.fix()}
 
 
 async def test_a_provider_that_is_gone_is_told_of_as_long_as_watches_wait_for_it(bench: Bench) -> None:
     """Taken out of the configuration or renamed, it is why they do not go on."""
     watch = await bench.register()
     bench.configure(providers={"acme": MULEROUTER})
-    bench.conditions["mulerouter"] = "provider is not configured"
+    bench.conditions["mulerouter"] = Condition(Cause(Code.PROVIDER_NOT_CONFIGURED))
     body = (await bench.http.get("/v1/status")).json()
     assert body["providers"] == {"acme": "ok", "mulerouter": "provider is not configured"}
+    fix = "put the provider back into the configuration and reload, or stop its watches"
+    assert body["provider_causes"] == {"mulerouter": {"code": "provider_not_configured", "fix": fix}}
     assert body["summary"].startswith("Needs a look: mulerouter: provider is not configured.")
     await bench.http.delete(f"/v1/watches/{watch['id']}")
     assert (await bench.http.get("/v1/status")).json()["providers"] == {"acme": "ok"}

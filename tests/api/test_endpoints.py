@@ -4,18 +4,19 @@ from typing import Any
 
 import pytest
 
+from notifier.core.causes.cause import EndpointSubject
+from notifier.core.delivery.decision import AttemptDecision, GiveUp, Retry
 from notifier.core.delivery.endpoint import AttemptFailed, FailureScope, Report
 from notifier.core.model import Attempt
-from notifier.core.polling.verdict import GiveUp, Retry, Sequel
 from notifier.store.values import Lease
 from tests.api.conftest import HOOK, LEASE_MS, Bench, pointers
-from tests.builders import DOWN, MINUTE
+from tests.builders import DOWN, MINUTE, answered
 
 NOON_TEXT = "2026-11-23T12:00:00.000Z"
-GONE = AttemptFailed(FailureScope.GONE, "HTTP 410", None, MINUTE)
+GONE = AttemptFailed(FailureScope.GONE, answered(410), None, MINUTE)
 
 
-async def fail(bench: Bench, report: Report, times: int = 1, sequel: Sequel | None = None) -> None:
+async def fail(bench: Bench, report: Report, times: int = 1, sequel: AttemptDecision | None = None) -> None:
     """Have what is due tried and refused so often."""
     now = bench.clock.now()
     sequel = sequel or Retry(now)
@@ -49,6 +50,7 @@ async def test_an_endpoint_is_a_url_without_its_query_with_its_figures(bench: Be
         "url": HOOK,
         "state": "open",
         "gate": "open, starting slowly",
+        "cause": None,
         "since": None,
         "next_probe_at": None,
         "pending": 2,
@@ -63,6 +65,9 @@ async def test_a_closed_gate_says_why_since_when_and_when_it_is_tried_next(bench
     await fail(bench, DOWN, times=3)
     (endpoint,) = await listed(bench)
     assert (endpoint["state"], endpoint["gate"]) == ("closed", "closed: HTTP 503")
+    fix = answered(503).fix(EndpointSubject(endpoint["id"], HOOK))
+    assert endpoint["cause"] == {"code": "receiver_http_status", "fix": fix}
+    assert f"`notifier endpoints resume {endpoint['id']}`" in fix
     assert (endpoint["since"], endpoint["next_probe_at"]) == (NOON_TEXT, "2026-11-23T12:00:05.000Z")
 
 
@@ -75,6 +80,7 @@ async def test_a_closed_gate_with_nothing_waiting_promises_no_probe(bench: Bench
     (endpoint,) = await listed(bench)
     assert (endpoint["state"], endpoint["pending"], endpoint["next_probe_at"]) == ("closed", 0, None)
     assert endpoint["gate"] == "closed, but nothing waits (the next callback is its probe): HTTP 503"
+    assert endpoint["cause"] is None
 
 
 @pytest.mark.fault(68)
@@ -85,6 +91,8 @@ async def test_410_parks_until_a_user_resumes(bench: Bench) -> None:
     (endpoint,) = await listed(bench)
     assert endpoint["state"] == "gone"
     assert "410" in endpoint["gate"]
+    assert endpoint["cause"]["code"] == "receiver_gone"
+    assert endpoint["cause"]["fix"].startswith(f"`notifier endpoints resume {endpoint['id']}`")
     assert endpoint["next_probe_at"] is None
     resumed = await bench.http.post(f"/v1/endpoints/{endpoint['id']}/resume")
     assert (resumed.status_code, resumed.json()["state"]) == (200, "open")
@@ -97,7 +105,8 @@ async def test_pause_and_resume_answer_with_what_then_holds(bench: Bench) -> Non
     for _ in range(2):
         paused = await bench.http.post(f"/v1/endpoints/{endpoint['id']}/pause")
         assert (paused.status_code, paused.json()["state"]) == (200, "paused")
-    assert (await listed(bench))[0]["gate"] == "paused by a user"
+    paused_one = (await listed(bench))[0]
+    assert (paused_one["gate"], paused_one["cause"]["code"]) == ("paused by a user", "endpoint_paused")
     assert bench.wake.deliveries == 0
     for _ in range(2):
         resumed = await bench.http.post(f"/v1/endpoints/{endpoint['id']}/resume", json={})

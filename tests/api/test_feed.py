@@ -18,13 +18,17 @@ from notifier.api.event_feed import (
     RESET_BEATS,
     EventFeed,
 )
+from notifier.core.causes.cause import Condition
+from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Attempt
-from notifier.core.polling.verdict import Delivered, PollAgain
+from notifier.core.polling.decision import PollAgain
 from notifier.errors import StoreUnavailable
 from notifier.server.problems import ProblemError
 from notifier.store.values import Lease
 from tests.api.conftest import EPOCH, HOUR_MS, Bench, registration
+from tests.builders import DISK_FULL, KEY_REFUSED
+from tests.fakes import NOON
 
 COMMENT = b":\n\n"
 
@@ -185,7 +189,7 @@ async def test_a_provider_that_is_held_back_is_told_as_a_reset(bench: Bench) -> 
     """It is the trouble of all its watches."""
     with listening(bench.feed) as ear:
         await beat(bench, BEATS_A_SECOND)
-        bench.conditions["mulerouter"] = "HTTP 401 since …"
+        bench.conditions["mulerouter"] = Condition(KEY_REFUSED, NOON)
         await beat(bench, BEATS_A_SECOND)
         assert await ear.names() == ["reset"]
         await beat(bench, 2 * RESET_BEATS)
@@ -212,7 +216,7 @@ async def test_a_store_that_cannot_be_read_is_made_good_by_a_reset(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_args: object, **_named: object) -> None:
-        raise StoreUnavailable("planted")
+        raise StoreUnavailable(DISK_FULL)
 
     with listening(bench.feed) as ear, monkeypatch.context() as patched:
         await bench.register()

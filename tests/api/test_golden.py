@@ -2,12 +2,14 @@
 
 import json
 
+from notifier.core.causes.cause import Condition
+from notifier.core.delivery.decision import GiveUp
 from notifier.core.model import Attempt, WatchState
-from notifier.core.polling.verdict import GiveUp
 from notifier.store.values import Lease
 from tests.api.conftest import LEASE_MS, Bench
 from tests.api.test_pages import BROWSER, Seen
-from tests.builders import REFUSED
+from tests.builders import KEY_REFUSED, REFUSED
+from tests.fakes import NOON
 from tests.golden import check
 
 
@@ -30,7 +32,7 @@ async def test_the_texts_of_the_pages(bench: Bench) -> None:
     [first, *_] = claimed.deliveries
     attempt = Attempt(1, now, 12, 422, "HTTP 422", "no such order", fault="http_4xx")
     assert await bench.store.record_attempt(first, lease, attempt, GiveUp("HTTP 422"), REFUSED, now=now)
-    bench.conditions["mulerouter"] = "provider refuses the key (401) since 2026-11-23T12:00:30.000Z"
+    bench.conditions["mulerouter"] = Condition(KEY_REFUSED, NOON + 30_000)
     paths = ["/", *(f"/watches/{each}" for each in (live, done, failed)), f"/deliveries/{first.delivery_id}"]
     texts = []
     for path in paths:

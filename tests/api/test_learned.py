@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from notifier.core.polling.decision import EndWatch
 from notifier.core.polling.learned_schedule import ENOUGH
-from notifier.core.polling.verdict import EndWatch
 from notifier.store.values import Lease
 from tests.api.conftest import MULEROUTER, PATH, Bench
 from tests.builders import end, event

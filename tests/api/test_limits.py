@@ -10,6 +10,8 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from notifier.api.app import build_app
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.table import Code
 from notifier.errors import StoreFull, StoreUnavailable
 from notifier.server.bodies import BATCH_BYTES, BODY_BYTES, BodyBudget
 from notifier.server.middleware import ResponseMiddleware
@@ -171,8 +173,8 @@ CALLS = [
 @pytest.mark.parametrize(
     ("fault", "status", "code"),
     [
-        (StoreFull("/secret/path is full", "make room"), 507, "disk_full"),
-        (StoreUnavailable("/secret/path is locked", "wait"), 503, "store_unavailable"),
+        (StoreFull(Cause(Code.DISK_FULL, {"file": "/secret/path"})), 507, "disk_full"),
+        (StoreUnavailable(Cause(Code.DATABASE_LOCKED, {"file": "/secret/path"})), 503, "store_unavailable"),
     ],
 )
 async def test_a_store_that_cannot_write_is_told_apart(

@@ -24,6 +24,7 @@ from notifier.core.model import MAX_CALLBACKS
 from notifier.errors import StoreUnavailable
 from tests.api.conftest import SETTINGS, Bench
 from tests.api.test_limits import Broken
+from tests.builders import DISK_FULL
 from tests.fakes import NOON
 
 IDS = {
@@ -99,7 +100,7 @@ async def test_that_the_store_may_be_out_of_order_is_said_of_all_that_need_it(
     bench: Bench, call: tuple[str, str]
 ) -> None:
     """Of what only reads as well: a disk can fail under that too."""
-    broken = Broken(StoreUnavailable("the file is locked", "wait"))
+    broken = Broken(StoreUnavailable(DISK_FULL))
     http = bench.client(build_app(replace(bench.services, store=broken)))  # type: ignore[arg-type]
     an_id = next((an_id for name, an_id in IDS.items() if f"/{name}/" in call[1]), "")
     path = call[1].format(id=an_id, number=0)

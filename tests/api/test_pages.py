@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
+from notifier.core.causes.cause import Cause, Condition
+from notifier.core.causes.table import Code
+from notifier.core.delivery.decision import GiveUp
 from notifier.core.model import Attempt, WatchState
-from notifier.core.polling.verdict import GiveUp
 from notifier.core.secret import Secret
 from notifier.store.values import Lease
 from notifier.web.detail import CUT, MOST_SIGNS
@@ -18,7 +20,7 @@ from notifier.web.labels import MORE_RESULTS, MOST_RESULTS, registration_line
 from notifier.web.render import FOLDER
 from notifier.web.views import KINDS, WORDS
 from tests.api.conftest import HOOK, LEASE_MS, PATH, Bench
-from tests.builders import REFUSED
+from tests.builders import KEY_REFUSED, REFUSED
 from tests.fakes import NOON
 
 HOSTILE = "<img/src=x onerror=alert(1)>\"'&"
@@ -126,7 +128,7 @@ async def test_an_empty_page_teaches_the_first_registration(bench: Bench) -> Non
 async def test_no_text_of_others_becomes_markup(bench: Bench) -> None:
     """Metadata, words of providers and receivers' answers are shown as they are, if at all."""
     await bench.register("t-1", metadata={"x": HOSTILE}, callback_url="http://127.0.0.1:9001/<b>'\"?a=1&b=2")
-    bench.conditions["mulerouter"] = HOSTILE
+    bench.conditions["mulerouter"] = Condition(Cause(Code.PROVIDER_STATUS_UNKNOWN, {"word": HOSTILE}))
     watch_id = (await bench.register("t-2", metadata={"x": HOSTILE}))["id"]
     await bench.end(watch_id, WatchState.FAILED, payload=f'{{"x": {json.dumps(HOSTILE)}}}')
     for path in ("/", f"/watches/{watch_id}", f"/?task={quote(HOSTILE)}"):
@@ -252,7 +254,7 @@ async def test_a_failed_watch_says_why_and_one_in_trouble_what_to_do(bench: Benc
     await bench.end(failed, WatchState.FAILED)
     assert "3001: Bad. no (says the provider)" in Seen((await bench.http.get(f"/watches/{failed}")).text).text
     live = (await bench.register("t-2"))["id"]
-    bench.conditions["mulerouter"] = "provider refuses the key (401) since 2026-11-23T11:57:00.000Z"
+    bench.conditions["mulerouter"] = Condition(KEY_REFUSED, NOON - 180_000)
     for path in (f"/watches/{live}", "/"):
         text = Seen((await bench.http.get(path)).text).text
         assert "provider refuses the key (401) since 2026-11-23 11:57:00 UTC (3m ago)" in text

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notifier.api.status_sentence import describe_status
+from notifier.api.status_sentence import StatusSentence, describe_status
 
 WELL: dict[str, Any] = {
     "trouble": None,
@@ -14,17 +14,19 @@ WELL: dict[str, Any] = {
     "held": 0,
     "troubled": 0,
     "refused": 0,
-    "providers": {"mulerouter": "ok"},
+    "providers": {},
 }
 
 
 def test_all_is_well_with_what_there_is() -> None:
     """Numbers are said in words that fit them."""
-    assert describe_status(**WELL) == "All is well: 3 tasks are being watched, no delivery waits."
+    assert describe_status(**WELL) == StatusSentence(
+        True, "All is well: 3 tasks are being watched, no delivery waits."
+    )
     few = {**WELL, "watches": {"watching": 1}, "deliveries": {"pending": 1}}
-    assert describe_status(**few) == "All is well: 1 task is being watched, 1 delivery waits."
+    assert describe_status(**few).text == "All is well: 1 task is being watched, 1 delivery waits."
     none = {**WELL, "watches": {}, "deliveries": {"pending": 2}}
-    assert describe_status(**none) == "All is well: nothing is being watched, 2 deliveries wait."
+    assert describe_status(**none).text == "All is well: nothing is being watched, 2 deliveries wait."
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ def test_all_is_well_with_what_there_is() -> None:
     [
         ({"trouble": "the poller has not ticked for 9 s"}, "the poller has not ticked for 9 s"),
         (
-            {"providers": {"a": "ok", "b": "provider refuses the key (401)"}},
+            {"providers": {"b": "provider refuses the key (401)"}},
             "b: provider refuses the key (401)",
         ),
         ({"deliveries": {"dead": 1}}, "1 delivery is dead"),
@@ -47,4 +49,6 @@ def test_all_is_well_with_what_there_is() -> None:
 )
 def test_what_is_wrong_is_said_first(wrong: dict[str, Any], said: str) -> None:
     """In the words that status and troubles have."""
-    assert describe_status(**{**WELL, **wrong}).startswith(f"Needs a look: {said}. Else ")
+    sentence = describe_status(**{**WELL, **wrong})
+    assert not sentence.is_ok
+    assert sentence.text.startswith(f"Needs a look: {said}. Else ")

@@ -16,12 +16,14 @@ from notifier.api.app import build_app
 from notifier.api.registration import read_batch
 from notifier.api.schemas import WatchBody
 from notifier.api.watches import TURN
+from notifier.core.causes.cause import Condition
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import WatchState
 from notifier.engine.waiters import WatchWaiters
 from notifier.store.protocol import Store
 from notifier.store.values import WatchDetail
 from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, pointers, registration
+from tests.builders import KEY_REFUSED
 from tests.fakes import NOON
 
 
@@ -51,6 +53,7 @@ async def test_a_new_watch_is_answered_with_201_and_its_place(bench: Bench) -> N
         "polls": 0,
         "expires_at": "2026-11-23T13:00:00.000Z",
         "trouble": None,
+        "cause": None,
         "ended_at": None,
         "outputs": [],
         "result_expires_at": None,
@@ -403,10 +406,15 @@ async def test_a_paused_provider_is_the_trouble_of_its_live_watches(bench: Bench
     live, ended = (await bench.register("live"))["id"], (await bench.register("ended"))["id"]
     await bench.end(ended)
     said = "provider refuses the key (401) since 2026-11-23T11:00:00.000Z"
-    bench.conditions["mulerouter"] = said
-    assert (await bench.see(live))["trouble"] == said
-    assert (await bench.see(ended))["trouble"] is None
-    assert (await bench.http.get("/v1/status")).json()["providers"] == {"mulerouter": said}
+    fix = "check MULEROUTER_API_KEY, then reload the daemon; for a variable restart it"
+    cause = {"code": "provider_key_refused", "fix": fix}
+    bench.conditions["mulerouter"] = Condition(KEY_REFUSED, NOON - HOUR_MS)
+    troubled, done = await bench.see(live), await bench.see(ended)
+    assert (troubled["trouble"], troubled["cause"]) == (said, cause)
+    assert (done["trouble"], done["cause"]) == (None, None)
+    status = (await bench.http.get("/v1/status")).json()
+    assert status["providers"] == {"mulerouter": said}
+    assert status["provider_causes"] == {"mulerouter": cause}
 
 
 async def test_a_held_answer_goes_out_when_the_watch_ends(bench: Bench) -> None:

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from notifier.core.advice import advise_on_attempt
+from notifier.core.causes.failures import attempt_fix
 from notifier.core.delivery.judge_attempt import failure_class
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.core.fixes import FIXES, fix_of, fix_of_receiver
 from notifier.core.formats.text import describe_task_error
 from tests.browser.stage import Stage
 
@@ -90,32 +89,28 @@ async def test_nothing_moves_while_the_page_becomes_live(stage: Stage) -> None:
 
 
 async def in_page(page: Page, name: str, *values: object) -> Any:
-    """What a function of say.js returns."""
+    """What a function of say.js returns; of an element its text."""
     script = """async ([name, values]) => {
         const said = await import("/page/say.js");
-        return said[name](...values);
+        const found = said[name](...values);
+        return found instanceof Element ? found.textContent : found;
     }"""
     return await page.evaluate(script, [name, list(values)])
 
 
 async def test_the_scripts_advise_as_the_commands_do(stage: Stage) -> None:
-    """For every trouble, status and fault that there is words for."""
+    """What the daemon says of a cause as it stands, and for every status and fault the same remedy."""
     page = await stage.page()
-    for sign in FIXES:
-        for provider in ("mulerouter", "runway", ""):
-            for trouble in (f"a {sign} b", f'provider says "{sign}", a status we do not know'):
-                assert await in_page(page, "fixOf", trouble, provider) == fix_of(trouble, provider)
-    for gate in ("open", "open, starting slowly", "closed: HTTP 503", "paused by a user", "parked: gone"):
-        endpoint = {"gate": gate, "url": "http://x/hook", "id": "ep_1"}
-        assert await in_page(page, "fixOfReceiver", endpoint) == fix_of_receiver(
-            gate, "http://x/hook", "ep_1"
-        )
+    for fix in ("do <b>this</b> & {that}", "is full (401) locked"):
+        assert await in_page(page, "fixOf", {"code": "legacy", "fix": fix}) == f"fix: {fix}"
+    for cause in (None, {"code": "legacy", "fix": ""}):
+        assert await in_page(page, "fixOf", cause) is None
     tried = [*map(HttpReply, (200, 204, 301, 400, 401, 404, 408, 410, 418, 429, 500, 503))]
     exchanges: list[Exchange] = [*tried, *(NoReply(fault, "x") for fault in FailureKind)]
     for exchange in exchanges:
         status, fault = getattr(exchange, "status", None), failure_class(exchange)
         told = await in_page(page, "adviceOf", {"status": status, "fault": fault})
-        assert told == advise_on_attempt(status, fault), exchange
+        assert told == attempt_fix(status, fault), exchange
     for error in (
         ("provider", 3001, "Bad", "no"),
         ("notifier", None, "Expired.", None),

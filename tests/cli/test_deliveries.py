@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from notifier.core.causes.cause import Cause, EndpointSubject
+from notifier.core.causes.table import Code
+from tests.builders import answered, api_cause
 from tests.cli.conftest import DELIVERY, WATCH, Canned, FakeDaemon, Run
 
 HOOK = "http://127.0.0.1:9001/hook"
@@ -54,21 +57,27 @@ HELD = {**DELIVERY, "next_attempt_at": "2020-11-23T12:00:00.000Z"}
 
 
 @pytest.mark.parametrize(
-    ("held", "words"),
+    ("held", "cause", "words"),
     [
         (
             "closed: HTTP 503 since 2020-11-23T12:00:00.000Z, next probe at 2020-11-23T12:00:05.000Z",
+            answered(503),
             ("closed: HTTP 503 since 2020-11-23 ", "d ago), next probe at 2020-11-23 ", "test-callback"),
         ),
-        ("paused by a user", ("paused by a user", f"fix: `notifier endpoints resume {HOOK}`")),
+        (
+            "paused by a user",
+            Cause(Code.ENDPOINT_PAUSED),
+            ("paused by a user", f"fix: `notifier endpoints resume {HOOK}`"),
+        ),
     ],
 )
 def test_a_held_delivery_shows_the_reason_instead_of_a_past_instant(
-    ask: Run, daemon: FakeDaemon, held: str, words: tuple[str, ...]
+    ask: Run, daemon: FakeDaemon, held: str, cause: Cause, words: tuple[str, ...]
 ) -> None:
     """deliveries and show print it with the fix."""
-    daemon.on("GET", "/v1/deliveries/dlv_1", {**HELD, "held": held, "attempts": TRIES})
-    daemon.on("GET", "/v1/watches/wch_1", {**WATCH, "deliveries": [{**HELD, "held": held}]})
+    delivery = {**HELD, "held": held, "cause": api_cause(cause, EndpointSubject(HOOK, HOOK))}
+    daemon.on("GET", "/v1/deliveries/dlv_1", {**delivery, "attempts": TRIES})
+    daemon.on("GET", "/v1/watches/wch_1", {**WATCH, "deliveries": [delivery]})
     for result in (ask("deliveries", "dlv_1"), ask("show", "wch_1")):
         assert all(word in result.out for word in words), result.out
         assert "next attempt" not in result.out

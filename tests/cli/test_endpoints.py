@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from notifier.core.causes.cause import EndpointSubject
+from tests.builders import answered, api_cause
 from tests.cli.conftest import Canned, FakeDaemon, Run
 
 URL = "http://127.0.0.1:9001/hook"
@@ -14,6 +16,7 @@ ENDPOINT: dict[str, Any] = {
     "url": URL,
     "state": "closed",
     "gate": "closed: HTTP 503\x1b[2J",
+    "cause": api_cause(answered(503), EndpointSubject("ep_1", URL)),
     "since": "2026-11-23T12:00:00.000Z",
     "next_probe_at": "2026-11-23T12:00:05.000Z",
     "pending": 7,

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from notifier.core.causes.cause import EndpointSubject, ProviderSubject
+from tests.builders import KEY_REFUSED, answered, api_cause
 from tests.cli.conftest import DELIVERY, WATCH, FakeDaemon, Run
 from tests.cli.test_help import every
 from tests.fakes import NOON
@@ -15,16 +17,20 @@ ENDPOINT = {
     "url": "http://127.0.0.1:9001/hook",
     "state": "closed",
     "gate": "closed: HTTP 503",
+    "cause": api_cause(answered(503), EndpointSubject("ep_1", "http://127.0.0.1:9001/hook")),
     "since": "2026-11-23T11:00:00.000Z",
     "next_probe_at": "2026-11-23T12:01:00.000Z",
     "pending": 3,
     "dead": 1,
     "oldest_pending_at": "2026-11-23T11:00:00.000Z",
 }
+HELD = api_cause(answered(503), EndpointSubject("http://127.0.0.1:9001/hook", "http://127.0.0.1:9001/hook"))
+REFUSED = api_cause(KEY_REFUSED, ProviderSubject("mulerouter"))
 TROUBLED = {
     **WATCH,
     "id": "wch_2",
     "trouble": "provider refuses the key (401) since 2026-11-23T11:00:00.000Z",
+    "cause": REFUSED,
     "registered_at": "2026-11-23T10:00:00.000Z",
 }
 ENDED = {
@@ -65,6 +71,7 @@ STATUS = {
     "troubled_watches": 1,
     "refused_deliveries": 1,
     "providers": {"mulerouter": "paused: provider refuses the key (401) since 2026-11-23T11:00:00.000Z"},
+    "provider_causes": {"mulerouter": REFUSED},
 }
 ROUTES: dict[str, Any] = {
     "/v1/status": STATUS,
@@ -77,7 +84,7 @@ ROUTES: dict[str, Any] = {
         "deliveries": [DELIVERY, {**DELIVERY, "id": "dlv_2", "state": "dead"}],
         "next_cursor": None,
     },
-    "/v1/deliveries/dlv_1": {**DELIVERY, "attempts": ATTEMPTS, "held": ENDPOINT["gate"]},
+    "/v1/deliveries/dlv_1": {**DELIVERY, "attempts": ATTEMPTS, "held": ENDPOINT["gate"], "cause": HELD},
     "/v1/endpoints": {"endpoints": [ENDPOINT], "next_cursor": None},
 }
 COMMANDS = (

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from notifier.core.causes.cause import ProviderSubject
+from tests.builders import KEY_REFUSED, api_cause
 from tests.cli.conftest import WATCH, Canned, FakeDaemon, Run, problem
 
 HOOK = "http://127.0.0.1:9001/hook"
@@ -81,6 +83,7 @@ def test_show_says_what_is_due_and_what_to_do_about_a_refused_key(ask: Run, daem
     watch = {
         **WATCH,
         "trouble": "provider refuses the key (401)",
+        "cause": api_cause(KEY_REFUSED, ProviderSubject("mulerouter")),
         "next_poll_at": "2020-01-01T00:00:00.000Z",
         "error": {"source": "notifier", "code": "lost", "title": "Not known", "detail": "12 answers"},
     }
@@ -89,6 +92,24 @@ def test_show_says_what_is_due_and_what_to_do_about_a_refused_key(ask: Run, daem
     assert "(due; if it stays due, `notifier status` shows why)" in out
     assert re.search(r"provider refuses the key \(401\)\n +fix: check MULEROUTER_API_KEY", out)
     assert "lost: Not known. 12 answers (says the notifier)" in out
+
+
+@pytest.mark.parametrize(
+    "cause", [None, {"code": "reply_empty", "fix": ""}, {"code": "of_a_newer_daemon", "fix": ""}]
+)
+def test_show_says_the_daemons_remedy_and_makes_none_up(
+    ask: Run, daemon: FakeDaemon, cause: dict[str, str] | None
+) -> None:
+    """A text that reads like a trouble of another kind has no remedy for that; an old daemon tells none."""
+    text = 'provider says "the disk is damaged (401)", a status we do not know'
+    watch = {**WATCH, "trouble": text, **({} if cause is None else {"cause": cause})}
+    daemon.on("GET", "/v1/watches/wch_1", watch)
+    out = ask("show", "wch_1").out
+    assert text in out
+    assert "fix:" not in out
+    assert "cause" not in out
+    daemon.now("GET", "/v1/watches/wch_1", {**watch, "cause": {"code": "x", "fix": "do \x1b[2Jthis"}})
+    assert "fix: do \\x1b[2Jthis" in ask("show", "wch_1").out
 
 
 @pytest.mark.parametrize(

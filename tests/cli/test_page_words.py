@@ -26,8 +26,9 @@ from notifier.cli.formatting import (
 from notifier.cli.status import format_status
 from notifier.cli.tables import Column
 from notifier.cli.watches import STATES as WATCH_STATES
-from notifier.client.model import Endpoint, Status, TimelineLine
-from notifier.core.fixes import FIXES
+from notifier.client.model import Endpoint, Status, TimelineLine, TroubleCause
+from notifier.core.causes.cause import Cause, EndpointSubject, ProviderSubject
+from notifier.core.causes.table import CAUSES, Code
 from notifier.web import labels as words
 from notifier.web.detail import delivery_page, watch_page
 from notifier.web.labels import registration_line
@@ -35,6 +36,7 @@ from notifier.web.overview import OverviewData, PageFilter, overview
 from notifier.web.render import FOLDER
 from tests.api.conftest import SETTINGS
 from tests.api.test_pages import Seen
+from tests.builders import DISK_FULL, KEY_REFUSED, answered, api_cause
 from tests.fakes import NOON
 
 REFUSED = "provider refuses the key (401) since 2026-11-23T11:57:00.000Z"
@@ -78,11 +80,13 @@ def shown(body: Any, *, excluded: str) -> dict[str, Any]:
     return dict(format_object(ApiReply(encoded(body), ORIGIN), excluded=excluded))
 
 
-def first_page(providers: dict[str, str]) -> OverviewData:
+def first_page(providers: dict[str, str], causes: dict[str, dict[str, str]] | None = None) -> OverviewData:
     status: dict[str, Any] = {
         "version": "0.1.0",
         "summary": "All is well: nothing.",
+        "ok": True,
         "trouble": None,
+        "cause": None,
         "watches": {},
         "deliveries": {},
         "oldest_pending_at": None,
@@ -90,6 +94,7 @@ def first_page(providers: dict[str, str]) -> OverviewData:
         "troubled_watches": 0,
         "refused_deliveries": 0,
         "providers": providers,
+        "provider_causes": causes or {},
         "learned": [],
     }
     return OverviewData(
@@ -132,6 +137,8 @@ def test_what_holds_a_delivery_back_is_told_alike() -> None:
     """Why, since when, and what to do; with the probe, no instant that has passed as the next try."""
     held = "closed: HTTP 503 since 2026-11-23T11:59:00.000Z, next probe at 2026-11-23T12:00:05.000Z"
     body = {**DELIVERY, "state": "pending", "ended_at": None, "next_attempt_at": ENDED_AT, "held": held}
+    url = str(DELIVERY["url"])
+    body["cause"] = api_cause(answered(503), EndpointSubject(url, url))
     _, fix = shown(body, excluded="attempts")["held"]
     page = text_of(delivery_page(made(schemas.DeliveryBody, {**body, "attempts": []}), NOON))
     assert plain(fix.removeprefix("fix: ")) in page
@@ -155,20 +162,23 @@ def test_what_is_said_of_a_failed_task_is_what_show_says() -> None:
 
 
 def test_a_trouble_comes_with_the_advice_of_show() -> None:
-    troubled = {**WATCH, "trouble": REFUSED}
+    cause = api_cause(KEY_REFUSED, ProviderSubject("mulerouter"))
+    troubled = {**WATCH, "trouble": REFUSED, "cause": cause}
     said, fix = shown(troubled, excluded="deliveries")["trouble"]
     page = text_of(watch_page(made(schemas.WatchBody, troubled), [], NOON))
     assert plain(said).partition(" (")[0] in page  # how long ago it was, each tells from its own now
+    assert fix == f"fix: {cause['fix']}"
     assert fix in page
 
 
-@pytest.mark.parametrize("sign", FIXES)
-def test_providers_and_receivers_are_told_of_as_status_does(sign: str) -> None:
+@pytest.mark.parametrize("code", [code for code, template in CAUSES.items() if template.fix])
+def test_providers_and_receivers_are_told_of_as_status_does(code: Code) -> None:
     """Their condition, their gate, and what to do about each."""
-    providers = {"mulerouter": f"x {sign} y", "runway": "ok"}
-    known = Status("0.1.0", providers=providers)
+    providers = {"mulerouter": Cause(code).text() or "x", "runway": "ok"}
+    causes = {"mulerouter": api_cause(Cause(code, {"remedy": "y"}), ProviderSubject("mulerouter"))}
+    known = made(Status, {"version": "0.1.0", "providers": providers, "provider_causes": causes})
     endpoint = made(Endpoint, ENDPOINT)
-    text = text_of(overview(first_page(providers)))
+    text = text_of(overview(first_page(providers, causes)))
     told = 0
     for line in format_status(known, [endpoint], has_more=False, at=ORIGIN):
         subject, _, said = plain(line).partition(" ")
@@ -185,24 +195,33 @@ def test_providers_and_receivers_are_told_of_as_status_does(sign: str) -> None:
     assert told == 5
 
 
-@pytest.mark.parametrize(
-    ("trouble", "sign"), [("the disk that holds /x/notifier.db is full", "free some space"), (None, "")]
-)
-def test_what_is_wrong_with_the_daemon_is_told_as_status_does(trouble: str | None, sign: str) -> None:
+@pytest.mark.parametrize(("cause", "sign"), [(DISK_FULL, "free some space"), (None, "")])
+def test_what_is_wrong_with_the_daemon_is_told_as_status_does(cause: Cause | None, sign: str) -> None:
     """With what to do, and since when the oldest delivery waits."""
     page = first_page({"mulerouter": "ok"})
     pending, oldest = {"pending": 2}, "2026-11-23T11:57:00.000Z"
-    said = trouble or "All is well"
+    trouble = None if cause is None else cause.text()
+    body = None if cause is None else api_cause(cause)
     status = msgspec.structs.replace(
-        page.status, trouble=trouble, summary=said, deliveries=pending, oldest_pending_at=oldest
+        page.status,
+        trouble=trouble,
+        cause=made(schemas.CauseBody | None, body),
+        summary=trouble or "All is well",
+        ok=cause is None,
+        deliveries=pending,
+        oldest_pending_at=oldest,
     )
     text = text_of(overview(replace(page, status=status)))
     known = Status(
-        "0.1.0", trouble=trouble, deliveries=pending, oldest_pending_at=datetime.fromisoformat(oldest)
+        "0.1.0",
+        trouble=trouble,
+        cause=made(TroubleCause | None, body),
+        deliveries=pending,
+        oldest_pending_at=datetime.fromisoformat(oldest),
     )
     told = [plain(line) for line in format_status(known, [], has_more=False, at=ORIGIN)]
     fixes = [line for line in told if line.startswith("fix:")]
-    assert len(fixes) == bool(trouble)
+    assert len(fixes) == bool(cause)
     assert all(line in text and sign in line for line in fixes)
     assert any(line.startswith("oldest waiting: ") for line in told)
     assert "oldest waiting: 3m" in text
@@ -248,9 +267,10 @@ def test_what_can_be_pressed_is_a_command() -> None:
 
 
 def test_every_command_that_the_page_names_exists() -> None:
-    """In advice, hints and the footer."""
+    """In remedies, hints and the footer."""
     files = [each.read_text() for each in FOLDER.iterdir()]
-    said = "\n".join([words.module(has_tokens=True), *files])
+    remedies = [f"{each.fix} {each.attempt_fix} {each.endpoint_fix}" for each in CAUSES.values()]
+    said = "\n".join([words.module(has_tokens=True), *files, *remedies])
     named = set(re.findall(r"(?:`|<code>)notifier ([a-z-]+)", said))
     assert named >= {"status", "test-callback", "endpoints", "secret", "check"}
     assert named <= set(commands.commands)

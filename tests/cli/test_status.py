@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from notifier.core.fixes import IDLE
+from notifier.core.causes.cause import Cause, EndpointSubject, ProviderSubject
+from notifier.core.causes.table import Code
+from tests.builders import DISK_FULL, KEY_REFUSED, SERVER_ERROR, api_cause
 from tests.cli.conftest import FakeDaemon, Run
 from tests.cli.test_endpoints import ENDPOINT
 
@@ -63,23 +65,36 @@ def test_zero_watches_are_printed_as_none(tell: Any) -> None:
 @pytest.mark.parametrize(
     ("provider", "condition", "fix"),
     [
-        ("mulerouter", "provider refuses the key (401)", "check MULEROUTER_API_KEY"),
-        ("runway", "provider refuses the key (401)", "check api_key of runway"),
-        ("mulerouter", "account is empty (402)", "top up the account"),
-        ("mulerouter", "provider forbids access (403)", "check --online"),
-        ("mulerouter", "provider answers HTTP 503", "goes on by itself"),
-        ("mulerouter", "provider: no connection: refused", "goes on by itself"),
-        ("mulerouter", "provider: no answer in time", "goes on by itself"),
+        ("mulerouter", KEY_REFUSED, "check MULEROUTER_API_KEY"),
+        ("runway", KEY_REFUSED, "check api_key of runway"),
+        ("mulerouter", Cause(Code.PROVIDER_ACCOUNT_EMPTY), "top up the account"),
+        ("mulerouter", Cause(Code.PROVIDER_ACCESS_FORBIDDEN), "check --online"),
+        ("mulerouter", SERVER_ERROR, "goes on by itself"),
+        ("mulerouter", Cause(Code.CONNECT_FAILED, {"detail": "refused"}), "goes on by itself"),
+        ("mulerouter", Cause(Code.TIMEOUT), "goes on by itself"),
     ],
 )
 def test_a_held_provider_says_since_when_and_what_to_do(
-    tell: Any, provider: str, condition: str, fix: str
+    tell: Any, provider: str, condition: Cause, fix: str
 ) -> None:
     """Each provider has its own key."""
-    out = tell(providers={provider: f"{condition} since 2020-11-23T12:00:00.000Z"})
-    assert f"{provider:<12}{condition} since 2020-11-23 " in out
+    out = tell(
+        providers={provider: f"{condition.text()} since 2020-11-23T12:00:00.000Z"},
+        provider_causes={provider: api_cause(condition, ProviderSubject(provider))},
+    )
+    assert f"{provider:<12}{condition.text()} since 2020-11-23 " in out
     assert "d ago)" in out
     assert fix in out.split("fix: ")[1]
+
+
+def test_a_condition_without_a_remedy_gets_none(tell: Any) -> None:
+    """What a provider says chooses nothing, whatever it reads like; the daemon says what to do."""
+    said = 'provider says "the disk is damaged (401)", a status we do not know'
+    assert "fix:" not in tell(providers={"mulerouter": said})
+    assert "fix:" not in tell(
+        providers={"mulerouter": said},
+        provider_causes={"mulerouter": {"code": "provider_status_unknown", "fix": ""}},
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +121,8 @@ def test_callbacks_that_are_refused_are_counted(tell: Any) -> None:
 
 def test_a_closed_receiver_with_nothing_waiting_is_no_news(tell: Any) -> None:
     """Its deliveries are dead and counted as such."""
-    idle = {**ENDPOINT, "gate": f"{IDLE}: HTTP 503", "pending": 0}
+    gate = "closed, but nothing waits (the next callback is its probe): HTTP 503"
+    idle = {**ENDPOINT, "gate": gate, "cause": None, "pending": 0}
     assert "endpoint" not in tell({"endpoints": [idle], "next_cursor": None})
 
 
@@ -114,7 +130,7 @@ def test_receivers_that_are_held_back_are_named(tell: Any) -> None:
     """Open endpoints have no line."""
     unknown = {"since": None, "next_probe_at": None}  # as of one that a user has paused
     held = {**ENDPOINT, **unknown, "gate": "closed: HTTP 503", "pending": 7}
-    fine = {**ENDPOINT, "gate": "open, starting slowly", "url": "http://fine/"}
+    fine = {**ENDPOINT, "state": "open", "gate": "open, starting slowly", "url": "http://fine/"}
     out = tell({"endpoints": [fine, held], "next_cursor": None})
     assert out.splitlines()[-2:] == [
         "endpoint    http://127.0.0.1:9001/hook closed: HTTP 503; 7 waiting",
@@ -122,7 +138,13 @@ def test_receivers_that_are_held_back_are_named(tell: Any) -> None:
         "when it is mended, all that waits goes out after the next probe, or at once by "
         "`notifier endpoints resume ep_1`",
     ]
-    parked = {**held, "gate": "parked: the endpoint says that it is gone (410)"}
+    parked = {
+        **held,
+        "state": "gone",
+        "gate": "parked: the endpoint says that it is gone (410)",
+        "cause": api_cause(Cause(Code.RECEIVER_GONE), EndpointSubject("ep_1", ENDPOINT["url"])),
+        "pending": 0,
+    }
     assert "notifier endpoints resume ep_1" in tell({"endpoints": [parked], "next_cursor": None})
     assert "fine" not in out
 
@@ -149,7 +171,7 @@ def test_of_many_endpoints_five_are_printed(ask: Run, daemon: FakeDaemon) -> Non
 
 def test_a_daemon_in_trouble_says_it_first_with_the_fix(tell: Any) -> None:
     """The trouble of the daemon is more important than the counts."""
-    lines = tell(trouble="the disk that holds /x/notifier.db is full").splitlines()
+    lines = tell(trouble=DISK_FULL.text(), cause=api_cause(DISK_FULL)).splitlines()
     assert "the disk that holds /x/notifier.db is full" in lines[0]
     assert lines[1].strip() == "fix: free some space; notifier then goes on by itself"
 

@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from notifier.core.causes.cause import Cause, Condition
+from notifier.core.causes.table import Code
 from notifier.core.model import (
     Attempt,
     Callback,
     Delivery,
+    DeliveryHold,
     DeliveryState,
     EventType,
     TaskError,
@@ -16,29 +19,23 @@ from notifier.core.model import (
 )
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import decide_poll
+from notifier.core.polling.decision import EndWatch, PollAgain, describe_wait
 from notifier.core.polling.verdict import (
     AccountRefused,
-    EndWatch,
     Finished,
     Inconclusive,
     NotPolled,
-    PollAgain,
     Running,
     TaskUnknown,
     Throttled,
     Verdict,
-)
-from notifier.core.timeline import (
-    RoundEnd,
-    TimelineEntry,
-    TimelineKind,
-    WatchHistory,
-    build_timeline,
     describe_verdict,
-    describe_wait,
 )
+from notifier.core.timeline import RoundEnd, TimelineEntry, TimelineKind, WatchHistory, build_timeline
+from tests.builders import KEY_REFUSED, SERVER_ERROR, THROTTLED, answered
 
 T = 1_795_435_200_000
+ODD = Cause(Code.PROVIDER_STATUS_UNKNOWN, {"word": "odd"})
 SCHEDULE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
 WATCH = Watch(
     id="wch_1",
@@ -79,13 +76,13 @@ ATTEMPTS = (
     [
         (Running("processing"), "processing"),
         (Running(None), "running"),
-        (Running("odd", oddity='status "odd" is not known'), 'odd (status "odd" is not known)'),
+        (Running("odd", oddity=ODD), 'odd (provider says "odd", a status we do not know)'),
         (Finished(WatchState.COMPLETED, "completed", (), None, "{}"), "completed"),
         (TaskUnknown(404), "HTTP 404: the provider does not know the task"),
-        (AccountRefused(401, "provider refuses the key (401)"), "provider refuses the key (401)"),
-        (Throttled(None, "provider throttles (429)"), "provider throttles (429)"),
-        (Inconclusive("provider answers HTTP 503", is_outage=True), "provider answers HTTP 503"),
-        (NotPolled("provider is paused"), "provider is paused"),
+        (AccountRefused(401, KEY_REFUSED), "provider refuses the key (401)"),
+        (Throttled(None, THROTTLED), "provider throttles (429)"),
+        (Inconclusive(SERVER_ERROR, is_outage=True), "provider answers HTTP 503"),
+        (NotPolled(Condition(KEY_REFUSED)), "provider refuses the key (401)"),
     ],
 )
 def test_what_a_poll_brought_is_said_in_the_judges_words(verdict: Verdict, words: str) -> None:
@@ -94,7 +91,7 @@ def test_what_a_poll_brought_is_said_in_the_judges_words(verdict: Verdict, words
 
 def test_a_decision_carries_what_was_said_and_why_the_next_poll_is_when_it_is() -> None:
     """The line of the issue: what came, that the watch is kept, when the next poll is and by which rule."""
-    verdict = Inconclusive("provider answers HTTP 503", is_outage=True)
+    verdict = Inconclusive(SERVER_ERROR, is_outage=True)
     decision = decide_poll(WATCH, verdict, schedule=SCHEDULE, result_ttl_ms=0, now=T + 30_000, jitter=0.0)
     assert isinstance(decision, PollAgain)
     words = "provider answers HTTP 503: kept, next in 3.0 s (by age: the task is 30.0 s old)"
@@ -148,15 +145,22 @@ def test_what_still_waits_is_told_last() -> None:
 @pytest.mark.parametrize(
     ("held", "fix"),
     [
-        ("paused by a user", "`notifier endpoints resume http://127.0.0.1:9001/hook`"),
-        ("closed: HTTP 503 since …", "`notifier test-callback http://127.0.0.1:9001/hook`"),
+        (
+            DeliveryHold("paused by a user", Cause(Code.ENDPOINT_PAUSED)),
+            "`notifier endpoints resume http://127.0.0.1:9001/hook`",
+        ),
+        (
+            DeliveryHold("closed: HTTP 503 since …", answered(503)),
+            "`notifier test-callback http://127.0.0.1:9001/hook`",
+        ),
     ],
 )
-def test_what_is_held_back_says_why_and_what_to_do(held: str, fix: str) -> None:
+def test_what_is_held_back_says_why_and_what_to_do(held: DeliveryHold, fix: str) -> None:
     """An instant that has passed is no next attempt."""
     waits = replace(DELIVERY, state=DeliveryState.PENDING, ended_at=None, due_at=T, held=held)
     told = build_timeline(WatchHistory(ENDED, deliveries=((waits, ATTEMPTS),)))[-1].text
-    assert told.startswith(f"task.completed to http://127.0.0.1:9001/hook: pending, held back: {held}; {fix}")
+    pending = "task.completed to http://127.0.0.1:9001/hook: pending"
+    assert told.startswith(f"{pending}, held back: {held.text}; {fix}")
     assert "next attempt" not in told
 
 

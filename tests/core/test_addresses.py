@@ -78,8 +78,9 @@ def test_some_addresses_are_refused_whatever_is_allowed(address: str, why: str) 
     for host in ("h", "a.example", address):
         reason = OPEN.refuse(host, address, 80)
         assert reason is not None
-        assert address in reason
-        assert why in reason
+        assert address in reason.text
+        assert why in reason.text
+        assert reason.is_final
 
 
 @pytest.mark.parametrize(("address", "kind"), KINDS)
@@ -88,7 +89,8 @@ def test_an_address_is_loopback_private_or_public(address: str, kind: str) -> No
     assert AddressPolicy.of([kind]).refuse("x", address, 80) is None
     reason = AddressPolicy.of([other for other in ALL if other != kind]).refuse("x", address, 80)
     assert reason is not None
-    assert f"{address} is {kind}" in reason
+    assert f"{address} is {kind}" in reason.text
+    assert not reason.is_final
 
 
 @pytest.mark.parametrize(("address", "inner"), GATEWAYS)
@@ -183,7 +185,7 @@ def test_our_own_listener_is_refused_at_its_port_only(own: str, address: str, is
     policy = AddressPolicy.of([*ALL, "h"], own=[(own, 8484)])
     reason = policy.refuse("h", address, 8484)
     assert (reason is not None) == is_refused
-    assert reason is None or "notifier itself" in reason
+    assert reason is None or ("notifier itself" in reason.text and reason.is_final)
     assert policy.refuse("h", address, 8485) is None
 
 
@@ -193,4 +195,4 @@ def test_our_own_listener_is_refused_at_its_port_only(own: str, address: str, is
 def test_what_is_no_address_is_refused(address: str) -> None:
     reason = OPEN.refuse("h", address, 80)
     assert reason is not None
-    assert "not an address" in reason
+    assert "not an address" in reason.text

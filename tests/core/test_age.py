@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from notifier.core.model import Callback, Trouble, Watch, WatchState
 from notifier.core.polling.task_age import began_at, duration_ms
+from tests.builders import SERVER_ERROR
 
 SECOND = 1_000
 HOUR = 3_600_000
@@ -28,7 +29,7 @@ UNPOLLED = Watch(
 POLLED = replace(
     UNPOLLED, polls=3, last_polled_at=T + 20 * SECOND, interval_ms=4 * SECOND, due_at=T + 24 * SECOND
 )
-TROUBLED = replace(POLLED, trouble=Trouble("provider answers HTTP 503", T))
+TROUBLED = replace(POLLED, trouble=Trouble(SERVER_ERROR, T))
 RESUMED = replace(POLLED, round=1, interval_ms=0)
 
 

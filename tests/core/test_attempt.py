@@ -13,6 +13,7 @@ from notifier.core.delivery.endpoint import (
 from notifier.core.delivery.judge_attempt import failure_class, failure_scope, is_public, judge_attempt
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.outbound.exchange_state import format_address
+from tests.builders import answered
 
 NOW = 1_795_435_200_000
 HOOK = "http://127.0.0.1:9001/hook"
@@ -52,7 +53,7 @@ def test_every_other_status_is_refused_and_speaks_against_somebody(
     """A wrong path, a refused signature and a 5xx are the endpoint's; 400 and its like are this event's."""
     for status in statuses:
         assert failure_scope(status) is blame
-        assert failed(HttpReply(status)) == AttemptFailed(blame, f"HTTP {status}", None, PRIVATE_CAP_MS)
+        assert failed(HttpReply(status)) == AttemptFailed(blame, answered(status), None, PRIVATE_CAP_MS)
         assert failure_class(HttpReply(status)) == f"http_{status // 100}xx"
 
 
@@ -61,7 +62,7 @@ def test_no_answer_is_the_endpoints_fault_and_told_in_words(fault: FailureKind) 
     """DNS, connect, TLS, timeout and the rest are one kind: an outage."""
     report = failed(NoReply(fault, "so and so"))
     assert report.blame is FailureScope.ENDPOINT
-    assert report.text.endswith(": so and so")
+    assert report.cause.text().endswith(": so and so")
     assert failure_class(NoReply(fault, "")) == str(fault)
 
 
@@ -94,7 +95,7 @@ def test_retry_after_counts_with_every_refusal_up_to_a_day(
 )
 def test_a_redirect_is_not_followed_and_named_by_its_host(location: str, words: str) -> None:
     """What follows the host may hold secrets."""
-    assert failed(HttpReply(302, {"location": location})).text == words
+    assert failed(HttpReply(302, {"location": location})).cause.text() == words
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier import __version__
+from notifier.core.delivery.request_headers import build_headers
 from notifier.core.delivery.signature import BadSignature, make_secret, verify
-from notifier.core.event_body import build_event, build_headers, mark_expired
+from notifier.core.event_body import build_event, mark_expired
 from notifier.core.formats.times import parse_instant
 from notifier.core.model import ClaimedDelivery, EventType, TaskError, Watch, WatchState
-from notifier.core.polling.verdict import EndWatch
+from notifier.core.polling.decision import EndWatch
 from notifier.core.secret import Secret
 from tests.core.texts import any_text
 

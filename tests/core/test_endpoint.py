@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.circuit_breaker import Permit, record_probe
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.table import Code
+from notifier.core.circuit_breaker import CircuitBreaker, Permit, record_probe
 from notifier.core.delivery.endpoint import (
     PRIVATE_CAP_MS,
     PUBLIC_CAP_MS,
@@ -25,17 +27,19 @@ from notifier.core.delivery.endpoint import (
     suspend,
     trust_in_origin,
 )
+from notifier.core.model import DeliveryHold
+from tests.builders import answered
 
 NOW = 1_795_435_200_000
 OK = AttemptAccepted()
 
 
 def down(retry_after_ms: int | None = None, cap_ms: int = PRIVATE_CAP_MS) -> AttemptFailed:
-    return AttemptFailed(FailureScope.ENDPOINT, "HTTP 503", retry_after_ms, cap_ms)
+    return AttemptFailed(FailureScope.ENDPOINT, answered(503), retry_after_ms, cap_ms)
 
 
-REFUSED = AttemptFailed(FailureScope.EVENT, "HTTP 422", None, PRIVATE_CAP_MS)
-GONE = AttemptFailed(FailureScope.GONE, "HTTP 410", None, PRIVATE_CAP_MS)
+REFUSED = AttemptFailed(FailureScope.EVENT, answered(422), None, PRIVATE_CAP_MS)
+GONE = AttemptFailed(FailureScope.GONE, answered(410), None, PRIVATE_CAP_MS)
 
 
 def closed(now: int = NOW) -> EndpointHealth:
@@ -175,7 +179,17 @@ def test_whatever_happened_a_probe_will_go_out(
 def test_what_is_held_back_says_since_when_and_when_it_is_tried_again() -> None:
     """What is open holds nothing back."""
     assert describe_hold(EndpointHealth()) is None
-    assert describe_hold(suspend(EndpointHealth())) == "paused by a user"
-    assert describe_hold(closed()) == (
-        "closed: HTTP 503 since 2026-11-23T12:00:00.000Z, next probe at 2026-11-23T12:00:05.000Z"
+    paused = Cause(Code.ENDPOINT_PAUSED)
+    assert describe_hold(suspend(EndpointHealth())) == DeliveryHold("paused by a user", paused)
+    assert describe_hold(closed()) == DeliveryHold(
+        "closed: HTTP 503 since 2026-11-23T12:00:00.000Z, next probe at 2026-11-23T12:00:05.000Z",
+        answered(503),
     )
+
+
+def test_a_gate_that_closed_without_a_reason_still_holds() -> None:
+    """No version wrote such a row; should one be there, its deliveries can be read all the same."""
+    hold = describe_hold(EndpointHealth(CircuitBreaker(since=NOW, probe_at=NOW)))
+    assert hold is not None
+    assert hold.cause.code is Code.LEGACY
+    assert hold.text.startswith("closed: ")

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.table import Code
 from notifier.core.circuit_breaker import (
     PATIENCE_MS,
     CircuitBreaker,
@@ -15,15 +17,18 @@ from notifier.core.circuit_breaker import (
     record_success,
     shift_breaker,
 )
+from tests.builders import answered
 
 SECOND = 1_000
 T = 1_000_000_000
+DOWN, MISSING, BUSY = answered(503), answered(404), answered(429)
+RESET, TIMEOUT = Cause(Code.CONNECTION_RESET), Cause(Code.TIMEOUT)
 
 
 def closed_at(now: int = T) -> CircuitBreaker:
     gate = CircuitBreaker()
     for _ in range(3):
-        gate = record_failure(gate, "HTTP 503", now, is_probe=False)
+        gate = record_failure(gate, DOWN, now, is_probe=False)
     return gate
 
 
@@ -35,23 +40,23 @@ def probe_waits(cap_ms: int, count: int) -> list[int]:
         assert permit(gate, gate.probe_at) is Permit.PROBE
         waits.append((gate.probe_at - now) // SECOND)
         now = gate.probe_at
-        gate = record_failure(record_probe(gate, now), "HTTP 503", now, is_probe=True, cap_ms=cap_ms)
+        gate = record_failure(record_probe(gate, now), DOWN, now, is_probe=True, cap_ms=cap_ms)
     return waits
 
 
 def test_three_failures_in_a_row_close_it() -> None:
     gate = CircuitBreaker()
     for _ in range(2):
-        gate = record_failure(gate, "HTTP 503", T, is_probe=False)
+        gate = record_failure(gate, DOWN, T, is_probe=False)
         assert permit(gate, T) is Permit.OPEN
-    assert permit(record_failure(gate, "HTTP 503", T, is_probe=False), T) is Permit.CLOSED
+    assert permit(record_failure(gate, DOWN, T, is_probe=False), T) is Permit.CLOSED
 
 
 def test_a_success_between_starts_the_count_anew() -> None:
     gate = record_failure(
-        record_failure(CircuitBreaker(), "reset", T, is_probe=False), "reset", T, is_probe=False
+        record_failure(CircuitBreaker(), RESET, T, is_probe=False), RESET, T, is_probe=False
     )
-    gate = record_failure(record_success(gate, T), "reset", T, is_probe=False)
+    gate = record_failure(record_success(gate, T), RESET, T, is_probe=False)
     assert permit(gate, T) is Permit.OPEN
 
 
@@ -59,7 +64,7 @@ def test_a_success_between_starts_the_count_anew() -> None:
 def test_the_threshold_is_the_callers(threshold: int) -> None:
     gate = CircuitBreaker()
     for count in range(1, threshold + 1):
-        gate = record_failure(gate, "no key", T, is_probe=False, threshold=threshold)
+        gate = record_failure(gate, DOWN, T, is_probe=False, threshold=threshold)
         assert (gate.since is not None) == (count == threshold)
 
 
@@ -94,25 +99,25 @@ def test_a_probe_that_never_reports_is_followed_by_another() -> None:
 
 def test_late_failures_of_what_was_under_way_do_not_put_the_probe_off() -> None:
     gate = closed_at()
-    assert record_failure(gate, "timeout", T + 4 * SECOND, is_probe=False) == gate
+    assert record_failure(gate, TIMEOUT, T + 4 * SECOND, is_probe=False) == gate
 
 
 def test_since_stays_and_the_reason_is_that_of_the_latest_probe() -> None:
     gate = closed_at()
-    gate = record_failure(record_probe(gate, T + 5_000), "HTTP 404", T + 5_001, is_probe=True)
-    assert (gate.since, gate.reason) == (T, "HTTP 404")
+    gate = record_failure(record_probe(gate, T + 5_000), MISSING, T + 5_001, is_probe=True)
+    assert (gate.since, gate.reason) == (T, MISSING)
 
 
 def test_retry_after_closes_at_once_and_sets_the_next_probe() -> None:
-    gate = block_until(CircuitBreaker(), T + 30 * SECOND, "throttled", T, is_probe=False)
-    assert (gate.since, gate.reason) == (T, "throttled")
+    gate = block_until(CircuitBreaker(), T + 30 * SECOND, BUSY, T, is_probe=False)
+    assert (gate.since, gate.reason) == (T, BUSY)
     assert permit(gate, T + 30 * SECOND - 1) is Permit.CLOSED
     assert permit(gate, T + 30 * SECOND) is Permit.PROBE
 
 
 def test_a_shorter_retry_after_takes_nothing_off_a_longer_one() -> None:
-    gate = block_until(CircuitBreaker(), T + 30 * SECOND, "throttled", T, is_probe=False)
-    gate = block_until(gate, T + 1 * SECOND, "throttled", T, is_probe=False)
+    gate = block_until(CircuitBreaker(), T + 30 * SECOND, BUSY, T, is_probe=False)
+    gate = block_until(gate, T + 1 * SECOND, BUSY, T, is_probe=False)
     assert gate.probe_at == T + 30 * SECOND
     assert record_success(gate, T + 29 * SECOND) == gate
 
@@ -121,26 +126,26 @@ def test_a_probe_told_to_wait_waits_for_the_longer_of_schedule_and_wish() -> Non
     gate = closed_at()
     now = gate.probe_at
     probing = record_probe(gate, now)
-    assert block_until(probing, now + 1_000, "throttled", now, is_probe=True).probe_at == now + 10_000
-    assert block_until(probing, now + 99_000, "throttled", now, is_probe=True).probe_at == now + 99_000
+    assert block_until(probing, now + 1_000, BUSY, now, is_probe=True).probe_at == now + 10_000
+    assert block_until(probing, now + 99_000, BUSY, now, is_probe=True).probe_at == now + 99_000
 
 
 def test_a_pause_that_comes_while_a_probe_is_under_way_outlasts_its_failure() -> None:
     gate = closed_at()
     now = gate.probe_at
-    gate = block_until(record_probe(gate, now), now + 99_000, "throttled", now, is_probe=False)
-    assert record_failure(gate, "timeout", now + 15_000, is_probe=True).probe_at == now + 99_000
+    gate = block_until(record_probe(gate, now), now + 99_000, BUSY, now, is_probe=False)
+    assert record_failure(gate, TIMEOUT, now + 15_000, is_probe=True).probe_at == now + 99_000
 
 
 def test_a_success_that_was_under_way_does_not_end_a_pause() -> None:
-    gate = block_until(CircuitBreaker(), T + 30 * SECOND, "throttled", T, is_probe=False)
+    gate = block_until(CircuitBreaker(), T + 30 * SECOND, BUSY, T, is_probe=False)
     assert record_success(gate, T + 1) == gate
     assert record_success(gate, T + 30 * SECOND) == CircuitBreaker()
 
 
 @pytest.mark.parametrize("delta", [-3_600_000, 3_600_000])
 def test_a_stepped_clock_moves_it_along(delta: int) -> None:
-    gate = block_until(closed_at(), T + 30 * SECOND, "throttled", T, is_probe=False)
+    gate = block_until(closed_at(), T + 30 * SECOND, BUSY, T, is_probe=False)
     moved = shift_breaker(gate, delta)
     assert permit(moved, T + delta + 30 * SECOND - 1) is Permit.CLOSED
     assert permit(moved, T + delta + 30 * SECOND) is Permit.PROBE
@@ -169,12 +174,12 @@ def test_whatever_happens_one_probe_at_a_time_and_the_next_is_never_out_of_reach
                     assert probing_since is None or now - probing_since >= PATIENCE_MS
                     gate, probing_since = record_probe(gate, now), now
             case "fail":
-                gate, probing_since = record_failure(gate, "x", now, is_probe=is_probe, cap_ms=cap_ms), None
+                gate, probing_since = record_failure(gate, DOWN, now, is_probe=is_probe, cap_ms=cap_ms), None
             case "success":
                 gate, probing_since = record_success(gate, now), None
             case "pause":
                 latest_pause = max(latest_pause, now + passed)
-                gate = block_until(gate, now + passed, "x", now, is_probe=is_probe, cap_ms=cap_ms)
+                gate = block_until(gate, now + passed, DOWN, now, is_probe=is_probe, cap_ms=cap_ms)
                 probing_since = None
             case _:
                 probing_since = None

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from notifier.core.causes.cause import Cause, ProviderSubject
+from notifier.core.causes.table import Code
 from notifier.core.delivery.judge_attempt import judge_attempt
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.core.fixes import fix_of
 from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.judge_poll import DETAIL_LIMIT, STATUS_LIMIT, TITLE_LIMIT, Judged, judge_poll
 from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
@@ -60,7 +61,7 @@ def finished(document: object, dialect: ProviderDescription = MULEROUTER) -> Fin
 def unclear(found: Judged) -> str:
     assert isinstance(found, Inconclusive), found
     assert not found.is_outage
-    return found.text
+    return found.cause.text()
 
 
 # ---- the words
@@ -105,17 +106,18 @@ def test_an_unknown_word_keeps_it_running_and_is_named(word: str) -> None:
     found = judge_json(an_answer(word, created_at="2026-11-23T11:59:00Z"))
     assert isinstance(found, Running)
     assert (found.upstream_status, found.created_at) == (word, NOW - 60_000)
-    assert found.oddity == f'provider says "{word}", a status we do not know'
+    assert found.oddity == Cause(Code.PROVIDER_STATUS_UNKNOWN, {"word": word})
+    assert found.oddity.text() == f'provider says "{word}", a status we do not know'
 
 
 def test_an_unknown_word_is_bounded_and_on_one_line() -> None:
     found = judge_json(an_answer("x\u001b[2J\n" + "y" * 10_000))
     assert isinstance(found, Running)
     assert found.oddity is not None
-    assert found.oddity.isprintable()
+    assert found.oddity.text().isprintable()
     assert found.upstream_status is not None
     assert len(found.upstream_status) <= STATUS_LIMIT
-    assert len(found.oddity) <= STATUS_LIMIT + 100
+    assert len(found.oddity.text()) <= STATUS_LIMIT + 100
 
 
 # ---- what is no outcome
@@ -233,15 +235,18 @@ def test_a_cut_body_is_unclear_even_if_it_reads_well(size: int, words: str) -> N
 def test_a_refused_account_is_not_the_tasks_fault(status: int, text: str) -> None:
     """401, 402 and 403 say something of the account, each in its own words."""
     body = json.dumps(an_answer("failed")).encode()
-    assert judge(HttpReply(status, body=body)) == AccountRefused(status, text)
+    found = judge(HttpReply(status, body=body))
+    assert isinstance(found, AccountRefused)
+    assert (found.status, found.cause.text()) == (status, text)
 
 
 def test_who_has_no_key_is_told_that_none_is_set() -> None:
     """And not that a key was refused: there is another thing to do."""
-    said = "provider wants a key, and none is set (401)"
-    assert judge(HttpReply(401), key=None) == AccountRefused(401, said)
-    assert judge(HttpReply(403), key=None) == AccountRefused(403, "provider forbids access (403)")
-    assert fix_of(said, "mulerouter").startswith("set MULEROUTER_API_KEY")
+    missing = Cause(Code.PROVIDER_KEY_MISSING)
+    assert judge(HttpReply(401), key=None) == AccountRefused(401, missing)
+    assert judge(HttpReply(403), key=None) == AccountRefused(403, Cause(Code.PROVIDER_ACCESS_FORBIDDEN))
+    assert missing.text() == "provider wants a key, and none is set (401)"
+    assert missing.fix(ProviderSubject("mulerouter")).startswith("set MULEROUTER_API_KEY")
 
 
 @pytest.mark.fault(48)
@@ -266,7 +271,7 @@ def test_404_and_410_do_not_know_the_task(status: int) -> None:
 def test_retry_after_is_honoured_and_clamped_to_an_hour(header: str | None, expected: int | None) -> None:
     headers = {} if header is None else {"retry-after": header}
     throttled = judge(HttpReply(429, headers))
-    assert throttled == Throttled(expected, "provider throttles (429)")
+    assert throttled == Throttled(expected, Cause(Code.PROVIDER_THROTTLED))
     for status in (408, 425, 500, 503):
         found = judge(HttpReply(status, headers))
         assert isinstance(found, Inconclusive)
@@ -278,7 +283,8 @@ def test_retry_after_is_honoured_and_clamped_to_an_hour(header: str | None, expe
 def test_5xx_is_an_outage_of_the_provider(status: int) -> None:
     """It counts against the provider, whose probes then come ever more rarely."""
     found = judge(HttpReply(status, body=json.dumps(an_answer("completed")).encode()))
-    assert found == Inconclusive(f"provider answers HTTP {status}", is_outage=True)
+    assert found == Inconclusive(Cause(Code.PROVIDER_SERVER_ERROR, {"status": status}), is_outage=True)
+    assert found.cause.text() == f"provider answers HTTP {status}"
 
 
 @pytest.mark.fault(49, 50)
@@ -318,7 +324,7 @@ def test_no_reply_is_an_outage_in_words_of_its_own(fault: FailureKind) -> None:
     found = judge(NoReply(fault, "the particulars\nof it"))
     others = {judge(NoReply(other, "the particulars\nof it")) for other in FailureKind if other is not fault}
     assert isinstance(found, Inconclusive)
-    assert found.text.endswith(": the particulars of it")
+    assert found.cause.text().endswith(": the particulars of it")
     assert found not in others
     assert found.is_outage == (fault is not FailureKind.TOO_LARGE)
 
@@ -606,8 +612,8 @@ def check(verdict: Judged, reply: HttpReply) -> None:
         assert verdict.state in {WatchState.COMPLETED, WatchState.FAILED, WatchState.CANCELLED}
         assert (verdict.error is not None) or verdict.state is not WatchState.FAILED
     if isinstance(verdict, Inconclusive):
-        assert verdict.text.isprintable()
-        assert 0 < len(verdict.text) < 500
+        assert verdict.cause.text().isprintable()
+        assert 0 < len(verdict.cause.text()) < 500
     str(verdict).encode()
 
 

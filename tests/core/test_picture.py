@@ -3,7 +3,7 @@
 import pytest
 
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
-from notifier.core.formats.images import KINDS, Image, ImageRejected, check_image
+from notifier.core.images import KINDS, Image, ImageRejected, check_image
 
 MOST = 8 * 1024 * 1024
 BEGINNINGS = {

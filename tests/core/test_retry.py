@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.delivery.backoff import decide_attempt, next_attempt_at
+from notifier.core.delivery.decision import Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptAccepted, AttemptFailed, FailureScope
 from notifier.core.model import ClaimedDelivery
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry
+from tests.builders import answered
 
 HOUR = 3_600_000
 FAR = 10**15
@@ -95,7 +96,7 @@ def test_over_72_hours_a_delivery_is_tried_about_eighty_times() -> None:
 
 
 def report(blame: FailureScope, retry_after_ms: int | None = None) -> AttemptFailed:
-    return AttemptFailed(blame, "HTTP 503", retry_after_ms, PRIVATE_CAP_MS)
+    return AttemptFailed(blame, answered(503), retry_after_ms, PRIVATE_CAP_MS)
 
 
 def test_what_was_taken_is_delivered() -> None:

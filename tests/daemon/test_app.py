@@ -19,6 +19,8 @@ from notifier.config.model import (
     ServerSettings,
     StoreSettings,
 )
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.table import Code
 from notifier.core.delivery.signature import make_secret
 from notifier.core.secret import Secret
 from notifier.daemon import log_setup, sdnotify
@@ -30,6 +32,7 @@ from notifier.server.access import allowed_names
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.sqlite.writer import Writer
+from tests.builders import DISK_FULL
 
 FAR_S = 20.0  # a test that waits for so long has failed
 
@@ -94,9 +97,9 @@ async def test_it_names_the_cause_and_not_that_ticks_are_missing(bench: Bench) -
     """A full disk stops the ticks: who asks why nothing goes on is to hear of the disk."""
     daemon = bench.daemon()
     daemon._poller.ticked_at -= 60
-    assert "has not ticked" in str(daemon.why_not_ready())
-    daemon._poll_job.trouble = "the disk is full"
-    assert daemon.why_not_ready() == "the disk is full"
+    assert daemon.why_not_ready() == Cause(Code.LOOP_STALLED, {"part": "poller", "seconds": 60})
+    daemon._poll_job.trouble = DISK_FULL
+    assert daemon.why_not_ready() == DISK_FULL
 
 
 # ---- what ends it

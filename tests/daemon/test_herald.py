@@ -11,6 +11,7 @@ from notifier.daemon import sdnotify
 from notifier.daemon.watchdog import MOST_CHARS, STALE_S, Watchdog, describe_counts
 from notifier.errors import StoreFull
 from notifier.store.values import Counts
+from tests.builders import DISK_FULL
 from tests.fakes import FakeClock
 
 FED = ("WATCHDOG=1",)
@@ -27,7 +28,7 @@ class Disk:
     async def heartbeat(self, *, now: int) -> None:
         await self.hangs.wait()
         if self.is_full:
-            raise StoreFull("planted")
+            raise StoreFull(DISK_FULL)
 
     async def counts(self, *, now: int) -> Counts:
         return Counts()
@@ -49,7 +50,7 @@ class Bench:
         return 0
 
     async def full(self) -> int:
-        raise StoreFull("planted")
+        raise StoreFull(DISK_FULL)
 
     async def crashed(self) -> int:
         raise RuntimeError("planted")

@@ -11,14 +11,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from notifier.api.status import TEXT_FORMAT
+from notifier.core.causes.cause import Cause, Condition
+from notifier.core.causes.table import Code
+from notifier.core.delivery.decision import Delivered, Retry
 from notifier.core.model import ClaimedDelivery, DeliveryState, Watch, WatchState
 from notifier.core.polling.verdict import (
     AccountRefused,
-    Delivered,
     Finished,
     Inconclusive,
     NotPolled,
-    Retry,
     Running,
     TaskUnknown,
     Throttled,
@@ -29,7 +30,18 @@ from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
-from tests.builders import HOUR, MINUTE, SECOND, attempt, end, new_watch
+from tests.builders import (
+    DISK_FULL,
+    HOUR,
+    KEY_REFUSED,
+    MINUTE,
+    SECOND,
+    SERVER_ERROR,
+    THROTTLED,
+    attempt,
+    end,
+    new_watch,
+)
 from tests.fakes import NOON, FakeClock
 from tests.store.steps import GIVE_UP, add, claim, finish
 
@@ -38,11 +50,11 @@ VERDICTS: Mapping[str, Verdict] = {
     "completed": Finished(WatchState.COMPLETED, "completed", (), None, "{}"),
     "failed": Finished(WatchState.FAILED, "failed", (), None, "{}"),
     "unknown": TaskUnknown(404),
-    "refused": AccountRefused(401, "no"),
-    "throttled": Throttled(None, "slow down"),
-    "outage": Inconclusive("down", is_outage=True),
-    "unclear": Inconclusive("what?", is_outage=False),
-    "unpolled": NotPolled("paused"),
+    "refused": AccountRefused(401, KEY_REFUSED),
+    "throttled": Throttled(None, THROTTLED),
+    "outage": Inconclusive(SERVER_ERROR, is_outage=True),
+    "unclear": Inconclusive(Cause(Code.REPLY_EMPTY), is_outage=False),
+    "unpolled": NotPolled(Condition(KEY_REFUSED)),
 }
 
 
@@ -53,16 +65,16 @@ class Bench:
     store: SqliteStore
     clock: FakeClock
     metrics: Metrics
-    provider_conditions: dict[str, str | None] = field(default_factory=lambda: {"mulerouter": None})
-    trouble: str | None = None
+    provider_conditions: dict[str, Condition | None] = field(default_factory=lambda: {"mulerouter": None})
+    trouble: Cause | None = None
 
     def __post_init__(self) -> None:
         self.scrape = MetricsReport(self.metrics, store=self.store, clock=self.clock, standing=self)
 
-    def why_not_ready(self) -> str | None:
+    def why_not_ready(self) -> Cause | None:
         return self.trouble
 
-    def conditions(self) -> Mapping[str, str | None]:
+    def conditions(self) -> Mapping[str, Condition | None]:
         return self.provider_conditions
 
     async def samples(self) -> list[Sample]:
@@ -221,7 +233,7 @@ async def test_endpoints_that_are_shut_are_counted_by_why(bench: Bench) -> None:
 
 
 async def test_a_paused_provider_shows_and_one_that_is_gone_does_not(bench: Bench) -> None:
-    bench.provider_conditions = {"a": "HTTP 401 since …", "b": None}
+    bench.provider_conditions = {"a": Condition(KEY_REFUSED, NOON), "b": None}
     assert await bench.value("notifier_provider_paused", provider="a") == 1
     assert await bench.value("notifier_provider_paused", provider="b") == 0
     bench.provider_conditions = {"b": None}
@@ -230,7 +242,7 @@ async def test_a_paused_provider_shows_and_one_that_is_gone_does_not(bench: Benc
 
 async def test_readiness_is_that_of_readyz(bench: Bench) -> None:
     assert await bench.value("notifier_ready") == 1
-    bench.trouble = "the disk is full"
+    bench.trouble = DISK_FULL
     assert await bench.value("notifier_ready") == 0
 
 

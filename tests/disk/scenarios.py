@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Protocol
 
+from notifier.core.delivery.decision import Delivered, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted
-from notifier.core.polling.verdict import Delivered, Retry
 from notifier.errors import NotifierError
 from notifier.store.sqlite.integrity import APPLICATION_ID
 from notifier.store.sqlite.open import migrations, open_store

@@ -8,9 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifier.clock import SystemClock
+from notifier.core.causes.cause import Cause
 from notifier.engine import scheduler as scheduler_module
 from notifier.engine.scheduler import JobScheduler
 from notifier.errors import DatabaseUnusable, StoreUnavailable
+from tests.builders import DISK_FULL
 
 FAR_MS = 3_600_000
 
@@ -153,26 +155,27 @@ async def test_a_store_that_cannot_write_is_one_line_and_rung_again(monkeypatch:
         nonlocal rings
         rings += 1
         if rings <= 3:
-            raise StoreUnavailable("the disk is full", "free some space")
+            raise StoreUnavailable(DISK_FULL)
         troubles.append(scheduler.trouble)
         second.set()
         return clock.now() + FAR_MS
 
-    troubles: list[str | None] = []
+    troubles: list[Cause | None] = []
     scheduler.add("x", ring)
     failing = asyncio.ensure_future(scheduler.until_failed())
     with capture_logs() as lines:
         scheduler.start()
         await second.wait()
         await scheduler.stop()
-    assert (troubles, scheduler.trouble) == (["the disk is full"], None)
+    assert (troubles, scheduler.trouble) == ([DISK_FULL], None)
     assert lines == [
         {
             "log_level": "error",
             "event": "store.unavailable",
             "bell": "x",
-            "cause": "the disk is full",
-            "fix": "free some space",
+            "cause": "the disk that holds /x/notifier.db is full",
+            "code": "disk_full",
+            "fix": "free some space; notifier then goes on by itself",
         },
         {"log_level": "info", "event": "store.recovered", "bell": "x"},
     ]

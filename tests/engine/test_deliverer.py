@@ -12,6 +12,7 @@ from notifier.core.model import DeliveryState
 from notifier.engine.deliverer import KEEPING_TRIES, LEASE_MARGIN_MS
 from notifier.errors import StoreFull
 from notifier.store.values import AttemptRecorded, ClaimedDeliveries, DeliveryDetail
+from tests.builders import DISK_FULL
 from tests.engine.conftest import HOOK, HOUR_MS, SIGNING, Bench, task
 
 OK = HttpReply(204)
@@ -150,7 +151,7 @@ async def test_an_answer_that_cannot_be_written_down_is_kept_in_hand(bench: Benc
         nonlocal left
         left -= 1
         if left >= 0:
-            raise StoreFull("the disk is full")
+            raise StoreFull(DISK_FULL)
         return await record_attempt(*args, **more)
 
     async def nap(seconds: float) -> None:
@@ -178,7 +179,7 @@ async def test_a_clock_that_is_stepped_while_an_answer_is_kept_in_hand_puts_noth
 
     async def refused(*args: Any, **more: Any) -> AttemptRecorded | None:
         if is_full:
-            raise StoreFull("the disk is full")
+            raise StoreFull(DISK_FULL)
         return await record_attempt(*args, **more)
 
     async def step(_seconds: float) -> None:

@@ -9,6 +9,7 @@ from notifier.config.model import RetentionSettings
 from notifier.engine.housekeeping import EVERY_MS, PRUNE_BATCH, Housekeeping
 from notifier.errors import StoreUnavailable
 from notifier.store.protocol import Store
+from tests.builders import DISK_FULL
 from tests.fakes import FakeClock
 
 
@@ -21,7 +22,7 @@ class Disk:
 
     async def heartbeat(self, *, now: int) -> None:
         if self.is_failing:
-            raise StoreUnavailable("the disk is gone", "look for it")
+            raise StoreUnavailable(DISK_FULL)
 
     async def give_up_overdue(self, **_asked: object) -> int:
         return 0
@@ -45,7 +46,7 @@ async def test_a_heartbeat_that_failed_is_repeated_soon(disk: Disk, keeping: Hou
     now = FakeClock().now()
     disk.is_failing = True
     assert await keeping.tick() == now + 5_000
-    assert keeping.trouble == "the disk is gone"
+    assert keeping.trouble == DISK_FULL
     disk.is_failing = False
     assert await keeping.tick() == now + EVERY_MS
     assert keeping.trouble is None

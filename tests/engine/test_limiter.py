@@ -5,15 +5,17 @@ from dataclasses import replace
 import pytest
 
 from notifier.config.model import ProviderSettings
+from notifier.core.causes.cause import Condition
 from notifier.core.circuit_breaker import Permit
 from notifier.core.polling.verdict import AccountRefused, Inconclusive, Running, TaskUnknown, Throttled
 from notifier.core.secret import Secret
 from notifier.engine.provider_limiter import ProviderLimiter
+from tests.builders import KEY_REFUSED, SERVER_ERROR, THROTTLED
 from tests.fakes import NOON
 
 PROVIDER = ProviderSettings(max_in_flight=4, max_rate_per_s=8.0)
-OUTAGE = Inconclusive("HTTP 503", is_outage=True)
-REFUSED = AccountRefused(401, "provider refuses the key (401)")
+OUTAGE = Inconclusive(SERVER_ERROR, is_outage=True)
+REFUSED = AccountRefused(401, KEY_REFUSED)
 
 
 def test_never_more_in_flight_than_allowed() -> None:
@@ -52,11 +54,11 @@ def test_throttling_pauses_the_whole_provider_at_once() -> None:
     """429 with Retry-After: nothing goes out before that instant, then one probe."""
     limiter = ProviderLimiter(PROVIDER, NOON)
     limiter.record_start(1, NOON, is_probe=False)
-    limiter.record_end(Throttled(30_000, "provider throttles (429)"), NOON, is_probe=False)
+    limiter.record_end(Throttled(30_000, THROTTLED), NOON, is_probe=False)
     assert limiter.permit(NOON + 29_999) is Permit.CLOSED
     assert limiter.permit(NOON + 30_000) is Permit.PROBE
     assert limiter.condition is not None
-    assert "429" in limiter.condition
+    assert limiter.condition.cause == THROTTLED
 
 
 @pytest.mark.fault(45)
@@ -87,9 +89,9 @@ def test_a_provider_is_held_back_since_its_first_failure_in_a_row() -> None:
     for after_s, verdict in ((0, OUTAGE), (1, Running("pending")), (2, OUTAGE), (3, OUTAGE), (4, OUTAGE)):
         limiter.record_start(1, NOON + after_s * 1_000, is_probe=False)
         limiter.record_end(verdict, NOON + after_s * 1_000, is_probe=False)
-    assert limiter.condition == "HTTP 503 since 2026-11-23T12:00:02.000Z"
+    assert limiter.condition == Condition(SERVER_ERROR, NOON + 2_000)
     limiter.shift(60_000)
-    assert limiter.condition == "HTTP 503 since 2026-11-23T12:01:02.000Z"
+    assert limiter.condition == Condition(SERVER_ERROR, NOON + 62_000)
 
 
 def test_an_unknown_task_says_nothing_against_the_provider() -> None:

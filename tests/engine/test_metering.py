@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from notifier.core.delivery.decision import AttemptDecision, Delivered
 from notifier.core.exchange import HttpReply
 from notifier.core.model import Attempt, ClaimedDelivery, Watch
-from notifier.core.polling.verdict import Delivered, EndWatch, Finished, Running, Sequel, Verdict
+from notifier.core.polling.decision import EndWatch
+from notifier.core.polling.verdict import Finished, Running, Verdict
 from notifier.engine.clock_watch import BEAT_S, ClockWatch
 from notifier.ports import NoMeter
 from tests.engine.conftest import HOOK, Bench, task
@@ -31,7 +33,7 @@ class Notes(NoMeter):
         self.told.append(("ended", type(verdict), end.state, now))
 
     def record_attempt(
-        self, dispatch: ClaimedDelivery, attempt: Attempt, sequel: Sequel, *, now: int
+        self, dispatch: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, *, now: int
     ) -> None:
         self.told.append(("attempted", attempt.status, type(sequel), now))
 

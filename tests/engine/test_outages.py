@@ -75,6 +75,9 @@ async def test_a_gate_is_logged_when_it_closes_and_when_it_opens(bench: Bench) -
         ("endpoint.opened", "info"),
     ]
     assert told[0]["gate"] == "closed: no connection: connection refused"
+    assert told[0]["code"] == "connect_failed"
+    failing = [line for line in lines if line["event"] in {"delivery.failing", "delivery.retry"}]
+    assert {line["code"] for line in failing} == {"connect_failed"}
     assert told[0]["endpoint"].startswith("ep_")
     assert all(urlsplit(HOOK).path not in str(line) for line in told)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
 from notifier.core.model import DeliveryState, WatchState
@@ -13,6 +14,7 @@ from notifier.core.secret import Secret
 from notifier.engine import poller
 from notifier.errors import StoreUnavailable
 from notifier.store.values import ClaimedWatches
+from tests.builders import DISK_FULL
 from tests.engine.conftest import HOUR_MS, KEY, PROVIDER, Bench, task
 
 DOWN = NoReply(FailureKind.CONNECT, "connection refused")
@@ -99,6 +101,25 @@ async def test_no_trouble_of_the_provider_fails_a_task(bench: Bench) -> None:
         assert watch.trouble is not None
     assert watch.state is WatchState.COMPLETED
     assert watch.trouble is None or watch.ended_at is not None
+
+
+async def test_a_trouble_is_logged_once_with_its_code_and_what_to_do(bench: Bench) -> None:
+    """One line for each change: programs read the code, people the text and the remedy."""
+    await bench.register()
+    for exchange in (HttpReply(401), HttpReply(401), HttpReply(401), task("pending")):
+        bench.polls.add(bench.url_of(), exchange)
+    with capture_logs() as lines:
+        for _ in range(4):
+            bench.clock.advance(60_000)
+            await bench.poll()
+    told = [line for line in lines if line["event"] in {"watch.troubled", "provider.paused"}]
+    assert [(line["event"], line["code"]) for line in told] == [
+        ("watch.troubled", "provider_key_refused"),
+        ("provider.paused", "provider_key_refused"),
+    ]
+    assert told[0]["trouble"] == "provider refuses the key (401)"
+    assert told[1]["condition"].startswith("provider refuses the key (401) since 2026-")
+    assert told[1]["fix"].startswith("check MULEROUTER_API_KEY, then reload the daemon")
 
 
 async def test_downtime_of_ours_expires_nothing_that_has_finished(bench: Bench) -> None:
@@ -292,7 +313,7 @@ async def test_a_fault_of_ours_is_trouble_and_no_end(bench: Bench, monkeypatch: 
     watch = (await bench.see(watch_id)).watch
     assert watch.polls == 1
     assert watch.trouble is not None
-    assert "internal error (KeyError)" in watch.trouble.text
+    assert "internal error (KeyError)" in watch.trouble.cause.text()
 
 
 async def test_poll_now_goes_before_the_whole_queue(bench: Bench) -> None:
@@ -379,7 +400,7 @@ async def test_a_write_that_fails_is_made_good_after_the_lease(bench: Bench) -> 
     record_end = bench.store.record_end
 
     async def fail(*_args: object, **_more: object) -> bool:
-        raise StoreUnavailable("planted")
+        raise StoreUnavailable(DISK_FULL)
 
     bench.store.record_end = fail  # type: ignore[method-assign]
     await bench.poll()

@@ -6,6 +6,7 @@ import pytest
 
 from notifier.engine.clock_watch import ClockWatch
 from notifier.errors import StoreUnavailable
+from tests.builders import DISK_FULL
 from tests.fakes import FakeClock
 
 
@@ -33,7 +34,7 @@ class Rows:
 
     async def shift_times(self, delta_ms: int) -> None:
         if self.is_full:
-            raise StoreUnavailable("planted")
+            raise StoreUnavailable(DISK_FULL)
         self.moved_ms += delta_ms
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from notifier.config.model import CallbackSettings
+from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import DeliveryState
-from notifier.core.polling.verdict import Delivered
 from notifier.engine.replayer import IDLE_MS, Replayer
 from notifier.errors import StoreUnavailable
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.values import DeliveryQuery, ReplayQuery
-from tests.builders import HOUR, attempt, lease
+from tests.builders import DISK_FULL, HOUR, attempt, lease
 from tests.fakes import NOON, FakeClock
 from tests.store.steps import finished, take
 
@@ -108,7 +108,7 @@ async def test_a_store_that_takes_no_writes_delays_a_replay_and_loses_none_of_it
     await bench.store.start_replay(ReplayQuery(), now=NOON, dry_run=False)
 
     async def fail(**_: object) -> None:
-        raise StoreUnavailable("the disk is full", "free some")
+        raise StoreUnavailable(DISK_FULL)
 
     with monkeypatch.context() as patched:
         patched.setattr(bench.store, "replay_some", fail)

@@ -92,7 +92,7 @@ CREATE TABLE endpoints (
   url TEXT NOT NULL UNIQUE,
   origin_seq INTEGER NOT NULL REFERENCES origins,
   due_at INTEGER
-, failures INTEGER NOT NULL DEFAULT 0, closed_at INTEGER, reason TEXT, probe_at INTEGER NOT NULL DEFAULT 0, probes INTEGER NOT NULL DEFAULT 0, paused_until INTEGER NOT NULL DEFAULT 0, hold TEXT CHECK (hold IN ('paused', 'gone')), width INTEGER, is_on_trial INTEGER AS (width IS 1)) STRICT
+, failures INTEGER NOT NULL DEFAULT 0, closed_at INTEGER, reason TEXT, probe_at INTEGER NOT NULL DEFAULT 0, probes INTEGER NOT NULL DEFAULT 0, paused_until INTEGER NOT NULL DEFAULT 0, hold TEXT CHECK (hold IN ('paused', 'gone')), width INTEGER, is_on_trial INTEGER AS (width IS 1), reason_params TEXT) STRICT
 
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY,
@@ -188,7 +188,7 @@ CREATE TABLE watches (
   ended_at INTEGER,
   outputs TEXT,
   result_expires_at INTEGER,
-  error TEXT, traceparent TEXT, finished_at INTEGER,
+  error TEXT, traceparent TEXT, finished_at INTEGER, trouble_params TEXT,
   UNIQUE (task_id, api_path_seq, provider_seq),
   CHECK ((due_at IS NOT NULL) = (state = 'watching')),
   CHECK ((ended_at IS NULL) = (state = 'watching')),

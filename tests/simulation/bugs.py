@@ -13,14 +13,15 @@ from unittest import mock
 
 from notifier.core.delivery import endpoint, judge_attempt
 from notifier.core.delivery.backoff import decide_attempt
+from notifier.core.delivery.decision import Delivered, GiveUp
 from notifier.core.delivery.endpoint import AttemptAccepted, AttemptFailed, EndpointHealth, FailureScope
-from notifier.core.event_body import build_headers
+from notifier.core.delivery.request_headers import build_headers
 from notifier.core.exchange import HttpReply
 from notifier.core.model import Attempt, ClaimedDelivery, Event, WatchState
 from notifier.core.polling import age_schedule, provider_reply
 from notifier.core.polling.age_schedule import interval_ms
 from notifier.core.polling.judge_poll import judge_poll
-from notifier.core.polling.verdict import Delivered, Finished, GiveUp
+from notifier.core.polling.verdict import Finished
 from notifier.daemon.daemon import Daemon
 from notifier.engine import deliverer, poller
 from notifier.engine.deliverer import Deliverer
@@ -107,7 +108,7 @@ def given_up_at_410() -> Iterator[None]:
 
     def decided(dispatch: ClaimedDelivery, report: Any, **kwargs: Any) -> Any:
         if isinstance(report, AttemptFailed) and report.blame is FailureScope.GONE:
-            return GiveUp(f"given up: {report.text}")
+            return GiveUp(f"given up: {report.cause.text()}")
         return decide_attempt(dispatch, report, **kwargs)
 
     with mock.patch.object(deliverer, "decide_attempt", decided):

@@ -1,9 +1,9 @@
 """Short ways to bring a store where a test begins."""
 
+from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.formats.urls import origin_of
 from notifier.core.model import Callback, ClaimedDelivery, NewWatch, Watch, WatchState
-from notifier.core.polling.verdict import Delivered
 from notifier.store.protocol import Store
 from notifier.store.values import WatchAdded
 from tests.builders import DAY, PROVIDER, attempt, end, event, lease, new_watch

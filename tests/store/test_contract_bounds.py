@@ -2,8 +2,8 @@
 
 import pytest
 
+from notifier.core.delivery.decision import Delivered, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted
-from notifier.core.polling.verdict import Delivered, Retry
 from notifier.store.protocol import Store
 from notifier.store.sqlite import maintenance
 from tests.builders import DAY, HOUR, REFUSED, attempt, lease

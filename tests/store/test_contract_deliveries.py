@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Delivery, DeliveryState
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.protocol import Store
 from notifier.store.values import ChangeRefused
 from tests.builders import DAY, HOOK, HOUR, MINUTE, REFUSED, attempt, lease
@@ -79,7 +79,7 @@ async def test_a_claim_that_is_not_recorded_is_sent_again_as_a_maybe_duplicate(s
     ],
 )
 async def test_an_attempt_is_kept_with_what_follows(
-    store: Store, sequel: Sequel, state: DeliveryState, due_at: int | None, last_error: str | None
+    store: Store, sequel: AttemptDecision, state: DeliveryState, due_at: int | None, last_error: str | None
 ) -> None:
     await finished(store)
     (dispatch,) = await take(store)
@@ -220,7 +220,7 @@ async def test_a_limit_of_none_claims_none(store: Store) -> None:
 
 @pytest.mark.parametrize("sequel", [Delivered(), GiveUp("given up"), Retry(NOON + DAY)])
 async def test_a_redelivery_is_the_same_message_at_once_with_a_fresh_budget(
-    store: Store, sequel: Sequel
+    store: Store, sequel: AttemptDecision
 ) -> None:
     await finished(store)
     (first,) = await take(store)

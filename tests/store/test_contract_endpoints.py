@@ -2,6 +2,9 @@
 
 import pytest
 
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.table import Code
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import (
     AttemptAccepted,
     AttemptFailed,
@@ -10,18 +13,18 @@ from notifier.core.delivery.endpoint import (
     Suspension,
     describe_gate,
 )
-from notifier.core.model import Delivery, DeliveryState
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.core.model import Delivery, DeliveryHold, DeliveryState
 from notifier.store.protocol import Store
 from notifier.store.sqlite import maintenance
 from notifier.store.values import ChangeRefused, DeliveryQuery, EndpointDetail
-from tests.builders import DAY, DOWN, HOUR, MINUTE, REFUSED, SECOND, attempt, lease
+from tests.builders import DAY, DOWN, HOUR, MINUTE, REFUSED, SECOND, answered, attempt, lease
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, finished, proven, take
 
 A, B = "http://127.0.0.1:9001/a", "http://127.0.0.1:9002/b"
 NOBODY = "ep_00000000000000000000000000"
-GONE = AttemptFailed(FailureScope.GONE, "HTTP 410", None, MINUTE)
+GONE = AttemptFailed(FailureScope.GONE, answered(410), None, MINUTE)
+PAUSED = DeliveryHold("paused by a user", Cause(Code.ENDPOINT_PAUSED))
 OVERDUE = GIVE_UP + 1
 
 
@@ -41,7 +44,7 @@ async def resume(store: Store, url: str = A, *, now: int) -> EndpointDetail:
     return opened
 
 
-async def end_one(store: Store, sequel: Sequel, report: Report, *, now: int = NOON) -> str:
+async def end_one(store: Store, sequel: AttemptDecision, report: Report, *, now: int = NOON) -> str:
     """Take one delivery and record this of it; returns its id."""
     (dispatch,) = await take(store, now, limit=1)
     tried = attempt(dispatch.number)
@@ -114,7 +117,7 @@ async def test_nothing_is_sent_to_a_paused_endpoint_and_nothing_of_it_is_lost(st
     assert [dispatch.url for dispatch in await take(store, NOON + DAY)] == [B]
     assert (await endpoint(store)).pending == 2
     listed = await store.deliveries(DeliveryQuery(state=DeliveryState.PENDING, limit=9))
-    assert [(each.url, each.held) for each in listed if each.url == A] == [(A, "paused by a user")] * 2
+    assert [(each.url, each.held) for each in listed if each.url == A] == [(A, PAUSED)] * 2
 
 
 async def test_a_paused_endpoint_rings_no_bell(store: Store) -> None:
@@ -377,7 +380,7 @@ async def test_what_waits_behind_a_gate_says_so(store: Store) -> None:
     assert told is not None
     assert history is not None
     seen = [await see(store, waiting.id), *told.deliveries, *(each for each, _ in history.deliveries)]
-    assert [each.held for each in seen] == ["paused by a user"] * 3
+    assert [each.held for each in seen] == [PAUSED] * 3
     await resume(store, waiting.url, now=NOON)
     assert (await see(store, waiting.id)).held is None
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from notifier.core.delivery.decision import Delivered, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
-from notifier.core.polling.verdict import Delivered, Retry
 from notifier.store.protocol import Store
 from notifier.store.values import DeliveryQuery, WatchQuery
 from tests.builders import HOOK, PROVIDER, REFUSED, attempt, lease, new_watch

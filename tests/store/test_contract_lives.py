@@ -1,7 +1,7 @@
 """What every store keeps of a watch's life: enough to tell what happened and why, and no more."""
 
+from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
-from notifier.core.polling.verdict import Delivered
 from notifier.core.timeline import POLLS_KEPT, TimelineKind, WatchHistory
 from notifier.store.protocol import Store
 from tests.builders import attempt, lease, wait

@@ -1,8 +1,8 @@
 """What every store tells of what happened last: bounded, and nothing that would mislead."""
 
+from notifier.core.delivery.decision import Delivered, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import ClaimedDelivery
-from notifier.core.polling.verdict import Delivered, Retry
 from notifier.core.task_statistics import FinishedTask
 from notifier.store.protocol import Store
 from tests.builders import DOWN, HOUR, MINUTE, SECOND, attempt, end, event, lease, new_watch

@@ -2,9 +2,9 @@
 
 import pytest
 
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import DeliveryState
-from notifier.core.polling.verdict import Delivered, GiveUp, Sequel
 from notifier.store.protocol import Store
 from notifier.store.sqlite import replays
 from notifier.store.values import MAX_REPLAYS, ReplayLimitReached, ReplayQuery
@@ -19,7 +19,7 @@ FRESH = LATER + 3 * DAY
 
 
 async def settled(
-    store: Store, name: str, url: str = A, sequel: Sequel | None = None, *, at: int = NOON
+    store: Store, name: str, url: str = A, sequel: AttemptDecision | None = None, *, at: int = NOON
 ) -> str:
     """A delivery made at ``at`` that has ended, in success unless told otherwise; returns its id."""
     await finished(store, url, task_id=name, now=at)

@@ -1,8 +1,8 @@
 """What every store promises of trials: few at once, one to each origin, and in nobody's way."""
 
+from notifier.core.delivery.decision import Delivered, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import ClaimedDelivery
-from notifier.core.polling.verdict import Delivered, Retry
 from notifier.store.protocol import Store
 from notifier.store.values import ClaimedDeliveries
 from tests.builders import DOWN, HOUR, attempt, lease

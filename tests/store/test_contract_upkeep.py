@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Callback, DeliveryState, MissingStreak, Trouble, WatchState
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.errors import StoreUnavailable
 from notifier.store.protocol import Store
 from notifier.store.values import WatchQuery
-from tests.builders import DAY, HOOK, HOUR, PROVIDER, REFUSED, attempt, lease, new_watch, wait
+from tests.builders import DAY, HOOK, HOUR, PROVIDER, REFUSED, SERVER_ERROR, attempt, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
 
@@ -31,7 +31,7 @@ async def test_counts_follow_every_change(store: Store) -> None:
     await store.stop_watch(stopped.id, now=NOON)
     await add(store, new_watch("task-4"))
     for dispatch in await take(store, NOON, per_origin=1):
-        sequel: Sequel = Delivered() if dispatch.url == HOOK else GiveUp("no")
+        sequel: AttemptDecision = Delivered() if dispatch.url == HOOK else GiveUp("no")
         await store.record_attempt(dispatch, lease(), attempt(), sequel, REFUSED, now=NOON)
     counts = await store.counts(now=NOON)
     assert {state.value: n for state, n in counts.watches.items() if n} == {
@@ -61,7 +61,7 @@ async def test_an_old_delivery_that_waits_again_is_the_oldest_again(store: Store
 # ---- forgetting
 
 
-async def settle(store: Store, task_id: str, *sequels: Sequel, ended_at: int = NOON) -> str:
+async def settle(store: Store, task_id: str, *sequels: AttemptDecision, ended_at: int = NOON) -> str:
     """A watch that ended at NOON, each of its deliveries ended as told at ``ended_at``."""
     urls = [f"http://10.0.0.{n}/" for n in range(len(sequels))]
     watch = await finished(store, *urls, task_id=task_id)
@@ -86,7 +86,7 @@ async def settle(store: Store, task_id: str, *sequels: Sequel, ended_at: int = N
     ],
 )
 async def test_a_watch_is_forgotten_when_all_of_it_is_old_enough(
-    store: Store, sequels: list[Sequel], delivered_before: int, dead_before: int, is_forgotten: bool
+    store: Store, sequels: list[AttemptDecision], delivered_before: int, dead_before: int, is_forgotten: bool
 ) -> None:
     """What is still to be delivered is never forgotten, however old."""
     watch_id = await settle(store, "task-1", *sequels, ended_at=NOON + 5)
@@ -147,7 +147,7 @@ async def test_a_stepped_clock_moves_every_waiting_instant(store: Store) -> None
     await store.record_attempt(sent, lease(), attempt(), Retry(NOON + HOUR), REFUSED, now=NOON)
     await add(store, new_watch("due", first_poll_at=NOON + 5), new_watch("polled", first_poll_at=NOON))
     (claimed,) = await claim(store)
-    found = wait(NOON + 60, trouble=Trouble("x", NOON - 3), missing=MissingStreak(2, NOON - 4))
+    found = wait(NOON + 60, trouble=Trouble(SERVER_ERROR, NOON - 3), missing=MissingStreak(2, NOON - 4))
     await store.record_wait(claimed, lease(), found, now=NOON)
     before = await store.watch(claimed.id)
     ended_before = await store.watch(sent.watch_id)
@@ -164,7 +164,7 @@ async def test_a_stepped_clock_moves_every_waiting_instant(store: Store) -> None
         last_polled_at=NOON - DAY,
         due_at=NOON + 60 - DAY,
         expires_at=NOON + HOUR - DAY,
-        trouble=Trouble("x", NOON - 3 - DAY),
+        trouble=Trouble(SERVER_ERROR, NOON - 3 - DAY),
         missing=MissingStreak(2, NOON - 4 - DAY),
     )
     ended_after = await store.watch(sent.watch_id)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import (
     MAX_CALLBACKS,
@@ -16,7 +17,6 @@ from notifier.core.model import (
     Watch,
     WatchState,
 )
-from notifier.core.polling.verdict import Delivered
 from notifier.core.states import WatchAction, next_watch_state
 from notifier.store.protocol import Store
 from notifier.store.values import (
@@ -26,7 +26,7 @@ from notifier.store.values import (
     WatchDetail,
     WatchLimitReached,
 )
-from tests.builders import HOOK, HOUR, PROVIDER, attempt, end, event, lease, new_watch, wait
+from tests.builders import HOOK, HOUR, KEY_REFUSED, PROVIDER, attempt, end, event, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, proven, take
 
@@ -271,9 +271,7 @@ async def test_by_deadline_only_those_between_are_claimed(store: Store) -> None:
 async def test_a_wait_is_kept_in_full(store: Store) -> None:
     await add(store)
     (claimed,) = await claim(store)
-    found = wait(
-        NOON + 60, trouble=Trouble("key refused (401)", NOON - 3), missing=MissingStreak(2, NOON - 4)
-    )
+    found = wait(NOON + 60, trouble=Trouble(KEY_REFUSED, NOON - 3), missing=MissingStreak(2, NOON - 4))
     assert await store.record_wait(claimed, lease(), found, now=NOON + 10)
     seen = (await see(store, claimed.id)).watch
     assert seen == replace(

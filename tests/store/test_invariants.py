@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted, Report
 from notifier.core.model import Callback, ClaimedDelivery, Watch, WatchState
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.values import WatchAdded, WatchQuery
@@ -145,7 +145,7 @@ class Life:
         if not self.deliveries:
             return
         dispatch = self.deliveries.pop(self.rng.randrange(len(self.deliveries)))
-        sequels: list[Sequel] = [Delivered(), Retry(self.now + 7_000), GiveUp("x")]
+        sequels: list[AttemptDecision] = [Delivered(), Retry(self.now + 7_000), GiveUp("x")]
         sequel = self.rng.choice(sequels)
         reports: list[Report] = [AttemptAccepted(), REFUSED, DOWN]
         report = self.rng.choice(reports)

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
+from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Trouble
-from notifier.core.polling.verdict import Delivered
 from notifier.errors import StoreUnavailable
 from notifier.store.observed import _Told, told
 from notifier.store.protocol import Store
 from notifier.store.values import DeliveryQuery, ReplayQuery
-from tests.builders import HOUR, attempt, lease, new_watch, wait
+from tests.builders import DISK_FULL, HOUR, SERVER_ERROR, attempt, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
 
@@ -101,8 +101,8 @@ async def test_a_poll_that_changed_nothing_is_told_apart(telling: Store, ear: Ea
     for changed, how in (
         (wait(NOON), "watch"),
         (wait(NOON), "polled"),
-        (wait(NOON, trouble=Trouble("down", NOON)), "watch"),
-        (wait(NOON, trouble=Trouble("down", NOON)), "polled"),
+        (wait(NOON, trouble=Trouble(SERVER_ERROR, NOON)), "watch"),
+        (wait(NOON, trouble=Trouble(SERVER_ERROR, NOON)), "polled"),
         (wait(NOON), "watch"),
     ):
         (claimed,) = await claim(telling)
@@ -177,7 +177,7 @@ async def test_what_did_not_reach_the_disk_is_not_told(ear: Ear) -> None:
     class Full:
         def __getattr__(self, _name: str) -> Callable[..., Awaitable[Any]]:
             async def verb(*_args: object, **_named: object) -> None:
-                raise StoreUnavailable("planted")
+                raise StoreUnavailable(DISK_FULL)
 
             return verb
 

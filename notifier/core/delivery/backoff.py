@@ -3,9 +3,9 @@
 from typing import assert_never
 
 from notifier.core.circuit_breaker import THRESHOLD
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted, AttemptFailed, FailureScope, Report
 from notifier.core.model import ClaimedDelivery
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 
 SCHEDULE_MS = (
     1_000,
@@ -40,7 +40,7 @@ def next_attempt_at(
     return min(now + max(_jittered(wait_ms, jitter), retry_after_ms or 0), give_up_at)
 
 
-def decide_attempt(dispatch: ClaimedDelivery, report: Report, *, now: int, jitter: float) -> Sequel:
+def decide_attempt(dispatch: ClaimedDelivery, report: Report, *, now: int, jitter: float) -> AttemptDecision:
     """Say what follows from an attempt for its delivery; what follows for the endpoint is the gate's.
 
     Only a refusal of the event itself moves it along the schedule. An outage costs it nothing: it is sent
@@ -80,7 +80,7 @@ def _patience_ms(dispatch: ClaimedDelivery) -> int:
 
 def _given_up(dispatch: ClaimedDelivery, report: AttemptFailed) -> GiveUp:
     times = "1 attempt" if dispatch.number == 1 else f"{dispatch.number} attempts"
-    return GiveUp(f"given up after {times}; the last: {report.text}")
+    return GiveUp(f"given up after {times}; the last: {report.cause.text()}")
 
 
 def _jittered(wait_ms: int, jitter: float) -> int:

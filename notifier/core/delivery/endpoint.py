@@ -14,12 +14,17 @@ from enum import StrEnum
 from typing import assert_never
 
 from notifier.core import circuit_breaker
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.table import Code
 from notifier.core.circuit_breaker import CircuitBreaker, Permit
-from notifier.core.fixes import CLOSED, IDLE
 from notifier.core.formats.times import format_instant
+from notifier.core.model import DeliveryHold
 
 PRIVATE_CAP_MS = 60_000
 PUBLIC_CAP_MS = 600_000
+
+
+_UNKNOWN = Cause(Code.LEGACY)  # of a gate that closed before reasons were kept
 
 
 class FailureScope(StrEnum):
@@ -35,6 +40,12 @@ class Suspension(StrEnum):
 
     PAUSED = "paused"
     GONE = "gone"
+
+
+_SUSPENSION_CAUSES = {
+    Suspension.PAUSED: Cause(Code.ENDPOINT_PAUSED),
+    Suspension.GONE: Cause(Code.RECEIVER_GONE),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,7 @@ class AttemptFailed:
     """The endpoint did not. ``retry_after_ms`` is clamped already; ``cap_ms`` bounds the wait for a probe."""
 
     blame: FailureScope
-    text: str
+    cause: Cause
     retry_after_ms: int | None
     cap_ms: int
 
@@ -141,25 +152,31 @@ def describe_gate(endpoint: EndpointHealth, *, is_waited_for: bool = True) -> st
 
     ``is_waited_for``: something waits for it. Where nothing does, a closed gate makes no probe.
     """
-    if endpoint.hold is Suspension.PAUSED:
-        return "paused by a user"
-    if endpoint.hold is Suspension.GONE:
-        return "parked: the endpoint says that it is gone (410); resume it when it is back"
-    if endpoint.gate.since is not None:
-        word = CLOSED if is_waited_for else f"{IDLE} (the next callback is its probe)"
-        return f"{word}: {endpoint.gate.reason}"
-    return "open" if endpoint.width is None else "open, starting slowly"
+    cause = hold_cause(endpoint)
+    if cause is None:
+        return "open" if endpoint.width is None else "open, starting slowly"
+    if endpoint.hold is not None:
+        return cause.text()
+    word = "closed" if is_waited_for else "closed, but nothing waits (the next callback is its probe)"
+    return f"{word}: {cause.text()}"
 
 
-def describe_hold(endpoint: EndpointHealth) -> str | None:
+def hold_cause(endpoint: EndpointHealth) -> Cause | None:
+    """Return why messages for it are held back; None where nothing holds them."""
+    if endpoint.hold is not None:
+        return _SUSPENSION_CAUSES[endpoint.hold]
+    return None if endpoint.gate.since is None else endpoint.gate.reason or _UNKNOWN
+
+
+def describe_hold(endpoint: EndpointHealth) -> DeliveryHold | None:
     """Say what holds back the messages for it, since when and until when; None where nothing does."""
-    if not _is_shut(endpoint):
+    cause, gate = hold_cause(endpoint), endpoint.gate
+    if cause is None:
         return None
-    gate = endpoint.gate
-    if endpoint.hold is not None or gate.since is None:
-        return describe_gate(endpoint)
-    since, probe_at = format_instant(gate.since), format_instant(gate.probe_at)
-    return f"{describe_gate(endpoint)} since {since}, next probe at {probe_at}"
+    text = describe_gate(endpoint)
+    if endpoint.hold is None and gate.since is not None:
+        text += f" since {format_instant(gate.since)}, next probe at {format_instant(gate.probe_at)}"
+    return DeliveryHold(text, cause)
 
 
 def _after_success(endpoint: EndpointHealth, now: int) -> EndpointHealth:
@@ -180,9 +197,9 @@ def _put_off(endpoint: EndpointHealth, report: AttemptFailed, now: int, is_probe
     gate, cap_ms = endpoint.gate, report.cap_ms
     if report.retry_after_ms is not None and report.blame is FailureScope.ENDPOINT:
         until = now + report.retry_after_ms
-        shut = circuit_breaker.block_until(gate, until, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
+        shut = circuit_breaker.block_until(gate, until, report.cause, now, is_probe=is_probe, cap_ms=cap_ms)
     else:
-        shut = circuit_breaker.record_failure(gate, report.text, now, is_probe=is_probe, cap_ms=cap_ms)
+        shut = circuit_breaker.record_failure(gate, report.cause, now, is_probe=is_probe, cap_ms=cap_ms)
     return replace(endpoint, gate=shut, width=1)
 
 

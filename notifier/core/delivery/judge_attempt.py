@@ -4,6 +4,7 @@ from ipaddress import ip_address
 from typing import assert_never
 from urllib.parse import urlsplit
 
+from notifier.core.causes.failures import failure_to_cause, redirect_to_cause
 from notifier.core.circuit_breaker import FIRST_PROBE_MS
 from notifier.core.delivery.endpoint import (
     PRIVATE_CAP_MS,
@@ -14,7 +15,6 @@ from notifier.core.delivery.endpoint import (
     Report,
 )
 from notifier.core.exchange import Exchange, HttpReply, NoReply
-from notifier.core.formats import text as words
 from notifier.core.formats.addresses import PUBLIC, kind_of
 from notifier.core.formats.retry_after import ATTEMPT_CAP_MS, retry_after_ms
 
@@ -31,17 +31,14 @@ def judge_attempt(exchange: Exchange, *, url: str, now: int) -> Report:
         case HttpReply(status=status) if 200 <= status <= 299:
             return AttemptAccepted()
         case NoReply():
-            text = words.describe_failure(exchange.fault, exchange.detail)
-            return AttemptFailed(FailureScope.ENDPOINT, text, None, _cap_ms(exchange, url))
+            cause = failure_to_cause(exchange)
+            return AttemptFailed(FailureScope.ENDPOINT, cause, None, _cap_ms(exchange, url))
         case HttpReply(status=status):
-            text = (
-                words.describe_redirect(status, exchange.headers.get("location", ""))
-                if 300 <= status <= 399
-                else f"HTTP {status}"
-            )
+            location = exchange.headers.get("location", "") if 300 <= status <= 399 else ""
+            cause = redirect_to_cause(status, location)
             header = exchange.headers.get("retry-after")
             retry_ms = retry_after_ms(header, now=now, cap_ms=ATTEMPT_CAP_MS)
-            return AttemptFailed(failure_scope(status), text, retry_ms, _cap_ms(exchange, url))
+            return AttemptFailed(failure_scope(status), cause, retry_ms, _cap_ms(exchange, url))
         case _:
             assert_never(exchange)
 

@@ -9,11 +9,12 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.table import Code
 from notifier.core.secret import Secret
 
 TOLERANCE_S = 300
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public mark of a secret
-NO_MATCH = "no signature matches"  # how a refusal begins that a wrong secret may be the cause of
 _KEY_BYTES = range(24, 65)
 _TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
 
@@ -23,7 +24,14 @@ class BadSecret(ValueError):
 
 
 class BadSignature(ValueError):
-    """A message that must not be trusted; the message says why."""
+    """A message that must not be trusted; the message says why.
+
+    ``cause`` is set where a wrong secret may be the reason.
+    """
+
+    def __init__(self, reason: str, cause: Cause | None = None) -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 def make_secret(entropy: bytes) -> Secret:
@@ -79,7 +87,8 @@ def verify(secrets: Iterable[Secret], headers: Mapping[str, str], body: bytes, *
         raise BadSignature("webhook-signature holds no v1 entry")
     wanted = [entry_of(key_of(secret), named["webhook-id"], timestamp, body) for secret in secrets]
     if not any([_is_same(ours, theirs) for ours in wanted for theirs in entries]):  # noqa: C419 - all, in even time
-        raise BadSignature(f"{NO_MATCH}: the body, the id, the timestamp or the secret is another")
+        mismatch = Cause(Code.SIGNATURE_MISMATCH)
+        raise BadSignature(mismatch.text(), mismatch)
 
 
 def _check_age(timestamp: str, now: int) -> None:

@@ -65,6 +65,14 @@ class InvalidAllowRule(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class AddressRefusal:
+    """Why an address is not connected to. ``is_final``: no setting would allow it."""
+
+    text: str
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AddressPolicy:
     """What ``callbacks.allow`` says, and the addresses that are our own.
 
@@ -99,24 +107,26 @@ class AddressPolicy:
             own=frozenset((_plain(ip_address(address)), port) for address, port in own),
         )
 
-    def refuse(self, host: str, address: str, port: int) -> str | None:
+    def refuse(self, host: str, address: str, port: int) -> AddressRefusal | None:
         """Say why ``address``, to which ``host`` resolved, is not connected to; None when it may be."""
         try:
             forms = list(_forms(ip_address(address)))
         except ValueError:
-            return f"not an address: {address[:100]}"
+            return AddressRefusal(f"not an address: {address[:100]}", is_final=False)
         for form in forms:
             for what, networks in _NEVER.items():
                 if _is_in(form, networks):
-                    return f"{address} is {what}; callbacks never go there"
+                    return AddressRefusal(f"{address} is {what}; callbacks never go there", is_final=True)
             if self._is_own(form, port):
-                return f"{address} port {port} is notifier itself; a callback there would go in a circle"
+                text = f"{address} port {port} is notifier itself; a callback there would go in a circle"
+                return AddressRefusal(text, is_final=True)
         if self._is_allowed_name(host):
             return None
         for form in forms:
             kind = kind_of(form)
             if kind not in self.kinds and not _is_in(form, self.networks):
-                return f"{address} is {kind}, and callbacks.allow has neither that nor this host"
+                text = f"{address} is {kind}, and callbacks.allow has neither that nor this host"
+                return AddressRefusal(text, is_final=False)
         return None
 
     def _is_own(self, form: Address, port: int) -> bool:

@@ -1,9 +1,4 @@
-"""Trouble of an exchange in words, for a person."""
-
-from typing import assert_never
-from urllib.parse import urlsplit
-
-from notifier.core.exchange import FailureKind
+"""Texts for a person: on one line, cut, and with units."""
 
 _ELLIPSIS = "…"
 
@@ -19,34 +14,6 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + _ELLIPSIS
 
 
-def describe_failure(fault: FailureKind, detail: str) -> str:
-    """Say why there was no answer: the kind always in the same words, then the particulars."""
-    particulars = one_line(detail, 200)
-    return f"{_of_kind(fault)}: {particulars}" if particulars else _of_kind(fault)
-
-
-def _of_kind(fault: FailureKind) -> str:
-    match fault:
-        case FailureKind.DNS:
-            return "name not resolved"
-        case FailureKind.CONNECT:
-            return "no connection"
-        case FailureKind.TLS:
-            return "TLS failed"
-        case FailureKind.TIMEOUT:
-            return "no answer in time"
-        case FailureKind.RESET:
-            return "connection closed before the answer was complete"
-        case FailureKind.PROTOCOL:
-            return "answer is no proper HTTP"
-        case FailureKind.BLOCKED:
-            return "address not allowed"
-        case FailureKind.TOO_LARGE:
-            return "answer too large"
-        case _:
-            assert_never(fault)
-
-
 def describe_task_error(source: str, code: int | str | None, title: str | None, detail: str | None) -> str:
     """Say why a task did not complete, and who says so."""
     sentences = [each.strip() for each in (title, detail) if each and each.strip()]
@@ -54,17 +21,6 @@ def describe_task_error(source: str, code: int | str | None, title: str | None, 
     text = " ".join([*(each if each[-1] in ".!?:" else f"{each}." for each in before), last])
     said = ": ".join(each for each in ("" if code is None else str(code), text) if each)
     return f"{said} (says the {source})"
-
-
-def describe_redirect(status: int, location: str) -> str:
-    """Say where a 3xx points to, by host alone: paths and userinfo may hold secrets."""
-    if not location.strip():
-        return f"HTTP {status}"
-    try:
-        host = urlsplit(location.strip()).hostname
-    except ValueError:
-        return "redirect to an unreadable place not followed"
-    return f"redirect to {one_line(host, 100) if host else 'the same host'} not followed"
 
 
 def format_size(size: int) -> str:

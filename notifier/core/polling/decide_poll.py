@@ -3,28 +3,25 @@
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from notifier.core.fixes import for_strangers
+from notifier.core.causes.cause import Audience, Cause
+from notifier.core.causes.table import Code
 from notifier.core.model import MissingStreak, TaskError, Trouble, Watch, WatchState
 from notifier.core.polling import age_schedule, learned_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
+from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision, ScheduleReason, ScheduleRule
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.task_age import began_at, duration_ms
 from notifier.core.polling.verdict import (
     AccountRefused,
-    Decision,
-    EndWatch,
     Finished,
     Inconclusive,
     NotPolled,
-    PollAgain,
     Running,
-    ScheduleReason,
-    ScheduleRule,
     TaskUnknown,
     Throttled,
     Verdict,
+    describe_verdict,
 )
-from notifier.core.timeline import describe_verdict
 
 LOST_AFTER_COUNT = 3
 LOST_AFTER_MS = 30_000
@@ -57,20 +54,21 @@ def decide_poll(
     jitter: float,
     asked_at: int | None = None,
     durations: TaskDurations | None = None,
-) -> Decision:
+) -> PollDecision:
     """Say whether the watch ends now and how, or when it is polled again.
 
     ``asked_at`` is when the poll began (now, if None): a deadline is judged by a poll begun after it.
     ``habit`` is what is known of such tasks; None: go by age.
     """
-    decision: Decision
+    decision: PollDecision
     match verdict:
         case Finished():
             decision = _finished(watch, verdict, result_ttl_ms, now)
-        case NotPolled(text=text):
+        case NotPolled(condition=condition):
             if now < watch.expires_at:
                 raise AssertionError("an unpolled watch is decided at its deadline only")
-            decision = _expired(watch, watch.upstream_status, watch.task_created_at, text, is_polled=False)
+            why = condition.text(Audience.RECEIVER)
+            decision = _expired(watch, watch.upstream_status, watch.task_created_at, why, is_polled=False)
         case Running() | TaskUnknown() | AccountRefused() | Throttled() | Inconclusive():
             when = (now if asked_at is None else asked_at, now)
             decision = _unfinished(
@@ -103,7 +101,7 @@ def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> 
 
 def _unfinished(
     watch: Watch, verdict: _OpenVerdict, inputs: ScheduleInputs, when: tuple[int, int], jitter: float
-) -> Decision:
+) -> PollDecision:
     asked_at, now = when
     status, created_at = watch.upstream_status, watch.task_created_at
     if isinstance(verdict, Running):
@@ -114,7 +112,8 @@ def _unfinished(
     if isinstance(verdict, TaskUnknown) and missing is not None and _is_lost(missing, now):
         return _lost(status, created_at, missing, verdict.status, now)
     if _is_over(watch, verdict, trouble, asked_at):
-        return _expired(watch, status, created_at, trouble.text if trouble else None)
+        why = trouble.cause.text(Audience.RECEIVER) if trouble else None
+        return _expired(watch, status, created_at, why)
     interval, reason = _interval(watch, inputs, now - began_at(watch, created_at, now), jitter)
     due_at, reason = _due(watch, (interval, reason), when, missing, _retry_after_ms(verdict) or 0)
     return PollAgain(
@@ -225,26 +224,26 @@ def _is_lost(missing: MissingStreak, now: int) -> bool:
 
 def _trouble(watch: Watch, verdict: _OpenVerdict, asked_at: int, now: int) -> Trouble | None:
     """The trouble, and since when. Patience counts from it: past the deadline from the first late poll on,
-    whatever was before, and whatever the words are after.
+    whatever was before, and whatever the cause is after.
     """
-    text, last = _trouble_text(verdict), watch.trouble
-    if text is None:
+    cause, last = _trouble_cause(verdict), watch.trouble
+    if cause is None:
         return None
     was_past = watch.last_polled_at is not None and watch.last_polled_at >= watch.expires_at
     if was_past and last is not None:
-        return Trouble(text, last.since)
-    is_same = last is not None and last.text == text and asked_at - watch.expires_at <= LATE_MS
-    return last if is_same else Trouble(text, now)
+        return Trouble(cause, last.since)
+    is_same = last is not None and last.cause == cause and asked_at - watch.expires_at <= LATE_MS
+    return last if is_same else Trouble(cause, now)
 
 
-def _trouble_text(verdict: _OpenVerdict) -> str | None:
+def _trouble_cause(verdict: _OpenVerdict) -> Cause | None:
     match verdict:
         case Running(oddity=oddity):
             return oddity
         case TaskUnknown(status=status):
-            return f"provider does not know the task ({status})"
-        case AccountRefused(text=text) | Throttled(text=text) | Inconclusive(text=text):
-            return text
+            return Cause(Code.PROVIDER_TASK_UNKNOWN, {"status": status})
+        case AccountRefused(cause=cause) | Throttled(cause=cause) | Inconclusive(cause=cause):
+            return cause
         case _:
             assert_never(verdict)
 
@@ -271,8 +270,9 @@ def _lost(
 def _expired(
     watch: Watch, status: str | None, created_at: int | None, trouble: str | None, *, is_polled: bool = True
 ) -> EndWatch:
+    """End the watch at its deadline. ``trouble`` stands in the event, so it is the text for receivers."""
     known = f'the provider last said "{status}"' if status else "the provider never said how it stands"
-    detail = f"{known}; trouble: {for_strangers(trouble)}" if trouble else known
+    detail = f"{known}; trouble: {trouble}" if trouble else known
     error = TaskError("notifier", "expired", "The deadline passed before the task ended", detail)
     return _ended(WatchState.EXPIRED, status, created_at, error, is_polled=is_polled)
 

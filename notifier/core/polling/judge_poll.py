@@ -1,15 +1,18 @@
 """Judging a poll: what an exchange with a provider means."""
 
+from dataclasses import replace
 from typing import assert_never
 
+from notifier.core.causes.cause import MULEROUTER_KEY, Cause
+from notifier.core.causes.failures import failure_to_cause, redirect_host
+from notifier.core.causes.table import Code
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.core.fixes import KEY_FROM, MULEROUTER_KEY
-from notifier.core.formats import text as words
 from notifier.core.formats.json_text import redact_plain
 from notifier.core.formats.retry_after import POLL_CAP_MS, retry_after_ms
+from notifier.core.formats.text import one_line
 from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.provider import ProviderDescription
-from notifier.core.polling.provider_reply import ProviderReply, UnreadableReply, parse_reply
+from notifier.core.polling.provider_reply import PLACE_LIMIT, ProviderReply, UnreadableReply, parse_reply
 from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
@@ -23,6 +26,8 @@ from notifier.core.secret import Secret
 STATUS_LIMIT = 200
 TITLE_LIMIT = 500
 DETAIL_LIMIT = 4_096
+ORIGIN_LIMIT = 300  # no record of why; changing it needs a measurement
+TASK_ID_LIMIT = 100  # no record of why; changing it needs a measurement
 
 _MEANINGS = (
     ("running", WatchState.WATCHING),
@@ -31,11 +36,10 @@ _MEANINGS = (
     ("cancelled", WatchState.CANCELLED),
 )
 _REFUSALS = {
-    401: "provider refuses the key (401)",
-    402: "account is empty (402)",
-    403: "provider forbids access (403)",
+    401: Code.PROVIDER_KEY_REFUSED,
+    402: Code.PROVIDER_ACCOUNT_EMPTY,
+    403: Code.PROVIDER_ACCESS_FORBIDDEN,
 }
-_NO_KEY = "provider wants a key, and none is set (401)"
 
 Judged = Running | Finished | TaskUnknown | AccountRefused | Throttled | Inconclusive
 
@@ -51,12 +55,13 @@ def judge_poll(
         case NoReply(fault=fault, detail=detail):
             # What is too large has come: this task's answer is bad, the provider is up.
             is_outage = fault is not FailureKind.TOO_LARGE
-            return Inconclusive(f"provider: {words.describe_failure(fault, _hide(detail, key))}", is_outage)
+            clean = replace(exchange, detail=_hide(detail, key))
+            return Inconclusive(failure_to_cause(clean, peer="provider"), is_outage)
         case HttpReply(status=status) if 200 <= status <= 299:
             try:
                 return _judge_answer(parse_reply(exchange, key), task_id, dialect)
-            except UnreadableReply as trouble:
-                return Inconclusive(str(trouble), is_outage=False)
+            except UnreadableReply as error:
+                return Inconclusive(error.cause, is_outage=False)
         case HttpReply():
             return _judge_status(exchange, key, now)
         case _:
@@ -67,12 +72,13 @@ def _hide(text: str, key: Secret | None) -> str:
     return text if key is None else redact_plain(text, key.reveal())
 
 
-def _refusal(status: int, key: Secret | None) -> str:
+def _refusal(status: int, key: Secret | None) -> Cause:
     """Say also where the key came from, where that is not where its owner would look first."""
     if key is None:
-        return _NO_KEY if status == 401 else _REFUSALS[status]
-    is_plain = status == 402 or key.origin in {"", MULEROUTER_KEY}
-    return _REFUSALS[status] + ("" if is_plain else f"{KEY_FROM}{key.origin}")
+        return Cause(Code.PROVIDER_KEY_MISSING if status == 401 else _REFUSALS[status])
+    if status == 402 or key.origin in {"", MULEROUTER_KEY}:
+        return Cause(_REFUSALS[status])
+    return Cause(_REFUSALS[status], {"key_origin": one_line(key.origin, ORIGIN_LIMIT)})
 
 
 def _judge_status(reply: HttpReply, key: Secret | None, now: int) -> Judged:
@@ -83,27 +89,30 @@ def _judge_status(reply: HttpReply, key: Secret | None, now: int) -> Judged:
         case 404 | 410 as status:
             return TaskUnknown(status)
         case 429:
-            return Throttled(retry_ms, "provider throttles (429)")
+            return Throttled(retry_ms, Cause(Code.PROVIDER_THROTTLED))
         case status if 300 <= status <= 399:
-            text = words.describe_redirect(status, _hide(reply.headers.get("location", ""), key))
-            return Inconclusive(f"provider: {text}", is_outage=False, retry_after_ms=retry_ms)
+            host = redirect_host(_hide(reply.headers.get("location", ""), key))
+            cause = Cause(Code.PROVIDER_REDIRECT, {"host": host} if host else {"status": status})
+            return Inconclusive(cause, is_outage=False, retry_after_ms=retry_ms)
         case status:
             is_outage = 500 <= status <= 599
-            return Inconclusive(f"provider answers HTTP {status}", is_outage, retry_ms)
+            code = Code.PROVIDER_SERVER_ERROR if is_outage else Code.PROVIDER_HTTP_STATUS
+            return Inconclusive(Cause(code, {"status": status}), is_outage, retry_ms)
 
 
 def _judge_answer(answer: ProviderReply, task_id: str, dialect: ProviderDescription) -> Running | Finished:
     _check_id(answer, task_id, dialect)
     if not isinstance(answer.at(dialect.status), str):
-        raise UnreadableReply(f"answer has no status at {dialect.status}")
+        place = one_line(dialect.status, PLACE_LIMIT)
+        raise UnreadableReply(Cause(Code.REPLY_STATUS_MISSING, {"place": place}))
     word = answer.text_at(dialect.status, STATUS_LIMIT)
     if word is None:
-        raise UnreadableReply("answer's status is empty")
+        raise UnreadableReply(Cause(Code.REPLY_STATUS_EMPTY))
     created_at = answer.instant_at(dialect.created_at)
     state = _meaning(word, dialect)
     if state is None:
-        status = words.one_line(word, STATUS_LIMIT)
-        return Running(status, created_at, oddity=f'provider says "{status}", a status we do not know')
+        status = one_line(word, STATUS_LIMIT)
+        return Running(status, created_at, Cause(Code.PROVIDER_STATUS_UNKNOWN, {"word": status}))
     if state is WatchState.WATCHING:
         return Running(word, created_at)
     return Finished(
@@ -120,8 +129,8 @@ def _judge_answer(answer: ProviderReply, task_id: str, dialect: ProviderDescript
 def _check_id(answer: ProviderReply, task_id: str, dialect: ProviderDescription) -> None:
     found = answer.at(dialect.id)
     if found is not None and str(found).casefold() != task_id.casefold():
-        other = words.one_line(str(found), 100)
-        raise UnreadableReply(f'answer is about another task ("{other}")')
+        other = one_line(str(found), TASK_ID_LIMIT)
+        raise UnreadableReply(Cause(Code.REPLY_OTHER_TASK, {"task_id": other}))
 
 
 def _meaning(word: str, dialect: ProviderDescription) -> WatchState | None:

@@ -8,18 +8,25 @@ from typing import Any, cast
 
 import jmespath
 
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.table import Code
 from notifier.core.exchange import HttpReply
 from notifier.core.formats.json_text import HALF_PAIR, RejectedJson, decode_strict, mend, redact
-from notifier.core.formats.text import cut, format_size
+from notifier.core.formats.text import cut, format_size, one_line
 from notifier.core.formats.times import parse_instant
 from notifier.core.secret import Secret
 
+PLACE_LIMIT = 200  # no record of why; changing it needs a measurement
 _BOM = b"\xef\xbb\xbf"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
 class UnreadableReply(Exception):
-    """The answer says nothing that we can use; the message says why. It never leaves the judge."""
+    """A reply that says nothing about the task, and why. It never leaves the judge."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.text())
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,8 @@ class ProviderReply:
         try:
             return _finder(place)(self.document)
         except Exception as error:  # foreign code on foreign data: whatever it trips over
-            raise UnreadableReply(f"answer does not fit the expression {place!r}") from error
+            expression = one_line(repr(place), PLACE_LIMIT)
+            raise UnreadableReply(Cause(Code.REPLY_EXPRESSION_FAILED, {"place": expression})) from error
 
     def text_at(self, place: str, limit: int) -> str | None:
         """Return the text at a place, stripped and bounded; numbers are text too, all else is None."""
@@ -77,22 +85,23 @@ def parse_reply(reply: HttpReply, key: Secret | None) -> ProviderReply:
     """
     body = reply.body
     if reply.is_cut:
-        raise UnreadableReply(f"answer larger than {format_size(len(body)) if body else 'allowed'}")
+        limit = format_size(len(body)) if body else "allowed"
+        raise UnreadableReply(Cause(Code.REPLY_TOO_LARGE, {"limit": limit}))
     if body.startswith(_BOM):
-        raise UnreadableReply("answer starts with a byte order mark")
+        raise UnreadableReply(Cause(Code.REPLY_BYTE_ORDER_MARK))
     start = body.lstrip()[:1]
     if not start:
-        raise UnreadableReply("answer is empty")
+        raise UnreadableReply(Cause(Code.REPLY_EMPTY))
     if start == b"<":
-        raise UnreadableReply("answer is HTML or XML, not JSON")
+        raise UnreadableReply(Cause(Code.REPLY_MARKUP))
     try:
         text = body.decode()
         clean = text if key is None else redact(text, key.reveal())
         return _strictly(clean)
     except RejectedJson as error:
-        raise UnreadableReply(f"answer is JSON that we do not take: {error.detail}") from error
+        raise UnreadableReply(Cause(Code.REPLY_JSON_REJECTED, {"detail": error.detail})) from error
     except ValueError as error:
-        raise UnreadableReply("answer is not JSON") from error
+        raise UnreadableReply(Cause(Code.REPLY_NOT_JSON)) from error
 
 
 def _strictly(text: str) -> ProviderReply:

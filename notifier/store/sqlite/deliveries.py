@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from notifier.core.delivery.backoff import SOON
+from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import (
     Report,
-    describe_gate,
     describe_hold,
     is_unblocked,
     record_result,
@@ -17,7 +17,6 @@ from notifier.core.delivery.endpoint import (
 from notifier.core.formats.urls import endpoint_of, origin_of
 from notifier.core.ids import DELIVERY, ENDPOINT
 from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, DeliveryState, Event
-from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.sqlite.claiming import enqueue, make_due, write_health
 from notifier.store.sqlite.endpoints import row_to_health
 from notifier.store.sqlite.ids import IdSequence
@@ -79,7 +78,7 @@ def record_attempt(
     dispatch: ClaimedDelivery,
     lease: Lease,
     attempt: Attempt,
-    sequel: Sequel,
+    sequel: AttemptDecision,
     report: Report,
     *,
     now: int,
@@ -114,8 +113,8 @@ def record_attempt(
 
 
 def _with_fresh_budget(
-    connection: sqlite3.Connection, dispatch: ClaimedDelivery, sequel: Sequel, now: int
-) -> Sequel:
+    connection: sqlite3.Connection, dispatch: ClaimedDelivery, sequel: AttemptDecision, now: int
+) -> AttemptDecision:
     """A redelivery asked for while this attempt was under way is owed, even if the attempt was the last."""
     if not isinstance(sequel, GiveUp):
         return sequel
@@ -144,10 +143,10 @@ def _report(
         connection.execute(SQL["wake_deliveries"], waking)
     enqueue(connection, endpoint_seq, now)
     is_turned = is_unblocked(before, standing) or is_unblocked(standing, before)
-    return AttemptRecorded(row["id"], describe_gate(standing) if is_turned else None)
+    return AttemptRecorded(row["id"], standing if is_turned else None)
 
 
-def _standing_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any]:
+def _standing_after(attempt: Attempt, sequel: AttemptDecision, now: int) -> dict[str, Any]:
     ended = {"due_at": None, "ended_at": now, "is_refusal": 0}
     match sequel:
         case Delivered():

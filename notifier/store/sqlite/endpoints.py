@@ -7,7 +7,7 @@ from typing import Any
 from notifier.core.circuit_breaker import CircuitBreaker
 from notifier.core.delivery.endpoint import EndpointHealth, Suspension, lift_suspension, suspend
 from notifier.store.sqlite.queries import SQL
-from notifier.store.sqlite.rows import END_OF_TIME
+from notifier.store.sqlite.rows import END_OF_TIME, cause_to_columns, columns_to_cause
 from notifier.store.values import ChangeRefused, EndpointDetail
 
 
@@ -16,7 +16,7 @@ def row_to_health(row: sqlite3.Row) -> EndpointHealth:
     gate = CircuitBreaker(
         failures=row["failures"],
         since=row["closed_at"],
-        reason=row["reason"],
+        reason=columns_to_cause(row["reason"], row["reason_params"]),
         probe_at=row["probe_at"],
         probes=row["probes"],
         paused_until=row["paused_until"],
@@ -27,10 +27,12 @@ def row_to_health(row: sqlite3.Row) -> EndpointHealth:
 def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
     """Write the gate columns of a row of ``endpoints``: a value for each, by the column's name."""
     gate = endpoint.gate
+    code, params = cause_to_columns(gate.reason)
     return {
         "failures": gate.failures,
         "closed_at": gate.since,
-        "reason": gate.reason,
+        "reason": code,
+        "reason_params": params,
         "probe_at": gate.probe_at,
         "probes": gate.probes,
         "paused_until": gate.paused_until,

@@ -1,9 +1,13 @@
-"""SQLite's errors in the project's words: what is wrong and what to do about it."""
+"""From SQLite's errors to their causes."""
 
 import errno
 import sqlite3
 from pathlib import Path
 
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.failures import DETAIL_CHARS
+from notifier.core.causes.table import Code
+from notifier.core.formats.text import one_line
 from notifier.errors import DatabaseUnusable, NotifierError, StoreFull, StoreUnavailable
 
 _FULL = 13
@@ -43,37 +47,29 @@ def is_locked(error: sqlite3.Error) -> bool:
 
 
 def error_to_unavailable(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> StoreUnavailable:
-    """Say it in words. ``at_commit``: it happened while the transaction was being made to last."""
-    match error_code(error):
-        case code if code == _FULL:
-            return StoreFull(
-                f"the disk that holds {file} is full", "free some space; notifier then goes on by itself"
-            )
-        case code if code in _LOCKED:
-            return StoreUnavailable(
-                f"another program keeps {file} locked", "end it (a sqlite3 shell, a copy under way?)"
-            )
-        case code if code == _IOERR and at_commit:
-            return StoreUnavailable(
-                f"the disk failed while {file} was written ({error}), so whether this was kept is not known",
-                "look at the disk and the system's log, then ask again: a repeat does no harm",
-            )
-        case code if code == _IOERR:
-            return StoreUnavailable(
-                f"the disk failed under {file} ({error})", "look at the disk and the system's log"
-            )
-        case code if code in _DAMAGED:
-            return StoreUnavailable(f"{file} is damaged ({error})", "stop notifier and restore a backup")
-        case code if code in _CLOSED_OFF:
-            return StoreUnavailable(
-                f"{file} cannot be written ({error})", "check its owner, its mode and the mount"
-            )
-        case _:
-            return StoreUnavailable(f"{file} cannot be used now ({error})", "try again")
+    """Name the cause. ``at_commit``: it happened while the transaction was being made to last."""
+    code = _code_of(error_code(error), at_commit=at_commit)
+    if code is Code.DISK_FULL:
+        return StoreFull(Cause(code, {"file": file}))
+    if code is Code.DATABASE_LOCKED:
+        return StoreUnavailable(Cause(code, {"file": file}))
+    return StoreUnavailable(Cause(code, {"file": file, "detail": one_line(str(error), DETAIL_CHARS)}))
+
+
+def _code_of(number: int, *, at_commit: bool) -> Code:
+    if number == _FULL:
+        return Code.DISK_FULL
+    if number in _LOCKED:
+        return Code.DATABASE_LOCKED
+    if number == _IOERR:
+        return Code.COMMIT_UNCERTAIN if at_commit else Code.DISK_FAILED
+    if number in _DAMAGED:
+        return Code.DATABASE_DAMAGED
+    return Code.DATABASE_NOT_WRITABLE if number in _CLOSED_OFF else Code.DATABASE_UNUSABLE
 
 
 def cannot_create(path: Path, error: OSError, fix: str) -> NotifierError:
     """Say why a file cannot be made or written at a start; ``fix`` is for all but a full disk."""
     if error.errno in _NO_ROOM:
-        return StoreFull(f"the disk that holds {path} is full", "free some space, and start it again")
+        return StoreFull(Cause(Code.DISK_FULL, {"file": str(path)}), "free some space, and start it again")
     return DatabaseUnusable(f"{path} cannot be written ({error.strerror})", fix)

@@ -5,9 +5,11 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from notifier.core.formats.json_text import encode
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.task_statistics import MOST_COUNTED
 from notifier.store.sqlite.queries import SQL
+from notifier.store.sqlite.rows import columns_to_cause
 from notifier.store.values import Counts
 
 HOUR_MS = 3_600_000
@@ -48,10 +50,19 @@ def give_up(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) ->
     Their endpoints are then due for what still waits, or not at all.
     """
     values = {"seqs": json.dumps(seqs), "now": now}
-    dead: Sequence[sqlite3.Row] = connection.execute(SQL["give_up_overdue"], values).fetchall()
+    closed = connection.execute(SQL["closed_endpoints_of"], {"seqs": values["seqs"]})
+    reasons = encode([[row["seq"], _reason_text(row)] for row in closed])
+    dead: Sequence[sqlite3.Row] = connection.execute(
+        SQL["give_up_overdue"], {**values, "reasons": reasons}
+    ).fetchall()
     for endpoint_seq in {row["endpoint_seq"] for row in dead}:
         connection.execute(SQL["serve_endpoint"], {"endpoint_seq": endpoint_seq, "now": now})
     return len(dead)
+
+
+def _reason_text(row: sqlite3.Row) -> str:
+    cause = columns_to_cause(row["reason"], row["reason_params"])
+    return "" if cause is None else cause.text()
 
 
 def trim_attempts(connection: sqlite3.Connection, *, most: int = MAX_ATTEMPTS) -> int:

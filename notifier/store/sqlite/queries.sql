@@ -58,7 +58,8 @@ ORDER BY due_at LIMIT 1
 UPDATE watches SET
   due_at = :due_at, owner = NULL, interval_ms = :interval_ms, polls = polls + 1, last_polled_at = :now,
   upstream_status = :upstream_status, task_created_at = :task_created_at,
-  trouble = :trouble, trouble_since = :trouble_since, missing = :missing, missing_since = :missing_since
+  trouble = :trouble, trouble_params = :trouble_params, trouble_since = :trouble_since,
+  missing = :missing, missing_since = :missing_since
 WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls
 RETURNING seq
 
@@ -67,7 +68,7 @@ UPDATE watches SET
   state = :state, due_at = NULL, owner = NULL, polls = polls + :is_polled,
   last_polled_at = iif(:is_polled, :now, last_polled_at),
   upstream_status = :upstream_status, task_created_at = :task_created_at,
-  trouble = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL,
+  trouble = NULL, trouble_params = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL,
   ended_at = :ended_at, finished_at = :finished_at, outputs = :outputs, result_expires_at = :result_expires_at,
   error = :error
 WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls
@@ -104,7 +105,7 @@ ORDER BY finishes DESC, provider, api_path LIMIT :limit
 -- name: stop_watch
 UPDATE watches SET
   state = 'stopped', due_at = NULL, owner = NULL, ended_at = :now,
-  trouble = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
+  trouble = NULL, trouble_params = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
 WHERE id = :id AND state = 'watching'
 RETURNING seq, round
 
@@ -280,8 +281,9 @@ SELECT e.*, o.is_trusted FROM endpoints e CROSS JOIN origins o ON o.seq = e.orig
 WHERE e.seq = :endpoint_seq
 
 -- name: keep_gate
-UPDATE endpoints SET failures = :failures, closed_at = :closed_at, reason = :reason, probe_at = :probe_at,
-  probes = :probes, paused_until = :paused_until, hold = :hold, width = :width
+UPDATE endpoints SET failures = :failures, closed_at = :closed_at, reason = :reason,
+  reason_params = :reason_params, probe_at = :probe_at, probes = :probes, paused_until = :paused_until,
+  hold = :hold, width = :width
 WHERE seq = :endpoint_seq
 
 -- name: trust_origin
@@ -494,11 +496,19 @@ WHERE d.ended_at IS NULL AND d.give_up_at <= :now AND d.due_at IS NOT NULL
   AND e.closed_at IS NOT NULL AND e.hold IS NULL
 ORDER BY d.give_up_at LIMIT :limit
 
+-- name: closed_endpoints_of
+SELECT DISTINCT e.seq, e.reason, e.reason_params FROM json_each(:seqs) j
+CROSS JOIN deliveries d ON d.seq = j.value
+CROSS JOIN endpoints e ON e.seq = d.endpoint_seq
+WHERE e.closed_at IS NOT NULL
+
 -- name: give_up_overdue
+-- reasons: pairs of an endpoint's seq and the text of its reason, as an error is stored as text.
 UPDATE deliveries SET
   state = 'dead', due_at = NULL, ended_at = :now, is_forced = 0,
-  last_error = (SELECT 'given up after ' || deliveries.attempts || iif(deliveries.attempts = 1, ' attempt', ' attempts')
-    || ', its endpoint being closed: ' || reason FROM endpoints WHERE seq = endpoint_seq)
+  last_error = 'given up after ' || attempts || iif(attempts = 1, ' attempt', ' attempts')
+    || ', its endpoint being closed: '
+    || (SELECT json_extract(value, '$[1]') FROM json_each(:reasons) WHERE json_extract(value, '$[0]') = endpoint_seq)
 WHERE seq IN (SELECT value FROM json_each(:seqs))
   AND state = 'pending' AND due_at IS NOT NULL AND give_up_at <= :now
   AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint_seq AND closed_at IS NOT NULL AND hold IS NULL)

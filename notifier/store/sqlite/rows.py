@@ -5,6 +5,8 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.table import Code
 from notifier.core.event_body import mark_expired
 from notifier.core.formats.json_text import encode
 from notifier.core.model import (
@@ -29,7 +31,8 @@ Headers = tuple[tuple[str, str], ...]
 
 def row_to_watch(row: sqlite3.Row) -> Watch:
     """Read a row of the view ``watch_rows``."""
-    trouble, missing, error = row["trouble"], row["missing"], row["error"]
+    cause = columns_to_cause(row["trouble"], row["trouble_params"])
+    missing, error = row["missing"], row["error"]
     return Watch(
         id=row["id"],
         provider=row["provider"],
@@ -47,7 +50,7 @@ def row_to_watch(row: sqlite3.Row) -> Watch:
         last_polled_at=row["last_polled_at"],
         upstream_status=row["upstream_status"],
         task_created_at=row["task_created_at"],
-        trouble=None if trouble is None else Trouble(trouble, row["trouble_since"]),
+        trouble=None if cause is None else Trouble(cause, row["trouble_since"]),
         missing=None if missing is None else MissingStreak(missing, row["missing_since"]),
         ended_at=row["ended_at"],
         outputs=tuple(json.loads(row["outputs"] or "[]")),
@@ -55,6 +58,22 @@ def row_to_watch(row: sqlite3.Row) -> Watch:
         error=None if error is None else TaskError(**json.loads(error)),
         traceparent=row["traceparent"],
     )
+
+
+def columns_to_cause(code: str | None, params: str | None) -> Cause | None:
+    """Read a cause of two columns. What is no code is the text that an older version wrote."""
+    if code is None:
+        return None
+    if code not in set(Code):
+        return Cause(Code.LEGACY, {"text": code})
+    return Cause(Code(code), {} if params is None else json.loads(params))
+
+
+def cause_to_columns(cause: Cause | None) -> tuple[str | None, str | None]:
+    """Write the code and the parameters of a cause, NULL where there are none."""
+    if cause is None:
+        return None, None
+    return str(cause.code), encode(dict(cause.params)) if cause.params else None
 
 
 def json_to_callbacks(text: str) -> tuple[Callback, ...]:

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from notifier.core.delivery.decision import AttemptDecision
 from notifier.core.delivery.endpoint import Report
 from notifier.core.model import Attempt, ClaimedDelivery, Delivery, Event, NewWatch, Watch
-from notifier.core.polling.verdict import EndWatch, PollAgain, Sequel
+from notifier.core.polling.decision import EndWatch, PollAgain
 from notifier.core.timeline import WatchHistory
 from notifier.errors import StoreClosed
 from notifier.store.sqlite import (
@@ -85,7 +86,7 @@ class SqliteStore:
     async def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``fn`` on one snapshot."""
         if self._is_closed:
-            raise StoreClosed("the store is closed", "notifier is stopping; try again when it runs")
+            raise StoreClosed
 
         def on_snapshot(connection: sqlite3.Connection) -> T:
             connection.execute("BEGIN")
@@ -215,9 +216,8 @@ class SqliteStore:
         max_trials: int = MAX_TRIALS,
     ) -> ClaimedDeliveries:
         """See ``Store``."""
-        slots = claiming.InFlightLimits(
-            dict(busy), per_origin, frozenset(trials), max_trials
-        )  # the caller's go on changing
+        # copies, as the caller's go on changing
+        slots = claiming.InFlightLimits(dict(busy), per_origin, frozenset(trials), max_trials)
         claim = partial(claiming.claim_deliveries, now=now, limit=limit, lease=lease, slots=slots)
         return await self._writer.submit(claim)
 
@@ -226,7 +226,7 @@ class SqliteStore:
         dispatch: ClaimedDelivery,
         lease: Lease,
         attempt: Attempt,
-        sequel: Sequel,
+        sequel: AttemptDecision,
         report: Report,
         *,
         now: int,

@@ -9,10 +9,10 @@ from typing import Any
 from notifier.core.formats.times import format_instant
 from notifier.core.ids import WATCH
 from notifier.core.model import MAX_CALLBACKS, Callback, Event, NewWatch, Watch, WatchState
+from notifier.core.polling.decision import EndWatch, PollAgain, describe_wait
 from notifier.core.polling.learned_schedule import TaskDurations, first_poll_at
-from notifier.core.polling.verdict import EndWatch, PollAgain
 from notifier.core.states import WatchAction, next_watch_state
-from notifier.core.timeline import TimelineEntry, TimelineKind, describe_wait
+from notifier.core.timeline import TimelineEntry, TimelineKind
 from notifier.store.sqlite.deliveries import add_deliveries, deliveries_of_watch
 from notifier.store.sqlite.durations import learn, read_durations
 from notifier.store.sqlite.history import record_action, record_poll
@@ -20,6 +20,7 @@ from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import (
     callbacks_to_json,
+    cause_to_columns,
     error_to_json,
     json_to_callbacks,
     outputs_to_json,
@@ -175,6 +176,7 @@ def record_wait(
     connection: sqlite3.Connection, watch: Watch, lease: Lease, wait: PollAgain, *, now: int
 ) -> bool:
     """See ``Store``."""
+    code, params = cause_to_columns(wait.trouble.cause if wait.trouble else None)
     row = connection.execute(
         SQL["record_wait"],
         {
@@ -184,7 +186,8 @@ def record_wait(
             "interval_ms": wait.interval_ms,
             "upstream_status": wait.upstream_status,
             "task_created_at": wait.task_created_at,
-            "trouble": wait.trouble and wait.trouble.text,
+            "trouble": code,
+            "trouble_params": params,
             "trouble_since": wait.trouble and wait.trouble.since,
             "missing": wait.missing and wait.missing.count,
             "missing_since": wait.missing and wait.missing.since,

@@ -15,6 +15,10 @@ from typing import Any, TypeVar
 
 import structlog
 
+from notifier.core.causes.cause import Cause
+from notifier.core.causes.failures import DETAIL_CHARS
+from notifier.core.causes.table import Code
+from notifier.core.formats.text import one_line
 from notifier.errors import NotifierError, StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.driver import Driver
@@ -112,9 +116,9 @@ class Writer:
         if self._death is not None:
             raise _refusal(self._death)
         if self._is_closing:
-            raise StoreClosed("the store is closed", "notifier is stopping; try again when it runs")
+            raise StoreClosed
         if self._waiting and self._weight + weight > self._max_waiting:
-            raise StoreUnavailable(f"{self._weight} writes wait for the disk already", "try again later")
+            raise StoreUnavailable(Cause(Code.STORE_OVERLOADED, {"count": self._weight}))
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Unit(work, future, weight, **kind))
         self._weight += weight
@@ -217,7 +221,8 @@ class Writer:
         if isinstance(cause, sqlite3.Error):
             fault = error_to_unavailable(cause, self._file, at_commit=at_commit)
         else:
-            fault = StoreUnavailable(f"{self._file} was not written ({cause!r})", "this is a bug: report it")
+            detail = one_line(repr(cause), DETAIL_CHARS)
+            fault = StoreUnavailable(Cause(Code.WRITE_FAILED, {"file": self._file, "detail": detail}))
         fault.__cause__ = cause
         return fault
 
@@ -236,4 +241,4 @@ class Writer:
 
 
 def _refusal(death: NotifierError) -> StoreClosed:
-    return StoreClosed(death.cause, death.fix)
+    return StoreClosed(Cause(Code.STORE_FAILED, {"reason": death.cause, "remedy": death.fix}))

@@ -4,7 +4,7 @@ import { button, el, facts, keeper, keepingFocus, link, moment, replace, state, 
 import { call, text } from "./api.js";
 import { copyButton, deliveryActions, watchActions } from "./actions.js";
 import { deliveryRow } from "./overview.js";
-import { adviceOf, errorOf, fix, fixOf, fixOfReceiver, nameOf, quoted, timed, told, trouble } from "./say.js";
+import { adviceOf, errorOf, fix, fixOf, nameOf, quoted, timed, told, trouble } from "./say.js";
 import { WORDS } from "./words.js";
 
 const MOST_SIGNS = 200_000;
@@ -66,7 +66,7 @@ export function deliveryView(id, acts) {
 function factOfWatch(watch, name) {
   switch (name) {
     case "state": return state(watch.state);
-    case "trouble": return watch.trouble && [trouble(watch.trouble), fix(fixOf(watch.trouble, watch.provider))];
+    case "trouble": return watch.trouble && [trouble(watch.trouble), fixOf(watch.cause)];
     case "error": return watch.error && errorOf(watch.error);
     case "polls": return String(watch.polls);
     case "callbacks": return watch.callbacks.map((each) => el("div", {}, el("code", {}, each.url), " ", el("small", {}, each.events.join(", "))));
@@ -75,15 +75,10 @@ function factOfWatch(watch, name) {
   return fact(watch[name], name);
 }
 
-function held({ held: gate, url }) {
-  const [endpoint] = url.split("?");
-  return { gate, url: endpoint, id: endpoint };
-}
-
 function factOfDelivery(delivery, name) {
   switch (name) {
     case "state": return state(delivery.state);
-    case "held": return delivery.held && [timed(delivery.held), fix(fixOfReceiver(held(delivery)))];
+    case "held": return delivery.held && [timed(delivery.held), fixOf(delivery.cause)];
     case "next_attempt_at": if (delivery.held) return null; break;
     case "last_error": {
       const last = delivery.attempts.at(-1);

@@ -4,7 +4,7 @@ import { button, el, keepingFocus, moment, replace, state, table, to } from "./d
 import { deliveryActions, endpointActions, watchActions } from "./actions.js";
 import { plots } from "./plots.js";
 import { replay } from "./replay.js";
-import { fix, fixOf, fixOfReceiver, timed, told, trouble } from "./say.js";
+import { fixOf, timed, told, trouble } from "./say.js";
 import { USUAL } from "./store.js";
 import { WORDS } from "./words.js";
 
@@ -39,11 +39,10 @@ export function overview(known, acts) {
     const { status } = known;
     if (summary.dataset.said !== status.summary) {
       summary.dataset.said = status.summary;
-      summary.replaceChildren(...timed(status.summary), ...[fix(status.trouble && fixOf(status.trouble, ""))].filter(Boolean));
+      summary.replaceChildren(...timed(status.summary), ...[fixOf(status.cause)].filter(Boolean));
     }
-    const isWell = status.summary.startsWith(WORDS.well);
-    summary.className = `summary ${isWell ? "well" : "ill"}`;
-    document.title = isWell ? "notifier" : "notifier: needs a look";
+    summary.className = `summary ${status.ok ? "well" : "ill"}`;
+    document.title = status.ok ? "notifier" : "notifier: needs a look";
     showTiles(tiles.watches.list, "watches", status.watches, known.filters);
     showTiles(tiles.deliveries.list, "deliveries", status.deliveries, known.filters, status.oldest_pending_at);
     showList("watches", (each) => watchRow(each, acts), emptyWatches(known));
@@ -51,7 +50,7 @@ export function overview(known, acts) {
     showList("deliveries", (each) => deliveryRow(each, acts, gates.get(each.url.split("?")[0])), emptyDeliveries(known));
     parts.endpoints.show(heldFirst(known.endpoints).map((each) => endpointRow(each, acts)), [empty.endpoints]);
     parts.endpoints.more.hidden = areAllShown || known.endpoints.length <= FEW;
-    parts.providers.show(Object.entries(status.providers).map(([name, said]) => providerRow(name, said)), [""]);
+    parts.providers.show(Object.entries(status.providers).map(([name, said]) => providerRow(name, said, status.provider_causes[name])), [""]);
     drawn.show(known.plots);
     again.hidden = !(status.deliveries.dead + status.deliveries.delivered);
     again.show(known.endpoints);
@@ -149,7 +148,7 @@ function endpointRow(endpoint, acts) {
     el("span", { class: endpoint.state }, endpoint.gate),
     endpoint.since && [" since ", moment(endpoint.since, { as: "instant" })],
     endpoint.next_probe_at && [", next probe ", moment(endpoint.next_probe_at, { due })],
-    fix(fixOfReceiver(endpoint)),
+    fixOf(endpoint.cause),
   ].flat();
   return [endpoint.id, JSON.stringify(endpoint), () => [
     el("code", {}, endpoint.url), gate(), String(endpoint.pending), moment(endpoint.oldest_pending_at, { as: "age" }),
@@ -157,8 +156,8 @@ function endpointRow(endpoint, acts) {
   ]];
 }
 
-function providerRow(name, said) {
-  return [name, said, () => [name, said === "ok" ? el("span", { class: "ok" }, said) : [trouble(said), fix(fixOf(said, name))]]];
+function providerRow(name, said, cause) {
+  return [name, said, () => [name, cause ? [trouble(said), fixOf(cause)] : el("span", { class: "ok" }, said)]];
 }
 
 function emptyWatches({ filters, status }) {

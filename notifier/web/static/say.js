@@ -3,22 +3,6 @@
 import { el, moment } from "./dom.js";
 import { WORDS } from "./words.js";
 
-/** What to do about a provider's trouble; empty where nothing is known. */
-export function fixOf(trouble, provider) {
-  const usual = provider === "mulerouter" ? "MULEROUTER_API_KEY" : `api_key of ${provider || "the provider"}`;
-  const [, key = usual] = trouble.match(/, key from (.+?)(?: since \d|$)/) ?? [];
-  const ownWords = trouble.replace(/".*"/s, ""); // the provider's own words must not choose the fix
-  const found = WORDS.fixes.find(([sign]) => ownWords.includes(sign));
-  return found ? found[1].replaceAll("{key}", () => key) : "";
-}
-
-/** What to do about a receiver that is held back. */
-export function fixOfReceiver({ gate, url, id }) {
-  const { idle, closed, closed_fix, held_fix } = WORDS.receiver;
-  if (gate.startsWith("open") || gate.startsWith(idle)) return "";
-  return (gate.startsWith(closed) ? closed_fix : held_fix).replaceAll("{url}", url).replaceAll("{id}", id);
-}
-
 /** What to do about an attempt; empty for one that was taken. */
 export function adviceOf({ status, fault }) {
   if (status === null) return WORDS.advice.fault[fault] ?? "";
@@ -33,6 +17,11 @@ export function timed(text) {
 
 export function trouble(text) {
   return el("span", { class: "trouble" }, timed(text));
+}
+
+/** What the daemon says to do about the cause of a trouble; nothing where there is none. */
+export function fixOf(cause) {
+  return fix(cause?.fix);
 }
 
 export function fix(text) {

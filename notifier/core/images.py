@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import assert_never
 
+from notifier.core.causes.failures import failure_to_cause, redirect_to_cause
 from notifier.core.exchange import Exchange, HttpReply, NoReply
-from notifier.core.formats import text as words
+from notifier.core.formats.text import format_size, one_line
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -45,14 +46,14 @@ class ImageRejected:
 def check_image(exchange: Exchange, *, most_bytes: int) -> Image | ImageRejected:
     """Say what a GET of a result brought. ``most_bytes`` is what was read of it at most."""
     match exchange:
-        case NoReply(fault=fault, detail=detail):
-            return ImageRejected(words.describe_failure(fault, detail))
+        case NoReply():
+            return ImageRejected(failure_to_cause(exchange).text())
         case HttpReply(status=status) if 300 <= status <= 399:
-            return ImageRejected(words.describe_redirect(status, exchange.headers.get("location", "")))
+            return ImageRejected(redirect_to_cause(status, exchange.headers.get("location", "")).text())
         case HttpReply(status=status) if status != 200:
             return ImageRejected(f"the link answers HTTP {status}; it may have expired")
         case HttpReply(is_cut=True):
-            return ImageRejected(f"it is larger than {words.format_size(most_bytes)}; open the link itself")
+            return ImageRejected(f"it is larger than {format_size(most_bytes)}; open the link itself")
         case HttpReply():
             return _judge_body(exchange)
         case _:
@@ -63,7 +64,7 @@ def _judge_body(reply: HttpReply) -> Image | ImageRejected:
     told = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
     kind = _ALIASES.get(told, told)
     if kind not in KINDS:
-        called = words.one_line(told, 60) or "of no type"
+        called = one_line(told, 60) or "of no type"
         return ImageRejected(f"it is {called}, and only {_SHOWN} are shown; open the link itself")
     if _begins_like(reply.body) != kind:
         return ImageRejected(f"it says that it is {kind}, and does not begin like one")

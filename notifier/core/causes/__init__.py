@@ -1,0 +1,1 @@
+"""What goes wrong: one code, one text and one remedy for each cause."""

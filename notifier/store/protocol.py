@@ -23,6 +23,7 @@ from notifier.core.model import (
 )
 from notifier.core.polling.verdict import EndWatch, PollAgain, Sequel
 from notifier.core.timeline import WatchHistory
+from notifier.store.changes import ChangeListener
 from notifier.store.values import (
     MAX_TRIALS,
     AttemptRecorded,
@@ -258,6 +259,10 @@ class Store(Protocol):
 
     async def maintain(self) -> None:
         """Do what the database wants done now and then, such as a checkpoint of its log."""
+        ...
+
+    def add_listener(self, listener: ChangeListener) -> None:
+        """Notify ``listener`` of every change from now on, once the change is committed."""
         ...
 
     async def until_closed(self) -> None:

@@ -1,5 +1,6 @@
 """How SQLite goes about what must stay cheap with a million rows: by these indexes, with no scan."""
 
+import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from notifier.store.changes import ChangeCollector
 from notifier.store.sqlite import claiming
 from notifier.store.sqlite.connection import connect_writer
+from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.open import migrate
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME
+from notifier.store.sqlite.transactions import Transaction
 from tests.builders import DAY, HOUR, lease
 
 OF_STATE = "USING INDEX deliveries_listed (state=? AND rowid>? AND rowid<?)"
@@ -107,7 +111,13 @@ def test_a_claim_walks_through_no_long_queue(connection: sqlite3.Connection) -> 
     thousands: list[int] = []
     connection.set_progress_handler(lambda: thousands.append(1), 1_000)
     slots = claiming.InFlightLimits({}, 4, frozenset(), 16)
-    claimed = claiming.claim_deliveries(connection, now=2, limit=32, lease=lease(DAY), slots=slots)
+    claimed = claiming.claim_deliveries(
+        Transaction(connection, IdSequence(random.Random(1)), ChangeCollector()),
+        now=2,
+        limit=32,
+        lease=lease(DAY),
+        slots=slots,
+    )
     connection.set_progress_handler(None, 0)
     assert [dispatch.delivery_id for dispatch in claimed.deliveries] == ["d0"]
     assert claimed.next_due_at == HOUR

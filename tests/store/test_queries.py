@@ -198,6 +198,6 @@ async def test_a_long_log_is_cut_off(
     await store.maintain()
     assert log.stat().st_size == 0
     timeout = await store._writer.submit(
-        lambda connection: connection.execute("PRAGMA busy_timeout").fetchone()[0]
+        lambda transaction: transaction.connection.execute("PRAGMA busy_timeout").fetchone()[0]
     )
     assert timeout == 200

@@ -19,6 +19,7 @@ from notifier.core.model import ClaimedDelivery
 from notifier.store.sqlite.endpoints import health_to_columns, row_to_health
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import row_to_claimed_delivery
+from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import ClaimedDeliveries, Lease
 
 MOST_WALKED = 1_000
@@ -98,9 +99,10 @@ def interleave(lanes: Sequence[EndpointQueue], room: Mapping[str, int], limit: i
 
 
 def claim_deliveries(
-    connection: sqlite3.Connection, *, now: int, limit: int, lease: Lease, slots: InFlightLimits
+    transaction: Transaction, *, now: int, limit: int, lease: Lease, slots: InFlightLimits
 ) -> ClaimedDeliveries:
     """See ``Store``. Who had a turn goes to the back of the line; who got no slot keeps its place."""
+    connection = transaction.connection
     lapsed = connection.execute(SQL["lapse_claims"], {"now": now}).fetchall()
     for row in lapsed:
         enqueue(connection, row["endpoint_seq"], now)

@@ -20,7 +20,6 @@ from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, De
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.store.sqlite.claiming import enqueue, make_due, write_health
 from notifier.store.sqlite.endpoints import row_to_health
-from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import (
     END_OF_TIME,
@@ -29,15 +28,15 @@ from notifier.store.sqlite.rows import (
     row_to_body,
     row_to_delivery,
 )
+from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import AttemptRecorded, ChangeRefused, DeliveryDetail, Lease
 
 
 def add_deliveries(
-    connection: sqlite3.Connection,
+    transaction: Transaction,
     event: Event,
     event_seq: int,
     callbacks: Iterable[Callback],
-    mint: IdSequence,
     *,
     due_at: int,
     give_up_at: int,
@@ -46,11 +45,11 @@ def add_deliveries(
     for callback in callbacks:
         if event.type not in callback.events:
             continue
-        endpoint_seq = _endpoint_seq(connection, callback.url, mint, due_at)
-        connection.execute(
+        endpoint_seq = _endpoint_seq(transaction, callback.url, due_at)
+        transaction.connection.execute(
             SQL["add_delivery"],
             {
-                "id": mint(DELIVERY, due_at),
+                "id": transaction.ids(DELIVERY, due_at),
                 "event_seq": event_seq,
                 "endpoint_seq": endpoint_seq,
                 "url": callback.url,
@@ -60,22 +59,23 @@ def add_deliveries(
                 "give_up_at": give_up_at,
             },
         )
-        make_due(connection, endpoint_seq, due_at)
+        make_due(transaction.connection, endpoint_seq, due_at)
 
 
-def _endpoint_seq(connection: sqlite3.Connection, url: str, mint: IdSequence, at: int) -> int:
+def _endpoint_seq(transaction: Transaction, url: str, at: int) -> int:
+    connection = transaction.connection
     endpoint = endpoint_of(url)
     row = connection.execute(SQL["endpoint"], {"url": endpoint}).fetchone()
     if row is None:
         origin = origin_of(url)
         connection.execute(SQL["add_origin"], {"name": origin})
-        values = {"id": mint(ENDPOINT, at), "url": endpoint, "origin": origin}
+        values = {"id": transaction.ids(ENDPOINT, at), "url": endpoint, "origin": origin}
         row = connection.execute(SQL["add_endpoint"], values).fetchone()
     return int(row["seq"])
 
 
 def record_attempt(
-    connection: sqlite3.Connection,
+    transaction: Transaction,
     dispatch: ClaimedDelivery,
     lease: Lease,
     attempt: Attempt,
@@ -85,6 +85,7 @@ def record_attempt(
     now: int,
 ) -> AttemptRecorded | None:
     """See ``Store``."""
+    connection = transaction.connection
     sequel = _with_fresh_budget(connection, dispatch, sequel, now)
     values = {"id": dispatch.delivery_id, "owner": lease.owner, "number": dispatch.number}
     row = connection.execute(
@@ -110,6 +111,7 @@ def record_attempt(
     )
     if isinstance(sequel, Retry):
         make_due(connection, row["endpoint_seq"], sequel.due_at)
+    transaction.changes.delivery(dispatch.delivery_id)
     return _report(connection, row["endpoint_seq"], report, now, is_probe=dispatch.is_probe)
 
 
@@ -163,15 +165,17 @@ def _standing_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any
 
 
 def redeliver(
-    connection: sqlite3.Connection, delivery_id: str, *, now: int, give_up_at: int
+    transaction: Transaction, delivery_id: str, *, now: int, give_up_at: int
 ) -> Delivery | ChangeRefused:
     """See ``Store``. One that is being sent keeps its claim and only gets the fresh budget."""
+    connection = transaction.connection
     values = {"id": delivery_id, "now": now, "give_up_at": give_up_at}
     row = connection.execute(SQL["redeliver"], values).fetchone()
     if row is None:
         return ChangeRefused.NOT_FOUND
     if row["is_waiting"]:
         connection.execute(SQL["force_endpoint"], {"endpoint_seq": row["endpoint_seq"]})
+    transaction.changes.delivery(delivery_id)
     return row_to_delivery(connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone())
 
 

@@ -8,6 +8,7 @@ from notifier.core.circuit_breaker import CircuitBreaker
 from notifier.core.delivery.endpoint import EndpointHealth, Suspension, lift_suspension, suspend
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME
+from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import ChangeRefused, EndpointDetail
 
 
@@ -45,19 +46,22 @@ def list_details(connection: sqlite3.Connection, seqs: list[int]) -> list[Endpoi
     return [_detail_of(row) for row in rows]
 
 
-def pause(connection: sqlite3.Connection, endpoint_id: str) -> EndpointDetail | ChangeRefused:
+def pause(transaction: Transaction, endpoint_id: str) -> EndpointDetail | ChangeRefused:
     """See ``Store.pause_endpoint``. Only what is forced still goes out, and that has been due already."""
-    row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
-    return (
-        ChangeRefused.NOT_FOUND if row is None else _hold(connection, row, suspend(row_to_health(row)), now=0)
-    )
+    row = transaction.connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
+    if row is None:
+        return ChangeRefused.NOT_FOUND
+    transaction.changes.many()
+    return _hold(transaction.connection, row, suspend(row_to_health(row)), now=0)
 
 
-def resume(connection: sqlite3.Connection, endpoint_id: str, *, now: int) -> EndpointDetail | ChangeRefused:
+def resume(transaction: Transaction, endpoint_id: str, *, now: int) -> EndpointDetail | ChangeRefused:
     """See ``Store.resume_endpoint``. One that was kept for its hold alone is forgotten with it."""
+    connection = transaction.connection
     row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
     if row is None:
         return ChangeRefused.NOT_FOUND
+    transaction.changes.many()
     waking = {"endpoint_seq": row["seq"], "now": now, "most_attempts": END_OF_TIME}
     connection.execute(SQL["wake_deliveries"], waking)
     detail = _hold(connection, row, lift_suspension(row_to_health(row)), now=now)

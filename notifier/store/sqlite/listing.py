@@ -110,12 +110,16 @@ def _merged(lanes: Iterable[list[int]], limit: int) -> str:
 
 
 def find_rows(
-    connection: sqlite3.Connection, *, watch_ids: list[str], delivery_ids: list[str], deliveries_of: list[str]
+    connection: sqlite3.Connection,
+    watch_ids: Iterable[str],
+    delivery_ids: Iterable[str],
+    *,
+    deliveries_of: Iterable[str],
 ) -> FoundRows:
     """See ``Store.find``."""
-    further = connection.execute(SQL["delivery_ids_of_watches"], {"ids": json.dumps(deliveries_of)})
+    further = connection.execute(SQL["delivery_ids_of_watches"], {"ids": json.dumps([*deliveries_of])})
     of_watches = [row["id"] for row in further]
-    watch_rows = connection.execute(SQL["watches_by_id"], {"ids": json.dumps(watch_ids)})
-    rows = connection.execute(SQL["deliveries_by_id"], {"ids": json.dumps(delivery_ids + of_watches)})
+    watch_rows = connection.execute(SQL["watches_by_id"], {"ids": json.dumps([*watch_ids])})
+    rows = connection.execute(SQL["deliveries_by_id"], {"ids": json.dumps([*delivery_ids, *of_watches])})
     found = tuple(delivery_in_full(connection, row) for row in rows.fetchall())
     return FoundRows(tuple(map(row_to_watch, watch_rows)), found)

@@ -4,10 +4,12 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.task_statistics import MOST_COUNTED
 from notifier.store.sqlite.queries import SQL
+from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import Counts
 
 HOUR_MS = 3_600_000
@@ -42,20 +44,24 @@ def overdue(connection: sqlite3.Connection, *, now: int, limit: int) -> list[int
     return [row["seq"] for row in connection.execute(SQL["overdue"], {"now": now, "limit": limit})]
 
 
-def give_up(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) -> int:
+def give_up(transaction: Transaction, seqs: Sequence[int], *, now: int) -> int:
     """Declare these dead if it is still so that nobody tries them in time; returns how many.
 
     Their endpoints are then due for what still waits, or not at all.
     """
+    connection = transaction.connection
     values = {"seqs": json.dumps(seqs), "now": now}
     dead: Sequence[sqlite3.Row] = connection.execute(SQL["give_up_overdue"], values).fetchall()
     for endpoint_seq in {row["endpoint_seq"] for row in dead}:
         connection.execute(SQL["serve_endpoint"], {"endpoint_seq": endpoint_seq, "now": now})
+    if dead:
+        transaction.changes.many()
     return len(dead)
 
 
-def trim_attempts(connection: sqlite3.Connection, *, most: int = MAX_ATTEMPTS) -> int:
+def trim_attempts(transaction: Transaction, *, most: int = MAX_ATTEMPTS) -> int:
     """Forget some of the oldest attempts beyond ``most``; returns how many are still too many."""
+    connection = transaction.connection
     excess = int(connection.execute(SQL["attempts_kept"]).fetchone()["n"]) - most
     if excess <= 0:
         return 0
@@ -63,11 +69,11 @@ def trim_attempts(connection: sqlite3.Connection, *, most: int = MAX_ATTEMPTS) -
     return max(0, excess - TRIMMED_AT_ONCE)
 
 
-def maintain(connection: sqlite3.Connection, log_bytes: int) -> None:
+def maintain(connection: sqlite3.Connection, *, database: Path) -> None:
     """Checkpoint the log; cut off a long one, if no reader is in the way."""
     # No PRAGMA optimize, no ANALYZE: figures taken while a table is small tell the planner to scan it, and
     # are still believed when it holds a million rows. Without any it takes the indexes, which is right here.
-    if log_bytes > LONG_LOG_BYTES:
+    if _log_bytes(database) > LONG_LOG_BYTES:
         (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {PATIENCE_WITH_READERS_MS}")
         try:
@@ -76,6 +82,13 @@ def maintain(connection: sqlite3.Connection, log_bytes: int) -> None:
             connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
     else:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+
+def _log_bytes(database: Path) -> int:
+    try:
+        return database.with_name(f"{database.name}-wal").stat().st_size
+    except OSError:
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +103,7 @@ FIRST_PLACE = (-(2**63), 0)
 
 
 def prune(
-    connection: sqlite3.Connection,
+    transaction: Transaction,
     *,
     place: tuple[int, int],
     delivered_before: int,
@@ -99,7 +112,7 @@ def prune(
 ) -> PruneStep:
     """Forget at most ``limit`` of the next watches, of which no more than a thousand are looked at."""
     ended_at, seq = place
-    rows = connection.execute(
+    rows = transaction.connection.execute(
         SQL["ended_watches"],
         {
             "ended_at": ended_at,
@@ -111,17 +124,19 @@ def prune(
     ).fetchall()
     seqs = [row["seq"] for row in rows if row["is_forgettable"]][:limit]
     if seqs:
-        connection.execute(SQL["forget_watches"], {"seqs": json.dumps(seqs)})
+        transaction.connection.execute(SQL["forget_watches"], {"seqs": json.dumps(seqs)})
+        transaction.changes.many()
     last = (rows[-1]["ended_at"], rows[-1]["seq"]) if len(rows) == LOOKED_AT else None
     return PruneStep(len(seqs), last)
 
 
-def shift_times(connection: sqlite3.Connection, *, delta_ms: int) -> None:
+def shift_times(transaction: Transaction, delta_ms: int) -> None:
     """See ``Store``. What tells when something happened stays; what is waited for, or counted from, moves.
 
     What came or ended by the clock that is being set has its age counted from then: it moves too. The walk
     over all ended deliveries is long, and a clock is rarely set.
     """
+    connection = transaction.connection
     values = {"delta": delta_ms, "since": _marks(connection)["since"]}
     connection.execute(SQL["shift_watches"], values)
     connection.execute(SQL["shift_deliveries"], values)
@@ -129,6 +144,7 @@ def shift_times(connection: sqlite3.Connection, *, delta_ms: int) -> None:
     connection.execute(SQL["shift_ended_watches"], values)
     connection.execute(SQL["shift_ended_deliveries"], values)
     connection.execute(SQL["shift_marks"], values)
+    transaction.changes.many()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,24 +156,25 @@ class ClockReading:
     boot: int | None
 
 
-def heartbeat(connection: sqlite3.Connection, *, clocks: ClockReading) -> None:
+def heartbeat(transaction: Transaction, *, clocks: ClockReading) -> None:
     """See ``Store``."""
     marks = {"lived_at": clocks.now, "anchor": clocks.now - clocks.elapsed, "boot": clocks.boot}
     for key, value in marks.items():
         if value is not None:
-            connection.execute(SQL["mark"], {"key": key, "value": value})
+            transaction.connection.execute(SQL["mark"], {"key": key, "value": value})
 
 
 def _marks(connection: sqlite3.Connection) -> dict[str, int]:
     return {row["key"]: int(row["value"]) for row in connection.execute(SQL["marks"])}
 
 
-def take_over(connection: sqlite3.Connection, *, clocks: ClockReading, max_interval_ms: int) -> int:
+def take_over(transaction: Transaction, *, clocks: ClockReading, max_interval_ms: int) -> int:
     """Release every claim (its owner is dead: we hold the lock) and return at what time the daemon begins.
 
     What was claimed is due at once, deliveries as perhaps sent already. No watch is left to wait for longer
     than any rule could have it wait: such a date is from a clock that was wrong.
     """
+    connection = transaction.connection
     start = _time_at_start(connection, clocks)
     connection.execute(SQL["release_watches"], {"now": start})
     released: Sequence[sqlite3.Row] = connection.execute(SQL["release_deliveries"], {"now": start}).fetchall()

@@ -16,6 +16,7 @@ from notifier.store.sqlite.backup import keep_copy
 from notifier.store.sqlite.connection import BUSY_MS, connect_reader, connect_writer
 from notifier.store.sqlite.driver import AiosqliteDriver, OpenDriver
 from notifier.store.sqlite.errors import cannot_create, error_to_unavailable, is_damaged, is_locked
+from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.integrity import APPLICATION_ID, check
 from notifier.store.sqlite.lock import DatabaseLocation, InstanceLock
 from notifier.store.sqlite.maintenance import HOUR_MS, ClockReading, take_over
@@ -66,6 +67,7 @@ async def open_store(
             str(file),
             driver,
             writer_driver,
+            ids=IdSequence(rng),
             look=DatabaseLocation(file, lock).check,
             sleep=sleep,
             meter=meter,
@@ -80,7 +82,6 @@ async def open_store(
         writer=writer,
         reader=reader,
         lock=lock,
-        rng=rng,
         anchor=start - clocks.elapsed,
         elapsed=elapsed,
         boot=boot,

@@ -13,6 +13,7 @@ from typing import Any
 from notifier.core.formats.urls import endpoint_of
 from notifier.core.model import DeliveryState
 from notifier.store.sqlite.queries import SQL
+from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import MAX_REPLAYS, ReplayLimitReached, ReplayQuery
 
 COUNTED_AT_ONCE = 50_000
@@ -58,9 +59,10 @@ def continue_scan(connection: sqlite3.Connection, query: ReplayQuery, so_far: Re
 
 
 def start(
-    connection: sqlite3.Connection, query: ReplayQuery, matches: ReplayScan, *, now: int
+    transaction: Transaction, query: ReplayQuery, matches: ReplayScan, *, now: int
 ) -> int | ReplayLimitReached:
     """Keep the replay, which reaches from the first match to the last; returns how many match."""
+    connection = transaction.connection
     under_way = connection.execute(SQL["count_replays"]).fetchone()["n"]
     if under_way >= MAX_REPLAYS:
         return ReplayLimitReached(under_way)
@@ -70,8 +72,9 @@ def start(
     return matches.count
 
 
-def replay_some(connection: sqlite3.Connection, *, now: int, give_up_at: int, limit: int) -> int | None:
+def replay_some(transaction: Transaction, *, now: int, give_up_at: int, limit: int) -> int | None:
     """See ``Store``. It may return 0 where a window held no match, and the replay still goes on."""
+    connection = transaction.connection
     row = connection.execute(SQL["oldest_replay"]).fetchone()
     if row is None:
         return None
@@ -81,6 +84,8 @@ def replay_some(connection: sqlite3.Connection, *, now: int, give_up_at: int, li
     place = seqs[-1] if len(seqs) == limit else until_seq
     step = "end_replay" if place >= row["last"] else "move_replay"
     connection.execute(SQL[step], {"seq": row["seq"], "place": place})
+    if seqs:
+        transaction.changes.many()
     return len(seqs)
 
 

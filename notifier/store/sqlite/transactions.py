@@ -1,15 +1,27 @@
-"""Units of work run on a connection: all in one transaction, and only where one throws each by itself."""
+"""Transactions: what a verb works with, and how the verbs of a batch are committed together."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from notifier.store.changes import ChangeCollector
 from notifier.store.sqlite.errors import is_storage_error
+from notifier.store.sqlite.ids import IdSequence
 
 T = TypeVar("T")
 
-Work = Callable[[sqlite3.Connection], T]
+
+@dataclass(slots=True, eq=False)
+class Transaction:
+    """What a verb that writes is handed: the connection, new ids, and where it notes its changes."""
+
+    connection: sqlite3.Connection
+    ids: IdSequence
+    changes: ChangeCollector
+
+
+Work = Callable[[Transaction], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +57,23 @@ class TransactionFailed(Exception):
         return self.is_rolled_back and not self.at_commit and not is_below
 
 
-def run_batch(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[UnitSucceeded | UnitFailed]:
-    """Run all in one transaction and commit it; raises BatchFault when there is nothing to show for it.
+def run_batch(transaction: Transaction, works: Sequence[Work[Any]]) -> list[UnitSucceeded | UnitFailed]:
+    """Run all in one transaction and commit it; raises TransactionFailed when nothing is to show for it.
 
     At first without savepoints: inside one, SQLite keeps a copy of each page for each statement, which makes
     an insert three times as dear. Only when a unit throws is all undone and run again, each in its own.
     """
     try:
-        return _in_transaction(connection, lambda: [UnitSucceeded(work(connection)) for work in works])
+        return _in_transaction(
+            transaction.connection, lambda: [UnitSucceeded(work(transaction)) for work in works]
+        )
     except TransactionFailed as fault:
         if not fault.is_of_a_unit:
             raise
-    return _in_transaction(connection, lambda: [_in_savepoint(connection, work) for work in works])
+    transaction.changes.drop_after(0)
+    return _in_transaction(
+        transaction.connection, lambda: [_in_savepoint(transaction, work) for work in works]
+    )
 
 
 def _in_transaction(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
@@ -74,15 +91,17 @@ def _in_transaction(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
     return outcomes
 
 
-def _in_savepoint(connection: sqlite3.Connection, work: Work[Any]) -> UnitSucceeded | UnitFailed:
+def _in_savepoint(transaction: Transaction, work: Work[Any]) -> UnitSucceeded | UnitFailed:
+    connection, changes_before = transaction.connection, len(transaction.changes)
     connection.execute("SAVEPOINT unit")
     outcome: UnitSucceeded | UnitFailed
     try:
-        outcome = UnitSucceeded(work(connection))
+        outcome = UnitSucceeded(work(transaction))
     except Exception as error:
         if (isinstance(error, sqlite3.Error) and is_storage_error(error)) or not connection.in_transaction:
             raise
         connection.execute("ROLLBACK TO unit")
+        transaction.changes.drop_after(changes_before)
         outcome = UnitFailed(error)
     connection.execute("RELEASE unit")
     return outcome

@@ -1,8 +1,8 @@
 """The one that writes: units of work of many callers, committed together.
 
-A unit is a function on the connection. All that wait go into one transaction and one thread hop; one that
-throws undoes itself alone; nobody is answered before the COMMIT has reached the disk. The writer's task is
-never cancelled, and a caller that is changes nothing: its unit runs.
+A unit is a function over a transaction. All that wait go into one transaction and one thread hop; one that
+throws undoes itself alone; nobody is answered, and no change notice published, before the COMMIT has reached
+the disk. The writer's task is never cancelled, and a caller that is changes nothing: its unit runs.
 """
 
 import asyncio
@@ -17,9 +17,18 @@ import structlog
 
 from notifier.errors import NotifierError, StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Meter
+from notifier.store.changes import ChangeCollector, ChangeListener
 from notifier.store.sqlite.driver import Driver
 from notifier.store.sqlite.errors import error_to_unavailable, is_io_error
-from notifier.store.sqlite.transactions import TransactionFailed, UnitFailed, UnitSucceeded, Work, run_batch
+from notifier.store.sqlite.ids import IdSequence
+from notifier.store.sqlite.transactions import (
+    Transaction,
+    TransactionFailed,
+    UnitFailed,
+    UnitSucceeded,
+    Work,
+    run_batch,
+)
 
 log = structlog.get_logger()
 
@@ -34,7 +43,7 @@ PATIENCE_S = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Unit:
-    work: Work[Any]
+    work: Callable[[Any], Any]  # over a Transaction; over the bare connection, if it is alone
     future: asyncio.Future[Any]
     weight: int
     is_alone: bool = False
@@ -61,6 +70,7 @@ class Writer:
         driver: Driver,
         open_driver: Callable[[], Awaitable[Driver]],
         *,
+        ids: IdSequence,
         look: Callable[[], None] = lambda: None,
         sleep: Sleep = asyncio.sleep,
         max_waiting: int = MAX_WAITING,
@@ -69,10 +79,12 @@ class Writer:
         self._file = file
         self._driver: Driver | None = driver
         self._open_driver = open_driver
+        self._ids = ids
         self._look = look
         self._sleep = sleep
         self._max_waiting = max_waiting
         self._meter = meter
+        self._listeners: list[ChangeListener] = []
         self._waiting: deque[_Unit] = deque()
         self._weight = 0
         self._pressed = asyncio.Event()  # something is to be written now
@@ -80,6 +92,10 @@ class Writer:
         self._is_closing = False
         self._death: NotifierError | None = None
         self._task = asyncio.create_task(self._run(), name="store writer")
+
+    def add_listener(self, listener: ChangeListener) -> None:
+        """Publish the notices of each committed unit to ``listener`` from now on."""
+        self._listeners.append(listener)
 
     async def submit(
         self, work: Work[T], *, urgent: bool = True, weight: int = 1, is_premise: bool = False
@@ -92,7 +108,7 @@ class Writer:
         """
         return await self._enqueue(work, urgent, weight=weight, is_premise=is_premise)
 
-    async def submit_alone(self, work: Work[T]) -> T:
+    async def submit_alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Have ``work`` done outside any transaction, as a checkpoint must be."""
         return await self._enqueue(work, is_alone=True)
 
@@ -108,7 +124,9 @@ class Writer:
         if self._death is not None:
             raise self._death
 
-    async def _enqueue(self, work: Work[T], urgent: bool = True, *, weight: int = 1, **kind: bool) -> T:
+    async def _enqueue(
+        self, work: Callable[[Any], T], urgent: bool = True, *, weight: int = 1, **kind: bool
+    ) -> T:
         if self._death is not None:
             raise _refusal(self._death)
         if self._is_closing:
@@ -178,8 +196,9 @@ class Writer:
 
     async def _write(self, batch: list[_Unit]) -> None:
         began = self._meter.stopwatch()
+        changes = ChangeCollector()
         try:
-            outcomes = await self._outcomes(batch)
+            outcomes = await self._outcomes(batch, changes)
         except Exception as error:  # whatever it is: the callers hear of it, and the writer goes on
             refused = batch + self._who_count_on(batch)
             for unit in refused:
@@ -193,6 +212,8 @@ class Writer:
             self._meter.record_commit(len(batch), self._meter.stopwatch() - began)
             for unit, outcome in zip(batch, outcomes, strict=True):
                 unit.resolve(outcome)
+            for listener in self._listeners:
+                changes.publish(listener)
 
     def _who_count_on(self, batch: list[_Unit]) -> list[_Unit]:
         """Take those who wait and were told to do so under a premise of this batch."""
@@ -203,13 +224,17 @@ class Writer:
         self._weight = 0
         return waiting
 
-    async def _outcomes(self, batch: list[_Unit]) -> list[UnitSucceeded | UnitFailed]:
+    async def _outcomes(
+        self, batch: list[_Unit], changes: ChangeCollector
+    ) -> list[UnitSucceeded | UnitFailed]:
         if self._driver is None:
             self._driver = await self._open_driver()
         if batch[0].is_alone:
             return [UnitSucceeded(await self._driver.run(batch[0].work))]
         works = [unit.work for unit in batch]
-        return await self._driver.run(lambda connection: run_batch(connection, works))
+        return await self._driver.run(
+            lambda connection: run_batch(Transaction(connection, self._ids, changes), works)
+        )
 
     def _fault_of(self, error: Exception) -> Exception:
         cause = error.__cause__ if isinstance(error, TransactionFailed) else error

@@ -1,0 +1,127 @@
+"""The registration of watches: a new one, or callbacks added to one that exists."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from notifier.core.ids import WATCH
+from notifier.core.model import MAX_CALLBACKS, Callback, NewWatch, Watch, WatchState
+from notifier.core.polling.learned_schedule import TaskDurations, first_poll_at
+from notifier.store.sqlite.deliveries import add_deliveries
+from notifier.store.sqlite.durations import read_durations
+from notifier.store.sqlite.queries import SQL
+from notifier.store.sqlite.rows import callbacks_to_json, row_to_event, row_to_watch
+from notifier.store.sqlite.transactions import Transaction
+from notifier.store.values import CallbackLimitReached, WatchAdded, WatchLimitReached
+
+
+def add_watches(
+    transaction: Transaction, new: Sequence[NewWatch], *, give_up_at: int, max_live: int
+) -> list[WatchAdded | WatchLimitReached | CallbackLimitReached]:
+    """See ``Store``."""
+    outcomes = [_add(transaction, entry, give_up_at, max_live) for entry in new]
+    for outcome in outcomes:
+        if isinstance(outcome, WatchAdded):
+            transaction.changes.watch(outcome.watch.id)
+            if outcome.watch.ended_at is not None:
+                transaction.changes.deliveries_of(outcome.watch.id)
+    return outcomes
+
+
+def count_entries(new: Sequence[NewWatch], *, give_up_at: int, max_live: int) -> int:
+    """Count the rows that ``add_watches`` is about, given its arguments."""
+    return len(new)
+
+
+def _add(
+    transaction: Transaction, new: NewWatch, give_up_at: int, max_live: int
+) -> WatchAdded | WatchLimitReached | CallbackLimitReached:
+    connection = transaction.connection
+    names = {"provider": new.provider, "api_path": new.api_path, "task_id": new.task_id}
+    found = connection.execute(SQL["before_adding"], names).fetchone()
+    if found["watch_seq"] is not None:
+        return _rejoin(transaction, found["watch_seq"], new, give_up_at)
+    if found["live"] >= max_live:
+        return WatchLimitReached(found["live"])
+    callbacks = _gained((), new.callbacks)
+    if len(callbacks) > MAX_CALLBACKS:
+        return CallbackLimitReached(len(callbacks))
+    provider_seq, api_path_seq = found["provider_seq"], found["api_path_seq"]
+    if provider_seq is None:
+        (provider_seq,) = connection.execute(SQL["add_provider"], {"name": new.provider}).fetchone()
+    if api_path_seq is None:
+        (api_path_seq,) = connection.execute(SQL["add_api_path"], {"path": new.api_path}).fetchone()
+    watch = _watch_from(new, callbacks, transaction.ids(WATCH, new.registered_at), read_durations(found))
+    connection.execute(
+        SQL["add_watch"],
+        {
+            "id": watch.id,
+            "provider_seq": provider_seq,
+            "api_path_seq": api_path_seq,
+            "task_id": watch.task_id,
+            "callbacks": callbacks_to_json(watch.callbacks),
+            "metadata": watch.metadata,
+            "registered_at": watch.registered_at,
+            "expires_at": watch.expires_at,
+            "due_at": watch.due_at,
+            "traceparent": watch.traceparent,
+        },
+    )
+    return WatchAdded(watch, is_new=True)
+
+
+def _watch_from(
+    new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, durations: TaskDurations | None
+) -> Watch:
+    return Watch(
+        id=watch_id,
+        provider=new.provider,
+        api_path=new.api_path,
+        task_id=new.task_id,
+        state=WatchState.WATCHING,
+        callbacks=callbacks,
+        metadata=new.metadata,
+        registered_at=new.registered_at,
+        expires_at=new.expires_at,
+        due_at=first_poll_at(
+            durations,
+            registered_at=new.registered_at,
+            earliest=new.first_poll_at,
+            latest=new.first_poll_by,
+        ),
+        traceparent=new.traceparent,
+    )
+
+
+def _rejoin(
+    transaction: Transaction, seq: int, new: NewWatch, give_up_at: int
+) -> WatchAdded | CallbackLimitReached:
+    """Add to a known watch the callbacks it does not know, and tell those of an outcome that is there."""
+    connection = transaction.connection
+    row = connection.execute(SQL["watch_by_seq"], {"seq": seq}).fetchone()
+    watch = row_to_watch(row)
+    gained = _gained(watch.callbacks, new.callbacks)
+    if not gained:
+        return WatchAdded(watch, is_new=False)
+    if len(watch.callbacks) + len(gained) > MAX_CALLBACKS:
+        return CallbackLimitReached(len(watch.callbacks) + len(gained))
+    watch = replace(watch, callbacks=watch.callbacks + gained)
+    connection.execute(SQL["set_callbacks"], {"seq": seq, "callbacks": callbacks_to_json(watch.callbacks)})
+    event = connection.execute(SQL["event_of_round"], {"watch_seq": seq, "round": watch.round}).fetchone()
+    if event is not None:
+        add_deliveries(
+            transaction,
+            row_to_event(event, watch.id),
+            event["seq"],
+            gained,
+            due_at=new.registered_at,
+            give_up_at=give_up_at,
+        )
+    return WatchAdded(watch, is_new=False)
+
+
+def _gained(known: Sequence[Callback], offered: Sequence[Callback]) -> tuple[Callback, ...]:
+    """Those offered whose URL is not known; of two with the same URL the first."""
+    first_by_url = {callback.url: callback for callback in reversed(offered)}
+    known_urls = {callback.url for callback in known}
+    in_order = dict.fromkeys(callback.url for callback in offered)
+    return tuple(first_by_url[url] for url in in_order if url not in known_urls)

@@ -5,21 +5,44 @@ and writing; a copy of the file alone would lose what stands in the log. The cop
 a log of its own, so that to move it is to move all of it.
 """
 
-import glob
+import errno
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from notifier.atomic_file import publish, temp_path, write_file
 from notifier.core.formats.text import one_line
-from notifier.errors import DatabaseUnusable
-from notifier.store.sqlite.atomic_file import BackupFailed, TargetExists, publish, temp_path
+from notifier.errors import DatabaseUnusable, NotifierError
 from notifier.store.sqlite.connection import BUSY_MS, connect_source
+from notifier.store.sqlite.database_files import (
+    journal_path,
+    migration_copies,
+    migration_copy,
+    secret_of_backup,
+)
 from notifier.store.sqlite.errors import error_code, error_to_unavailable, is_locked
 from notifier.store.sqlite.integrity import APPLICATION_ID
 from notifier.store.sqlite.queries import SQL
 
 _FULL = 13
+
+
+class BackupFailed(NotifierError):
+    """A copy could not be made; nothing stands under its name that did not stand there before."""
+
+    code = "backup_failed"
+    exit_status = 1
+
+
+class TargetExists(BackupFailed):
+    """There is a file of that name already, and nobody said that it may be replaced."""
+
+    code = "name_taken"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} exists already", "name another file, or replace it with --force")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +54,6 @@ class Backup:
     version: int
     watches: int
     secret: Path | None
-
-
-def find_secret(backup: Path) -> Path:
-    """Where a backup's signing secrets are kept: after the whole of its name, so that no two share a file."""
-    return backup.with_name(f"{backup.name}.secret")
 
 
 def back_up(
@@ -51,13 +69,13 @@ def back_up(
     The secrets go first: where there is a backup, it can be restored whole. Raises DatabaseUnusable if there
     is no database of ours, NameTaken, or BackupFailed (no room, no right, damage); then no new name is there.
     """
-    kept = find_secret(final) if secret is not None else None
+    kept = secret_of_backup(final) if secret is not None else None
     for name in (final, kept):
         if name is not None and name.exists() and not may_replace:
             raise TargetExists(name)
     had_secret = kept is not None and kept.exists()
     content = b"" if secret is None else _read(secret)
-    with temp_path(final) as draft:
+    with _temp_database(final) as draft:
         version, watches = _copied(database, draft, busy_ms)
         size_bytes = draft.stat().st_size
         if kept is not None:
@@ -78,15 +96,15 @@ def keep_copy(connection: sqlite3.Connection, version: int) -> Path:
     copy there is no migration.
     """
     database = Path(connection.execute("PRAGMA database_list").fetchone()[2])
-    kept = database.with_name(f"{database.name}.v{version}.backup")
+    kept = migration_copy(database, version)
     try:
-        with temp_path(kept) as draft:
+        with _temp_database(kept) as draft:
             copy_to(connection, draft)
             publish(draft, kept, may_replace=True)
     except BackupFailed as failed:
         cause = f"{database} was not brought up to date, for no copy of it could be kept: {failed.cause}"
         raise DatabaseUnusable(cause, failed.fix) from failed
-    for older in database.parent.glob(f"{glob.escape(database.name)}.v*.backup"):
+    for older in migration_copies(database):
         if older != kept:
             with suppress(OSError):  # the next migration tries again
                 older.unlink(missing_ok=True)
@@ -145,9 +163,40 @@ def _read(secret: Path) -> bytes:
 
 
 def _keep_secret(content: bytes, kept: Path, *, may_replace: bool) -> None:
-    with temp_path(kept) as draft:
-        draft.write_bytes(content)
-        publish(draft, kept, may_replace=may_replace)
+    with _translate_errors(kept):
+        write_file(kept, content, may_replace=may_replace)
+
+
+@contextmanager
+def _temp_database(final: Path) -> Iterator[Path]:
+    """Make a temporary file for a copy; raises BackupFailed for what goes wrong with it in the block."""
+    with _translate_errors(final), temp_path(final) as temp:
+        try:
+            yield temp
+        finally:
+            with suppress(OSError):  # SQLite leaves one where the disk fails
+                journal_path(temp).unlink(missing_ok=True)
+
+
+@contextmanager
+def _translate_errors(final: Path) -> Iterator[None]:
+    """Raise TargetExists or BackupFailed for an OSError of the block."""
+    try:
+        yield
+    except FileExistsError:
+        raise TargetExists(final) from None
+    except OSError as error:
+        raise _file_failed(error, final) from error
+
+
+def _file_failed(error: OSError, final: Path) -> BackupFailed:
+    fixes = {
+        errno.ENOSPC: "free some space on that disk, or name a file on another one",
+        errno.EDQUOT: "free some space on that disk, or name a file on another one",
+        errno.ENOENT: f"the directory {final.parent} must exist",
+    }
+    fix = fixes.get(error.errno or 0, f"the user that runs this must be able to write in {final.parent}")
+    return BackupFailed(f"{final} cannot be written ({error.strerror or error})", fix)
 
 
 def _no_waiting(status: int, remaining: int, total: int) -> None:

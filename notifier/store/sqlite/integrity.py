@@ -6,7 +6,6 @@ schema and the first page of every table, since reading a million watches would 
 damage in such a file is met later, as an error of the statement that reads it.
 """
 
-import glob
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from notifier.core.formats.text import one_line
 from notifier.errors import DatabaseUnusable, NotifierError
 from notifier.store.sqlite.connection import connect_onlooker
+from notifier.store.sqlite.database_files import index_path, log_path, migration_copies
 from notifier.store.sqlite.errors import is_damaged
 
 APPLICATION_ID = 0x6E746664  # "ntfd"
@@ -26,7 +26,7 @@ _ELSEWHERE = "name another file as store.url; this one was not touched"
 
 def check(path: Path, newest_version: int) -> None:
     """Raise DatabaseUnusable unless the file is ours and sound, or new: missing or empty."""
-    log = path.with_name(f"{path.name}-wal")
+    log = log_path(path)
     has_log = log.exists() and log.stat().st_size > 0
     if not path.exists():
         if has_log:
@@ -49,7 +49,7 @@ def _check_content(path: Path, newest_version: int, *, has_log: bool) -> None:
     ``immutable`` does not even lock, but is blind for the log. Where there is one we need ``ro``, which
     makes an index of the log beside it; that is taken away again if the file is not ours to open.
     """
-    index = path.with_name(f"{path.name}-shm")
+    index = index_path(path)
     had_index = index.exists()
     uri = f"{path.as_uri()}?{'mode=ro' if has_log else 'immutable=1'}"
     try:
@@ -85,8 +85,8 @@ def _judge(connection: sqlite3.Connection, path: Path, newest_version: int) -> N
 
 def _or_go_back(path: Path) -> str:
     """Name the copy that was kept before the migration, if it is there."""
-    kept = sorted(each.name for each in path.parent.glob(f"{glob.escape(path.name)}.v*.backup"))
-    return f", or restore {kept[-1]}, made before it was brought up to date" if kept else ""
+    copies = migration_copies(path)
+    return f", or restore {copies[-1].name}, made before it was brought up to date" if copies else ""
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from notifier.errors import DatabaseBusy, DatabaseUnusable
+from notifier.store.sqlite.database_files import lock_path
 from notifier.store.sqlite.errors import cannot_create
 
 
@@ -22,7 +23,7 @@ class InstanceLock:
     @classmethod
     def take(cls, database: Path) -> "InstanceLock":
         """Take it at once; raises DatabaseBusy, naming who has it."""
-        path = database.with_name(f"{database.name}.lock")
+        path = lock_path(database)
         while True:
             handle = _open(path)
             lock = cls(path, handle)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.task_statistics import MOST_COUNTED
+from notifier.store.sqlite.database_files import log_path
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import Counts
@@ -86,7 +87,7 @@ def maintain(connection: sqlite3.Connection, *, database: Path) -> None:
 
 def _log_bytes(database: Path) -> int:
     try:
-        return database.with_name(f"{database.name}-wal").stat().st_size
+        return log_path(database).stat().st_size
     except OSError:
         return 0
 

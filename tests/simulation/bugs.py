@@ -176,7 +176,8 @@ def answered_before_commit() -> Iterator[None]:
         yield
 
 
-_GUARD = "AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls"
+_GUARD = """AND state IN (SELECT value FROM json_each(:from_states))
+  AND owner = :owner AND round = :round AND polls = :polls"""
 
 
 async def _late(work: Callable[[], Awaitable[object]]) -> None:

@@ -56,7 +56,7 @@ async def in_state(store: Store, state: WatchState) -> str:
 async def test_a_user_moves_a_watch_as_the_table_says(
     store: Store, state: WatchState, action: WatchAction
 ) -> None:
-    """``core/transitions.py``; what it does not allow is a conflict and changes nothing."""
+    """``core/states.py``; what it does not allow is a conflict and changes nothing."""
     watch_id = await in_state(store, state)
     moved: Watch | ChangeRefused | WatchLimitReached
     if action is WatchAction.STOP:

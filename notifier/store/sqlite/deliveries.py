@@ -16,8 +16,9 @@ from notifier.core.delivery.endpoint import (
 )
 from notifier.core.formats.urls import endpoint_of, origin_of
 from notifier.core.ids import DELIVERY, ENDPOINT
-from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, DeliveryState, Event
+from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, Event
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
+from notifier.core.states import DeliveryAction
 from notifier.store.sqlite.claiming import enqueue, make_due, write_health
 from notifier.store.sqlite.endpoints import row_to_health
 from notifier.store.sqlite.queries import SQL
@@ -28,6 +29,7 @@ from notifier.store.sqlite.rows import (
     row_to_body,
     row_to_delivery,
 )
+from notifier.store.sqlite.state_changes import DELIVERY_CHANGES
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import AttemptRecorded, ChangeRefused, DeliveryDetail, Lease
 
@@ -153,13 +155,13 @@ def _standing_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any
     ended = {"due_at": None, "ended_at": now, "is_refusal": 0}
     match sequel:
         case Delivered():
-            return {**ended, "state": DeliveryState.DELIVERED, "last_error": None}
+            return {**ended, **DELIVERY_CHANGES[DeliveryAction.DELIVER], "last_error": None}
         case Retry(due_at=due_at, is_refusal=is_refusal):
             error = attempt.error or f"HTTP {attempt.status}"
             waiting = {"due_at": due_at, "ended_at": None, "is_refusal": int(is_refusal)}
-            return {**waiting, "state": DeliveryState.PENDING, "last_error": error}
+            return {**waiting, **DELIVERY_CHANGES[DeliveryAction.RETRY], "last_error": error}
         case GiveUp(reason=reason):
-            return {**ended, "state": DeliveryState.DEAD, "last_error": reason}
+            return {**ended, **DELIVERY_CHANGES[DeliveryAction.GIVE_UP], "last_error": reason}
         case _:
             assert_never(sequel)
 
@@ -169,7 +171,12 @@ def redeliver(
 ) -> Delivery | ChangeRefused:
     """See ``Store``. One that is being sent keeps its claim and only gets the fresh budget."""
     connection = transaction.connection
-    values = {"id": delivery_id, "now": now, "give_up_at": give_up_at}
+    values = {
+        "id": delivery_id,
+        "now": now,
+        "give_up_at": give_up_at,
+        **DELIVERY_CHANGES[DeliveryAction.REDELIVER],
+    }
     row = connection.execute(SQL["redeliver"], values).fetchone()
     if row is None:
         return ChangeRefused.NOT_FOUND

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notifier.core.model import DeliveryState, WatchState
+from notifier.core.states import DeliveryAction
 from notifier.core.task_statistics import MOST_COUNTED
 from notifier.store.sqlite.database_files import log_path
 from notifier.store.sqlite.queries import SQL
+from notifier.store.sqlite.state_changes import DELIVERY_CHANGES
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import Counts
 
@@ -51,7 +53,7 @@ def give_up(transaction: Transaction, seqs: Sequence[int], *, now: int) -> int:
     Their endpoints are then due for what still waits, or not at all.
     """
     connection = transaction.connection
-    values = {"seqs": json.dumps(seqs), "now": now}
+    values = {"seqs": json.dumps(seqs), "now": now, **DELIVERY_CHANGES[DeliveryAction.GIVE_UP]}
     dead: Sequence[sqlite3.Row] = connection.execute(SQL["give_up_overdue"], values).fetchall()
     for endpoint_seq in {row["endpoint_seq"] for row in dead}:
         connection.execute(SQL["serve_endpoint"], {"endpoint_seq": endpoint_seq, "now": now})

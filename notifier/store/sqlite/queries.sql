@@ -70,7 +70,8 @@ UPDATE watches SET
   trouble = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL,
   ended_at = :ended_at, finished_at = :finished_at, outputs = :outputs, result_expires_at = :result_expires_at,
   error = :error
-WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls
+WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
+  AND owner = :owner AND round = :round AND polls = :polls
 RETURNING seq, callbacks
 
 -- name: add_event
@@ -102,10 +103,11 @@ ORDER BY finishes DESC, provider, api_path LIMIT :limit
 -- ---- watches: the user's word
 
 -- name: stop_watch
+-- A stopped watch may be stopped again, and keeps the time of its end.
 UPDATE watches SET
-  state = 'stopped', due_at = NULL, owner = NULL, ended_at = :now,
+  state = :state, due_at = NULL, owner = NULL, ended_at = :now,
   trouble = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
-WHERE id = :id AND state = 'watching'
+WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states)) AND ended_at IS NULL
 RETURNING seq, round
 
 -- name: live_watches
@@ -113,9 +115,9 @@ SELECT n FROM tallies WHERE kind = 'watch' AND state = 'watching'
 
 -- name: resume_watch
 UPDATE watches SET
-  state = 'watching', round = round + 1, due_at = :now, expires_at = :expires_at, interval_ms = 0,
+  state = :state, round = round + 1, due_at = :now, expires_at = :expires_at, interval_ms = 0,
   ended_at = NULL, finished_at = NULL, outputs = NULL, result_expires_at = NULL, error = NULL
-WHERE id = :id AND state IN ('expired', 'lost', 'stopped')
+WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
 RETURNING seq, round
 
 -- name: note_moment
@@ -314,7 +316,8 @@ UPDATE deliveries SET
   state = :state, attempts = :number, owner = NULL, leased_until = NULL, is_interrupted = 0,
   is_forced = 0, refusals = refusals + :is_refusal,
   due_at = :due_at, ended_at = :ended_at, last_error = :last_error
-WHERE id = :id AND state = 'pending' AND owner = :owner AND attempts = :number - 1
+WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
+  AND owner = :owner AND attempts = :number - 1
 RETURNING seq, endpoint_seq
 
 -- name: add_attempt
@@ -326,9 +329,9 @@ VALUES
 
 -- name: redeliver
 UPDATE deliveries SET
-  state = 'pending', due_at = iif(owner IS NULL, :now, NULL), give_up_at = :give_up_at, ended_at = NULL,
+  state = :state, due_at = iif(owner IS NULL, :now, NULL), give_up_at = :give_up_at, ended_at = NULL,
   refusals = 0, is_forced = 1
-WHERE id = :id
+WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
 RETURNING endpoint_seq, owner IS NULL AS is_waiting
 
 -- ---- deliveries: reading
@@ -452,8 +455,8 @@ DELETE FROM replays WHERE seq = :seq
 
 -- name: replay
 UPDATE deliveries SET
-  state = 'pending', due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0
-WHERE seq IN (SELECT value FROM json_each(:seqs))
+  state = :state, due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FROM json_each(:from_states))
 RETURNING endpoint_seq
 
 -- ---- upkeep
@@ -496,11 +499,11 @@ ORDER BY d.give_up_at LIMIT :limit
 
 -- name: give_up_overdue
 UPDATE deliveries SET
-  state = 'dead', due_at = NULL, ended_at = :now, is_forced = 0,
+  state = :state, due_at = NULL, ended_at = :now, is_forced = 0,
   last_error = (SELECT 'given up after ' || deliveries.attempts || iif(deliveries.attempts = 1, ' attempt', ' attempts')
     || ', its endpoint being closed: ' || reason FROM endpoints WHERE seq = endpoint_seq)
-WHERE seq IN (SELECT value FROM json_each(:seqs))
-  AND state = 'pending' AND due_at IS NOT NULL AND give_up_at <= :now
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FROM json_each(:from_states))
+  AND due_at IS NOT NULL AND give_up_at <= :now
   AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint_seq AND closed_at IS NOT NULL AND hold IS NULL)
 RETURNING endpoint_seq
 

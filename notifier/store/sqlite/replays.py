@@ -12,7 +12,9 @@ from typing import Any
 
 from notifier.core.formats.urls import endpoint_of
 from notifier.core.model import DeliveryState
+from notifier.core.states import DELIVERY_TABLE, DeliveryAction
 from notifier.store.sqlite.queries import SQL
+from notifier.store.sqlite.state_changes import DELIVERY_CHANGES
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import MAX_REPLAYS, ReplayLimitReached, ReplayQuery
 
@@ -99,7 +101,12 @@ def _next(connection: sqlite3.Connection, row: sqlite3.Row, until_seq: int, limi
 
 
 def _send_again(connection: sqlite3.Connection, seqs: list[int], now: int, give_up_at: int) -> None:
-    values = {"seqs": json.dumps(seqs), "now": now, "give_up_at": give_up_at}
+    values = {
+        "seqs": json.dumps(seqs),
+        "now": now,
+        "give_up_at": give_up_at,
+        **DELIVERY_CHANGES[DeliveryAction.REPLAY],
+    }
     rows = connection.execute(SQL["replay"], values).fetchall()
     for endpoint_seq in {row["endpoint_seq"] for row in rows}:
         connection.execute(SQL["hasten_endpoint"], {"endpoint_seq": endpoint_seq, "due_at": now})
@@ -116,8 +123,8 @@ def _by_state_or_url(query: ReplayQuery, by_state: str, by_url: str) -> str:
 
 
 def _filters(query: ReplayQuery) -> Mapping[str, Any]:
-    ended = {DeliveryState.DELIVERED, DeliveryState.DEAD}
-    states = ended if query.state is None else ended & {query.state}
+    allowed = {state for state, action in DELIVERY_TABLE if action is DeliveryAction.REPLAY}
+    states = allowed if query.state is None else allowed & {query.state}
     return {
         "states": json.dumps(sorted(states)),
         "since": query.since,

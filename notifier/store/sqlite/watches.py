@@ -7,7 +7,7 @@ from typing import Any
 from notifier.core.formats.times import format_instant
 from notifier.core.model import Event, Watch, WatchState
 from notifier.core.polling.verdict import EndWatch, PollAgain
-from notifier.core.states import WatchAction, next_watch_state
+from notifier.core.states import WatchAction, end_to_action, next_watch_state
 from notifier.core.timeline import TimelineEntry, TimelineKind, describe_wait
 from notifier.store.sqlite.deliveries import add_deliveries, deliveries_of_watch
 from notifier.store.sqlite.durations import learn, read_durations
@@ -20,6 +20,7 @@ from notifier.store.sqlite.rows import (
     row_to_event,
     row_to_watch,
 )
+from notifier.store.sqlite.state_changes import WATCH_CHANGES
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import (
     ChangeRefused,
@@ -102,7 +103,7 @@ def record_end(
         {
             **_guard(watch, lease),
             "now": now,
-            "state": end.state,
+            **WATCH_CHANGES[end_to_action(end.state)],
             "is_polled": end.is_polled,
             "upstream_status": end.upstream_status,
             "task_created_at": end.task_created_at,
@@ -146,7 +147,9 @@ def _guard(watch: Watch, lease: Lease) -> dict[str, Any]:
 def stop_watch(transaction: Transaction, watch_id: str, *, now: int) -> Watch | ChangeRefused:
     """See ``Store``."""
     connection = transaction.connection
-    row = connection.execute(SQL["stop_watch"], {"id": watch_id, "now": now}).fetchone()
+    row = connection.execute(
+        SQL["stop_watch"], {"id": watch_id, "now": now, **WATCH_CHANGES[WatchAction.STOP]}
+    ).fetchone()
     if row is not None:
         record_action(
             connection,
@@ -170,7 +173,12 @@ def resume_watch(
     (live,) = connection.execute(SQL["live_watches"]).fetchone()
     if live >= max_live:
         return WatchLimitReached(live)
-    values = {"id": watch_id, "now": now, "expires_at": expires_at}
+    values = {
+        "id": watch_id,
+        "now": now,
+        "expires_at": expires_at,
+        **WATCH_CHANGES[WatchAction.RESUME],
+    }
     seq, ordinal = connection.execute(SQL["resume_watch"], values).fetchone()
     record_action(
         connection,

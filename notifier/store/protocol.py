@@ -35,12 +35,12 @@ from notifier.store.values import (
     DeliveryDetail,
     DeliveryQuery,
     EndpointDetail,
-    FoundRows,
     Lease,
     PathDurations,
     RecentActivity,
     ReplayLimitReached,
     ReplayQuery,
+    RowsById,
     WatchAdded,
     WatchDetail,
     WatchLimitReached,
@@ -80,7 +80,7 @@ class Store(Protocol):
 
     async def find(
         self, watch_ids: Iterable[str], delivery_ids: Iterable[str], *, deliveries_of: Iterable[str]
-    ) -> FoundRows:
+    ) -> RowsById:
         """Those of these that there are, and all deliveries of ``deliveries_of``, as of one instant."""
         ...
 
@@ -172,7 +172,7 @@ class Store(Protocol):
 
     async def record_attempt(
         self,
-        dispatch: ClaimedDelivery,
+        delivery: ClaimedDelivery,
         lease: Lease,
         attempt: Attempt,
         sequel: Sequel,

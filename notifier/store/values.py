@@ -61,7 +61,7 @@ class ReplayLimitReached:
 class ChangeRefused(StrEnum):
     """Why a change of a watch or delivery was not made."""
 
-    NOT_FOUND = "not_found"
+    UNKNOWN_ID = "unknown_id"
     CONFLICT = "conflict"
 
 
@@ -114,7 +114,7 @@ class DeliveryDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundRows:
+class RowsById:
     """What there is of what was asked for by id, oldest first."""
 
     watches: tuple[Watch, ...]
@@ -160,7 +160,7 @@ class EndpointDetail:
 
     id: str
     url: str
-    standing: EndpointHealth
+    health: EndpointHealth
     pending: int
     delivered: int
     dead: int

@@ -244,7 +244,7 @@ BUGS: Mapping[str, Bug] = {
         _in_module(endpoints, "suspend", lambda standing: standing), ("pause",)
     ),
     "claims never lapse": Bug(
-        _in_sql(claiming, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)
+        _in_sql(claiming, "release_expired_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)
     ),
     "a neighbour is probed as seldom as the internet": Bug(
         _in_module(judge_attempt, "is_public", lambda _url, _peer: True), (RETURN,)

@@ -549,7 +549,7 @@ asyncio.run(main())
 
 
 def test_the_limits_are_what_the_interface_says() -> None:
-    assert (writer_module.MAX_BATCH, writer_module.PATIENCE_S) == (512, 0.05)
+    assert (writer_module.MAX_BATCH, writer_module.GROUP_COMMIT_WAIT_S) == (512, 0.05)
 
 
 async def test_the_writer_outlives_every_bug(bench: Bench) -> None:
@@ -595,7 +595,7 @@ async def test_a_writer_that_died_says_so_and_leaves_nobody_waiting(
         raise RuntimeError("planted")
 
     watching = asyncio.ensure_future(bench.writer.until_closed())
-    monkeypatch.setattr(Writer, "_take", die)
+    monkeypatch.setattr(Writer, "_take_batch", die)
     async with asyncio.timeout(20):
         with structlog.testing.capture_logs() as told:
             results = await asyncio.gather(*map(bench.insert, range(3)), return_exceptions=True)

@@ -69,24 +69,24 @@ def back_up(
     The secrets go first: where there is a backup, it can be restored whole. Raises DatabaseUnusable if there
     is no database of ours, NameTaken, or BackupFailed (no room, no right, damage); then no new name is there.
     """
-    kept = secret_of_backup(final) if secret is not None else None
-    for name in (final, kept):
+    saved_secret = secret_of_backup(final) if secret is not None else None
+    for name in (final, saved_secret):
         if name is not None and name.exists() and not may_replace:
             raise TargetExists(name)
-    had_secret = kept is not None and kept.exists()
+    had_secret = saved_secret is not None and saved_secret.exists()
     content = b"" if secret is None else _read(secret)
-    with _temp_database(final) as draft:
-        version, watches = _copied(database, draft, busy_ms)
-        size_bytes = draft.stat().st_size
-        if kept is not None:
-            _keep_secret(content, kept, may_replace=may_replace)
+    with _temp_database(final) as temp:
+        version, watches = _copy_checked(database, temp, busy_ms)
+        size_bytes = temp.stat().st_size
+        if saved_secret is not None:
+            _write_secret(content, saved_secret, may_replace=may_replace)
         try:
-            publish(draft, final, may_replace=may_replace)
+            publish(temp, final, may_replace=may_replace)
         except BaseException:
-            if kept is not None and not had_secret and not final.exists():
-                kept.unlink(missing_ok=True)
+            if saved_secret is not None and not had_secret and not final.exists():
+                saved_secret.unlink(missing_ok=True)
             raise
-    return Backup(final, size_bytes, version, watches, kept)
+    return Backup(final, size_bytes, version, watches, saved_secret)
 
 
 def keep_copy(connection: sqlite3.Connection, version: int) -> Path:
@@ -96,42 +96,42 @@ def keep_copy(connection: sqlite3.Connection, version: int) -> Path:
     copy there is no migration.
     """
     database = Path(connection.execute("PRAGMA database_list").fetchone()[2])
-    kept = migration_copy(database, version)
+    copy_path = migration_copy(database, version)
     try:
-        with _temp_database(kept) as draft:
-            copy_to(connection, draft)
-            publish(draft, kept, may_replace=True)
+        with _temp_database(copy_path) as temp:
+            copy_to(connection, temp)
+            publish(temp, copy_path, may_replace=True)
     except BackupFailed as failed:
         cause = f"{database} was not brought up to date, for no copy of it could be kept: {failed.cause}"
         raise DatabaseUnusable(cause, failed.fix) from failed
     for older in migration_copies(database):
-        if older != kept:
+        if older != copy_path:
             with suppress(OSError):  # the next migration tries again
                 older.unlink(missing_ok=True)
-    return kept
+    return copy_path
 
 
-def copy_to(source: sqlite3.Connection, draft: Path) -> None:
+def copy_to(source: sqlite3.Connection, temp: Path) -> None:
     """Copy a snapshot of the source into an empty file, and read all of the copy; raises BackupFailed."""
     try:
-        with closing(sqlite3.connect(draft, isolation_level=None)) as copy:
+        with closing(sqlite3.connect(temp, isolation_level=None)) as copy:
             copy.execute(
                 "PRAGMA synchronous = OFF"
             )  # it is brought to the disk once, before it gets its name
-            source.backup(copy, progress=_no_waiting)
+            source.backup(copy, progress=_fail_if_locked)
             copy.execute("PRAGMA journal_mode = DELETE")
-        with closing(sqlite3.connect(draft, isolation_level=None)) as copy:
-            finding = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        with closing(sqlite3.connect(temp, isolation_level=None)) as copy:
+            damage = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
     except sqlite3.Error as error:
-        raise _in_words(error, draft.parent) from error
-    if finding != "ok":
+        raise _sqlite_failed(error, temp.parent) from error
+    if damage != "ok":
         raise BackupFailed(
-            f"the copy is damaged ({one_line(finding, 200)}), so the database is, or the disk under the copy",
+            f"the copy is damaged ({one_line(damage, 200)}), so the database is, or the disk under the copy",
             "look at the disk and the system's log; an older backup may be sound",
         )
 
 
-def _copied(database: Path, draft: Path, busy_ms: int) -> tuple[int, int]:
+def _copy_checked(database: Path, temp: Path, busy_ms: int) -> tuple[int, int]:
     """Copy it; its version, and how many watches are in the copy."""
     if not database.is_file() or database.stat().st_size == 0:
         raise DatabaseUnusable(
@@ -143,28 +143,28 @@ def _copied(database: Path, draft: Path, busy_ms: int) -> tuple[int, int]:
             application_id = source.execute("PRAGMA application_id").fetchone()[0]
             if application_id != APPLICATION_ID:
                 raise DatabaseUnusable(f"{database} is a database of another program", "name the daemon's")
-            copy_to(source, draft)
-        with closing(sqlite3.connect(draft)) as copy:
+            copy_to(source, temp)
+        with closing(sqlite3.connect(temp)) as copy:
             version: int = copy.execute("PRAGMA user_version").fetchone()[0]
             tallies = copy.execute(SQL["tallies"]).fetchall()
     except sqlite3.Error as error:
-        raise _in_words(error, database) from error
+        raise _sqlite_failed(error, database) from error
     return version, sum(n for kind, _, n in tallies if kind == "watch")
 
 
 def _read(secret: Path) -> bytes:
     try:
         return secret.read_bytes()
-    except OSError as fault:
+    except OSError as error:
         raise BackupFailed(
-            f"the signing secrets in {secret} cannot be read ({fault.strerror})",
+            f"the signing secrets in {secret} cannot be read ({error.strerror})",
             "run this as the user that runs notifier",
-        ) from fault
+        ) from error
 
 
-def _keep_secret(content: bytes, kept: Path, *, may_replace: bool) -> None:
-    with _translate_errors(kept):
-        write_file(kept, content, may_replace=may_replace)
+def _write_secret(content: bytes, saved_secret: Path, *, may_replace: bool) -> None:
+    with _translate_errors(saved_secret):
+        write_file(saved_secret, content, may_replace=may_replace)
 
 
 @contextmanager
@@ -199,7 +199,7 @@ def _file_failed(error: OSError, final: Path) -> BackupFailed:
     return BackupFailed(f"{final} cannot be written ({error.strerror or error})", fix)
 
 
-def _no_waiting(status: int, remaining: int, total: int) -> None:
+def _fail_if_locked(status: int, remaining: int, total: int) -> None:
     """Python would try for ever where somebody holds the database; the busy timeout has passed already."""
     if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         raise BackupFailed(
@@ -207,10 +207,10 @@ def _no_waiting(status: int, remaining: int, total: int) -> None:
         )
 
 
-def _in_words(error: sqlite3.Error, place: Path) -> BackupFailed:
+def _sqlite_failed(error: sqlite3.Error, place: Path) -> BackupFailed:
     if error_code(error) == _FULL:
         return BackupFailed(
             f"the disk that holds {place} is full", "free some space, or name a file on another one"
         )
-    fault = error_to_unavailable(error, str(place))
-    return BackupFailed(fault.cause, "try again" if is_locked(error) else fault.fix)
+    unavailable = error_to_unavailable(error, str(place))
+    return BackupFailed(unavailable.cause, "try again" if is_locked(error) else unavailable.fix)

@@ -19,8 +19,8 @@ from notifier.core.ids import DELIVERY, ENDPOINT
 from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, Event
 from notifier.core.polling.verdict import Delivered, GiveUp, Retry, Sequel
 from notifier.core.states import DeliveryAction
-from notifier.store.sqlite.claiming import enqueue, make_due, write_health
-from notifier.store.sqlite.endpoints import row_to_health
+from notifier.store.sqlite.claiming import enqueue, make_due
+from notifier.store.sqlite.endpoints import row_to_health, write_health
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import (
     END_OF_TIME,
@@ -78,7 +78,7 @@ def _endpoint_seq(transaction: Transaction, url: str, at: int) -> int:
 
 def record_attempt(
     transaction: Transaction,
-    dispatch: ClaimedDelivery,
+    delivery: ClaimedDelivery,
     lease: Lease,
     attempt: Attempt,
     sequel: Sequel,
@@ -88,10 +88,10 @@ def record_attempt(
 ) -> AttemptRecorded | None:
     """See ``Store``."""
     connection = transaction.connection
-    sequel = _with_fresh_budget(connection, dispatch, sequel, now)
-    values = {"id": dispatch.delivery_id, "owner": lease.owner, "number": dispatch.number}
+    sequel = _with_fresh_budget(connection, delivery, sequel, now)
+    values = {"id": delivery.delivery_id, "owner": lease.owner, "number": delivery.number}
     row = connection.execute(
-        SQL["record_attempt"], {**values, **_standing_after(attempt, sequel, now)}
+        SQL["record_attempt"], {**values, **_columns_after(attempt, sequel, now)}
     ).fetchone()
     if row is None:
         return None
@@ -99,7 +99,7 @@ def record_attempt(
         SQL["add_attempt"],
         {
             "delivery_seq": row["seq"],
-            "number": dispatch.number,
+            "number": delivery.number,
             "at": attempt.at,
             "duration_ms": attempt.duration_ms,
             "status": attempt.status,
@@ -113,19 +113,19 @@ def record_attempt(
     )
     if isinstance(sequel, Retry):
         make_due(connection, row["endpoint_seq"], sequel.due_at)
-    transaction.changes.delivery(dispatch.delivery_id)
-    return _report(connection, row["endpoint_seq"], report, now, is_probe=dispatch.is_probe)
+    transaction.changes.delivery(delivery.delivery_id)
+    return _report(connection, row["endpoint_seq"], report, now, is_probe=delivery.is_probe)
 
 
 def _with_fresh_budget(
-    connection: sqlite3.Connection, dispatch: ClaimedDelivery, sequel: Sequel, now: int
+    connection: sqlite3.Connection, delivery: ClaimedDelivery, sequel: Sequel, now: int
 ) -> Sequel:
     """A redelivery asked for while this attempt was under way is owed, even if the attempt was the last."""
     if not isinstance(sequel, GiveUp):
         return sequel
-    row = connection.execute(SQL["delivery"], {"id": dispatch.delivery_id}).fetchone()
-    is_owed = row is not None and row["give_up_at"] > max(dispatch.give_up_at, now)
-    return Retry(now) if is_owed else sequel
+    row = connection.execute(SQL["delivery"], {"id": delivery.delivery_id}).fetchone()
+    is_redelivered = row is not None and row["give_up_at"] > max(delivery.give_up_at, now)
+    return Retry(now) if is_redelivered else sequel
 
 
 def _report(
@@ -134,24 +134,24 @@ def _report(
     """Tell the gate, and of what the origin is to be held. A gate that opens wakes everything behind it."""
     row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
     before = row_to_health(row)
-    standing = record_result(before, report, now, is_probe=is_probe)
+    health = record_result(before, report, now, is_probe=is_probe)
     is_trusted = trust_in_origin(report)
     if is_trusted is not None and is_trusted != bool(row["is_trusted"]):
         trust = {"origin_seq": row["origin_seq"], "is_trusted": int(is_trusted)}
         connection.execute(SQL["trust_origin"], trust)
-    if standing == before and standing.width is None:
+    if health == before and health.width is None:
         return AttemptRecorded(row["id"])
-    if standing != before:
-        write_health(connection, endpoint_seq, standing)
-    if is_unblocked(before, standing):
-        waking = {"endpoint_seq": endpoint_seq, "now": now, "most_attempts": SOON}
-        connection.execute(SQL["wake_deliveries"], waking)
+    if health != before:
+        write_health(connection, endpoint_seq, health)
+    if is_unblocked(before, health):
+        values = {"endpoint_seq": endpoint_seq, "now": now, "most_attempts": SOON}
+        connection.execute(SQL["make_deliveries_due"], values)
     enqueue(connection, endpoint_seq, now)
-    is_turned = is_unblocked(before, standing) or is_unblocked(standing, before)
-    return AttemptRecorded(row["id"], describe_gate(standing) if is_turned else None)
+    is_changed = is_unblocked(before, health) or is_unblocked(health, before)
+    return AttemptRecorded(row["id"], describe_gate(health) if is_changed else None)
 
 
-def _standing_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any]:
+def _columns_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any]:
     ended = {"due_at": None, "ended_at": now, "is_refusal": 0}
     match sequel:
         case Delivered():
@@ -179,9 +179,9 @@ def redeliver(
     }
     row = connection.execute(SQL["redeliver"], values).fetchone()
     if row is None:
-        return ChangeRefused.NOT_FOUND
+        return ChangeRefused.UNKNOWN_ID
     if row["is_waiting"]:
-        connection.execute(SQL["force_endpoint"], {"endpoint_seq": row["endpoint_seq"]})
+        connection.execute(SQL["queue_endpoint_first"], {"endpoint_seq": row["endpoint_seq"]})
     transaction.changes.delivery(delivery_id)
     return row_to_delivery(connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone())
 

@@ -8,17 +8,17 @@ from notifier.core.polling.learned_schedule import TaskDurations, histogram_to_d
 from notifier.store.sqlite.queries import SQL
 from notifier.store.values import PathDurations
 
-MOST = 1_000
+MAX_PATHS = 1_000
 
 
-def learn(connection: sqlite3.Connection, watch: Watch, duration_ms: int, *, now: int) -> None:
+def record_duration(connection: sqlite3.Connection, watch: Watch, duration_ms: int, *, now: int) -> None:
     """Add a task that has ended to what is known of its kind."""
     names = {"provider": watch.provider, "api_path": watch.api_path}
-    row = connection.execute(SQL["habit"], names).fetchone()
-    sketch = add_duration(DurationHistogram() if row is None else unpack(row["sketch"]), duration_ms)
-    durations = histogram_to_durations(sketch, 1 if row is None else row["finishes"] + 1)
+    row = connection.execute(SQL["durations_of_path"], names).fetchone()
+    histogram = add_duration(DurationHistogram() if row is None else unpack(row["sketch"]), duration_ms)
+    durations = histogram_to_durations(histogram, 1 if row is None else row["finishes"] + 1)
     connection.execute(
-        SQL["keep_habit"],
+        SQL["record_durations"],
         {
             **names,
             "finishes": durations.finishes,
@@ -26,11 +26,11 @@ def learn(connection: sqlite3.Connection, watch: Watch, duration_ms: int, *, now
             "p5_ms": durations.p5_ms,
             "p50_ms": durations.p50_ms,
             "p90_ms": durations.p90_ms,
-            "sketch": pack(sketch),
+            "sketch": pack(histogram),
         },
     )
     if row is None:
-        connection.execute(SQL["forget_habits"], {"most": MOST})
+        connection.execute(SQL["delete_oldest_durations"], {"most": MAX_PATHS})
 
 
 def read_durations(row: sqlite3.Row) -> TaskDurations | None:
@@ -41,9 +41,9 @@ def read_durations(row: sqlite3.Row) -> TaskDurations | None:
 
 def list_durations(connection: sqlite3.Connection, *, limit: int) -> list[PathDurations]:
     """See ``Store``."""
-    found: list[PathDurations] = []
-    for row in connection.execute(SQL["habits"], {"limit": limit}):
+    rows: list[PathDurations] = []
+    for row in connection.execute(SQL["list_durations"], {"limit": limit}):
         durations = read_durations(row)
         if durations is not None:
-            found.append(PathDurations(row["provider"], row["api_path"], durations))
-    return found
+            rows.append(PathDurations(row["provider"], row["api_path"], durations))
+    return rows

@@ -40,19 +40,24 @@ def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
     }
 
 
+def write_health(connection: sqlite3.Connection, endpoint_seq: int, health: EndpointHealth) -> None:
+    """Write an endpoint's gate."""
+    connection.execute(SQL["write_health"], {"endpoint_seq": endpoint_seq, **health_to_columns(health)})
+
+
 def list_details(connection: sqlite3.Connection, seqs: list[int]) -> list[EndpointDetail]:
     """Read these endpoints and count what there is of each, in the order of ``seqs``."""
     rows = connection.execute(SQL["endpoint_details"], {"seqs": json.dumps(seqs)})
-    return [_detail_of(row) for row in rows]
+    return [_row_to_detail(row) for row in rows]
 
 
 def pause(transaction: Transaction, endpoint_id: str) -> EndpointDetail | ChangeRefused:
     """See ``Store.pause_endpoint``. Only what is forced still goes out, and that has been due already."""
     row = transaction.connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
     if row is None:
-        return ChangeRefused.NOT_FOUND
+        return ChangeRefused.UNKNOWN_ID
     transaction.changes.many()
-    return _hold(transaction.connection, row, suspend(row_to_health(row)), now=0)
+    return _write_suspension(transaction.connection, row, suspend(row_to_health(row)), now=0)
 
 
 def resume(transaction: Transaction, endpoint_id: str, *, now: int) -> EndpointDetail | ChangeRefused:
@@ -60,30 +65,30 @@ def resume(transaction: Transaction, endpoint_id: str, *, now: int) -> EndpointD
     connection = transaction.connection
     row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
     if row is None:
-        return ChangeRefused.NOT_FOUND
+        return ChangeRefused.UNKNOWN_ID
     transaction.changes.many()
-    waking = {"endpoint_seq": row["seq"], "now": now, "most_attempts": END_OF_TIME}
-    connection.execute(SQL["wake_deliveries"], waking)
-    detail = _hold(connection, row, lift_suspension(row_to_health(row)), now=now)
-    connection.execute(SQL["forget_endpoint"], {"endpoint_seq": row["seq"]})
+    values = {"endpoint_seq": row["seq"], "now": now, "most_attempts": END_OF_TIME}
+    connection.execute(SQL["make_deliveries_due"], values)
+    detail = _write_suspension(connection, row, lift_suspension(row_to_health(row)), now=now)
+    connection.execute(SQL["delete_unused_endpoint"], {"endpoint_seq": row["seq"]})
     return detail
 
 
-def _hold(
-    connection: sqlite3.Connection, row: sqlite3.Row, standing: EndpointHealth, *, now: int
+def _write_suspension(
+    connection: sqlite3.Connection, row: sqlite3.Row, health: EndpointHealth, *, now: int
 ) -> EndpointDetail:
     seq = row["seq"]
-    connection.execute(SQL["keep_gate"], {"endpoint_seq": seq, **health_to_columns(standing)})
-    connection.execute(SQL["serve_endpoint"], {"endpoint_seq": seq, "now": now})
+    write_health(connection, seq, health)
+    connection.execute(SQL["requeue_endpoint"], {"endpoint_seq": seq, "now": now})
     (detail,) = list_details(connection, [seq])
     return detail
 
 
-def _detail_of(row: sqlite3.Row) -> EndpointDetail:
+def _row_to_detail(row: sqlite3.Row) -> EndpointDetail:
     return EndpointDetail(
         id=row["id"],
         url=row["url"],
-        standing=row_to_health(row),
+        health=row_to_health(row),
         pending=row["pending"],
         delivered=row["delivered"],
         dead=row["dead"],

@@ -54,16 +54,16 @@ def _check_content(path: Path, newest_version: int, *, has_log: bool) -> None:
     uri = f"{path.as_uri()}?{'mode=ro' if has_log else 'immutable=1'}"
     try:
         with closing(connect_onlooker(uri)) as connection:
-            _judge(connection, path, newest_version)
+            _check_database(connection, path, newest_version)
     except (sqlite3.Error, NotifierError) as error:
         if not had_index:
             index.unlink(missing_ok=True)
         if isinstance(error, sqlite3.Error):
-            raise _fault_of(error, path) from error
+            raise _check_failed(error, path) from error
         raise
 
 
-def _judge(connection: sqlite3.Connection, path: Path, newest_version: int) -> None:
+def _check_database(connection: sqlite3.Connection, path: Path, newest_version: int) -> None:
     application_id = _number(connection, "PRAGMA application_id")
     version = _number(connection, "PRAGMA user_version")
     tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
@@ -73,17 +73,19 @@ def _judge(connection: sqlite3.Connection, path: Path, newest_version: int) -> N
         raise DatabaseUnusable(f"{path} is a database of another program", _ELSEWHERE)
     if version > newest_version:
         cause = f"{path} was written by a newer notifier (its version is {version}, we know {newest_version})"
-        raise DatabaseUnusable(cause, f"run that newer notifier{_or_go_back(path)}; the file was not touched")
+        raise DatabaseUnusable(
+            cause, f"run that newer notifier{_suggest_copy(path)}; the file was not touched"
+        )
     if path.stat().st_size <= CHECKED_WHOLE_BYTES:
-        finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if finding != "ok":
-            raise DatabaseUnusable(f"{path} is damaged ({one_line(finding, 200)})", _RESTORE)
+        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise DatabaseUnusable(f"{path} is damaged ({one_line(damage, 200)})", _RESTORE)
     else:
         for (name,) in tables:
             connection.execute(f'SELECT * FROM "{name}" LIMIT 1').fetchone()  # noqa: S608 - its own names
 
 
-def _or_go_back(path: Path) -> str:
+def _suggest_copy(path: Path) -> str:
     """Name the copy that was kept before the migration, if it is there."""
     copies = migration_copies(path)
     return f", or restore {copies[-1].name}, made before it was brought up to date" if copies else ""
@@ -93,7 +95,7 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
     return int(connection.execute(pragma).fetchone()[0])
 
 
-def _fault_of(error: sqlite3.Error, path: Path) -> DatabaseUnusable:
+def _check_failed(error: sqlite3.Error, path: Path) -> DatabaseUnusable:
     if is_damaged(error):
         return DatabaseUnusable(f"{path} is no database, or a damaged one ({error})", _RESTORE)
     return DatabaseUnusable(

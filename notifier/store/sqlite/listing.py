@@ -19,63 +19,67 @@ from notifier.store.sqlite.deliveries import delivery_in_full
 from notifier.store.sqlite.endpoints import list_details
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, row_to_watch
-from notifier.store.values import DeliveryQuery, EndpointDetail, FoundRows, RecentActivity, WatchQuery
+from notifier.store.values import DeliveryQuery, EndpointDetail, RecentActivity, RowsById, WatchQuery
 
 
 def list_watches(connection: sqlite3.Connection, query: WatchQuery) -> list[Watch]:
     """See ``Store.watches``."""
-    before = _place(connection, SQL["watch_place"], query.before)
+    before = _find_place(connection, SQL["watch_place"], query.before)
     page: dict[str, Any] = {"before": before, "limit": query.limit}
     filters = {"provider": query.provider, "state": query.state}
     if query.task_id is not None:
-        lanes = [
-            _seqs(connection, SQL["newest_watches_of_task"], {**page, **filters, "task_id": query.task_id})
+        ranges = [
+            _read_seqs(
+                connection, SQL["newest_watches_of_task"], {**page, **filters, "task_id": query.task_id}
+            )
         ]
     elif query.provider is None and query.state is None:
-        lanes = [_seqs(connection, SQL["newest_watches"], page)]
+        ranges = [_read_seqs(connection, SQL["newest_watches"], page)]
     else:
-        providers = _seqs(connection, SQL["provider_seqs"], {"provider": query.provider})
+        providers = _read_seqs(connection, SQL["provider_seqs"], {"provider": query.provider})
         states = WatchState if query.state is None else [query.state]
-        lanes = [
-            _seqs(connection, SQL["newest_watches_in"], {**page, "provider_seq": provider, "state": state})
+        ranges = [
+            _read_seqs(
+                connection, SQL["newest_watches_in"], {**page, "provider_seq": provider, "state": state}
+            )
             for provider, state in product(providers, states)
         ]
-    rows = connection.execute(SQL["watches_by_seq"], {"seqs": _merged(lanes, query.limit)})
+    rows = connection.execute(SQL["watches_by_seq"], {"seqs": _merge(ranges, query.limit)})
     return [row_to_watch(row) for row in rows]
 
 
 def list_deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> list[Delivery]:
     """See ``Store.deliveries``."""
-    before = _place(connection, SQL["delivery_place"], query.before)
+    before = _find_place(connection, SQL["delivery_place"], query.before)
     page: dict[str, Any] = {"before": before, "limit": query.limit}
     filters = {"state": query.state, "url": query.url}
     if query.watch_id is not None:
         of_watch = {**page, **filters, "watch_id": query.watch_id}
-        lanes = [_seqs(connection, SQL["newest_deliveries_of_watch"], of_watch)]
+        ranges = [_read_seqs(connection, SQL["newest_deliveries_of_watch"], of_watch)]
     elif query.url is not None:
-        list_endpoints = _seqs(connection, SQL["endpoint"], {"url": endpoint_of(query.url)})
+        endpoints = _read_seqs(connection, SQL["endpoint"], {"url": endpoint_of(query.url)})
         states = DeliveryState if query.state is None else [query.state]
-        lanes = [
-            _seqs(
+        ranges = [
+            _read_seqs(
                 connection,
                 SQL["newest_deliveries_to"],
                 {**page, "url": query.url, "endpoint_seq": endpoint, "state": state},
             )
-            for endpoint, state in product(list_endpoints, states)
+            for endpoint, state in product(endpoints, states)
         ]
     elif query.state is not None:
-        lanes = [_seqs(connection, SQL["newest_deliveries_in"], {**page, "state": query.state})]
+        ranges = [_read_seqs(connection, SQL["newest_deliveries_in"], {**page, "state": query.state})]
     else:
-        lanes = [_seqs(connection, SQL["newest_deliveries"], page)]
-    rows = connection.execute(SQL["deliveries_by_seq"], {"seqs": _merged(lanes, query.limit)})
+        ranges = [_read_seqs(connection, SQL["newest_deliveries"], page)]
+    rows = connection.execute(SQL["deliveries_by_seq"], {"seqs": _merge(ranges, query.limit)})
     return [delivery_in_full(connection, row) for row in rows.fetchall()]
 
 
 def list_endpoints(connection: sqlite3.Connection, *, before: str | None, limit: int) -> list[EndpointDetail]:
     """See ``Store.endpoints``."""
-    place = _place(connection, SQL["endpoint_place"], before)
+    place = _find_place(connection, SQL["endpoint_place"], before)
     return list_details(
-        connection, _seqs(connection, SQL["newest_endpoints"], {"before": place, "limit": limit})
+        connection, _read_seqs(connection, SQL["newest_endpoints"], {"before": place, "limit": limit})
     )
 
 
@@ -91,7 +95,7 @@ def list_recent(connection: sqlite3.Connection, *, limit: int) -> RecentActivity
     )
 
 
-def _place(connection: sqlite3.Connection, sql: str, before: str | None) -> int:
+def _find_place(connection: sqlite3.Connection, sql: str, before: str | None) -> int:
     """Return the seq that the page stays below. Ids sort by time: one that is gone has a neighbour."""
     if before is None:
         return END_OF_TIME
@@ -101,12 +105,12 @@ def _place(connection: sqlite3.Connection, sql: str, before: str | None) -> int:
     return int(row["seq"]) if row["is_it"] else int(row["seq"]) + 1
 
 
-def _seqs(connection: sqlite3.Connection, sql: str, values: Mapping[str, Any]) -> list[int]:
+def _read_seqs(connection: sqlite3.Connection, sql: str, values: Mapping[str, Any]) -> list[int]:
     return [row[0] for row in connection.execute(sql, values)]
 
 
-def _merged(lanes: Iterable[list[int]], limit: int) -> str:
-    return json.dumps(list(islice(heapq.merge(*lanes, reverse=True), limit)))
+def _merge(ranges: Iterable[list[int]], limit: int) -> str:
+    return json.dumps(list(islice(heapq.merge(*ranges, reverse=True), limit)))
 
 
 def find_rows(
@@ -115,11 +119,11 @@ def find_rows(
     delivery_ids: Iterable[str],
     *,
     deliveries_of: Iterable[str],
-) -> FoundRows:
+) -> RowsById:
     """See ``Store.find``."""
-    further = connection.execute(SQL["delivery_ids_of_watches"], {"ids": json.dumps([*deliveries_of])})
-    of_watches = [row["id"] for row in further]
+    extra = connection.execute(SQL["delivery_ids_of_watches"], {"ids": json.dumps([*deliveries_of])})
+    of_watches = [row["id"] for row in extra]
     watch_rows = connection.execute(SQL["watches_by_id"], {"ids": json.dumps([*watch_ids])})
     rows = connection.execute(SQL["deliveries_by_id"], {"ids": json.dumps([*delivery_ids, *of_watches])})
-    found = tuple(delivery_in_full(connection, row) for row in rows.fetchall())
-    return FoundRows(tuple(map(row_to_watch, watch_rows)), found)
+    deliveries = tuple(delivery_in_full(connection, row) for row in rows.fetchall())
+    return RowsById(tuple(map(row_to_watch, watch_rows)), deliveries)

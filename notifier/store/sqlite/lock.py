@@ -42,11 +42,11 @@ class InstanceLock:
                     f"{path} cannot be locked ({error.strerror})", "keep the database on a local disk"
                 ) from error
             if lock.is_in_place():
-                lock._say_who()
+                lock._write_pid()
                 return lock
             os.close(handle)  # its last holder removed it between our two calls
 
-    def _say_who(self) -> None:
+    def _write_pid(self) -> None:
         """Write down which process has it."""
         try:
             os.truncate(self._handle, 0)
@@ -58,11 +58,11 @@ class InstanceLock:
     def is_in_place(self) -> bool:
         """Whether the file that we hold is still the one that others would find."""
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError:
             return False
-        held = os.fstat(self._handle)
-        return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+        own = os.fstat(self._handle)
+        return (status.st_dev, status.st_ino) == (own.st_dev, own.st_ino)
 
     def release(self) -> None:
         """Remove the file, then let go of it; a second time does nothing."""
@@ -93,10 +93,10 @@ class DatabaseLocation:
 
 def _identity(file: Path) -> tuple[int, int] | None:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _open(path: Path) -> int:

@@ -16,12 +16,12 @@ from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import Counts
 
 HOUR_MS = 3_600_000
-LASTING_MS = 60_000  # what one bad answer brings is mostly over by then
-LOOKED_AT = 1_000
+LASTING_TROUBLE_MS = 60_000  # what one bad answer brings is mostly over by then
+SCAN_LIMIT = 1_000
 LONG_LOG_BYTES = 64 * 1024 * 1024
-PATIENCE_WITH_READERS_MS = 100
+CHECKPOINT_WAIT_MS = 100
 MAX_ATTEMPTS = 200_000
-TRIMMED_AT_ONCE = 500
+TRIM_LIMIT = 500
 
 
 def counts(connection: sqlite3.Connection, *, now: int) -> Counts:
@@ -29,22 +29,23 @@ def counts(connection: sqlite3.Connection, *, now: int) -> Counts:
     tallies = {(row["kind"], row["state"]): row["n"] for row in connection.execute(SQL["tallies"])}
     oldest = connection.execute(SQL["oldest_pending"]).fetchone()
     most = {"most": MOST_COUNTED}
-    troubled = connection.execute(SQL["troubled"], {"before": now - LASTING_MS, **most}).fetchone()
+    before = now - LASTING_TROUBLE_MS
+    troubled = connection.execute(SQL["count_troubled"], {"before": before, **most}).fetchone()
     return Counts(
         watches={state: tallies["watch", state] for state in WatchState},
         deliveries={state: tallies["delivery", state] for state in DeliveryState},
         oldest_pending_at=None if oldest is None else oldest["created_at"],
-        expiring=connection.execute(SQL["expiring"], {"now": now, **most}).fetchone()["n"],
-        shut={row["state"]: row["n"] for row in connection.execute(SQL["shut_endpoints"], most)},
+        expiring=connection.execute(SQL["count_expiring"], {"now": now, **most}).fetchone()["n"],
+        shut={row["state"]: row["n"] for row in connection.execute(SQL["count_blocked_endpoints"], most)},
         troubled=troubled["n"],
         lasting=troubled["lasting"],
-        refused=connection.execute(SQL["refused"], most).fetchone()["n"],
+        refused=connection.execute(SQL["count_refused"], most).fetchone()["n"],
     )
 
 
 def overdue(connection: sqlite3.Connection, *, now: int, limit: int) -> list[int]:
     """Find what ``give_up`` may declare dead; by a reader, as what is held may be many to pass by."""
-    return [row["seq"] for row in connection.execute(SQL["overdue"], {"now": now, "limit": limit})]
+    return [row["seq"] for row in connection.execute(SQL["overdue_deliveries"], {"now": now, "limit": limit})]
 
 
 def give_up(transaction: Transaction, seqs: Sequence[int], *, now: int) -> int:
@@ -54,9 +55,9 @@ def give_up(transaction: Transaction, seqs: Sequence[int], *, now: int) -> int:
     """
     connection = transaction.connection
     values = {"seqs": json.dumps(seqs), "now": now, **DELIVERY_CHANGES[DeliveryAction.GIVE_UP]}
-    dead: Sequence[sqlite3.Row] = connection.execute(SQL["give_up_overdue"], values).fetchall()
+    dead: Sequence[sqlite3.Row] = connection.execute(SQL["give_up_deliveries"], values).fetchall()
     for endpoint_seq in {row["endpoint_seq"] for row in dead}:
-        connection.execute(SQL["serve_endpoint"], {"endpoint_seq": endpoint_seq, "now": now})
+        connection.execute(SQL["requeue_endpoint"], {"endpoint_seq": endpoint_seq, "now": now})
     if dead:
         transaction.changes.many()
     return len(dead)
@@ -65,11 +66,11 @@ def give_up(transaction: Transaction, seqs: Sequence[int], *, now: int) -> int:
 def trim_attempts(transaction: Transaction, *, most: int = MAX_ATTEMPTS) -> int:
     """Forget some of the oldest attempts beyond ``most``; returns how many are still too many."""
     connection = transaction.connection
-    excess = int(connection.execute(SQL["attempts_kept"]).fetchone()["n"]) - most
+    excess = int(connection.execute(SQL["count_attempts"]).fetchone()["n"]) - most
     if excess <= 0:
         return 0
-    connection.execute(SQL["trim_attempts"], {"count": min(excess, TRIMMED_AT_ONCE)})
-    return max(0, excess - TRIMMED_AT_ONCE)
+    connection.execute(SQL["delete_oldest_attempts"], {"count": min(excess, TRIM_LIMIT)})
+    return max(0, excess - TRIM_LIMIT)
 
 
 def maintain(connection: sqlite3.Connection, *, database: Path) -> None:
@@ -77,12 +78,12 @@ def maintain(connection: sqlite3.Connection, *, database: Path) -> None:
     # No PRAGMA optimize, no ANALYZE: figures taken while a table is small tell the planner to scan it, and
     # are still believed when it holds a million rows. Without any it takes the indexes, which is right here.
     if _log_bytes(database) > LONG_LOG_BYTES:
-        (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
-        connection.execute(f"PRAGMA busy_timeout = {PATIENCE_WITH_READERS_MS}")
+        (busy_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
         try:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
-            connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+            connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
     else:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
@@ -102,7 +103,7 @@ class PruneStep:
     place: tuple[int, int] | None
 
 
-FIRST_PLACE = (-(2**63), 0)
+PRUNE_START = (-(2**63), 0)
 
 
 def prune(
@@ -122,14 +123,14 @@ def prune(
             "seq": seq,
             "delivered_before": delivered_before,
             "dead_before": dead_before,
-            "limit": LOOKED_AT,
+            "limit": SCAN_LIMIT,
         },
     ).fetchall()
     seqs = [row["seq"] for row in rows if row["is_forgettable"]][:limit]
     if seqs:
-        transaction.connection.execute(SQL["forget_watches"], {"seqs": json.dumps(seqs)})
+        transaction.connection.execute(SQL["delete_watches"], {"seqs": json.dumps(seqs)})
         transaction.changes.many()
-    last = (rows[-1]["ended_at"], rows[-1]["seq"]) if len(rows) == LOOKED_AT else None
+    last = (rows[-1]["ended_at"], rows[-1]["seq"]) if len(rows) == SCAN_LIMIT else None
     return PruneStep(len(seqs), last)
 
 
@@ -164,11 +165,11 @@ def heartbeat(transaction: Transaction, *, clocks: ClockReading) -> None:
     marks = {"lived_at": clocks.now, "anchor": clocks.now - clocks.elapsed, "boot": clocks.boot}
     for key, value in marks.items():
         if value is not None:
-            transaction.connection.execute(SQL["mark"], {"key": key, "value": value})
+            transaction.connection.execute(SQL["write_mark"], {"key": key, "value": value})
 
 
 def _marks(connection: sqlite3.Connection) -> dict[str, int]:
-    return {row["key"]: int(row["value"]) for row in connection.execute(SQL["marks"])}
+    return {row["key"]: int(row["value"]) for row in connection.execute(SQL["read_marks"])}
 
 
 def take_over(transaction: Transaction, *, clocks: ClockReading, max_interval_ms: int) -> int:
@@ -182,11 +183,11 @@ def take_over(transaction: Transaction, *, clocks: ClockReading, max_interval_ms
     connection.execute(SQL["release_watches"], {"now": start})
     released: Sequence[sqlite3.Row] = connection.execute(SQL["release_deliveries"], {"now": start}).fetchall()
     for row in released:
-        connection.execute(SQL["serve_endpoint"], {"endpoint_seq": row["endpoint_seq"], "now": start})
+        connection.execute(SQL["requeue_endpoint"], {"endpoint_seq": row["endpoint_seq"], "now": start})
     for row in connection.execute(SQL["provider_seqs"], {"provider": None}).fetchall():
         latest = start + HOUR_MS
         connection.execute(
-            SQL["clamp_watches"],
+            SQL["limit_due_times"],
             {"provider_seq": row["seq"], "latest": latest, "absurd": latest + max_interval_ms},
         )
     return start
@@ -203,5 +204,5 @@ def _time_at_start(connection: sqlite3.Connection, clocks: ClockReading) -> int:
     now = marks["anchor"] + clocks.elapsed if is_same_boot else clocks.now
     start = max(now, marks.get("lived_at", now))
     if not is_same_boot or "since" not in marks:
-        connection.execute(SQL["mark"], {"key": "since", "value": start})
+        connection.execute(SQL["write_mark"], {"key": "since", "value": start})
     return start

@@ -62,13 +62,13 @@ async def open_store(
             reader = await open_driver(partial(connect_reader, str(file), busy_ms))
             stack.push_async_callback(reader.close)
         except sqlite3.Error as error:
-            raise _fault_of(error, file) from error
+            raise _opening_failed(error, file) from error
         writer = Writer(
             str(file),
             driver,
             writer_driver,
             ids=IdSequence(rng),
-            look=DatabaseLocation(file, lock).check,
+            check=DatabaseLocation(file, lock).check,
             sleep=sleep,
             meter=meter,
         )
@@ -146,10 +146,10 @@ def _make_private(file: Path) -> None:
         os.close(handle)  # no connection is open on it yet, so no lock of SQLite's is lost
 
 
-def _fault_of(error: sqlite3.Error, file: Path) -> NotifierError:
-    fault = error_to_unavailable(error, str(file))
+def _opening_failed(error: sqlite3.Error, file: Path) -> NotifierError:
+    failure = error_to_unavailable(error, str(file))
     if is_locked(error):
-        return DatabaseBusy(fault.cause, fault.fix)
+        return DatabaseBusy(failure.cause, failure.fix)
     if is_damaged(error):
-        return DatabaseUnusable(fault.cause, fault.fix)
-    return fault
+        return DatabaseUnusable(failure.cause, failure.fix)
+    return failure

@@ -3,7 +3,7 @@
 
 -- ---- watches: registering
 
--- name: before_adding
+-- name: names_before_adding
 SELECT t.n AS live, p.seq AS provider_seq, a.seq AS api_path_seq, w.seq AS watch_seq,
   h.finishes, h.p5_ms, h.p50_ms, h.p90_ms
 FROM tallies t
@@ -81,22 +81,22 @@ RETURNING seq
 
 -- ---- watches: how long tasks take
 
--- name: habit
+-- name: durations_of_path
 SELECT finishes, sketch FROM habits WHERE provider = :provider AND api_path = :api_path
 
--- name: keep_habit
+-- name: record_durations
 INSERT INTO habits (provider, api_path, finishes, heard_at, p5_ms, p50_ms, p90_ms, sketch)
 VALUES (:provider, :api_path, :finishes, :now, :p5_ms, :p50_ms, :p90_ms, :sketch)
 ON CONFLICT (provider, api_path) DO UPDATE SET
   finishes = excluded.finishes, heard_at = excluded.heard_at, p5_ms = excluded.p5_ms,
   p50_ms = excluded.p50_ms, p90_ms = excluded.p90_ms, sketch = excluded.sketch
 
--- name: forget_habits
+-- name: delete_oldest_durations
 DELETE FROM habits WHERE (provider, api_path) IN (
   SELECT provider, api_path FROM habits ORDER BY heard_at DESC LIMIT -1 OFFSET :most
 )
 
--- name: habits
+-- name: list_durations
 SELECT provider, api_path, finishes, p5_ms, p50_ms, p90_ms FROM habits
 ORDER BY finishes DESC, provider, api_path LIMIT :limit
 
@@ -120,13 +120,13 @@ UPDATE watches SET
 WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
 RETURNING seq, round
 
--- name: note_moment
+-- name: write_timeline_entry
 INSERT OR REPLACE INTO moments (watch_seq, slot, at, kind, text) VALUES (:watch_seq, :slot, :at, :kind, :text)
 
--- name: moments
+-- name: timeline_entries
 SELECT at, kind, text FROM moments WHERE watch_seq = :watch_seq
 
--- name: endings
+-- name: round_ends
 SELECT at, type FROM events WHERE watch_seq = :watch_seq ORDER BY round
 
 -- name: deliveries_of_watch
@@ -208,17 +208,17 @@ INSERT INTO deliveries
 VALUES
   (:id, :event_seq, :endpoint_seq, :url, :headers, 'pending', :urgency, :due_at, :due_at, :give_up_at)
 
--- name: hasten_endpoint
+-- name: make_endpoint_due
 UPDATE endpoints SET due_at = max(:due_at, probe_at)
 WHERE seq = :endpoint_seq AND hold IS NULL AND (due_at IS NULL OR due_at > max(:due_at, probe_at))
 
--- name: force_endpoint
+-- name: queue_endpoint_first
 -- Before all others that wait: somebody is looking.
 UPDATE endpoints SET due_at = 0 WHERE seq = :endpoint_seq
 
 -- ---- deliveries: sending
 
--- name: lapse_claims
+-- name: release_expired_claims
 UPDATE deliveries SET owner = NULL, leased_until = NULL, due_at = leased_until, is_interrupted = 1
 WHERE leased_until <= :now
 RETURNING endpoint_seq
@@ -250,7 +250,7 @@ LIMIT :limit
 SELECT seq FROM (
   SELECT seq, due_at FROM deliveries
   WHERE endpoint_seq = :endpoint_seq AND due_at IS NOT NULL
-  ORDER BY urgency, due_at, seq LIMIT :most_walked
+  ORDER BY urgency, due_at, seq LIMIT :max_scanned
 ) WHERE due_at <= :now LIMIT :limit
 
 -- name: longest_due_deliveries
@@ -262,7 +262,7 @@ UPDATE deliveries SET owner = :owner, leased_until = :until, due_at = NULL,
   is_late = is_late OR (attempts = 0 AND is_interrupted = 0 AND urgency <= :now)
 WHERE seq IN (SELECT value FROM json_each(:seqs))
 
--- name: serve_endpoint
+-- name: requeue_endpoint
 -- What a user or a 410 holds is due for nothing but what is forced; what is closed, not before its probe.
 UPDATE endpoints SET due_at = CASE
   WHEN EXISTS (SELECT 1 FROM deliveries
@@ -274,14 +274,14 @@ UPDATE endpoints SET due_at = CASE
   END
 WHERE seq = :endpoint_seq
 
--- name: rest_endpoint
+-- name: unqueue_endpoint
 UPDATE endpoints SET due_at = NULL WHERE seq = :endpoint_seq
 
 -- name: endpoint_by_seq
 SELECT e.*, o.is_trusted FROM endpoints e CROSS JOIN origins o ON o.seq = e.origin_seq
 WHERE e.seq = :endpoint_seq
 
--- name: keep_gate
+-- name: write_health
 UPDATE endpoints SET failures = :failures, closed_at = :closed_at, reason = :reason, probe_at = :probe_at,
   probes = :probes, paused_until = :paused_until, hold = :hold, width = :width
 WHERE seq = :endpoint_seq
@@ -289,12 +289,12 @@ WHERE seq = :endpoint_seq
 -- name: trust_origin
 UPDATE origins SET is_trusted = :is_trusted WHERE seq = :origin_seq
 
--- name: wake_deliveries
+-- name: make_deliveries_due
 -- What fails alone would be sent first by its age, and close the gate again: it keeps its time, a probe's wait at most.
 UPDATE deliveries SET due_at = :now
 WHERE endpoint_seq = :endpoint_seq AND due_at > :now AND (attempts <= :most_attempts OR refusals > 0)
 
--- name: dispatches
+-- name: claimed_deliveries
 SELECT d.*, e.body, w.traceparent FROM json_each(:seqs) j
 CROSS JOIN delivery_rows d ON d.seq = j.value
 CROSS JOIN events e ON e.seq = d.event_seq
@@ -404,7 +404,7 @@ SELECT e.*,
 FROM json_each(:seqs) j CROSS JOIN endpoints e ON e.seq = j.value
 ORDER BY j.key
 
--- name: forget_endpoint
+-- name: delete_unused_endpoint
 DELETE FROM endpoints WHERE seq = :endpoint_seq AND hold IS NULL
   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_seq = :endpoint_seq)
 
@@ -467,13 +467,13 @@ SELECT kind, state, n FROM tallies
 -- name: oldest_pending
 SELECT created_at FROM deliveries WHERE state = 'pending' ORDER BY seq LIMIT 1
 
--- name: expiring
+-- name: count_expiring
 -- Three quarters of the way from creation to expiry are over. The expression is that of the index.
 SELECT count(*) AS n FROM (SELECT 1 FROM deliveries
   WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
   LIMIT :most)
 
--- name: shut_endpoints
+-- name: count_blocked_endpoints
 -- No more rows are looked at than are counted. What is closed and has nothing waiting holds nothing back.
 SELECT 'closed' AS state, count(*) AS n
 FROM (SELECT seq, hold FROM endpoints WHERE closed_at IS NOT NULL LIMIT :most) AS shut
@@ -483,21 +483,21 @@ SELECT 'paused', count(*) FROM (SELECT 1 FROM endpoints WHERE hold = 'paused' LI
 UNION ALL
 SELECT 'gone', count(*) FROM (SELECT 1 FROM endpoints WHERE hold = 'gone' LIMIT :most)
 
--- name: troubled
+-- name: count_troubled
 SELECT
   (SELECT count(*) FROM (SELECT 1 FROM watches WHERE trouble_since IS NOT NULL LIMIT :most)) AS n,
   (SELECT count(*) FROM (SELECT 1 FROM watches WHERE trouble_since <= :before LIMIT :most)) AS lasting
 
--- name: refused
+-- name: count_refused
 SELECT count(*) AS n FROM (SELECT 1 FROM deliveries WHERE ended_at IS NULL AND refusals > 0 LIMIT :most)
 
--- name: overdue
+-- name: overdue_deliveries
 SELECT d.seq FROM deliveries d CROSS JOIN endpoints e ON e.seq = d.endpoint_seq
 WHERE d.ended_at IS NULL AND d.give_up_at <= :now AND d.due_at IS NOT NULL
   AND e.closed_at IS NOT NULL AND e.hold IS NULL
 ORDER BY d.give_up_at LIMIT :limit
 
--- name: give_up_overdue
+-- name: give_up_deliveries
 UPDATE deliveries SET
   state = :state, due_at = NULL, ended_at = :now, is_forced = 0,
   last_error = (SELECT 'given up after ' || deliveries.attempts || iif(deliveries.attempts = 1, ' attempt', ' attempts')
@@ -507,10 +507,10 @@ WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FR
   AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint_seq AND closed_at IS NOT NULL AND hold IS NULL)
 RETURNING endpoint_seq
 
--- name: attempts_kept
+-- name: count_attempts
 SELECT n FROM tallies WHERE kind = 'attempt'
 
--- name: trim_attempts
+-- name: delete_oldest_attempts
 DELETE FROM attempts WHERE (delivery_seq, number) IN (
   SELECT delivery_seq, number FROM attempts ORDER BY at LIMIT :count
 )
@@ -528,7 +528,7 @@ FROM watches w
 WHERE (w.ended_at, w.seq) > (:ended_at, :seq) AND w.ended_at < :delivered_before
 ORDER BY w.ended_at, w.seq LIMIT :limit
 
--- name: forget_watches
+-- name: delete_watches
 DELETE FROM watches WHERE seq IN (SELECT value FROM json_each(:seqs))
 
 -- name: shift_watches
@@ -565,11 +565,11 @@ WHERE state IN ('delivered', 'dead') AND ended_at >= :since
 -- name: shift_marks
 UPDATE meta SET value = value + :delta WHERE key IN ('lived_at', 'anchor', 'since')
 
--- name: mark
+-- name: write_mark
 INSERT INTO meta (key, value) VALUES (:key, :value)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
 
--- name: marks
+-- name: read_marks
 SELECT key, value FROM meta
 
 -- name: release_watches
@@ -580,6 +580,6 @@ UPDATE deliveries SET owner = NULL, leased_until = NULL, due_at = :now, is_inter
 WHERE leased_until IS NOT NULL
 RETURNING endpoint_seq
 
--- name: clamp_watches
+-- name: limit_due_times
 UPDATE watches SET due_at = :latest
 WHERE state = 'watching' AND provider_seq = :provider_seq AND due_at > :absurd

@@ -37,20 +37,20 @@ def _add(
 ) -> WatchAdded | WatchLimitReached | CallbackLimitReached:
     connection = transaction.connection
     names = {"provider": new.provider, "api_path": new.api_path, "task_id": new.task_id}
-    found = connection.execute(SQL["before_adding"], names).fetchone()
-    if found["watch_seq"] is not None:
-        return _rejoin(transaction, found["watch_seq"], new, give_up_at)
-    if found["live"] >= max_live:
-        return WatchLimitReached(found["live"])
-    callbacks = _gained((), new.callbacks)
+    row = connection.execute(SQL["names_before_adding"], names).fetchone()
+    if row["watch_seq"] is not None:
+        return _add_callbacks(transaction, row["watch_seq"], new, give_up_at)
+    if row["live"] >= max_live:
+        return WatchLimitReached(row["live"])
+    callbacks = _new_callbacks((), new.callbacks)
     if len(callbacks) > MAX_CALLBACKS:
         return CallbackLimitReached(len(callbacks))
-    provider_seq, api_path_seq = found["provider_seq"], found["api_path_seq"]
+    provider_seq, api_path_seq = row["provider_seq"], row["api_path_seq"]
     if provider_seq is None:
         (provider_seq,) = connection.execute(SQL["add_provider"], {"name": new.provider}).fetchone()
     if api_path_seq is None:
         (api_path_seq,) = connection.execute(SQL["add_api_path"], {"path": new.api_path}).fetchone()
-    watch = _watch_from(new, callbacks, transaction.ids(WATCH, new.registered_at), read_durations(found))
+    watch = _build_watch(new, callbacks, transaction.ids(WATCH, new.registered_at), read_durations(row))
     connection.execute(
         SQL["add_watch"],
         {
@@ -69,7 +69,7 @@ def _add(
     return WatchAdded(watch, is_new=True)
 
 
-def _watch_from(
+def _build_watch(
     new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, durations: TaskDurations | None
 ) -> Watch:
     return Watch(
@@ -92,19 +92,19 @@ def _watch_from(
     )
 
 
-def _rejoin(
+def _add_callbacks(
     transaction: Transaction, seq: int, new: NewWatch, give_up_at: int
 ) -> WatchAdded | CallbackLimitReached:
     """Add to a known watch the callbacks it does not know, and tell those of an outcome that is there."""
     connection = transaction.connection
     row = connection.execute(SQL["watch_by_seq"], {"seq": seq}).fetchone()
     watch = row_to_watch(row)
-    gained = _gained(watch.callbacks, new.callbacks)
-    if not gained:
+    added = _new_callbacks(watch.callbacks, new.callbacks)
+    if not added:
         return WatchAdded(watch, is_new=False)
-    if len(watch.callbacks) + len(gained) > MAX_CALLBACKS:
-        return CallbackLimitReached(len(watch.callbacks) + len(gained))
-    watch = replace(watch, callbacks=watch.callbacks + gained)
+    if len(watch.callbacks) + len(added) > MAX_CALLBACKS:
+        return CallbackLimitReached(len(watch.callbacks) + len(added))
+    watch = replace(watch, callbacks=watch.callbacks + added)
     connection.execute(SQL["set_callbacks"], {"seq": seq, "callbacks": callbacks_to_json(watch.callbacks)})
     event = connection.execute(SQL["event_of_round"], {"watch_seq": seq, "round": watch.round}).fetchone()
     if event is not None:
@@ -112,16 +112,16 @@ def _rejoin(
             transaction,
             row_to_event(event, watch.id),
             event["seq"],
-            gained,
+            added,
             due_at=new.registered_at,
             give_up_at=give_up_at,
         )
     return WatchAdded(watch, is_new=False)
 
 
-def _gained(known: Sequence[Callback], offered: Sequence[Callback]) -> tuple[Callback, ...]:
+def _new_callbacks(existing: Sequence[Callback], requested: Sequence[Callback]) -> tuple[Callback, ...]:
     """Those offered whose URL is not known; of two with the same URL the first."""
-    first_by_url = {callback.url: callback for callback in reversed(offered)}
-    known_urls = {callback.url for callback in known}
-    in_order = dict.fromkeys(callback.url for callback in offered)
-    return tuple(first_by_url[url] for url in in_order if url not in known_urls)
+    first_by_url = {callback.url: callback for callback in reversed(requested)}
+    existing_urls = {callback.url for callback in existing}
+    in_order = dict.fromkeys(callback.url for callback in requested)
+    return tuple(first_by_url[url] for url in in_order if url not in existing_urls)

@@ -18,8 +18,8 @@ from notifier.store.sqlite.state_changes import DELIVERY_CHANGES
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import MAX_REPLAYS, ReplayLimitReached, ReplayQuery
 
-COUNTED_AT_ONCE = 50_000
-LOOKED_AT = 5_000
+COUNT_WINDOW = 50_000
+SCAN_LIMIT = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def continue_scan(connection: sqlite3.Connection, query: ReplayQuery, so_far: Re
     end = so_far.end
     if end is None:
         end = connection.execute(SQL["last_delivery"]).fetchone()["seq"] or 0
-    until_seq = min(so_far.place + COUNTED_AT_ONCE, end)
+    until_seq = min(so_far.place + COUNT_WINDOW, end)
     window = {"place": so_far.place, "until_seq": until_seq}
     row = connection.execute(
         SQL[_by_state_or_url(query, "count_to_replay", "count_to_replay_to")], {**_filters(query), **window}
@@ -80,8 +80,8 @@ def replay_some(transaction: Transaction, *, now: int, give_up_at: int, limit: i
     row = connection.execute(SQL["oldest_replay"]).fetchone()
     if row is None:
         return None
-    until_seq = min(row["place"] + LOOKED_AT, row["last"])
-    seqs = _next(connection, row, until_seq, limit)
+    until_seq = min(row["place"] + SCAN_LIMIT, row["last"])
+    seqs = _next_seqs(connection, row, until_seq, limit)
     _send_again(connection, seqs, now, give_up_at)
     place = seqs[-1] if len(seqs) == limit else until_seq
     step = "end_replay" if place >= row["last"] else "move_replay"
@@ -91,13 +91,13 @@ def replay_some(transaction: Transaction, *, now: int, give_up_at: int, limit: i
     return len(seqs)
 
 
-def _next(connection: sqlite3.Connection, row: sqlite3.Row, until_seq: int, limit: int) -> list[int]:
-    query = _query_of(row)
+def _next_seqs(connection: sqlite3.Connection, row: sqlite3.Row, until_seq: int, limit: int) -> list[int]:
+    query = _row_to_query(row)
     window = {"place": row["place"], "until_seq": until_seq, "limit": limit}
-    found = connection.execute(
+    rows = connection.execute(
         SQL[_by_state_or_url(query, "next_to_replay", "next_to_replay_to")], {**_filters(query), **window}
     )
-    return [each["seq"] for each in found]
+    return [each["seq"] for each in rows]
 
 
 def _send_again(connection: sqlite3.Connection, seqs: list[int], now: int, give_up_at: int) -> None:
@@ -109,10 +109,10 @@ def _send_again(connection: sqlite3.Connection, seqs: list[int], now: int, give_
     }
     rows = connection.execute(SQL["replay"], values).fetchall()
     for endpoint_seq in {row["endpoint_seq"] for row in rows}:
-        connection.execute(SQL["hasten_endpoint"], {"endpoint_seq": endpoint_seq, "due_at": now})
+        connection.execute(SQL["make_endpoint_due"], {"endpoint_seq": endpoint_seq, "due_at": now})
 
 
-def _query_of(row: sqlite3.Row) -> ReplayQuery:
+def _row_to_query(row: sqlite3.Row) -> ReplayQuery:
     state = None if row["state"] is None else DeliveryState(row["state"])
     return ReplayQuery(row["since"], row["until"], state, row["url"])
 

@@ -95,7 +95,7 @@ CREATE TABLE moments (
 ) STRICT, WITHOUT ROWID;
 
 -- Durations of past tasks of one api_path (core/polling/histogram.py). Provider and path are text, because
--- the row outlives the watches that it was learned from. The query "forget_habits" bounds the table.
+-- the row outlives the watches that it was learned from. The query "delete_oldest_durations" bounds the table.
 CREATE TABLE habits (
   provider TEXT NOT NULL,
   api_path TEXT NOT NULL,
@@ -192,7 +192,7 @@ CREATE INDEX deliveries_refused ON deliveries (refusals) WHERE ended_at IS NULL 
 
 -- "ended_at IS NULL" says the same as state = 'pending'; with the latter the planner takes deliveries_listed.
 CREATE INDEX deliveries_overdue ON deliveries (give_up_at) WHERE ended_at IS NULL;
-CREATE INDEX deliveries_expiring ON deliveries (created_at + 3 * urgency)  -- see the query "expiring"
+CREATE INDEX deliveries_expiring ON deliveries (created_at + 3 * urgency)  -- see the query "count_expiring"
   WHERE ended_at IS NULL AND urgency < 9223372036854775807;
 
 -- One request of a delivery.
@@ -211,7 +211,7 @@ CREATE TABLE attempts (
   PRIMARY KEY (delivery_seq, number)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX attempts_at ON attempts (at);  -- the query "trim_attempts" deletes the oldest
+CREATE INDEX attempts_at ON attempts (at);  -- the query "delete_oldest_attempts" deletes the oldest
 
 -- A replay under way: matching deliveries with place < seq <= last become pending, some at a time.
 CREATE TABLE replays (

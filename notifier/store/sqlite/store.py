@@ -138,8 +138,8 @@ class SqliteStore:
         max_trials: int = MAX_TRIALS,
     ) -> ClaimedDeliveries:
         """See ``Store``. The collections are copied, because the caller goes on to change them."""
-        slots = claiming.InFlightLimits(dict(busy), per_origin, frozenset(trials), max_trials)
-        claim = partial(claiming.claim_deliveries, now=now, limit=limit, lease=lease, slots=slots)
+        limits = claiming.InFlightLimits(dict(busy), per_origin, frozenset(trials), max_trials)
+        claim = partial(claiming.claim_deliveries, now=now, limit=limit, lease=lease, limits=limits)
         return await self._writer.submit(claim)
 
     record_attempt = write(deliveries.record_attempt)
@@ -170,7 +170,7 @@ class SqliteStore:
         while await self._writer.submit(maintenance.trim_attempts, urgent=False):
             pass
         count = 0
-        place: tuple[int, int] | None = maintenance.FIRST_PLACE
+        place: tuple[int, int] | None = maintenance.PRUNE_START
         while place is not None and count < limit:
             step = await self._writer.submit(
                 partial(

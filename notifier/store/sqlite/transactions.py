@@ -67,8 +67,8 @@ def run_batch(transaction: Transaction, works: Sequence[Work[Any]]) -> list[Unit
         return _in_transaction(
             transaction.connection, lambda: [UnitSucceeded(work(transaction)) for work in works]
         )
-    except TransactionFailed as fault:
-        if not fault.is_of_a_unit:
+    except TransactionFailed as error:
+        if not error.is_of_a_unit:
             raise
     transaction.changes.drop_after(0)
     return _in_transaction(

@@ -10,7 +10,7 @@ from notifier.core.polling.verdict import EndWatch, PollAgain
 from notifier.core.states import WatchAction, end_to_action, next_watch_state
 from notifier.core.timeline import TimelineEntry, TimelineKind, describe_wait
 from notifier.store.sqlite.deliveries import add_deliveries, deliveries_of_watch
-from notifier.store.sqlite.durations import learn, read_durations
+from notifier.store.sqlite.durations import read_durations, record_duration
 from notifier.store.sqlite.history import record_action, record_poll
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import (
@@ -52,11 +52,11 @@ def claim_watches(
     if is_by_deadline:
         return ClaimedWatches(tuple(map(row_to_watch, rows)), None)
     next_due = connection.execute(SQL["next_watch_due"], {"provider": provider, "now": now}).fetchone()
-    known = {row["api_path"]: read_durations(row) for row in rows}
+    durations = {row["api_path"]: read_durations(row) for row in rows}
     return ClaimedWatches(
         tuple(map(row_to_watch, rows)),
         None if next_due is None else next_due[0],
-        {api_path: durations for api_path, durations in known.items() if durations is not None},
+        {api_path: durations for api_path, durations in durations.items() if durations is not None},
     )
 
 
@@ -133,7 +133,7 @@ def record_end(
     callbacks = json_to_callbacks(row["callbacks"])
     add_deliveries(transaction, event, event_seq, callbacks, due_at=now, give_up_at=give_up_at)
     if end.duration_ms is not None:
-        learn(connection, watch, end.duration_ms, now=now)
+        record_duration(connection, watch, end.duration_ms, now=now)
     transaction.changes.watch(watch.id)
     transaction.changes.deliveries_of(watch.id)
     return True
@@ -167,7 +167,7 @@ def resume_watch(
     connection = transaction.connection
     row = _row(connection, watch_id)
     if row is None:
-        return ChangeRefused.NOT_FOUND
+        return ChangeRefused.UNKNOWN_ID
     if next_watch_state(WatchState(row["state"]), WatchAction.RESUME) is None:
         return ChangeRefused.CONFLICT
     (live,) = connection.execute(SQL["live_watches"]).fetchone()
@@ -199,7 +199,7 @@ def _changed(transaction: Transaction, watch_id: str, state: WatchState) -> Watc
     """Read the watch, which is in this state where the change was allowed, and note the change."""
     row = _row(transaction.connection, watch_id)
     if row is None:
-        return ChangeRefused.NOT_FOUND
+        return ChangeRefused.UNKNOWN_ID
     if row["state"] != state:
         return ChangeRefused.CONFLICT
     transaction.changes.watch(watch_id)

@@ -38,7 +38,7 @@ Sleep = Callable[[float], Awaitable[object]]
 
 MAX_BATCH = 512
 MAX_WAITING = 20_000
-PATIENCE_S = 0.05
+GROUP_COMMIT_WAIT_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +71,7 @@ class Writer:
         open_driver: Callable[[], Awaitable[Driver]],
         *,
         ids: IdSequence,
-        look: Callable[[], None] = lambda: None,
+        check: Callable[[], None] = lambda: None,
         sleep: Sleep = asyncio.sleep,
         max_waiting: int = MAX_WAITING,
         meter: Meter = NO_METER,
@@ -80,17 +80,17 @@ class Writer:
         self._driver: Driver | None = driver
         self._open_driver = open_driver
         self._ids = ids
-        self._look = look
+        self._check = check
         self._sleep = sleep
         self._max_waiting = max_waiting
         self._meter = meter
         self._listeners: list[ChangeListener] = []
         self._waiting: deque[_Unit] = deque()
         self._weight = 0
-        self._pressed = asyncio.Event()  # something is to be written now
-        self._nap: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()  # something is to be written now
+        self._waiting_task: asyncio.Task[None] | None = None
         self._is_closing = False
-        self._death: NotifierError | None = None
+        self._failure: NotifierError | None = None
         self._task = asyncio.create_task(self._run(), name="store writer")
 
     def add_listener(self, listener: ChangeListener) -> None:
@@ -115,20 +115,20 @@ class Writer:
     async def close(self) -> None:
         """Write out what waits, refuse what comes, close the connection."""
         self._is_closing = True
-        self._pressed.set()
+        self._wake.set()
         await asyncio.wait({self._task})
 
     async def until_closed(self) -> None:
         """Return once it is closed; raises NotifierError if it has given up before that."""
         await asyncio.wait({self._task})
-        if self._death is not None:
-            raise self._death
+        if self._failure is not None:
+            raise self._failure
 
     async def _enqueue(
         self, work: Callable[[Any], T], urgent: bool = True, *, weight: int = 1, **kind: bool
     ) -> T:
-        if self._death is not None:
-            raise _refusal(self._death)
+        if self._failure is not None:
+            raise _store_closed(self._failure)
         if self._is_closing:
             raise StoreClosed("the store is closed", "notifier is stopping; try again when it runs")
         if self._waiting and self._weight + weight > self._max_waiting:
@@ -137,43 +137,43 @@ class Writer:
         self._waiting.append(_Unit(work, future, weight, **kind))
         self._weight += weight
         if urgent or self._weight >= MAX_BATCH:
-            self._pressed.set()
-        elif self._nap is None:
-            self._nap = asyncio.create_task(self._wait_for_company())
+            self._wake.set()
+        elif self._waiting_task is None:
+            self._waiting_task = asyncio.create_task(self._wait_for_others())
         return await future  # a caller that is cancelled cancels this alone: the unit runs
 
-    async def _wait_for_company(self) -> None:
-        await self._sleep(PATIENCE_S)
-        self._pressed.set()
+    async def _wait_for_others(self) -> None:
+        await self._sleep(GROUP_COMMIT_WAIT_S)
+        self._wake.set()
 
     async def _run(self) -> None:
         try:
             while self._waiting or not self._is_closing:
-                await self._pressed.wait()
-                self._pressed.clear()
-                self._look()
-                batch = self._take()
+                await self._wake.wait()
+                self._wake.clear()
+                self._check()
+                batch = self._take_batch()
                 if batch:
                     await self._write(batch)
-        except NotifierError as fault:
-            self._give_up(fault)
+        except NotifierError as error:
+            self._fail(error)
         except BaseException as error:  # a bug, or the loop is torn down
             cause = f"the writer of {self._file} has died ({error!r})"
-            self._give_up(NotifierError(cause, "this is a bug: report it, and start notifier again"))
+            self._fail(NotifierError(cause, "this is a bug: report it, and start notifier again"))
             if not isinstance(error, Exception):
                 raise
             log.exception("store.writer_died")  # here: nobody awaits this task for what it has thrown
         finally:
-            self._rest()
+            self._stop_waiting()
             await self._drop_driver()
 
-    def _give_up(self, fault: NotifierError) -> None:
+    def _fail(self, error: NotifierError) -> None:
         """Write nothing any more; nobody may go on waiting."""
-        self._death = fault
+        self._failure = error
         for unit in self._waiting:
-            unit.resolve(UnitFailed(_refusal(fault)))
+            unit.resolve(UnitFailed(_store_closed(error)))
 
-    def _take(self) -> list[_Unit]:
+    def _take_batch(self) -> list[_Unit]:
         """Take the oldest units, up to a batch, in the order they came; one that is alone comes alone."""
         batch: list[_Unit] = []
         weight = 0
@@ -184,38 +184,38 @@ class Writer:
             weight += batch[-1].weight
         self._weight -= weight
         if self._waiting or self._is_closing:
-            self._pressed.set()
+            self._wake.set()
         else:
-            self._rest()
+            self._stop_waiting()
         return batch
 
-    def _rest(self) -> None:
-        if self._nap is not None:
-            self._nap.cancel()
-            self._nap = None
+    def _stop_waiting(self) -> None:
+        if self._waiting_task is not None:
+            self._waiting_task.cancel()
+            self._waiting_task = None
 
     async def _write(self, batch: list[_Unit]) -> None:
-        began = self._meter.stopwatch()
+        started_s = self._meter.stopwatch()
         changes = ChangeCollector()
         try:
             outcomes = await self._outcomes(batch, changes)
         except Exception as error:  # whatever it is: the callers hear of it, and the writer goes on
-            refused = batch + self._who_count_on(batch)
+            refused = batch + self._take_dependents(batch)
             for unit in refused:
-                unit.resolve(UnitFailed(self._fault_of(error)))
-            await self._mend(error)
+                unit.resolve(UnitFailed(self._describe_failure(error)))
+            await self._drop_bad_driver(error)
         except BaseException:
             for unit in batch:
                 unit.future.cancel()
             raise
         else:
-            self._meter.record_commit(len(batch), self._meter.stopwatch() - began)
+            self._meter.record_commit(len(batch), self._meter.stopwatch() - started_s)
             for unit, outcome in zip(batch, outcomes, strict=True):
                 unit.resolve(outcome)
             for listener in self._listeners:
                 changes.publish(listener)
 
-    def _who_count_on(self, batch: list[_Unit]) -> list[_Unit]:
+    def _take_dependents(self, batch: list[_Unit]) -> list[_Unit]:
         """Take those who wait and were told to do so under a premise of this batch."""
         if not any(unit.is_premise for unit in batch):
             return []
@@ -236,17 +236,17 @@ class Writer:
             lambda connection: run_batch(Transaction(connection, self._ids, changes), works)
         )
 
-    def _fault_of(self, error: Exception) -> Exception:
+    def _describe_failure(self, error: Exception) -> Exception:
         cause = error.__cause__ if isinstance(error, TransactionFailed) else error
         at_commit = isinstance(error, TransactionFailed) and error.at_commit
         if isinstance(cause, sqlite3.Error):
-            fault = error_to_unavailable(cause, self._file, at_commit=at_commit)
+            error = error_to_unavailable(cause, self._file, at_commit=at_commit)
         else:
-            fault = StoreUnavailable(f"{self._file} was not written ({cause!r})", "this is a bug: report it")
-        fault.__cause__ = cause
-        return fault
+            error = StoreUnavailable(f"{self._file} was not written ({cause!r})", "this is a bug: report it")
+        error.__cause__ = cause
+        return error
 
-    async def _mend(self, error: Exception) -> None:
+    async def _drop_bad_driver(self, error: Exception) -> None:
         """Give up a connection that cannot be trusted; the next batch reads the file anew."""
         cause = error.__cause__ if isinstance(error, TransactionFailed) else error
         is_stuck = isinstance(error, TransactionFailed) and not error.is_rolled_back
@@ -260,5 +260,5 @@ class Writer:
                 await driver.close()
 
 
-def _refusal(death: NotifierError) -> StoreClosed:
-    return StoreClosed(death.cause, death.fix)
+def _store_closed(failure: NotifierError) -> StoreClosed:
+    return StoreClosed(failure.cause, failure.fix)

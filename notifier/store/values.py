@@ -17,8 +17,8 @@ from notifier.core.model import (
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.task_statistics import FinishedTask
 
-MAX_TRIALS = 16
-MAX_REPLAYS = 100
+MAX_TRIALS = 16  # half of the default of callbacks.max_in_flight, so that receivers that hang leave half free
+MAX_REPLAYS = 100  # CONTRACT P5: every queue is bounded; no record of why this number
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,6 @@ from notifier.store.sqlite.errors import error_code, error_to_unavailable, is_lo
 from notifier.store.sqlite.integrity import APPLICATION_ID
 from notifier.store.sqlite.queries import SQL
 
-_FULL = 13
-
 
 class BackupFailed(NotifierError):
     """A copy could not be made; nothing stands under its name that did not stand there before."""
@@ -208,7 +206,7 @@ def _fail_if_locked(status: int, remaining: int, total: int) -> None:
 
 
 def _sqlite_failed(error: sqlite3.Error, place: Path) -> BackupFailed:
-    if error_code(error) == _FULL:
+    if error_code(error) == sqlite3.SQLITE_FULL:
         return BackupFailed(
             f"the disk that holds {place} is full", "free some space, or name a file on another one"
         )

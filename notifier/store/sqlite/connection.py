@@ -3,10 +3,17 @@
 import sqlite3
 from pathlib import Path
 
+# How long a statement waits for a lock of another program. No record of why (it is also the default of
+# Python's sqlite3); changing it needs a measurement.
 BUSY_MS = 5_000
-CACHE_KIB = 8_192
+
+CACHE_KIB = 8_192  # no record of why; changing it needs a measurement
+
+# CONTRACT P5: the log is bounded. SQLite truncates it to this size. No record of why this size; changing it
+# needs a measurement.
 LOG_LIMIT_BYTES = 64 * 1024 * 1024
-CACHED_STATEMENTS = 256
+
+CACHED_STATEMENTS = 256  # more than queries.sql has (115), so that each statement is compiled once
 
 
 def connect_writer(file: str, busy_ms: int = BUSY_MS) -> sqlite3.Connection:

@@ -8,6 +8,8 @@ from notifier.core.polling.learned_schedule import TaskDurations, histogram_to_d
 from notifier.store.sqlite.queries import SQL
 from notifier.store.values import PathDurations
 
+# CONTRACT P5: the table is bounded, although its rows outlive the watches. No record of why this number;
+# changing it needs a measurement.
 MAX_PATHS = 1_000
 
 

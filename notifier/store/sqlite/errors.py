@@ -6,14 +6,12 @@ from pathlib import Path
 
 from notifier.errors import DatabaseUnusable, NotifierError, StoreFull, StoreUnavailable
 
-_FULL = 13
-_IOERR = 10
-_LOCKED = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED
-_DAMAGED = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
-_CLOSED_OFF = {3, 8, 14}  # SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN
-_OUT_OF_MEANS = {7, 9, 15}  # SQLITE_NOMEM, SQLITE_INTERRUPT, SQLITE_PROTOCOL
+_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_CLOSED_OFF = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_OUT_OF_MEANS = {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_STORAGE = {_FULL, _IOERR} | _LOCKED | _DAMAGED | _CLOSED_OFF | _OUT_OF_MEANS
+_STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR} | _LOCKED | _DAMAGED | _CLOSED_OFF | _OUT_OF_MEANS
 
 
 def error_code(error: sqlite3.Error) -> int:
@@ -29,7 +27,7 @@ def is_storage_error(error: sqlite3.Error) -> bool:
 
 def is_io_error(error: sqlite3.Error) -> bool:
     """Whether the disk failed, so that what it holds is not known until it is read again."""
-    return error_code(error) == _IOERR
+    return error_code(error) == sqlite3.SQLITE_IOERR
 
 
 def is_damaged(error: sqlite3.Error) -> bool:
@@ -45,7 +43,7 @@ def is_locked(error: sqlite3.Error) -> bool:
 def error_to_unavailable(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> StoreUnavailable:
     """Say it in words. ``at_commit``: it happened while the transaction was being made to last."""
     match error_code(error):
-        case code if code == _FULL:
+        case code if code == sqlite3.SQLITE_FULL:
             return StoreFull(
                 f"the disk that holds {file} is full", "free some space; notifier then goes on by itself"
             )
@@ -53,12 +51,12 @@ def error_to_unavailable(error: sqlite3.Error, file: str, *, at_commit: bool = F
             return StoreUnavailable(
                 f"another program keeps {file} locked", "end it (a sqlite3 shell, a copy under way?)"
             )
-        case code if code == _IOERR and at_commit:
+        case code if code == sqlite3.SQLITE_IOERR and at_commit:
             return StoreUnavailable(
                 f"the disk failed while {file} was written ({error}), so whether this was kept is not known",
                 "look at the disk and the system's log, then ask again: a repeat does no harm",
             )
-        case code if code == _IOERR:
+        case code if code == sqlite3.SQLITE_IOERR:
             return StoreUnavailable(
                 f"the disk failed under {file} ({error})", "look at the disk and the system's log"
             )

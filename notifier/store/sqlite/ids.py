@@ -8,7 +8,7 @@ import random
 
 from notifier.core.ids import ENTROPY_BITS, new_id
 
-_STEP_BITS = 32
+_STEP_BITS = 32  # no record of why; it must stay far below ENTROPY_BITS, or the steps overflow
 
 
 class IdSequence:

@@ -17,8 +17,12 @@ from notifier.store.sqlite.database_files import index_path, log_path, migration
 from notifier.store.sqlite.errors import is_damaged
 
 APPLICATION_ID = 0x6E746664  # "ntfd"
+
+# A check of a million watches would hold up the start. No record of why this size; changing it needs a
+# measurement.
 CHECKED_WHOLE_BYTES = 64 * 1024 * 1024
-SMALLEST_BYTES = 512
+
+SMALLEST_BYTES = 512  # SQLite's file format: a page has 512 bytes at least, and a database one page
 
 _RESTORE = "restore a backup, or name another file; this one was not touched"
 _ELSEWHERE = "name another file as store.url; this one was not touched"

@@ -6,21 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from notifier.core.formats.retry_after import POLL_CAP_MS
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.states import DeliveryAction
 from notifier.core.task_statistics import MOST_COUNTED
+from notifier.store.sqlite.connection import LOG_LIMIT_BYTES
 from notifier.store.sqlite.database_files import log_path
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.state_changes import DELIVERY_CHANGES
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import Counts
 
-HOUR_MS = 3_600_000
-LASTING_TROUBLE_MS = 60_000  # what one bad answer brings is mostly over by then
+LASTING_TROUBLE_MS = 60_000  # the trouble of one bad reply is mostly over by then
+
+# Rows of one step of ``prune``: others write between the steps. No record of why this number; changing it
+# needs a measurement.
 SCAN_LIMIT = 1_000
-LONG_LOG_BYTES = 64 * 1024 * 1024
+
+LONG_LOG_BYTES = LOG_LIMIT_BYTES
+"""A log that is longer has lived through a checkpoint that a reader kept from finishing."""
+
+# The writer waits so long for a reader of another program to let the log be truncated, and no longer, because
+# all writes wait with it. No record of why this number; changing it needs a measurement.
 CHECKPOINT_WAIT_MS = 100
-MAX_ATTEMPTS = 200_000
+
+MAX_ATTEMPTS = 200_000  # CONTRACT P5: attempts are bounded; no record of why this number
+
+# Attempts of one step of ``prune``. No record of why this number; changing it needs a measurement.
 TRIM_LIMIT = 500
 
 
@@ -103,7 +115,7 @@ class PruneStep:
     place: tuple[int, int] | None
 
 
-PRUNE_START = (-(2**63), 0)
+PRUNE_START = (-(2**63), 0)  # before every (ended_at, seq): the least integer of SQLite
 
 
 def prune(
@@ -185,7 +197,7 @@ def take_over(transaction: Transaction, *, clocks: ClockReading, max_interval_ms
     for row in released:
         connection.execute(SQL["requeue_endpoint"], {"endpoint_seq": row["endpoint_seq"], "now": start})
     for row in connection.execute(SQL["provider_seqs"], {"provider": None}).fetchall():
-        latest = start + HOUR_MS
+        latest = start + POLL_CAP_MS
         connection.execute(
             SQL["limit_due_times"],
             {"provider_seq": row["seq"], "latest": latest, "absurd": latest + max_interval_ms},

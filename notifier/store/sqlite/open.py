@@ -10,6 +10,7 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 
+from notifier.core.formats.retry_after import POLL_CAP_MS
 from notifier.errors import DatabaseBusy, DatabaseUnusable, NotifierError
 from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.backup import keep_copy
@@ -19,7 +20,7 @@ from notifier.store.sqlite.errors import cannot_create, error_to_unavailable, is
 from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.integrity import APPLICATION_ID, check
 from notifier.store.sqlite.lock import DatabaseLocation, InstanceLock
-from notifier.store.sqlite.maintenance import HOUR_MS, ClockReading, take_over
+from notifier.store.sqlite.maintenance import ClockReading, take_over
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.sqlite.writer import Sleep, Writer
 
@@ -37,7 +38,7 @@ async def open_store(
     open_driver: OpenDriver = AiosqliteDriver.open,
     sleep: Sleep = asyncio.sleep,
     busy_ms: int = BUSY_MS,
-    max_interval_ms: int = HOUR_MS,
+    max_interval_ms: int = POLL_CAP_MS,
     before_migration: BeforeMigration = keep_copy,
     meter: Meter = NO_METER,
 ) -> SqliteStore:

@@ -18,7 +18,12 @@ from notifier.store.sqlite.state_changes import DELIVERY_CHANGES
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import MAX_REPLAYS, ReplayLimitReached, ReplayQuery
 
+# Rows of one step of the count. Others read between the steps. No record of why this number; changing it
+# needs a measurement.
 COUNT_WINDOW = 50_000
+
+# Rows of one step of the replay, which holds the writer. Others write between the steps. No record of why
+# this number; changing it needs a measurement.
 SCAN_LIMIT = 5_000
 
 

@@ -36,8 +36,14 @@ T = TypeVar("T")
 
 Sleep = Callable[[float], Awaitable[object]]
 
+# Measured with one commit for all callers: 128 callers insert 16 000 rows a second, 512 insert 19 300, with a
+# 99th percentile of the wait of 39 ms. More were not measured.
 MAX_BATCH = 512
-MAX_WAITING = 20_000
+
+MAX_WAITING = 20_000  # CONTRACT P5: every queue is bounded; no record of why this number
+
+# The progress of polls shares a sync: measured CPU of a row, 611 us alone, 77 us in a batch of 100. No record
+# of why 50 ms; changing it needs a measurement.
 GROUP_COMMIT_WAIT_S = 0.05
 
 

@@ -1,7 +1,7 @@
 """Files that get their name only when they are whole and on the disk.
 
-A temporary file beside the target is written, synced and then renamed, so that a crash or a power cut leaves
-the old file or the new one, and never a part. Errors are ``OSError``: each caller has its own words for them.
+A temporary file beside the target is written, synced and renamed. So a crash or a power cut leaves the old
+file or the new one, and never a part. Errors are ``OSError``: each caller has its own words for them.
 """
 
 import errno

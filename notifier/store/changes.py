@@ -1,7 +1,7 @@
 """Change notices: what a transaction changed, published by the store once it is committed.
 
-The event feed of the API listens. A database that several daemons share has to publish the changes of the
-others too, so notices come out of the store and not from a wrapper around one daemon's store.
+The event feed of the API listens. Notices come out of the store. A wrapper around it would miss the changes
+of another daemon on the same database.
 """
 
 from collections.abc import Callable
@@ -9,26 +9,26 @@ from typing import Protocol
 
 
 class ChangeListener(Protocol):
-    """What is called after each committed change. It returns at once and never raises."""
+    """What the store calls after each committed change. A call returns at once and never raises."""
 
     def watch(self, watch_id: str) -> None:
-        """A watch was added, ended, was resumed, is polled sooner, or its status or trouble changed."""
+        """Note that a watch was added, ended, resumed, made due, or has another status or trouble."""
         ...
 
     def polled(self, watch_id: str) -> None:
-        """A watch was polled, and only its dates and counters changed."""
+        """Note that a watch was polled and only its dates and counters changed."""
         ...
 
     def deliveries_of(self, watch_id: str) -> None:
-        """A watch may have new deliveries."""
+        """Note that a watch may have new deliveries."""
         ...
 
     def delivery(self, delivery_id: str) -> None:
-        """A delivery was attempted, or is to be sent again."""
+        """Note that a delivery was attempted, or is to be sent again."""
         ...
 
     def many(self) -> None:
-        """More rows changed than can be named."""
+        """Note that more rows changed than can be named."""
         ...
 
 

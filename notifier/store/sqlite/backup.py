@@ -1,8 +1,7 @@
-"""Copies of the database: of one moment, checked, and never half under their name.
+"""Copies of the database: of one moment, verified, and never partial under their name.
 
-SQLite's backup copies the pages of one snapshot, those of the log among them, while others go on reading
-and writing; a copy of the file alone would lose what stands in the log. The copy is one plain file without
-a log of its own, so that to move it is to move all of it.
+SQLite's backup copies the pages of one snapshot, including those in the log, while others read and write. A
+copy of the file alone would lose what is in the log. The copy is one file without a log of its own.
 """
 
 import errno
@@ -28,14 +27,14 @@ from notifier.store.sqlite.queries import SQL
 
 
 class BackupFailed(NotifierError):
-    """A copy could not be made; nothing stands under its name that did not stand there before."""
+    """A copy could not be made. No file was created or changed under its name."""
 
     code = "backup_failed"
     exit_status = 1
 
 
 class TargetExists(BackupFailed):
-    """There is a file of that name already, and nobody said that it may be replaced."""
+    """A file with that name exists, and it may not be replaced."""
 
     code = "name_taken"
 
@@ -45,7 +44,7 @@ class TargetExists(BackupFailed):
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A copy that was made: ``version`` is its schema's, ``secret`` the copy beside it, if any."""
+    """A finished copy. ``version`` is that of its schema, ``secret`` the copied secrets beside it, if any."""
 
     path: Path
     size_bytes: int
@@ -62,10 +61,11 @@ def back_up(
     may_replace: bool = False,
     busy_ms: int = BUSY_MS,
 ) -> Backup:
-    """Copy the database to ``final``, whether a daemon works on it or not, and the file of secrets beside it.
+    """Copy the database to ``final``, even while a daemon uses it, and the file of secrets beside it.
 
-    The secrets go first: where there is a backup, it can be restored whole. Raises DatabaseUnusable if there
-    is no database of ours, NameTaken, or BackupFailed (no room, no right, damage); then no new name is there.
+    The secrets are copied first, so that every backup can be restored whole. Raise DatabaseUnusable if the
+    source is not a database of ours, else TargetExists or BackupFailed (no room, no right, damage). No new
+    file is left then.
     """
     saved_secret = secret_of_backup(final) if secret is not None else None
     for name in (final, saved_secret):
@@ -88,10 +88,10 @@ def back_up(
 
 
 def keep_copy(connection: sqlite3.Connection, version: int) -> Path:
-    """Before a migration: copy the database to ``NAME.vVERSION.backup`` beside it, and return that path.
+    """Copy the database to ``NAME.vVERSION.backup`` before a migration, and return that path.
 
-    The latest copy is kept; those of other versions go once it stands. Raises DatabaseUnusable: without a
-    copy there is no migration.
+    Copies of other versions are deleted after that. Raise DatabaseUnusable, because there must be no
+    migration without a copy.
     """
     database = Path(connection.execute("PRAGMA database_list").fetchone()[2])
     copy_path = migration_copy(database, version)
@@ -110,12 +110,10 @@ def keep_copy(connection: sqlite3.Connection, version: int) -> Path:
 
 
 def copy_to(source: sqlite3.Connection, temp: Path) -> None:
-    """Copy a snapshot of the source into an empty file, and read all of the copy; raises BackupFailed."""
+    """Copy a snapshot of the source into an empty file, and read all of the copy; raise BackupFailed."""
     try:
         with closing(sqlite3.connect(temp, isolation_level=None)) as copy:
-            copy.execute(
-                "PRAGMA synchronous = OFF"
-            )  # it is brought to the disk once, before it gets its name
+            copy.execute("PRAGMA synchronous = OFF")  # publish syncs the whole copy once
             source.backup(copy, progress=_fail_if_locked)
             copy.execute("PRAGMA journal_mode = DELETE")
         with closing(sqlite3.connect(temp, isolation_level=None)) as copy:
@@ -130,7 +128,7 @@ def copy_to(source: sqlite3.Connection, temp: Path) -> None:
 
 
 def _copy_checked(database: Path, temp: Path, busy_ms: int) -> tuple[int, int]:
-    """Copy it; its version, and how many watches are in the copy."""
+    """Copy the database, and return its version and the number of watches in the copy."""
     if not database.is_file() or database.stat().st_size == 0:
         raise DatabaseUnusable(
             f"there is no database at {database}",
@@ -167,12 +165,12 @@ def _write_secret(content: bytes, saved_secret: Path, *, may_replace: bool) -> N
 
 @contextmanager
 def _temp_database(final: Path) -> Iterator[Path]:
-    """Make a temporary file for a copy; raises BackupFailed for what goes wrong with it in the block."""
+    """Create a temporary file for a copy; raise BackupFailed for an error of a file in the block."""
     with _translate_errors(final), temp_path(final) as temp:
         try:
             yield temp
         finally:
-            with suppress(OSError):  # SQLite leaves one where the disk fails
+            with suppress(OSError):  # SQLite leaves it behind if the disk fails
                 journal_path(temp).unlink(missing_ok=True)
 
 
@@ -198,7 +196,7 @@ def _file_failed(error: OSError, final: Path) -> BackupFailed:
 
 
 def _fail_if_locked(status: int, remaining: int, total: int) -> None:
-    """Python would try for ever where somebody holds the database; the busy timeout has passed already."""
+    """Raise BackupFailed if the source is locked: Python would retry without end after the busy timeout."""
     if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         raise BackupFailed(
             "another program keeps the database locked", "end it (a sqlite3 shell?), then try again"

@@ -1,7 +1,7 @@
-"""Turns: which deliveries may go out now. Round robin over endpoints, few to each origin, as gates allow.
+"""Claims of deliveries: which may go out now, in rotation over the endpoints, few to each origin.
 
-What is on trial stands in a line of its own: one message to each origin, and all of them together no more
-than their part of the slots. However many hang there, the rest has room and is never searched for among them.
+Endpoints on trial have a queue of their own: one delivery to each origin, and a part of the connections for
+all. However many of them hang, the other endpoints have room, and a claim does not search for them.
 """
 
 import json
@@ -28,14 +28,14 @@ MAX_SCANNED = 1_000
 
 BY_URGENCY = ("forced_deliveries", "due_deliveries", "longest_due_deliveries")
 BY_AGE = ("forced_deliveries", "longest_due_deliveries")
-"""Which statements choose, one after the other while there is room: the forced go first in any case."""
+"""The statements that choose deliveries, one after the other while there is room; forced ones go first."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointQueue:
-    """What one endpoint could have sent now, most urgent first.
+    """The deliveries of one endpoint that may go out now, in the order of sending.
 
-    ``is_probe``: its gate is closed, and one message tries it. ``is_trial``: it has yet to take something.
+    ``is_probe``: its gate is closed, and one delivery probes it. ``is_trial``: it has accepted nothing yet.
     """
 
     endpoint_seq: int
@@ -48,7 +48,7 @@ class EndpointQueue:
 
 @dataclass(frozen=True, slots=True)
 class InFlightLimits:
-    """How much is in flight to each origin and may be; to which on trial, and how many of those may be."""
+    """The requests in flight and their limits: to each origin, and to all origins on trial."""
 
     busy: Mapping[str, int]
     per_origin: int
@@ -56,23 +56,23 @@ class InFlightLimits:
     max_trials: int
 
     def room_at(self, origin: str) -> int:
-        """How many more may go to this origin."""
+        """Return how many more requests may go to this origin."""
         return self.per_origin - self.busy.get(origin, 0)
 
     def room_for_trials(self) -> int:
-        """How many more origins may be tried."""
+        """Return how many more origins may have a delivery on trial."""
         return max(0, self.max_trials - len(self.trials))
 
     def full(self) -> str:
-        """Which origins have no room, as the queries want it."""
+        """List the origins that have no room, as JSON for the statements."""
         return json.dumps(self._full())
 
     def full_for_trials(self) -> str:
-        """Which origins have no room for a trial: no room at all, or one trial under way."""
+        """List the origins that have no room, or a delivery on trial in flight, as JSON."""
         return json.dumps([*self._full(), *self.trials])
 
     def after(self, deliveries: Iterable[ClaimedDelivery]) -> Self:
-        """Return them with these in flight too."""
+        """Return the limits with these deliveries in flight too."""
         busy, trials = Counter(self.busy), set(self.trials)
         for delivery in deliveries:
             origin = origin_of(delivery.url)
@@ -86,7 +86,7 @@ class InFlightLimits:
 
 
 def interleave(queues: Sequence[EndpointQueue], room: Mapping[str, int], limit: int) -> list[int]:
-    """Pick deliveries, one of each lane in turn, until ``limit`` or until no origin has room left."""
+    """Choose deliveries, one of each queue at a time, until ``limit`` or until no origin has room."""
     left = dict(room)
     chosen: list[int] = []
     for position in range(max((len(queue.delivery_seqs) for queue in queues), default=0)):
@@ -102,7 +102,7 @@ def interleave(queues: Sequence[EndpointQueue], room: Mapping[str, int], limit: 
 def claim_deliveries(
     transaction: Transaction, *, now: int, limit: int, lease: Lease, limits: InFlightLimits
 ) -> ClaimedDeliveries:
-    """See ``Store``. Who had a turn goes to the back of the line; who got no slot keeps its place."""
+    """See ``Store``. A served endpoint goes to the end of the queue; the others keep their place."""
     connection = transaction.connection
     expired = connection.execute(SQL["release_expired_claims"], {"now": now}).fetchall()
     for row in expired:
@@ -127,7 +127,7 @@ def _next_due(connection: sqlite3.Connection, limits: InFlightLimits) -> int | N
 def _due_queues(
     connection: sqlite3.Connection, now: int, limit: int, limits: InFlightLimits
 ) -> list[EndpointQueue]:
-    """Look at no more rows than could be claimed: the most overdue endpoints whose origin has room."""
+    """Read the most overdue endpoints whose origin has room, and no more rows than may be claimed."""
     due = {"now": now, "limit": limit, "full": limits.full()}
     origins = connection.execute(SQL["due_origins"], due).fetchall()
     dated = [
@@ -145,7 +145,7 @@ def _due_queues(
 def _queues_of_origin(
     connection: sqlite3.Connection, origin: sqlite3.Row, now: int, capacity: int, *, is_trial: bool = False
 ) -> list[tuple[int, EndpointQueue]]:
-    """Return the lanes of an origin with when each is due: those in good standing, or those on trial."""
+    """Return the queues of an origin with their due times: those on trial, or the others."""
     of = {"origin_seq": origin["seq"], "is_on_trial": int(is_trial), "now": now, "limit": capacity}
     rows = connection.execute(SQL["due_endpoints"], of).fetchall()
     return [(row["due_at"], _read_queue(connection, row, origin["name"], now, capacity)) for row in rows]
@@ -154,7 +154,7 @@ def _queues_of_origin(
 def _read_queue(
     connection: sqlite3.Connection, row: sqlite3.Row, origin: str, now: int, capacity: int
 ) -> EndpointQueue:
-    """Ask the gate how many of this endpoint's may go; what a user forces goes in any case, and first."""
+    """Read what the gate lets through. A delivery that a user forces goes out in any case, and first."""
     health = row_to_health(row)
     in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": row["seq"]}).fetchone()["n"]
     room = min(free_slots(health, in_flight, now, most=capacity + in_flight), capacity)
@@ -179,7 +179,7 @@ def _next_seqs(
     capacity: int,
     order: Sequence[str],
 ) -> tuple[int, ...]:
-    """Choose what goes next, where ``free`` may, in this order; else what is forced."""
+    """Choose the next deliveries in this order; without room only the forced ones."""
     limit = room or capacity
     values = {"endpoint_seq": endpoint_seq, "now": now, "limit": limit, "max_scanned": MAX_SCANNED}
     seqs: dict[int, None] = {}
@@ -208,7 +208,7 @@ def _claim(
 def _begin_probes(
     connection: sqlite3.Connection, queues: Sequence[EndpointQueue], claimed: set[int], now: int, lease: Lease
 ) -> set[int]:
-    """Note which gates now have their probe under way; returns the deliveries that are probes."""
+    """Record a probe at each gate that is probed now, and return the deliveries that are probes."""
     probes: set[int] = set()
     for queue in queues:
         if queue.is_probe and (probe := claimed.intersection(queue.delivery_seqs)):
@@ -219,9 +219,9 @@ def _begin_probes(
 
 
 def enqueue(connection: sqlite3.Connection, endpoint_seq: int, now: int) -> None:
-    """Find out anew when the endpoint is due, at the back of the line.
+    """Put the endpoint at the end of the queue, due when its deliveries are.
 
-    One that starts slowly and has as many in flight as it may is not due at all until one of them ends.
+    While it starts slowly and has its limit in flight, it is not due until one of them ends.
     """
     row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
     in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": endpoint_seq}).fetchone()["n"]
@@ -231,5 +231,5 @@ def enqueue(connection: sqlite3.Connection, endpoint_seq: int, now: int) -> None
 
 
 def make_due(connection: sqlite3.Connection, endpoint_seq: int, due_at: int) -> None:
-    """Have the endpoint looked at by ``due_at`` at the latest; it keeps its place in the line if earlier."""
+    """Make the endpoint due at ``due_at`` at the latest; if it is due earlier, it keeps its place."""
     connection.execute(SQL["make_endpoint_due"], {"endpoint_seq": endpoint_seq, "due_at": due_at})

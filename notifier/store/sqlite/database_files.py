@@ -1,6 +1,6 @@
-"""Names of the files that stand beside a database: those of SQLite, the lock, and the copies.
+"""The files beside a database: those of SQLite, the lock, and the copies.
 
-Each is named after the whole name of the database, so that two databases share no file.
+Each name is the whole name of the database with a suffix, so that two databases share no file.
 """
 
 import glob
@@ -12,7 +12,7 @@ _LOG, _INDEX, _JOURNAL, _LOCK = "-wal", "-shm", "-journal", ".lock"
 
 
 def log_path(database: Path) -> Path:
-    """Return the write-ahead log: it holds commits that are not in the database yet."""
+    """Return the write-ahead log. It holds commits that are not in the database yet."""
     return _beside(database, _LOG)
 
 
@@ -32,7 +32,7 @@ def lock_path(database: Path) -> Path:
 
 
 def files_in_use(database: Path) -> tuple[Path, ...]:
-    """Return the database and every file that a daemon or SQLite may keep beside it."""
+    """Return the database and all files that a daemon or SQLite may have beside it."""
     return (database, *(_beside(database, suffix) for suffix in (_LOG, _INDEX, _JOURNAL, _LOCK)))
 
 
@@ -42,12 +42,12 @@ def secret_of_backup(backup: Path) -> Path:
 
 
 def migration_copy(database: Path, version: int) -> Path:
-    """Return where the copy from before a migration is stored; ``version`` is its schema's."""
+    """Return where the copy from before a migration is stored; ``version`` is that of its schema."""
     return _beside(database, f".v{version}.backup")
 
 
 def migration_copies(database: Path) -> list[Path]:
-    """List the copies that there are, by name."""
+    """List the existing copies from before migrations, by name."""
     return sorted(database.parent.glob(f"{glob.escape(database.name)}.v*.backup"))
 
 

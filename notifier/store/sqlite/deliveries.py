@@ -1,4 +1,4 @@
-"""The verbs on deliveries: functions to be run inside a transaction or, where they read, on a snapshot."""
+"""The verbs on deliveries: functions over a transaction, or over a connection if they only read."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ def add_deliveries(
     due_at: int,
     give_up_at: int,
 ) -> None:
-    """Make a delivery of the event for each callback that wants it."""
+    """Create a delivery of the event for each callback that subscribes to it."""
     for callback in callbacks:
         if event.type not in callback.events:
             continue
@@ -120,7 +120,7 @@ def record_attempt(
 def _with_fresh_budget(
     connection: sqlite3.Connection, delivery: ClaimedDelivery, sequel: Sequel, now: int
 ) -> Sequel:
-    """A redelivery asked for while this attempt was under way is owed, even if the attempt was the last."""
+    """Retry instead of giving up if a user redelivered while this attempt was under way."""
     if not isinstance(sequel, GiveUp):
         return sequel
     row = connection.execute(SQL["delivery"], {"id": delivery.delivery_id}).fetchone()
@@ -131,7 +131,10 @@ def _with_fresh_budget(
 def _report(
     connection: sqlite3.Connection, endpoint_seq: int, report: Report, now: int, *, is_probe: bool
 ) -> AttemptRecorded:
-    """Tell the gate, and of what the origin is to be held. A gate that opens wakes everything behind it."""
+    """Record the result at the endpoint, and whether its origin is trusted.
+
+    When the gate opens, all deliveries behind it become due.
+    """
     row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
     before = row_to_health(row)
     health = record_result(before, report, now, is_probe=is_probe)
@@ -169,7 +172,7 @@ def _columns_after(attempt: Attempt, sequel: Sequel, now: int) -> dict[str, Any]
 def redeliver(
     transaction: Transaction, delivery_id: str, *, now: int, give_up_at: int
 ) -> Delivery | ChangeRefused:
-    """See ``Store``. One that is being sent keeps its claim and only gets the fresh budget."""
+    """See ``Store``. A delivery in flight keeps its claim and gets the new ``give_up_at`` only."""
     connection = transaction.connection
     values = {
         "id": delivery_id,
@@ -196,7 +199,10 @@ def delivery_detail(connection: sqlite3.Connection, delivery_id: str) -> Deliver
 
 
 def delivery_in_full(connection: sqlite3.Connection, row: sqlite3.Row) -> Delivery:
-    """Read a row of ``delivery_rows``, with what holds it back. What is forced or under way is not held."""
+    """Read a row of ``delivery_rows``, with what holds it back.
+
+    Nothing holds back a delivery that is forced or in flight.
+    """
     delivery = row_to_delivery(row)
     if row["due_at"] is None or row["is_forced"]:
         return delivery
@@ -211,6 +217,6 @@ def message(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:
 
 
 def deliveries_of_watch(connection: sqlite3.Connection, watch_seq: int) -> tuple[Delivery, ...]:
-    """All of a watch's, oldest first."""
+    """List all deliveries of a watch, oldest first."""
     rows = connection.execute(SQL["deliveries_of_watch"], {"watch_seq": watch_seq}).fetchall()
     return tuple(delivery_in_full(connection, row) for row in rows)

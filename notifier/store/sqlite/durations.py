@@ -1,4 +1,4 @@
-"""What was learned of how long tasks take: a row for each api_path, as many as are worth keeping."""
+"""Learned durations of tasks: a row for each api_path, up to a limit."""
 
 import sqlite3
 
@@ -14,7 +14,7 @@ MAX_PATHS = 1_000
 
 
 def record_duration(connection: sqlite3.Connection, watch: Watch, duration_ms: int, *, now: int) -> None:
-    """Add a task that has ended to what is known of its kind."""
+    """Add the duration of an ended task to those of its api_path."""
     names = {"provider": watch.provider, "api_path": watch.api_path}
     row = connection.execute(SQL["durations_of_path"], names).fetchone()
     histogram = add_duration(DurationHistogram() if row is None else unpack(row["sketch"]), duration_ms)
@@ -36,13 +36,13 @@ def record_duration(connection: sqlite3.Connection, watch: Watch, duration_ms: i
 
 
 def read_durations(row: sqlite3.Row) -> TaskDurations | None:
-    """Read a habit from a row that has its columns; None where nothing is known."""
+    """Read durations from a row with these columns; None if there are none."""
     finishes = row["finishes"]
     return None if finishes is None else TaskDurations(finishes, row["p5_ms"], row["p50_ms"], row["p90_ms"])
 
 
 def list_durations(connection: sqlite3.Connection, *, limit: int) -> list[PathDurations]:
-    """See ``Store``."""
+    """See ``Store.learned``."""
     rows: list[PathDurations] = []
     for row in connection.execute(SQL["list_durations"], {"limit": limit}):
         durations = read_durations(row)

@@ -1,4 +1,4 @@
-"""Endpoints: their gate between columns and ``EndpointHealth``, and the verbs of those who operate them."""
+"""Endpoints: their health in columns and as ``EndpointHealth``, and the verbs that pause and resume them."""
 
 import json
 import sqlite3
@@ -13,7 +13,7 @@ from notifier.store.values import ChangeRefused, EndpointDetail
 
 
 def row_to_health(row: sqlite3.Row) -> EndpointHealth:
-    """Read the gate columns of a row of ``endpoints``."""
+    """Read the health from a row of ``endpoints``."""
     gate = CircuitBreaker(
         failures=row["failures"],
         since=row["closed_at"],
@@ -26,7 +26,7 @@ def row_to_health(row: sqlite3.Row) -> EndpointHealth:
 
 
 def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
-    """Write the gate columns of a row of ``endpoints``: a value for each, by the column's name."""
+    """Map the columns of the health to their values."""
     gate = endpoint.gate
     return {
         "failures": gate.failures,
@@ -41,18 +41,18 @@ def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
 
 
 def write_health(connection: sqlite3.Connection, endpoint_seq: int, health: EndpointHealth) -> None:
-    """Write an endpoint's gate."""
+    """Write the health of an endpoint."""
     connection.execute(SQL["write_health"], {"endpoint_seq": endpoint_seq, **health_to_columns(health)})
 
 
 def list_details(connection: sqlite3.Connection, seqs: list[int]) -> list[EndpointDetail]:
-    """Read these endpoints and count what there is of each, in the order of ``seqs``."""
+    """Read these endpoints and count their deliveries, in the order of ``seqs``."""
     rows = connection.execute(SQL["endpoint_details"], {"seqs": json.dumps(seqs)})
     return [_row_to_detail(row) for row in rows]
 
 
 def pause(transaction: Transaction, endpoint_id: str) -> EndpointDetail | ChangeRefused:
-    """See ``Store.pause_endpoint``. Only what is forced still goes out, and that has been due already."""
+    """See ``Store.pause_endpoint``. Forced deliveries still go out; they are due already."""
     row = transaction.connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
     if row is None:
         return ChangeRefused.UNKNOWN_ID
@@ -61,7 +61,7 @@ def pause(transaction: Transaction, endpoint_id: str) -> EndpointDetail | Change
 
 
 def resume(transaction: Transaction, endpoint_id: str, *, now: int) -> EndpointDetail | ChangeRefused:
-    """See ``Store.resume_endpoint``. One that was kept for its hold alone is forgotten with it."""
+    """See ``Store.resume_endpoint``. Delete the endpoint if only its suspension kept it."""
     connection = transaction.connection
     row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
     if row is None:

@@ -1,4 +1,4 @@
-"""SQLite's errors in the project's words: what is wrong and what to do about it."""
+"""Errors of SQLite as errors of ours: the cause in words, and what to do about it."""
 
 import errno
 import sqlite3
@@ -15,33 +15,33 @@ _STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR} | _LOCKED | _DAMAGED | _C
 
 
 def error_code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; 0 where the error is Python's own."""
+    """Return the primary result code of SQLite; 0 if the error comes from Python's module."""
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF
 
 
 def is_storage_error(error: sqlite3.Error) -> bool:
-    """Whether the fault lies below the statement: then every statement would have met it."""
+    """Return whether the cause lies below the statement, so that every statement would have failed."""
     return error_code(error) in _STORAGE
 
 
 def is_io_error(error: sqlite3.Error) -> bool:
-    """Whether the disk failed, so that what it holds is not known until it is read again."""
+    """Return whether the disk failed, so that its content is unknown until it is read again."""
     return error_code(error) == sqlite3.SQLITE_IOERR
 
 
 def is_damaged(error: sqlite3.Error) -> bool:
-    """Whether the file is no sound database."""
+    """Return whether the file is not a sound database."""
     return error_code(error) in _DAMAGED
 
 
 def is_locked(error: sqlite3.Error) -> bool:
-    """Whether somebody else held the database for as long as we were ready to wait."""
+    """Return whether another program held the database for as long as we wait."""
     return error_code(error) in _LOCKED
 
 
 def error_to_unavailable(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> StoreUnavailable:
-    """Say it in words. ``at_commit``: it happened while the transaction was being made to last."""
+    """Describe the error. ``at_commit``: it happened while the transaction was committed."""
     match error_code(error):
         case code if code == sqlite3.SQLITE_FULL:
             return StoreFull(
@@ -71,7 +71,7 @@ def error_to_unavailable(error: sqlite3.Error, file: str, *, at_commit: bool = F
 
 
 def cannot_create(path: Path, error: OSError, fix: str) -> NotifierError:
-    """Say why a file cannot be made or written at a start; ``fix`` is for all but a full disk."""
+    """Describe why a file cannot be created or written at a start; ``fix`` is for all but a full disk."""
     if error.errno in _NO_ROOM:
         return StoreFull(f"the disk that holds {path} is full", "free some space, and start it again")
     return DatabaseUnusable(f"{path} cannot be written ({error.strerror})", fix)

@@ -1,4 +1,4 @@
-"""What becomes of a watch, noted beside it for its timeline: functions to be run inside a transaction."""
+"""The timeline of a watch: the entries that are stored beside it, and all that the timeline shows."""
 
 import sqlite3
 
@@ -10,17 +10,17 @@ from notifier.store.sqlite.rows import row_to_attempt, row_to_watch
 
 
 def record_poll(connection: sqlite3.Connection, watch_seq: int, number: int, at: int, text: str) -> None:
-    """Note the ``number``-th poll, in place of the one ``POLLS_KEPT`` before it."""
+    """Store the entry of the ``number``-th poll in place of the one ``POLLS_KEPT`` before it."""
     _write_slot(connection, watch_seq, number % POLLS_KEPT, TimelineEntry(at, TimelineKind.POLL, text))
 
 
 def record_action(connection: sqlite3.Connection, watch_seq: int, number: int, entry: TimelineEntry) -> None:
-    """Note what a user did; ``turn`` counts such acts."""
+    """Store what a user did; ``number`` counts these actions."""
     _write_slot(connection, watch_seq, POLLS_KEPT + number % ACTS_KEPT, entry)
 
 
 def read_history(connection: sqlite3.Connection, watch_id: str) -> WatchHistory | None:
-    """See ``Store.life``."""
+    """See ``Store.history``."""
     row = connection.execute(SQL["watch"], {"id": watch_id}).fetchone()
     if row is None:
         return None

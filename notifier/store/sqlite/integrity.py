@@ -1,9 +1,8 @@
-"""Whether a file may be opened as ours, found out without changing a byte of it or beside it.
+"""Check whether a file may be opened as ours, without changing a byte of it or beside it.
 
-What is looked for: that it is a SQLite file, ours, of a version that we know, and not damaged. Up to
-CHECKED_WHOLE_BYTES the whole file is read through (``quick_check``); of a larger one only the header, the
-schema and the first page of every table, since reading a million watches would hold up the start. Other
-damage in such a file is met later, as an error of the statement that reads it.
+It must be a SQLite file of ours, of a known version, and undamaged. Up to CHECKED_WHOLE_BYTES ``quick_check``
+reads the whole file. Of a larger one only the header, the schema and the first page of each table are read.
+Other damage in such a file appears later, as an error of the statement that reads it.
 """
 
 import sqlite3
@@ -42,16 +41,16 @@ def check(path: Path, newest_version: int) -> None:
         if has_log:
             raise DatabaseUnusable(f"{path} is empty, but its log {log.name} is not", _RESTORE)
         return
-    if path.stat().st_size < SMALLEST_BYTES:  # SQLite takes a file of one byte for an empty one
+    if path.stat().st_size < SMALLEST_BYTES:  # SQLite treats a file of one byte as empty
         raise DatabaseUnusable(f"{path} is no database", _ELSEWHERE)
     _check_content(path, newest_version, has_log=has_log)
 
 
 def _check_content(path: Path, newest_version: int, *, has_log: bool) -> None:
-    """Look with a connection that writes nothing.
+    """Check the file over a connection that writes nothing.
 
-    ``immutable`` does not even lock, but is blind for the log. Where there is one we need ``ro``, which
-    makes an index of the log beside it; that is taken away again if the file is not ours to open.
+    ``immutable`` takes no lock, but does not see the log. If there is a log, ``ro`` is needed, which creates
+    the index of the log; that is removed if the file is refused.
     """
     index = index_path(path)
     had_index = index.exists()
@@ -72,7 +71,7 @@ def _check_database(connection: sqlite3.Connection, path: Path, newest_version: 
     version = _number(connection, "PRAGMA user_version")
     tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     if application_id == version == 0 and not tables:
-        return  # a database that never got its first migration
+        return  # created, but never migrated
     if application_id != APPLICATION_ID:
         raise DatabaseUnusable(f"{path} is a database of another program", _ELSEWHERE)
     if version > newest_version:
@@ -90,7 +89,7 @@ def _check_database(connection: sqlite3.Connection, path: Path, newest_version: 
 
 
 def _suggest_copy(path: Path) -> str:
-    """Name the copy that was kept before the migration, if it is there."""
+    """Name the copy from before the last migration, if it exists."""
     copies = migration_copies(path)
     return f", or restore {copies[-1].name}, made before it was brought up to date" if copies else ""
 

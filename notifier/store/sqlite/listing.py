@@ -1,8 +1,8 @@
-"""Pages, newest first, by the place of the last row and never by counting off.
+"""Pages, newest first. A page starts at the seq of the last row, never at an offset.
 
-Each lane is one range of an index, read backwards and no further than the page is long; several lanes are
-merged. So a page costs the same however many rows there are. The exception: where an endpoint has many URLs,
-by their queries, a page of one of them walks over the deliveries of the others.
+A filter is one or more ranges of an index, each read backwards and no further than the page is long; then
+they are merged. So a page costs the same however many rows there are. One exception: if an endpoint has many
+URLs (by their queries), a page of one URL scans the deliveries of the others.
 """
 
 import heapq
@@ -90,13 +90,16 @@ def list_recent(connection: sqlite3.Connection, *, limit: int) -> RecentActivity
     accepted = ((row["created_at"], row["accepted_at"]) for row in callbacks)
     return RecentActivity(
         ends=tuple(FinishedTask(*row) for row in ends),
-        # The very attempt may be forgotten; and a clock may have been set between the two instants.
+        # The attempt may be deleted, and the clock may have been set between the two times.
         callbacks_ms=tuple(max(0, at - created_at) for created_at, at in accepted if at is not None),
     )
 
 
 def _find_place(connection: sqlite3.Connection, sql: str, before: str | None) -> int:
-    """Return the seq that the page stays below. Ids sort by time: one that is gone has a neighbour."""
+    """Return the seq below which the page starts.
+
+    Ids ascend, so if the row was deleted, the next lower id has its place.
+    """
     if before is None:
         return END_OF_TIME
     row = connection.execute(sql, {"id": before}).fetchone()

@@ -1,4 +1,4 @@
-"""What keeps the store in order: totals, forgetting, clocks, claims that nobody holds any more."""
+"""Maintenance: totals, giving up, pruning, checkpoints, the clock, and the claims of the last run."""
 
 import json
 import sqlite3
@@ -56,12 +56,15 @@ def counts(connection: sqlite3.Connection, *, now: int) -> Counts:
 
 
 def overdue(connection: sqlite3.Connection, *, now: int, limit: int) -> list[int]:
-    """Find what ``give_up`` may declare dead; by a reader, as what is held may be many to pass by."""
+    """Find the deliveries that ``give_up`` may end.
+
+    A reader does it, because many deliveries of held endpoints may be passed over.
+    """
     return [row["seq"] for row in connection.execute(SQL["overdue_deliveries"], {"now": now, "limit": limit})]
 
 
 def give_up(transaction: Transaction, seqs: Sequence[int], *, now: int) -> int:
-    """Declare these dead if it is still so that nobody tries them in time; returns how many.
+    """Give up these deliveries if it is still true that nobody sends them in time; return their number.
 
     Their endpoints are then due for what still waits, or not at all.
     """
@@ -76,7 +79,7 @@ def give_up(transaction: Transaction, seqs: Sequence[int], *, now: int) -> int:
 
 
 def trim_attempts(transaction: Transaction, *, most: int = MAX_ATTEMPTS) -> int:
-    """Forget some of the oldest attempts beyond ``most``; returns how many are still too many."""
+    """Delete some of the oldest attempts beyond ``most``; return how many are still too many."""
     connection = transaction.connection
     excess = int(connection.execute(SQL["count_attempts"]).fetchone()["n"]) - most
     if excess <= 0:
@@ -86,9 +89,9 @@ def trim_attempts(transaction: Transaction, *, most: int = MAX_ATTEMPTS) -> int:
 
 
 def maintain(connection: sqlite3.Connection, *, database: Path) -> None:
-    """Checkpoint the log; cut off a long one, if no reader is in the way."""
-    # No PRAGMA optimize, no ANALYZE: figures taken while a table is small tell the planner to scan it, and
-    # are still believed when it holds a million rows. Without any it takes the indexes, which is right here.
+    """Make a checkpoint; truncate a long log, if no reader prevents it."""
+    # No PRAGMA optimize and no ANALYZE: statistics of a small table make the planner scan it, and it still
+    # does so with a million rows. Without statistics it uses the indexes, which is right here.
     if _log_bytes(database) > LONG_LOG_BYTES:
         (busy_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
@@ -109,7 +112,7 @@ def _log_bytes(database: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PruneStep:
-    """How many went, and where to look on; ``place`` is None when all have been looked at."""
+    """How many watches were deleted, and where the next step starts; ``place`` is None at the end."""
 
     count: int
     place: tuple[int, int] | None
@@ -126,7 +129,7 @@ def prune(
     dead_before: int,
     limit: int,
 ) -> PruneStep:
-    """Forget at most ``limit`` of the next watches, of which no more than a thousand are looked at."""
+    """Delete at most ``limit`` of the next ``SCAN_LIMIT`` ended watches."""
     ended_at, seq = place
     rows = transaction.connection.execute(
         SQL["ended_watches"],
@@ -147,10 +150,9 @@ def prune(
 
 
 def shift_times(transaction: Transaction, delta_ms: int) -> None:
-    """See ``Store``. What tells when something happened stays; what is waited for, or counted from, moves.
+    """See ``Store``. A time at which something happened stays, unless something is counted from it.
 
-    What came or ended by the clock that is being set has its age counted from then: it moves too. The walk
-    over all ended deliveries is long, and a clock is rarely set.
+    The scan over all ended deliveries is long, but a clock is rarely set.
     """
     connection = transaction.connection
     values = {"delta": delta_ms, "since": _marks(connection)["since"]}
@@ -165,7 +167,7 @@ def shift_times(transaction: Transaction, delta_ms: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """What time it is, beside what has elapsed within which boot of the machine, both in milliseconds."""
+    """The wall clock, and the time elapsed in this boot of the machine, both in milliseconds."""
 
     now: int
     elapsed: int
@@ -185,10 +187,10 @@ def _marks(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def take_over(transaction: Transaction, *, clocks: ClockReading, max_interval_ms: int) -> int:
-    """Release every claim (its owner is dead: we hold the lock) and return at what time the daemon begins.
+    """Release every claim, because its owner is dead (we hold the lock), and return the time of the start.
 
-    What was claimed is due at once, deliveries as perhaps sent already. No watch is left to wait for longer
-    than any rule could have it wait: such a date is from a clock that was wrong.
+    Claimed rows are due at once, deliveries as possible duplicates. A due time beyond what any rule allows
+    comes from a wrong clock. It is moved to the longest wait that a reply can ask for.
     """
     connection = transaction.connection
     start = _time_at_start(connection, clocks)
@@ -206,10 +208,11 @@ def take_over(transaction: Transaction, *, clocks: ClockReading, max_interval_ms
 
 
 def _time_at_start(connection: sqlite3.Connection, clocks: ClockReading) -> int:
-    """In the boot that we have lived in before, our time has gone on by what has elapsed since.
+    """Return the time at which this run starts.
 
-    Else the machine's word counts, but a machine that has lost its time does not live the same hours twice.
-    Since when this clock flows is marked: what is older was told by another.
+    In the same boot it is the time of the last run plus what has elapsed since. In another boot it is the
+    wall clock, but not before the last heartbeat: a machine may have lost its time. The start is marked as
+    the beginning of this clock, because older times came from another one.
     """
     marks = _marks(connection)
     is_same_boot = clocks.boot is not None and clocks.boot == marks.get("boot")

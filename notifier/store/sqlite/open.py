@@ -1,4 +1,4 @@
-"""Opening: look first, then lock, then touch. Whatever is wrong is said before a byte has changed."""
+"""Open a database: check, lock, migrate, release old claims. A refusal comes before any byte changes."""
 
 import asyncio
 import os
@@ -42,12 +42,11 @@ async def open_store(
     before_migration: BeforeMigration = keep_copy,
     meter: Meter = NO_METER,
 ) -> SqliteStore:
-    """Open the database, making it if it is not there; raises DatabaseUnusable, DatabaseBusy or StoreFull.
+    """Open the database, and create it if there is none; raise DatabaseUnusable, DatabaseBusy or StoreFull.
 
-    ``now`` is the machine's word, ``elapsed`` counts milliseconds within this ``boot`` of it (``clock.py``).
-
-    ``before_migration`` gets the connection and the version of an existing file that is about to be
-    migrated, and keeps a copy; what it raises stops the opening.
+    ``now`` is the wall clock of the machine; ``elapsed`` counts milliseconds within this ``boot``
+    (``clock.py``). ``before_migration`` gets the connection and the version of an existing file that is to be
+    migrated. It saves a copy; an exception from it stops the opening.
     """
     file = _resolved(path)
     async with AsyncExitStack() as stack:
@@ -90,11 +89,11 @@ async def open_store(
 
 
 def _resolved(path: str | Path) -> Path:
-    """One name for one file, so that links to it share a lock."""
+    """Resolve the path, so that all links to one file share a lock."""
     try:
         file = Path(path).resolve()
         is_folder = file.is_dir()
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
         reason = getattr(error, "strerror", None) or error
         raise DatabaseUnusable(
             f"{path} cannot be reached ({reason})",
@@ -106,14 +105,14 @@ def _resolved(path: str | Path) -> Path:
 
 
 def migrations() -> list[str]:
-    """The scripts in ``migrations/``, in order; the n-th makes version n."""
+    """Read the scripts in ``migrations/``, in order; the n-th leads to version n."""
     folder = resources.files(__package__).joinpath("migrations")
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return [folder.joinpath(name).read_text("utf-8") for name in names]
 
 
 def migrate(connection: sqlite3.Connection, before: BeforeMigration | None = None) -> None:
-    """Bring the schema up to date, each step in a transaction with the number that says it was made."""
+    """Bring the schema up to date. Each step is one transaction with its version number."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     scripts = migrations()
     if before is not None and 0 < version < len(scripts):
@@ -135,7 +134,7 @@ def migrate(connection: sqlite3.Connection, before: BeforeMigration | None = Non
 
 
 def _make_private(file: Path) -> None:
-    """Have a file that only its owner may read, before SQLite makes its log with the same mode."""
+    """Create a file that only its owner may read, because SQLite gives its log the same mode."""
     try:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -144,7 +143,7 @@ def _make_private(file: Path) -> None:
     except OSError as error:
         raise cannot_create(file, error, f"let the user that runs notifier own {file.parent}") from error
     else:
-        os.close(handle)  # no connection is open on it yet, so no lock of SQLite's is lost
+        os.close(handle)  # before any connection is open: closing a handle drops the locks of SQLite
 
 
 def _opening_failed(error: sqlite3.Error, file: Path) -> NotifierError:

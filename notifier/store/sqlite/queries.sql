@@ -1,5 +1,6 @@
--- Every statement that the store runs, by name, but for the schema (migrations/) and PRAGMAs (connection.py, open.py, sqlite.py).
--- Sets of rows go in as a JSON array. A + before a column keeps the planner from choosing an index by it.
+-- The statements of the store, by name. The schema is in migrations/, PRAGMAs are in connection.py, open.py,
+-- maintenance.py, backup.py and integrity.py. A set is passed as a JSON array. A + before a column keeps the
+-- planner from choosing an index by it.
 
 -- ---- watches: registering
 
@@ -79,7 +80,7 @@ INSERT INTO events (id, watch_seq, round, type, at, body, result_expires_at)
 VALUES (:id, :watch_seq, :round, :type, :at, :body, :result_expires_at)
 RETURNING seq
 
--- ---- watches: how long tasks take
+-- ---- watches: learned durations
 
 -- name: durations_of_path
 SELECT finishes, sketch FROM habits WHERE provider = :provider AND api_path = :api_path
@@ -100,10 +101,10 @@ DELETE FROM habits WHERE (provider, api_path) IN (
 SELECT provider, api_path, finishes, p5_ms, p50_ms, p90_ms FROM habits
 ORDER BY finishes DESC, provider, api_path LIMIT :limit
 
--- ---- watches: the user's word
+-- ---- watches: stop, resume, poll now, timeline
 
 -- name: stop_watch
--- A stopped watch may be stopped again, and keeps the time of its end.
+-- A stopped watch may be stopped again; it keeps the time of its end.
 UPDATE watches SET
   state = :state, due_at = NULL, owner = NULL, ended_at = :now,
   trouble = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
@@ -134,7 +135,7 @@ SELECT d.* FROM events e CROSS JOIN delivery_rows d ON d.event_seq = e.seq
 WHERE e.watch_seq = :watch_seq ORDER BY d.seq
 
 -- name: poll_now
--- Before everything else that is due at its provider, however long the queue.
+-- Due before everything else at its provider, however long the queue is.
 UPDATE watches SET due_at = min(due_at, :now, coalesce((
   SELECT first.due_at - 1 FROM watches first
   WHERE first.provider_seq = watches.provider_seq AND first.state = 'watching' AND first.seq <> watches.seq
@@ -178,7 +179,7 @@ ORDER BY +seq DESC LIMIT :limit
 SELECT * FROM watch_rows WHERE seq = :seq
 
 -- name: recent_ends
--- What is left out was looked at all the same: so many rows are read and no more.
+-- The limit counts the rows that are left out too, so that no more rows are read.
 SELECT registered_at, ended_at, finished_at, polls
 FROM (SELECT * FROM watches WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT :limit)
 WHERE state <> 'stopped' AND round = 0
@@ -189,7 +190,7 @@ SELECT * FROM watch_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER
 -- name: watches_by_id
 SELECT * FROM watch_rows WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY seq
 
--- ---- deliveries: making
+-- ---- deliveries: creating
 
 -- name: add_origin
 INSERT INTO origins (name) VALUES (:name) ON CONFLICT DO NOTHING
@@ -213,7 +214,7 @@ UPDATE endpoints SET due_at = max(:due_at, probe_at)
 WHERE seq = :endpoint_seq AND hold IS NULL AND (due_at IS NULL OR due_at > max(:due_at, probe_at))
 
 -- name: queue_endpoint_first
--- Before all others that wait: somebody is looking.
+-- Before all other endpoints, because a user waits for it.
 UPDATE endpoints SET due_at = 0 WHERE seq = :endpoint_seq
 
 -- ---- deliveries: sending
@@ -245,8 +246,8 @@ SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 
 LIMIT :limit
 
 -- name: due_deliveries
--- The most urgent of those due, in the order of the inner statement, which ends as soon as there are enough. What
--- was refused waits for a later time; where a great many do, they are not all walked through.
+-- The most urgent due deliveries, in the order of the inner statement, which stops when there are enough. Refused
+-- deliveries wait for a later time; if very many wait, not all are scanned.
 SELECT seq FROM (
   SELECT seq, due_at FROM deliveries
   WHERE endpoint_seq = :endpoint_seq AND due_at IS NOT NULL
@@ -263,7 +264,7 @@ UPDATE deliveries SET owner = :owner, leased_until = :until, due_at = NULL,
 WHERE seq IN (SELECT value FROM json_each(:seqs))
 
 -- name: requeue_endpoint
--- What a user or a 410 holds is due for nothing but what is forced; what is closed, not before its probe.
+-- A paused or parked endpoint is due for forced deliveries only; a closed one not before its probe.
 UPDATE endpoints SET due_at = CASE
   WHEN EXISTS (SELECT 1 FROM deliveries
     WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 AND +due_at IS NOT NULL) THEN :now
@@ -290,7 +291,8 @@ WHERE seq = :endpoint_seq
 UPDATE origins SET is_trusted = :is_trusted WHERE seq = :origin_seq
 
 -- name: make_deliveries_due
--- What fails alone would be sent first by its age, and close the gate again: it keeps its time, a probe's wait at most.
+-- A delivery with many attempts would be sent first by its age, and close the gate again. So it keeps its due
+-- time, which is a probe's wait away at most.
 UPDATE deliveries SET due_at = :now
 WHERE endpoint_seq = :endpoint_seq AND due_at > :now AND (attempts <= :most_attempts OR refusals > 0)
 
@@ -366,7 +368,7 @@ WHERE e.watch_seq = (SELECT seq FROM watches WHERE id = :watch_id) AND d.seq < :
 ORDER BY d.seq DESC LIMIT :limit
 
 -- name: recent_callbacks
--- The first 2xx counts: what was sent again later has an end that says nothing of the receiver.
+-- The first 2xx counts, because a delivery that was sent again ended later for another reason.
 SELECT created_at, (SELECT at + duration_ms FROM attempts
   WHERE delivery_seq = newest.seq AND status BETWEEN 200 AND 299 ORDER BY number LIMIT 1) AS accepted_at
 FROM (SELECT seq, created_at FROM deliveries WHERE state = 'delivered' ORDER BY seq DESC LIMIT :limit) AS newest
@@ -459,7 +461,7 @@ UPDATE deliveries SET
 WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FROM json_each(:from_states))
 RETURNING endpoint_seq
 
--- ---- upkeep
+-- ---- maintenance
 
 -- name: tallies
 SELECT kind, state, n FROM tallies
@@ -468,13 +470,13 @@ SELECT kind, state, n FROM tallies
 SELECT created_at FROM deliveries WHERE state = 'pending' ORDER BY seq LIMIT 1
 
 -- name: count_expiring
--- Three quarters of the way from creation to expiry are over. The expression is that of the index.
+-- Three quarters of the time from creation to expiry are over. The index has the same expression.
 SELECT count(*) AS n FROM (SELECT 1 FROM deliveries
   WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
   LIMIT :most)
 
 -- name: count_blocked_endpoints
--- No more rows are looked at than are counted. What is closed and has nothing waiting holds nothing back.
+-- No more rows are read than are counted. A closed endpoint with nothing waiting holds nothing back.
 SELECT 'closed' AS state, count(*) AS n
 FROM (SELECT seq, hold FROM endpoints WHERE closed_at IS NOT NULL LIMIT :most) AS shut
 WHERE hold IS NULL AND EXISTS (SELECT 1 FROM deliveries WHERE endpoint_seq = shut.seq AND state = 'pending')

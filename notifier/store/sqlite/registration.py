@@ -1,4 +1,4 @@
-"""The registration of watches: a new one, or callbacks added to one that exists."""
+"""The registration of watches: a new watch, or callbacks added to an existing one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ def add_watches(
 
 
 def count_entries(new: Sequence[NewWatch], *, give_up_at: int, max_live: int) -> int:
-    """Count the rows that ``add_watches`` is about, given its arguments."""
+    """Count the rows that ``add_watches`` is about; it takes the same arguments."""
     return len(new)
 
 
@@ -95,7 +95,7 @@ def _build_watch(
 def _add_callbacks(
     transaction: Transaction, seq: int, new: NewWatch, give_up_at: int
 ) -> WatchAdded | CallbackLimitReached:
-    """Add to a known watch the callbacks it does not know, and tell those of an outcome that is there."""
+    """Add the callbacks with a new URL to a watch, and deliver its event to them if it has ended."""
     connection = transaction.connection
     row = connection.execute(SQL["watch_by_seq"], {"seq": seq}).fetchone()
     watch = row_to_watch(row)
@@ -120,7 +120,7 @@ def _add_callbacks(
 
 
 def _new_callbacks(existing: Sequence[Callback], requested: Sequence[Callback]) -> tuple[Callback, ...]:
-    """Those offered whose URL is not known; of two with the same URL the first."""
+    """Return the requested callbacks with a URL that does not exist yet, the first of each URL."""
     first_by_url = {callback.url: callback for callback in reversed(requested)}
     existing_urls = {callback.url for callback in existing}
     in_order = dict.fromkeys(callback.url for callback in requested)

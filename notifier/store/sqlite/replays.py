@@ -1,7 +1,7 @@
-"""Replays: what was told is told again, some at a time. A replay under way is a row and survives a restart.
+"""Replays: send ended deliveries again, some at a time. A replay under way is a row and survives a restart.
 
-Deliveries are walked by their seq in windows, so that no step reads more than a bounded piece of the table,
-however few match.
+Deliveries are scanned by their seq in windows, so that a step reads a bounded part of the table, however few
+of its rows match.
 """
 
 import json
@@ -29,9 +29,9 @@ SCAN_LIMIT = 5_000
 
 @dataclass(frozen=True, slots=True)
 class ReplayScan:
-    """What has been found so far: how many, and the seqs of the first and the last of them.
+    """A count under way: the matches so far, and the seqs of the first and the last one.
 
-    ``place`` is how far it was looked, ``end`` how far there is to look (None: not known yet).
+    ``place`` is the last scanned seq, ``end`` the last seq to scan; None before the first window.
     """
 
     count: int = 0
@@ -42,12 +42,12 @@ class ReplayScan:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all has been looked at."""
+        """Return whether everything was scanned."""
         return self.end is not None and self.place >= self.end
 
 
 def continue_scan(connection: sqlite3.Connection, query: ReplayQuery, so_far: ReplayScan) -> ReplayScan:
-    """Count on, through the next window. What is pending needs no replay and does not count."""
+    """Scan the next window. Pending deliveries do not match, because they are sent anyway."""
     end = so_far.end
     if end is None:
         end = connection.execute(SQL["last_delivery"]).fetchone()["seq"] or 0
@@ -68,7 +68,7 @@ def continue_scan(connection: sqlite3.Connection, query: ReplayQuery, so_far: Re
 def start(
     transaction: Transaction, query: ReplayQuery, matches: ReplayScan, *, now: int
 ) -> int | ReplayLimitReached:
-    """Keep the replay, which reaches from the first match to the last; returns how many match."""
+    """Store the replay, which reaches from the first match to the last; return the number of matches."""
     connection = transaction.connection
     under_way = connection.execute(SQL["count_replays"]).fetchone()["n"]
     if under_way >= MAX_REPLAYS:
@@ -80,7 +80,7 @@ def start(
 
 
 def replay_some(transaction: Transaction, *, now: int, give_up_at: int, limit: int) -> int | None:
-    """See ``Store``. It may return 0 where a window held no match, and the replay still goes on."""
+    """See ``Store``. It returns 0 if a window holds no match, though the replay goes on."""
     connection = transaction.connection
     row = connection.execute(SQL["oldest_replay"]).fetchone()
     if row is None:
@@ -123,7 +123,7 @@ def _row_to_query(row: sqlite3.Row) -> ReplayQuery:
 
 
 def _by_state_or_url(query: ReplayQuery, by_state: str, by_url: str) -> str:
-    """Choose the statement: one goes through a state's deliveries, the other through an endpoint's."""
+    """Choose the statement: one scans the deliveries of a state, the other those of an endpoint."""
     return by_state if query.url is None else by_url
 
 

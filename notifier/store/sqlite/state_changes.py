@@ -1,7 +1,7 @@
 """The tables of states as parameters of statements.
 
-Every UPDATE of a state takes ``:state`` and ``:from_states`` from here, so that it can do what the tables of
-``core/states.py`` allow and nothing else.
+Every UPDATE of a state takes ``:state`` and ``:from_states`` from here, so that it can make no other change
+than the tables of ``core/states.py`` allow.
 """
 
 import json
@@ -16,7 +16,7 @@ Action = TypeVar("Action", bound=StrEnum)
 
 
 def _parameters(table: Mapping[tuple[State, Action], State]) -> dict[Action, Mapping[str, str]]:
-    """Map each action to the state that it leads to and the states that it is allowed from."""
+    """Map each action to the state that it leads to and the states from which it is allowed."""
     return {
         action: {
             "state": after,

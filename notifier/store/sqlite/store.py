@@ -1,4 +1,4 @@
-"""The store on SQLite: each verb hands one function to the writer or to the reader."""
+"""The store on SQLite: it names the verbs, and gives each function to the writer or to the reader."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Coroutine, Mapping
@@ -31,7 +31,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Verb = Callable[Concatenate["SqliteStore", P], Coroutine[Any, Any, T]]
-"""A method of the store with the parameters of the function that it runs, but for the first."""
+"""A method of the store. It has the parameters of its function except the first one."""
 
 
 def read(function: Callable[Concatenate[sqlite3.Connection, P], T]) -> Verb[P, T]:
@@ -67,7 +67,7 @@ def write(
 
 
 class SqliteStore:
-    """``Store`` on one SQLite file, made by ``open_store``; ``protocol.py`` says what the verbs promise."""
+    """A ``Store`` on one SQLite file, opened by ``open_store``; ``protocol.py`` documents the verbs."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class SqliteStore:
         self.file = file
         self.owner = owner
         self.anchor = anchor
-        """The time at which ``elapsed`` was 0, for the daemon's clock (``clock.py``)."""
+        """The time at which ``elapsed`` was 0; the clock of the daemon starts from it (``clock.py``)."""
         self._elapsed = elapsed
         self._boot = boot
         self._writer = writer
@@ -137,7 +137,7 @@ class SqliteStore:
         trials: Collection[str] = (),
         max_trials: int = MAX_TRIALS,
     ) -> ClaimedDeliveries:
-        """See ``Store``. The collections are copied, because the caller goes on to change them."""
+        """See ``Store``. Copy the collections, because the caller changes them while it waits."""
         limits = claiming.InFlightLimits(dict(busy), per_origin, frozenset(trials), max_trials)
         claim = partial(claiming.claim_deliveries, now=now, limit=limit, lease=lease, limits=limits)
         return await self._writer.submit(claim)
@@ -148,7 +148,7 @@ class SqliteStore:
     resume_endpoint = write(endpoints.resume)
 
     async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | ReplayLimitReached:
-        """See ``Store``. It counts in short steps, so that others read between them."""
+        """See ``Store``. Count in short steps, so that others read between them."""
         matches = replays.ReplayScan()
         while not matches.is_whole:
             matches = await self._read(partial(replays.continue_scan, query=query, so_far=matches))
@@ -166,7 +166,7 @@ class SqliteStore:
     counts = read(maintenance.counts)
 
     async def prune(self, *, delivered_before: int, dead_before: int, limit: int) -> int:
-        """See ``Store``. It goes in short steps, so that others write between them."""
+        """See ``Store``. Delete in short steps, so that others write between them."""
         while await self._writer.submit(maintenance.trim_attempts, urgent=False):
             pass
         count = 0
@@ -193,7 +193,7 @@ class SqliteStore:
         await self._writer.submit(partial(maintenance.heartbeat, clocks=clocks))
 
     async def maintain(self) -> None:
-        """See ``Store``. A long log is cut off, if no reader is in the way."""
+        """See ``Store``."""
         await self._writer.submit_alone(partial(maintenance.maintain, database=self.file))
 
     def add_listener(self, listener: ChangeListener) -> None:
@@ -205,12 +205,12 @@ class SqliteStore:
         await self._writer.until_closed()
 
     async def close(self) -> None:
-        """See ``Store``. A second time does nothing."""
+        """See ``Store``. A second call does nothing."""
         if self._is_closed:
             return
         self._is_closed = True
         try:
-            await self._reader.close()  # first, so that the writer is the last one and tidies the log away
+            await self._reader.close()  # first, because SQLite deletes the log with the last connection
         finally:
             try:
                 await self._writer.close()

@@ -1,4 +1,4 @@
-"""Transactions: what a verb works with, and how the verbs of a batch are committed together."""
+"""Transactions: what a verb that writes works with, and how the units of a batch are committed together."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """What a verb that writes is handed: the connection, new ids, and where it notes its changes."""
+    """The arguments of a verb that writes: the connection, new ids, and the notices of its changes."""
 
     connection: sqlite3.Connection
     ids: IdSequence
@@ -26,22 +26,22 @@ Work = Callable[[Transaction], T]
 
 @dataclass(frozen=True, slots=True)
 class UnitSucceeded:
-    """What a unit returned."""
+    """The result of a unit."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class UnitFailed:
-    """What a unit threw; nothing of it was kept, the others were."""
+    """The error of a unit. Only this unit was undone; the others of its batch are committed."""
 
     error: Exception
 
 
 class TransactionFailed(Exception):
-    """A whole batch that was not kept (or, ``at_commit``, perhaps was). The cause is chained.
+    """A batch that was not committed or, ``at_commit``, perhaps was. The cause is chained.
 
-    ``is_rolled_back`` is False when even that failed: the connection is of no use any more.
+    If ``is_rolled_back`` is False the rollback failed too, and the connection cannot be used any more.
     """
 
     def __init__(self, *, at_commit: bool, is_rolled_back: bool) -> None:
@@ -51,17 +51,18 @@ class TransactionFailed(Exception):
 
     @property
     def is_of_a_unit(self) -> bool:
-        """Whether one unit is to blame and not what all of them stand on."""
+        """Return whether one unit caused the failure, and not the database below all of them."""
         cause = self.__cause__
         is_below = isinstance(cause, sqlite3.Error) and is_storage_error(cause)
         return self.is_rolled_back and not self.at_commit and not is_below
 
 
 def run_batch(transaction: Transaction, works: Sequence[Work[Any]]) -> list[UnitSucceeded | UnitFailed]:
-    """Run all in one transaction and commit it; raises TransactionFailed when nothing is to show for it.
+    """Run all units in one transaction and commit it; raise TransactionFailed if it is not committed.
 
-    At first without savepoints: inside one, SQLite keeps a copy of each page for each statement, which makes
-    an insert three times as dear. Only when a unit throws is all undone and run again, each in its own.
+    The first run has no savepoints. Inside a savepoint SQLite copies each page for each statement, which
+    makes an insert three times as expensive. If a unit raises, all are undone and run again, each in a
+    savepoint.
     """
     try:
         return _in_transaction(
@@ -108,7 +109,7 @@ def _in_savepoint(transaction: Transaction, work: Work[Any]) -> UnitSucceeded | 
 
 
 def _roll_back(connection: sqlite3.Connection) -> bool:
-    """Return whether no transaction is left; a full disk or a failed one may have ended it already."""
+    """Return whether no transaction is left; SQLite may have ended it, for instance on a full disk."""
     try:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

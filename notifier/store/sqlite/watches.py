@@ -1,4 +1,4 @@
-"""The verbs on watches: functions to be run inside a transaction or, where they read, on a snapshot."""
+"""The verbs on watches: functions over a transaction, or over a connection if they only read."""
 
 import json
 import sqlite3
@@ -40,7 +40,7 @@ def claim_watches(
     lease: Lease,
     deadline_from: int | None = None,
 ) -> ClaimedWatches:
-    """See ``Store``. What is claimed shows when it was due, not when the lease ends."""
+    """See ``Store``. The returned ``due_at`` is when the watch was due, not when the lease ends."""
     connection = transaction.connection
     is_by_deadline = deadline_from is not None
     due = SQL["due_watches_past_deadline" if is_by_deadline else "due_watches"]
@@ -96,7 +96,7 @@ def record_end(
     now: int,
     give_up_at: int,
 ) -> bool:
-    """See ``Store``. Who is told is read from the row: callbacks may have come while we polled."""
+    """See ``Store``. The callbacks come from the row, because some may have been added during the poll."""
     connection = transaction.connection
     row = connection.execute(
         SQL["record_end"],
@@ -140,7 +140,7 @@ def record_end(
 
 
 def _guard(watch: Watch, lease: Lease) -> dict[str, Any]:
-    """The claim that a record must still find: the first outcome wins."""
+    """Return the claim that a record must find unchanged, so that the first outcome wins."""
     return {"id": watch.id, "owner": lease.owner, "round": watch.round, "polls": watch.polls}
 
 
@@ -196,7 +196,10 @@ def poll_now(transaction: Transaction, watch_id: str, *, now: int) -> Watch | Ch
 
 
 def _changed(transaction: Transaction, watch_id: str, state: WatchState) -> Watch | ChangeRefused:
-    """Read the watch, which is in this state where the change was allowed, and note the change."""
+    """Read the watch and note the change.
+
+    It is a CONFLICT if the watch is not in the state that the change leads to.
+    """
     row = _row(transaction.connection, watch_id)
     if row is None:
         return ChangeRefused.UNKNOWN_ID

@@ -1,8 +1,9 @@
-"""The one that writes: units of work of many callers, committed together.
+"""The writer: it commits the units of work of many callers together.
 
-A unit is a function over a transaction. All that wait go into one transaction and one thread hop; one that
-throws undoes itself alone; nobody is answered, and no change notice published, before the COMMIT has reached
-the disk. The writer's task is never cancelled, and a caller that is changes nothing: its unit runs.
+A unit is a function over a transaction. All waiting units share one transaction and one change of threads. A
+unit that raises undoes itself only. Callers get their results, and listeners their notices, after the COMMIT
+has reached the disk. The task of the writer is never cancelled, and a cancelled caller does not stop its
+unit.
 """
 
 import asyncio
@@ -49,7 +50,7 @@ GROUP_COMMIT_WAIT_S = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Unit:
-    work: Callable[[Any], Any]  # over a Transaction; over the bare connection, if it is alone
+    work: Callable[[Any], Any]  # its argument is a Transaction or, if it is alone, the connection
     future: asyncio.Future[Any]
     weight: int
     is_alone: bool = False
@@ -65,9 +66,9 @@ class _Unit:
 
 
 class Writer:
-    """Owns the write connection; ``open_driver`` makes it, and anew after the disk has failed.
+    """Own the write connection. ``open_driver`` opens it again after the disk has failed.
 
-    ``look`` is called before each batch; when it raises NotifierError the writer writes nothing more.
+    ``check`` is called before each batch; if it raises NotifierError, the writer writes nothing more.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Writer:
         self._listeners: list[ChangeListener] = []
         self._waiting: deque[_Unit] = deque()
         self._weight = 0
-        self._wake = asyncio.Event()  # something is to be written now
+        self._wake = asyncio.Event()  # set when a batch must be written now
         self._waiting_task: asyncio.Task[None] | None = None
         self._is_closing = False
         self._failure: NotifierError | None = None
@@ -106,26 +107,27 @@ class Writer:
     async def submit(
         self, work: Work[T], *, urgent: bool = True, weight: int = 1, is_premise: bool = False
     ) -> T:
-        """Have ``work`` done and return what it returns, once that is on disk.
+        """Run ``work`` in a transaction and return its result after the commit.
 
-        It may run twice (``run_batch``), so what it changes is the database alone. Not ``urgent``: it may
-        wait for company, 50 ms at most. ``weight`` says how many rows it is about. What is submitted after a
-        premise counts on it: where that is not kept, all that waits is refused with it.
+        ``work`` may run twice (``run_batch``), so it may change nothing but the database. ``weight`` is the
+        number of rows that it is about. If not ``urgent``, it waits for other units, 50 ms at most. Units
+        that are submitted after a premise rely on it: if the premise is not committed, all waiting units are
+        refused with it.
         """
         return await self._enqueue(work, urgent, weight=weight, is_premise=is_premise)
 
     async def submit_alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Have ``work`` done outside any transaction, as a checkpoint must be."""
+        """Run ``work`` outside any transaction, as a checkpoint must."""
         return await self._enqueue(work, is_alone=True)
 
     async def close(self) -> None:
-        """Write out what waits, refuse what comes, close the connection."""
+        """Write what waits, refuse new units, close the connection."""
         self._is_closing = True
         self._wake.set()
         await asyncio.wait({self._task})
 
     async def until_closed(self) -> None:
-        """Return once it is closed; raises NotifierError if it has given up before that."""
+        """Return when the writer is closed; raise NotifierError if it failed before that."""
         await asyncio.wait({self._task})
         if self._failure is not None:
             raise self._failure
@@ -146,7 +148,7 @@ class Writer:
             self._wake.set()
         elif self._waiting_task is None:
             self._waiting_task = asyncio.create_task(self._wait_for_others())
-        return await future  # a caller that is cancelled cancels this alone: the unit runs
+        return await future  # cancelling the caller cancels this future only: the unit runs
 
     async def _wait_for_others(self) -> None:
         await self._sleep(GROUP_COMMIT_WAIT_S)
@@ -163,24 +165,24 @@ class Writer:
                     await self._write(batch)
         except NotifierError as error:
             self._fail(error)
-        except BaseException as error:  # a bug, or the loop is torn down
+        except BaseException as error:  # a bug, or the event loop is closed
             cause = f"the writer of {self._file} has died ({error!r})"
             self._fail(NotifierError(cause, "this is a bug: report it, and start notifier again"))
             if not isinstance(error, Exception):
                 raise
-            log.exception("store.writer_died")  # here: nobody awaits this task for what it has thrown
+            log.exception("store.writer_died")  # here, because nobody reads the exception of this task
         finally:
             self._stop_waiting()
             await self._drop_driver()
 
     def _fail(self, error: NotifierError) -> None:
-        """Write nothing any more; nobody may go on waiting."""
+        """Write nothing any more, and refuse all waiting units."""
         self._failure = error
         for unit in self._waiting:
             unit.resolve(UnitFailed(_store_closed(error)))
 
     def _take_batch(self) -> list[_Unit]:
-        """Take the oldest units, up to a batch, in the order they came; one that is alone comes alone."""
+        """Take the oldest units up to a batch, in order; a unit that is alone makes a batch of its own."""
         batch: list[_Unit] = []
         weight = 0
         while self._waiting and not (batch and (self._waiting[0].is_alone or batch[-1].is_alone)):
@@ -205,7 +207,7 @@ class Writer:
         changes = ChangeCollector()
         try:
             outcomes = await self._outcomes(batch, changes)
-        except Exception as error:  # whatever it is: the callers hear of it, and the writer goes on
+        except Exception as error:  # of any kind: the callers get it, and the writer goes on
             refused = batch + self._take_dependents(batch)
             for unit in refused:
                 unit.resolve(UnitFailed(self._describe_failure(error)))
@@ -222,7 +224,7 @@ class Writer:
                 changes.publish(listener)
 
     def _take_dependents(self, batch: list[_Unit]) -> list[_Unit]:
-        """Take those who wait and were told to do so under a premise of this batch."""
+        """Take all waiting units if a premise of this batch has failed, because they rely on it."""
         if not any(unit.is_premise for unit in batch):
             return []
         waiting = list(self._waiting)
@@ -253,7 +255,7 @@ class Writer:
         return error
 
     async def _drop_bad_driver(self, error: Exception) -> None:
-        """Give up a connection that cannot be trusted; the next batch reads the file anew."""
+        """Close a connection that cannot be trusted; the next batch opens the file again."""
         cause = error.__cause__ if isinstance(error, TransactionFailed) else error
         is_stuck = isinstance(error, TransactionFailed) and not error.is_rolled_back
         if is_stuck or not isinstance(cause, sqlite3.Error) or is_io_error(cause):
@@ -262,7 +264,7 @@ class Writer:
     async def _drop_driver(self) -> None:
         driver, self._driver = self._driver, None
         if driver is not None:
-            with suppress(Exception):  # it may have failed before, and is not used again
+            with suppress(Exception):  # it may be broken, and is not used again
                 await driver.close()
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib import resources
@@ -15,7 +15,7 @@ from notifier.errors import DatabaseBusy, DatabaseUnusable, NotifierError
 from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.backup import keep_copy
 from notifier.store.sqlite.connection import BUSY_MS, connect_reader, connect_writer
-from notifier.store.sqlite.driver import AiosqliteDriver, OpenDriver
+from notifier.store.sqlite.driver import AiosqliteDriver, Driver, OpenDriver
 from notifier.store.sqlite.errors import cannot_create, error_to_unavailable, is_damaged, is_locked
 from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.integrity import APPLICATION_ID, check
@@ -50,23 +50,14 @@ async def open_store(
     """
     file = _resolved(path)
     async with AsyncExitStack() as stack:
-        lock = InstanceLock.take(file)
-        stack.callback(lock.release)
-        check(file, len(migrations()))
-        _make_private(file)
-        writer_driver = partial(open_driver, partial(connect_writer, str(file), busy_ms))
-        try:
-            driver = await writer_driver()
-            stack.push_async_callback(driver.close)
-            await driver.run(lambda connection: migrate(connection, before_migration))
-            reader = await open_driver(partial(connect_reader, str(file), busy_ms))
-            stack.push_async_callback(reader.close)
-        except sqlite3.Error as error:
-            raise _opening_failed(error, file) from error
+        lock = _lock(stack, file)
+        open_writer = partial(open_driver, partial(connect_writer, str(file), busy_ms))
+        open_reader = partial(open_driver, partial(connect_reader, str(file), busy_ms))
+        driver, reader = await _connect(stack, file, open_writer, open_reader, before_migration)
         writer = Writer(
             str(file),
             driver,
-            writer_driver,
+            open_writer,
             ids=IdSequence(rng),
             check=DatabaseLocation(file, lock).check,
             sleep=sleep,
@@ -86,6 +77,34 @@ async def open_store(
         elapsed=elapsed,
         boot=boot,
     )
+
+
+def _lock(stack: AsyncExitStack, file: Path) -> InstanceLock:
+    """Lock the database and check its file; create a private one if there is none."""
+    lock = InstanceLock.take(file)
+    stack.callback(lock.release)
+    check(file, len(migrations()))
+    _make_private(file)
+    return lock
+
+
+async def _connect(
+    stack: AsyncExitStack,
+    file: Path,
+    open_writer: Callable[[], Awaitable[Driver]],
+    open_reader: Callable[[], Awaitable[Driver]],
+    before_migration: BeforeMigration,
+) -> tuple[Driver, Driver]:
+    """Open the connections of the writer and the readers; bring the schema up to date between the two."""
+    try:
+        driver = await open_writer()
+        stack.push_async_callback(driver.close)
+        await driver.run(lambda connection: migrate(connection, before_migration))
+        reader = await open_reader()
+        stack.push_async_callback(reader.close)
+    except sqlite3.Error as error:
+        raise _opening_failed(error, file) from error
+    return driver, reader
 
 
 def _resolved(path: str | Path) -> Path:

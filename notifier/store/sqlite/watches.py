@@ -118,18 +118,7 @@ def record_end(
         return False
     if end.is_polled:
         record_poll(connection, row["seq"], watch.polls, now, end.said)
-    event_seq = connection.execute(
-        SQL["add_event"],
-        {
-            "id": event.id,
-            "watch_seq": row["seq"],
-            "round": watch.round,
-            "type": event.type,
-            "at": event.at,
-            "body": event.body,
-            "result_expires_at": event.result_expires_at,
-        },
-    ).fetchone()["seq"]
+    event_seq = _add_event(connection, row["seq"], watch.round, event)
     callbacks = json_to_callbacks(row["callbacks"])
     add_deliveries(transaction, event, event_seq, callbacks, due_at=now, give_up_at=give_up_at)
     if end.duration_ms is not None:
@@ -137,6 +126,19 @@ def record_end(
     transaction.changes.watch(watch.id)
     transaction.changes.deliveries_of(watch.id)
     return True
+
+
+def _add_event(connection: sqlite3.Connection, watch_seq: int, round_number: int, event: Event) -> int:
+    values = {
+        "id": event.id,
+        "watch_seq": watch_seq,
+        "round": round_number,
+        "type": event.type,
+        "at": event.at,
+        "body": event.body,
+        "result_expires_at": event.result_expires_at,
+    }
+    return int(connection.execute(SQL["add_event"], values).fetchone()["seq"])
 
 
 def _guard(watch: Watch, lease: Lease) -> dict[str, Any]:

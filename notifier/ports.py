@@ -97,27 +97,3 @@ class NoMeter:
 
 
 NO_METER: Meter = NoMeter()
-
-
-class ChangeListener(Protocol):
-    """Is told what has changed in the store, once it is on disk. Where nobody listens a call does nothing."""
-
-    def watch(self, watch_id: str) -> None:
-        """It came, or ended, goes on again, is polled sooner, or its task stands differently."""
-        ...
-
-    def polled(self, watch_id: str) -> None:
-        """It was polled, and but for the dates all is as before."""
-        ...
-
-    def deliveries_of(self, watch_id: str) -> None:
-        """It may have new deliveries."""
-        ...
-
-    def delivery(self, delivery_id: str) -> None:
-        """It was attempted, or is to be sent again."""
-        ...
-
-    def many(self) -> None:
-        """More than can be named."""
-        ...

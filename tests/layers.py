@@ -9,7 +9,7 @@ Layers = Sequence[Collection[str]]
 LAYERS: Layers = (
     ("core",),
     ("errors", "ports"),
-    ("clock", "client", "config", "outbound"),
+    ("atomic_file", "clock", "client", "config", "outbound"),
     ("store",),
     ("engine", "server"),
     ("api", "simulator"),

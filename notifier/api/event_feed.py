@@ -1,6 +1,6 @@
 """What has changed, for those who listen now: a bounded memory of events, read by each at its own pace.
 
-The parts of the daemon name what they have changed (``ports.Changes``); a beat later it is read from the
+The parts of the daemon name what they have changed (``ChangeListener``); a beat later it is read from the
 store and becomes an event, so that an event tells of nothing that is not on disk, and changes in quick
 succession become one. Nobody is waited for: a listener is a place in the memory, and one that falls out of
 it is cut off. When more changes at once than is worth telling singly, one ``reset`` stands for all of it.
@@ -77,7 +77,7 @@ class FeedSubscriber:
 
 
 class EventFeed:
-    """``ports.Changes``, and those who listen to it.
+    """``ChangeListener``, and those who listen to it.
 
     ``epoch`` is this run's, in lower case letters and digits. ``condition_of`` and ``conditions`` say why
     providers are held back.
@@ -121,27 +121,27 @@ class EventFeed:
     # -- what has changed
 
     def watch(self, watch_id: str) -> None:
-        """See ``Changes``."""
+        """See ``ChangeListener``."""
         if self._is_open:
             self._mark(self._watches, watch_id)
 
     def polled(self, watch_id: str) -> None:
-        """See ``Changes``. Beyond the bound it is left out: with its next poll it may be told."""
+        """See ``ChangeListener``. Beyond the bound it is left out: with its next poll it may be told."""
         if self._is_open and len(self._polled) < MOST_MARKED:
             self._polled[watch_id] = None
 
     def deliveries_of(self, watch_id: str) -> None:
-        """See ``Changes``."""
+        """See ``ChangeListener``."""
         if self._is_open:
             self._mark(self._deliveries_of, watch_id)
 
     def delivery(self, delivery_id: str) -> None:
-        """See ``Changes``."""
+        """See ``ChangeListener``."""
         if self._is_open:
             self._mark(self._deliveries, delivery_id)
 
     def many(self) -> None:
-        """See ``Changes``."""
+        """See ``ChangeListener``."""
         self._is_many = self._is_open
 
     def _mark(self, marked: dict[str, None], of: str) -> None:

@@ -126,7 +126,7 @@ def delivery_detail_body(detail: DeliveryDetail) -> DeliveryBody:
 
 def endpoint_body(detail: EndpointDetail) -> EndpointBody:
     """An endpoint."""
-    standing, state = detail.standing, _state(detail.standing)
+    standing, state = detail.health, _state(detail.health)
     is_closed = state is EndpointState.CLOSED
     is_idle = is_closed and not detail.pending
     return EndpointBody(

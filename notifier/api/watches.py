@@ -244,7 +244,7 @@ async def _detail(services: Services, watch_id: str) -> WatchDetail:
 
 async def _changed(services: Services, watch_id: str, changed: Watch | ChangeRefused, so: str) -> Watch:
     match changed:
-        case ChangeRefused.NOT_FOUND:
+        case ChangeRefused.UNKNOWN_ID:
             raise _unknown()
         case ChangeRefused.CONFLICT:
             state = (await _detail(services, watch_id)).watch.state

@@ -1,4 +1,8 @@
-"""Every change of state that there is, as two tables; what stands in neither is not allowed."""
+"""Every change of state that there is, as two tables; what stands in neither is not allowed.
+
+The store changes states by these tables alone (``store/sqlite/state_changes.py``). Each action leads to one
+state, wherever it is taken from.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -27,6 +31,7 @@ class DeliveryAction(StrEnum):
     RETRY = "retry"
     GIVE_UP = "give_up"
     REDELIVER = "redeliver"
+    REPLAY = "replay"
 
 
 WATCH_TABLE: Mapping[tuple[WatchState, WatchAction], WatchState] = MappingProxyType(
@@ -52,6 +57,8 @@ DELIVERY_TABLE: Mapping[tuple[DeliveryState, DeliveryAction], DeliveryState] = M
         (DeliveryState.PENDING, DeliveryAction.REDELIVER): DeliveryState.PENDING,
         (DeliveryState.DELIVERED, DeliveryAction.REDELIVER): DeliveryState.PENDING,
         (DeliveryState.DEAD, DeliveryAction.REDELIVER): DeliveryState.PENDING,
+        (DeliveryState.DELIVERED, DeliveryAction.REPLAY): DeliveryState.PENDING,
+        (DeliveryState.DEAD, DeliveryAction.REPLAY): DeliveryState.PENDING,
     }
 )
 
@@ -64,6 +71,16 @@ def next_watch_state(state: WatchState, action: WatchAction) -> WatchState | Non
 def next_delivery_state(state: DeliveryState, action: DeliveryAction) -> DeliveryState | None:
     """Return the state that follows, or None where the action is not allowed."""
     return DELIVERY_TABLE.get((state, action))
+
+
+def end_to_action(state: WatchState) -> WatchAction:
+    """Return the action by which a live watch comes to ``state``; raises KeyError if there is none."""
+    return _END_ACTIONS[state]
+
+
+_END_ACTIONS = {
+    after: action for (before, action), after in WATCH_TABLE.items() if before is WatchState.WATCHING
+}
 
 
 def state_to_event(state: WatchState) -> EventType | None:

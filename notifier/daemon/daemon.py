@@ -38,7 +38,6 @@ from notifier.errors import NotifierError
 from notifier.server.graceful_stop import StoppingProtocol
 from notifier.server.server import EmbeddedServer
 from notifier.server.sessions import BrowserSessions
-from notifier.store.observed import told
 from notifier.store.protocol import Store
 
 DRAIN_S = 20.0
@@ -72,7 +71,8 @@ class Daemon:
             condition_of=self.condition_of,
             conditions=self.conditions,
         )
-        store = self._store = told(store, self._feed)
+        store.add_listener(self._feed)
+        self._store = store
         self._clock = clock
         self._bound = bound
         self._config = self._with_secrets(config)

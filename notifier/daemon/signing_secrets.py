@@ -4,12 +4,12 @@ The first is made at the first start. While several are there every callback car
 that receivers can change from one to the next in their own time.
 """
 
-import contextlib
 import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from notifier.atomic_file import write_file
 from notifier.config.model import SECRET_SUFFIX
 from notifier.core.delivery.signature import key_of, make_secret
 from notifier.core.secret import Secret
@@ -70,7 +70,8 @@ def read_secrets(path: Path) -> Secrets:
 def write_secrets(path: Path, secrets: Sequence[Secret]) -> None:
     """Replace what is kept, whole or not at all; raises SecretUnusable."""
     try:
-        _write(path, "".join(secret.reveal() + "\n" for secret in secrets))
+        text = "".join(secret.reveal() + "\n" for secret in secrets)
+        write_file(path, text.encode(), may_replace=True, owner=_owner(path))
     except OSError as fault:
         raise _cannot_keep(path, fault) from fault
 
@@ -99,30 +100,10 @@ def _cannot_keep(path: Path, fault: OSError) -> SecretUnusable:
     )
 
 
-def _give_to_owner(draft: int, path: Path) -> None:
-    """What root replaces stays the daemon's, which could not read it at its next start otherwise."""
-    with contextlib.suppress(FileNotFoundError):
-        found = path.stat()
-        if found.st_uid != os.geteuid():
-            os.fchown(draft, found.st_uid, found.st_gid)
-
-
-def _write(path: Path, text: str) -> None:
-    """A draft of a name of its own: two who write at once leave one of the two texts, whole."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    private = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+def _owner(path: Path) -> tuple[int, int] | None:
+    """Return the owner of a file that root replaces: the daemon must be able to read it at its next start."""
     try:
-        with os.fdopen(private, "w", encoding="utf-8") as file:
-            _give_to_owner(file.fileno(), path)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return None if status.st_uid == os.geteuid() else (status.st_uid, status.st_gid)

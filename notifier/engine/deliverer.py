@@ -241,9 +241,9 @@ def _tell(delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, 
 
 def _tell_gate(delivery: ClaimedDelivery, recorded: AttemptRecorded) -> None:
     """When what waits for an endpoint begins to be held back, and when that is over."""
-    if recorded.turned is None:
+    if recorded.new_health is None:
         return
-    gate, cause = describe_gate(recorded.turned), hold_cause(recorded.turned)
+    gate, cause = describe_gate(recorded.new_health), hold_cause(recorded.new_health)
     facts = {"endpoint": recorded.endpoint_id, "receiver": origin_of(delivery.url), "gate": gate}
     if cause is None:
         log.info("endpoint.opened", **facts)

@@ -23,7 +23,6 @@ from notifier.core.polling.decision import EndWatch
 from notifier.core.polling.provider import ProviderDescription
 from notifier.engine.waiters import WatchWaiters
 from notifier.server.sessions import BrowserSessions
-from notifier.store.observed import told
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
@@ -104,8 +103,9 @@ class Bench:
             conditions=lambda: dict(self.conditions),
             beat_s=HOUR_MS / 1_000,  # tests beat by hand
         )
+        self.store.add_listener(self.feed)
         self.services = Services(
-            store=told(self.store, self.feed),
+            store=self.store,
             clock=self.clock,
             settings=lambda: self.settings,
             wake=self.wake,
@@ -155,8 +155,7 @@ class Bench:
         error = None if state is WatchState.COMPLETED else TaskError("provider", 3001, "Bad", "no")
         end = EndWatch(state, str(state), outputs, error, payload, now + HOUR_MS, None)
         event = build_event(watch, end, event_id=f"evt_{watch_id[4:]}", now=now)
-        told_store, give_up_at = self.services.store, now + HOUR_MS
-        assert await told_store.record_end(watch, lease, end, event, now=now, give_up_at=give_up_at)
+        assert await self.store.record_end(watch, lease, end, event, now=now, give_up_at=now + HOUR_MS)
         self.waiters.wake(watch_id)
 
     async def see(self, watch_id: str, **query: str) -> dict[str, Any]:

@@ -123,7 +123,7 @@ async def test_a_writer_that_died_ends_the_daemon(bench: Bench, monkeypatch: pyt
         def die(_writer: Writer) -> None:
             raise RuntimeError("planted")
 
-        monkeypatch.setattr(Writer, "_take", die)
+        monkeypatch.setattr(Writer, "_take_batch", die)
 
     with pytest.raises(NotifierError, match="planted"):
         await bench.run(daemon, kill)

@@ -315,4 +315,4 @@ async def test_one_on_this_machine_is_tried_once_a_minute_however_long_it_was_aw
 async def past_the_gate(bench: Bench) -> None:
     """Let the time pass until the next probe may go out."""
     (endpoint,) = await bench.store.endpoints(before=None, limit=2)
-    bench.clock.advance(max(0, endpoint.standing.gate.probe_at - bench.clock.now()))
+    bench.clock.advance(max(0, endpoint.health.gate.probe_at - bench.clock.now()))

@@ -26,9 +26,9 @@ from notifier.daemon.daemon import Daemon
 from notifier.engine import deliverer, poller
 from notifier.engine.deliverer import Deliverer
 from notifier.errors import NotifierError
-from notifier.store.sqlite import claiming, deliveries, endpoints, maintenance, watches
+from notifier.store.sqlite import claiming, deliveries, endpoints, registration, watches
 from notifier.store.sqlite.queries import SQL
-from notifier.store.sqlite.store import SqliteStore
+from notifier.store.sqlite.store import SqliteStore, write
 
 Switch = Callable[[], AbstractContextManager[Any]]
 
@@ -36,15 +36,16 @@ Switch = Callable[[], AbstractContextManager[Any]]
 @contextmanager
 def two_transactions() -> Iterator[None]:
     """The end of a watch is committed, and its deliveries after that."""
-    end, submit = watches.record_end, SqliteStore.record_end
     later: dict[str, Callable[[Any], None]] = {}
 
-    def note(_connection: Any, event: Event, *what: Any, **when: Any) -> None:
-        later[event.id] = lambda connection: deliveries.add_deliveries(connection, event, *what, **when)
+    def note(_transaction: Any, event: Event, *what: Any, **when: Any) -> None:
+        later[event.id] = lambda transaction: deliveries.add_deliveries(transaction, event, *what, **when)
 
     def end_alone(*args: Any, **kwargs: Any) -> bool:
         with mock.patch.object(watches, "add_deliveries", note):
-            return end(*args, **kwargs)
+            return watches.record_end(*args, **kwargs)
+
+    submit = write(end_alone)
 
     async def record_end(
         self: SqliteStore, watch: Any, lease: Any, end: Any, event: Event, **when: Any
@@ -54,10 +55,7 @@ def two_transactions() -> Iterator[None]:
             await self._writer.submit(later.pop(event.id))
         return kept
 
-    with (
-        mock.patch.object(watches, "record_end", end_alone),
-        mock.patch.object(SqliteStore, "record_end", record_end),
-    ):
+    with mock.patch.object(SqliteStore, "record_end", record_end):
         yield
 
 
@@ -165,8 +163,8 @@ def answered_before_commit() -> Iterator[None]:
 
         answers: list[Any] = []
 
-        def work(connection: Any) -> None:
-            answers[:] = watches.add_watches(connection, args[0], self._mint, **kwargs)
+        def work(transaction: Any) -> None:
+            answers[:] = registration.add_watches(transaction, args[0], **kwargs)
             raise Undone
 
         with contextlib.suppress(Undone):
@@ -179,7 +177,8 @@ def answered_before_commit() -> Iterator[None]:
         yield
 
 
-_GUARD = "AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls"
+_GUARD = """AND state IN (SELECT value FROM json_each(:from_states))
+  AND owner = :owner AND round = :round AND polls = :polls"""
 
 
 async def _late(work: Callable[[], Awaitable[object]]) -> None:
@@ -240,13 +239,13 @@ BUGS: Mapping[str, Bug] = {
     "no bound per origin": Bug(in_flight_forgotten, ("P5 bounded",)),
     "a refused poll is a failed task": Bug(refusal_is_failure, (TRUTH,)),
     "a stepped clock is believed": Bug(
-        _in_module(maintenance, "shift_times", _nothing), (TRUTH, RETURN, "order")
+        _in_module(SqliteStore, "shift_times", write(_nothing)), (TRUTH, RETURN, "order")
     ),
     "a paused endpoint is sent to": Bug(
         _in_module(endpoints, "suspend", lambda standing: standing), ("pause",)
     ),
     "claims never lapse": Bug(
-        _in_sql(claiming, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)
+        _in_sql(claiming, "release_expired_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)
     ),
     "a neighbour is probed as seldom as the internet": Bug(
         _in_module(judge_attempt, "is_public", lambda _url, _peer: True), (RETURN,)

@@ -71,7 +71,7 @@ async def test_an_outcome_that_is_not_kept_is_not_learned_from(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("planted")
 
-    monkeypatch.setattr("notifier.store.sqlite.store.watches.learn", fail)
+    monkeypatch.setattr("notifier.store.sqlite.store.watches.record_duration", fail)
     with pytest.raises(RuntimeError, match="planted"):
         await finish(store, watch, duration_ms=SECOND)
     detail = await store.watch(watch.id)
@@ -136,7 +136,7 @@ async def test_what_was_learned_outlives_its_watches(store: Store) -> None:
 async def test_only_so_many_paths_are_remembered_those_heard_of_last(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(durations, "MOST", 3)
+    monkeypatch.setattr(durations, "MAX_PATHS", 3)
     for number in range(5):
         await add(store, new_watch(api_path=f"/p{number}"))
         (watch,) = await claim(store)

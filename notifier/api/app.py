@@ -15,12 +15,14 @@ from notifier.api.services import Services
 from notifier.core.nearest import nearest
 from notifier.server.access import AccessMiddleware
 from notifier.server.bodies import BodyBudget, check_type, declared_size, read_body
-from notifier.server.middleware import ResponseMiddleware, request_headers
+from notifier.server.middleware import ProblemRenderer, ResponseMiddleware, request_headers
 from notifier.server.problems import ProblemError
 
 
-def build_app(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:
-    """Make the API. It has no state but how many bytes of bodies are in memory."""
+def build_app(
+    services: Services, routes: Sequence[Route] = ROUTES, *, render_problem: ProblemRenderer
+) -> ASGIApp:
+    """Build the ASGI application. Its only state is the number of body bytes in memory."""
     budget = BodyBudget()
     by_path: dict[str, dict[str, Route]] = {}
     for route in routes:
@@ -29,7 +31,7 @@ def build_app(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:
         StarletteRoute(path, MethodRouter(methods, services, budget)) for path, methods in by_path.items()
     ]
     router = Router(endpoints, redirect_slashes=False, default=_no_such_route(list(by_path)))
-    return ResponseMiddleware(AccessMiddleware(router, services))
+    return ResponseMiddleware(AccessMiddleware(router, services), render_problem)
 
 
 class MethodRouter:

@@ -38,6 +38,7 @@ from notifier.server.server import EmbeddedServer
 from notifier.server.sessions import BrowserSessions
 from notifier.store.observed import told
 from notifier.store.protocol import Store
+from notifier.web.render import render_problem
 
 DRAIN_S = 20.0
 SERVER_GRACE_S = 5
@@ -100,7 +101,7 @@ class Daemon:
         )
         self._stopping = asyncio.Event()
         self._api_settings = api_settings(self._config, self._own)
-        app = build_app(self._make_services())
+        app = build_app(self._make_services(), render_problem=render_problem)
         self._server = EmbeddedServer(
             app, bound, http=StoppingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S
         )

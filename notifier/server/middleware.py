@@ -6,17 +6,21 @@ would reset the connection, and the client would see that instead of the answer.
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from notifier.errors import StoreUnavailable
-from notifier.server.problems import ProblemError, problem_response, store_problem
-from notifier.web.render import problem_page
+from notifier.server.problems import ProblemError, store_problem
 
 LINGER_S = 3.0
 
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+ProblemRenderer = Callable[[Scope, ProblemError], Response]
+"""Makes the response to a request that ends with a problem."""
 
 log = structlog.get_logger()
 
@@ -28,8 +32,9 @@ class ClientDisconnected(Exception):
 class ResponseMiddleware:
     """Wraps the whole application."""
 
-    def __init__(self, app: ASGIApp, *, linger_s: float = LINGER_S) -> None:
+    def __init__(self, app: ASGIApp, render_problem: ProblemRenderer, *, linger_s: float = LINGER_S) -> None:
         self._app = app
+        self._render_problem = render_problem
         self._linger_s = linger_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,25 +51,34 @@ class ResponseMiddleware:
         except ClientDisconnected:
             return
         except ProblemError as problem:
-            await exchange.refuse(problem)
+            await self._refuse(exchange, problem)
         except StoreUnavailable as fault:
             log.warning("api.not_stored", cause=fault.cause, fix=fault.fix)
-            await exchange.refuse(store_problem(fault))
+            await self._refuse(exchange, store_problem(fault))
         except Exception:
             log.exception("api.unexpected", method=scope["method"], route=scope.get("notifier.route"))
-            await exchange.refuse(ProblemError("internal", "something went wrong here; the log says what"))
+            await self._refuse(
+                exchange, ProblemError("internal", "something went wrong here; the log says what")
+            )
+
+    async def _refuse(self, exchange: "_Exchange", problem: ProblemError) -> None:
+        """Respond with a problem, unless a response has begun; then the broken connection must show it."""
+        if exchange.is_started:
+            raise problem
+        response = self._render_problem(exchange.scope, problem)
+        await response(exchange.scope, exchange.receive, exchange.send)
 
 
 class _Exchange:
     """One request and its answer: what has come in, what has gone out."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, linger_s: float) -> None:
-        self._scope = scope
+        self.scope = scope
         self._receive = receive
         self._send = send
         self._linger_s = linger_s
         self._is_body_in = not has_body(scope)
-        self._is_started = False
+        self.is_started = False
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -74,7 +88,7 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._is_started = True
+            self.is_started = True
             closing = () if self._is_body_in else ((b"connection", b"close"),)
             message = {**message, "headers": [*message.get("headers", ()), *_ALWAYS, *closing]}
         elif not message.get("more_body", False) and not self._is_body_in:
@@ -83,13 +97,6 @@ class _Exchange:
             message = {"type": "http.response.body", "body": b""}
         await self._send(message)
 
-    async def refuse(self, problem: ProblemError) -> None:
-        """Answer with a problem, unless an answer has begun; then the broken connection has to say it."""
-        if self._is_started:
-            raise problem
-        response = problem_page(problem) if _is_for_person(self._scope) else problem_response(problem)
-        await response(self._scope, self.receive, self.send)
-
     async def _linger(self) -> None:
         try:
             async with asyncio.timeout(self._linger_s):
@@ -97,13 +104,6 @@ class _Exchange:
                     await self.receive()
         except TimeoutError:
             return
-
-
-def _is_for_person(scope: Scope) -> bool:
-    """Whether a browser goes to one of the pages: a program asks for no HTML, or elsewhere."""
-    path: str = scope["path"]
-    is_page = path in ("/", "/login") or path.startswith(("/watches/", "/deliveries/"))
-    return is_page and any(b"text/html" in each for each in request_headers(scope, b"accept"))
 
 
 def has_body(scope: Scope) -> bool:

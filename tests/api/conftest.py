@@ -27,6 +27,7 @@ from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.values import Lease
+from notifier.web.render import render_problem
 from tests.fakes import FakeClock, FakeWire
 
 PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
@@ -48,6 +49,11 @@ SETTINGS = ApiSettings(
     policy=AddressPolicy.of(("loopback", "private", "public"), (("127.0.0.1", 8484),)),
     version="0.1.0",
 )
+
+
+def make_app(services: Services) -> ASGIApp:
+    """Build the application as the daemon does."""
+    return build_app(services, render_problem=render_problem)
 
 
 class Wake:
@@ -121,7 +127,7 @@ class Bench:
 
     def remake(self) -> None:
         """Build the application, anew where ``services`` are others now."""
-        self.app: ASGIApp = build_app(self.services)
+        self.app: ASGIApp = make_app(self.services)
         self.http = self.client(self.app)
 
     def client(self, app: ASGIApp) -> httpx.AsyncClient:

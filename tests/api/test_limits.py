@@ -9,12 +9,12 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from notifier.api.app import build_app
 from notifier.errors import StoreFull, StoreUnavailable
 from notifier.server.bodies import BATCH_BYTES, BODY_BYTES, BodyBudget
 from notifier.server.middleware import ResponseMiddleware
 from notifier.server.problems import KINDS, ProblemError
-from tests.api.conftest import Bench, registration
+from notifier.web.render import render_problem
+from tests.api.conftest import Bench, make_app, registration
 
 GOOD = json.dumps(registration()).encode()
 
@@ -179,7 +179,7 @@ async def test_a_store_that_cannot_write_is_told_apart(
     bench: Bench, fault: Exception, status: int, code: str
 ) -> None:
     """Rows 19 and 29 of the fault matrix."""
-    http = bench.client(build_app(replace(bench.services, store=Broken(fault))))  # type: ignore[arg-type]
+    http = bench.client(make_app(replace(bench.services, store=Broken(fault))))  # type: ignore[arg-type]
     for method, path, body in CALLS:
         answer = await http.request(method, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -192,7 +192,7 @@ async def test_a_store_that_cannot_write_is_told_apart(
 async def test_an_unexpected_fault_is_logged_and_not_shown(bench: Bench) -> None:
     """The answer has no trace of ours, and the log has no body."""
     canary = "sk-canary https://user:pw@host/"
-    http = bench.client(build_app(replace(bench.services, store=Broken(RuntimeError(canary)))))  # type: ignore[arg-type]
+    http = bench.client(make_app(replace(bench.services, store=Broken(RuntimeError(canary)))))  # type: ignore[arg-type]
     with capture_logs() as logs:
         for method, path, body in CALLS:
             answer = await http.request(method, path, json=body)
@@ -300,7 +300,7 @@ async def test_reading_away_ends_by_time(chunk: bytes, is_silent: bool) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"transfer-encoding", b"chunked")]}
-    await ResponseMiddleware(refuse, linger_s=0.05)(scope, receive, send)
+    await ResponseMiddleware(refuse, render_problem, linger_s=0.05)(scope, receive, send)
     assert [message.get("more_body", False) for message in sent] == [False, True, False]
 
 

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from notifier.api import schemas as shapes
-from notifier.api.app import build_app
 from notifier.api.callbacks import FIELDS as CALLBACK_FIELDS
 from notifier.api.json_fields import FieldErrors
 from notifier.api.openapi import HEADERS, PARAMETERS
@@ -22,7 +21,7 @@ from notifier.api.replays import read_replay
 from notifier.api.routes import ROUTES
 from notifier.core.model import MAX_CALLBACKS
 from notifier.errors import StoreUnavailable
-from tests.api.conftest import SETTINGS, Bench
+from tests.api.conftest import SETTINGS, Bench, make_app
 from tests.api.test_limits import Broken
 from tests.fakes import NOON
 
@@ -100,7 +99,7 @@ async def test_that_the_store_may_be_out_of_order_is_said_of_all_that_need_it(
 ) -> None:
     """Of what only reads as well: a disk can fail under that too."""
     broken = Broken(StoreUnavailable("the file is locked", "wait"))
-    http = bench.client(build_app(replace(bench.services, store=broken)))  # type: ignore[arg-type]
+    http = bench.client(make_app(replace(bench.services, store=broken)))  # type: ignore[arg-type]
     an_id = next((an_id for name, an_id in IDS.items() if f"/{name}/" in call[1]), "")
     path = call[1].format(id=an_id, number=0)
     answer = await http.request(call[0], path, json=example_of_request(call))

@@ -12,7 +12,6 @@ import pytest
 from starlette.types import Message
 
 from notifier.api import watches
-from notifier.api.app import build_app
 from notifier.api.registration import read_batch
 from notifier.api.schemas import WatchBody
 from notifier.api.watches import TURN
@@ -21,7 +20,7 @@ from notifier.core.model import WatchState
 from notifier.engine.waiters import WatchWaiters
 from notifier.store.protocol import Store
 from notifier.store.values import WatchDetail
-from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, pointers, registration
+from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, make_app, pointers, registration
 from tests.fakes import NOON
 
 
@@ -456,7 +455,7 @@ async def test_an_end_between_reading_and_waiting_is_heard(bench: Bench) -> None
     detail = await bench.store.watch(watch_id)
     assert detail is not None
     store = cast("Store", EndsMeanwhile(bench.waiters, detail))
-    http = bench.client(build_app(replace(bench.services, store=store)))
+    http = bench.client(make_app(replace(bench.services, store=store)))
     async with asyncio.timeout(20):  # not the 60 s of the wait
         answer = await http.get(f"/v1/watches/{watch_id}", params={"wait": "60s"})
     assert answer.json()["state"] == "stopped"

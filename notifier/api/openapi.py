@@ -9,13 +9,12 @@ from typing import Any, cast
 import msgspec
 from msgspec import Raw, Struct
 
-from notifier.api import schemas as shapes
 from notifier.api.events import LAST_EVENT_ID
 from notifier.api.operations import JSON, OPERATIONS, Operation, TextResponse
 from notifier.core.formats.traceparent import TRACEPARENT
-from notifier.server.problems import KINDS, MEDIA_TYPE
+from notifier.server.problems import KINDS, MEDIA_TYPE, ProblemBody
 
-PUBLIC_NAMES: Mapping[str, str] = MappingProxyType({"TimelineKind": "Kind"})
+PUBLIC_NAMES: Mapping[str, str] = MappingProxyType({"TimelineKind": "Kind", "FieldError": "FaultBody"})
 """Component names that differ from the class: they are public and stay when a class is renamed."""
 
 _REF = "#/components/schemas/{name}"
@@ -116,7 +115,7 @@ def _problems(codes: Sequence[str]) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(KINDS[code].status, []).append(f"{code}: {KINDS[code].title}")
-    content = {MEDIA_TYPE: {"schema": _ref(shapes.ProblemBody)}}
+    content = {MEDIA_TYPE: {"schema": _ref(ProblemBody)}}
     return {
         str(status): {"description": "; ".join(said), "content": content}
         for status, said in sorted(by_status.items())
@@ -134,7 +133,7 @@ def _plain(example: Any) -> Any:
 def _schemas() -> dict[str, Any]:
     shown = {answer[0] for each in OPERATIONS.values() for answer in each.answers.values()}
     asked = {each.request[0] for each in OPERATIONS.values() if each.request is not None}
-    kinds = sorted({*shown, *asked, shapes.ProblemBody} - {None}, key=str)
+    kinds = sorted({*shown, *asked, ProblemBody} - {None}, key=str)
     schemas = msgspec.json.schema_components(kinds, schema_hook=_schema_of, ref_template=_REF)[1]
     text = msgspec.json.encode(schemas)
     for name, public in PUBLIC_NAMES.items():

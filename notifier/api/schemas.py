@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from notifier.core.model import DeliveryState, EventType, WatchState
 from notifier.core.timeline import TimelineKind
+from notifier.server.problems import ProblemBody
 
 Instant = Annotated[
     str, Meta(description="RFC 3339, UTC, milliseconds", extra_json_schema={"format": "date-time"})
@@ -20,24 +21,6 @@ class EndpointState(StrEnum):
     CLOSED = "closed"
     PAUSED = "paused"
     GONE = "gone"
-
-
-class FaultBody(Struct, frozen=True):
-    """One thing that is refused."""
-
-    pointer: str
-    detail: str
-
-
-class ProblemBody(Struct, frozen=True):
-    """RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[FaultBody] | UnsetType = UNSET
 
 
 class CallbackBody(Struct, frozen=True):

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import msgspec
+from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
-from notifier.api.schemas import FaultBody, ProblemBody
 from notifier.errors import StoreFull, StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -57,12 +57,22 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """One thing that is refused: where it stands (RFC 6901, or the parameter's name) and why."""
+class FieldError(Struct, frozen=True):
+    """One thing that is refused."""
 
-    pointer: str
+    pointer: str  # RFC 6901, or a slash and the name of a query parameter
     detail: str
+
+
+class ProblemBody(Struct, frozen=True):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError] | UnsetType = UNSET
 
 
 class ProblemError(Exception):
@@ -115,14 +125,13 @@ def store_problem(fault: StoreUnavailable) -> ProblemError:
 def problem_body(problem: ProblemError) -> ProblemBody:
     """The problem as it stands in an answer."""
     kind = KINDS[problem.code]
-    listed = [FaultBody(pointer=each.pointer, detail=each.detail) for each in problem.errors]
     return ProblemBody(
         type=f"urn:notifier:problem:{problem.code}",
         title=kind.title,
         status=kind.status,
         detail=problem.detail,
         code=problem.code,
-        errors=listed if kind.status == 422 else msgspec.UNSET,
+        errors=list(problem.errors) if kind.status == 422 else UNSET,
     )
 
 

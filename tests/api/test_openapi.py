@@ -21,6 +21,7 @@ from notifier.api.replays import read_replay
 from notifier.api.routes import ROUTES
 from notifier.core.model import MAX_CALLBACKS
 from notifier.errors import StoreUnavailable
+from notifier.server.problems import ProblemBody
 from tests.api.conftest import SETTINGS, Bench, make_app
 from tests.api.test_limits import Broken
 from tests.fakes import NOON
@@ -177,7 +178,7 @@ async def test_real_answers_have_the_described_shapes(bench: Bench) -> None:
         ("/v1/deliveries", shapes.DeliveryPage),
         ("/v1/endpoints", shapes.EndpointPage),
         ("/v1/status", shapes.StatusBody),
-        ("/v1/watches/x", shapes.ProblemBody),
+        ("/v1/watches/x", ProblemBody),
     ):
         answer = await bench.http.get(path)
         assert (

@@ -31,7 +31,8 @@ def build_app(
         StarletteRoute(path, MethodRouter(methods, services, budget)) for path, methods in by_path.items()
     ]
     router = Router(endpoints, redirect_slashes=False, default=_no_such_route(list(by_path)))
-    return ResponseMiddleware(AccessMiddleware(router, services), render_problem)
+    guarded = AccessMiddleware(router, lambda: services.settings().access, services.sessions)
+    return ResponseMiddleware(guarded, render_problem)
 
 
 class MethodRouter:

@@ -7,8 +7,8 @@ from typing import Protocol
 from notifier.api.event_feed import EventFeed
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.urls import TaskUrlTemplate
-from notifier.core.secret import Secret
 from notifier.ports import Clock
+from notifier.server.access import AccessSettings
 from notifier.server.sessions import BrowserSessions
 from notifier.store.protocol import Store
 
@@ -64,15 +64,13 @@ class RegistrationDefaults:
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """The API's part of the configuration. ``listen`` is ``host:port`` or ``unix:/path``.
+    """The API's part of the configuration.
 
     ``source`` is the file it was read from; ``needs_restart`` names the keys in it that do not hold yet.
     """
 
     providers: Mapping[str, RegistrationDefaults]
-    listen: str
-    allowed_hosts: tuple[str, ...]
-    tokens: tuple[Secret, ...]
+    access: AccessSettings
     max_watches: int
     give_up_after_ms: int
     policy: AddressPolicy
@@ -94,7 +92,7 @@ class Services:
     says why a provider is paused, in words and since when; ``is_ready`` says why the daemon is not ready;
     both say None when all is well. ``reload`` reads the configuration again and returns its faults, none of
     them meaning that it now holds. ``metrics`` returns the text of a scrape. ``feed`` is
-    for those who listen to changes, ``logins`` for browsers; ``pictures`` fetches results that are pictures.
+    for those who listen to changes, ``sessions`` for browsers; ``pictures`` fetches results that are images.
     """
 
     store: Store
@@ -107,5 +105,5 @@ class Services:
     reload: Callable[[], Awaitable[tuple[str, ...]]]
     metrics: Callable[[], Awaitable[bytes]]
     feed: EventFeed
-    logins: BrowserSessions
+    sessions: BrowserSessions
     pictures: Pictures

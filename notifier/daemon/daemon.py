@@ -253,7 +253,7 @@ class Daemon:
             is_ready=self.why_not_ready,
             reload=self.reload,
             feed=self._feed,
-            logins=BrowserSessions(self._clock, self._rng),
+            sessions=BrowserSessions(self._clock, self._rng),
             pictures=ImageProxy(lambda: self._clients.pictures),
             metrics=MetricsReport(self._metrics, store=self._store, clock=self._clock, standing=self).text,
         )

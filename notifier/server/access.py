@@ -9,11 +9,11 @@ token; what changes something must then say itself that it comes from our own pa
 import functools
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from notifier.api.services import ApiSettings, Services
 from notifier.core.secret import Secret
 from notifier.server.middleware import request_headers
 from notifier.server.problems import ProblemError
@@ -27,25 +27,37 @@ _COOKIE = "notifier_session"
 _HARMLESS = ("GET", "HEAD")
 
 
-class AccessMiddleware:
-    """Lets through what the settings of this moment allow; raises Problem."""
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    """What decides whether a request is served. ``listen`` is ``host:port`` or ``unix:/path``."""
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
+    listen: str
+    allowed_hosts: tuple[str, ...]
+    tokens: tuple[Secret, ...]
+
+
+class AccessMiddleware:
+    """Pass on requests that the settings of this moment allow; raise ProblemError for the others."""
+
+    def __init__(
+        self, app: ASGIApp, settings: Callable[[], AccessSettings], sessions: BrowserSessions
+    ) -> None:
         self._app = app
-        self._services = services
+        self._settings = settings
+        self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge one request, then pass it on."""
         if scope["type"] == "http":
-            settings = self._services.settings()
+            settings = self._settings()
             host = check_host(scope, settings)
             check_origin(scope, host)
             if settings.tokens and scope["path"] not in _OPEN_PATHS:
-                check_token(scope, settings, self._services.logins, host)
+                check_token(scope, settings, self._sessions, host)
         await self._app(scope, receive, send)
 
 
-def check_host(scope: Scope, settings: ApiSettings) -> str:
+def check_host(scope: Scope, settings: AccessSettings) -> str:
     """Return the Host header in lower case; raises Problem unless there is one, and allowed."""
     given = request_headers(scope, b"host")
     if len(given) != 1:
@@ -91,7 +103,7 @@ def check_origin(scope: Scope, host: str) -> None:
         raise ProblemError("forbidden_origin", "requests that another site's page caused are not served")
 
 
-def check_token(scope: Scope, settings: ApiSettings, logins: BrowserSessions, host: str) -> None:
+def check_token(scope: Scope, settings: AccessSettings, logins: BrowserSessions, host: str) -> None:
     """Raise Problem unless one of the tokens is shown, or the cookie of a browser that one let in.
 
     Who shows a token is judged by it alone.
@@ -105,7 +117,7 @@ def check_token(scope: Scope, settings: ApiSettings, logins: BrowserSessions, ho
         )
 
 
-def read_token(given: Sequence[bytes], settings: ApiSettings) -> Secret | None:
+def read_token(given: Sequence[bytes], settings: AccessSettings) -> Secret | None:
     """Return the token in an Authorization header. Each is compared, so that time tells nothing."""
     scheme, _, shown = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
     matches = [hmac.compare_digest(token.reveal().encode(), shown.strip()) for token in settings.tokens]

@@ -88,24 +88,24 @@ async def file(call: ApiRequest) -> Response:
 
 async def offer_login(call: ApiRequest) -> Response:
     """Make a link that lets one browser in, once. A session cannot make another: that takes a token."""
-    settings = call.services.settings()
-    if not settings.tokens:
+    access = call.services.settings().access
+    if not access.tokens:
         return json_response(LoginBody(path="/", expires_at=None), 201)
-    token = read_token(call.header(b"authorization"), settings)
+    token = read_token(call.header(b"authorization"), access)
     if token is None:
         raise ProblemError("unauthorized", "a login is offered to who shows one of server.tokens")
     expires_at = call.services.clock.now() + CODE_LIFE_S * 1_000
-    code = call.services.logins.offer(token)
+    code = call.services.sessions.offer(token)
     return json_response(LoginBody(path=f"/login?code={code}", expires_at=format_instant(expires_at)), 201)
 
 
 async def login(call: ApiRequest) -> Response:
     """Let a browser in that brings a code, and send it to the page. A HEAD of it uses no code up."""
-    settings = call.services.settings()
+    access = call.services.settings().access
     sent = _sent_to("/")
-    if settings.tokens and not call.is_head:
-        granted = call.services.logins.redeem(call.query.get("code", ""))
-        if granted is None or granted[0] not in settings.tokens:
+    if access.tokens and not call.is_head:
+        granted = call.services.sessions.redeem(call.query.get("code", ""))
+        if granted is None or granted[0] not in access.tokens:
             raise ProblemError(
                 "unauthorized", "this link is used up or too old; `notifier open` makes a new one"
             )
@@ -159,7 +159,7 @@ def _registration_line(call: ApiRequest) -> str:
 
 
 def _has_tokens(services: Services) -> bool:
-    return bool(services.settings().tokens)
+    return bool(services.settings().access.tokens)
 
 
 @cache

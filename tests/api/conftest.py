@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.provider import ProviderDescription
 from notifier.core.polling.verdict import EndWatch
 from notifier.engine.waiters import WatchWaiters
+from notifier.server.access import AccessSettings
 from notifier.server.sessions import BrowserSessions
 from notifier.store.observed import told
 from notifier.store.sqlite.driver import InlineDriver
@@ -41,9 +42,7 @@ MULEROUTER = RegistrationDefaults(
 )
 SETTINGS = ApiSettings(
     providers={"mulerouter": MULEROUTER},
-    listen="127.0.0.1:8484",
-    allowed_hosts=("notifier.example",),
-    tokens=(),
+    access=AccessSettings("127.0.0.1:8484", allowed_hosts=("notifier.example",), tokens=()),
     max_watches=1_000,
     give_up_after_ms=72 * HOUR_MS,
     policy=AddressPolicy.of(("loopback", "private", "public"), (("127.0.0.1", 8484),)),
@@ -120,7 +119,7 @@ class Bench:
             reload=self._reload,
             metrics=self._scrape,
             feed=self.feed,
-            logins=BrowserSessions(self.clock, random.Random(7)),
+            sessions=BrowserSessions(self.clock, random.Random(7)),
             pictures=ImageProxy(lambda: self.wire),
         )
         self.remake()
@@ -135,8 +134,10 @@ class Bench:
         return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8484")
 
     def configure(self, **changes: Any) -> None:
-        """Change settings as a reload does."""
-        self.settings = replace(self.settings, **changes)
+        """Change settings as a reload does; those of access by their own names."""
+        names = {field.name for field in fields(AccessSettings)} & changes.keys()
+        access = replace(self.settings.access, **{name: changes.pop(name) for name in names})
+        self.settings = replace(self.settings, access=access, **changes)
 
     async def register(self, task_id: str = "task-1", **more: Any) -> dict[str, Any]:
         answer = await self.http.post("/v1/watches", json=registration(task_id, **more))

@@ -172,7 +172,7 @@ async def test_a_code_is_not_kept_as_it_is(bench: Bench) -> None:
     """A dump of memory's values shows digests."""
     code = (await link(bench)).partition("code=")[2]
     assert code
-    assert code not in repr(vars(bench.services.logins))
+    assert code not in repr(vars(bench.services.sessions))
 
 
 def _task() -> dict[str, str]:

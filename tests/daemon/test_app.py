@@ -281,7 +281,7 @@ async def test_a_reload_with_another_listen_is_served_under_the_old_name(bench: 
     assert await daemon.reload() == ()
     settings = daemon._api_settings
     assert settings.needs_restart == ("server.listen",)
-    names = allowed_names(settings.listen, settings.allowed_hosts)
+    names = allowed_names(settings.access.listen, settings.access.allowed_hosts)
     assert names >= {"notifier.lan", "x.lan"}
     assert "another.lan" not in names
 
@@ -301,7 +301,7 @@ async def test_a_reload_that_drops_the_tokens_is_refused_while_other_machines_re
     (fault,) = await daemon.reload()
     assert "no token" in fault
     assert "server.tokens" in fault
-    assert daemon._api_settings.tokens == (Secret("t" * 16),)
+    assert daemon._api_settings.access.tokens == (Secret("t" * 16),)
     assert bench.has_said_ready_last()
 
 

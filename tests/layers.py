@@ -11,7 +11,7 @@ LAYERS: Layers = (
     ("errors", "ports"),
     ("clock", "client", "config", "outbound"),
     ("store",),
-    ("engine", "server"),
+    ("engine", "results", "server"),
     ("api", "simulator"),
     ("web",),
     ("daemon",),

@@ -23,7 +23,7 @@ from notifier.api.examples import (
     STREAM,
     WATCH,
 )
-from notifier.api.outputs import PICTURE
+from notifier.api.outputs import MEDIA_TYPE as IMAGE
 from notifier.api.plots import PlotsBody
 from notifier.api.status import TEXT_FORMAT
 from notifier.core.formats.traceparent import TRACEPARENT
@@ -106,7 +106,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("GET", "/v1/watches/{id}/outputs/{number}"): Operation(
             "One result, counted from 0, through the daemon, if it is a picture of at most 8 MiB (PNG, JPEG, "
             "WebP, GIF, AVIF). Fetched without key or cookie, and only from where callbacks may go.",
-            {200: (None, TextResponse(PICTURE, "The picture, as its own type", ""))},
+            {200: (None, TextResponse(IMAGE, "The picture, as its own type", ""))},
             ("not_found", "no_picture", "busy", *_READ),
         ),
         ("DELETE", "/v1/watches/{id}"): Operation(

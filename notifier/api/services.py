@@ -7,7 +7,9 @@ from typing import Protocol
 from notifier.api.event_feed import EventFeed
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.urls import TaskUrlTemplate
+from notifier.engine.waiters import WatchWaiters
 from notifier.ports import Clock
+from notifier.results.image_proxy import ImageProxy
 from notifier.server.access import AccessSettings
 from notifier.server.sessions import BrowserSessions
 from notifier.store.protocol import Store
@@ -26,26 +28,6 @@ class WorkSignals(Protocol):
 
     def replay_now(self) -> None:
         """There is a replay to begin."""
-        ...
-
-
-class Pictures(Protocol):
-    """Fetches results that are pictures (``api/pictures.py``)."""
-
-    async def get(self, url: str) -> tuple[str, bytes]:
-        """Return the media type and the bytes of the picture at ``url``; raises Problem."""
-        ...
-
-
-class Hub(Protocol):
-    """Tells when a watch ends. Keeps nothing for those who come later."""
-
-    async def wait(self, watch_id: str, timeout_s: float) -> None:
-        """Return when the watch may have ended, or after ``timeout_s`` seconds."""
-        ...
-
-    def wake(self, watch_id: str) -> None:
-        """Wake all who wait for this watch."""
         ...
 
 
@@ -92,18 +74,18 @@ class Services:
     says why a provider is paused, in words and since when; ``is_ready`` says why the daemon is not ready;
     both say None when all is well. ``reload`` reads the configuration again and returns its faults, none of
     them meaning that it now holds. ``metrics`` returns the text of a scrape. ``feed`` is
-    for those who listen to changes, ``sessions`` for browsers; ``pictures`` fetches results that are images.
+    for those who listen to changes, ``sessions`` for browsers; ``images`` fetches results that are images.
     """
 
     store: Store
     clock: Clock
     settings: Callable[[], ApiSettings]
     wake: WorkSignals
-    waiters: Hub
+    waiters: WatchWaiters
     condition_of: Callable[[str], str | None]
     is_ready: Callable[[], str | None]
     reload: Callable[[], Awaitable[tuple[str, ...]]]
     metrics: Callable[[], Awaitable[bytes]]
     feed: EventFeed
     sessions: BrowserSessions
-    pictures: Pictures
+    images: ImageProxy

@@ -11,7 +11,6 @@ import structlog
 
 from notifier.api.app import build_app
 from notifier.api.event_feed import EventFeed
-from notifier.api.outputs import ImageProxy
 from notifier.api.services import Services
 from notifier.clock import SystemClock
 from notifier.config.load import InvalidConfig
@@ -33,6 +32,7 @@ from notifier.engine.replayer import Replayer
 from notifier.engine.scheduler import JobScheduler
 from notifier.engine.waiters import WatchWaiters
 from notifier.errors import NotifierError
+from notifier.results.image_proxy import ImageProxy
 from notifier.server.graceful_stop import StoppingProtocol
 from notifier.server.server import EmbeddedServer
 from notifier.server.sessions import BrowserSessions
@@ -254,7 +254,7 @@ class Daemon:
             reload=self.reload,
             feed=self._feed,
             sessions=BrowserSessions(self._clock, self._rng),
-            pictures=ImageProxy(lambda: self._clients.pictures),
+            images=ImageProxy(lambda: self._clients.pictures),
             metrics=MetricsReport(self._metrics, store=self._store, clock=self._clock, standing=self).text,
         )
 

@@ -12,7 +12,6 @@ from starlette.types import ASGIApp
 
 from notifier.api.app import build_app
 from notifier.api.event_feed import EventFeed
-from notifier.api.outputs import ImageProxy
 from notifier.api.services import ApiSettings, RegistrationDefaults, Services
 from notifier.core.event_body import build_event
 from notifier.core.formats.addresses import AddressPolicy
@@ -21,6 +20,7 @@ from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.provider import ProviderDescription
 from notifier.core.polling.verdict import EndWatch
 from notifier.engine.waiters import WatchWaiters
+from notifier.results.image_proxy import ImageProxy
 from notifier.server.access import AccessSettings
 from notifier.server.sessions import BrowserSessions
 from notifier.store.observed import told
@@ -120,7 +120,7 @@ class Bench:
             metrics=self._scrape,
             feed=self.feed,
             sessions=BrowserSessions(self.clock, random.Random(7)),
-            pictures=ImageProxy(lambda: self.wire),
+            images=ImageProxy(lambda: self.wire),
         )
         self.remake()
 

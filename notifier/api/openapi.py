@@ -9,10 +9,10 @@ from typing import Any, cast
 import msgspec
 from msgspec import Raw, Struct
 
-from notifier.api.events import LAST_EVENT_ID
 from notifier.api.operations import JSON, OPERATIONS, Operation, TextResponse
 from notifier.core.formats.traceparent import TRACEPARENT
 from notifier.server.problems import KINDS, MEDIA_TYPE, ProblemBody
+from notifier.server.sse import LAST_EVENT_ID
 
 PUBLIC_NAMES: Mapping[str, str] = MappingProxyType({"TimelineKind": "Kind", "FieldError": "FaultBody"})
 """Component names that differ from the class: they are public and stay when a class is renamed."""

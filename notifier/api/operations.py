@@ -8,7 +8,6 @@ from typing import Any
 from msgspec import Struct
 
 from notifier.api import schemas
-from notifier.api.events import EVENT_STREAM, LAST_EVENT_ID
 from notifier.api.examples import (
     ATTEMPT,
     DELIVERY,
@@ -28,6 +27,7 @@ from notifier.api.plots import PlotsBody
 from notifier.api.status import TEXT_FORMAT
 from notifier.core.formats.traceparent import TRACEPARENT
 from notifier.core.model import DeliveryState, WatchState
+from notifier.server.sse import EVENT_STREAM, LAST_EVENT_ID
 from notifier.web.render import HTML
 
 JSON = "application/json"

@@ -1,4 +1,4 @@
-"""The application: envelope, guard, router, and what each call goes through before its handler."""
+"""Build the ASGI application: middleware, router, and the steps before each handler."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -9,8 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notifier.api.query import read_query
 from notifier.api.registration import refuse_members
-from notifier.api.request import ApiRequest
-from notifier.api.routes import ROUTES, Route
+from notifier.api.request import ApiRequest, Route
 from notifier.api.services import Services
 from notifier.core.nearest import nearest
 from notifier.server.access import AccessMiddleware
@@ -19,16 +18,16 @@ from notifier.server.middleware import ProblemRenderer, ResponseMiddleware, requ
 from notifier.server.problems import ProblemError
 
 
-def build_app(
-    services: Services, routes: Sequence[Route] = ROUTES, *, render_problem: ProblemRenderer
-) -> ASGIApp:
+def build_app(services: Services, routes: Sequence[Route], render_problem: ProblemRenderer) -> ASGIApp:
     """Build the ASGI application. Its only state is the number of body bytes in memory."""
+    table = tuple(routes)
     budget = BodyBudget()
     by_path: dict[str, dict[str, Route]] = {}
-    for route in routes:
+    for route in table:
         by_path.setdefault(route.path, {})[route.method] = route
     endpoints = [
-        StarletteRoute(path, MethodRouter(methods, services, budget)) for path, methods in by_path.items()
+        StarletteRoute(path, MethodRouter(methods, services, budget, table))
+        for path, methods in by_path.items()
     ]
     router = Router(endpoints, redirect_slashes=False, default=_no_such_route(list(by_path)))
     guarded = AccessMiddleware(router, lambda: services.settings().access, services.sessions)
@@ -36,39 +35,51 @@ def build_app(
 
 
 class MethodRouter:
-    """All calls on one path."""
+    """Dispatch requests of one path by their method."""
 
-    def __init__(self, by_method: Mapping[str, Route], services: Services, budget: BodyBudget) -> None:
+    def __init__(
+        self,
+        by_method: Mapping[str, Route],
+        services: Services,
+        budget: BodyBudget,
+        routes: tuple[Route, ...],
+    ) -> None:
         self._by_method = by_method
         self._services = services
         self._budget = budget
-        heads = ["HEAD"] if "GET" in by_method else []
-        self._allow = ", ".join(sorted([*by_method, *heads]))
+        self._routes = routes
+        head = ["HEAD"] if "GET" in by_method else []
+        self._allow = ", ".join(sorted([*by_method, *head]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the request, have it handled, send the answer."""
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        route = self._by_method.get(method)
-        if route is None:
-            raise ProblemError("method_not_allowed", f"here is {self._allow}", headers={"Allow": self._allow})
-        scope["notifier.route"] = f"{method} {route.path}"
+        """Read the request, call the handler, send its response."""
+        route = self._route(scope)
         check_type(scope)
         query = read_query(scope["query_string"], route.query)
         with self._budget.hold(declared_size(scope, route.body_limit)):
             body = await read_body(receive, route.body_limit)
-            if not route.takes_body:
+            if route.request is None:
                 refuse_members(body)
             call = ApiRequest(
                 self._services,
                 scope["path_params"],
                 query,
                 body,
-                partial(request_headers, scope),
-                lambda: _gone(receive),
-                scope["method"] == "HEAD",
+                header=partial(request_headers, scope),
+                gone=lambda: _gone(receive),
+                is_head=scope["method"] == "HEAD",
+                routes=self._routes,
             )
             response = await route.handler(call)
         await response(scope, receive, send)
+
+    def _route(self, scope: Scope) -> Route:
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        route = self._by_method.get(method)
+        if route is None:
+            raise ProblemError("method_not_allowed", f"here is {self._allow}", headers={"Allow": self._allow})
+        scope["notifier.route"] = f"{method} {route.path}"  # for the log of an unexpected error
+        return route
 
 
 async def _gone(receive: Receive) -> None:

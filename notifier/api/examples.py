@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from notifier.core.model import DeliveryState, WatchState
+
 _WATCH_ID = "wch_01KAQ7W3G0ABCDEFGHJKMNPQRS"
 _EVENT_ID = "evt_01KAQ7W3G0ABCDEFGHJKMNPQRT"
 _DELIVERY_ID = "dlv_01KAQ7W3G0ABCDEFGHJKMNPQRV"
@@ -160,6 +162,34 @@ PLOTS: Mapping[str, Any] = MappingProxyType(
         "polls_saved": 0.48,
     }
 )
+PENDING_DELIVERY = {**DELIVERY, "state": "pending", "next_attempt_at": NOON, "ended_at": None}
+DELIVERY_WITH_ATTEMPT = {**DELIVERY, "attempts": [ATTEMPT]}
+DELIVERIES = {"deliveries": [DELIVERY], "next_cursor": None}
+WATCH_WITH_DELIVERY = {**WATCH, "deliveries": [DELIVERY]}
+STOPPED_WATCH = {**WATCH, "state": "stopped", "next_poll_at": None, "ended_at": NOON}
+WATCHES = {"watches": [WATCH], "next_cursor": None}
+BATCH_RESULTS = {"results": [{"status": 201, "watch": WATCH}, {"status": 422, "problem": REFUSED}]}
+REPLAY = {"since": NOON, "state": "dead", "dry_run": True}
+_SENT_TO = {**ENDPOINT, "since": None, "next_probe_at": None}
+PAUSED_ENDPOINT = {**_SENT_TO, "state": "paused", "gate": "paused by a user"}
+RESUMED_ENDPOINT = {**_SENT_TO, "state": "open", "gate": "open, starting slowly"}
+ENDPOINTS = {"endpoints": [ENDPOINT], "next_cursor": None}
+STATUS: Mapping[str, Any] = MappingProxyType(
+    {
+        "version": "0.1.0",
+        "summary": "All is well: 1 task is being watched, no delivery waits.",
+        "trouble": None,
+        "watches": {**dict.fromkeys((state.value for state in WatchState), 0), "watching": 1},
+        "deliveries": dict.fromkeys((state.value for state in DeliveryState), 0),
+        "oldest_pending_at": None,
+        "expiring_results": 0,
+        "troubled_watches": 0,
+        "refused_deliveries": 0,
+        "providers": {"mulerouter": "ok"},
+        "learned": [LEARNED],
+    }
+)
+METRICS = 'notifier_watches{state="lost"} 0.0\n'
 EVENTS = """\
 `event: watch` and `event: delivery` bring in `data` the thing as GET /v1/watches and GET /v1/deliveries list
 it, as it stands now; changes in quick succession are one event. A watch is told when it is new, has ended,

@@ -11,6 +11,7 @@ import structlog
 
 from notifier.api.app import build_app
 from notifier.api.event_feed import EventFeed
+from notifier.api.routes import API_ROUTES
 from notifier.api.services import Services
 from notifier.clock import SystemClock
 from notifier.config.load import InvalidConfig
@@ -39,6 +40,7 @@ from notifier.server.sessions import BrowserSessions
 from notifier.store.observed import told
 from notifier.store.protocol import Store
 from notifier.web.render import render_problem
+from notifier.web.routes import WEB_ROUTES
 
 DRAIN_S = 20.0
 SERVER_GRACE_S = 5
@@ -101,7 +103,7 @@ class Daemon:
         )
         self._stopping = asyncio.Event()
         self._api_settings = api_settings(self._config, self._own)
-        app = build_app(self._make_services(), render_problem=render_problem)
+        app = build_app(self._make_services(), [*API_ROUTES, *WEB_ROUTES], render_problem)
         self._server = EmbeddedServer(
             app, bound, http=StoppingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S
         )

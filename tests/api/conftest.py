@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from notifier.api.app import build_app
 from notifier.api.event_feed import EventFeed
+from notifier.api.routes import API_ROUTES
 from notifier.api.services import ApiSettings, RegistrationDefaults, Services
 from notifier.core.event_body import build_event
 from notifier.core.formats.addresses import AddressPolicy
@@ -29,6 +30,7 @@ from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.values import Lease
 from notifier.web.render import render_problem
+from notifier.web.routes import WEB_ROUTES
 from tests.fakes import FakeClock, FakeWire
 
 PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
@@ -50,9 +52,12 @@ SETTINGS = ApiSettings(
 )
 
 
+ROUTES = (*API_ROUTES, *WEB_ROUTES)
+
+
 def make_app(services: Services) -> ASGIApp:
     """Build the application as the daemon does."""
-    return build_app(services, render_problem=render_problem)
+    return build_app(services, ROUTES, render_problem)
 
 
 class Wake:

@@ -13,8 +13,8 @@ from notifier.api.request import ApiRequest, Route
 from notifier.api.services import Services
 from notifier.core.nearest import nearest
 from notifier.server.access import AccessMiddleware
-from notifier.server.bodies import BodyBudget, check_type, declared_size, read_body
-from notifier.server.middleware import ProblemRenderer, ResponseMiddleware, request_headers
+from notifier.server.bodies import BodyBudget, check_media_type, read_body, read_declared_size
+from notifier.server.middleware import ProblemRenderer, ResponseMiddleware, get_headers
 from notifier.server.problems import ProblemError
 
 
@@ -54,9 +54,9 @@ class MethodRouter:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the request, call the handler, send its response."""
         route = self._route(scope)
-        check_type(scope)
+        check_media_type(scope)
         query = read_query(scope["query_string"], route.query)
-        with self._budget.hold(declared_size(scope, route.body_limit)):
+        with self._budget.hold(read_declared_size(scope, route.body_limit)):
             body = await read_body(receive, route.body_limit)
             if route.request is None:
                 refuse_members(body)
@@ -65,7 +65,7 @@ class MethodRouter:
                 scope["path_params"],
                 query,
                 body,
-                header=partial(request_headers, scope),
+                header=partial(get_headers, scope),
                 gone=lambda: _gone(receive),
                 is_head=scope["method"] == "HEAD",
                 routes=self._routes,

@@ -10,7 +10,7 @@ from notifier.core.formats.text import cut
 from notifier.core.formats.times import InvalidDuration, parse_duration
 from notifier.core.formats.urls import InvalidUrl
 from notifier.core.nearest import nearest
-from notifier.server.problems import FieldError, ProblemError, fields_problem
+from notifier.server.problems import FieldError, ProblemError, errors_to_problem
 
 MAX_EXPIRE_MS = 366 * 86_400_000
 MAX_FAULTS = 20  # to look for the nearest name takes time, and nobody reads more
@@ -37,7 +37,7 @@ class FieldErrors:
     def check(self) -> None:
         """Raise Problem if there are any."""
         if self.found:
-            raise fields_problem(self.found)
+            raise errors_to_problem(self.found)
 
 
 def read_json(body: bytes) -> Any:
@@ -47,7 +47,7 @@ def read_json(body: bytes) -> Any:
     except InvalidJson as fault:
         raise ProblemError("bad_json", str(fault)) from None
     except RejectedJson as fault:
-        raise fields_problem([FieldError(fault.pointer, fault.detail)]) from None
+        raise errors_to_problem([FieldError(fault.pointer, fault.detail)]) from None
 
 
 def report_unknown(name: str, what: str, names: Iterable[str]) -> str:

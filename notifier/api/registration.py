@@ -22,7 +22,7 @@ from notifier.api.services import ApiSettings
 from notifier.core.formats.json_text import InvalidJson, RejectedJson, decode_strict, raw_items, raw_members
 from notifier.core.formats.urls import InvalidUrl, check_api_path, check_task_id, split_task_url
 from notifier.core.model import NewWatch
-from notifier.server.problems import FieldError, ProblemError, fields_problem
+from notifier.server.problems import FieldError, ProblemError, errors_to_problem
 
 MAX_BATCH = 1_000
 MOST_NAMED = 10
@@ -56,13 +56,13 @@ def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     faults = FieldErrors()
     members = read_object(read_json(body), "", FIELDS, faults, _MEANT)
     if members is None:
-        raise fields_problem(faults.found)
+        raise errors_to_problem(faults.found)
     task = _task_url(members, settings, faults) if "task_url" in members else _task(members, settings, faults)
     callbacks = parse_callbacks(members, settings.policy, faults)
     metadata = _metadata(members, body, faults)
     expire_after_ms = read_expire_after(members, faults)
     if faults.found or task is None:
-        raise fields_problem(faults.found)
+        raise errors_to_problem(faults.found)
     provider = settings.providers[task.provider]
     expires_at = now + (provider.expire_after_ms if expire_after_ms is None else expire_after_ms)
     first_by_ms = provider.first_by_ms
@@ -95,10 +95,10 @@ def read_batch(body: bytes) -> list[bytes]:
         raise ProblemError("bad_json", str(fault)) from None
     except RejectedJson as fault:
         if not _IN_BATCH.match(fault.pointer) or not _is_batch(body):
-            raise fields_problem([FieldError(fault.pointer, fault.detail)]) from None
+            raise errors_to_problem([FieldError(fault.pointer, fault.detail)]) from None
         entries = _cut_items(body.decode())
     if len(entries) > MAX_BATCH:
-        raise fields_problem([FieldError("/watches", f"at most {MAX_BATCH} registrations at once")])
+        raise errors_to_problem([FieldError("/watches", f"at most {MAX_BATCH} registrations at once")])
     return [entry.encode() for entry in entries]
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from notifier.api.services import Services
-from notifier.server.bodies import BODY_BYTES
+from notifier.server.bodies import MAX_BODY_BYTES
 
 JSON = "application/json"
 
@@ -71,4 +71,4 @@ class Route:
     request: JsonExample | None = None
     is_request_optional: bool = False
     headers: Sequence[str] = ()
-    body_limit: int = BODY_BYTES
+    body_limit: int = MAX_BODY_BYTES

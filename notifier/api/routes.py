@@ -17,7 +17,7 @@ from notifier.api import (
 )
 from notifier.api.request import JSON, JsonExample, Route, TextResponse
 from notifier.core.formats.traceparent import TRACEPARENT
-from notifier.server.bodies import BATCH_BYTES
+from notifier.server.bodies import MAX_BATCH_BODY_BYTES
 from notifier.server.sse import EVENT_STREAM, LAST_EVENT_ID
 
 PAGE = ("limit", "cursor")
@@ -47,7 +47,7 @@ WATCH_ROUTES: Sequence[Route] = (
         (*_BODY, *_WRITE),
         request=JsonExample(schemas.Batch, {"watches": [examples.REGISTRATION]}),
         headers=(TRACEPARENT,),
-        body_limit=BATCH_BYTES,
+        body_limit=MAX_BATCH_BODY_BYTES,
     ),
     Route(
         "GET",

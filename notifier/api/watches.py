@@ -16,8 +16,8 @@ from notifier.core.formats.traceparent import TRACEPARENT, parse_traceparent
 from notifier.core.ids import WATCH, is_id
 from notifier.core.model import MAX_CALLBACKS, NewWatch, Watch, WatchState
 from notifier.core.timeline import build_timeline
-from notifier.server.bodies import BODY_BYTES, body_too_large
-from notifier.server.problems import FieldError, ProblemError, problem_body
+from notifier.server.bodies import MAX_BODY_BYTES, make_size_problem
+from notifier.server.problems import FieldError, ProblemError, problem_to_body
 from notifier.store.values import (
     CallbackLimitReached,
     ChangeRefused,
@@ -166,8 +166,8 @@ async def _read(texts: Sequence[bytes], services: Services) -> list[NewWatch | P
 
 def _entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | ProblemError:
     """Read one entry; what would be too large alone is too large in a batch."""
-    if len(text) > BODY_BYTES:
-        return body_too_large(BODY_BYTES)
+    if len(text) > MAX_BODY_BYTES:
+        return make_size_problem(MAX_BODY_BYTES)
     try:
         return read_registration(text, settings, now)
     except ProblemError as problem:
@@ -212,7 +212,7 @@ def _result(outcome: Outcome | ProblemError, text: bytes, services: Services) ->
         case WatchLimitReached() | CallbackLimitReached():
             return _result(_refusal(outcome, text), text, services)
         case ProblemError():
-            return BatchResult(status=outcome.status, problem=problem_body(outcome))
+            return BatchResult(status=outcome.status, problem=problem_to_body(outcome))
 
 
 async def _ended(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchDetail:

@@ -1,8 +1,8 @@
-"""The outermost layer: headers that every answer has, faults as problems, and a clean end of the connection.
+"""Wrap the application: common headers, problems for exceptions, a clean end of the connection.
 
-An answer that goes out before the whole body came in says ``Connection: close``. It is whole on the wire
-before the connection ends, and what the client is still sending is read away for a moment: closing at once
-would reset the connection, and the client would see that instead of the answer.
+A response sent before the whole body has come in carries ``Connection: close``. The rest of the body is then
+read and dropped for a moment. Closing at once would reset the connection, and the client would see the reset
+instead of the response.
 """
 
 import asyncio
@@ -13,24 +13,25 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from notifier.errors import StoreUnavailable
-from notifier.server.problems import ProblemError, store_problem
+from notifier.server.problems import ProblemError, store_error_to_problem
 
 LINGER_S = 3.0
+"""How long to drop the rest of a body. No record of why 3 s; changing it needs a measurement."""
 
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 ProblemRenderer = Callable[[Scope, ProblemError], Response]
-"""Makes the response to a request that ends with a problem."""
+"""A function that makes the response to a request that ended with a problem."""
 
 log = structlog.get_logger()
 
 
 class ClientDisconnected(Exception):
-    """The client went away before its request was complete; there is nobody to answer."""
+    """The client disconnected before its request was complete. No response can be sent."""
 
 
 class ResponseMiddleware:
-    """Wraps the whole application."""
+    """Outermost middleware of the application."""
 
     def __init__(self, app: ASGIApp, render_problem: ProblemRenderer, *, linger_s: float = LINGER_S) -> None:
         self._app = app
@@ -52,9 +53,9 @@ class ResponseMiddleware:
             return
         except ProblemError as problem:
             await self._refuse(exchange, problem)
-        except StoreUnavailable as fault:
-            log.warning("api.not_stored", cause=fault.cause, fix=fault.fix)
-            await self._refuse(exchange, store_problem(fault))
+        except StoreUnavailable as error:
+            log.warning("api.not_stored", cause=error.cause, fix=error.fix)
+            await self._refuse(exchange, store_error_to_problem(error))
         except Exception:
             log.exception("api.unexpected", method=scope["method"], route=scope.get("notifier.route"))
             await self._refuse(
@@ -70,7 +71,7 @@ class ResponseMiddleware:
 
 
 class _Exchange:
-    """One request and its answer: what has come in, what has gone out."""
+    """The progress of one request and its response."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, linger_s: float) -> None:
         self.scope = scope
@@ -107,13 +108,13 @@ class _Exchange:
 
 
 def has_body(scope: Scope) -> bool:
-    """Whether a body is announced, be it an empty one in chunks."""
-    lengths = request_headers(scope, b"content-length")
-    return bool(request_headers(scope, b"transfer-encoding")) or any(length.strip(b"0") for length in lengths)
+    """Whether the head declares a body, even an empty one in chunks."""
+    lengths = get_headers(scope, b"content-length")
+    return bool(get_headers(scope, b"transfer-encoding")) or any(length.strip(b"0") for length in lengths)
 
 
-def request_headers(scope: Scope, name: bytes) -> list[bytes]:
-    """All values of a header; ``name`` is in lower case, as ASGI has them. The headers are sorted once."""
+def get_headers(scope: Scope, name: bytes) -> list[bytes]:
+    """Return all values of a header. ``name`` is in lower case. The first call indexes the headers."""
     by_name: dict[bytes, list[bytes]] | None = scope.get("notifier.headers")
     if by_name is None:
         by_name = scope["notifier.headers"] = {}

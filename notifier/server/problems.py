@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a request, as RFC 9457 problems with codes that stay."""
+"""Define all problems of requests: RFC 9457 bodies with stable codes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,24 +15,24 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """The status, title and headers that a code stands for."""
+    """The status, title and headers of a code."""
 
     status: int
     title: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def _again_in(seconds: int) -> Mapping[str, str]:
+def _retry_after(seconds: int) -> Mapping[str, str]:
     return MappingProxyType({"Retry-After": str(seconds)})
 
 
-_BY_TOKEN = MappingProxyType({"WWW-Authenticate": "Bearer"})
+_BEARER = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 KINDS: Mapping[str, ProblemKind] = MappingProxyType(
     {
         "bad_request": ProblemKind(400, "No proper HTTP request"),
         "bad_json": ProblemKind(400, "Not JSON"),
-        "unauthorized": ProblemKind(401, "Token missing or wrong", _BY_TOKEN),
+        "unauthorized": ProblemKind(401, "Token missing or wrong", _BEARER),
         "forbidden_origin": ProblemKind(403, "Not from this page"),
         "not_found": ProblemKind(404, "Not found"),
         "no_such_route": ProblemKind(404, "No such route"),
@@ -45,16 +45,17 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
         "validation_failed": ProblemKind(422, "Refused"),
         "too_many_callbacks": ProblemKind(422, "Too many callbacks of one watch"),
         "bad_configuration": ProblemKind(422, "Configuration is bad"),
-        "too_many_replays": ProblemKind(429, "Too many replays at once", _again_in(60)),
+        "too_many_replays": ProblemKind(429, "Too many replays at once", _retry_after(60)),
         "internal": ProblemKind(500, "Internal error"),
         "no_picture": ProblemKind(502, "No picture to show"),
-        "busy": ProblemKind(503, "Too much at once", _again_in(1)),
-        "not_ready": ProblemKind(503, "Not ready", _again_in(5)),
-        "store_unavailable": ProblemKind(503, "Store out of order", _again_in(5)),
-        "too_many_watches": ProblemKind(503, "Too many live watches", _again_in(30)),
+        "busy": ProblemKind(503, "Too much at once", _retry_after(1)),
+        "not_ready": ProblemKind(503, "Not ready", _retry_after(5)),
+        "store_unavailable": ProblemKind(503, "Store out of order", _retry_after(5)),
+        "too_many_watches": ProblemKind(503, "Too many live watches", _retry_after(30)),
         "disk_full": ProblemKind(507, "Disk is full"),
     }
 )
+"""By code. The codes are public and stay; so do the statuses (CONTRACT, HTTP)."""
 
 
 class FieldError(Struct, frozen=True):
@@ -76,7 +77,7 @@ class ProblemBody(Struct, frozen=True):
 
 
 class ProblemError(Exception):
-    """Ends a request. ``code`` is one of ``KINDS``."""
+    """End a request with a problem. ``code`` is one of ``KINDS``."""
 
     def __init__(
         self,
@@ -94,26 +95,26 @@ class ProblemError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """Return the HTTP status."""
         return KINDS[self.code].status
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that belong to the answer."""
+        """Return the headers of the code and of this problem."""
         return {**KINDS[self.code].headers, **self._headers}
 
 
-def fields_problem(errors: list[FieldError]) -> ProblemError:
-    """What to raise for these faults, of which there is at least one."""
+def errors_to_problem(errors: list[FieldError]) -> ProblemError:
+    """Combine errors of fields, at least one, into one problem. Its detail quotes the first."""
     first = errors[0]
     place = f"{first.pointer}: " if first.pointer else ""
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return ProblemError("validation_failed", f"{place}{first.detail}{more}", errors=errors)
 
 
-def store_problem(fault: StoreUnavailable) -> ProblemError:
-    """What a client is told when the store did not work. Its words are about the file: they are the log's."""
-    if isinstance(fault, StoreFull):
+def store_error_to_problem(error: StoreUnavailable) -> ProblemError:
+    """Return the problem of a store that failed. Its own text names the file, so it is only logged."""
+    if isinstance(error, StoreFull):
         advice = "free some space, and ask again"
         return ProblemError("disk_full", f"the disk is full; nothing of this request was kept; {advice}")
     advice = "the daemon's log says why"
@@ -122,8 +123,8 @@ def store_problem(fault: StoreUnavailable) -> ProblemError:
     )
 
 
-def problem_body(problem: ProblemError) -> ProblemBody:
-    """The problem as it stands in an answer."""
+def problem_to_body(problem: ProblemError) -> ProblemBody:
+    """Return the body of a problem's response."""
     kind = KINDS[problem.code]
     return ProblemBody(
         type=f"urn:notifier:problem:{problem.code}",
@@ -135,7 +136,7 @@ def problem_body(problem: ProblemError) -> ProblemBody:
     )
 
 
-def problem_response(problem: ProblemError) -> Response:
-    """The problem as an answer."""
-    content = msgspec.json.encode(problem_body(problem))
+def problem_to_response(problem: ProblemError) -> Response:
+    """Return the response to a request that ended with a problem."""
+    content = msgspec.json.encode(problem_to_body(problem))
     return Response(content, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

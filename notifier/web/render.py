@@ -8,8 +8,8 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from notifier import __version__
-from notifier.server.middleware import request_headers
-from notifier.server.problems import KINDS, ProblemError, problem_response
+from notifier.server.middleware import get_headers
+from notifier.server.problems import KINDS, ProblemError, problem_to_response
 from notifier.web.filters import Html, join, tag
 
 HTML = "text/html; charset=utf-8"
@@ -53,14 +53,14 @@ def render_frame(title: str, main: Html, *, status: int = 200, has_script: bool 
 
 def render_problem(scope: Scope, problem: ProblemError) -> Response:
     """Render a problem as a page where a browser requests one of the pages, as JSON for programs."""
-    return problem_page(problem) if _is_page_request(scope) else problem_response(problem)
+    return problem_page(problem) if _is_page_request(scope) else problem_to_response(problem)
 
 
 def _is_page_request(scope: Scope) -> bool:
     """Whether a browser requests one of the pages: a program accepts no HTML or requests other paths."""
     path: str = scope["path"]
     is_page = path in ("/", "/login") or path.startswith(("/watches/", "/deliveries/"))
-    return is_page and any(b"text/html" in each for each in request_headers(scope, b"accept"))
+    return is_page and any(b"text/html" in each for each in get_headers(scope, b"accept"))
 
 
 def problem_page(problem: ProblemError) -> Response:

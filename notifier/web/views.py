@@ -20,9 +20,9 @@ from notifier.core.formats.times import format_instant
 from notifier.core.formats.urls import InvalidUrl, check_task_id
 from notifier.core.ids import DELIVERY, WATCH, is_id
 from notifier.core.model import DeliveryState, WatchState
-from notifier.server.access import cookie_name, read_token, request_host
+from notifier.server.access import build_cookie_name, read_host, read_token
 from notifier.server.problems import ProblemError
-from notifier.server.sessions import CODE_LIFE_S, SESSION_LIFE_S
+from notifier.server.sessions import CODE_TTL_S, SESSION_TTL_S
 from notifier.store.values import DeliveryQuery, WatchQuery
 from notifier.web import labels
 from notifier.web.detail import delivery_page, watch_page
@@ -94,7 +94,7 @@ async def offer_login(call: ApiRequest) -> Response:
     token = read_token(call.header(b"authorization"), access)
     if token is None:
         raise ProblemError("unauthorized", "a login is offered to who shows one of server.tokens")
-    expires_at = call.services.clock.now() + CODE_LIFE_S * 1_000
+    expires_at = call.services.clock.now() + CODE_TTL_S * 1_000
     code = call.services.sessions.offer(token)
     return json_response(LoginBody(path=f"/login?code={code}", expires_at=format_instant(expires_at)), 201)
 
@@ -109,8 +109,8 @@ async def login(call: ApiRequest) -> Response:
             raise ProblemError(
                 "unauthorized", "this link is used up or too old; `notifier open` makes a new one"
             )
-        name = cookie_name(request_host(call.header(b"host")))
-        life = f"Path=/; Max-Age={SESSION_LIFE_S}; HttpOnly; SameSite=Strict"
+        name = build_cookie_name(read_host(call.header(b"host")))
+        life = f"Path=/; Max-Age={SESSION_TTL_S}; HttpOnly; SameSite=Strict"
         sent.headers["Set-Cookie"] = f"{name}={granted[1]}; {life}"
     return sent
 
@@ -154,7 +154,7 @@ def _delivery_query(wanted: PageFilter) -> DeliveryQuery:
 
 
 def _registration_line(call: ApiRequest) -> str:
-    origin = f"http://{request_host(call.header(b'host'))}"
+    origin = f"http://{read_host(call.header(b'host'))}"
     return labels.registration_line(origin, has_tokens=_has_tokens(call.services))
 
 

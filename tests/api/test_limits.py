@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from notifier.errors import StoreFull, StoreUnavailable
-from notifier.server.bodies import BATCH_BYTES, BODY_BYTES, BodyBudget
+from notifier.server.bodies import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, BodyBudget
 from notifier.server.middleware import ResponseMiddleware
 from notifier.server.problems import KINDS, ProblemError
 from notifier.web.render import render_problem
@@ -62,7 +62,7 @@ async def test_a_packed_body_is_415(bench: Bench) -> None:
 
 
 async def test_a_body_that_says_it_is_too_large_is_not_read(bench: Bench) -> None:
-    for path, limit in (("/v1/watches", BODY_BYTES), ("/v1/watches/batch", BATCH_BYTES)):
+    for path, limit in (("/v1/watches", MAX_BODY_BYTES), ("/v1/watches/batch", MAX_BATCH_BODY_BYTES)):
         headers = {"content-type": "application/json", "content-length": str(limit + 1)}
         answer = await bench.http.post(path, content=_endless(1), headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
@@ -74,14 +74,16 @@ async def test_a_body_that_says_it_is_too_large_is_not_read(bench: Bench) -> Non
 async def test_a_body_in_chunks_is_counted(bench: Bench) -> None:
     """Row 85 of the fault matrix."""
     headers = {"content-type": "application/json", "transfer-encoding": "chunked"}
-    answer = await bench.http.post("/v1/watches", content=_endless(BODY_BYTES // 1024 + 1), headers=headers)
+    answer = await bench.http.post(
+        "/v1/watches", content=_endless(MAX_BODY_BYTES // 1024 + 1), headers=headers
+    )
     assert answer.status_code == 413
 
 
 async def test_a_body_may_be_as_large_as_its_limit(bench: Bench) -> None:
     for path, limit, body in (
-        ("/v1/watches", BODY_BYTES, GOOD),
-        ("/v1/watches/batch", BATCH_BYTES, b'{"watches": [%s]}' % GOOD),
+        ("/v1/watches", MAX_BODY_BYTES, GOOD),
+        ("/v1/watches/batch", MAX_BATCH_BODY_BYTES, b'{"watches": [%s]}' % GOOD),
     ):
         answer = await bench.http.post(
             path, content=body.ljust(limit), headers={"content-type": "application/json"}
@@ -101,7 +103,7 @@ async def test_a_length_that_is_no_number_is_no_500(bench: Bench, length: bytes)
 @pytest.mark.threat(16)
 async def test_bodies_together_are_bounded() -> None:
     """However many ask at once."""
-    budget = BodyBudget(room=100)
+    budget = BodyBudget(limit=100)
     with budget.hold(60):
         with pytest.raises(ProblemError, match="busy"), budget.hold(60):
             pass

@@ -8,7 +8,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notifier.api.query import read_query
-from notifier.api.registration import refuse_members
+from notifier.api.registration import check_no_members
 from notifier.api.request import ApiRequest, Route
 from notifier.api.services import Services
 from notifier.core.nearest import nearest
@@ -59,7 +59,7 @@ class MethodRouter:
         with self._budget.hold(read_declared_size(scope, route.body_limit)):
             body = await read_body(receive, route.body_limit)
             if route.request is None:
-                refuse_members(body)
+                check_no_members(body)
             call = ApiRequest(
                 self._services,
                 scope["path_params"],

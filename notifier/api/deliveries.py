@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from notifier.api.query import delivery_query, next_cursor
+from notifier.api.query import make_cursor, parse_delivery_query
 from notifier.api.representations import delivery_body, delivery_detail_body, json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import DeliveryBody, DeliveryPage
@@ -14,12 +14,12 @@ from notifier.store.values import ChangeRefused, DeliveryQuery
 
 async def list_deliveries(call: ApiRequest) -> Response:
     """Some deliveries, newest first."""
-    query = delivery_query(call.query)
+    query = parse_delivery_query(call.query)
     one_more = DeliveryQuery(query.state, query.watch_id, query.url, query.before, query.limit + 1)
-    found = await call.services.store.deliveries(one_more)
-    shown = found[: query.limit]
-    cursor = next_cursor(shown[-1].id, call.query) if len(found) > len(shown) else None
-    return json_response(DeliveryPage(deliveries=[delivery_body(each) for each in shown], next_cursor=cursor))
+    rows = await call.services.store.deliveries(one_more)
+    page = rows[: query.limit]
+    cursor = make_cursor(page[-1].id, call.query) if len(rows) > len(page) else None
+    return json_response(DeliveryPage(deliveries=[delivery_body(each) for each in page], next_cursor=cursor))
 
 
 async def list_recent_deliveries(services: Services, query: DeliveryQuery) -> list[DeliveryBody]:
@@ -34,17 +34,17 @@ async def show_delivery(call: ApiRequest) -> Response:
 
 async def load_delivery_body(call: ApiRequest) -> DeliveryBody:
     """The same, for its page too."""
-    detail = await call.services.store.delivery(_id(call))
+    detail = await call.services.store.delivery(_read_id(call))
     if detail is None:
-        raise _unknown()
+        raise _unknown_problem()
     return delivery_detail_body(detail)
 
 
 async def show_delivery_bytes(call: ApiRequest) -> Response:
     """The very bytes that its attempts send. They are not signed here: a signature tells of its instant."""
-    message = await call.services.store.message(_id(call))
+    message = await call.services.store.message(_read_id(call))
     if message is None:
-        raise _unknown()
+        raise _unknown_problem()
     return Response(message, media_type="application/json")
 
 
@@ -53,19 +53,19 @@ async def redeliver(call: ApiRequest) -> Response:
     services = call.services
     now = services.clock.now()
     give_up_at = now + services.settings().give_up_after_ms
-    changed = await services.store.redeliver(_id(call), now=now, give_up_at=give_up_at)
+    changed = await services.store.redeliver(_read_id(call), now=now, give_up_at=give_up_at)
     if isinstance(changed, ChangeRefused):
-        raise _unknown()
+        raise _unknown_problem()
     services.wake.deliver_now()
     return json_response(delivery_body(changed), 202)
 
 
-def _id(call: ApiRequest) -> str:
+def _read_id(call: ApiRequest) -> str:
     delivery_id = call.path["id"]
     if not is_id(delivery_id, DELIVERY):
-        raise _unknown()
+        raise _unknown_problem()
     return delivery_id
 
 
-def _unknown() -> ProblemError:
+def _unknown_problem() -> ProblemError:
     return ProblemError("not_found", "there is no delivery of this id; they are forgotten after a while")

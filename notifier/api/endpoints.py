@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from notifier.api.query import next_cursor, page_query
+from notifier.api.query import make_cursor, parse_page_query
 from notifier.api.representations import endpoint_body, json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import EndpointBody, EndpointPage
@@ -14,11 +14,11 @@ from notifier.store.values import ChangeRefused, EndpointDetail
 
 async def list_endpoints(call: ApiRequest) -> Response:
     """Some endpoints, newest first."""
-    before, limit = page_query(call.query, ENDPOINT)
-    found = await call.services.store.endpoints(before=before, limit=limit + 1)
-    shown = found[:limit]
-    cursor = next_cursor(shown[-1].id, call.query) if len(found) > len(shown) else None
-    return json_response(EndpointPage(endpoints=[endpoint_body(each) for each in shown], next_cursor=cursor))
+    before, limit = parse_page_query(call.query, ENDPOINT)
+    rows = await call.services.store.endpoints(before=before, limit=limit + 1)
+    page = rows[:limit]
+    cursor = make_cursor(page[-1].id, call.query) if len(rows) > len(page) else None
+    return json_response(EndpointPage(endpoints=[endpoint_body(each) for each in page], next_cursor=cursor))
 
 
 async def list_recent_endpoints(services: Services, limit: int) -> list[EndpointBody]:
@@ -28,29 +28,29 @@ async def list_recent_endpoints(services: Services, limit: int) -> list[Endpoint
 
 async def pause_endpoint(call: ApiRequest) -> Response:
     """Send it nothing until it is resumed."""
-    return _shown(await call.services.store.pause_endpoint(_id(call)))
+    return _respond(await call.services.store.pause_endpoint(_read_id(call)))
 
 
 async def resume_endpoint(call: ApiRequest) -> Response:
     """Send it what waits, whatever held it."""
     services = call.services
-    changed = await services.store.resume_endpoint(_id(call), now=services.clock.now())
+    changed = await services.store.resume_endpoint(_read_id(call), now=services.clock.now())
     services.wake.deliver_now()
-    return _shown(changed)
+    return _respond(changed)
 
 
-def _shown(changed: EndpointDetail | ChangeRefused) -> Response:
+def _respond(changed: EndpointDetail | ChangeRefused) -> Response:
     if isinstance(changed, ChangeRefused):
-        raise _unknown()
+        raise _unknown_problem()
     return json_response(endpoint_body(changed))
 
 
-def _id(call: ApiRequest) -> str:
+def _read_id(call: ApiRequest) -> str:
     endpoint_id = call.path["id"]
     if not is_id(endpoint_id, ENDPOINT):
-        raise _unknown()
+        raise _unknown_problem()
     return endpoint_id
 
 
-def _unknown() -> ProblemError:
+def _unknown_problem() -> ProblemError:
     return ProblemError("not_found", "there is no endpoint of this id; GET /v1/endpoints lists what there is")

@@ -24,16 +24,16 @@ from notifier.errors import StoreUnavailable
 from notifier.server.problems import ProblemError
 from notifier.store.protocol import Store
 
-BEAT_S = 0.1
-BEATS_A_SECOND = 10  # so often, in beats, what was only polled is told
-RESET_BEATS = 50  # so long after one ``reset`` comes the next at the earliest
-LINGER_BEATS = 600  # a minute, in which a client that was cut off may come back
+TICK_S = 0.1
+TICKS_PER_SECOND = 10  # so often, in beats, what was only polled is told
+RESET_INTERVAL_TICKS = 50  # so long after one ``reset`` comes the next at the earliest
+PAUSE_AFTER_TICKS = 600  # a minute, in which a client that was cut off may come back
 HEARTBEAT_S = 15.0
 RETRY_MS = 2_000
-MOST_LISTENERS = 32
-MOST_MARKED = 300
-MOST_EVENTS = 1_000
-MOST_BYTES = 4 * 1024 * 1024
+MAX_SUBSCRIBERS = 32
+MAX_MARKED = 300
+MAX_EVENTS = 1_000
+MAX_EVENT_BYTES = 4 * 1024 * 1024
 PIECE_BYTES = 64 * 1024
 
 _ID = re.compile(r"([0-9a-z]+)-([0-9]{1,15})")
@@ -45,32 +45,32 @@ class FeedSubscriber:
     """One who listens: where in the memory it is. ``opening`` is what it is sent first."""
 
     def __init__(self, feed: "EventFeed", place: int, opening: bytes) -> None:
-        self.news = asyncio.Event()
-        self.is_over = False
+        self.has_news = asyncio.Event()
+        self.is_ended = False
         self._feed = feed
         self._place = place
         self._opening = opening
 
     def end(self) -> None:
         """Tell it nothing more."""
-        self.is_over = True
-        self.news.set()
+        self.is_ended = True
+        self.has_news.set()
 
     async def pieces(self, heartbeat_s: float = HEARTBEAT_S) -> AsyncIterator[bytes]:
         """Yield what there is to send, a comment after ``heartbeat_s`` of nothing, until it is over."""
         yield self._opening
-        while not self.is_over:
-            self.news.clear()
-            found = self._feed.since(self._place)
-            if found is None:  # it reads too slowly; when it comes back, it is told to begin anew
+        while not self.is_ended:
+            self.has_news.clear()
+            events = self._feed.read_from(self._place)
+            if events is None:  # it reads too slowly; when it comes back, it is told to begin anew
                 return
-            piece, self._place = found
+            piece, self._place = events
             if piece:
                 yield piece
                 continue
             try:
                 async with asyncio.timeout(heartbeat_s):
-                    await self.news.wait()
+                    await self.has_news.wait()
             except TimeoutError:
                 yield b":\n\n"
 
@@ -89,17 +89,17 @@ class EventFeed:
         epoch: str,
         condition_of: Callable[[str], str | None],
         conditions: Callable[[], Mapping[str, str | None]],
-        beat_s: float = BEAT_S,
+        tick_s: float = TICK_S,
     ) -> None:
         self._store = store
         self._epoch = epoch
         self._condition_of = condition_of
         self._conditions = conditions
-        self._beat_s = beat_s
-        self._listeners: set[FeedSubscriber] = set()
-        self._is_open = False
+        self._tick_s = tick_s
+        self._subscribers: set[FeedSubscriber] = set()
+        self._is_active = False
         self._is_closed = False
-        self._beating: asyncio.Task[None] | None = None
+        self._ticking: asyncio.Task[None] | None = None
         self._events: deque[bytes] = deque()
         self._bytes = 0
         self._next = 1  # the number of the next event; the memory holds those right before it
@@ -111,87 +111,87 @@ class EventFeed:
         self._polled: dict[str, None] = {}
         self._deliveries: dict[str, None] = {}
         self._deliveries_of: dict[str, None] = {}
-        self._is_many = False
-        self._beats = 0
-        self._idle_beats = 0
-        self._reset_from = 0
-        self._known_conditions: Mapping[str, str | None] | None = None
+        self._needs_reset = False
+        self._ticks = 0
+        self._idle_ticks = 0
+        self._next_reset_tick = 0
+        self._last_conditions: Mapping[str, str | None] | None = None
 
     # -- what has changed
 
     def watch(self, watch_id: str) -> None:
         """See ``Changes``."""
-        if self._is_open:
+        if self._is_active:
             self._mark(self._watches, watch_id)
 
     def polled(self, watch_id: str) -> None:
         """See ``Changes``. Beyond the bound it is left out: with its next poll it may be told."""
-        if self._is_open and len(self._polled) < MOST_MARKED:
+        if self._is_active and len(self._polled) < MAX_MARKED:
             self._polled[watch_id] = None
 
     def deliveries_of(self, watch_id: str) -> None:
         """See ``Changes``."""
-        if self._is_open:
+        if self._is_active:
             self._mark(self._deliveries_of, watch_id)
 
     def delivery(self, delivery_id: str) -> None:
         """See ``Changes``."""
-        if self._is_open:
+        if self._is_active:
             self._mark(self._deliveries, delivery_id)
 
     def many(self) -> None:
         """See ``Changes``."""
-        self._is_many = self._is_open
+        self._needs_reset = self._is_active
 
     def _mark(self, marked: dict[str, None], of: str) -> None:
         marked[of] = None
-        self._is_many = self._is_many or len(marked) > MOST_MARKED
-        if self._is_many:
+        self._needs_reset = self._needs_reset or len(marked) > MAX_MARKED
+        if self._needs_reset:
             marked.clear()  # a reset will stand for them
 
     # -- telling it
 
-    async def beat(self) -> None:
+    async def tick(self) -> None:
         """Tell what was marked since the last beat; once a second also what was only polled."""
-        self._beats += 1
-        is_second = self._beats % BEATS_A_SECOND == 0
+        self._ticks += 1
+        is_second = self._ticks % TICKS_PER_SECOND == 0
         if is_second:
-            self._look_at_conditions()
+            self._compare_conditions()
         try:
-            await self._tell(is_second=is_second)
+            await self._publish_marked(is_second=is_second)
         except StoreUnavailable:
-            self._is_many = True
-        self._idle_beats = 0 if self._listeners else self._idle_beats + 1
-        if self._idle_beats >= LINGER_BEATS:
+            self._needs_reset = True
+        self._idle_ticks = 0 if self._subscribers else self._idle_ticks + 1
+        if self._idle_ticks >= PAUSE_AFTER_TICKS:
             self._pause()
 
-    def _look_at_conditions(self) -> None:
+    def _compare_conditions(self) -> None:
         """A provider that is held back is the trouble of all its watches."""
-        conditions, before = self._conditions(), self._known_conditions
-        self._known_conditions = conditions
-        self._is_many = self._is_many or (before is not None and before != conditions)
+        conditions, before = self._conditions(), self._last_conditions
+        self._last_conditions = conditions
+        self._needs_reset = self._needs_reset or (before is not None and before != conditions)
 
-    async def _tell(self, *, is_second: bool) -> None:
+    async def _publish_marked(self, *, is_second: bool) -> None:
         watches, self._watches = self._watches, {}
         deliveries, self._deliveries = self._deliveries, {}
         deliveries_of, self._deliveries_of = self._deliveries_of, {}
-        if is_second or self._is_many:
+        if is_second or self._needs_reset:
             polled, self._polled = self._polled, {}
             watches |= polled
-        if self._is_many:
+        if self._needs_reset:
             self._reset()
         elif watches or deliveries or deliveries_of:
-            found = await self._store.find(watches, deliveries, deliveries_of=deliveries_of)
-            for watch in found.watches:
+            changed = await self._store.find(watches, deliveries, deliveries_of=deliveries_of)
+            for watch in changed.watches:
                 self._publish("watch", watch_body(watch, self._condition_of(watch.provider)))
-            for delivery in found.deliveries:
+            for delivery in changed.deliveries:
                 self._publish("delivery", delivery_body(delivery))
 
     def _reset(self) -> None:
         """What has been told so far is of no use any more."""
-        if self._beats >= self._reset_from:
-            self._is_many = False
-            self._reset_from = self._beats + RESET_BEATS
+        if self._ticks >= self._next_reset_tick:
+            self._needs_reset = False
+            self._next_reset_tick = self._ticks + RESET_INTERVAL_TICKS
             self._drop_events()
             self._publish("reset", None)
 
@@ -200,10 +200,10 @@ class EventFeed:
         self._next += 1
         self._events.append(text)
         self._bytes += len(text)
-        while len(self._events) > MOST_EVENTS or self._bytes > MOST_BYTES:
+        while len(self._events) > MAX_EVENTS or self._bytes > MAX_EVENT_BYTES:
             self._bytes -= len(self._events.popleft())
-        for listener in self._listeners:
-            listener.news.set()
+        for subscriber in self._subscribers:
+            subscriber.has_news.set()
 
     def _event(self, kind: str, number: int, body: Struct | None) -> bytes:
         """One event. Metadata may hold line ends, between its values, and each line is one of ``data``."""
@@ -217,7 +217,7 @@ class EventFeed:
 
     # -- those who listen
 
-    def since(self, number: int) -> tuple[bytes, int] | None:
+    def read_from(self, number: int) -> tuple[bytes, int] | None:
         """Return some of the events from ``number`` on, and where to go on; None when that one is gone."""
         skipped = number - (self._next - len(self._events))
         if skipped < 0:
@@ -231,21 +231,21 @@ class EventFeed:
         return b"".join(pieces), number + len(pieces)
 
     @contextmanager
-    def listening(self, last_id: str | None) -> Iterator[FeedSubscriber]:
+    def subscribe(self, last_id: str | None) -> Iterator[FeedSubscriber]:
         """Let one listen, from after ``last_id`` on; raises Problem when too many do, or at the end."""
         if self._is_closed:
             raise ProblemError("not_ready", "notifier is stopping")
-        if len(self._listeners) >= MOST_LISTENERS:
-            raise ProblemError("busy", f"{MOST_LISTENERS} listen already, and no more are served")
+        if len(self._subscribers) >= MAX_SUBSCRIBERS:
+            raise ProblemError("busy", f"{MAX_SUBSCRIBERS} listen already, and no more are served")
         self._resume()
-        listener = self._listener(last_id)
-        self._listeners.add(listener)
+        subscriber = self._make_subscriber(last_id)
+        self._subscribers.add(subscriber)
         try:
-            yield listener
+            yield subscriber
         finally:
-            self._listeners.discard(listener)
+            self._subscribers.discard(subscriber)
 
-    def _listener(self, last_id: str | None) -> FeedSubscriber:
+    def _make_subscriber(self, last_id: str | None) -> FeedSubscriber:
         """One without an id begins now, and has its first one at once, to come back with."""
         hello = f"retry: {RETRY_MS}\nid: {self._epoch}-{self._next - 1}\n\n".encode()
         if last_id is None:
@@ -256,43 +256,43 @@ class EventFeed:
         return FeedSubscriber(self, place, f"retry: {RETRY_MS}\n\n".encode())
 
     def _place_after(self, last_id: str) -> int | None:
-        known = _ID.fullmatch(last_id)
-        if known is None or known[1] != self._epoch:
+        match = _ID.fullmatch(last_id)
+        if match is None or match[1] != self._epoch:
             return None
-        place = int(known[2]) + 1
+        place = int(match[2]) + 1
         return place if self._next - len(self._events) <= place <= self._next else None
 
     def _resume(self) -> None:
-        if not self._is_open:
-            self._is_open = True
+        if not self._is_active:
+            self._is_active = True
             self._forget()
-            self._beating = asyncio.create_task(self._beat_on(), name="feed")
+            self._ticking = asyncio.create_task(self._run(), name="feed")
 
     def _pause(self) -> None:
         """Note nothing from now on, and have no id of before fit any more."""
-        self._is_open = False
+        self._is_active = False
         self._drop_events()
         self._next += 1
 
-    async def _beat_on(self) -> None:
+    async def _run(self) -> None:
         try:
-            while self._is_open:
-                await asyncio.sleep(self._beat_s)
-                await self.beat()
+            while self._is_active:
+                await asyncio.sleep(self._tick_s)
+                await self.tick()
         except Exception:
             log.exception("feed.crashed")
             self._pause()
-            self.cut()
+            self.end_all()
 
-    def cut(self) -> None:
+    def end_all(self) -> None:
         """End every stream; those who may listen still will come back."""
-        for listener in self._listeners:
-            listener.end()
+        for subscriber in self._subscribers:
+            subscriber.end()
 
     def close(self) -> None:
         """Let nobody listen any more: the daemon stops."""
         self._is_closed = True
-        self._is_open = False
-        self.cut()
-        if self._beating is not None:
-            self._beating.cancel()
+        self._is_active = False
+        self.end_all()
+        if self._ticking is not None:
+            self._ticking.cancel()

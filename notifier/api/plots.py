@@ -1,12 +1,12 @@
 """What the plots of the page show, as data: read from the store, so that it is whole after a restart.
 
-Each read is bounded: the ``LOOKED_AT`` tasks that ended last, as many callbacks that were delivered last,
+Each read is bounded: the ``SCAN_LIMIT`` tasks that ended last, as many callbacks that were delivered last,
 and the sketch that each api_path has. ``drawing.py`` draws it for who has no scripts, ``page/plots.js`` live.
 """
 
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 from starlette.responses import Response
 
 from notifier.api.representations import json_response
@@ -22,8 +22,8 @@ from notifier.core.task_statistics import (
 )
 from notifier.store.values import PathDurations, RecentActivity
 
-LOOKED_AT = 500
-PATHS = 20
+SCAN_LIMIT = 500
+MAX_PATHS = 20
 NOTICE_MS = (500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000)
 CALLBACK_MS = (20, 50, 100, 500, 2_000, 10_000, 60_000)
 POLLS = (1, 2, 3, 5, 8, 13, 21)
@@ -49,7 +49,7 @@ class BarsBody(Struct, frozen=True):
     """
 
     title: str
-    said: str
+    summary: str = field(name="said")
     about: str
     of: str
     count: int
@@ -71,7 +71,7 @@ class RangesBody(Struct, frozen=True):
     """A plot of ranges, those with most tasks first."""
 
     title: str
-    said: str
+    summary: str = field(name="said")
     about: str
     ranges: list[Range]
 
@@ -97,8 +97,8 @@ async def show_plots(call: ApiRequest) -> Response:
 
 async def load_plots(services: Services) -> PlotsBody:
     """The same, for the page too."""
-    recent = await services.store.recent(limit=LOOKED_AT)
-    learned = await services.store.learned(limit=PATHS)
+    recent = await services.store.recent(limit=SCAN_LIMIT)
+    learned = await services.store.learned(limit=MAX_PATHS)
     return PlotsBody(
         durations=_durations(learned),
         notice=_notice(recent),
@@ -115,7 +115,7 @@ def format_measured(duration_ms: float) -> str:
     return f"{duration_ms / 1_000:.1f} s" if duration_ms < 99_950 else f"{duration_ms / 1_000:.0f} s"
 
 
-def short_path(api_path: str) -> str:
+def shorten_path(api_path: str) -> str:
     """The last segment that says something: short enough for a plot; the table has all of it."""
     *before, last = api_path.strip("/").split("/")
     return before[-1] if before and last in GENERIC else last
@@ -124,7 +124,7 @@ def short_path(api_path: str) -> str:
 def _durations(learned: Sequence[PathDurations]) -> RangesBody:
     ranges = [
         Range(
-            short_path(one.api_path),
+            shorten_path(one.api_path),
             one.api_path,
             one.durations.finishes,
             one.durations.p5_ms / 1_000,
@@ -133,14 +133,14 @@ def _durations(learned: Sequence[PathDurations]) -> RangesBody:
         )
         for one in learned
     ]
-    said = NO_TASK
+    summary = NO_TASK
     if ranges:
-        said = f"half of {ranges[0].label} within {format_measured(learned[0].durations.p50_ms)}"
+        summary = f"half of {ranges[0].label} within {format_measured(learned[0].durations.p50_ms)}"
     about = (
         "How long tasks took by their api_path: from the quickest twentieth to the slowest tenth, the middle "
         "marked. It tells of the last hundred tasks or so of each path; older ones fade."
     )
-    return RangesBody("Task duration", said, about, ranges)
+    return RangesBody("Task duration", summary, about, ranges)
 
 
 def _notice(recent: RecentActivity) -> BarsBody:
@@ -164,22 +164,22 @@ def _callbacks(recent: RecentActivity) -> BarsBody:
 def _delays(
     title: str, about: str, of: str, nothing: str, lie: tuple[Sequence[int], Sequence[int]]
 ) -> BarsBody:
-    found = count_bars(*lie)
-    if found is None:
+    counts = count_bars(*lie)
+    if counts is None:
         return BarsBody(title, nothing, about, of, 0, [])
-    said = f"half within {format_measured(found.p50)}, nine of ten within {format_measured(found.p90)}"
+    summary = f"half within {format_measured(counts.p50)}, nine of ten within {format_measured(counts.p90)}"
     labels = [*(_edge(edge) for edge in lie[1]), MORE]
-    return BarsBody(title, said, about, of, found.count, _bars(labels, found.bars))
+    return BarsBody(title, summary, about, of, counts.count, _bars(labels, counts.bars))
 
 
 def _polls(ends: Sequence[FinishedTask]) -> BarsBody:
-    found = count_bars([each.polls for each in ends], POLLS)
+    counts = count_bars([each.polls for each in ends], POLLS)
     title, of = "Polls a task", "tasks"
-    if found is None:
+    if counts is None:
         return BarsBody(title, NO_TASK, _about_polls(ends), of, 0, [])
-    said = f"half with {found.p50} or fewer; {_saved(ends)}"
+    summary = f"half with {counts.p50} or fewer; {_saved(ends)}"
     labels = [*map(str, POLLS), MORE]
-    return BarsBody(title, said, _about_polls(ends), of, found.count, _bars(labels, found.bars))
+    return BarsBody(title, summary, _about_polls(ends), of, counts.count, _bars(labels, counts.bars))
 
 
 def _saved(ends: Sequence[FinishedTask]) -> str:
@@ -190,8 +190,8 @@ def _saved(ends: Sequence[FinishedTask]) -> str:
 
 
 def _about_polls(ends: Sequence[FinishedTask]) -> str:
-    made, fixed = sum(each.polls for each in ends), sum(map(fixed_polls, ends))
-    compared = f" Such a loop would have asked {fixed} times; we asked {made} times." if ends else ""
+    own, fixed = sum(each.polls for each in ends), sum(map(fixed_polls, ends))
+    compared = f" Such a loop would have asked {fixed} times; we asked {own} times." if ends else ""
     return (
         f"How often each task was asked for, beside a loop that asks every {_FIXED} from the registration on "
         f"until it sees the end.{compared} {_of_last(len(ends), 'task')} to end, without those that a user "

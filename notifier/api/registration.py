@@ -12,11 +12,11 @@ from typing import Any
 from notifier.api.callbacks import parse_callbacks
 from notifier.api.json_fields import (
     FieldErrors,
+    describe_unknown,
     read_expire_after,
     read_json,
     read_object,
     read_text,
-    report_unknown,
 )
 from notifier.api.services import ApiSettings
 from notifier.core.formats.json_text import InvalidJson, RejectedJson, decode_strict, raw_items, raw_members
@@ -25,7 +25,7 @@ from notifier.core.model import NewWatch
 from notifier.server.problems import FieldError, ProblemError, errors_to_problem
 
 MAX_BATCH = 1_000
-MOST_NAMED = 10
+MAX_PROVIDERS_NAMED = 10
 MAX_METADATA_BYTES = 16 * 1024
 
 FIELDS = (
@@ -53,16 +53,16 @@ class UpstreamTask:
 
 def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     """Read the body of ``POST /v1/watches``, or one entry of a batch; raises Problem."""
-    faults = FieldErrors()
-    members = read_object(read_json(body), "", FIELDS, faults, _MEANT)
+    errors = FieldErrors()
+    members = read_object(read_json(body), "", FIELDS, errors, _MEANT)
     if members is None:
-        raise errors_to_problem(faults.found)
-    task = _task_url(members, settings, faults) if "task_url" in members else _task(members, settings, faults)
-    callbacks = parse_callbacks(members, settings.policy, faults)
-    metadata = _metadata(members, body, faults)
-    expire_after_ms = read_expire_after(members, faults)
-    if faults.found or task is None:
-        raise errors_to_problem(faults.found)
+        raise errors_to_problem(errors.entries)
+    task = _task_url(members, settings, errors) if "task_url" in members else _task(members, settings, errors)
+    callbacks = parse_callbacks(members, settings.policy, errors)
+    metadata = _metadata(members, body, errors)
+    expire_after_ms = read_expire_after(members, errors)
+    if errors.entries or task is None:
+        raise errors_to_problem(errors.entries)
     provider = settings.providers[task.provider]
     expires_at = now + (provider.expire_after_ms if expire_after_ms is None else expire_after_ms)
     first_by_ms = provider.first_by_ms
@@ -79,7 +79,7 @@ def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     )
 
 
-def callbacks_pointer(body: bytes) -> str:
+def find_callbacks_pointer(body: bytes) -> str:
     """Where in a registration that has been read its callbacks stand, as a pointer."""
     return "/callbacks" if "callbacks" in read_json(body) else "/callback_url"
 
@@ -91,11 +91,11 @@ def read_batch(body: bytes) -> list[bytes]:
     """
     try:
         entries = _items(decode_strict(body), body)
-    except InvalidJson as fault:
-        raise ProblemError("bad_json", str(fault)) from None
-    except RejectedJson as fault:
-        if not _IN_BATCH.match(fault.pointer) or not _is_batch(body):
-            raise errors_to_problem([FieldError(fault.pointer, fault.detail)]) from None
+    except InvalidJson as error:
+        raise ProblemError("bad_json", str(error)) from None
+    except RejectedJson as error:
+        if not _IN_BATCH.match(error.pointer) or not _is_batch(body):
+            raise errors_to_problem([FieldError(error.pointer, error.detail)]) from None
         entries = _cut_items(body.decode())
     if len(entries) > MAX_BATCH:
         raise errors_to_problem([FieldError("/watches", f"at most {MAX_BATCH} registrations at once")])
@@ -106,27 +106,27 @@ def read_resume(body: bytes) -> int | None:
     """Read the optional body of a resume: its ``expire_after`` in milliseconds; raises Problem."""
     if not body:
         return None
-    faults = FieldErrors()
-    members = read_object(read_json(body), "", ("expire_after",), faults) or {}
-    expire_after_ms = read_expire_after(members, faults)
-    faults.check()
+    errors = FieldErrors()
+    members = read_object(read_json(body), "", ("expire_after",), errors) or {}
+    expire_after_ms = read_expire_after(members, errors)
+    errors.check()
     return expire_after_ms
 
 
-def refuse_members(body: bytes) -> None:
+def check_no_members(body: bytes) -> None:
     """Raise Problem for a body with anything in it, where none is wanted."""
     if body:
-        faults = FieldErrors()
-        read_object(read_json(body), "", (), faults)
-        faults.check()
+        errors = FieldErrors()
+        read_object(read_json(body), "", (), errors)
+        errors.check()
 
 
 def _items(batch: object, body: bytes) -> list[str]:
-    faults = FieldErrors()
-    members = read_object(batch, "", ("watches",), faults)
+    errors = FieldErrors()
+    members = read_object(batch, "", ("watches",), errors)
     if members is not None and not isinstance(members.get("watches"), list):
-        faults.add("/watches", "must be an array of registrations")
-    faults.check()
+        errors.add("/watches", "must be an array of registrations")
+    errors.check()
     return raw_items(raw_members(body)["watches"])
 
 
@@ -151,55 +151,55 @@ def _cut_items(text: str) -> list[str]:
 
 
 def _next_item(text: str, at: int) -> int:
-    found = _BETWEEN.match(text, at)
-    return at if found is None else found.end()
+    match = _BETWEEN.match(text, at)
+    return at if match is None else match.end()
 
 
-def _task(members: Mapping[str, Any], settings: ApiSettings, faults: FieldErrors) -> UpstreamTask | None:
-    provider = _provider(members, settings, faults)
-    api_path = read_text(members, "api_path", faults, check_api_path)
-    task_id = read_text(members, "task_id", faults, check_task_id)
+def _task(members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors) -> UpstreamTask | None:
+    provider = _provider(members, settings, errors)
+    api_path = read_text(members, "api_path", errors, check_api_path)
+    task_id = read_text(members, "task_id", errors, check_task_id)
     if provider is None or api_path is None or task_id is None:
         return None
     return UpstreamTask(provider, api_path, task_id)
 
 
-def _task_url(members: Mapping[str, Any], settings: ApiSettings, faults: FieldErrors) -> UpstreamTask | None:
+def _task_url(members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors) -> UpstreamTask | None:
     doubled = [name for name in ("provider", "api_path", "task_id") if name in members]
     if doubled:
-        faults.add("/task_url", f"says provider, api_path and task_id by itself; leave out {doubled[0]}")
-    url = read_text(members, "task_url", faults)
+        errors.add("/task_url", f"says provider, api_path and task_id by itself; leave out {doubled[0]}")
+    url = read_text(members, "task_url", errors)
     if url is None:
         return None
     places = {name: provider.place for name, provider in settings.providers.items()}
     try:
         return UpstreamTask(*split_task_url(url, places))
-    except InvalidUrl as fault:
-        faults.add("/task_url", str(fault))
+    except InvalidUrl as error:
+        errors.add("/task_url", str(error))
         return None
 
 
-def _provider(members: Mapping[str, Any], settings: ApiSettings, faults: FieldErrors) -> str | None:
+def _provider(members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors) -> str | None:
     if "provider" not in members and settings.default_provider is not None:
         return settings.default_provider
     if "provider" not in members:
-        some = ", ".join(sorted(settings.providers)[:MOST_NAMED])
-        faults.add("/provider", f"is required where there are several; there is {some}")
+        some = ", ".join(sorted(settings.providers)[:MAX_PROVIDERS_NAMED])
+        errors.add("/provider", f"is required where there are several; there is {some}")
         return None
-    name = read_text(members, "provider", faults)
+    name = read_text(members, "provider", errors)
     if name is not None and name not in settings.providers:
-        faults.add("/provider", report_unknown(name, "provider", settings.providers))
+        errors.add("/provider", describe_unknown(name, "provider", settings.providers))
         return None
     return name
 
 
-def _metadata(members: Mapping[str, Any], body: bytes, faults: FieldErrors) -> str:
+def _metadata(members: Mapping[str, Any], body: bytes, errors: FieldErrors) -> str:
     if "metadata" not in members:
         return "{}"
     if not isinstance(members["metadata"], dict):
-        faults.add("/metadata", "must be an object")
+        errors.add("/metadata", "must be an object")
         return "{}"
     text = raw_members(body)["metadata"]
     if len(text.encode()) > MAX_METADATA_BYTES:
-        faults.add("/metadata", f"at most {MAX_METADATA_BYTES // 1024} KiB of JSON")
+        errors.add("/metadata", f"at most {MAX_METADATA_BYTES // 1024} KiB of JSON")
     return text

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from notifier.api.json_fields import FieldErrors, read_json, read_object, read_text, report_unknown
+from notifier.api.json_fields import FieldErrors, describe_unknown, read_json, read_object, read_text
 from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import Matched
@@ -45,52 +45,52 @@ async def replay(call: ApiRequest) -> Response:
 
 def read_replay(body: bytes) -> ReplayRequest:
     """Read the body of ``POST /v1/deliveries/replay``; raises Problem."""
-    faults = FieldErrors()
-    members = read_object(read_json(body), "", FIELDS, faults) or {}
+    errors = FieldErrors()
+    members = read_object(read_json(body), "", FIELDS, errors) or {}
     query = ReplayQuery(
-        since=_instant(members, "since", faults),
-        until=_instant(members, "until", faults),
-        state=_state(members, faults),
-        url=read_text(members, "url", faults, check_callback_url) if "url" in members else None,
+        since=_instant(members, "since", errors),
+        until=_instant(members, "until", errors),
+        state=_state(members, errors),
+        url=read_text(members, "url", errors, check_callback_url) if "url" in members else None,
     )
     is_dry = members.get("dry_run", False)
     if not isinstance(is_dry, bool):
-        faults.add("/dry_run", "must be true or false")
-    _check_together(members, query, faults)
-    faults.check()
+        errors.add("/dry_run", "must be true or false")
+    _check_together(members, query, errors)
+    errors.check()
     return ReplayRequest(query, is_dry)
 
 
-def _check_together(members: Mapping[str, Any], query: ReplayQuery, faults: FieldErrors) -> None:
+def _check_together(members: Mapping[str, Any], query: ReplayQuery, errors: FieldErrors) -> None:
     if query.since is not None and query.until is not None and query.since >= query.until:
-        faults.add("/until", "must be later than since")
-    if not faults.found and not any(name in members for name in _FILTERS):
+        errors.add("/until", "must be later than since")
+    if not errors.entries and not any(name in members for name in _FILTERS):
         everything = 'for all there is, {"since": "1970-01-01T00:00:00Z"}'
-        faults.add(
+        errors.add(
             "",
             f"says of nothing what to send again; give {', '.join(_FILTERS)} or some of them; {everything}",
         )
 
 
-def _instant(members: Mapping[str, Any], name: str, faults: FieldErrors) -> int | None:
+def _instant(members: Mapping[str, Any], name: str, errors: FieldErrors) -> int | None:
     if name not in members:
         return None
     at = parse_instant(members[name])
     if at is None:
-        faults.add(f"/{name}", 'must be an instant such as "2026-11-23T12:00:00Z"')
+        errors.add(f"/{name}", 'must be an instant such as "2026-11-23T12:00:00Z"')
     return at
 
 
-def _state(members: Mapping[str, Any], faults: FieldErrors) -> DeliveryState | None:
+def _state(members: Mapping[str, Any], errors: FieldErrors) -> DeliveryState | None:
     if "state" not in members:
         return None
     word = members["state"]
     if word == DeliveryState.PENDING:
-        faults.add("/state", "what is pending is sent anyway; resume its endpoint to have it sent now")
+        errors.add("/state", "what is pending is sent anyway; resume its endpoint to have it sent now")
     elif not isinstance(word, str):
-        faults.add("/state", "must be a string")
+        errors.add("/state", "must be a string")
     elif word not in _ENDED:
-        faults.add("/state", report_unknown(word, "state", _ENDED))
+        errors.add("/state", describe_unknown(word, "state", _ENDED))
     else:
         return DeliveryState(word)
     return None

@@ -114,15 +114,15 @@ def delivery_detail_body(detail: DeliveryDetail) -> DeliveryBody:
 
 def endpoint_body(detail: EndpointDetail) -> EndpointBody:
     """An endpoint."""
-    standing, state = detail.standing, _state(detail.standing)
+    health, state = detail.standing, _state(detail.standing)
     is_closed = state is EndpointState.CLOSED
     return EndpointBody(
         id=detail.id,
         url=detail.url,
         state=state,
-        gate=describe_gate(standing, is_waited_for=detail.pending > 0),
-        since=_instant(standing.gate.since) if is_closed else None,
-        next_probe_at=format_instant(standing.gate.probe_at) if is_closed and detail.pending else None,
+        gate=describe_gate(health, is_waited_for=detail.pending > 0),
+        since=_instant(health.gate.since) if is_closed else None,
+        next_probe_at=format_instant(health.gate.probe_at) if is_closed and detail.pending else None,
         pending=detail.pending,
         delivered=detail.delivered,
         dead=detail.dead,
@@ -130,10 +130,10 @@ def endpoint_body(detail: EndpointDetail) -> EndpointBody:
     )
 
 
-def _state(standing: EndpointHealth) -> EndpointState:
-    if standing.hold is not None:
-        return EndpointState(standing.hold)
-    return EndpointState.OPEN if standing.gate.since is None else EndpointState.CLOSED
+def _state(health: EndpointHealth) -> EndpointState:
+    if health.hold is not None:
+        return EndpointState(health.hold)
+    return EndpointState.OPEN if health.gate.since is None else EndpointState.CLOSED
 
 
 def _payload(watch: Watch, event: Event | None) -> Raw:
@@ -156,7 +156,7 @@ def _attempt(attempt: Attempt) -> AttemptBody:
         status=attempt.status,
         error=attempt.error,
         answer=attempt.answer,
-        fault=attempt.fault,
+        failure=attempt.fault,
         peer=attempt.peer,
         connect_ms=attempt.connect_ms,
         first_byte_ms=attempt.first_byte_ms,

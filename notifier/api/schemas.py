@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from notifier.core.model import DeliveryState, EventType, WatchState
 from notifier.core.timeline import TimelineKind
@@ -52,7 +52,7 @@ class AttemptBody(Struct, frozen=True):
     status: int | None
     error: str | None
     answer: str | None
-    fault: str | None
+    failure: str | None = field(name="fault")
     peer: str | None
     connect_ms: int | None
     first_byte_ms: int | None

@@ -13,7 +13,7 @@ from notifier.core.model import DeliveryState, WatchState
 from notifier.server.problems import FieldError, ProblemError
 from notifier.store.values import PathDurations, WatchQuery
 
-LEARNED_SHOWN = 100
+MAX_LEARNED_PATHS = 100
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -26,14 +26,14 @@ async def load_status(services: Services) -> StatusBody:
     """The same, for the page too."""
     settings = services.settings()
     counts = await services.store.counts(now=services.clock.now())
-    learned = await services.store.learned(limit=LEARNED_SHOWN)
+    learned = await services.store.learned(limit=MAX_LEARNED_PATHS)
     oldest = counts.oldest_pending_at
     trouble = services.is_ready()
     watches = {state.value: counts.watches.get(state, 0) for state in WatchState}
     deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
     names = [*settings.providers, *await _missing(services)]
     providers = {name: services.condition_of(name) or FINE for name in names}
-    said = describe_status(
+    summary = describe_status(
         trouble=trouble,
         watches=watches,
         deliveries=deliveries,
@@ -45,7 +45,7 @@ async def load_status(services: Services) -> StatusBody:
     )
     return StatusBody(
         version=settings.version,
-        summary=said,
+        summary=summary,
         trouble=trouble,
         watches=watches,
         deliveries=deliveries,
@@ -61,8 +61,8 @@ async def load_status(services: Services) -> StatusBody:
 async def _missing(services: Services) -> list[str]:
     """Providers that are not configured, and that watches wait for."""
     store, configured = services.store, services.settings().providers
-    known = [name for name in await store.providers() if name not in configured]
-    return [name for name in known if await store.watches(WatchQuery(WatchState.WATCHING, name, limit=1))]
+    unknown = [name for name in await store.providers() if name not in configured]
+    return [name for name in unknown if await store.watches(WatchQuery(WatchState.WATCHING, name, limit=1))]
 
 
 def _learned_body(one: PathDurations) -> LearnedBody:
@@ -79,11 +79,11 @@ def _learned_body(one: PathDurations) -> LearnedBody:
 
 async def reload(call: ApiRequest) -> Response:
     """Read the configuration again. A bad one changes nothing."""
-    faults = await call.services.reload()
-    if faults:
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        detail = f"{faults[0]}{more}; the old configuration stays"
-        raise ProblemError("bad_configuration", detail, errors=[FieldError("", fault) for fault in faults])
+    errors = await call.services.reload()
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        detail = f"{errors[0]}{more}; the old configuration stays"
+        raise ProblemError("bad_configuration", detail, errors=[FieldError("", error) for error in errors])
     settings = call.services.settings()
     body = Reloaded(
         status="reloaded",

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from notifier.api.query import next_cursor, read_wait, watch_query
-from notifier.api.registration import callbacks_pointer, read_batch, read_registration, read_resume
+from notifier.api.query import make_cursor, parse_watch_query, read_wait
+from notifier.api.registration import find_callbacks_pointer, read_batch, read_registration, read_resume
 from notifier.api.representations import json_response, moment_body, watch_body, watch_detail_body
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import BatchAnswer, BatchResult, MomentBody, TimelineBody, WatchBody, WatchPage
@@ -27,7 +27,7 @@ from notifier.store.values import (
     WatchQuery,
 )
 
-TURN = 16  # entries of a batch are read in turns of so many
+YIELD_EVERY = 16  # entries of a batch are read in turns of so many
 
 _STANDS = {
     WatchState.WATCHING: "is being watched",
@@ -65,7 +65,7 @@ async def register_batch(call: ApiRequest) -> Response:
 
 async def show_watch(call: ApiRequest) -> Response:
     """One watch. ``wait`` holds the answer until it has ended."""
-    watch_id = _id(call)
+    watch_id = _read_id(call)
     wait_ms = read_wait(call.query)
     detail = await _detail(call.services, watch_id)
     if wait_ms and detail.watch.state is WatchState.WATCHING:
@@ -75,7 +75,7 @@ async def show_watch(call: ApiRequest) -> Response:
 
 async def load_watch_body(call: ApiRequest) -> WatchBody:
     """One watch as it stands, for its page."""
-    detail = await _detail(call.services, _id(call))
+    detail = await _detail(call.services, _read_id(call))
     return watch_detail_body(detail, call.services.condition_of(detail.watch.provider))
 
 
@@ -86,21 +86,21 @@ async def show_timeline(call: ApiRequest) -> Response:
 
 async def load_timeline(call: ApiRequest) -> list[MomentBody]:
     """The same, for its page too."""
-    history = await call.services.store.history(_id(call))
+    history = await call.services.store.history(_read_id(call))
     if history is None:
-        raise _unknown()
+        raise _unknown_problem()
     return [moment_body(moment) for moment in build_timeline(history)]
 
 
 async def list_watches(call: ApiRequest) -> Response:
     """Some watches, newest first."""
-    query = watch_query(call.query)
+    query = parse_watch_query(call.query)
     one_more = WatchQuery(query.state, query.provider, query.task_id, query.before, query.limit + 1)
-    found = await call.services.store.watches(one_more)
-    shown = found[: query.limit]
-    cursor = next_cursor(shown[-1].id, call.query) if len(found) > len(shown) else None
+    rows = await call.services.store.watches(one_more)
+    page = rows[: query.limit]
+    cursor = make_cursor(page[-1].id, call.query) if len(rows) > len(page) else None
     return json_response(
-        WatchPage(watches=[_body(watch, call.services) for watch in shown], next_cursor=cursor)
+        WatchPage(watches=[_body(watch, call.services) for watch in page], next_cursor=cursor)
     )
 
 
@@ -112,7 +112,7 @@ async def list_recent_watches(services: Services, query: WatchQuery) -> list[Wat
 async def poll_watch(call: ApiRequest) -> Response:
     """Poll now."""
     now = call.services.clock.now()
-    watch_id = _id(call)
+    watch_id = _read_id(call)
     changed = await call.services.store.poll_now(watch_id, now=now)
     watch = await _changed(
         call.services,
@@ -126,14 +126,14 @@ async def poll_watch(call: ApiRequest) -> Response:
 
 async def resume_watch(call: ApiRequest) -> Response:
     """Go on with an expired, lost or stopped watch."""
-    services, watch_id = call.services, _id(call)
-    wanted_ms = read_resume(call.body)
+    services, watch_id = call.services, _read_id(call)
+    expire_after_ms = read_resume(call.body)
     settings = services.settings()
     provider = settings.providers.get((await _detail(services, watch_id)).watch.provider)
     if provider is None:
         raise ProblemError("conflict", "its provider is not configured any more")
     now = services.clock.now()
-    expires_at = now + (provider.expire_after_ms if wanted_ms is None else wanted_ms)
+    expires_at = now + (provider.expire_after_ms if expire_after_ms is None else expire_after_ms)
     changed = await services.store.resume_watch(
         watch_id, now=now, expires_at=expires_at, max_live=settings.max_watches
     )
@@ -146,7 +146,7 @@ async def resume_watch(call: ApiRequest) -> Response:
 
 async def stop_watch(call: ApiRequest) -> Response:
     """End a watch without a callback."""
-    services, watch_id = call.services, _id(call)
+    services, watch_id = call.services, _read_id(call)
     changed = await services.store.stop_watch(watch_id, now=services.clock.now())
     watch = await _changed(services, watch_id, changed, "there is nothing to stop")
     services.waiters.wake(watch_id)
@@ -158,7 +158,7 @@ async def _read(texts: Sequence[bytes], services: Services) -> list[NewWatch | P
     settings, now = services.settings(), services.clock.now()
     entries: list[NewWatch | ProblemError] = []
     for text in texts:
-        if len(entries) % TURN == 0:
+        if len(entries) % YIELD_EVERY == 0:
             await asyncio.sleep(0)
         entries.append(_entry(text, settings, now))
     return entries
@@ -198,7 +198,9 @@ def _refusal(outcome: WatchLimitReached | CallbackLimitReached, text: bytes) -> 
     if isinstance(outcome, WatchLimitReached):
         return _too_many(outcome)
     detail = f"the watch would have {outcome.count} callbacks; it may have {MAX_CALLBACKS}"
-    return ProblemError("too_many_callbacks", detail, errors=[FieldError(callbacks_pointer(text), detail)])
+    return ProblemError(
+        "too_many_callbacks", detail, errors=[FieldError(find_callbacks_pointer(text), detail)]
+    )
 
 
 def _too_many(refused: WatchLimitReached) -> ProblemError:
@@ -238,14 +240,14 @@ async def _ended(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchDetail:
 async def _detail(services: Services, watch_id: str) -> WatchDetail:
     detail = await services.store.watch(watch_id)
     if detail is None:
-        raise _unknown()
+        raise _unknown_problem()
     return detail
 
 
 async def _changed(services: Services, watch_id: str, changed: Watch | ChangeRefused, so: str) -> Watch:
     match changed:
         case ChangeRefused.NOT_FOUND:
-            raise _unknown()
+            raise _unknown_problem()
         case ChangeRefused.CONFLICT:
             state = (await _detail(services, watch_id)).watch.state
             raise ProblemError("conflict", f"{watch_id} {_STANDS[state]}; {so}")
@@ -253,14 +255,14 @@ async def _changed(services: Services, watch_id: str, changed: Watch | ChangeRef
             return changed
 
 
-def _id(call: ApiRequest) -> str:
+def _read_id(call: ApiRequest) -> str:
     watch_id = call.path["id"]
     if not is_id(watch_id, WATCH):
-        raise _unknown()
+        raise _unknown_problem()
     return watch_id
 
 
-def _unknown() -> ProblemError:
+def _unknown_problem() -> ProblemError:
     return ProblemError("not_found", "there is no watch of this id; ended ones are forgotten after a while")
 
 

@@ -193,7 +193,7 @@ class Daemon:
         self._clients.adopt(fresh)  # first: a certificate may be refused
         old, self._config = self._config, fresh
         if old.server != fresh.server:
-            self._feed.cut()  # whoever listens is judged anew
+            self._feed.end_all()  # whoever listens is judged anew
         log_setup.set_up(fresh.log, fresh.known_secrets)
         self._poller.wire, self._deliverer.wire = self._clients.polls, self._clients.callbacks
         self._poller.configure(fresh.providers, give_up_after_ms=fresh.callbacks.give_up_after_ms)

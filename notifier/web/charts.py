@@ -30,7 +30,7 @@ def draw_plots(body: PlotsBody) -> Html:
 def _figure(name: str, plot: BarsBody | RangesBody, picture: Html, twin: Html) -> Html:
     return tag(
         "figure",
-        tag("figcaption", tag("h3", plot.title), tag("p", plot.said)),
+        tag("figcaption", tag("h3", plot.title), tag("p", plot.summary)),
         picture,
         tag("details", tag("summary", TWIN), tag("p", plot.about), twin),
         data_plot=name,
@@ -42,7 +42,7 @@ def _svg(name: str, plot: BarsBody | RangesBody, shapes: Sequence[Html]) -> Html
     return tag(
         "svg",
         tag("title", plot.title, id=f"{name}-title"),
-        tag("desc", f"{plot.said}. {plot.about}", id=f"{name}-desc"),
+        tag("desc", f"{plot.summary}. {plot.about}", id=f"{name}-desc"),
         *shapes,
         role="img",
         aria_labelledby=f"{name}-title {name}-desc",

@@ -102,7 +102,7 @@ def _held(delivery: DeliveryBody, now: int) -> str:
 
 def _advice(delivery: DeliveryBody) -> str:
     last = delivery.attempts[-1] if isinstance(delivery.attempts, list) and delivery.attempts else None
-    return "" if last is None else advise_on_attempt(last.status, last.fault)
+    return "" if last is None else advise_on_attempt(last.status, last.failure)
 
 
 def _error(error: ErrorBody | None) -> str:

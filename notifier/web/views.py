@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from notifier.api.deliveries import list_recent_deliveries, load_delivery_body
 from notifier.api.endpoints import list_recent_endpoints
-from notifier.api.json_fields import FieldErrors, report_unknown
+from notifier.api.json_fields import FieldErrors, describe_unknown
 from notifier.api.plots import load_plots
 from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
@@ -130,7 +130,7 @@ def _wanted(given: Mapping[str, str], sought: str) -> PageFilter:
         ("deliveries", deliveries, labels.DELIVERY_STATES),
     ):
         if word not in (labels.ALL, *states):
-            faults.add(f"/{name}", report_unknown(word, "state", (labels.ALL, *states)))
+            faults.add(f"/{name}", describe_unknown(word, "state", (labels.ALL, *states)))
     faults.check()
     return PageFilter(watches, deliveries, sought)
 

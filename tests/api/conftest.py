@@ -111,7 +111,7 @@ class Bench:
             epoch=EPOCH,
             condition_of=self.conditions.get,
             conditions=lambda: dict(self.conditions),
-            beat_s=HOUR_MS / 1_000,  # tests beat by hand
+            tick_s=HOUR_MS / 1_000,  # tests beat by hand
         )
         self.services = Services(
             store=told(self.store, self.feed),

@@ -192,7 +192,7 @@ def test_faults_are_counted_to_a_bound() -> None:
     for n in range(1_000):
         faults.add(f"/{n}", "x")
     assert faults.is_full
-    assert len(faults.found) < 1_000
+    assert len(faults.entries) < 1_000
 
 
 def _request_example(methods: Mapping[str, Any]) -> Any:

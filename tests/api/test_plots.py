@@ -7,20 +7,20 @@ import pytest
 
 from notifier.api.plots import (
     CALLBACK_MS,
-    LOOKED_AT,
     MORE,
     NO_CALLBACK,
     NO_FINISH,
     NO_TASK,
     NOTICE_MS,
     POLLS,
+    SCAN_LIMIT,
     Bar,
     BarsBody,
     PlotsBody,
     Range,
     RangesBody,
     format_measured,
-    short_path,
+    shorten_path,
 )
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.task_statistics import FinishedTask
@@ -41,7 +41,7 @@ class Past:
         self._learned = list(learned)
 
     async def recent(self, *, limit: int) -> RecentActivity:
-        assert limit == LOOKED_AT
+        assert limit == SCAN_LIMIT
         return self._recent
 
     async def learned(self, *, limit: int) -> list[PathDurations]:
@@ -146,7 +146,7 @@ def test_measured_times_are_said_in_few_digits() -> None:
     assert said == ["0 ms", "40 ms", "994 ms", "1.0 s", "1.2 s", "99.9 s", "100 s", "140 s"]
     assert [seconds(each) for each in (0.04, 0.05, 8.44, 9.95, 140.4)] == ["0.0", "0.1", "8.4", "10", "140"]
     paths = ("/v/qwen-image/generation", "/v/sora-2", "/generation", "/a/tasks/tasks")
-    assert [short_path(each) for each in paths] == ["qwen-image", "sora-2", "generation", "tasks"]
+    assert [shorten_path(each) for each in paths] == ["qwen-image", "sora-2", "generation", "tasks"]
 
 
 # ---- the drawing

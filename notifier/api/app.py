@@ -35,7 +35,7 @@ def build_app(services: Services, routes: Sequence[Route], render_problem: Probl
 
 
 class MethodRouter:
-    """Dispatch requests of one path by their method."""
+    """Dispatch the requests of one path by their method."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Who is to be told: ``callback_url``, or ``callbacks`` with events and headers."""
+"""Parse the callbacks of a registration: ``callback_url``, or ``callbacks`` with events and headers."""
 
 import functools
 from collections import Counter
@@ -19,7 +19,7 @@ FIELDS = ("url", "events", "headers")
 def parse_callbacks(
     members: Mapping[str, Any], policy: AddressPolicy, errors: FieldErrors
 ) -> tuple[Callback, ...]:
-    """The receivers of a registration."""
+    """Parse the callbacks of a registration; note what is wrong in ``errors``."""
     if "callbacks" not in members:
         url = _callback_url(members, "callback_url", "", policy, errors)
         return () if url is None else (Callback(url),)
@@ -29,10 +29,10 @@ def parse_callbacks(
     if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_CALLBACKS:
         errors.add("/callbacks", f"must be an array of 1 to {MAX_CALLBACKS} callbacks")
         return ()
-    read = [_callback(entry, f"/callbacks/{place}", policy, errors) for place, entry in enumerate(entries)]
-    callbacks = tuple(callback for callback in read if callback is not None)
-    twice = [url for url, count in Counter(callback.url for callback in callbacks).items() if count > 1]
-    for url in twice:
+    parsed = [_callback(entry, f"/callbacks/{place}", policy, errors) for place, entry in enumerate(entries)]
+    callbacks = tuple(callback for callback in parsed if callback is not None)
+    duplicates = [url for url, count in Counter(callback.url for callback in callbacks).items() if count > 1]
+    for url in duplicates:
         errors.add("/callbacks", f"this URL stands twice: {cut(url, 200)}")
     return callbacks
 
@@ -50,19 +50,19 @@ def _callback(value: object, pointer: str, policy: AddressPolicy, errors: FieldE
 def _callback_url(
     members: Mapping[str, Any], name: str, pointer: str, policy: AddressPolicy, errors: FieldErrors
 ) -> str | None:
-    """The URL in canonical form. An address in it is judged here, a name when it is connected to."""
+    """Return the URL in canonical form. An address in it is checked here, a host name at connect time."""
     url = read_text(members, name, errors, check_callback_url, pointer)
     if url is None:
         return None
-    why = _refused_address(url, policy)
-    if why is None:
+    refusal = _check_address(url, policy)
+    if refusal is None:
         return url
-    errors.add(join_pointer(pointer, name), why)
+    errors.add(join_pointer(pointer, name), refusal)
     return None
 
 
-@functools.lru_cache(maxsize=256)
-def _refused_address(url: str, policy: AddressPolicy) -> str | None:
+@functools.lru_cache(maxsize=256)  # most programs register few URLs
+def _check_address(url: str, policy: AddressPolicy) -> str | None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     is_address = host.replace(".", "").isdigit() or ":" in host
@@ -79,7 +79,7 @@ def _events(members: Mapping[str, Any], pointer: str, errors: FieldErrors) -> tu
         errors.add(place, "must be an array of at least one event")
         return ()
     events: list[EventType] = []
-    for index, name in enumerate(names[: 2 * len(EventType)]):  # a longer list has faults enough
+    for index, name in enumerate(names[: 2 * len(EventType)]):  # a longer list has an error already
         if not isinstance(name, str):
             errors.add(f"{place}/{index}", "must be a string")
         elif name not in list(EventType):

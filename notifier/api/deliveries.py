@@ -1,4 +1,4 @@
-"""The calls on deliveries."""
+"""Handle requests about deliveries."""
 
 from starlette.responses import Response
 
@@ -13,7 +13,7 @@ from notifier.store.values import ChangeRefused, DeliveryQuery
 
 
 async def list_deliveries(call: ApiRequest) -> Response:
-    """Some deliveries, newest first."""
+    """Return a page of deliveries, newest first."""
     query = parse_delivery_query(call.query)
     one_more = DeliveryQuery(query.state, query.watch_id, query.url, query.before, query.limit + 1)
     rows = await call.services.store.deliveries(one_more)
@@ -23,17 +23,17 @@ async def list_deliveries(call: ApiRequest) -> Response:
 
 
 async def list_recent_deliveries(services: Services, query: DeliveryQuery) -> list[DeliveryBody]:
-    """Those that were made last, for the page."""
+    """Return the newest deliveries, for the page."""
     return [delivery_body(each) for each in await services.store.deliveries(query)]
 
 
 async def show_delivery(call: ApiRequest) -> Response:
-    """One delivery with its attempts."""
+    """Return one delivery with its attempts."""
     return json_response(await load_delivery_body(call))
 
 
 async def load_delivery_body(call: ApiRequest) -> DeliveryBody:
-    """The same, for its page too."""
+    """Load one delivery with its attempts, for the API and for its page."""
     detail = await call.services.store.delivery(_read_id(call))
     if detail is None:
         raise _unknown_problem()
@@ -41,7 +41,7 @@ async def load_delivery_body(call: ApiRequest) -> DeliveryBody:
 
 
 async def show_delivery_bytes(call: ApiRequest) -> Response:
-    """The very bytes that its attempts send. They are not signed here: a signature tells of its instant."""
+    """Return the bytes that each attempt sends. They are not signed: a signature holds for one instant."""
     message = await call.services.store.message(_read_id(call))
     if message is None:
         raise _unknown_problem()
@@ -49,7 +49,7 @@ async def show_delivery_bytes(call: ApiRequest) -> Response:
 
 
 async def redeliver(call: ApiRequest) -> Response:
-    """Send it again: the same id and bytes, a fresh budget."""
+    """Send a delivery again: with the same id and bytes, and a new ``give_up_at``."""
     services = call.services
     now = services.clock.now()
     give_up_at = now + services.settings().give_up_after_ms

@@ -1,4 +1,4 @@
-"""The calls on endpoints: how each stands, pause, resume."""
+"""Handle requests about endpoints: list, pause, resume."""
 
 from starlette.responses import Response
 
@@ -13,7 +13,7 @@ from notifier.store.values import ChangeRefused, EndpointDetail
 
 
 async def list_endpoints(call: ApiRequest) -> Response:
-    """Some endpoints, newest first."""
+    """Return a page of endpoints, newest first."""
     before, limit = parse_page_query(call.query, ENDPOINT)
     rows = await call.services.store.endpoints(before=before, limit=limit + 1)
     page = rows[:limit]
@@ -22,17 +22,17 @@ async def list_endpoints(call: ApiRequest) -> Response:
 
 
 async def list_recent_endpoints(services: Services, limit: int) -> list[EndpointBody]:
-    """Those that were named last, for the page."""
+    """Return the newest endpoints, for the page."""
     return [endpoint_body(each) for each in await services.store.endpoints(before=None, limit=limit)]
 
 
 async def pause_endpoint(call: ApiRequest) -> Response:
-    """Send it nothing until it is resumed."""
+    """Hold all deliveries to an endpoint until it is resumed."""
     return _respond(await call.services.store.pause_endpoint(_read_id(call)))
 
 
 async def resume_endpoint(call: ApiRequest) -> Response:
-    """Send it what waits, whatever held it."""
+    """Release the deliveries to an endpoint, whatever held them."""
     services = call.services
     changed = await services.store.resume_endpoint(_read_id(call), now=services.clock.now())
     services.wake.deliver_now()

@@ -1,11 +1,11 @@
-"""What has changed, for those who listen now: a bounded memory of events, read by each at its own pace.
+"""Publish changes of watches and deliveries to the subscribers of ``GET /v1/events``.
 
-The parts of the daemon name what they have changed (``ports.Changes``); a beat later it is read from the
-store and becomes an event, so that an event tells of nothing that is not on disk, and changes in quick
-succession become one. Nobody is waited for: a listener is a place in the memory, and one that falls out of
-it is cut off. When more changes at once than is worth telling singly, one ``reset`` stands for all of it.
+The store reports what has changed (``ports.ChangeListener``). A tick later the feed reads it back and makes
+events, so that each event shows what is on disk, and changes in quick succession become one event. Events
+are kept in a bounded buffer. A subscriber is a position in it: publishing never waits for one, and one that
+falls out of the buffer is disconnected. Where too much changes at once, one ``reset`` event stands for all.
 
-Nothing is noted while nobody listens and for the last minute nobody has; ids from before a pause are too old.
+Nothing is recorded once no client has subscribed for a minute. Event ids from before that are too old.
 """
 
 import asyncio
@@ -25,16 +25,31 @@ from notifier.server.problems import ProblemError
 from notifier.store.protocol import Store
 
 TICK_S = 0.1
-TICKS_PER_SECOND = 10  # so often, in beats, what was only polled is told
-RESET_INTERVAL_TICKS = 50  # so long after one ``reset`` comes the next at the earliest
-PAUSE_AFTER_TICKS = 600  # a minute, in which a client that was cut off may come back
+"""Trade-off: short for a person who watches the page, long enough to merge changes in quick succession."""
+
+TICKS_PER_SECOND = 10  # of ``TICK_S``: polls that changed nothing else are published once a second
+RESET_INTERVAL_TICKS = 50  # 5 s: after a reset each client reads all lists again, which costs the store
+PAUSE_AFTER_TICKS = 600  # 1 min, in which a disconnected client may resume by its last id
 HEARTBEAT_S = 15.0
+"""WHATWG HTML, 9.2.7: a comment every 15 s or so keeps proxies from dropping the connection."""
+
 RETRY_MS = 2_000
+"""How long a browser waits before it reconnects. No record of why 2 s; changing it needs a measurement."""
+
 MAX_SUBSCRIBERS = 32
+"""CONTRACT P5: bounded. No record of why 32; changing it needs a measurement."""
+
 MAX_MARKED = 300
+"""Rows that one tick reads back, so that it holds the store for a short time. No record of why 300."""
+
 MAX_EVENTS = 1_000
+"""CONTRACT P5: bounded. No record of why 1 000; changing it needs a measurement."""
+
 MAX_EVENT_BYTES = 4 * 1024 * 1024
+"""CONTRACT P5: bounded, because metadata makes events of up to 16 KiB and more. No record of why 4 MiB."""
+
 PIECE_BYTES = 64 * 1024
+"""Bounds what one subscriber is sent at once (CONTRACT P5). No record of why 64 KiB."""
 
 _ID = re.compile(r"([0-9a-z]+)-([0-9]{1,15})")
 
@@ -42,44 +57,48 @@ log = structlog.get_logger()
 
 
 class FeedSubscriber:
-    """One who listens: where in the memory it is. ``opening`` is what it is sent first."""
+    """One client's position in the feed. It is sent ``opening`` first."""
 
-    def __init__(self, feed: "EventFeed", place: int, opening: bytes) -> None:
-        self.has_news = asyncio.Event()
-        self.is_ended = False
+    def __init__(self, feed: "EventFeed", position: int, opening: bytes) -> None:
         self._feed = feed
-        self._place = place
+        self._position = position
         self._opening = opening
+        self._wakeup = asyncio.Event()
+        self._is_ended = False
+
+    def wake(self) -> None:
+        """Look for new events."""
+        self._wakeup.set()
 
     def end(self) -> None:
-        """Tell it nothing more."""
-        self.is_ended = True
-        self.has_news.set()
+        """End the stream."""
+        self._is_ended = True
+        self._wakeup.set()
 
     async def pieces(self, heartbeat_s: float = HEARTBEAT_S) -> AsyncIterator[bytes]:
-        """Yield what there is to send, a comment after ``heartbeat_s`` of nothing, until it is over."""
+        """Yield events, and a comment after ``heartbeat_s`` without any, until the stream ends."""
         yield self._opening
-        while not self.is_ended:
-            self.has_news.clear()
-            events = self._feed.read_from(self._place)
-            if events is None:  # it reads too slowly; when it comes back, it is told to begin anew
+        while not self._is_ended:
+            self._wakeup.clear()
+            events = self._feed.read_from(self._position)
+            if events is None:  # the client reads too slowly; when it reconnects, it gets a reset
                 return
-            piece, self._place = events
+            piece, self._position = events
             if piece:
                 yield piece
                 continue
             try:
                 async with asyncio.timeout(heartbeat_s):
-                    await self.has_news.wait()
+                    await self._wakeup.wait()
             except TimeoutError:
                 yield b":\n\n"
 
 
 class EventFeed:
-    """``ports.Changes``, and those who listen to it.
+    """The ``ports.ChangeListener`` of the daemon, and its subscribers.
 
-    ``epoch`` is this run's, in lower case letters and digits. ``condition_of`` and ``conditions`` say why
-    providers are held back.
+    ``epoch`` identifies this run in event ids, in lower case letters and digits. ``condition_of`` and
+    ``conditions`` say why providers are held back.
     """
 
     def __init__(
@@ -102,11 +121,11 @@ class EventFeed:
         self._ticking: asyncio.Task[None] | None = None
         self._events: deque[bytes] = deque()
         self._bytes = 0
-        self._next = 1  # the number of the next event; the memory holds those right before it
-        self._forget()
+        self._next = 1  # number of the next event; the buffer holds those right before it
+        self._clear()
 
-    def _forget(self) -> None:
-        """Begin anew: nothing is marked, and no beat has passed."""
+    def _clear(self) -> None:
+        """Forget all marks and ticks. Dictionaries keep the order of the marks."""
         self._watches: dict[str, None] = {}
         self._polled: dict[str, None] = {}
         self._deliveries: dict[str, None] = {}
@@ -117,42 +136,42 @@ class EventFeed:
         self._next_reset_tick = 0
         self._last_conditions: Mapping[str, str | None] | None = None
 
-    # -- what has changed
+    # -- marking: what the store reports
 
     def watch(self, watch_id: str) -> None:
-        """See ``Changes``."""
+        """Mark a changed watch (see ``ChangeListener``)."""
         if self._is_active:
             self._mark(self._watches, watch_id)
 
     def polled(self, watch_id: str) -> None:
-        """See ``Changes``. Beyond the bound it is left out: with its next poll it may be told."""
+        """Mark a watch that was only polled. Beyond the limit it is left out, until its next poll."""
         if self._is_active and len(self._polled) < MAX_MARKED:
             self._polled[watch_id] = None
 
     def deliveries_of(self, watch_id: str) -> None:
-        """See ``Changes``."""
+        """Mark a watch that may have new deliveries."""
         if self._is_active:
             self._mark(self._deliveries_of, watch_id)
 
     def delivery(self, delivery_id: str) -> None:
-        """See ``Changes``."""
+        """Mark a changed delivery."""
         if self._is_active:
             self._mark(self._deliveries, delivery_id)
 
     def many(self) -> None:
-        """See ``Changes``."""
+        """Mark more than can be named: the next tick publishes a reset."""
         self._needs_reset = self._is_active
 
-    def _mark(self, marked: dict[str, None], of: str) -> None:
-        marked[of] = None
+    def _mark(self, marked: dict[str, None], row_id: str) -> None:
+        marked[row_id] = None
         self._needs_reset = self._needs_reset or len(marked) > MAX_MARKED
         if self._needs_reset:
-            marked.clear()  # a reset will stand for them
+            marked.clear()  # the reset stands for them
 
-    # -- telling it
+    # -- publishing
 
     async def tick(self) -> None:
-        """Tell what was marked since the last beat; once a second also what was only polled."""
+        """Publish what was marked since the last tick; once a second also what was only polled."""
         self._ticks += 1
         is_second = self._ticks % TICKS_PER_SECOND == 0
         if is_second:
@@ -166,7 +185,7 @@ class EventFeed:
             self._pause()
 
     def _compare_conditions(self) -> None:
-        """A provider that is held back is the trouble of all its watches."""
+        """Request a reset if the condition of a provider changed, because all its watches show it."""
         conditions, before = self._conditions(), self._last_conditions
         self._last_conditions = conditions
         self._needs_reset = self._needs_reset or (before is not None and before != conditions)
@@ -181,14 +200,14 @@ class EventFeed:
         if self._needs_reset:
             self._reset()
         elif watches or deliveries or deliveries_of:
-            changed = await self._store.find(watches, deliveries, deliveries_of=deliveries_of)
-            for watch in changed.watches:
+            rows = await self._store.find(watches, deliveries, deliveries_of=deliveries_of)
+            for watch in rows.watches:
                 self._publish("watch", watch_body(watch, self._condition_of(watch.provider)))
-            for delivery in changed.deliveries:
+            for delivery in rows.deliveries:
                 self._publish("delivery", delivery_body(delivery))
 
     def _reset(self) -> None:
-        """What has been told so far is of no use any more."""
+        """Replace all events with one reset, unless the last one is too recent."""
         if self._ticks >= self._next_reset_tick:
             self._needs_reset = False
             self._next_reset_tick = self._ticks + RESET_INTERVAL_TICKS
@@ -196,17 +215,17 @@ class EventFeed:
             self._publish("reset", None)
 
     def _publish(self, kind: str, body: Struct | None) -> None:
-        text = self._event(kind, self._next, body)
+        text = self._format_event(kind, self._next, body)
         self._next += 1
         self._events.append(text)
         self._bytes += len(text)
         while len(self._events) > MAX_EVENTS or self._bytes > MAX_EVENT_BYTES:
             self._bytes -= len(self._events.popleft())
         for subscriber in self._subscribers:
-            subscriber.has_news.set()
+            subscriber.wake()
 
-    def _event(self, kind: str, number: int, body: Struct | None) -> bytes:
-        """One event. Metadata may hold line ends, between its values, and each line is one of ``data``."""
+    def _format_event(self, kind: str, number: int, body: Struct | None) -> bytes:
+        """Format one event. Metadata may hold line ends, and each line needs its own ``data`` field."""
         data = b"{}" if body is None else msgspec.json.encode(body)
         lines = b"".join(b"data: " + line + b"\n" for line in data.splitlines())
         return f"id: {self._epoch}-{number}\nevent: {kind}\n".encode() + lines + b"\n"
@@ -215,10 +234,10 @@ class EventFeed:
         self._events.clear()
         self._bytes = 0
 
-    # -- those who listen
+    # -- subscribing
 
     def read_from(self, number: int) -> tuple[bytes, int] | None:
-        """Return some of the events from ``number`` on, and where to go on; None when that one is gone."""
+        """Return some events from ``number`` on and the number after them; None if that one is dropped."""
         skipped = number - (self._next - len(self._events))
         if skipped < 0:
             return None
@@ -232,7 +251,7 @@ class EventFeed:
 
     @contextmanager
     def subscribe(self, last_id: str | None) -> Iterator[FeedSubscriber]:
-        """Let one listen, from after ``last_id`` on; raises Problem when too many do, or at the end."""
+        """Subscribe after ``last_id``. Raise ProblemError beyond the limit, or while the daemon stops."""
         if self._is_closed:
             raise ProblemError("not_ready", "notifier is stopping")
         if len(self._subscribers) >= MAX_SUBSCRIBERS:
@@ -246,30 +265,31 @@ class EventFeed:
             self._subscribers.discard(subscriber)
 
     def _make_subscriber(self, last_id: str | None) -> FeedSubscriber:
-        """One without an id begins now, and has its first one at once, to come back with."""
-        hello = f"retry: {RETRY_MS}\nid: {self._epoch}-{self._next - 1}\n\n".encode()
+        """Start at the next event where there is no id, and send the current id to resume by."""
+        opening = f"retry: {RETRY_MS}\nid: {self._epoch}-{self._next - 1}\n\n".encode()
         if last_id is None:
-            return FeedSubscriber(self, self._next, hello)
-        place = self._place_after(last_id)
-        if place is None:
-            return FeedSubscriber(self, self._next, hello + self._event("reset", self._next - 1, None))
-        return FeedSubscriber(self, place, f"retry: {RETRY_MS}\n\n".encode())
+            return FeedSubscriber(self, self._next, opening)
+        position = self._position_after(last_id)
+        if position is None:
+            reset = self._format_event("reset", self._next - 1, None)
+            return FeedSubscriber(self, self._next, opening + reset)
+        return FeedSubscriber(self, position, f"retry: {RETRY_MS}\n\n".encode())
 
-    def _place_after(self, last_id: str) -> int | None:
+    def _position_after(self, last_id: str) -> int | None:
         match = _ID.fullmatch(last_id)
         if match is None or match[1] != self._epoch:
             return None
-        place = int(match[2]) + 1
-        return place if self._next - len(self._events) <= place <= self._next else None
+        position = int(match[2]) + 1
+        return position if self._next - len(self._events) <= position <= self._next else None
 
     def _resume(self) -> None:
         if not self._is_active:
             self._is_active = True
-            self._forget()
+            self._clear()
             self._ticking = asyncio.create_task(self._run(), name="feed")
 
     def _pause(self) -> None:
-        """Note nothing from now on, and have no id of before fit any more."""
+        """Stop recording. Skip a number, so that no id of before is valid any more."""
         self._is_active = False
         self._drop_events()
         self._next += 1
@@ -285,12 +305,12 @@ class EventFeed:
             self.end_all()
 
     def end_all(self) -> None:
-        """End every stream; those who may listen still will come back."""
+        """End every stream. Clients that are still allowed reconnect."""
         for subscriber in self._subscribers:
             subscriber.end()
 
     def close(self) -> None:
-        """Let nobody listen any more: the daemon stops."""
+        """End every stream and accept no more subscribers, because the daemon stops."""
         self._is_closed = True
         self._is_active = False
         self.end_all()

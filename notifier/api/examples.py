@@ -1,4 +1,4 @@
-"""One example of each thing, for the description of the API; a test reads them back."""
+"""Hold an example of each body, for ``openapi.json``. A test decodes them with the schemas."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType

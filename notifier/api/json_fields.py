@@ -1,4 +1,4 @@
-"""Fields of JSON bodies: each is read by itself, and what is wrong with it is noted, not raised."""
+"""Read fields of JSON bodies. Each reader notes its errors, so that one response lists all of them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,36 +12,36 @@ from notifier.core.formats.urls import InvalidUrl
 from notifier.core.nearest import nearest
 from notifier.server.problems import FieldError, ProblemError, errors_to_problem
 
-MAX_EXPIRE_AFTER_MS = 366 * 86_400_000
-MAX_ERRORS = 20  # to look for the nearest name takes time, and nobody reads more
+MAX_EXPIRE_AFTER_MS = 366 * 86_400_000  # a leap year. No record of why; changing it needs a reason
+MAX_ERRORS = 20  # CONTRACT P5: bounded, because each error searches the nearest name
 
-_MAX_NAME_CHARS = 60
+_MAX_NAME_CHARS = 60  # a name of the client's, quoted in a pointer, must not fill the response
 
 
 @dataclass(slots=True)
 class FieldErrors:
-    """What has been found wrong so far; the first ``MAX_ERRORS`` of it."""
+    """The first ``MAX_ERRORS`` errors of a request."""
 
     entries: list[FieldError] = field(default_factory=list)
 
     @property
     def is_full(self) -> bool:
-        """Whether it is useless to look for more."""
+        """Whether no more errors are noted, so that a reader may stop."""
         return len(self.entries) >= MAX_ERRORS
 
     def add(self, pointer: str, detail: str) -> None:
-        """Note one more."""
+        """Note one error."""
         if not self.is_full:
             self.entries.append(FieldError(pointer, detail))
 
     def check(self) -> None:
-        """Raise Problem if there are any."""
+        """Raise ProblemError if there are errors."""
         if self.entries:
             raise errors_to_problem(self.entries)
 
 
 def read_json(body: bytes) -> Any:
-    """Decode a body; raises Problem."""
+    """Decode a body. Raise ProblemError."""
     try:
         return decode_strict(body)
     except InvalidJson as error:
@@ -51,7 +51,7 @@ def read_json(body: bytes) -> Any:
 
 
 def describe_unknown(name: str, what: str, names: Iterable[str]) -> str:
-    """Say that ``name`` is none of ``names``, and which it may have meant."""
+    """Describe an unknown name, with the nearest valid one or all valid ones."""
     choices = list(names)
     close = nearest(name, choices)
     if close is not None:
@@ -64,11 +64,11 @@ def read_object(
     pointer: str,
     names: Sequence[str],
     errors: FieldErrors,
-    meant: Mapping[str, str] = MappingProxyType({}),
+    hints: Mapping[str, str] = MappingProxyType({}),
 ) -> Mapping[str, Any] | None:
-    """An object's members; those that are not in ``names`` are faults. None when it is no object.
+    """Return the members of an object, None for another value. Members not in ``names`` are errors.
 
-    ``meant`` has words on names that are likely to be given and are none.
+    ``hints`` are texts for likely wrong names.
     """
     if not isinstance(value, dict):
         errors.add(pointer, "must be an object")
@@ -77,10 +77,8 @@ def read_object(
         if errors.is_full:
             break
         if name not in names:
-            words = (
-                f"unknown field; {meant[name]}" if name in meant else describe_unknown(name, "field", names)
-            )
-            errors.add(join_pointer(pointer, name), words)
+            detail = f"unknown field; {hints[name]}" if name in hints else None
+            errors.add(join_pointer(pointer, name), detail or describe_unknown(name, "field", names))
     return value
 
 
@@ -91,7 +89,7 @@ def read_text(
     check: Callable[[str], str] = str,
     pointer: str = "",
 ) -> str | None:
-    """A required string, as ``check`` returns it."""
+    """Read a required string, and return it as ``check`` does."""
     place = join_pointer(pointer, name)
     value = members.get(name)
     if name not in members:
@@ -107,7 +105,7 @@ def read_text(
 
 
 def read_expire_after(members: Mapping[str, Any], errors: FieldErrors) -> int | None:
-    """``expire_after`` in milliseconds; None where it is left out."""
+    """Return ``expire_after`` in milliseconds, None where it is left out."""
     if "expire_after" not in members:
         return None
     try:
@@ -121,5 +119,5 @@ def read_expire_after(members: Mapping[str, Any], errors: FieldErrors) -> int | 
 
 
 def join_pointer(pointer: str, name: str) -> str:
-    """The pointer to a member (RFC 6901)."""
+    """Append a member's name to a JSON pointer (RFC 6901)."""
     return f"{pointer}/{cut(name, _MAX_NAME_CHARS).replace('~', '~0').replace('/', '~1')}"

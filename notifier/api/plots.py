@@ -1,7 +1,7 @@
-"""What the plots of the page show, as data: read from the store, so that it is whole after a restart.
+"""Compute the data of the page's plots from the store, so that a restart loses nothing.
 
 Each read is bounded: the ``SCAN_LIMIT`` tasks that ended last, as many callbacks that were delivered last,
-and the sketch that each api_path has. ``drawing.py`` draws it for who has no scripts, ``page/plots.js`` live.
+and the histogram of each api_path. ``web/charts.py`` and ``plots.js`` of the page draw it.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,12 @@ from notifier.core.task_statistics import (
 )
 from notifier.store.values import PathDurations, RecentActivity
 
-SCAN_LIMIT = 500
-MAX_PATHS = 20
-NOTICE_MS = (500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000)
-CALLBACK_MS = (20, 50, 100, 500, 2_000, 10_000, 60_000)
-POLLS = (1, 2, 3, 5, 8, 13, 21)
+SCAN_LIMIT = 500  # CONTRACT P5: bounded. No record of why 500; changing it needs a measurement
+MAX_PATHS = 20  # CONTRACT P5: bounded. No record of why 20
+# The upper edges of bars. No record of why these; changing them needs a measurement.
+NOTICE_EDGES_MS = (500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000)
+CALLBACK_EDGES_MS = (20, 50, 100, 500, 2_000, 10_000, 60_000)  # likewise
+POLL_EDGES = (1, 2, 3, 5, 8, 13, 21)  # likewise
 GENERIC = ("generation", "generations", "prediction", "predictions", "task", "tasks")
 MORE = "more"
 NO_TASK = "no task has ended yet"
@@ -91,12 +92,12 @@ class PlotsBody(Struct, frozen=True):
 
 
 async def show_plots(call: ApiRequest) -> Response:
-    """How well tasks are watched, in four plots."""
+    """Return the data of the four plots."""
     return json_response(await load_plots(call.services))
 
 
 async def load_plots(services: Services) -> PlotsBody:
-    """The same, for the page too."""
+    """Compute the data of the plots, for the API and for the page."""
     recent = await services.store.recent(limit=SCAN_LIMIT)
     learned = await services.store.learned(limit=MAX_PATHS)
     return PlotsBody(
@@ -109,14 +110,14 @@ async def load_plots(services: Services) -> PlotsBody:
 
 
 def format_measured(duration_ms: float) -> str:
-    """A duration that was measured: ``40 ms``, ``1.2 s``, ``140 s``."""
+    """Format a measured duration: ``40 ms``, ``1.2 s``, ``140 s``."""
     if duration_ms < 995:
         return f"{duration_ms:.0f} ms"
     return f"{duration_ms / 1_000:.1f} s" if duration_ms < 99_950 else f"{duration_ms / 1_000:.0f} s"
 
 
 def shorten_path(api_path: str) -> str:
-    """The last segment that says something: short enough for a plot; the table has all of it."""
+    """Return the last segment with a meaning, short enough for a plot. The table has the whole path."""
     *before, last = api_path.strip("/").split("/")
     return before[-1] if before and last in GENERIC else last
 
@@ -149,8 +150,8 @@ def _notice(recent: RecentActivity) -> BarsBody:
         "From when a task was over by the provider's own word, or registered if that was later, until we "
         f"noticed. {_of_last(len(values), 'task')} that told when they were over."
     )
-    nothing = NO_FINISH if recent.ends else NO_TASK
-    return _delays("Notice delay", about, "tasks", nothing, (values, NOTICE_MS))
+    empty = NO_FINISH if recent.ends else NO_TASK
+    return _delays("Notice delay", about, "tasks", empty, (values, NOTICE_EDGES_MS))
 
 
 def _callbacks(recent: RecentActivity) -> BarsBody:
@@ -158,27 +159,29 @@ def _callbacks(recent: RecentActivity) -> BarsBody:
         "From the outcome to the receiver's first 2xx, with all tries and waits. "
         f"{_of_last(len(recent.callbacks_ms), 'delivered callback')}."
     )
-    return _delays("Callback latency", about, "callbacks", NO_CALLBACK, (recent.callbacks_ms, CALLBACK_MS))
+    return _delays(
+        "Callback latency", about, "callbacks", NO_CALLBACK, (recent.callbacks_ms, CALLBACK_EDGES_MS)
+    )
 
 
 def _delays(
-    title: str, about: str, of: str, nothing: str, lie: tuple[Sequence[int], Sequence[int]]
+    title: str, about: str, of: str, empty: str, data: tuple[Sequence[int], Sequence[int]]
 ) -> BarsBody:
-    counts = count_bars(*lie)
+    counts = count_bars(*data)
     if counts is None:
-        return BarsBody(title, nothing, about, of, 0, [])
+        return BarsBody(title, empty, about, of, 0, [])
     summary = f"half within {format_measured(counts.p50)}, nine of ten within {format_measured(counts.p90)}"
-    labels = [*(_edge(edge) for edge in lie[1]), MORE]
+    labels = [*(_edge(edge) for edge in data[1]), MORE]
     return BarsBody(title, summary, about, of, counts.count, _bars(labels, counts.bars))
 
 
 def _polls(ends: Sequence[FinishedTask]) -> BarsBody:
-    counts = count_bars([each.polls for each in ends], POLLS)
+    counts = count_bars([each.polls for each in ends], POLL_EDGES)
     title, of = "Polls a task", "tasks"
     if counts is None:
         return BarsBody(title, NO_TASK, _about_polls(ends), of, 0, [])
     summary = f"half with {counts.p50} or fewer; {_saved(ends)}"
-    labels = [*map(str, POLLS), MORE]
+    labels = [*map(str, POLL_EDGES), MORE]
     return BarsBody(title, summary, _about_polls(ends), of, counts.count, _bars(labels, counts.bars))
 
 

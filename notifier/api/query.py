@@ -1,4 +1,4 @@
-"""Query parameters and cursors: known, once each, in range; else 422 with all that is wrong."""
+"""Parse query parameters and cursors. Unknown, repeated and invalid ones are errors of one 422."""
 
 import base64
 import binascii
@@ -17,25 +17,25 @@ from notifier.core.ids import DELIVERY, WATCH, is_id
 from notifier.core.model import DeliveryState, WatchState
 from notifier.store.values import DeliveryQuery, WatchQuery
 
-MAX_LIMIT = 500
-DEFAULT_LIMIT = 50
-MAX_WAIT_MS = 60_000
+MAX_LIMIT = 500  # CONTRACT, HTTP
+DEFAULT_LIMIT = 50  # CONTRACT, HTTP
+MAX_WAIT_MS = 60_000  # CONTRACT, HTTP
 
-_MAX_FIELDS = 32
-_MAX_NAME_CHARS = 200
-_TAG_BYTES = 8
+_MAX_FIELDS = 32  # CONTRACT P5: bounded. No operation has more than five parameters
+_MAX_NAME_CHARS = 200  # CONTRACT P5: bounded. No record of why 200
+_TAG_BYTES = 8  # 64 bits: enough to detect other filters; a cursor is no secret
 
 State = TypeVar("State", bound=StrEnum)
 
 
 def read_query(raw: bytes, names: Sequence[str]) -> Mapping[str, str]:
-    """Take a query string apart; raises Problem for what is not in ``names`` or stands twice."""
+    """Split a query string. Raise ProblemError for parameters that are not in ``names`` or stand twice."""
     errors = FieldErrors()
     try:
         pairs = parse_qsl(
             raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
         )
-    except ValueError:  # UnicodeError too
+    except ValueError:  # includes UnicodeError
         errors.add("", f"the query is at most {_MAX_FIELDS} parameters of percent-encoded UTF-8")
         pairs = []
     params: dict[str, str] = {}
@@ -52,7 +52,7 @@ def read_query(raw: bytes, names: Sequence[str]) -> Mapping[str, str]:
 
 
 def parse_watch_query(params: Mapping[str, str]) -> WatchQuery:
-    """Read the parameters of a page of watches; raises Problem."""
+    """Parse the parameters of a page of watches. Raise ProblemError."""
     errors = FieldErrors()
     query = WatchQuery(
         state=_state(params, WatchState, errors),
@@ -66,7 +66,7 @@ def parse_watch_query(params: Mapping[str, str]) -> WatchQuery:
 
 
 def parse_delivery_query(params: Mapping[str, str]) -> DeliveryQuery:
-    """Read the parameters of a page of deliveries; raises Problem."""
+    """Parse the parameters of a page of deliveries. Raise ProblemError."""
     errors = FieldErrors()
     query = DeliveryQuery(
         state=_state(params, DeliveryState, errors),
@@ -80,7 +80,7 @@ def parse_delivery_query(params: Mapping[str, str]) -> DeliveryQuery:
 
 
 def parse_page_query(params: Mapping[str, str], prefix: str) -> tuple[str | None, int]:
-    """Read cursor and limit of a page without filters; raises Problem."""
+    """Parse cursor and limit of a page without filters. Raise ProblemError."""
     errors = FieldErrors()
     page = _before(params, prefix, errors), _limit(params, errors)
     errors.check()
@@ -88,7 +88,7 @@ def parse_page_query(params: Mapping[str, str], prefix: str) -> tuple[str | None
 
 
 def read_wait(params: Mapping[str, str]) -> int:
-    """How many milliseconds to hold the answer; raises Problem."""
+    """Return how many milliseconds to hold the response. Raise ProblemError."""
     errors = FieldErrors()
     wait_ms = 0
     try:
@@ -102,12 +102,12 @@ def read_wait(params: Mapping[str, str]) -> int:
 
 
 def make_cursor(last_id: str, params: Mapping[str, str]) -> str:
-    """The cursor to what follows ``last_id`` under the same filters."""
+    """Return the cursor to what follows ``last_id`` with the same filters."""
     return base64.urlsafe_b64encode(_tag(last_id, params) + last_id.encode()).decode().rstrip("=")
 
 
 def _before(params: Mapping[str, str], prefix: str, errors: FieldErrors) -> str | None:
-    """The id in a cursor that we gave out for these filters."""
+    """Return the id in a cursor that ``make_cursor`` returned for these filters."""
     if "cursor" not in params:
         return None
     cursor = params["cursor"]
@@ -123,7 +123,7 @@ def _before(params: Mapping[str, str], prefix: str, errors: FieldErrors) -> str 
 
 
 def _tag(last_id: str, params: Mapping[str, str]) -> bytes:
-    """Ties a cursor to the filters, so that a page cannot silently go on with others."""
+    """Return a digest of the filters, so that a cursor cannot continue a list with other filters."""
     filters = sorted((name, value) for name, value in params.items() if name not in ("cursor", "limit"))
     return hashlib.blake2b(json.dumps([last_id, filters]).encode(), digest_size=_TAG_BYTES).digest()
 
@@ -177,6 +177,6 @@ def _limit(params: Mapping[str, str], errors: FieldErrors) -> int:
 
 
 def _number_or_text(text: str) -> object:
-    """A query has no types: digits alone are seconds, as a number is in JSON."""
+    """Convert digits to a number of seconds, as JSON has it, because a query string has no types."""
     is_number = text.isascii() and len(text) < 20 and text.replace(".", "", 1).isdigit()
     return float(text) if is_number and "." in text else int(text) if is_number else text

@@ -1,6 +1,7 @@
-"""From the bytes of a registration to a ``NewWatch``, or to all that is wrong with it.
+"""Parse registrations to ``NewWatch``, or list all errors.
 
-The whole text is read strictly first (``core/jsontext.py``). Metadata is then cut out of it as it is written.
+The whole text is decoded strictly first (``core/formats/json_text.py``). Metadata is then cut out of the text
+as it is written, because it must come back unchanged.
 """
 
 import json
@@ -24,27 +25,27 @@ from notifier.core.formats.urls import InvalidUrl, check_api_path, check_task_id
 from notifier.core.model import NewWatch
 from notifier.server.problems import FieldError, ProblemError, errors_to_problem
 
-MAX_BATCH = 1_000
-MAX_PROVIDERS_NAMED = 10
-MAX_METADATA_BYTES = 16 * 1024
+MAX_BATCH = 1_000  # CONTRACT, HTTP
+MAX_PROVIDERS_NAMED = 10  # keeps the text of an error on a few lines
+MAX_METADATA_BYTES = 16 * 1024  # CONTRACT, HTTP
 
 FIELDS = (
     "task_id", "api_path", "provider", "task_url", "callback_url", "callbacks", "metadata", "expire_after",
 )  # fmt: skip
-_MEANT = {
+_HINTS = {
     "callback": "did you mean callback_url?",
     "url": "did you mean callback_url?",
     "events": 'it belongs into callbacks, such as [{"url": "…", "events": ["task.completed"]}]',
     "headers": 'it belongs into callbacks, such as [{"url": "…", "headers": {"X-Tenant": "7"}}]',
 }
-_IN_BATCH = re.compile(r"/watches/[0-9]+")
+_BATCH_ENTRY = re.compile(r"/watches/[0-9]+")
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _SCANNER = json.JSONDecoder(parse_int=str)
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamTask:
-    """One upstream task."""
+    """A task by its provider, api_path and id."""
 
     provider: str
     api_path: str
@@ -52,9 +53,9 @@ class UpstreamTask:
 
 
 def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
-    """Read the body of ``POST /v1/watches``, or one entry of a batch; raises Problem."""
+    """Parse the body of ``POST /v1/watches``, or one entry of a batch. Raise ProblemError."""
     errors = FieldErrors()
-    members = read_object(read_json(body), "", FIELDS, errors, _MEANT)
+    members = read_object(read_json(body), "", FIELDS, errors, _HINTS)
     if members is None:
         raise errors_to_problem(errors.entries)
     task = _task_url(members, settings, errors) if "task_url" in members else _task(members, settings, errors)
@@ -80,21 +81,21 @@ def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
 
 
 def find_callbacks_pointer(body: bytes) -> str:
-    """Where in a registration that has been read its callbacks stand, as a pointer."""
+    """Return the pointer to the callbacks of a valid registration."""
     return "/callbacks" if "callbacks" in read_json(body) else "/callback_url"
 
 
 def read_batch(body: bytes) -> list[bytes]:
-    """Read the body of ``POST /v1/watches/batch`` to its entries, as they are written; raises Problem.
+    """Split the body of ``POST /v1/watches/batch`` into its entries, as they are written. Raise ProblemError.
 
-    An entry that is refused as JSON is left for ``read_registration``: each stands alone.
+    An entry with JSON that we reject is returned too: ``read_registration`` refuses it alone.
     """
     try:
         entries = _items(decode_strict(body), body)
     except InvalidJson as error:
         raise ProblemError("bad_json", str(error)) from None
     except RejectedJson as error:
-        if not _IN_BATCH.match(error.pointer) or not _is_batch(body):
+        if not _BATCH_ENTRY.match(error.pointer) or not _is_batch(body):
             raise errors_to_problem([FieldError(error.pointer, error.detail)]) from None
         entries = _cut_items(body.decode())
     if len(entries) > MAX_BATCH:
@@ -103,7 +104,7 @@ def read_batch(body: bytes) -> list[bytes]:
 
 
 def read_resume(body: bytes) -> int | None:
-    """Read the optional body of a resume: its ``expire_after`` in milliseconds; raises Problem."""
+    """Return ``expire_after`` of the optional body of a resume, in milliseconds. Raise ProblemError."""
     if not body:
         return None
     errors = FieldErrors()
@@ -114,7 +115,7 @@ def read_resume(body: bytes) -> int | None:
 
 
 def check_no_members(body: bytes) -> None:
-    """Raise Problem for a body with anything in it, where none is wanted."""
+    """Raise ProblemError unless a body is empty or an object without members."""
     if body:
         errors = FieldErrors()
         read_object(read_json(body), "", (), errors)
@@ -131,15 +132,16 @@ def _items(batch: object, body: bytes) -> list[str]:
 
 
 def _is_batch(body: bytes) -> bool:
-    """Whether an object of JSON is ``{"watches": […]}`` and no more, whatever stands in the array."""
-    members = json.loads(body, object_pairs_hook=tuple, parse_int=str)  # a list is an array then
+    """Whether a JSON object is ``{"watches": […]}`` and no more, whatever the array holds."""
+    # Objects become tuples, so that a list can only be an array.
+    members = json.loads(body, object_pairs_hook=tuple, parse_int=str)
     return len(members) == 1 and members[0][0] == "watches" and isinstance(members[0][1], list)
 
 
 def _cut_items(text: str) -> list[str]:
-    """The items of the array in ``{"watches": […]}``, found by where each of them ends.
+    """Return the items of the array in ``{"watches": […]}``, cut where each of them ends.
 
-    For text whose syntax is right; msgspec, which cuts up the clean ones, stops at what is refused here.
+    The text has valid syntax. msgspec, which cuts other batches, stops at JSON that we reject.
     """
     items: list[str] = []
     at = _next_item(text, text.index("[") + 1)

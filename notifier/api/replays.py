@@ -1,4 +1,4 @@
-"""The call that sends again what matches."""
+"""Handle ``POST /v1/deliveries/replay``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,28 +23,28 @@ _ENDED = (DeliveryState.DELIVERED, DeliveryState.DEAD)
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """What to replay; ``is_dry``: only say how many that would be."""
+    """Which deliveries to send again. ``is_dry``: only count them."""
 
     query: ReplayQuery
     is_dry: bool
 
 
 async def replay(call: ApiRequest) -> Response:
-    """Send again what matches, at a gentle rate, or say how many that is."""
+    """Start to send matching deliveries again at a low rate, or count them."""
     services = call.services
-    order = read_replay(call.body)
+    request = read_replay(call.body)
     now = services.clock.now()
-    matched = await services.store.start_replay(order.query, now=now, dry_run=order.is_dry)
+    matched = await services.store.start_replay(request.query, now=now, dry_run=request.is_dry)
     if isinstance(matched, ReplayLimitReached):
-        waiting = f"{matched.under_way} replays are under way or wait; they go one after the other"
-        raise ProblemError("too_many_replays", waiting)
-    if matched and not order.is_dry:
+        detail = f"{matched.under_way} replays are under way or wait; they go one after the other"
+        raise ProblemError("too_many_replays", detail)
+    if matched and not request.is_dry:
         services.wake.replay_now()
     return json_response(Matched(matched=matched), 202)
 
 
 def read_replay(body: bytes) -> ReplayRequest:
-    """Read the body of ``POST /v1/deliveries/replay``; raises Problem."""
+    """Parse the body of a replay. Raise ProblemError."""
     errors = FieldErrors()
     members = read_object(read_json(body), "", FIELDS, errors) or {}
     query = ReplayQuery(
@@ -56,12 +56,12 @@ def read_replay(body: bytes) -> ReplayRequest:
     is_dry = members.get("dry_run", False)
     if not isinstance(is_dry, bool):
         errors.add("/dry_run", "must be true or false")
-    _check_together(members, query, errors)
+    _check_combination(members, query, errors)
     errors.check()
     return ReplayRequest(query, is_dry)
 
 
-def _check_together(members: Mapping[str, Any], query: ReplayQuery, errors: FieldErrors) -> None:
+def _check_combination(members: Mapping[str, Any], query: ReplayQuery, errors: FieldErrors) -> None:
     if query.since is not None and query.until is not None and query.since >= query.until:
         errors.add("/until", "must be later than since")
     if not errors.entries and not any(name in members for name in _FILTERS):

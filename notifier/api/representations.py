@@ -1,4 +1,4 @@
-"""From what the store knows to what goes out."""
+"""Convert values of the store to JSON bodies."""
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -37,12 +37,12 @@ _EVENT = msgspec.json.Decoder(_Event)
 
 
 def json_response(body: Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer."""
+    """Return a response with a JSON body."""
     return Response(_ENCODER.encode(body), status, headers=headers, media_type="application/json")
 
 
 def watch_body(watch: Watch, condition: str | None) -> WatchBody:
-    """A watch as it stands in lists. ``condition`` says why its provider is paused."""
+    """Convert a watch, as in lists. ``condition`` says why its provider is held back."""
     is_live = watch.state is WatchState.WATCHING
     return WatchBody(
         id=watch.id,
@@ -69,14 +69,14 @@ def watch_body(watch: Watch, condition: str | None) -> WatchBody:
 
 
 def watch_detail_body(detail: WatchDetail, condition: str | None) -> WatchBody:
-    """A watch with its payload and deliveries."""
+    """Convert a watch with its payload and deliveries."""
     body = watch_body(detail.watch, condition)
     deliveries = [delivery_body(delivery) for delivery in detail.deliveries]
     return msgspec.structs.replace(body, payload=_payload(detail.watch, detail.event), deliveries=deliveries)
 
 
 def moment_body(moment: TimelineEntry) -> MomentBody:
-    """A line of a timeline."""
+    """Convert a line of a timeline."""
     return MomentBody(
         at=format_instant(moment.at),
         kind=moment.kind,
@@ -87,7 +87,7 @@ def moment_body(moment: TimelineEntry) -> MomentBody:
 
 
 def delivery_body(delivery: Delivery) -> DeliveryBody:
-    """A delivery as it stands in lists."""
+    """Convert a delivery, as in lists."""
     return DeliveryBody(
         id=delivery.id,
         event_id=delivery.event_id,
@@ -107,13 +107,13 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
 
 
 def delivery_detail_body(detail: DeliveryDetail) -> DeliveryBody:
-    """A delivery with its attempts."""
+    """Convert a delivery with its attempts."""
     attempts = [_attempt(attempt) for attempt in detail.attempts]
     return msgspec.structs.replace(delivery_body(detail.delivery), attempts=attempts)
 
 
 def endpoint_body(detail: EndpointDetail) -> EndpointBody:
-    """An endpoint."""
+    """Convert an endpoint. In code a breaker blocks; the API calls it closed."""
     health, state = detail.standing, _state(detail.standing)
     is_closed = state is EndpointState.CLOSED
     return EndpointBody(
@@ -137,7 +137,7 @@ def _state(health: EndpointHealth) -> EndpointState:
 
 
 def _payload(watch: Watch, event: Event | None) -> Raw:
-    """The provider's last answer, as it stands in the event of this round."""
+    """Return the provider's last reply, as the event of this round has it."""
     if event is None or event.round != watch.round or watch.state is WatchState.WATCHING:
         return NULL
     return _EVENT.decode(event.body).data.payload

@@ -1,4 +1,4 @@
-"""The calls on the daemon itself."""
+"""Handle requests about the daemon: status, reload, health, readiness, metrics."""
 
 from msgspec import UNSET
 from starlette.responses import Response
@@ -13,17 +13,17 @@ from notifier.core.model import DeliveryState, WatchState
 from notifier.server.problems import FieldError, ProblemError
 from notifier.store.values import PathDurations, WatchQuery
 
-MAX_LEARNED_PATHS = 100
+MAX_LEARNED_PATHS = 100  # CONTRACT P5: bounded. No record of why 100
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def show_status(call: ApiRequest) -> Response:
-    """How things stand."""
+    """Return the status of the daemon."""
     return json_response(await load_status(call.services))
 
 
 async def load_status(services: Services) -> StatusBody:
-    """The same, for the page too."""
+    """Load the status, for the API and for the page."""
     settings = services.settings()
     counts = await services.store.counts(now=services.clock.now())
     learned = await services.store.learned(limit=MAX_LEARNED_PATHS)
@@ -59,7 +59,7 @@ async def load_status(services: Services) -> StatusBody:
 
 
 async def _missing(services: Services) -> list[str]:
-    """Providers that are not configured, and that watches wait for."""
+    """Return providers that are not configured, and that live watches name."""
     store, configured = services.store, services.settings().providers
     unknown = [name for name in await store.providers() if name not in configured]
     return [name for name in unknown if await store.watches(WatchQuery(WatchState.WATCHING, name, limit=1))]
@@ -94,18 +94,18 @@ async def reload(call: ApiRequest) -> Response:
 
 
 async def show_metrics(call: ApiRequest) -> Response:
-    """What Prometheus scrapes."""
+    """Return all metrics, for Prometheus."""
     return Response(await call.services.metrics(), media_type=TEXT_FORMAT)
 
 
 async def show_health(_: ApiRequest) -> Response:
-    """The process is alive."""
+    """Report that the process is alive."""
     return json_response(Word(status=FINE))
 
 
 async def show_readiness(call: ApiRequest) -> Response:
-    """The daemon can store, and has been polling lately."""
-    why_not = call.services.is_ready()
-    if why_not is not None:
-        raise ProblemError("not_ready", why_not)
+    """Report whether the daemon can store, and has polled lately."""
+    reason = call.services.is_ready()
+    if reason is not None:
+        raise ProblemError("not_ready", reason)
     return json_response(Word(status="ready"))

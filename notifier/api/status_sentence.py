@@ -1,4 +1,4 @@
-"""How things stand, in one sentence: what is wrong first, else what there is."""
+"""Describe the status in one sentence: what is wrong first, then how much work there is."""
 
 from collections.abc import Iterator, Mapping
 
@@ -19,10 +19,10 @@ def describe_status(
     refused: int,
     providers: Mapping[str, str],
 ) -> str:
-    """Say it as ``GET /v1/status`` has it. ``trouble`` says why the daemon is not ready.
+    """Return the ``summary`` of ``GET /v1/status``. ``trouble`` says why the daemon is not ready.
 
-    ``held`` counts the endpoints that are closed, paused or gone, ``troubled`` the live watches that have
-    been in trouble for a minute, ``refused`` the pending deliveries that a receiver refused.
+    ``held`` counts the endpoints that are closed, paused or gone. ``troubled`` counts the live watches in
+    trouble for a minute or more, ``refused`` the pending deliveries that a receiver refused.
     """
     wrong = [
         *_not_working(trouble, providers, held),

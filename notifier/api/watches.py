@@ -1,4 +1,4 @@
-"""The calls on watches."""
+"""Handle requests about watches."""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ from notifier.store.values import (
     WatchQuery,
 )
 
-YIELD_EVERY = 16  # entries of a batch are read in turns of so many
+YIELD_EVERY = 16  # entries of a batch, then other tasks run (CONTRACT P5). No record of why 16
 
-_STANDS = {
+_STATE_TEXTS = {
     WatchState.WATCHING: "is being watched",
     WatchState.COMPLETED: "has completed",
     WatchState.FAILED: "has failed",
@@ -43,20 +43,20 @@ Outcome = WatchAdded | WatchLimitReached | CallbackLimitReached
 
 
 async def register(call: ApiRequest) -> Response:
-    """Have a task watched."""
+    """Register a task."""
     settings = call.services.settings()
     new = read_registration(call.body, settings, call.services.clock.now())
     outcome = (await _add(call, [new]))[0]
     if not isinstance(outcome, WatchAdded):
-        raise _refusal(outcome, call.body)
+        raise _limit_problem(outcome, call.body)
     body = _body(outcome.watch, call.services)
     return json_response(body, 201 if outcome.is_new else 200, {"Location": f"/v1/watches/{body.id}"})
 
 
 async def register_batch(call: ApiRequest) -> Response:
-    """Have many tasks watched; each entry stands alone."""
-    texts = await asyncio.to_thread(read_batch, call.body)  # 4 MiB of brackets take a second
-    entries = await _read(texts, call.services)
+    """Register many tasks. Each entry succeeds or fails alone."""
+    texts = await asyncio.to_thread(read_batch, call.body)  # 4 MiB of brackets take a second of CPU
+    entries = await _parse_entries(texts, call.services)
     added = iter(await _add(call, [entry for entry in entries if isinstance(entry, NewWatch)]))
     outcomes = [entry if isinstance(entry, ProblemError) else next(added) for entry in entries]
     results = [_result(*each, call.services) for each in zip(outcomes, texts, strict=True)]
@@ -64,28 +64,28 @@ async def register_batch(call: ApiRequest) -> Response:
 
 
 async def show_watch(call: ApiRequest) -> Response:
-    """One watch. ``wait`` holds the answer until it has ended."""
+    """Return one watch. With ``wait`` hold the response until the watch has ended."""
     watch_id = _read_id(call)
     wait_ms = read_wait(call.query)
     detail = await _detail(call.services, watch_id)
     if wait_ms and detail.watch.state is WatchState.WATCHING:
-        detail = await _ended(call, watch_id, wait_ms)
+        detail = await _wait_for_end(call, watch_id, wait_ms)
     return json_response(watch_detail_body(detail, call.services.condition_of(detail.watch.provider)))
 
 
 async def load_watch_body(call: ApiRequest) -> WatchBody:
-    """One watch as it stands, for its page."""
+    """Load one watch, for its page."""
     detail = await _detail(call.services, _read_id(call))
     return watch_detail_body(detail, call.services.condition_of(detail.watch.provider))
 
 
 async def show_timeline(call: ApiRequest) -> Response:
-    """What happened to one watch, in order."""
+    """Return what happened to one watch, in order."""
     return json_response(TimelineBody(timeline=await load_timeline(call)))
 
 
 async def load_timeline(call: ApiRequest) -> list[MomentBody]:
-    """The same, for its page too."""
+    """Load the timeline of one watch, for the API and for its page."""
     history = await call.services.store.history(_read_id(call))
     if history is None:
         raise _unknown_problem()
@@ -93,7 +93,7 @@ async def load_timeline(call: ApiRequest) -> list[MomentBody]:
 
 
 async def list_watches(call: ApiRequest) -> Response:
-    """Some watches, newest first."""
+    """Return a page of watches, newest first."""
     query = parse_watch_query(call.query)
     one_more = WatchQuery(query.state, query.provider, query.task_id, query.before, query.limit + 1)
     rows = await call.services.store.watches(one_more)
@@ -105,12 +105,12 @@ async def list_watches(call: ApiRequest) -> Response:
 
 
 async def list_recent_watches(services: Services, query: WatchQuery) -> list[WatchBody]:
-    """Those that were registered last, for the page."""
+    """Return the newest watches, for the page."""
     return [_body(watch, services) for watch in await services.store.watches(query)]
 
 
 async def poll_watch(call: ApiRequest) -> Response:
-    """Poll now."""
+    """Poll a watch now."""
     now = call.services.clock.now()
     watch_id = _read_id(call)
     changed = await call.services.store.poll_now(watch_id, now=now)
@@ -125,7 +125,7 @@ async def poll_watch(call: ApiRequest) -> Response:
 
 
 async def resume_watch(call: ApiRequest) -> Response:
-    """Go on with an expired, lost or stopped watch."""
+    """Resume an expired, lost or stopped watch."""
     services, watch_id = call.services, _read_id(call)
     expire_after_ms = read_resume(call.body)
     settings = services.settings()
@@ -145,7 +145,7 @@ async def resume_watch(call: ApiRequest) -> Response:
 
 
 async def stop_watch(call: ApiRequest) -> Response:
-    """End a watch without a callback."""
+    """Stop a watch: it ends without a callback."""
     services, watch_id = call.services, _read_id(call)
     changed = await services.store.stop_watch(watch_id, now=services.clock.now())
     watch = await _changed(services, watch_id, changed, "there is nothing to stop")
@@ -153,19 +153,19 @@ async def stop_watch(call: ApiRequest) -> Response:
     return json_response(_body(watch, services))
 
 
-async def _read(texts: Sequence[bytes], services: Services) -> list[NewWatch | ProblemError]:
-    """Read entries, and let others have their turn in between."""
+async def _parse_entries(texts: Sequence[bytes], services: Services) -> list[NewWatch | ProblemError]:
+    """Parse entries, and let other tasks run in between."""
     settings, now = services.settings(), services.clock.now()
     entries: list[NewWatch | ProblemError] = []
     for text in texts:
         if len(entries) % YIELD_EVERY == 0:
             await asyncio.sleep(0)
-        entries.append(_entry(text, settings, now))
+        entries.append(_parse_entry(text, settings, now))
     return entries
 
 
-def _entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | ProblemError:
-    """Read one entry; what would be too large alone is too large in a batch."""
+def _parse_entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | ProblemError:
+    """Parse one entry. The limit of a single registration applies to it too."""
     if len(text) > MAX_BODY_BYTES:
         return make_size_problem(MAX_BODY_BYTES)
     try:
@@ -175,7 +175,7 @@ def _entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | ProblemEr
 
 
 async def _add(call: ApiRequest, new: Sequence[NewWatch]) -> list[Outcome]:
-    """Store them, in the trace that the request belongs to; then tell who has to do with them."""
+    """Store registrations with the trace of the request, then wake the poller and the deliverer."""
     if not new:
         return []
     services, settings = call.services, call.services.settings()
@@ -188,13 +188,13 @@ async def _add(call: ApiRequest, new: Sequence[NewWatch]) -> list[Outcome]:
     due = [watch.due_at for watch in watches if watch.due_at is not None]
     if due:
         services.wake.poll_at(min(due))
-    if len(due) < len(watches):  # one that has ended may have told its outcome to a new callback
+    if len(due) < len(watches):  # an ended watch with a new callback has a new delivery
         services.wake.deliver_now()
     return outcomes
 
 
-def _refusal(outcome: WatchLimitReached | CallbackLimitReached, text: bytes) -> ProblemError:
-    """The problem of the registration that ``text`` is."""
+def _limit_problem(outcome: WatchLimitReached | CallbackLimitReached, text: bytes) -> ProblemError:
+    """Return the problem of a registration beyond a limit; ``text`` is its JSON."""
     if isinstance(outcome, WatchLimitReached):
         return _too_many(outcome)
     detail = f"the watch would have {outcome.count} callbacks; it may have {MAX_CALLBACKS}"
@@ -212,20 +212,20 @@ def _result(outcome: Outcome | ProblemError, text: bytes, services: Services) ->
         case WatchAdded(watch=watch, is_new=is_new):
             return BatchResult(status=201 if is_new else 200, watch=_body(watch, services))
         case WatchLimitReached() | CallbackLimitReached():
-            return _result(_refusal(outcome, text), text, services)
+            return _result(_limit_problem(outcome, text), text, services)
         case ProblemError():
             return BatchResult(status=outcome.status, problem=problem_to_body(outcome))
 
 
-async def _ended(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchDetail:
-    """The watch once it may have ended, or the time is over, or nobody listens any more.
+async def _wait_for_end(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchDetail:
+    """Return the watch once it may have ended, the time is over, or the client has disconnected.
 
-    We wait first and read then: an end between a reading and the waiting would go unheard.
+    Register the waiter before reading: an end between a read and the registration would be missed.
     """
     waiting = asyncio.ensure_future(call.services.waiters.wait(watch_id, wait_ms / 1_000))
     leaving = asyncio.ensure_future(call.gone())
     try:
-        await asyncio.sleep(0)  # lets it begin to wait
+        await asyncio.sleep(0)  # registers the waiter
         detail = await _detail(call.services, watch_id)
         if detail.watch.state is not WatchState.WATCHING:
             return detail
@@ -244,13 +244,13 @@ async def _detail(services: Services, watch_id: str) -> WatchDetail:
     return detail
 
 
-async def _changed(services: Services, watch_id: str, changed: Watch | ChangeRefused, so: str) -> Watch:
+async def _changed(services: Services, watch_id: str, changed: Watch | ChangeRefused, advice: str) -> Watch:
     match changed:
         case ChangeRefused.NOT_FOUND:
             raise _unknown_problem()
         case ChangeRefused.CONFLICT:
             state = (await _detail(services, watch_id)).watch.state
-            raise ProblemError("conflict", f"{watch_id} {_STANDS[state]}; {so}")
+            raise ProblemError("conflict", f"{watch_id} {_STATE_TEXTS[state]}; {advice}")
         case Watch():
             return changed
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from notifier.api.plots import (
-    CALLBACK_MS,
+    CALLBACK_EDGES_MS,
     MORE,
     NO_CALLBACK,
     NO_FINISH,
     NO_TASK,
-    NOTICE_MS,
-    POLLS,
+    NOTICE_EDGES_MS,
+    POLL_EDGES,
     SCAN_LIMIT,
     Bar,
     BarsBody,
@@ -98,7 +98,7 @@ async def test_where_no_task_told_when_it_was_over_that_is_said(bench: Bench) ->
 
 async def test_every_plot_of_bars_has_all_its_bars(bench: Bench) -> None:
     body = await plots(bench, RecentActivity((ended(10, 1, 3),), (15,)))
-    for name, edges in (("notice", NOTICE_MS), ("polls", POLLS), ("callbacks", CALLBACK_MS)):
+    for name, edges in (("notice", NOTICE_EDGES_MS), ("polls", POLL_EDGES), ("callbacks", CALLBACK_EDGES_MS)):
         assert len(body[name]["bars"]) == len(edges) + 1
         assert body[name]["count"] == 1
 

@@ -9,16 +9,12 @@ Nothing is recorded once no client has subscribed for a minute. Event ids from b
 """
 
 import asyncio
-import re
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
 
-import msgspec
 import structlog
-from msgspec import Struct
 
+from notifier.api.event_buffer import EventBuffer
 from notifier.api.representations import delivery_body, watch_body
 from notifier.errors import StoreUnavailable
 from notifier.server.problems import ProblemError
@@ -42,25 +38,14 @@ MAX_SUBSCRIBERS = 32
 MAX_MARKED = 300
 """Rows that one tick reads back, so that it holds the store for a short time. No record of why 300."""
 
-MAX_EVENTS = 1_000
-"""CONTRACT P5: bounded. No record of why 1 000; changing it needs a measurement."""
-
-MAX_EVENT_BYTES = 4 * 1024 * 1024
-"""CONTRACT P5: bounded, because metadata makes events of up to 16 KiB and more. No record of why 4 MiB."""
-
-PIECE_BYTES = 64 * 1024
-"""Bounds what one subscriber is sent at once (CONTRACT P5). No record of why 64 KiB."""
-
-_ID = re.compile(r"([0-9a-z]+)-([0-9]{1,15})")
-
 log = structlog.get_logger()
 
 
 class FeedSubscriber:
     """One client's position in the feed. It is sent ``opening`` first."""
 
-    def __init__(self, feed: "EventFeed", position: int, opening: bytes) -> None:
-        self._feed = feed
+    def __init__(self, events: EventBuffer, position: int, opening: bytes) -> None:
+        self._buffer = events
         self._position = position
         self._opening = opening
         self._wakeup = asyncio.Event()
@@ -80,7 +65,7 @@ class FeedSubscriber:
         yield self._opening
         while not self._is_ended:
             self._wakeup.clear()
-            events = self._feed.read_from(self._position)
+            events = self._buffer.read_from(self._position)
             if events is None:  # the client reads too slowly; when it reconnects, it gets a reset
                 return
             piece, self._position = events
@@ -111,7 +96,7 @@ class EventFeed:
         tick_s: float = TICK_S,
     ) -> None:
         self._store = store
-        self._epoch = epoch
+        self._events = EventBuffer(epoch)
         self._condition_of = condition_of
         self._conditions = conditions
         self._tick_s = tick_s
@@ -119,9 +104,6 @@ class EventFeed:
         self._is_active = False
         self._is_closed = False
         self._ticking: asyncio.Task[None] | None = None
-        self._events: deque[bytes] = deque()
-        self._bytes = 0
-        self._next = 1  # number of the next event; the buffer holds those right before it
         self._clear()
 
     def _clear(self) -> None:
@@ -202,52 +184,25 @@ class EventFeed:
         elif watches or deliveries or deliveries_of:
             rows = await self._store.find(watches, deliveries, deliveries_of=deliveries_of)
             for watch in rows.watches:
-                self._publish("watch", watch_body(watch, self._condition_of(watch.provider)))
+                self._events.append("watch", watch_body(watch, self._condition_of(watch.provider)))
             for delivery in rows.deliveries:
-                self._publish("delivery", delivery_body(delivery))
+                self._events.append("delivery", delivery_body(delivery))
+            self._wake_all()
 
     def _reset(self) -> None:
         """Replace all events with one reset, unless the last one is too recent."""
         if self._ticks >= self._next_reset_tick:
             self._needs_reset = False
             self._next_reset_tick = self._ticks + RESET_INTERVAL_TICKS
-            self._drop_events()
-            self._publish("reset", None)
+            self._events.clear()
+            self._events.append("reset", None)
+            self._wake_all()
 
-    def _publish(self, kind: str, body: Struct | None) -> None:
-        text = self._format_event(kind, self._next, body)
-        self._next += 1
-        self._events.append(text)
-        self._bytes += len(text)
-        while len(self._events) > MAX_EVENTS or self._bytes > MAX_EVENT_BYTES:
-            self._bytes -= len(self._events.popleft())
+    def _wake_all(self) -> None:
         for subscriber in self._subscribers:
             subscriber.wake()
 
-    def _format_event(self, kind: str, number: int, body: Struct | None) -> bytes:
-        """Format one event. Metadata may hold line ends, and each line needs its own ``data`` field."""
-        data = b"{}" if body is None else msgspec.json.encode(body)
-        lines = b"".join(b"data: " + line + b"\n" for line in data.splitlines())
-        return f"id: {self._epoch}-{number}\nevent: {kind}\n".encode() + lines + b"\n"
-
-    def _drop_events(self) -> None:
-        self._events.clear()
-        self._bytes = 0
-
     # -- subscribing
-
-    def read_from(self, number: int) -> tuple[bytes, int] | None:
-        """Return some events from ``number`` on and the number after them; None if that one is dropped."""
-        skipped = number - (self._next - len(self._events))
-        if skipped < 0:
-            return None
-        size, pieces = 0, []
-        for text in islice(self._events, skipped, None):
-            pieces.append(text)
-            size += len(text)
-            if size >= PIECE_BYTES:
-                break
-        return b"".join(pieces), number + len(pieces)
 
     @contextmanager
     def subscribe(self, last_id: str | None) -> Iterator[FeedSubscriber]:
@@ -266,21 +221,14 @@ class EventFeed:
 
     def _make_subscriber(self, last_id: str | None) -> FeedSubscriber:
         """Start at the next event where there is no id, and send the current id to resume by."""
-        opening = f"retry: {RETRY_MS}\nid: {self._epoch}-{self._next - 1}\n\n".encode()
+        events, retry = self._events, f"retry: {RETRY_MS}\n"
+        opening = f"{retry}id: {events.last_id}\n\n".encode()
         if last_id is None:
-            return FeedSubscriber(self, self._next, opening)
-        position = self._position_after(last_id)
+            return FeedSubscriber(events, events.next, opening)
+        position = events.find_after(last_id)
         if position is None:
-            reset = self._format_event("reset", self._next - 1, None)
-            return FeedSubscriber(self, self._next, opening + reset)
-        return FeedSubscriber(self, position, f"retry: {RETRY_MS}\n\n".encode())
-
-    def _position_after(self, last_id: str) -> int | None:
-        match = _ID.fullmatch(last_id)
-        if match is None or match[1] != self._epoch:
-            return None
-        position = int(match[2]) + 1
-        return position if self._next - len(self._events) <= position <= self._next else None
+            return FeedSubscriber(events, events.next, opening + events.format("reset", None))
+        return FeedSubscriber(events, position, f"{retry}\n".encode())
 
     def _resume(self) -> None:
         if not self._is_active:
@@ -289,10 +237,9 @@ class EventFeed:
             self._ticking = asyncio.create_task(self._run(), name="feed")
 
     def _pause(self) -> None:
-        """Stop recording. Skip a number, so that no id of before is valid any more."""
+        """Stop recording. A client that comes back later gets a reset."""
         self._is_active = False
-        self._drop_events()
-        self._next += 1
+        self._events.invalidate_ids()
 
     async def _run(self) -> None:
         try:

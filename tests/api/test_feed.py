@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from notifier.api import event_feed
+from notifier.api import event_buffer
 from notifier.api.event_feed import (
     MAX_MARKED,
     MAX_SUBSCRIBERS,
@@ -259,7 +259,7 @@ async def test_an_id_that_is_not_ours_begins_with_a_reset(bench: Bench, last_id:
 async def test_an_id_that_is_forgotten_begins_with_a_reset(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_feed, "MAX_EVENTS", 2)
+    monkeypatch.setattr(event_buffer, "MAX_EVENTS", 2)
     with listening(bench.feed):
         for number in range(4):
             await bench.register(f"task-{number}")
@@ -299,13 +299,13 @@ async def test_while_nobody_listens_the_store_is_not_read(
 
 
 async def test_memory_is_bounded_by_bytes_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_feed, "MAX_EVENT_BYTES", 2_000)
+    monkeypatch.setattr(event_buffer, "MAX_EVENT_BYTES", 2_000)
     with listening(bench.feed) as ear:
         for number in range(5):
             await bench.register(f"task-{number}", metadata={"x": "y" * 500})
             await beat(bench)
-        assert bench.feed.read_from(5) is not None
-        assert bench.feed.read_from(3) is None
+        assert bench.feed._events.read_from(5) is not None
+        assert bench.feed._events.read_from(3) is None
         await ear.hear()
         assert ear.is_cut
 
@@ -313,7 +313,7 @@ async def test_memory_is_bounded_by_bytes_too(bench: Bench, monkeypatch: pytest.
 async def test_a_slow_listener_is_cut_and_hurts_no_other(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_feed, "MAX_EVENTS", 3)
+    monkeypatch.setattr(event_buffer, "MAX_EVENTS", 3)
     with listening(bench.feed) as slow, listening(bench.feed) as quick:
         for number in range(5):
             await bench.register(f"task-{number}")
@@ -340,7 +340,7 @@ async def test_only_so_many_may_listen(bench: Bench) -> None:
 
 async def test_a_long_memory_comes_in_pieces(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """None of them much larger than a piece, whatever one missed."""
-    monkeypatch.setattr(event_feed, "PIECE_BYTES", 1_000)
+    monkeypatch.setattr(event_buffer, "PIECE_BYTES", 1_000)
     with bench.feed.subscribe(None):
         for number in range(4):
             await bench.register(f"task-{number}")

@@ -29,7 +29,7 @@ def build_app(services: Services, routes: Sequence[Route], render_problem: Probl
         StarletteRoute(path, MethodRouter(methods, services, budget, table))
         for path, methods in by_path.items()
     ]
-    router = Router(endpoints, redirect_slashes=False, default=_no_such_route(list(by_path)))
+    router = Router(endpoints, redirect_slashes=False, default=_make_default(list(by_path)))
     guarded = AccessMiddleware(router, lambda: services.settings().access, services.sessions)
     return ResponseMiddleware(guarded, render_problem)
 
@@ -66,7 +66,7 @@ class MethodRouter:
                 query,
                 body,
                 header=partial(get_headers, scope),
-                gone=lambda: _gone(receive),
+                gone=lambda: _wait_for_disconnect(receive),
                 is_head=scope["method"] == "HEAD",
                 routes=self._routes,
             )
@@ -82,12 +82,12 @@ class MethodRouter:
         return route
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _no_such_route(paths: Sequence[str]) -> ASGIApp:
+def _make_default(paths: Sequence[str]) -> ASGIApp:
     async def default(scope: Scope, _receive: Receive, _send: Send) -> None:
         close = nearest(scope["path"], paths)
         raise ProblemError(

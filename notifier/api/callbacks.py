@@ -21,7 +21,7 @@ def parse_callbacks(
 ) -> tuple[Callback, ...]:
     """Parse the callbacks of a registration; note what is wrong in ``errors``."""
     if "callbacks" not in members:
-        url = _callback_url(members, "callback_url", "", policy, errors)
+        url = _parse_url(members, "callback_url", "", policy, errors)
         return () if url is None else (Callback(url),)
     if "callback_url" in members:
         errors.add("/callback_url", "stands beside callbacks; give one of the two")
@@ -29,7 +29,9 @@ def parse_callbacks(
     if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_CALLBACKS:
         errors.add("/callbacks", f"must be an array of 1 to {MAX_CALLBACKS} callbacks")
         return ()
-    parsed = [_callback(entry, f"/callbacks/{place}", policy, errors) for place, entry in enumerate(entries)]
+    parsed = [
+        _parse_callback(entry, f"/callbacks/{index}", policy, errors) for index, entry in enumerate(entries)
+    ]
     callbacks = tuple(callback for callback in parsed if callback is not None)
     duplicates = [url for url, count in Counter(callback.url for callback in callbacks).items() if count > 1]
     for url in duplicates:
@@ -37,17 +39,19 @@ def parse_callbacks(
     return callbacks
 
 
-def _callback(value: object, pointer: str, policy: AddressPolicy, errors: FieldErrors) -> Callback | None:
+def _parse_callback(
+    value: object, pointer: str, policy: AddressPolicy, errors: FieldErrors
+) -> Callback | None:
     members = read_object(value, pointer, FIELDS, errors)
     if members is None:
         return None
-    url = _callback_url(members, "url", pointer, policy, errors)
-    events = _events(members, pointer, errors)
-    headers = _headers(members, pointer, errors)
+    url = _parse_url(members, "url", pointer, policy, errors)
+    events = _parse_events(members, pointer, errors)
+    headers = _parse_headers(members, pointer, errors)
     return None if url is None else Callback(url, events, headers)
 
 
-def _callback_url(
+def _parse_url(
     members: Mapping[str, Any], name: str, pointer: str, policy: AddressPolicy, errors: FieldErrors
 ) -> str | None:
     """Return the URL in canonical form. An address in it is checked here, a host name at connect time."""
@@ -70,7 +74,7 @@ def _check_address(url: str, policy: AddressPolicy) -> str | None:
     return policy.refuse(host, host, port) if is_address else None
 
 
-def _events(members: Mapping[str, Any], pointer: str, errors: FieldErrors) -> tuple[EventType, ...]:
+def _parse_events(members: Mapping[str, Any], pointer: str, errors: FieldErrors) -> tuple[EventType, ...]:
     if "events" not in members:
         return tuple(EventType)
     place = join_pointer(pointer, "events")
@@ -91,7 +95,9 @@ def _events(members: Mapping[str, Any], pointer: str, errors: FieldErrors) -> tu
     return tuple(events)
 
 
-def _headers(members: Mapping[str, Any], pointer: str, errors: FieldErrors) -> tuple[tuple[str, str], ...]:
+def _parse_headers(
+    members: Mapping[str, Any], pointer: str, errors: FieldErrors
+) -> tuple[tuple[str, str], ...]:
     place = join_pointer(pointer, "headers")
     headers = members.get("headers", {})
     if not isinstance(headers, dict):

@@ -36,7 +36,7 @@ async def load_delivery_body(call: ApiRequest) -> DeliveryBody:
     """Load one delivery with its attempts, for the API and for its page."""
     detail = await call.services.store.delivery(_read_id(call))
     if detail is None:
-        raise _unknown_problem()
+        raise _make_unknown_problem()
     return delivery_detail_body(detail)
 
 
@@ -44,7 +44,7 @@ async def show_delivery_bytes(call: ApiRequest) -> Response:
     """Return the bytes that each attempt sends. They are not signed: a signature holds for one instant."""
     message = await call.services.store.message(_read_id(call))
     if message is None:
-        raise _unknown_problem()
+        raise _make_unknown_problem()
     return Response(message, media_type="application/json")
 
 
@@ -55,7 +55,7 @@ async def redeliver(call: ApiRequest) -> Response:
     give_up_at = now + services.settings().give_up_after_ms
     changed = await services.store.redeliver(_read_id(call), now=now, give_up_at=give_up_at)
     if isinstance(changed, ChangeRefused):
-        raise _unknown_problem()
+        raise _make_unknown_problem()
     services.wake.deliver_now()
     return json_response(delivery_body(changed), 202)
 
@@ -63,9 +63,9 @@ async def redeliver(call: ApiRequest) -> Response:
 def _read_id(call: ApiRequest) -> str:
     delivery_id = call.path["id"]
     if not is_id(delivery_id, DELIVERY):
-        raise _unknown_problem()
+        raise _make_unknown_problem()
     return delivery_id
 
 
-def _unknown_problem() -> ProblemError:
+def _make_unknown_problem() -> ProblemError:
     return ProblemError("not_found", "there is no delivery of this id; they are forgotten after a while")

@@ -41,16 +41,16 @@ async def resume_endpoint(call: ApiRequest) -> Response:
 
 def _respond(changed: EndpointDetail | ChangeRefused) -> Response:
     if isinstance(changed, ChangeRefused):
-        raise _unknown_problem()
+        raise _make_unknown_problem()
     return json_response(endpoint_body(changed))
 
 
 def _read_id(call: ApiRequest) -> str:
     endpoint_id = call.path["id"]
     if not is_id(endpoint_id, ENDPOINT):
-        raise _unknown_problem()
+        raise _make_unknown_problem()
     return endpoint_id
 
 
-def _unknown_problem() -> ProblemError:
+def _make_unknown_problem() -> ProblemError:
     return ProblemError("not_found", "there is no endpoint of this id; GET /v1/endpoints lists what there is")

@@ -67,7 +67,7 @@ def describe(version: str, routes: tuple[Route, ...]) -> bytes:
     """Describe the routes in OpenAPI 3.1, encoded as JSON."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = _describe_operation(route)
     document = {
         "openapi": "3.1.0",
         "info": {"title": "notifier", "version": version, "license": {"name": "MIT", "identifier": "MIT"}},
@@ -75,30 +75,30 @@ def describe(version: str, routes: tuple[Route, ...]) -> bytes:
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": _schemas(routes),
+            "schemas": _collect_schemas(routes),
         },
     }
     return msgspec.json.encode(document)
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _describe_operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
-        "parameters": _parameters(route),
+        "parameters": _describe_parameters(route),
         "responses": {
-            **{str(status): _response(response) for status, response in route.responses.items()},
-            **_problems((*_OF_ALL, *route.problems)),
+            **{str(status): _describe_response(response) for status, response in route.responses.items()},
+            **_describe_problems((*_OF_ALL, *route.problems)),
         },
     }
     if route.request is not None:
         operation["requestBody"] = {
             "required": not route.is_request_optional,
-            "content": {JSON: _json_content(route.request)},
+            "content": {JSON: _describe_content(route.request)},
         }
     return operation
 
 
-def _parameters(route: Route) -> list[dict[str, Any]]:
+def _describe_parameters(route: Route) -> list[dict[str, Any]]:
     in_path: list[str] = re.findall(r"{(\w+)}", route.path)
     return [
         *({"name": name, "in": "query", **PARAMETERS[name]} for name in route.query),
@@ -107,9 +107,9 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _response(response: JsonExample | TextResponse) -> dict[str, Any]:
+def _describe_response(response: JsonExample | TextResponse) -> dict[str, Any]:
     if isinstance(response, JsonExample):
-        return {"description": response.schema.__doc__ or "", "content": {JSON: _json_content(response)}}
+        return {"description": response.schema.__doc__ or "", "content": {JSON: _describe_content(response)}}
     content: dict[str, Any] = {"schema": {"type": "string"}, "example": response.example}
     if response.media_type == JSON:
         content = {"schema": {"type": "object"}}
@@ -118,31 +118,31 @@ def _response(response: JsonExample | TextResponse) -> dict[str, Any]:
     return {"description": response.description, "content": {response.media_type: content}}
 
 
-def _json_content(body: JsonExample) -> dict[str, Any]:
+def _describe_content(body: JsonExample) -> dict[str, Any]:
     example = msgspec.json.decode(msgspec.json.encode(body.example, enc_hook=dict))
-    return {"schema": _ref(body.schema), "example": example}
+    return {"schema": _make_reference(body.schema), "example": example}
 
 
-def _problems(codes: Sequence[str]) -> dict[str, Any]:
+def _describe_problems(codes: Sequence[str]) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(KINDS[code].status, []).append(f"{code}: {KINDS[code].title}")
-    content = {MEDIA_TYPE: {"schema": _ref(ProblemBody)}}
+    content = {MEDIA_TYPE: {"schema": _make_reference(ProblemBody)}}
     return {
         str(status): {"description": "; ".join(titles), "content": content}
         for status, titles in sorted(by_status.items())
     }
 
 
-def _ref(schema: type[Struct]) -> dict[str, str]:
+def _make_reference(schema: type[Struct]) -> dict[str, str]:
     return {"$ref": _REF.format(name=schema.__name__)}
 
 
-def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
+def _collect_schemas(routes: Sequence[Route]) -> dict[str, Any]:
     bodies = [body for route in routes for body in (route.request, *route.responses.values())]
     used = {body.schema for body in bodies if isinstance(body, JsonExample)} | {ProblemBody}
     schemas = msgspec.json.schema_components(
-        sorted(used, key=str), schema_hook=_schema_of, ref_template=_REF
+        sorted(used, key=str), schema_hook=_make_schema, ref_template=_REF
     )[1]
     text = msgspec.json.encode(schemas)
     for name, public in PUBLIC_NAMES.items():
@@ -151,7 +151,7 @@ def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
     return cast("dict[str, Any]", msgspec.json.decode(text))
 
 
-def _schema_of(kind: type) -> dict[str, Any]:
+def _make_schema(kind: type) -> dict[str, Any]:
     if kind is Raw:
         return {"description": "any JSON, unchanged"}
     raise NotImplementedError(kind)

@@ -101,10 +101,10 @@ async def load_plots(services: Services) -> PlotsBody:
     recent = await services.store.recent(limit=SCAN_LIMIT)
     learned = await services.store.learned(limit=MAX_PATHS)
     return PlotsBody(
-        durations=_durations(learned),
-        notice=_notice(recent),
-        polls=_polls(recent.ends),
-        callbacks=_callbacks(recent),
+        durations=_plot_durations(learned),
+        notice=_plot_notice_delay(recent),
+        polls=_plot_polls(recent.ends),
+        callbacks=_plot_callback_latency(recent),
         polls_saved=saved_share(recent.ends),
     )
 
@@ -122,7 +122,7 @@ def shorten_path(api_path: str) -> str:
     return before[-1] if before and last in GENERIC else last
 
 
-def _durations(learned: Sequence[PathDurations]) -> RangesBody:
+def _plot_durations(learned: Sequence[PathDurations]) -> RangesBody:
     ranges = [
         Range(
             shorten_path(one.api_path),
@@ -144,71 +144,71 @@ def _durations(learned: Sequence[PathDurations]) -> RangesBody:
     return RangesBody("Task duration", summary, about, ranges)
 
 
-def _notice(recent: RecentActivity) -> BarsBody:
+def _plot_notice_delay(recent: RecentActivity) -> BarsBody:
     values = [delay for each in recent.ends if (delay := notice_ms(each)) is not None]
     about = (
         "From when a task was over by the provider's own word, or registered if that was later, until we "
-        f"noticed. {_of_last(len(values), 'task')} that told when they were over."
+        f"noticed. {_describe_sample(len(values), 'task')} that told when they were over."
     )
     empty = NO_FINISH if recent.ends else NO_TASK
-    return _delays("Notice delay", about, "tasks", empty, (values, NOTICE_EDGES_MS))
+    return _plot_delays("Notice delay", about, "tasks", empty, (values, NOTICE_EDGES_MS))
 
 
-def _callbacks(recent: RecentActivity) -> BarsBody:
+def _plot_callback_latency(recent: RecentActivity) -> BarsBody:
     about = (
         "From the outcome to the receiver's first 2xx, with all tries and waits. "
-        f"{_of_last(len(recent.callbacks_ms), 'delivered callback')}."
+        f"{_describe_sample(len(recent.callbacks_ms), 'delivered callback')}."
     )
-    return _delays(
+    return _plot_delays(
         "Callback latency", about, "callbacks", NO_CALLBACK, (recent.callbacks_ms, CALLBACK_EDGES_MS)
     )
 
 
-def _delays(
+def _plot_delays(
     title: str, about: str, of: str, empty: str, data: tuple[Sequence[int], Sequence[int]]
 ) -> BarsBody:
     counts = count_bars(*data)
     if counts is None:
         return BarsBody(title, empty, about, of, 0, [])
     summary = f"half within {format_measured(counts.p50)}, nine of ten within {format_measured(counts.p90)}"
-    labels = [*(_edge(edge) for edge in data[1]), MORE]
-    return BarsBody(title, summary, about, of, counts.count, _bars(labels, counts.bars))
+    labels = [*(_format_edge(edge) for edge in data[1]), MORE]
+    return BarsBody(title, summary, about, of, counts.count, _make_bars(labels, counts.bars))
 
 
-def _polls(ends: Sequence[FinishedTask]) -> BarsBody:
+def _plot_polls(ends: Sequence[FinishedTask]) -> BarsBody:
     counts = count_bars([each.polls for each in ends], POLL_EDGES)
     title, of = "Polls a task", "tasks"
     if counts is None:
-        return BarsBody(title, NO_TASK, _about_polls(ends), of, 0, [])
-    summary = f"half with {counts.p50} or fewer; {_saved(ends)}"
+        return BarsBody(title, NO_TASK, _describe_polls(ends), of, 0, [])
+    summary = f"half with {counts.p50} or fewer; {_describe_saving(ends)}"
     labels = [*map(str, POLL_EDGES), MORE]
-    return BarsBody(title, summary, _about_polls(ends), of, counts.count, _bars(labels, counts.bars))
+    return BarsBody(title, summary, _describe_polls(ends), of, counts.count, _make_bars(labels, counts.bars))
 
 
-def _saved(ends: Sequence[FinishedTask]) -> str:
+def _describe_saving(ends: Sequence[FinishedTask]) -> str:
     percent = round(100 * (saved_share(ends) or 0))
     if percent == 0:
         return f"as many as every {_FIXED}"
     return f"{abs(percent)} % {'fewer' if percent > 0 else 'more'} than every {_FIXED}"
 
 
-def _about_polls(ends: Sequence[FinishedTask]) -> str:
+def _describe_polls(ends: Sequence[FinishedTask]) -> str:
     own, fixed = sum(each.polls for each in ends), sum(map(fixed_polls, ends))
     compared = f" Such a loop would have asked {fixed} times; we asked {own} times." if ends else ""
+    sample = _describe_sample(len(ends), "task")
     return (
         f"How often each task was asked for, beside a loop that asks every {_FIXED} from the registration on "
-        f"until it sees the end.{compared} {_of_last(len(ends), 'task')} to end, without those that a user "
-        "stopped or resumed."
+        f"until it sees the end.{compared} {sample} to end, without those that a user stopped or resumed."
     )
 
 
-def _of_last(count: int, what: str) -> str:
+def _describe_sample(count: int, what: str) -> str:
     return f"Of the last {count} {what}s" if count != 1 else f"Of the last {what}"
 
 
-def _edge(edge_ms: int) -> str:
+def _format_edge(edge_ms: int) -> str:
     return f"{edge_ms} ms" if edge_ms < 100 else f"{edge_ms / 1_000:g} s"
 
 
-def _bars(labels: Sequence[str], counts: Sequence[int]) -> list[Bar]:
+def _make_bars(labels: Sequence[str], counts: Sequence[int]) -> list[Bar]:
     return [Bar(label, count) for label, count in zip(labels, counts, strict=True)]

@@ -55,11 +55,11 @@ def parse_watch_query(params: Mapping[str, str]) -> WatchQuery:
     """Parse the parameters of a page of watches. Raise ProblemError."""
     errors = FieldErrors()
     query = WatchQuery(
-        state=_state(params, WatchState, errors),
-        provider=_name(params, "provider", errors),
-        task_id=_task_id(params, errors),
-        before=_before(params, WATCH, errors),
-        limit=_limit(params, errors),
+        state=_parse_state(params, WatchState, errors),
+        provider=_parse_name(params, "provider", errors),
+        task_id=_parse_task_id(params, errors),
+        before=_parse_cursor(params, WATCH, errors),
+        limit=_parse_limit(params, errors),
     )
     errors.check()
     return query
@@ -69,11 +69,11 @@ def parse_delivery_query(params: Mapping[str, str]) -> DeliveryQuery:
     """Parse the parameters of a page of deliveries. Raise ProblemError."""
     errors = FieldErrors()
     query = DeliveryQuery(
-        state=_state(params, DeliveryState, errors),
-        watch_id=_watch_id(params, errors),
-        url=_url(params, errors),
-        before=_before(params, DELIVERY, errors),
-        limit=_limit(params, errors),
+        state=_parse_state(params, DeliveryState, errors),
+        watch_id=_parse_watch_id(params, errors),
+        url=_parse_url(params, errors),
+        before=_parse_cursor(params, DELIVERY, errors),
+        limit=_parse_limit(params, errors),
     )
     errors.check()
     return query
@@ -82,7 +82,7 @@ def parse_delivery_query(params: Mapping[str, str]) -> DeliveryQuery:
 def parse_page_query(params: Mapping[str, str], prefix: str) -> tuple[str | None, int]:
     """Parse cursor and limit of a page without filters. Raise ProblemError."""
     errors = FieldErrors()
-    page = _before(params, prefix, errors), _limit(params, errors)
+    page = _parse_cursor(params, prefix, errors), _parse_limit(params, errors)
     errors.check()
     return page
 
@@ -92,7 +92,7 @@ def read_wait(params: Mapping[str, str]) -> int:
     errors = FieldErrors()
     wait_ms = 0
     try:
-        wait_ms = parse_duration(_number_or_text(params.get("wait", "0")), allow_zero=True)
+        wait_ms = parse_duration(_convert_digits(params.get("wait", "0")), allow_zero=True)
     except InvalidDuration as error:
         errors.add("/wait", str(error))
     if wait_ms > MAX_WAIT_MS:
@@ -103,10 +103,10 @@ def read_wait(params: Mapping[str, str]) -> int:
 
 def make_cursor(last_id: str, params: Mapping[str, str]) -> str:
     """Return the cursor to what follows ``last_id`` with the same filters."""
-    return base64.urlsafe_b64encode(_tag(last_id, params) + last_id.encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_digest_filters(last_id, params) + last_id.encode()).decode().rstrip("=")
 
 
-def _before(params: Mapping[str, str], prefix: str, errors: FieldErrors) -> str | None:
+def _parse_cursor(params: Mapping[str, str], prefix: str, errors: FieldErrors) -> str | None:
     """Return the id in a cursor that ``make_cursor`` returned for these filters."""
     if "cursor" not in params:
         return None
@@ -122,13 +122,13 @@ def _before(params: Mapping[str, str], prefix: str, errors: FieldErrors) -> str 
     return None
 
 
-def _tag(last_id: str, params: Mapping[str, str]) -> bytes:
+def _digest_filters(last_id: str, params: Mapping[str, str]) -> bytes:
     """Return a digest of the filters, so that a cursor cannot continue a list with other filters."""
     filters = sorted((name, value) for name, value in params.items() if name not in ("cursor", "limit"))
     return hashlib.blake2b(json.dumps([last_id, filters]).encode(), digest_size=_TAG_BYTES).digest()
 
 
-def _state(params: Mapping[str, str], states: type[State], errors: FieldErrors) -> State | None:
+def _parse_state(params: Mapping[str, str], states: type[State], errors: FieldErrors) -> State | None:
     word = params.get("state")
     if word is None:
         return None
@@ -138,14 +138,14 @@ def _state(params: Mapping[str, str], states: type[State], errors: FieldErrors) 
     return states(word)
 
 
-def _name(params: Mapping[str, str], name: str, errors: FieldErrors) -> str | None:
+def _parse_name(params: Mapping[str, str], name: str, errors: FieldErrors) -> str | None:
     word = params.get(name)
     if word is not None and not 1 <= len(word) <= _MAX_NAME_CHARS:
         errors.add(f"/{name}", f"is 1 to {_MAX_NAME_CHARS} characters")
     return word
 
 
-def _task_id(params: Mapping[str, str], errors: FieldErrors) -> str | None:
+def _parse_task_id(params: Mapping[str, str], errors: FieldErrors) -> str | None:
     try:
         return check_task_id(params["task_id"]) if "task_id" in params else None
     except InvalidUrl as error:
@@ -153,14 +153,14 @@ def _task_id(params: Mapping[str, str], errors: FieldErrors) -> str | None:
         return None
 
 
-def _watch_id(params: Mapping[str, str], errors: FieldErrors) -> str | None:
+def _parse_watch_id(params: Mapping[str, str], errors: FieldErrors) -> str | None:
     watch_id = params.get("watch_id")
     if watch_id is not None and not is_id(watch_id, WATCH):
         errors.add("/watch_id", f"not the id of a watch ({WATCH}_…)")
     return watch_id
 
 
-def _url(params: Mapping[str, str], errors: FieldErrors) -> str | None:
+def _parse_url(params: Mapping[str, str], errors: FieldErrors) -> str | None:
     try:
         return check_callback_url(params["url"]) if "url" in params else None
     except InvalidUrl as error:
@@ -168,7 +168,7 @@ def _url(params: Mapping[str, str], errors: FieldErrors) -> str | None:
         return None
 
 
-def _limit(params: Mapping[str, str], errors: FieldErrors) -> int:
+def _parse_limit(params: Mapping[str, str], errors: FieldErrors) -> int:
     text = params.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_LIMIT):
         errors.add("/limit", f"is a number from 1 to {MAX_LIMIT}")
@@ -176,7 +176,7 @@ def _limit(params: Mapping[str, str], errors: FieldErrors) -> int:
     return int(text)
 
 
-def _number_or_text(text: str) -> object:
+def _convert_digits(text: str) -> object:
     """Convert digits to a number of seconds, as JSON has it, because a query string has no types."""
     is_number = text.isascii() and len(text) < 20 and text.replace(".", "", 1).isdigit()
     return float(text) if is_number and "." in text else int(text) if is_number else text

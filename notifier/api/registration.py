@@ -58,9 +58,10 @@ def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     members = read_object(read_json(body), "", FIELDS, errors, _HINTS)
     if members is None:
         raise errors_to_problem(errors.entries)
-    task = _task_url(members, settings, errors) if "task_url" in members else _task(members, settings, errors)
+    parse_task = _parse_task_url if "task_url" in members else _parse_task
+    task = parse_task(members, settings, errors)
     callbacks = parse_callbacks(members, settings.policy, errors)
-    metadata = _metadata(members, body, errors)
+    metadata = _parse_metadata(members, body, errors)
     expire_after_ms = read_expire_after(members, errors)
     if errors.entries or task is None:
         raise errors_to_problem(errors.entries)
@@ -91,7 +92,7 @@ def read_batch(body: bytes) -> list[bytes]:
     An entry with JSON that we reject is returned too: ``read_registration`` refuses it alone.
     """
     try:
-        entries = _items(decode_strict(body), body)
+        entries = _split_items(decode_strict(body), body)
     except InvalidJson as error:
         raise ProblemError("bad_json", str(error)) from None
     except RejectedJson as error:
@@ -122,7 +123,7 @@ def check_no_members(body: bytes) -> None:
         errors.check()
 
 
-def _items(batch: object, body: bytes) -> list[str]:
+def _split_items(batch: object, body: bytes) -> list[str]:
     errors = FieldErrors()
     members = read_object(batch, "", ("watches",), errors)
     if members is not None and not isinstance(members.get("watches"), list):
@@ -144,21 +145,23 @@ def _cut_items(text: str) -> list[str]:
     The text has valid syntax. msgspec, which cuts other batches, stops at JSON that we reject.
     """
     items: list[str] = []
-    at = _next_item(text, text.index("[") + 1)
+    at = _find_item(text, text.index("[") + 1)
     while text[at] != "]":
         _, end = _SCANNER.raw_decode(text, at)
         items.append(text[at:end])
-        at = _next_item(text, end)
+        at = _find_item(text, end)
     return items
 
 
-def _next_item(text: str, at: int) -> int:
+def _find_item(text: str, at: int) -> int:
     match = _BETWEEN.match(text, at)
     return at if match is None else match.end()
 
 
-def _task(members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors) -> UpstreamTask | None:
-    provider = _provider(members, settings, errors)
+def _parse_task(
+    members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors
+) -> UpstreamTask | None:
+    provider = _parse_provider(members, settings, errors)
     api_path = read_text(members, "api_path", errors, check_api_path)
     task_id = read_text(members, "task_id", errors, check_task_id)
     if provider is None or api_path is None or task_id is None:
@@ -166,7 +169,9 @@ def _task(members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors
     return UpstreamTask(provider, api_path, task_id)
 
 
-def _task_url(members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors) -> UpstreamTask | None:
+def _parse_task_url(
+    members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors
+) -> UpstreamTask | None:
     doubled = [name for name in ("provider", "api_path", "task_id") if name in members]
     if doubled:
         errors.add("/task_url", f"says provider, api_path and task_id by itself; leave out {doubled[0]}")
@@ -181,7 +186,7 @@ def _task_url(members: Mapping[str, Any], settings: ApiSettings, errors: FieldEr
         return None
 
 
-def _provider(members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors) -> str | None:
+def _parse_provider(members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors) -> str | None:
     if "provider" not in members and settings.default_provider is not None:
         return settings.default_provider
     if "provider" not in members:
@@ -195,7 +200,7 @@ def _provider(members: Mapping[str, Any], settings: ApiSettings, errors: FieldEr
     return name
 
 
-def _metadata(members: Mapping[str, Any], body: bytes, errors: FieldErrors) -> str:
+def _parse_metadata(members: Mapping[str, Any], body: bytes, errors: FieldErrors) -> str:
     if "metadata" not in members:
         return "{}"
     if not isinstance(members["metadata"], dict):

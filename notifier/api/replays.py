@@ -48,9 +48,9 @@ def read_replay(body: bytes) -> ReplayRequest:
     errors = FieldErrors()
     members = read_object(read_json(body), "", FIELDS, errors) or {}
     query = ReplayQuery(
-        since=_instant(members, "since", errors),
-        until=_instant(members, "until", errors),
-        state=_state(members, errors),
+        since=_parse_instant(members, "since", errors),
+        until=_parse_instant(members, "until", errors),
+        state=_parse_state(members, errors),
         url=read_text(members, "url", errors, check_callback_url) if "url" in members else None,
     )
     is_dry = members.get("dry_run", False)
@@ -72,7 +72,7 @@ def _check_combination(members: Mapping[str, Any], query: ReplayQuery, errors: F
         )
 
 
-def _instant(members: Mapping[str, Any], name: str, errors: FieldErrors) -> int | None:
+def _parse_instant(members: Mapping[str, Any], name: str, errors: FieldErrors) -> int | None:
     if name not in members:
         return None
     at = parse_instant(members[name])
@@ -81,7 +81,7 @@ def _instant(members: Mapping[str, Any], name: str, errors: FieldErrors) -> int 
     return at
 
 
-def _state(members: Mapping[str, Any], errors: FieldErrors) -> DeliveryState | None:
+def _parse_state(members: Mapping[str, Any], errors: FieldErrors) -> DeliveryState | None:
     if "state" not in members:
         return None
     word = members["state"]

@@ -31,7 +31,7 @@ async def load_status(services: Services) -> StatusBody:
     trouble = services.is_ready()
     watches = {state.value: counts.watches.get(state, 0) for state in WatchState}
     deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
-    names = [*settings.providers, *await _missing(services)]
+    names = [*settings.providers, *await _find_removed_providers(services)]
     providers = {name: services.condition_of(name) or FINE for name in names}
     summary = describe_status(
         trouble=trouble,
@@ -54,18 +54,18 @@ async def load_status(services: Services) -> StatusBody:
         troubled_watches=counts.troubled,
         refused_deliveries=counts.refused,
         providers=providers,
-        learned=[_learned_body(one) for one in learned],
+        learned=[_durations_to_body(one) for one in learned],
     )
 
 
-async def _missing(services: Services) -> list[str]:
+async def _find_removed_providers(services: Services) -> list[str]:
     """Return providers that are not configured, and that live watches name."""
     store, configured = services.store, services.settings().providers
     unknown = [name for name in await store.providers() if name not in configured]
     return [name for name in unknown if await store.watches(WatchQuery(WatchState.WATCHING, name, limit=1))]
 
 
-def _learned_body(one: PathDurations) -> LearnedBody:
+def _durations_to_body(one: PathDurations) -> LearnedBody:
     durations = one.durations
     return LearnedBody(
         provider=one.provider,

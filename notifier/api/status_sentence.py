@@ -25,16 +25,17 @@ def describe_status(
     trouble for a minute or more, ``refused`` the pending deliveries that a receiver refused.
     """
     wrong = [
-        *_not_working(trouble, providers, held),
-        *_not_arriving(deliveries.get("dead", 0), expiring, troubled, refused),
+        *_list_failures(trouble, providers, held),
+        *_list_undelivered(deliveries.get("dead", 0), expiring, troubled, refused),
     ]
-    there = f"{_watched(watches.get('watching', 0))}, {_waiting(deliveries.get('pending', 0))}"
+    watching, waiting = watches.get("watching", 0), deliveries.get("pending", 0)
+    work = f"{_describe_watching(watching)}, {_describe_waiting(waiting)}"
     if not wrong:
-        return f"{WELL}: {there}."
-    return f"Needs a look: {'; '.join(wrong)}. Else {there}."
+        return f"{WELL}: {work}."
+    return f"Needs a look: {'; '.join(wrong)}. Else {work}."
 
 
-def _not_working(trouble: str | None, providers: Mapping[str, str], held: int) -> Iterator[str]:
+def _list_failures(trouble: str | None, providers: Mapping[str, str], held: int) -> Iterator[str]:
     if trouble is not None:
         yield trouble
     for name, condition in providers.items():
@@ -44,7 +45,7 @@ def _not_working(trouble: str | None, providers: Mapping[str, str], held: int) -
         yield "1 receiver is held back" if held == 1 else f"{held} receivers are held back"
 
 
-def _not_arriving(dead: int, expiring: int, troubled: int, refused: int) -> Iterator[str]:
+def _list_undelivered(dead: int, expiring: int, troubled: int, refused: int) -> Iterator[str]:
     if troubled:
         have = "task has" if troubled == 1 else "tasks have"
         yield f"{format_count(troubled)} watched {have} been in trouble for a minute or more"
@@ -57,11 +58,11 @@ def _not_arriving(dead: int, expiring: int, troubled: int, refused: int) -> Iter
         yield "1 delivery is dead" if dead == 1 else f"{dead} deliveries are dead"
 
 
-def _watched(count: int) -> str:
+def _describe_watching(count: int) -> str:
     return {0: "nothing is being watched", 1: "1 task is being watched"}.get(
         count, f"{count} tasks are being watched"
     )
 
 
-def _waiting(count: int) -> str:
+def _describe_waiting(count: int) -> str:
     return {0: "no delivery waits", 1: "1 delivery waits"}.get(count, f"{count} deliveries wait")

@@ -46,10 +46,10 @@ async def register(call: ApiRequest) -> Response:
     """Register a task."""
     settings = call.services.settings()
     new = read_registration(call.body, settings, call.services.clock.now())
-    outcome = (await _add(call, [new]))[0]
+    outcome = (await _add_watches(call, [new]))[0]
     if not isinstance(outcome, WatchAdded):
-        raise _limit_problem(outcome, call.body)
-    body = _body(outcome.watch, call.services)
+        raise _make_limit_problem(outcome, call.body)
+    body = _to_body(outcome.watch, call.services)
     return json_response(body, 201 if outcome.is_new else 200, {"Location": f"/v1/watches/{body.id}"})
 
 
@@ -57,9 +57,9 @@ async def register_batch(call: ApiRequest) -> Response:
     """Register many tasks. Each entry succeeds or fails alone."""
     texts = await asyncio.to_thread(read_batch, call.body)  # 4 MiB of brackets take a second of CPU
     entries = await _parse_entries(texts, call.services)
-    added = iter(await _add(call, [entry for entry in entries if isinstance(entry, NewWatch)]))
+    added = iter(await _add_watches(call, [entry for entry in entries if isinstance(entry, NewWatch)]))
     outcomes = [entry if isinstance(entry, ProblemError) else next(added) for entry in entries]
-    results = [_result(*each, call.services) for each in zip(outcomes, texts, strict=True)]
+    results = [_to_result(*each, call.services) for each in zip(outcomes, texts, strict=True)]
     return json_response(BatchAnswer(results=results))
 
 
@@ -67,7 +67,7 @@ async def show_watch(call: ApiRequest) -> Response:
     """Return one watch. With ``wait`` hold the response until the watch has ended."""
     watch_id = _read_id(call)
     wait_ms = read_wait(call.query)
-    detail = await _detail(call.services, watch_id)
+    detail = await _load_detail(call.services, watch_id)
     if wait_ms and detail.watch.state is WatchState.WATCHING:
         detail = await _wait_for_end(call, watch_id, wait_ms)
     return json_response(watch_detail_body(detail, call.services.condition_of(detail.watch.provider)))
@@ -75,7 +75,7 @@ async def show_watch(call: ApiRequest) -> Response:
 
 async def load_watch_body(call: ApiRequest) -> WatchBody:
     """Load one watch, for its page."""
-    detail = await _detail(call.services, _read_id(call))
+    detail = await _load_detail(call.services, _read_id(call))
     return watch_detail_body(detail, call.services.condition_of(detail.watch.provider))
 
 
@@ -88,7 +88,7 @@ async def load_timeline(call: ApiRequest) -> list[MomentBody]:
     """Load the timeline of one watch, for the API and for its page."""
     history = await call.services.store.history(_read_id(call))
     if history is None:
-        raise _unknown_problem()
+        raise _make_unknown_problem()
     return [moment_body(moment) for moment in build_timeline(history)]
 
 
@@ -100,13 +100,13 @@ async def list_watches(call: ApiRequest) -> Response:
     page = rows[: query.limit]
     cursor = make_cursor(page[-1].id, call.query) if len(rows) > len(page) else None
     return json_response(
-        WatchPage(watches=[_body(watch, call.services) for watch in page], next_cursor=cursor)
+        WatchPage(watches=[_to_body(watch, call.services) for watch in page], next_cursor=cursor)
     )
 
 
 async def list_recent_watches(services: Services, query: WatchQuery) -> list[WatchBody]:
     """Return the newest watches, for the page."""
-    return [_body(watch, services) for watch in await services.store.watches(query)]
+    return [_to_body(watch, services) for watch in await services.store.watches(query)]
 
 
 async def poll_watch(call: ApiRequest) -> Response:
@@ -114,14 +114,14 @@ async def poll_watch(call: ApiRequest) -> Response:
     now = call.services.clock.now()
     watch_id = _read_id(call)
     changed = await call.services.store.poll_now(watch_id, now=now)
-    watch = await _changed(
+    watch = await _require_changed(
         call.services,
         watch_id,
         changed,
         "only what is watched is polled; expired, lost and stopped ones can be resumed",
     )
     call.services.wake.poll_at(now)
-    return json_response(_body(watch, call.services), 202)
+    return json_response(_to_body(watch, call.services), 202)
 
 
 async def resume_watch(call: ApiRequest) -> Response:
@@ -129,7 +129,7 @@ async def resume_watch(call: ApiRequest) -> Response:
     services, watch_id = call.services, _read_id(call)
     expire_after_ms = read_resume(call.body)
     settings = services.settings()
-    provider = settings.providers.get((await _detail(services, watch_id)).watch.provider)
+    provider = settings.providers.get((await _load_detail(services, watch_id)).watch.provider)
     if provider is None:
         raise ProblemError("conflict", "its provider is not configured any more")
     now = services.clock.now()
@@ -138,19 +138,19 @@ async def resume_watch(call: ApiRequest) -> Response:
         watch_id, now=now, expires_at=expires_at, max_live=settings.max_watches
     )
     if isinstance(changed, WatchLimitReached):
-        raise _too_many(changed)
-    watch = await _changed(services, watch_id, changed, "there is nothing to resume")
+        raise _make_watch_limit_problem(changed)
+    watch = await _require_changed(services, watch_id, changed, "there is nothing to resume")
     services.wake.poll_at(now)
-    return json_response(_body(watch, services))
+    return json_response(_to_body(watch, services))
 
 
 async def stop_watch(call: ApiRequest) -> Response:
     """Stop a watch: it ends without a callback."""
     services, watch_id = call.services, _read_id(call)
     changed = await services.store.stop_watch(watch_id, now=services.clock.now())
-    watch = await _changed(services, watch_id, changed, "there is nothing to stop")
+    watch = await _require_changed(services, watch_id, changed, "there is nothing to stop")
     services.waiters.wake(watch_id)
-    return json_response(_body(watch, services))
+    return json_response(_to_body(watch, services))
 
 
 async def _parse_entries(texts: Sequence[bytes], services: Services) -> list[NewWatch | ProblemError]:
@@ -174,7 +174,7 @@ def _parse_entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | Pro
         return problem
 
 
-async def _add(call: ApiRequest, new: Sequence[NewWatch]) -> list[Outcome]:
+async def _add_watches(call: ApiRequest, new: Sequence[NewWatch]) -> list[Outcome]:
     """Store registrations with the trace of the request, then wake the poller and the deliverer."""
     if not new:
         return []
@@ -193,26 +193,26 @@ async def _add(call: ApiRequest, new: Sequence[NewWatch]) -> list[Outcome]:
     return outcomes
 
 
-def _limit_problem(outcome: WatchLimitReached | CallbackLimitReached, text: bytes) -> ProblemError:
+def _make_limit_problem(outcome: WatchLimitReached | CallbackLimitReached, text: bytes) -> ProblemError:
     """Return the problem of a registration beyond a limit; ``text`` is its JSON."""
     if isinstance(outcome, WatchLimitReached):
-        return _too_many(outcome)
+        return _make_watch_limit_problem(outcome)
     detail = f"the watch would have {outcome.count} callbacks; it may have {MAX_CALLBACKS}"
     return ProblemError(
         "too_many_callbacks", detail, errors=[FieldError(find_callbacks_pointer(text), detail)]
     )
 
 
-def _too_many(refused: WatchLimitReached) -> ProblemError:
+def _make_watch_limit_problem(refused: WatchLimitReached) -> ProblemError:
     return ProblemError("too_many_watches", f"{refused.live} watches are live, and no more are taken")
 
 
-def _result(outcome: Outcome | ProblemError, text: bytes, services: Services) -> BatchResult:
+def _to_result(outcome: Outcome | ProblemError, text: bytes, services: Services) -> BatchResult:
     match outcome:
         case WatchAdded(watch=watch, is_new=is_new):
-            return BatchResult(status=201 if is_new else 200, watch=_body(watch, services))
+            return BatchResult(status=201 if is_new else 200, watch=_to_body(watch, services))
         case WatchLimitReached() | CallbackLimitReached():
-            return _result(_limit_problem(outcome, text), text, services)
+            return _to_result(_make_limit_problem(outcome, text), text, services)
         case ProblemError():
             return BatchResult(status=outcome.status, problem=problem_to_body(outcome))
 
@@ -226,7 +226,7 @@ async def _wait_for_end(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchD
     leaving = asyncio.ensure_future(call.gone())
     try:
         await asyncio.sleep(0)  # registers the waiter
-        detail = await _detail(call.services, watch_id)
+        detail = await _load_detail(call.services, watch_id)
         if detail.watch.state is not WatchState.WATCHING:
             return detail
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -234,22 +234,24 @@ async def _wait_for_end(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchD
         waiting.cancel()
         leaving.cancel()
         await asyncio.gather(waiting, leaving, return_exceptions=True)
-    return await _detail(call.services, watch_id)
+    return await _load_detail(call.services, watch_id)
 
 
-async def _detail(services: Services, watch_id: str) -> WatchDetail:
+async def _load_detail(services: Services, watch_id: str) -> WatchDetail:
     detail = await services.store.watch(watch_id)
     if detail is None:
-        raise _unknown_problem()
+        raise _make_unknown_problem()
     return detail
 
 
-async def _changed(services: Services, watch_id: str, changed: Watch | ChangeRefused, advice: str) -> Watch:
+async def _require_changed(
+    services: Services, watch_id: str, changed: Watch | ChangeRefused, advice: str
+) -> Watch:
     match changed:
         case ChangeRefused.NOT_FOUND:
-            raise _unknown_problem()
+            raise _make_unknown_problem()
         case ChangeRefused.CONFLICT:
-            state = (await _detail(services, watch_id)).watch.state
+            state = (await _load_detail(services, watch_id)).watch.state
             raise ProblemError("conflict", f"{watch_id} {_STATE_TEXTS[state]}; {advice}")
         case Watch():
             return changed
@@ -258,13 +260,13 @@ async def _changed(services: Services, watch_id: str, changed: Watch | ChangeRef
 def _read_id(call: ApiRequest) -> str:
     watch_id = call.path["id"]
     if not is_id(watch_id, WATCH):
-        raise _unknown_problem()
+        raise _make_unknown_problem()
     return watch_id
 
 
-def _unknown_problem() -> ProblemError:
+def _make_unknown_problem() -> ProblemError:
     return ProblemError("not_found", "there is no watch of this id; ended ones are forgotten after a while")
 
 
-def _body(watch: Watch, services: Services) -> WatchBody:
+def _to_body(watch: Watch, services: Services) -> WatchBody:
     return watch_body(watch, services.condition_of(watch.provider))

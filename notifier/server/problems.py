@@ -22,7 +22,7 @@ class ProblemKind:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def _retry_after(seconds: int) -> Mapping[str, str]:
+def _make_retry_after(seconds: int) -> Mapping[str, str]:
     return MappingProxyType({"Retry-After": str(seconds)})
 
 
@@ -45,13 +45,13 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
         "validation_failed": ProblemKind(422, "Refused"),
         "too_many_callbacks": ProblemKind(422, "Too many callbacks of one watch"),
         "bad_configuration": ProblemKind(422, "Configuration is bad"),
-        "too_many_replays": ProblemKind(429, "Too many replays at once", _retry_after(60)),
+        "too_many_replays": ProblemKind(429, "Too many replays at once", _make_retry_after(60)),
         "internal": ProblemKind(500, "Internal error"),
         "no_picture": ProblemKind(502, "No picture to show"),
-        "busy": ProblemKind(503, "Too much at once", _retry_after(1)),
-        "not_ready": ProblemKind(503, "Not ready", _retry_after(5)),
-        "store_unavailable": ProblemKind(503, "Store out of order", _retry_after(5)),
-        "too_many_watches": ProblemKind(503, "Too many live watches", _retry_after(30)),
+        "busy": ProblemKind(503, "Too much at once", _make_retry_after(1)),
+        "not_ready": ProblemKind(503, "Not ready", _make_retry_after(5)),
+        "store_unavailable": ProblemKind(503, "Store out of order", _make_retry_after(5)),
+        "too_many_watches": ProblemKind(503, "Too many live watches", _make_retry_after(30)),
         "disk_full": ProblemKind(507, "Disk is full"),
     }
 )

@@ -37,10 +37,10 @@ def check_head(head: bytes) -> int | None:
         raise BadRequestHead("a header that may stand once stands twice")
     if b"host" not in values and not head.partition(b"\r\n")[0].endswith(b"1.0"):
         raise BadRequestHead("no host")
-    return _body_length(values.get(b"content-length"), values.get(b"transfer-encoding"))
+    return _find_body_length(values.get(b"content-length"), values.get(b"transfer-encoding"))
 
 
-def _body_length(length: bytes | None, coding: bytes | None) -> int | None:
+def _find_body_length(length: bytes | None, coding: bytes | None) -> int | None:
     if coding is not None:
         if length is not None or coding.rstrip(b" \t").lower() != b"chunked":
             raise BadRequestHead("a body has a length or comes in chunks, and nothing else")

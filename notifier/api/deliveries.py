@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from notifier.api.query import make_cursor, parse_delivery_query
+from notifier.api.query import parse_delivery_query, split_page
 from notifier.api.representations import delivery_body, delivery_detail_body, json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import DeliveryBody, DeliveryPage
@@ -17,8 +17,7 @@ async def list_deliveries(call: ApiRequest) -> Response:
     query = parse_delivery_query(call.query)
     one_more = DeliveryQuery(query.state, query.watch_id, query.url, query.before, query.limit + 1)
     rows = await call.services.store.deliveries(one_more)
-    page = rows[: query.limit]
-    cursor = make_cursor(page[-1].id, call.query) if len(rows) > len(page) else None
+    page, cursor = split_page(rows, query.limit, call.query)
     return json_response(DeliveryPage(deliveries=[delivery_body(each) for each in page], next_cursor=cursor))
 
 

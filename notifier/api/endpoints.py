@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from notifier.api.query import make_cursor, parse_page_query
+from notifier.api.query import parse_page_query, split_page
 from notifier.api.representations import endpoint_body, json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import EndpointBody, EndpointPage
@@ -16,8 +16,7 @@ async def list_endpoints(call: ApiRequest) -> Response:
     """Return a page of endpoints, newest first."""
     before, limit = parse_page_query(call.query, ENDPOINT)
     rows = await call.services.store.endpoints(before=before, limit=limit + 1)
-    page = rows[:limit]
-    cursor = make_cursor(page[-1].id, call.query) if len(rows) > len(page) else None
+    page, cursor = split_page(rows, limit, call.query)
     return json_response(EndpointPage(endpoints=[endpoint_body(each) for each in page], next_cursor=cursor))
 
 

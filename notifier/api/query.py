@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from notifier.api.json_fields import FieldErrors, describe_unknown
@@ -26,6 +26,18 @@ _MAX_NAME_CHARS = 200  # CONTRACT P5: bounded. No record of why 200
 _TAG_BYTES = 8  # 64 bits: enough to detect other filters; a cursor is no secret
 
 State = TypeVar("State", bound=StrEnum)
+
+
+class HasId(Protocol):
+    """A row of a list. Lists are in the order of ids."""
+
+    @property
+    def id(self) -> str:
+        """Return the id."""
+        ...
+
+
+Row = TypeVar("Row", bound=HasId)
 
 
 def read_query(raw: bytes, names: Sequence[str]) -> Mapping[str, str]:
@@ -99,6 +111,14 @@ def read_wait(params: Mapping[str, str]) -> int:
         errors.add("/wait", f"at most {MAX_WAIT_MS // 1_000}s")
     errors.check()
     return wait_ms
+
+
+def split_page(
+    rows: Sequence[Row], limit: int, params: Mapping[str, str]
+) -> tuple[Sequence[Row], str | None]:
+    """Split off the row beyond ``limit``. Return the page, and the cursor to the next page if any."""
+    page = rows[:limit]
+    return page, make_cursor(page[-1].id, params) if len(rows) > limit else None
 
 
 def make_cursor(last_id: str, params: Mapping[str, str]) -> str:

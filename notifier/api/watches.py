@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from notifier.api.query import make_cursor, parse_watch_query, read_wait
+from notifier.api.query import parse_watch_query, read_wait, split_page
 from notifier.api.registration import find_callbacks_pointer, read_batch, read_registration, read_resume
 from notifier.api.representations import json_response, moment_body, watch_body, watch_detail_body
 from notifier.api.request import ApiRequest
@@ -97,8 +97,7 @@ async def list_watches(call: ApiRequest) -> Response:
     query = parse_watch_query(call.query)
     one_more = WatchQuery(query.state, query.provider, query.task_id, query.before, query.limit + 1)
     rows = await call.services.store.watches(one_more)
-    page = rows[: query.limit]
-    cursor = make_cursor(page[-1].id, call.query) if len(rows) > len(page) else None
+    page, cursor = split_page(rows, query.limit, call.query)
     return json_response(
         WatchPage(watches=[_to_body(watch, call.services) for watch in page], next_cursor=cursor)
     )

@@ -1,4 +1,4 @@
-"""The frame of every page for people, and what its headers forbid."""
+"""Render the frame of every page, with headers that restrict what it may load."""
 
 from functools import cache
 from pathlib import Path
@@ -41,7 +41,7 @@ SCRIPT = Html('<script type="module" src="/page/app.js"></script>')
 
 
 def render_frame(title: str, main: Html, *, status: int = 200, has_script: bool = True) -> Response:
-    """Answer with a page."""
+    """Return a response with a page."""
     script = SCRIPT if has_script else Html("")
     parts = {"title": join(title), "script": script, "version": join(__version__), "main": main}
     text = _frame()
@@ -64,10 +64,7 @@ def _is_page_request(scope: Scope) -> bool:
 
 
 def problem_page(problem: ProblemError) -> Response:
-    """Tell a person who is looking, and not a program, what is wrong.
-
-    Without the scripts: they would ask the same API, and may not be let in either.
-    """
+    """Render a problem as a page, without scripts, because the API may refuse their requests too."""
     kind = KINDS[problem.code]
     main = join(
         tag("h1", kind.title),

@@ -112,7 +112,7 @@ ENDPOINT: Mapping[str, Any] = MappingProxyType(
 )
 REFUSED = {
     "type": "urn:notifier:problem:validation_failed",
-    "title": "Refused",
+    "title": "Request has errors",
     "status": 422,
     "detail": "/taskid: unknown field; did you mean task_id?",
     "code": "validation_failed",
@@ -191,17 +191,18 @@ STATUS: Mapping[str, Any] = MappingProxyType(
 )
 METRICS = 'notifier_watches{state="lost"} 0.0\n'
 EVENTS = """\
-`event: watch` and `event: delivery` bring in `data` the thing as GET /v1/watches and GET /v1/deliveries list
-it, as it stands now; changes in quick succession are one event. A watch is told when it is new, has ended,
-stands differently by the provider's word or in other trouble, was resumed, stopped or is polled sooner, and
-once a second at most when it was only polled (of 300 such watches in a second). A delivery is told when it is
-made, attempted, delivered, dead or to be sent again.
-`event: reset` says to read the lists anew: the Last-Event-ID is too old or of another run of the daemon, or
-more has changed at once than is told singly (a replay, a provider held back, a large batch, old ones
-forgotten). One `reset` comes 5 s after the other at the earliest.
-The first `id:` comes at once, without an event, and a comment whenever there was nothing else for 15 s. At
-most 32 listen at once; one that reads too slowly is cut off. A minute after the last one has gone, and with
-every start of the daemon, all ids become too old."""
+`event: watch` and `event: delivery` carry in `data` a watch or delivery as GET /v1/watches and
+GET /v1/deliveries list it, in its present state. Changes in quick succession are merged into one event.
+A watch is sent when it is new, has ended, was resumed or stopped, is polled earlier, or when its trouble or
+its status by the provider changes. A watch that was only polled is sent at most once a second (up to 300
+such watches).
+A delivery is sent when it is created, attempted, delivered, dead or to be sent again.
+`event: reset` means: read the lists again. The Last-Event-ID is too old or of another run of the daemon, or
+too much changed at once (a replay, a provider held back, a large batch, old rows deleted). Two resets are at
+least 5 s apart.
+The first `id:` is sent at once, without an event. After 15 s without an event a comment is sent. At most 32
+clients can subscribe; one that reads too slowly is disconnected. All ids become too old one minute after the
+last client has disconnected, and when the daemon starts."""
 STREAM = """\
 retry: 2000
 id: 5f0c1e9a7b42-0

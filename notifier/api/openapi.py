@@ -1,6 +1,7 @@
 """Describe the routes in OpenAPI 3.1. Texts come from the routes, schemas from ``schemas.py``."""
 
 import functools
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -26,18 +27,18 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "provider": {"description": "only those of this provider", "schema": {"type": "string"}},
         "task_id": {"description": "only those of this task", "schema": {"type": "string"}},
         "watch_id": {"description": "only those of this watch", "schema": {"type": "string"}},
-        "url": {"description": "only those for this callback URL", "schema": {"type": "string"}},
+        "url": {"description": "only those to this callback URL", "schema": {"type": "string"}},
         "limit": {
-            "description": "how many at most",
+            "description": "the maximum number of rows",
             "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
         },
-        "cursor": {"description": "the next_cursor of the page before", "schema": {"type": "string"}},
-        "watches": {"description": "the watches in this state, or all", "schema": {"type": "string"}},
-        "deliveries": {"description": "the deliveries in this state, or all", "schema": {"type": "string"}},
+        "cursor": {"description": "next_cursor of the previous page", "schema": {"type": "string"}},
+        "watches": {"description": "show watches in this state, or all", "schema": {"type": "string"}},
+        "deliveries": {"description": "show deliveries in this state, or all", "schema": {"type": "string"}},
         "task": {"description": "a task id, or the id of a watch or delivery", "schema": {"type": "string"}},
-        "code": {"description": "what POST /v1/login gave out", "schema": {"type": "string"}},
+        "code": {"description": "the code that POST /v1/login returned", "schema": {"type": "string"}},
         "wait": {
-            "description": 'hold the answer until it has ended, at most "60s"',
+            "description": 'hold the response until the watch has ended, at most "60s"',
             "schema": {"type": "string"},
         },
     }
@@ -46,11 +47,11 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         LAST_EVENT_ID: {
-            "description": "the id of the last event that was seen: go on after it, or begin with a reset",
+            "description": "id of the last event received; the stream continues after it or starts anew",
             "schema": {"type": "string"},
         },
         TRACEPARENT: {
-            "description": "W3C Trace Context: polls and callbacks of what is registered go on in this trace",
+            "description": "W3C Trace Context: polls and callbacks of these tasks belong to this trace",
             "schema": {"type": "string"},
         },
     }
@@ -109,7 +110,10 @@ def _describe_parameters(route: Route) -> list[dict[str, Any]]:
 
 def _describe_response(response: JsonExample | TextResponse) -> dict[str, Any]:
     if isinstance(response, JsonExample):
-        return {"description": response.schema.__doc__ or "", "content": {JSON: _describe_content(response)}}
+        return {
+            "description": inspect.getdoc(response.schema) or "",
+            "content": {JSON: _describe_content(response)},
+        }
     content: dict[str, Any] = {"schema": {"type": "string"}, "example": response.example}
     if response.media_type == JSON:
         content = {"schema": {"type": "object"}}

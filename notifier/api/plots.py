@@ -37,16 +37,16 @@ _FIXED = f"{FIXED_MS / 1_000:g} s"
 
 
 class Bar(Struct, frozen=True):
-    """How many lie above the bar before and up to ``label``."""
+    """How many values are above the label of the previous bar, and not above ``label``."""
 
     label: str
     count: int
 
 
 class BarsBody(Struct, frozen=True):
-    """A plot of bars. ``said`` tells it in one line, ``about`` what was counted and how.
+    """A bar chart. ``said`` summarizes it in one line, ``about`` explains what is counted and how.
 
-    ``of`` is what is counted: tasks, callbacks.
+    ``of`` is what is counted: tasks or callbacks.
     """
 
     title: str
@@ -58,7 +58,7 @@ class BarsBody(Struct, frozen=True):
 
 
 class Range(Struct, frozen=True):
-    """How long the tasks of an api_path took: 5 %, 50 % and 90 % of ``count`` no more than this."""
+    """How many seconds the tasks of an api_path took: 5 %, 50 % and 90 % of ``count`` no longer than this."""
 
     label: str
     api_path: str
@@ -69,7 +69,7 @@ class Range(Struct, frozen=True):
 
 
 class RangesBody(Struct, frozen=True):
-    """A plot of ranges, those with most tasks first."""
+    """A chart of ranges, those with most tasks first."""
 
     title: str
     summary: str = field(name="said")
@@ -78,10 +78,10 @@ class RangesBody(Struct, frozen=True):
 
 
 class PlotsBody(Struct, frozen=True):
-    """What the page plots: the tasks that ended last, the callbacks that were delivered last.
+    """The data of the page's plots: the tasks that ended last, and the callbacks that were delivered last.
 
-    ``polls_saved`` is the share of polls that a loop which asks every 2.5 s would have made beside ours;
-    below 0 if it had made fewer. None while no task has ended.
+    ``polls_saved`` is the share of polls that were saved, compared with a loop that polls every 2.5 s. It is
+    below 0 if the loop had made fewer, and null while no task has ended.
     """
 
     durations: RangesBody

@@ -30,10 +30,10 @@ _BEARER = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 KINDS: Mapping[str, ProblemKind] = MappingProxyType(
     {
-        "bad_request": ProblemKind(400, "No proper HTTP request"),
-        "bad_json": ProblemKind(400, "Not JSON"),
+        "bad_request": ProblemKind(400, "Malformed HTTP request"),
+        "bad_json": ProblemKind(400, "Body is not JSON"),
         "unauthorized": ProblemKind(401, "Token missing or wrong", _BEARER),
-        "forbidden_origin": ProblemKind(403, "Not from this page"),
+        "forbidden_origin": ProblemKind(403, "Origin not allowed"),
         "not_found": ProblemKind(404, "Not found"),
         "no_such_route": ProblemKind(404, "No such route"),
         "method_not_allowed": ProblemKind(405, "Method not allowed"),
@@ -42,31 +42,31 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
         "payload_too_large": ProblemKind(413, "Body too large"),
         "unsupported_media_type": ProblemKind(415, "Body must be application/json"),
         "wrong_host": ProblemKind(421, "Host not allowed"),
-        "validation_failed": ProblemKind(422, "Refused"),
-        "too_many_callbacks": ProblemKind(422, "Too many callbacks of one watch"),
-        "bad_configuration": ProblemKind(422, "Configuration is bad"),
+        "validation_failed": ProblemKind(422, "Request has errors"),
+        "too_many_callbacks": ProblemKind(422, "Too many callbacks for one watch"),
+        "bad_configuration": ProblemKind(422, "Configuration has errors"),
         "too_many_replays": ProblemKind(429, "Too many replays at once", _make_retry_after(60)),
         "internal": ProblemKind(500, "Internal error"),
-        "no_picture": ProblemKind(502, "No picture to show"),
-        "busy": ProblemKind(503, "Too much at once", _make_retry_after(1)),
+        "no_picture": ProblemKind(502, "No image to show"),
+        "busy": ProblemKind(503, "Too many requests at once", _make_retry_after(1)),
         "not_ready": ProblemKind(503, "Not ready", _make_retry_after(5)),
-        "store_unavailable": ProblemKind(503, "Store out of order", _make_retry_after(5)),
+        "store_unavailable": ProblemKind(503, "Store not available", _make_retry_after(5)),
         "too_many_watches": ProblemKind(503, "Too many live watches", _make_retry_after(30)),
-        "disk_full": ProblemKind(507, "Disk is full"),
+        "disk_full": ProblemKind(507, "Disk full"),
     }
 )
 """By code. The codes are public and stay; so do the statuses (CONTRACT, HTTP)."""
 
 
 class FieldError(Struct, frozen=True):
-    """One thing that is refused."""
+    """One error of a request. ``pointer`` is by RFC 6901, or a slash and the name of a query parameter."""
 
-    pointer: str  # RFC 6901, or a slash and the name of a query parameter
+    pointer: str
     detail: str
 
 
 class ProblemBody(Struct, frozen=True):
-    """RFC 9457."""
+    """A problem by RFC 9457. ``code`` is stable. A response with status 422 has ``errors``."""
 
     type: str
     title: str

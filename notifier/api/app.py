@@ -77,7 +77,9 @@ class MethodRouter:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         route = self._by_method.get(method)
         if route is None:
-            raise ProblemError("method_not_allowed", f"here is {self._allow}", headers={"Allow": self._allow})
+            raise ProblemError(
+                "method_not_allowed", f"this path allows {self._allow}", headers={"Allow": self._allow}
+            )
         scope["notifier.route"] = f"{method} {route.path}"  # for the log of an unexpected error
         return route
 
@@ -91,7 +93,7 @@ def _make_default(paths: Sequence[str]) -> ASGIApp:
     async def default(scope: Scope, _receive: Receive, _send: Send) -> None:
         close = nearest(scope["path"], paths)
         raise ProblemError(
-            "no_such_route", f"did you mean {close}?" if close else "/openapi.json lists what there is"
+            "no_such_route", f"did you mean {close}?" if close else "/openapi.json lists all routes"
         )
 
     return default

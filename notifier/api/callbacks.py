@@ -24,7 +24,7 @@ def parse_callbacks(
         url = _parse_url(members, "callback_url", "", policy, errors)
         return () if url is None else (Callback(url),)
     if "callback_url" in members:
-        errors.add("/callback_url", "stands beside callbacks; give one of the two")
+        errors.add("/callback_url", "must not be given together with callbacks")
     entries = members["callbacks"]
     if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_CALLBACKS:
         errors.add("/callbacks", f"must be an array of 1 to {MAX_CALLBACKS} callbacks")
@@ -35,7 +35,7 @@ def parse_callbacks(
     callbacks = tuple(callback for callback in parsed if callback is not None)
     duplicates = [url for url, count in Counter(callback.url for callback in callbacks).items() if count > 1]
     for url in duplicates:
-        errors.add("/callbacks", f"this URL stands twice: {cut(url, 200)}")
+        errors.add("/callbacks", f"this URL is listed twice: {cut(url, 200)}")
     return callbacks
 
 
@@ -89,7 +89,7 @@ def _parse_events(members: Mapping[str, Any], pointer: str, errors: FieldErrors)
         elif name not in list(EventType):
             errors.add(f"{place}/{index}", describe_unknown(name, "event", EventType))
         elif name in events:
-            errors.add(f"{place}/{index}", "this event stands twice")
+            errors.add(f"{place}/{index}", "this event is listed twice")
         else:
             events.append(EventType(name))
     return tuple(events)

@@ -67,4 +67,4 @@ def _read_id(call: ApiRequest) -> str:
 
 
 def _make_unknown_problem() -> ProblemError:
-    return ProblemError("not_found", "there is no delivery of this id; they are forgotten after a while")
+    return ProblemError("not_found", "no delivery has this id; old deliveries are deleted")

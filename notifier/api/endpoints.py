@@ -52,4 +52,4 @@ def _read_id(call: ApiRequest) -> str:
 
 
 def _make_unknown_problem() -> ProblemError:
-    return ProblemError("not_found", "there is no endpoint of this id; GET /v1/endpoints lists what there is")
+    return ProblemError("not_found", "no endpoint has this id; GET /v1/endpoints lists all endpoints")

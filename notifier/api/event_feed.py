@@ -210,7 +210,7 @@ class EventFeed:
         if self._is_closed:
             raise ProblemError("not_ready", "notifier is stopping")
         if len(self._subscribers) >= MAX_SUBSCRIBERS:
-            raise ProblemError("busy", f"{MAX_SUBSCRIBERS} listen already, and no more are served")
+            raise ProblemError("busy", f"{MAX_SUBSCRIBERS} clients have subscribed, which is the limit")
         self._resume()
         subscriber = self._make_subscriber(last_id)
         self._subscribers.add(subscriber)

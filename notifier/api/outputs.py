@@ -51,13 +51,11 @@ def _to_response(image: Image, number: str) -> Response:
 async def _load_output(services: Services, watch_id: str, number: str) -> str:
     detail = await services.store.watch(watch_id) if is_id(watch_id, WATCH) else None
     if detail is None:
-        raise ProblemError(
-            "not_found", "there is no watch of this id; ended ones are forgotten after a while"
-        )
+        raise ProblemError("not_found", "no watch has this id; old ended watches are deleted")
     outputs = detail.watch.outputs
     if not (number.isascii() and number.isdigit() and len(number) < 5 and int(number) < len(outputs)):
         raise ProblemError(
             "not_found",
-            f"there is no such output; this watch has {len(outputs)}, and they are counted from 0",
+            f"there is no such output; this watch has {len(outputs)}, counted from 0",
         )
     return outputs[int(number)]

@@ -48,16 +48,16 @@ def read_query(raw: bytes, names: Sequence[str]) -> Mapping[str, str]:
             raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
         )
     except ValueError:  # includes UnicodeError
-        errors.add("", f"the query is at most {_MAX_FIELDS} parameters of percent-encoded UTF-8")
+        errors.add("", f"the query must have at most {_MAX_FIELDS} parameters, in percent-encoded UTF-8")
         pairs = []
     params: dict[str, str] = {}
     for name, value in pairs:
         if name not in names:
             errors.add(f"/{cut(name, 60)}", describe_unknown(name, "parameter", names))
         elif name in params:
-            errors.add(f"/{name}", "this parameter stands twice")
+            errors.add(f"/{name}", "this parameter is given twice")
         elif "\0" in value:
-            errors.add(f"/{name}", "holds NUL")
+            errors.add(f"/{name}", "must not contain NUL")
         params[name] = value
     errors.check()
     return params
@@ -138,7 +138,7 @@ def _parse_cursor(params: Mapping[str, str], prefix: str, errors: FieldErrors) -
         last_id = ""
     if is_id(last_id, prefix) and make_cursor(last_id, params) == cursor:
         return last_id
-    errors.add("/cursor", "not a next_cursor that was given out for these parameters")
+    errors.add("/cursor", "is not a next_cursor of a request with these parameters")
     return None
 
 
@@ -161,7 +161,7 @@ def _parse_state(params: Mapping[str, str], states: type[State], errors: FieldEr
 def _parse_name(params: Mapping[str, str], name: str, errors: FieldErrors) -> str | None:
     word = params.get(name)
     if word is not None and not 1 <= len(word) <= _MAX_NAME_CHARS:
-        errors.add(f"/{name}", f"is 1 to {_MAX_NAME_CHARS} characters")
+        errors.add(f"/{name}", f"must have 1 to {_MAX_NAME_CHARS} characters")
     return word
 
 
@@ -176,7 +176,7 @@ def _parse_task_id(params: Mapping[str, str], errors: FieldErrors) -> str | None
 def _parse_watch_id(params: Mapping[str, str], errors: FieldErrors) -> str | None:
     watch_id = params.get("watch_id")
     if watch_id is not None and not is_id(watch_id, WATCH):
-        errors.add("/watch_id", f"not the id of a watch ({WATCH}_…)")
+        errors.add("/watch_id", f"is not the id of a watch ({WATCH}_…)")
     return watch_id
 
 
@@ -191,7 +191,7 @@ def _parse_url(params: Mapping[str, str], errors: FieldErrors) -> str | None:
 def _parse_limit(params: Mapping[str, str], errors: FieldErrors) -> int:
     text = params.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_LIMIT):
-        errors.add("/limit", f"is a number from 1 to {MAX_LIMIT}")
+        errors.add("/limit", f"must be a number from 1 to {MAX_LIMIT}")
         return DEFAULT_LIMIT
     return int(text)
 

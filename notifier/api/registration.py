@@ -35,8 +35,8 @@ FIELDS = (
 _HINTS = {
     "callback": "did you mean callback_url?",
     "url": "did you mean callback_url?",
-    "events": 'it belongs into callbacks, such as [{"url": "…", "events": ["task.completed"]}]',
-    "headers": 'it belongs into callbacks, such as [{"url": "…", "headers": {"X-Tenant": "7"}}]',
+    "events": 'it belongs in callbacks, such as [{"url": "…", "events": ["task.completed"]}]',
+    "headers": 'it belongs in callbacks, such as [{"url": "…", "headers": {"X-Tenant": "7"}}]',
 }
 _BATCH_ENTRY = re.compile(r"/watches/[0-9]+")
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
@@ -174,7 +174,7 @@ def _parse_task_url(
 ) -> UpstreamTask | None:
     doubled = [name for name in ("provider", "api_path", "task_id") if name in members]
     if doubled:
-        errors.add("/task_url", f"says provider, api_path and task_id by itself; leave out {doubled[0]}")
+        errors.add("/task_url", f"contains provider, api_path and task_id already; leave out {doubled[0]}")
     url = read_text(members, "task_url", errors)
     if url is None:
         return None
@@ -191,7 +191,7 @@ def _parse_provider(members: Mapping[str, Any], settings: ApiSettings, errors: F
         return settings.default_provider
     if "provider" not in members:
         some = ", ".join(sorted(settings.providers)[:MAX_PROVIDERS_NAMED])
-        errors.add("/provider", f"is required where there are several; there is {some}")
+        errors.add("/provider", f"is required, because there are several: {some}")
         return None
     name = read_text(members, "provider", errors)
     if name is not None and name not in settings.providers:

@@ -36,7 +36,7 @@ async def replay(call: ApiRequest) -> Response:
     now = services.clock.now()
     matched = await services.store.start_replay(request.query, now=now, dry_run=request.is_dry)
     if isinstance(matched, ReplayLimitReached):
-        detail = f"{matched.under_way} replays are under way or wait; they go one after the other"
+        detail = f"{matched.under_way} replays are running or waiting; they run one after the other"
         raise ProblemError("too_many_replays", detail)
     if matched and not request.is_dry:
         services.wake.replay_now()
@@ -65,10 +65,10 @@ def _check_combination(members: Mapping[str, Any], query: ReplayQuery, errors: F
     if query.since is not None and query.until is not None and query.since >= query.until:
         errors.add("/until", "must be later than since")
     if not errors.entries and not any(name in members for name in _FILTERS):
-        everything = 'for all there is, {"since": "1970-01-01T00:00:00Z"}'
+        everything = 'for all deliveries, {"since": "1970-01-01T00:00:00Z"}'
         errors.add(
             "",
-            f"says of nothing what to send again; give {', '.join(_FILTERS)} or some of them; {everything}",
+            f"selects nothing; give {', '.join(_FILTERS)} or some of them; {everything}",
         )
 
 
@@ -86,7 +86,7 @@ def _parse_state(members: Mapping[str, Any], errors: FieldErrors) -> DeliverySta
         return None
     word = members["state"]
     if word == DeliveryState.PENDING:
-        errors.add("/state", "what is pending is sent anyway; resume its endpoint to have it sent now")
+        errors.add("/state", "pending deliveries are sent anyway; resume their endpoint to send them now")
     elif not isinstance(word, str):
         errors.add("/state", "must be a string")
     elif word not in _ENDED:

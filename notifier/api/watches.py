@@ -117,7 +117,7 @@ async def poll_watch(call: ApiRequest) -> Response:
         call.services,
         watch_id,
         changed,
-        "only what is watched is polled; expired, lost and stopped ones can be resumed",
+        "only a live watch is polled; expired, lost and stopped ones can be resumed",
     )
     call.services.wake.poll_at(now)
     return json_response(_to_body(watch, call.services), 202)
@@ -138,7 +138,7 @@ async def resume_watch(call: ApiRequest) -> Response:
     )
     if isinstance(changed, WatchLimitReached):
         raise _make_watch_limit_problem(changed)
-    watch = await _require_changed(services, watch_id, changed, "there is nothing to resume")
+    watch = await _require_changed(services, watch_id, changed, "it cannot be resumed")
     services.wake.poll_at(now)
     return json_response(_to_body(watch, services))
 
@@ -147,7 +147,7 @@ async def stop_watch(call: ApiRequest) -> Response:
     """Stop a watch: it ends without a callback."""
     services, watch_id = call.services, _read_id(call)
     changed = await services.store.stop_watch(watch_id, now=services.clock.now())
-    watch = await _require_changed(services, watch_id, changed, "there is nothing to stop")
+    watch = await _require_changed(services, watch_id, changed, "it cannot be stopped")
     services.waiters.wake(watch_id)
     return json_response(_to_body(watch, services))
 
@@ -196,14 +196,16 @@ def _make_limit_problem(outcome: WatchLimitReached | CallbackLimitReached, text:
     """Return the problem of a registration beyond a limit; ``text`` is its JSON."""
     if isinstance(outcome, WatchLimitReached):
         return _make_watch_limit_problem(outcome)
-    detail = f"the watch would have {outcome.count} callbacks; it may have {MAX_CALLBACKS}"
+    detail = f"the watch would have {outcome.count} callbacks; the limit is {MAX_CALLBACKS}"
     return ProblemError(
         "too_many_callbacks", detail, errors=[FieldError(find_callbacks_pointer(text), detail)]
     )
 
 
 def _make_watch_limit_problem(refused: WatchLimitReached) -> ProblemError:
-    return ProblemError("too_many_watches", f"{refused.live} watches are live, and no more are taken")
+    return ProblemError(
+        "too_many_watches", f"{refused.live} watches are live; server.max_watches allows no more"
+    )
 
 
 def _to_result(outcome: Outcome | ProblemError, text: bytes, services: Services) -> BatchResult:
@@ -264,7 +266,7 @@ def _read_id(call: ApiRequest) -> str:
 
 
 def _make_unknown_problem() -> ProblemError:
-    return ProblemError("not_found", "there is no watch of this id; ended ones are forgotten after a while")
+    return ProblemError("not_found", "no watch has this id; old ended watches are deleted")
 
 
 def _to_body(watch: Watch, services: Services) -> WatchBody:

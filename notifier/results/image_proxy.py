@@ -58,7 +58,7 @@ class ImageProxy:
         try:
             canonical = check_callback_url(url)
         except InvalidUrl as error:
-            return ImageRejected(f"this result is no link that can be fetched: {error}")
+            return ImageRejected(f"this output is not a URL that can be fetched: {error}")
         try:
             async with self._place():
                 exchange = await self._client().get(
@@ -71,7 +71,7 @@ class ImageProxy:
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
         if self._requests >= MAX_REQUESTS:
-            raise _Busy(f"{MAX_REQUESTS} pictures are wanted already")
+            raise _Busy(f"{MAX_REQUESTS} requests for images are waiting already")
         self._requests += 1
         try:
             await self._enter()
@@ -87,4 +87,4 @@ class ImageProxy:
             async with asyncio.timeout(QUEUE_TIMEOUT_S):
                 await self._places.acquire()
         except TimeoutError as error:
-            raise _Busy("other pictures take their time") from error
+            raise _Busy("no fetch of an image finished in time") from error

@@ -63,10 +63,10 @@ def check_host(scope: Scope, settings: AccessSettings) -> str:
     """Return the Host header in lower case. Raise ProblemError unless there is one and it is allowed."""
     values = get_headers(scope, b"host")
     if len(values) != 1:
-        raise ProblemError("wrong_host", "a request names exactly one Host")
+        raise ProblemError("wrong_host", "a request must have exactly one Host header")
     host = read_host(values)
     if parse_host_name(host) not in collect_allowed_names(settings.listen, settings.allowed_hosts):
-        raise ProblemError("wrong_host", "this Host is not served here; server.allowed_hosts can add it")
+        raise ProblemError("wrong_host", "this Host is not allowed; server.allowed_hosts can add it")
     return host
 
 
@@ -100,9 +100,9 @@ def check_origin(scope: Scope, host: str) -> None:
     schemes = [scope.get("scheme", "http"), *(["https"] if sites == [b"same-origin"] else [])]
     origins = [origin.decode("latin-1").lower() for origin in get_headers(scope, b"origin")]
     if origins and origins not in [[f"{scheme}://{host}"] for scheme in schemes]:
-        raise ProblemError("forbidden_origin", "requests of pages of another origin are not served")
+        raise ProblemError("forbidden_origin", "requests from pages of another origin are refused")
     if any(site not in (b"same-origin", b"none") for site in sites):
-        raise ProblemError("forbidden_origin", "requests that another site's page caused are not served")
+        raise ProblemError("forbidden_origin", "requests from pages of another site are refused")
 
 
 def check_token(scope: Scope, settings: AccessSettings, sessions: BrowserSessions, host: str) -> None:
@@ -115,7 +115,7 @@ def check_token(scope: Scope, settings: AccessSettings, sessions: BrowserSession
     if token not in settings.tokens:
         raise ProblemError(
             "unauthorized",
-            "one of server.tokens is needed: Authorization: Bearer …; for a browser, `notifier open`",
+            "a token of server.tokens is needed: Authorization: Bearer …; for a browser, `notifier open`",
         )
 
 

@@ -47,7 +47,7 @@ def check_media_type(scope: Scope) -> None:
         )
     codings = get_headers(scope, b"content-encoding")
     if any(coding.strip().lower() not in (b"", b"identity") for coding in codings):
-        raise ProblemError("unsupported_media_type", "a body is sent as it is, without Content-Encoding")
+        raise ProblemError("unsupported_media_type", "send the body uncompressed, without Content-Encoding")
 
 
 def read_declared_size(scope: Scope, limit: int) -> int:
@@ -58,7 +58,7 @@ def read_declared_size(scope: Scope, limit: int) -> int:
     if get_headers(scope, b"transfer-encoding"):
         return limit
     if len(lengths) != 1 or not lengths[0].isdigit():
-        raise ProblemError("bad_request", "Content-Length is one number")
+        raise ProblemError("bad_request", "Content-Length must be one number")
     if len(lengths[0]) > _MAX_LENGTH_DIGITS or int(lengths[0]) > limit:
         raise make_size_problem(limit)
     return int(lengths[0])
@@ -83,4 +83,4 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 
 def make_size_problem(limit: int) -> ProblemError:
     """Return the problem of a body, or of an entry of a batch, that is larger than ``limit``."""
-    return ProblemError("payload_too_large", f"a body has at most {limit // 1024} KiB here")
+    return ProblemError("payload_too_large", f"a body must have at most {limit // 1024} KiB")

@@ -59,7 +59,8 @@ class ResponseMiddleware:
         except Exception:
             log.exception("api.unexpected", method=scope["method"], route=scope.get("notifier.route"))
             await self._refuse(
-                exchange, ProblemError("internal", "something went wrong here; the log says what")
+                exchange,
+                ProblemError("internal", "an unexpected error occurred; the daemon's log has the details"),
             )
 
     async def _refuse(self, exchange: "_Exchange", problem: ProblemError) -> None:

@@ -115,11 +115,11 @@ def errors_to_problem(errors: list[FieldError]) -> ProblemError:
 def store_error_to_problem(error: StoreUnavailable) -> ProblemError:
     """Return the problem of a store that failed. Its own text names the file, so it is only logged."""
     if isinstance(error, StoreFull):
-        advice = "free some space, and ask again"
+        advice = "free some space, then try again"
         return ProblemError("disk_full", f"the disk is full; nothing of this request was kept; {advice}")
     advice = "the daemon's log says why"
     return ProblemError(
-        "store_unavailable", f"the store cannot be used now; nothing of this request was kept; {advice}"
+        "store_unavailable", f"the store is not available; nothing of this request was kept; {advice}"
     )
 
 

@@ -138,7 +138,7 @@ class DeadlineProtocol(HttpToolsProtocol):
                 pass
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
-            self._refuse(ProblemError("bad_request", "this is no proper HTTP/1.1 request"))
+            self._refuse(ProblemError("bad_request", "this is not a valid HTTP/1.1 request"))
         if self._received and self._is_answering():
             self.flow.pause_reading()
         self._update_timer()
@@ -190,7 +190,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._request_timer = None
         if self._has_begun():
             self._refuse(
-                ProblemError("request_timeout", f"a request is complete within {self.timeout_s:g} s")
+                ProblemError("request_timeout", f"a request must be complete within {self.timeout_s:g} s")
             )
         elif not self.transport.is_closing():
             self.transport.close()

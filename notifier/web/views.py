@@ -93,7 +93,7 @@ async def offer_login(call: ApiRequest) -> Response:
         return json_response(LoginBody(path="/", expires_at=None), 201)
     token = read_token(call.header(b"authorization"), access)
     if token is None:
-        raise ProblemError("unauthorized", "a login is offered to who shows one of server.tokens")
+        raise ProblemError("unauthorized", "a login link needs one of server.tokens: Authorization: Bearer …")
     expires_at = call.services.clock.now() + CODE_TTL_S * 1_000
     code = call.services.sessions.offer(token)
     return json_response(LoginBody(path=f"/login?code={code}", expires_at=format_instant(expires_at)), 201)
@@ -107,7 +107,7 @@ async def login(call: ApiRequest) -> Response:
         grant = call.services.sessions.redeem(call.query.get("code", ""))
         if grant is None or grant[0] not in access.tokens:
             raise ProblemError(
-                "unauthorized", "this link is used up or too old; `notifier open` makes a new one"
+                "unauthorized", "this link was used or has expired; `notifier open` makes a new one"
             )
         name = build_cookie_name(read_host(call.header(b"host")))
         life = f"Path=/; Max-Age={SESSION_TTL_S}; HttpOnly; SameSite=Strict"

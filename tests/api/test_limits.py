@@ -248,7 +248,7 @@ async def test_a_problem_has_the_shape_of_rfc_9457(bench: Bench) -> None:
         "type": "urn:notifier:problem:not_found",
         "title": "Not found",
         "status": 404,
-        "detail": "there is no watch of this id; ended ones are forgotten after a while",
+        "detail": "no watch has this id; old ended watches are deleted",
         "code": "not_found",
     }
     assert all(400 <= kind.status < 600 and kind.title.isascii() for kind in KINDS.values())

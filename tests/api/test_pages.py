@@ -314,7 +314,7 @@ async def test_a_person_is_told_in_a_page_and_a_program_in_json(bench: Bench) ->
     missing = "/watches/wch_01KAQ7W3G0ABCDEFGHJKMNPQRS"
     answer = await bench.http.get(missing, headers=BROWSER)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert "there is no watch of this id" in Seen(answer.text).text
+    assert "no watch has this id" in Seen(answer.text).text
     assert "script" not in Seen(answer.text).names()
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     for path, given in ((missing, {}), (f"/v1{missing}", BROWSER), ("/page/nothing.js", BROWSER)):

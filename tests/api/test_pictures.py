@@ -68,7 +68,7 @@ async def test_only_what_the_provider_gave_can_be_named(bench: Bench, number: st
 async def test_an_unknown_output_is_told_how_many_there_are(bench: Bench) -> None:
     """And from where they are counted."""
     answer = await bench.http.get(f"{await ended(bench, URL)}/1")
-    assert answer.json()["detail"] == "there is no such output; this watch has 1, and they are counted from 0"
+    assert answer.json()["detail"] == "there is no such output; this watch has 1, counted from 0"
 
 
 async def test_an_unknown_watch_has_no_pictures(bench: Bench) -> None:
@@ -134,7 +134,7 @@ async def test_few_are_fetched_at_once_and_few_may_wait() -> None:
     proxy = ImageProxy(lambda: wire)
     fetching = [asyncio.create_task(proxy.get(URL)) for _ in range(MAX_REQUESTS)]
     await asyncio.sleep(0)
-    assert await proxy.get(URL) == ImageProxyBusy("10 pictures are wanted already")
+    assert await proxy.get(URL) == ImageProxyBusy("10 requests for images are waiting already")
     wire.let_go.set()
     assert await asyncio.gather(*fetching) == [IMAGE] * MAX_REQUESTS
     assert wire.most == MAX_FETCHES
@@ -147,7 +147,7 @@ async def test_who_waits_too_long_for_a_place_is_told(monkeypatch: pytest.Monkey
     proxy = ImageProxy(lambda: wire)
     fetching = [asyncio.create_task(proxy.get(URL)) for _ in range(MAX_FETCHES + 1)]
     done, _ = await asyncio.wait(fetching, return_when=asyncio.FIRST_COMPLETED)
-    assert [each.result() for each in done] == [ImageProxyBusy("other pictures take their time")]
+    assert [each.result() for each in done] == [ImageProxyBusy("no fetch of an image finished in time")]
     wire.let_go.set()
     outcomes = await asyncio.gather(*fetching)
     assert outcomes.count(IMAGE) == MAX_FETCHES

@@ -144,7 +144,7 @@ async def test_the_provider_may_be_left_out_when_there_is_one(bench: Bench) -> N
     assert (await bench.register(provider=...))["provider"] == "mulerouter"
     bench.configure(providers={"mulerouter": MULEROUTER, "other": MULEROUTER})
     refused = await bench.http.post("/v1/watches", json=registration("t", provider=...))
-    assert "there is mulerouter, other" in refused.json()["detail"]
+    assert "there are several: mulerouter, other" in refused.json()["detail"]
     assert pointers(refused) == ["/provider"]
 
 

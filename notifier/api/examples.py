@@ -123,7 +123,7 @@ PLOTS: Mapping[str, Any] = MappingProxyType(
         "durations": {
             "title": "Task duration",
             "said": "half of qwen-image-edit-max within 15.0 s",
-            "about": "How long tasks took by their api_path …",
+            "about": "How long tasks took, by api_path …",
             "ranges": [
                 {
                     "label": "qwen-image-edit-max",
@@ -138,15 +138,15 @@ PLOTS: Mapping[str, Any] = MappingProxyType(
         "notice": {
             "title": "Notice delay",
             "said": "half within 1.2 s, nine of ten within 2.8 s",
-            "about": "From when a task was over by the provider's own word …",
+            "about": "The time from the end of a task by its provider …",
             "of": "tasks",
             "count": 57,
             "bars": [{"label": "0.5 s", "count": 11}, {"label": "1 s", "count": 46}],
         },
         "polls": {
-            "title": "Polls a task",
+            "title": "Polls per task",
             "said": "half with 3 or fewer; 48 % fewer than every 2.5 s",
-            "about": "How often each task was asked for …",
+            "about": "The polls per task …",
             "of": "tasks",
             "count": 57,
             "bars": [{"label": "3", "count": 40}, {"label": "more", "count": 17}],
@@ -154,7 +154,7 @@ PLOTS: Mapping[str, Any] = MappingProxyType(
         "callbacks": {
             "title": "Callback latency",
             "said": "no callback has been delivered yet",
-            "about": "From the outcome to the receiver's first 2xx …",
+            "about": "The time from the outcome to the first 2xx of the receiver …",
             "of": "callbacks",
             "count": 0,
             "bars": [],

@@ -31,7 +31,7 @@ POLL_EDGES = (1, 2, 3, 5, 8, 13, 21)  # likewise
 GENERIC = ("generation", "generations", "prediction", "predictions", "task", "tasks")
 MORE = "more"
 NO_TASK = "no task has ended yet"
-NO_FINISH = "no task has told when it was over: its provider gives no such time"
+NO_FINISH = "no task has an end time of its provider"
 NO_CALLBACK = "no callback has been delivered yet"
 _FIXED = f"{FIXED_MS / 1_000:g} s"
 
@@ -138,8 +138,8 @@ def _plot_durations(learned: Sequence[PathDurations]) -> RangesBody:
     if ranges:
         summary = f"half of {ranges[0].label} within {format_measured(learned[0].durations.p50_ms)}"
     about = (
-        "How long tasks took by their api_path: from the quickest twentieth to the slowest tenth, the middle "
-        "marked. It tells of the last hundred tasks or so of each path; older ones fade."
+        "How long tasks took, by api_path: from the fastest 5 % to the slowest 10 %, with the median marked. "
+        "Each range covers about the last hundred tasks of its path; older ones count less."
     )
     return RangesBody("Task duration", summary, about, ranges)
 
@@ -147,8 +147,8 @@ def _plot_durations(learned: Sequence[PathDurations]) -> RangesBody:
 def _plot_notice_delay(recent: RecentActivity) -> BarsBody:
     values = [delay for each in recent.ends if (delay := notice_ms(each)) is not None]
     about = (
-        "From when a task was over by the provider's own word, or registered if that was later, until we "
-        f"noticed. {_describe_sample(len(values), 'task')} that told when they were over."
+        "The time from the end of a task by its provider, or from its registration if that was later, until "
+        f"the daemon noticed. {_describe_sample(len(values), 'task')} with such an end time."
     )
     empty = NO_FINISH if recent.ends else NO_TASK
     return _plot_delays("Notice delay", about, "tasks", empty, (values, NOTICE_EDGES_MS))
@@ -156,7 +156,7 @@ def _plot_notice_delay(recent: RecentActivity) -> BarsBody:
 
 def _plot_callback_latency(recent: RecentActivity) -> BarsBody:
     about = (
-        "From the outcome to the receiver's first 2xx, with all tries and waits. "
+        "The time from the outcome to the first 2xx of the receiver, with all attempts and waits. "
         f"{_describe_sample(len(recent.callbacks_ms), 'delivered callback')}."
     )
     return _plot_delays(
@@ -177,7 +177,7 @@ def _plot_delays(
 
 def _plot_polls(ends: Sequence[FinishedTask]) -> BarsBody:
     counts = count_bars([each.polls for each in ends], POLL_EDGES)
-    title, of = "Polls a task", "tasks"
+    title, of = "Polls per task", "tasks"
     if counts is None:
         return BarsBody(title, NO_TASK, _describe_polls(ends), of, 0, [])
     summary = f"half with {counts.p50} or fewer; {_describe_saving(ends)}"
@@ -194,11 +194,11 @@ def _describe_saving(ends: Sequence[FinishedTask]) -> str:
 
 def _describe_polls(ends: Sequence[FinishedTask]) -> str:
     own, fixed = sum(each.polls for each in ends), sum(map(fixed_polls, ends))
-    compared = f" Such a loop would have asked {fixed} times; we asked {own} times." if ends else ""
+    compared = f" The loop would have polled {fixed} times; notifier polled {own} times." if ends else ""
     sample = _describe_sample(len(ends), "task")
     return (
-        f"How often each task was asked for, beside a loop that asks every {_FIXED} from the registration on "
-        f"until it sees the end.{compared} {sample} to end, without those that a user stopped or resumed."
+        f"The polls per task, compared with a loop that polls every {_FIXED} from the registration until it "
+        f"sees the end.{compared} {sample} to end, without those that a user stopped or resumed."
     )
 
 

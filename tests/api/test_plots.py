@@ -115,7 +115,7 @@ async def test_polls_saved_are_said_beside_a_loop(bench: Bench, polls: int, said
     """Be it more or fewer."""
     body = await plots(bench, RecentActivity((ended(25, 1, polls),), ()))
     assert (body["polls"]["said"], body["polls_saved"]) == (said, pytest.approx(saved))
-    assert f"would have asked 10 times; we asked {polls} times" in body["polls"]["about"]
+    assert f"would have polled 10 times; notifier polled {polls} times" in body["polls"]["about"]
 
 
 async def test_durations_stand_by_their_path(bench: Bench) -> None:

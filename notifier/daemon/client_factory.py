@@ -3,12 +3,12 @@
 import ssl
 from collections.abc import Collection
 
-from notifier.api.outputs import AT_ONCE, MOST_BYTES, TIMEOUT_MS
 from notifier.config.model import CallbackSettings, Config
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.errors import NotifierError
 from notifier.outbound.client import HttpxClient
 from notifier.outbound.tls import make_tls_context
+from notifier.results.image_proxy import FETCH_TIMEOUT_MS, MAX_FETCHES, MAX_IMAGE_BYTES
 
 POLL_KEEPALIVE_S = 90.0
 CALLBACK_KEEPALIVE_S = 2.0
@@ -50,7 +50,7 @@ def callback_trust(settings: CallbackSettings) -> ssl.SSLContext:
 def longest_ms(config: Config) -> int:
     """How long an exchange of any client may take."""
     polls = (provider.polling.request_timeout_ms for provider in config.providers.values())
-    return max(config.callbacks.timeout_ms, TIMEOUT_MS, *polls)
+    return max(config.callbacks.timeout_ms, FETCH_TIMEOUT_MS, *polls)
 
 
 def callback_wire(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
@@ -68,8 +68,8 @@ def picture_wire(settings: CallbackSettings, own: Collection[tuple[str, int]]) -
     """The client that fetches results for the page: where callbacks may go, and by few connections."""
     return HttpxClient(
         policy=callback_policy(settings, own),
-        connections=AT_ONCE,
+        connections=MAX_FETCHES,
         keepalive_s=CALLBACK_KEEPALIVE_S,
-        max_body=MOST_BYTES,
+        max_body=MAX_IMAGE_BYTES,
         ca_file=settings.ca_file or None,
     )

@@ -11,7 +11,7 @@ import structlog
 
 from notifier.api.app import build_app
 from notifier.api.event_feed import EventFeed
-from notifier.api.outputs import ImageProxy
+from notifier.api.routes import API_ROUTES
 from notifier.api.services import Services
 from notifier.clock import SystemClock
 from notifier.config.load import InvalidConfig
@@ -35,10 +35,13 @@ from notifier.engine.replayer import Replayer
 from notifier.engine.scheduler import JobScheduler
 from notifier.engine.waiters import WatchWaiters
 from notifier.errors import NotifierError
+from notifier.results.image_proxy import ImageProxy
 from notifier.server.graceful_stop import StoppingProtocol
 from notifier.server.server import EmbeddedServer
 from notifier.server.sessions import BrowserSessions
 from notifier.store.protocol import Store
+from notifier.web.render import render_problem
+from notifier.web.routes import WEB_ROUTES
 
 DRAIN_S = 20.0
 SERVER_GRACE_S = 5
@@ -102,7 +105,7 @@ class Daemon:
         )
         self._stopping = asyncio.Event()
         self._api_settings = api_settings(self._config, self._own)
-        app = build_app(self._make_services())
+        app = build_app(self._make_services(), [*API_ROUTES, *WEB_ROUTES], render_problem)
         self._server = EmbeddedServer(
             app, bound, http=StoppingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S
         )
@@ -192,7 +195,7 @@ class Daemon:
         self._clients.adopt(fresh)  # first: a certificate may be refused
         old, self._config = self._config, fresh
         if old.server != fresh.server:
-            self._feed.cut()  # whoever listens is judged anew
+            self._feed.end_all()  # whoever listens is judged anew
         log_setup.set_up(fresh.log, fresh.known_secrets)
         self._poller.wire, self._deliverer.wire = self._clients.polls, self._clients.callbacks
         self._poller.configure(fresh.providers, give_up_after_ms=fresh.callbacks.give_up_after_ms)
@@ -254,8 +257,8 @@ class Daemon:
             is_ready=self.why_not_ready,
             reload=self.reload,
             feed=self._feed,
-            logins=BrowserSessions(self._clock, self._rng),
-            pictures=ImageProxy(lambda: self._clients.pictures),
+            sessions=BrowserSessions(self._clock, self._rng),
+            images=ImageProxy(lambda: self._clients.pictures),
             metrics=MetricsReport(self._metrics, store=self._store, clock=self._clock, standing=self).text,
         )
 

@@ -9,6 +9,7 @@ from notifier.config.model import HOUR, Config
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.polling.learned_schedule import longest_wait_ms
 from notifier.daemon.client_factory import callback_policy
+from notifier.server.access import AccessSettings
 
 
 def api_settings(
@@ -25,10 +26,8 @@ def api_settings(
             )
             for name, provider in config.providers.items()
         },
-        listen=config.server.listen,
+        access=AccessSettings(config.server.listen, config.server.allowed_hosts, config.server.tokens),
         policy=callback_policy(config.callbacks, own),
-        tokens=config.server.tokens,
-        allowed_hosts=config.server.allowed_hosts,
         max_watches=config.server.max_watches,
         give_up_after_ms=config.callbacks.give_up_after_ms,
         version=__version__,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from notifier.api import json_fields
-from notifier.api.json_fields import MAX_FAULTS
+from notifier.api.json_fields import MAX_ERRORS
 from notifier.core.formats.headers import MAX_VALUE_CHARS
 from notifier.core.model import WatchState
 from notifier.core.nearest import nearest
@@ -134,8 +134,8 @@ async def test_the_list_of_faults_is_bounded(bench: Bench, monkeypatch: pytest.M
         return nearest(word, names)
 
     monkeypatch.setattr(json_fields, "nearest", counted)
-    assert len(await refused(bench, {f"x{n}": 1 for n in range(5_000)})) == MAX_FAULTS
-    assert len(asked) == MAX_FAULTS
+    assert len(await refused(bench, {f"x{n}": 1 for n in range(5_000)})) == MAX_ERRORS
+    assert len(asked) == MAX_ERRORS
 
 
 @pytest.mark.fault(92)

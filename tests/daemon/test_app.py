@@ -28,7 +28,7 @@ from notifier.daemon.daemon import Daemon
 from notifier.daemon.metrics import Metrics
 from notifier.daemon.signing_secrets import SecretUnusable
 from notifier.errors import DatabaseUnusable, NotifierError, StoreUnavailable
-from notifier.server.access import allowed_names
+from notifier.server.access import collect_allowed_names
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.sqlite.writer import Writer
@@ -284,7 +284,7 @@ async def test_a_reload_with_another_listen_is_served_under_the_old_name(bench: 
     assert await daemon.reload() == ()
     settings = daemon._api_settings
     assert settings.needs_restart == ("server.listen",)
-    names = allowed_names(settings.listen, settings.allowed_hosts)
+    names = collect_allowed_names(settings.access.listen, settings.access.allowed_hosts)
     assert names >= {"notifier.lan", "x.lan"}
     assert "another.lan" not in names
 
@@ -304,7 +304,7 @@ async def test_a_reload_that_drops_the_tokens_is_refused_while_other_machines_re
     (fault,) = await daemon.reload()
     assert "no token" in fault
     assert "server.tokens" in fault
-    assert daemon._api_settings.tokens == (Secret("t" * 16),)
+    assert daemon._api_settings.access.tokens == (Secret("t" * 16),)
     assert bench.has_said_ready_last()
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from notifier.api.outputs import MOST_BYTES, ImageProxy
 from notifier.config.model import CallbackSettings
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
+from notifier.core.images import Image
 from notifier.daemon.client_factory import callback_wire, picture_wire
-from notifier.server.problems import ProblemError
+from notifier.results.image_proxy import MAX_IMAGE_BYTES, ImageProxy
 from tests.wire.peers import LONG_MS, answer, listening, saying
 
 
@@ -55,9 +55,8 @@ async def shown(url: str, settings: CallbackSettings, own: tuple[tuple[str, int]
     """The picture there, or why there is none."""
     wire = picture_wire(settings, own)
     try:
-        return (await ImageProxy(lambda: wire).get(url))[1]
-    except ProblemError as problem:
-        return str(problem)
+        image = await ImageProxy(lambda: wire).get(url)
+        return image.body if isinstance(image, Image) else image.text
     finally:
         await wire.close()
 
@@ -92,14 +91,14 @@ async def test_a_picture_is_fetched_only_where_callbacks_may_go() -> None:
     metadata = await shown("http://169.254.169.254/latest/meta-data/", CallbackSettings())
     for refusal in (far, own, metadata):
         assert isinstance(refusal, str)
-        assert refusal.startswith("no_picture: address not allowed")
+        assert refusal.startswith("address not allowed")
     assert isinstance(led, str)
-    assert led.startswith("no_picture: redirect to")
+    assert led.startswith("redirect to")
 
 
 @pytest.mark.threat(19)
 async def test_a_picture_is_read_up_to_a_limit() -> None:
     """However much comes."""
-    async with listening(saying(png(PNG + b"\0" * MOST_BYTES))) as peer:
+    async with listening(saying(png(PNG + b"\0" * MAX_IMAGE_BYTES))) as peer:
         found = await shown(peer.url(), CallbackSettings())
-    assert found == "no_picture: it is larger than 8 MiB; open the link itself"
+    assert found == "it is larger than 8 MiB; open the link itself"

@@ -20,6 +20,7 @@ from notifier.daemon import log_setup, sdnotify
 from notifier.daemon.http_clients import HttpClients
 from notifier.daemon.interfaces import own_addresses
 from notifier.daemon.listener import refuse_open_listener
+from notifier.daemon.log_lines import hide_secrets
 from notifier.daemon.metrics import Metrics, MetricsReport
 from notifier.daemon.settings import api_settings
 from notifier.daemon.signing_secrets import keep_secrets, secret_path
@@ -207,7 +208,7 @@ class Daemon:
         secrets, is_new = keep_secrets(path)
         if is_new:
             log.info("secret.made", path=str(path))
-        log_setup.hide_secrets(secrets)
+        hide_secrets(secrets)
         return replace(config, callbacks=replace(config.callbacks, secrets=secrets))
 
     # -- parts

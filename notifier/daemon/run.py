@@ -51,7 +51,7 @@ def run(load: Callable[[], Config]) -> int:
     try:
         config = load()
     except InvalidConfig as bad:
-        log_setup.complain(*(f"notifier: {fault}" for fault in bad.faults))
+        log_setup.print_error(*(f"notifier: {fault}" for fault in bad.faults))
         return EX_CONFIG
     log_setup.set_up(config.log, config.known_secrets)
     try:
@@ -81,7 +81,7 @@ def _tell_failure(fault: NotifierError) -> None:
     """Once in each place: in words on stderr, and as a line of the log where that is not the same screen."""
     if not sys.stdout.isatty():
         log.error("daemon.failed", code=fault.code, cause=fault.cause, fix=fault.fix)
-    log_setup.complain(f"notifier: {fault.code}: {fault.cause}", f"  fix: {fault.fix}")
+    log_setup.print_error(f"notifier: {fault.code}: {fault.cause}", f"  fix: {fault.fix}")
 
 
 async def _serve(config: Config, load: Callable[[], Config]) -> None:

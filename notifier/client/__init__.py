@@ -5,8 +5,8 @@
     watch = Notifier().watch(api_path, task_id, callback=url)  # where tasks are submitted
     event = verify(body, request.headers, secret)              # where callbacks arrive
 
-It needs no more than msgspec and the standard library, and each name loads only what it stands on: a receiver
-that verifies loads no HTTP client.
+It needs msgspec and the standard library, and an ``AsyncNotifier`` aiohttp. Each name loads only the modules
+that it needs, so a receiver that verifies callbacks loads no HTTP client.
 """
 
 from importlib import import_module

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from notifier.client.errors import Unavailable, Unreachable
 from notifier.client.model import Callback, Page, Watch
-from notifier.client.transport import PATIENCE_S, ApiReply
+from notifier.client.transport import CALL_TIMEOUT_S, ApiReply
 from notifier.core.formats.times import parse_duration
 from notifier.errors import NotifierError
 
@@ -40,7 +40,7 @@ class RequestStep:
     path: str
     query: Mapping[str, object] | None = None
     body: object = None
-    timeout_s: float = PATIENCE_S
+    timeout_s: float = CALL_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)

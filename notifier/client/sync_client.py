@@ -89,7 +89,7 @@ class Notifier:
             step = next(steps)
             while True:
                 try:
-                    answer = self._done(step)
+                    answer = self._perform(step)
                 except NotifierError as fault:
                     step = steps.throw(fault)
                 else:
@@ -98,7 +98,7 @@ class Notifier:
             result: T = end.value
             return result
 
-    def _done(self, step: calls.RequestStep | calls.PauseStep) -> object:
+    def _perform(self, step: calls.RequestStep | calls.PauseStep) -> object:
         if isinstance(step, calls.PauseStep):
             time.sleep(step.seconds)
             return None

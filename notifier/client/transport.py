@@ -5,6 +5,7 @@ CPU time, and it needs one request: so there is no pool, and no HTTP library to 
 """
 
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -12,12 +13,11 @@ from dataclasses import dataclass
 from http.client import (
     HTTPConnection,
     HTTPException,
-    HTTPResponse,
     HTTPSConnection,
     IncompleteRead,
     RemoteDisconnected,
 )
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -27,11 +27,19 @@ from notifier.client.address import Address
 from notifier.client.errors import Problem, SocketRefused, Unreachable, problem_class
 from notifier.errors import NotifierError
 
-ANSWER_LIMIT = 64 * 1024 * 1024  # a page of 500 watches with all they may carry stays below it
-PATIENCE_S = 30.0
+MAX_REPLY_BYTES = 64 * 1024 * 1024  # a page of 500 watches with all they may carry stays below it
+CALL_TIMEOUT_S = 30.0
 START_IT = "start it with `notifier run`, or `systemctl start notifier`; or name it by --url or NOTIFIER_URL"
 
 T = TypeVar("T")
+
+
+class Headers(Protocol):
+    """The headers of a reply, of ``http.client`` or of aiohttp; names in any case."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return the first value, None without the header."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,11 @@ def encode_call(
     """Write a request. Parameters that are None are left out."""
     given = {name: value for name, value in (query or {}).items() if value is not None}
     target = address.prefix + path + (f"?{urlencode(given)}" if given else "")
-    headers = {"Accept": "application/json", "User-Agent": f"notifier/{__version__}"}
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": f"notifier/{__version__}",
+    }
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     if body is None:
@@ -106,25 +118,25 @@ class ApiConnection:
         *,
         body: object = None,
         query: Mapping[str, object] | None = None,
-        timeout_s: float = PATIENCE_S,
+        timeout_s: float = CALL_TIMEOUT_S,
     ) -> ApiReply:
         """One exchange. Parameters that are None are left out. Raises Unreachable or ApiProblem."""
-        message = encode_call(self._address, self._token, method, path, body=body, query=query)
-        connection = connection_to(self._address, timeout_s)
+        call = encode_call(self._address, self._token, method, path, body=body, query=query)
+        connection = _connection(self._address, timeout_s)
         try:
-            connection.request(message.method, message.target, message.content, message.headers)
+            connection.request(call.method, call.target, call.content, call.headers)
             with connection.getresponse() as reply:  # it may keep the socket open by itself
-                raw = reply.read(ANSWER_LIMIT + 1)
-            if reply.length and len(raw) <= ANSWER_LIMIT:  # asked for so many, it does not say so itself
+                raw = reply.read(MAX_REPLY_BYTES + 1)
+            if reply.length and len(raw) <= MAX_REPLY_BYTES:  # asked for so many, it does not say so itself
                 raise IncompleteRead(raw, reply.length)
         except (OSError, HTTPException, UnicodeError) as trouble:
-            raise error_to_fault(trouble, self._address, timeout_s) from trouble
+            raise describe_no_reply(trouble, self._address, timeout_s) from trouble
         finally:
             connection.close()
-        return parse_reply(reply, raw, self._address)
+        return parse_reply(reply.status, reply.headers, raw, self._address)
 
 
-def error_to_fault(trouble: Exception, address: Address, timeout_s: float) -> NotifierError:
+def describe_no_reply(trouble: Exception, address: Address, timeout_s: float) -> NotifierError:
     """Say in words why no answer came."""
     where = address.text
     if isinstance(trouble, PermissionError):
@@ -147,20 +159,20 @@ def error_to_fault(trouble: Exception, address: Address, timeout_s: float) -> No
     return Unreachable(cause, START_IT, is_broken=is_broken)
 
 
-def parse_reply(reply: HTTPResponse, raw: bytes, address: Address) -> ApiReply:
+def parse_reply(status: int, headers: Headers, raw: bytes, address: Address) -> ApiReply:
     """Take a reply's JSON, or raise what it says is wrong."""
     where = address.text
-    kind = reply.headers.get_content_type()
-    if len(raw) > ANSWER_LIMIT:
+    kind = (headers.get("Content-Type") or "text/plain").partition(";")[0].strip().lower()
+    if len(raw) > MAX_REPLY_BYTES:
         raise _stranger(where, "its answer has no end")
-    if reply.status < 300 and kind == "application/json" and is_json(raw):
-        return ApiReply(raw, where, reply.status)
+    if status < 300 and kind == "application/json" and is_json(raw):
+        return ApiReply(raw, where, status)
     problem = _problem(raw) if kind in ("application/problem+json", "application/json") else None
-    if reply.status in _REFUSAL_FIXES:
-        raise _refusal(reply.status, problem, where)
-    if problem is None or reply.status < 400:
-        raise _stranger(where, f"it answers {reply.status} in a way that notifier does not ({kind})")
-    raise problem_class(reply.status)(reply.status, problem, _fix(reply))
+    if status in _REFUSAL_FIXES:
+        raise _refusal(status, problem, where)
+    if problem is None or status < 400:
+        raise _stranger(where, f"it answers {status} in a way that notifier does not ({kind})")
+    raise problem_class(status)(status, problem, _fix(status, headers))
 
 
 def _refusal(status: int, problem: Problem | None, where: str) -> NotifierError:
@@ -179,11 +191,11 @@ _REFUSAL_FIXES: Mapping[int, str] = {
 }
 
 
-def _fix(reply: HTTPResponse) -> str:
-    wait = reply.headers.get("Retry-After")
+def _fix(status: int, headers: Headers) -> str:
+    wait = headers.get("Retry-After")
     if wait is not None and wait.isascii() and wait.isdigit():
         return f"try again in {wait} s"
-    if reply.status == 404:
+    if status == 404:
         return "`notifier ls`, `notifier deliveries` and `notifier endpoints` list what there is"
     return ""
 
@@ -213,12 +225,14 @@ def _stranger(where: str, detail: str) -> Unreachable:
 def _in_words(trouble: Exception) -> str:
     if isinstance(trouble, OSError) and trouble.errno == errno.ENOENT:
         return "no such socket"
+    if isinstance(trouble, ConnectionError) and trouble.errno:
+        return os.strerror(trouble.errno).lower()  # asyncio puts the address in place of these words
     if isinstance(trouble, OSError) and trouble.strerror:
         return trouble.strerror.lower()
     return str(trouble) or type(trouble).__name__
 
 
-def connection_to(address: Address, timeout_s: float) -> HTTPConnection:
+def _connection(address: Address, timeout_s: float) -> HTTPConnection:
     """Make a connection that is opened by its first request."""
     if address.socket_path is not None:
         return _UnixConnection(address.socket_path, timeout_s)

@@ -158,8 +158,7 @@ def test_the_environment_alone_suffices(make: Any, monkeypatch: pytest.MonkeyPat
 
     def aim(url: str | None = None, token: str | None = None) -> tuple[str, str | None]:
         made = make(url, token)
-        holder = made._api if make is Notifier else made
-        return holder._address.text, holder._token
+        return made._api._address.text, made._api._token
 
     monkeypatch.delenv("NOTIFIER_URL", raising=False)
     monkeypatch.delenv("NOTIFIER_TOKEN", raising=False)

@@ -39,5 +39,5 @@ def parse_address(text: str) -> Address:
         raise ValueError("a daemon's address has no spaces, and a path is ASCII")
     is_https = parts.scheme == "https"
     port = parts.port if parts.port is not None else (443 if is_https else 80)
-    shown = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-    return Address(shown, parts.hostname, port, parts.path.rstrip("/"), is_https)
+    text = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    return Address(text, parts.hostname, port, parts.path.rstrip("/"), is_https)

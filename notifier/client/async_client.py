@@ -71,11 +71,11 @@ class AsyncNotifier:
             step = next(steps)
             while True:
                 try:
-                    answer = await self._perform(step)
-                except NotifierError as fault:
-                    step = steps.throw(fault)
+                    reply = await self._perform(step)
+                except NotifierError as error:
+                    step = steps.throw(error)
                 else:
-                    step = steps.send(answer)
+                    step = steps.send(reply)
         except StopIteration as end:
             result: T = end.value
             return result

@@ -19,11 +19,11 @@ from notifier.core.formats.times import parse_duration
 from notifier.errors import NotifierError
 
 RETRY_PAUSES_S = (0.1, 0.4, 1.5)  # a daemon that starts again is there after some two seconds
-HOLD_S = 30.0  # one asking of ``wait``; the daemon holds an answer for 60 s at most
-HOLD_GRACE_S = 15.0
-SHORTEST_HOLD_S = 0.05  # the contract's shortest duration
-ASK_PAUSE_S = 0.5  # between two askings, where the daemon does not hold its answer
-AWAY_S = 30.0  # how long a daemon that was there may be away; it loses nothing meanwhile
+LONG_POLL_S = 30.0  # one asking of ``wait``; the daemon holds an answer for 60 s at most
+LONG_POLL_GRACE_S = 15.0
+MIN_LONG_POLL_S = 0.05  # the contract's shortest duration
+REPEAT_PAUSE_S = 0.5  # between two askings, where the daemon does not hold its answer
+RECONNECT_LIMIT_S = 30.0  # how long a daemon that was there may be away; it loses nothing meanwhile
 PAGE_SIZE = 500
 
 Duration = str | float | timedelta
@@ -73,80 +73,82 @@ def register(
     expire_after: Duration | None,
 ) -> Steps[Watch]:
     """Have a task watched."""
-    given = [callback] if isinstance(callback, str | Callback) else callback
+    callbacks = [callback] if isinstance(callback, str | Callback) else callback
     body: dict[str, object] = {
         "api_path": api_path,
         "task_id": task_id,
-        "callbacks": [Callback(each) if isinstance(each, str) else each for each in given],
+        "callbacks": [Callback(each) if isinstance(each, str) else each for each in callbacks],
         "provider": provider,
         "metadata": None if metadata is None else dict(metadata),
         "expire_after": None if expire_after is None else _seconds(expire_after),
     }
     body = {name: value for name, value in body.items() if value is not None}
-    answer = yield from _asked(RequestStep("POST", "/v1/watches", body=body))
-    return answer.read(Watch)
+    reply = yield from _request_with_retries(RequestStep("POST", "/v1/watches", body=body))
+    return reply.read(Watch)
 
 
 def get(watch_id: str) -> Steps[Watch]:
     """Ask for one watch."""
-    answer = yield from _asked(RequestStep("GET", _path(watch_id)))
-    return answer.read(Watch)
+    reply = yield from _request_with_retries(RequestStep("GET", _path(watch_id)))
+    return reply.read(Watch)
 
 
 def stop(watch_id: str) -> Steps[Watch]:
     """End a watch without a callback."""
-    answer = yield from _asked(RequestStep("DELETE", _path(watch_id)))
-    return answer.read(Watch)
+    reply = yield from _request_with_retries(RequestStep("DELETE", _path(watch_id)))
+    return reply.read(Watch)
 
 
 def page(query: Mapping[str, object], limit: int | None, cursor: str | None) -> Steps[Page]:
     """Ask for the next watches, ``limit`` at most."""
     size = PAGE_SIZE if limit is None else min(limit, PAGE_SIZE)
-    answer = yield from _asked(RequestStep("GET", "/v1/watches", {**query, "limit": size, "cursor": cursor}))
-    return answer.read(Page)
+    reply = yield from _request_with_retries(
+        RequestStep("GET", "/v1/watches", {**query, "limit": size, "cursor": cursor})
+    )
+    return reply.read(Page)
 
 
 def wait(watch_id: str, max_wait: Duration | None, clock: Callable[[], float]) -> Steps[Watch]:
     """Ask until the watch has ended; ``clock`` is monotonic, in seconds."""
     deadline = math.inf if max_wait is None else clock() + _seconds(max_wait, allow_zero=True)
     watch = yield from get(watch_id)  # not held: it tells at once whether daemon and watch are there
-    gone_at: float | None = None
+    missing_since: float | None = None
     while watch.is_live:
-        asked_at = clock()
-        if asked_at >= deadline:
+        requested_at = clock()
+        if requested_at >= deadline:
             raise StillWatching(watch)
         try:
-            answer = yield _held(watch_id, deadline - asked_at)
-            watch, gone_at = answer.read(Watch), None
+            reply = yield _long_poll(watch_id, deadline - requested_at)
+            watch, missing_since = reply.read(Watch), None
         except (Unreachable, Unavailable):
             # Counted from when it was missed: nothing is heard while an answer is held, for as long as this.
-            gone_at = clock() if gone_at is None else gone_at
-            if clock() >= gone_at + AWAY_S:
+            missing_since = clock() if missing_since is None else missing_since
+            if clock() >= missing_since + RECONNECT_LIMIT_S:
                 raise
-        if watch.is_live and clock() - asked_at < ASK_PAUSE_S:
-            yield PauseStep(max(0.0, min(ASK_PAUSE_S, deadline - clock())))
+        if watch.is_live and clock() - requested_at < REPEAT_PAUSE_S:
+            yield PauseStep(max(0.0, min(REPEAT_PAUSE_S, deadline - clock())))
     return watch
 
 
-def _held(watch_id: str, left_s: float) -> RequestStep:
-    hold_s = min(HOLD_S, left_s)
-    query = {"wait": f"{hold_s * 1_000:.0f}ms"} if hold_s >= SHORTEST_HOLD_S else None
-    return RequestStep("GET", _path(watch_id), query, timeout_s=hold_s + HOLD_GRACE_S)
+def _long_poll(watch_id: str, left_s: float) -> RequestStep:
+    hold_s = min(LONG_POLL_S, left_s)
+    query = {"wait": f"{hold_s * 1_000:.0f}ms"} if hold_s >= MIN_LONG_POLL_S else None
+    return RequestStep("GET", _path(watch_id), query, timeout_s=hold_s + LONG_POLL_GRACE_S)
 
 
-def _asked(ask: RequestStep) -> Steps[ApiReply]:
+def _request_with_retries(step: RequestStep) -> Steps[ApiReply]:
     """Ask again where the connection broke: every request of ours may be made twice."""
     for pause_s in RETRY_PAUSES_S:
         try:
-            answer: ApiReply = yield ask
-        except Unreachable as trouble:
-            if not trouble.is_broken:
+            reply: ApiReply = yield step
+        except Unreachable as error:
+            if not error.is_broken:
                 raise
         else:
-            return answer
+            return reply
         yield PauseStep(pause_s)
-    last: ApiReply = yield ask
-    return last
+    last_reply: ApiReply = yield step
+    return last_reply
 
 
 def _path(watch_id: str) -> str:

@@ -89,11 +89,11 @@ class Notifier:
             step = next(steps)
             while True:
                 try:
-                    answer = self._perform(step)
-                except NotifierError as fault:
-                    step = steps.throw(fault)
+                    reply = self._perform(step)
+                except NotifierError as error:
+                    step = steps.throw(error)
                 else:
-                    step = steps.send(answer)
+                    step = steps.send(reply)
         except StopIteration as end:
             result: T = end.value
             return result

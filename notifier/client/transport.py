@@ -29,7 +29,9 @@ from notifier.errors import NotifierError
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024  # a page of 500 watches with all they may carry stays below it
 CALL_TIMEOUT_S = 30.0
-START_IT = "start it with `notifier run`, or `systemctl start notifier`; or name it by --url or NOTIFIER_URL"
+HOW_TO_START = (
+    "start it with `notifier run`, or `systemctl start notifier`; or name it by --url or NOTIFIER_URL"
+)
 
 T = TypeVar("T")
 
@@ -56,7 +58,7 @@ class ApiReply:
             return msgspec.json.decode(self.raw, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
             expected = f"its answer is not what notifier {__version__} expects: {wrong}"
-            raise _stranger(self.origin, expected) from None
+            raise _not_notifier(self.origin, expected) from None
 
     def parts(self) -> "dict[str, ApiReply]":
         """The members of the object it is, in their order."""
@@ -89,8 +91,8 @@ def encode_call(
     query: Mapping[str, object] | None = None,
 ) -> ApiCall:
     """Write a request. Parameters that are None are left out."""
-    given = {name: value for name, value in (query or {}).items() if value is not None}
-    target = address.prefix + path + (f"?{urlencode(given)}" if given else "")
+    parameters = {name: value for name, value in (query or {}).items() if value is not None}
+    target = address.prefix + path + (f"?{urlencode(parameters)}" if parameters else "")
     headers = {
         "Accept": "application/json",
         "Accept-Encoding": "identity",
@@ -129,57 +131,57 @@ class ApiConnection:
                 raw = reply.read(MAX_REPLY_BYTES + 1)
             if reply.length and len(raw) <= MAX_REPLY_BYTES:  # asked for so many, it does not say so itself
                 raise IncompleteRead(raw, reply.length)
-        except (OSError, HTTPException, UnicodeError) as trouble:
-            raise describe_no_reply(trouble, self._address, timeout_s) from trouble
+        except (OSError, HTTPException, UnicodeError) as error:
+            raise describe_no_reply(error, self._address, timeout_s) from error
         finally:
             connection.close()
         return parse_reply(reply.status, reply.headers, raw, self._address)
 
 
-def describe_no_reply(trouble: Exception, address: Address, timeout_s: float) -> NotifierError:
+def describe_no_reply(error: Exception, address: Address, timeout_s: float) -> NotifierError:
     """Say in words why no answer came."""
-    where = address.text
-    if isinstance(trouble, PermissionError):
+    place = address.text
+    if isinstance(error, PermissionError):
         fix = "run as the daemon's user, or as a member of the socket's group"
-        return SocketRefused(f"{where} may not be opened by this user", fix)
-    if isinstance(trouble, TimeoutError):
-        cause = f"the daemon at {where} did not answer within {timeout_s:.0f} s"
+        return SocketRefused(f"{place} may not be opened by this user", fix)
+    if isinstance(error, TimeoutError):
+        cause = f"the daemon at {place} did not answer within {timeout_s:.0f} s"
         return Unreachable(cause, "look at its log")
-    if isinstance(trouble, RemoteDisconnected | IncompleteRead):
-        cause = f"the daemon at {where} broke off before its answer was whole"
+    if isinstance(error, RemoteDisconnected | IncompleteRead):
+        cause = f"the daemon at {place} broke off before its answer was whole"
         return Unreachable(cause, "ask again; if that lasts, look at its log", is_broken=True)
-    if isinstance(trouble, HTTPException):
-        return _stranger(where, f"no proper HTTP answer came ({type(trouble).__name__})")
-    if isinstance(trouble, ssl.SSLError) and not isinstance(trouble, ssl.SSLCertVerificationError):
+    if isinstance(error, HTTPException):
+        return _not_notifier(place, f"no proper HTTP answer came ({type(error).__name__})")
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError):
         return Unreachable(
-            f"no TLS is spoken at {where}", "write http:// if it is a daemon with no proxy before it"
+            f"no TLS is spoken at {place}", "write http:// if it is a daemon with no proxy before it"
         )
-    cause = f"no daemon answers at {where} ({_in_words(trouble)})"
-    is_broken = isinstance(trouble, ConnectionError | FileNotFoundError)
-    return Unreachable(cause, START_IT, is_broken=is_broken)
+    cause = f"no daemon answers at {place} ({_describe_error(error)})"
+    is_broken = isinstance(error, ConnectionError | FileNotFoundError)
+    return Unreachable(cause, HOW_TO_START, is_broken=is_broken)
 
 
 def parse_reply(status: int, headers: Headers, raw: bytes, address: Address) -> ApiReply:
     """Take a reply's JSON, or raise what it says is wrong."""
-    where = address.text
+    place = address.text
     kind = (headers.get("Content-Type") or "text/plain").partition(";")[0].strip().lower()
     if len(raw) > MAX_REPLY_BYTES:
-        raise _stranger(where, "its answer has no end")
+        raise _not_notifier(place, "its answer has no end")
     if status < 300 and kind == "application/json" and is_json(raw):
-        return ApiReply(raw, where, status)
+        return ApiReply(raw, place, status)
     problem = _problem(raw) if kind in ("application/problem+json", "application/json") else None
     if status in _REFUSAL_FIXES:
-        raise _refusal(status, problem, where)
+        raise _refusal(status, problem, place)
     if problem is None or status < 400:
-        raise _stranger(where, f"it answers {status} in a way that notifier does not ({kind})")
+        raise _not_notifier(place, f"it answers {status} in a way that notifier does not ({kind})")
     raise problem_class(status)(status, problem, _fix(status, headers))
 
 
-def _refusal(status: int, problem: Problem | None, where: str) -> NotifierError:
+def _refusal(status: int, problem: Problem | None, place: str) -> NotifierError:
     """A daemon says so as a problem; what says it otherwise stands before one, or is none."""
     if problem is not None:
         return problem_class(status)(status, problem, _REFUSAL_FIXES[status])
-    detail = f"{where} answers {status}, but not as notifier does"
+    detail = f"{place} answers {status}, but not as notifier does"
     fix = "name the daemon by --url or NOTIFIER_URL; a proxy before it must let the request through"
     return problem_class(status)(status, Problem(f"http_{status}", detail=detail), fix)
 
@@ -217,19 +219,19 @@ def _problem(raw: bytes) -> Problem | None:
         return None
 
 
-def _stranger(where: str, detail: str) -> Unreachable:
-    cause = f"what answers at {where} is not notifier: {detail}"
+def _not_notifier(place: str, detail: str) -> Unreachable:
+    cause = f"what answers at {place} is not notifier: {detail}"
     return Unreachable(cause, "name the daemon by --url or NOTIFIER_URL")
 
 
-def _in_words(trouble: Exception) -> str:
-    if isinstance(trouble, OSError) and trouble.errno == errno.ENOENT:
+def _describe_error(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOENT:
         return "no such socket"
-    if isinstance(trouble, ConnectionError) and trouble.errno:
-        return os.strerror(trouble.errno).lower()  # asyncio puts the address in place of these words
-    if isinstance(trouble, OSError) and trouble.strerror:
-        return trouble.strerror.lower()
-    return str(trouble) or type(trouble).__name__
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno).lower()  # asyncio puts the address in place of these words
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__
 
 
 def _connection(address: Address, timeout_s: float) -> HTTPConnection:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from notifier.config.errors import ENVIRONMENT, ConfigError
-from notifier.config.parsers import InvalidType, hint
+from notifier.config.parsers import InvalidType, suggest
 from notifier.config.schema import NAME_RULE, ROOT, SettingKey, SettingTable
 from notifier.config.toml_lines import KeyPath
 
@@ -25,13 +25,13 @@ class Override:
 
 def apply_overrides(tree: dict[str, Any], environ: Mapping[str, str]) -> list[ConfigError]:
     """Put the overrides into the file's tree; returns what is wrong with their names."""
-    faults: list[ConfigError] = []
+    errors: list[ConfigError] = []
     for variable in sorted(name for name in environ if name.startswith(_PREFIX) and _JOINT in name):
         names = variable.removeprefix(_PREFIX).lower().split(_JOINT)
-        path = _as_written(names, tree)
-        trouble = _trouble(path)
-        if trouble:
-            faults.append(ConfigError(ENVIRONMENT, None, variable, trouble))
+        path = _resolve_path(names, tree)
+        explanation = _explain_unknown(path)
+        if explanation:
+            errors.append(ConfigError(ENVIRONMENT, None, variable, explanation))
         else:
             _put(tree, path, Override(variable, environ[variable]))
     for variable, key, text in (
@@ -40,7 +40,7 @@ def apply_overrides(tree: dict[str, Any], environ: Mapping[str, str]) -> list[Co
     ):
         if environ.get(variable) and not _is_set(tree, (*_BUILT_IN, key)):
             _put(tree, (*_BUILT_IN, key), Override(variable, text))
-    return faults
+    return errors
 
 
 def find_misspelt(tree: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
@@ -92,7 +92,7 @@ def _toml_value(text: str) -> object:
     return content["value"] if len(content) == 1 else None
 
 
-def _as_written(names: list[str], tree: Mapping[str, Any]) -> KeyPath:
+def _resolve_path(names: list[str], tree: Mapping[str, Any]) -> KeyPath:
     """Return the path, with a provider's name as the file has it: no variable can hold its hyphens."""
     providers = tree.get("providers")
     if names[0] == "providers" and len(names) > 1 and isinstance(providers, dict):
@@ -102,7 +102,7 @@ def _as_written(names: list[str], tree: Mapping[str, Any]) -> KeyPath:
     return tuple(names)
 
 
-def _trouble(path: KeyPath) -> str:
+def _explain_unknown(path: KeyPath) -> str:
     """Say why this path leads to no key; empty when it does."""
     table = ROOT
     for depth, name in enumerate(path[:-1]):
@@ -113,14 +113,14 @@ def _trouble(path: KeyPath) -> str:
                 return f"unknown key; {name} is one value, set it whole by {whole}"
             if table.named is not None:
                 return f"unknown section; {NAME_RULE}"
-            near = hint(name, table.names())
+            near = suggest(name, table.names())
             return f"unknown section{near and _in_variables(near, path[:depth], path[depth + 1 :])}"
         table = inner
     if path[-1] in table.keys:
         return ""
     if table.table(path[-1]) is not None:
         return f"names a section; add {_JOINT} and a key of it"
-    near = hint(path[-1], table.keys)
+    near = suggest(path[-1], table.keys)
     return f"unknown key{near and _in_variables(near, path[:-1], ())}"
 
 
@@ -131,11 +131,11 @@ def _in_variables(near: str, before: KeyPath, after: KeyPath) -> str:
 
 
 def _is_set(tree: Mapping[str, Any], path: KeyPath) -> bool:
-    found: Any = tree
+    value: Any = tree
     for name in path:
-        if not isinstance(found, dict) or name not in found:
+        if not isinstance(value, dict) or name not in value:
             return False
-        found = found[name]
+        value = value[name]
     return True
 
 

@@ -33,7 +33,7 @@ class InvalidConfig(NotifierError):
     code = "bad_config"
     exit_status: ClassVar[int] = 78
 
-    def __init__(self, faults: Iterable[ConfigError], notes: Iterable[str] = ()) -> None:
-        self.faults = tuple(faults)
+    def __init__(self, errors: Iterable[ConfigError], notes: Iterable[str] = ()) -> None:
+        self.errors = tuple(errors)
         self.notes = tuple(notes)
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        super().__init__("\n".join(str(error) for error in self.errors))

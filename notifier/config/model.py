@@ -54,7 +54,7 @@ class ProviderSettings:
     max_rate_per_s: float = 50.0
     result_ttl_ms: int = 24 * HOUR
     polling: PollingSettings = PollingSettings()
-    dialect: ProviderDescription = ProviderDescription()
+    description: ProviderDescription = ProviderDescription()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Config:
     notes: tuple[str, ...] = ()
 
     @property
-    def known_secrets(self) -> tuple[Secret, ...]:
+    def all_secrets(self) -> tuple[Secret, ...]:
         """Every secret in it: what must not be seen in a log."""
         keys = tuple(provider.api_key for provider in self.providers.values() if provider.api_key is not None)
         return (*keys, *self.server.tokens, *self.callbacks.secrets)

@@ -4,7 +4,7 @@ import re
 
 import jmespath
 
-from notifier.config.parsers import InvalidType, InvalidValue, hint, text
+from notifier.config.parsers import InvalidType, InvalidValue, parse_text, suggest
 from notifier.core.formats.headers import InvalidHeader, check_callback_headers
 from notifier.core.formats.urls import InvalidUrl, check_callback_url, task_url
 
@@ -14,13 +14,13 @@ _MAX_EXPRESSION_CHARS = 1_000
 _KEYS_OWN_HEADERS = {"authorization", "x-api-key", "api-key", "cookie"}
 
 
-def task_path(value: object) -> str:
+def parse_task_path(value: object) -> str:
     """What follows the base URL; ``{api_path}`` and ``{task_id}`` are filled in."""
-    path = text(value)
+    path = parse_text(value)
     for name in _PLACE_IN_PATH.findall(path):
         if name not in _PLACES:
             raise InvalidValue(
-                f"must hold no other places than {{api_path}} and {{task_id}}{hint(name, _PLACES)}"
+                f"must hold no other places than {{api_path}} and {{task_id}}{suggest(name, _PLACES)}"
             )
     if "{task_id}" not in path:
         raise InvalidValue("must hold {task_id}: without it every task would be asked for at the same URL")
@@ -28,28 +28,28 @@ def task_path(value: object) -> str:
         raise InvalidValue("must hold braces only around api_path and task_id")
     try:
         check_callback_url(task_url("https://host", path, "/a", "a"))
-    except InvalidUrl as fault:
-        raise InvalidValue(f"must be a path that a URL can end in: {fault}") from None
+    except InvalidUrl as error:
+        raise InvalidValue(f"must be a path that a URL can end in: {error}") from None
     return path
 
 
-def header_name(value: object) -> str:
+def parse_header_name(value: object) -> str:
     """The header that the key is sent in."""
-    name = text(value)
+    name = parse_text(value)
     _check_header(name, "")
     return name
 
 
-def auth_value(value: object) -> str:
+def parse_auth_value(value: object) -> str:
     """What is sent in that header; ``{key}`` is where the key goes."""
-    pattern = text(value)
+    pattern = parse_text(value)
     if "{key}" not in pattern:
         raise InvalidValue("must hold {key}, which is replaced by the key")
     _check_header("x", pattern)
     return pattern
 
 
-def headers(value: object) -> dict[str, str]:
+def parse_headers(value: object) -> dict[str, str]:
     """Further headers of each poll, such as an API version. Names are kept in lower case."""
     if not isinstance(value, dict):
         raise InvalidType('must be a table such as { X-Version = "1" }')
@@ -62,39 +62,39 @@ def headers(value: object) -> dict[str, str]:
             raise InvalidValue("must hold text only")
     try:
         return {name.lower(): content for name, content in check_callback_headers(value)}
-    except InvalidHeader as fault:
-        raise InvalidValue(f"cannot be sent: {fault}") from None
+    except InvalidHeader as error:
+        raise InvalidValue(f"cannot be sent: {error}") from None
 
 
-def place(value: object) -> str:
+def parse_expression(value: object) -> str:
     """A JMESPath expression that can be compiled; empty where the provider's answer has no such thing."""
     if value == "":
         return ""
-    expression = text(value)
+    expression = parse_text(value)
     if len(expression) > _MAX_EXPRESSION_CHARS:
         raise InvalidValue(f"must be a JMESPath expression of at most {_MAX_EXPRESSION_CHARS} characters")
     try:
         jmespath.compile(expression)
-    except (ValueError, RecursionError, KeyError, TypeError) as fault:
-        why = str(fault).partition("\n")[0].removesuffix(", for expression:").rstrip(":")[:200]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        why = str(error).partition("\n")[0].removesuffix(", for expression:").rstrip(":")[:200]
         raise InvalidValue(f"must be a JMESPath expression (jmespath.org): {why}") from None
     return expression
 
 
-def needed_place(value: object) -> str:
+def parse_required_expression(value: object) -> str:
     """A place that no provider can do without."""
-    return place(text(value))
+    return parse_expression(parse_text(value))
 
 
-def words(value: object) -> tuple[str, ...]:
+def parse_words(value: object) -> tuple[str, ...]:
     """The provider's words for one state."""
     if not isinstance(value, list):
         raise InvalidType('must be a list such as ["done"]')
-    return tuple(text(word).strip() for word in value)
+    return tuple(parse_text(word).strip() for word in value)
 
 
 def _check_header(name: str, content: str) -> None:
     try:
         check_callback_headers({name: content})
-    except InvalidHeader as fault:
-        raise InvalidValue(f"cannot be sent: {fault}") from None
+    except InvalidHeader as error:
+        raise InvalidValue(f"cannot be sent: {error}") from None

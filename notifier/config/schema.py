@@ -39,28 +39,28 @@ class SettingTable:
         yield from self.tables
 
 
-_COUNT = parsers.whole(1, 1_024)
+_COUNT = parsers.integer_between(1, 1_024)
 
 POLLING = SettingTable(
     {
-        "first_after": SettingKey("first_after_ms", parsers.duration("7d")),
-        "min_interval": SettingKey("min_interval_ms", parsers.duration("1d")),
-        "growth": SettingKey("growth", parsers.number(0, 10)),
-        "max_interval": SettingKey("max_interval_ms", parsers.duration("7d")),
-        "learn": SettingKey("learn", parsers.flag),
-        "expire_after": SettingKey("expire_after_ms", parsers.duration("365d")),
-        "request_timeout": SettingKey("request_timeout_ms", parsers.duration("10m")),
+        "first_after": SettingKey("first_after_ms", parsers.duration_up_to("7d")),
+        "min_interval": SettingKey("min_interval_ms", parsers.duration_up_to("1d")),
+        "growth": SettingKey("growth", parsers.number_between(0, 10)),
+        "max_interval": SettingKey("max_interval_ms", parsers.duration_up_to("7d")),
+        "learn": SettingKey("learn", parsers.parse_flag),
+        "expire_after": SettingKey("expire_after_ms", parsers.duration_up_to("365d")),
+        "request_timeout": SettingKey("request_timeout_ms", parsers.duration_up_to("10m")),
     }
 )
 
-DIALECT_KEYS = {
-    "task_path": SettingKey("task_path", provider_parsers.task_path),
-    "auth_header": SettingKey("auth_header", provider_parsers.header_name),
-    "auth_value": SettingKey("auth_value", provider_parsers.auth_value),
-    "headers": SettingKey("headers", provider_parsers.headers),
-    "status": SettingKey("status", provider_parsers.needed_place),
+DESCRIPTION_KEYS = {
+    "task_path": SettingKey("task_path", provider_parsers.parse_task_path),
+    "auth_header": SettingKey("auth_header", provider_parsers.parse_header_name),
+    "auth_value": SettingKey("auth_value", provider_parsers.parse_auth_value),
+    "headers": SettingKey("headers", provider_parsers.parse_headers),
+    "status": SettingKey("status", provider_parsers.parse_required_expression),
     **{
-        name: SettingKey(name, provider_parsers.place)
+        name: SettingKey(name, provider_parsers.parse_expression)
         for name in (
             "id",
             "created_at",
@@ -75,19 +75,19 @@ DIALECT_KEYS = {
 
 WORDS = SettingTable(
     {
-        name: SettingKey(name, provider_parsers.words)
+        name: SettingKey(name, provider_parsers.parse_words)
         for name in ("running", "completed", "failed", "cancelled")
     },
 )
 
 PROVIDER = SettingTable(
     {
-        "base_url": SettingKey("base_url", parsers.base_url),
-        "api_key": SettingKey("api_key", parsers.reference),
+        "base_url": SettingKey("base_url", parsers.parse_base_url),
+        "api_key": SettingKey("api_key", parsers.parse_secret_reference),
         "max_in_flight": SettingKey("max_in_flight", _COUNT),
-        "max_rate": SettingKey("max_rate_per_s", parsers.rate),
-        "result_ttl": SettingKey("result_ttl_ms", parsers.duration("3650d", is_zero_allowed=True)),
-        **DIALECT_KEYS,
+        "max_rate": SettingKey("max_rate_per_s", parsers.parse_rate),
+        "result_ttl": SettingKey("result_ttl_ms", parsers.duration_up_to("3650d", is_zero_allowed=True)),
+        **DESCRIPTION_KEYS,
     },
     {"polling": POLLING, "words": WORDS},
 )
@@ -96,34 +96,34 @@ ROOT = SettingTable(
     tables={
         "server": SettingTable(
             {
-                "listen": SettingKey("listen", parsers.listen),
-                "tokens": SettingKey("tokens", parsers.references),
+                "listen": SettingKey("listen", parsers.parse_listen),
+                "tokens": SettingKey("tokens", parsers.parse_secret_references),
                 "allowed_hosts": SettingKey(
-                    "allowed_hosts", parsers.list_of(parsers.host, '["notifier.lan"]')
+                    "allowed_hosts", parsers.list_of(parsers.parse_host, '["notifier.lan"]')
                 ),
-                "max_watches": SettingKey("max_watches", parsers.whole(1, 100_000_000)),
+                "max_watches": SettingKey("max_watches", parsers.integer_between(1, 100_000_000)),
             }
         ),
-        "store": SettingTable({"url": SettingKey("url", parsers.store_path)}),
+        "store": SettingTable({"url": SettingKey("url", parsers.parse_store_path)}),
         "providers": SettingTable(named=PROVIDER),
         "polling": POLLING,
         "callbacks": SettingTable(
             {
-                "secrets": SettingKey("secrets", parsers.references),
-                "timeout": SettingKey("timeout_ms", parsers.duration("10m")),
-                "give_up_after": SettingKey("give_up_after_ms", parsers.duration("365d")),
+                "secrets": SettingKey("secrets", parsers.parse_secret_references),
+                "timeout": SettingKey("timeout_ms", parsers.duration_up_to("10m")),
+                "give_up_after": SettingKey("give_up_after_ms", parsers.duration_up_to("365d")),
                 "max_in_flight": SettingKey("max_in_flight", _COUNT),
                 "max_in_flight_per_origin": SettingKey("max_in_flight_per_origin", _COUNT),
                 "allow": SettingKey(
-                    "allow", parsers.list_of(parsers.allowed_target, '["loopback", "private"]')
+                    "allow", parsers.list_of(parsers.parse_allowed_target, '["loopback", "private"]')
                 ),
-                "ca_file": SettingKey("ca_file", parsers.certificates),
+                "ca_file": SettingKey("ca_file", parsers.parse_certificate_file),
             }
         ),
         "retention": SettingTable(
             {
-                "delivered": SettingKey("delivered_ms", parsers.duration("3650d")),
-                "dead": SettingKey("dead_ms", parsers.duration("3650d")),
+                "delivered": SettingKey("delivered_ms", parsers.duration_up_to("3650d")),
+                "dead": SettingKey("dead_ms", parsers.duration_up_to("3650d")),
             }
         ),
         "log": SettingTable(

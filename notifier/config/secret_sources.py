@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notifier.config.parsers import CertificateFile, InvalidValue, SecretReference, each
+from notifier.config.parsers import CertificateFile, InvalidValue, SecretReference, parse_each
 from notifier.core.secret import Secret
 
 _MAX_BYTES = 8_192
@@ -24,9 +24,9 @@ class SecretResolver:
     def resolve(self, value: object) -> object:
         """Replace references by the secrets they name; what is none stays. Raises Wrong."""
         if isinstance(value, tuple):
-            return each(self.resolve, value)
+            return parse_each(self.resolve, value)
         if isinstance(value, CertificateFile):
-            return self._trusted(value)
+            return self._check_certificates(value)
         return self.find(value) if isinstance(value, SecretReference) else value
 
     def find(self, reference: SecretReference) -> Secret:
@@ -34,27 +34,27 @@ class SecretResolver:
         match reference.kind:
             case "env":
                 what = f"environment variable {reference.name}"
-                found = self.environ.get(reference.name, "")
-                if not found:
+                value = self.environ.get(reference.name, "")
+                if not value:
                     raise InvalidValue(f"{what} is not set or empty; set it, or name another")
             case "file":
                 what = f"file {reference.name}"
-                found = self._read(self.folder / reference.name, what)
+                value = self._read(self.folder / reference.name, what)
             case _:
                 what = f"credential {reference.name}"
-                found = self._read(self._credential(reference.name), what)
-        return _checked(found, what, reference.name if reference.kind == "env" else what)
+                value = self._read(self._credential(reference.name), what)
+        return _check_value(value, what, reference.name if reference.kind == "env" else what)
 
-    def _trusted(self, certificates: CertificateFile) -> str:
+    def _check_certificates(self, certificates: CertificateFile) -> str:
         """Return the path of the file, having seen that certificates are in it."""
         path = self.folder / certificates.path
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
         except ssl.SSLError:
             raise InvalidValue(f"file {path} holds no certificate; put the CA's into it, as PEM") from None
-        except OSError as fault:
+        except OSError as error:
             raise InvalidValue(
-                f"file {path} cannot be read: {fault.strerror}; it must be there and readable for us"
+                f"file {path} cannot be read: {error.strerror}; it must be there and readable for us"
             ) from None
         return str(path)
 
@@ -76,9 +76,9 @@ class SecretResolver:
                 raw = os.read(descriptor, _MAX_BYTES + 1) if stat.S_ISREG(mode) else None
             finally:
                 os.close(descriptor)
-        except OSError as fault:
+        except OSError as error:
             raise InvalidValue(
-                f"{what} cannot be read: {fault.strerror}; it must be there and readable for us"
+                f"{what} cannot be read: {error.strerror}; it must be there and readable for us"
             ) from None
         if raw is None:
             raise InvalidValue(f"{what} is not a regular file; name one that holds the secret")
@@ -89,8 +89,8 @@ class SecretResolver:
         return raw.decode("utf-8", "replace")
 
 
-def _checked(found: str, what: str, origin: str) -> Secret:
-    value = found.rstrip("\r\n")
+def _check_value(value: str, what: str, origin: str) -> Secret:
+    value = value.rstrip("\r\n")
     if not value:
         raise InvalidValue(f"{what} is empty; put the secret into it")
     if not (value.isascii() and value.isprintable()) or " " in value:

@@ -14,7 +14,7 @@ def _names(table: SettingTable) -> Iterator[str]:
         yield from _names(inner)
 
 
-_KNOWN = frozenset(_names(ROOT))
+_KEY_NAMES = frozenset(_names(ROOT))
 
 
 def find_hint(words: str, line: str) -> str:
@@ -27,5 +27,5 @@ def find_hint(words: str, line: str) -> str:
         return ""
     if words.startswith(("Invalid value", "Expected newline")):
         # Any other may be a secret that stands by itself: the padding of base64 looks like an assignment.
-        return "; text stands in quotes" + (f': {key} = "…"' if key in _KNOWN else "")
+        return "; text stands in quotes" + (f': {key} = "…"' if key in _KEY_NAMES else "")
     return ""

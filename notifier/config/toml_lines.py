@@ -16,7 +16,7 @@ _BUDGET_CHARS = 1_000_000  # a statement of thousands of lines is tried thousand
 
 def map_lines(text: str) -> dict[KeyPath, int]:
     """Map each table and key of a valid TOML text to the line where its statement begins, first one wins."""
-    found: dict[KeyPath, int] = {}
+    lines_by_path: dict[KeyPath, int] = {}
     header: KeyPath = ()
     for line, statement, content in _statements(text):
         if statement.lstrip().startswith("["):
@@ -25,8 +25,8 @@ def map_lines(text: str) -> dict[KeyPath, int]:
         else:
             paths = _paths(content, header)
         for path in paths:
-            found.setdefault(path, line)
-    return found
+            lines_by_path.setdefault(path, line)
+    return lines_by_path
 
 
 def find_line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:

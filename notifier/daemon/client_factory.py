@@ -12,28 +12,28 @@ from notifier.outbound.tls import make_tls_context
 
 POLL_KEEPALIVE_S = 90.0
 CALLBACK_KEEPALIVE_S = 2.0
-POLL_BODY_LIMIT = 4 * 1024 * 1024
-ANSWER_BODY_LIMIT = 64 * 1024
+MAX_POLL_BODY_BYTES = 4 * 1024 * 1024
+MAX_CALLBACK_REPLY_BYTES = 64 * 1024
 
 
-def poll_connections(config: Config) -> int:
+def count_poll_connections(config: Config) -> int:
     """How many polls may be under way at once, over all providers."""
     return sum(provider.max_in_flight for provider in config.providers.values())
 
 
-def poll_wire(config: Config) -> HttpxClient:
+def make_poll_client(config: Config) -> HttpxClient:
     """The client that asks providers, wherever they are."""
     return HttpxClient(
-        connections=poll_connections(config), keepalive_s=POLL_KEEPALIVE_S, max_body=POLL_BODY_LIMIT
+        connections=count_poll_connections(config), keepalive_s=POLL_KEEPALIVE_S, max_body=MAX_POLL_BODY_BYTES
     )
 
 
-def callback_policy(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> AddressPolicy:
+def make_callback_policy(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> AddressPolicy:
     """Where callbacks may go; ``own`` is where we listen ourselves."""
     return AddressPolicy.of(settings.allow, own)
 
 
-def callback_trust(settings: CallbackSettings) -> ssl.SSLContext:
+def load_callback_trust(settings: CallbackSettings) -> ssl.SSLContext:
     """Whom callbacks trust; the same object as long as neither ``ca_file`` nor what is in it changes.
 
     Raises NotifierError when the file is gone or holds no certificate.
@@ -47,27 +47,27 @@ def callback_trust(settings: CallbackSettings) -> ssl.SSLContext:
         ) from error
 
 
-def longest_ms(config: Config) -> int:
+def longest_timeout_ms(config: Config) -> int:
     """How long an exchange of any client may take."""
     polls = (provider.polling.request_timeout_ms for provider in config.providers.values())
     return max(config.callbacks.timeout_ms, TIMEOUT_MS, *polls)
 
 
-def callback_wire(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
+def make_callback_client(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
     """The client that calls receivers."""
     return HttpxClient(
-        policy=callback_policy(settings, own),
+        policy=make_callback_policy(settings, own),
         connections=settings.max_in_flight,
         keepalive_s=CALLBACK_KEEPALIVE_S,
-        max_body=ANSWER_BODY_LIMIT,
+        max_body=MAX_CALLBACK_REPLY_BYTES,
         ca_file=settings.ca_file or None,
     )
 
 
-def picture_wire(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
+def make_image_client(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
     """The client that fetches results for the page: where callbacks may go, and by few connections."""
     return HttpxClient(
-        policy=callback_policy(settings, own),
+        policy=make_callback_policy(settings, own),
         connections=AT_ONCE,
         keepalive_s=CALLBACK_KEEPALIVE_S,
         max_body=MOST_BYTES,

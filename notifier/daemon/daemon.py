@@ -18,12 +18,12 @@ from notifier.config.load import InvalidConfig
 from notifier.config.model import Config
 from notifier.daemon import log_setup, sdnotify
 from notifier.daemon.http_clients import HttpClients
-from notifier.daemon.interfaces import own_addresses
+from notifier.daemon.interfaces import find_own_addresses
 from notifier.daemon.listener import refuse_open_listener
 from notifier.daemon.log_lines import hide_secrets
 from notifier.daemon.metrics import Metrics, MetricsReport
-from notifier.daemon.settings import api_settings
-from notifier.daemon.signing_secrets import keep_secrets, secret_path
+from notifier.daemon.settings import make_api_settings
+from notifier.daemon.signing_secrets import load_or_make_secrets, secret_path
 from notifier.daemon.watchdog import STALE_S, Watchdog
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.clock_watch import ClockWatch
@@ -75,7 +75,7 @@ class Daemon:
         self._clock = clock
         self._bound = bound
         self._config = self._with_secrets(config)
-        self._own = own_addresses(bound)
+        self._own = find_own_addresses(bound)
         self._waiters = WatchWaiters()
         self._polls, self._sends = BackgroundTasks(), BackgroundTasks()
         self._scheduler = JobScheduler(clock)
@@ -89,9 +89,9 @@ class Daemon:
         self._watchdog = Watchdog(
             store=store, clock=clock, conditions=self._conditions, trouble=self.why_not_ready
         )
-        self._poll_job = self._scheduler.add("poll", self._watchdog.heard("poll", self._poller.tick))
+        self._poll_job = self._scheduler.add("poll", self._watchdog.observe("poll", self._poller.tick))
         self._deliver_job = self._scheduler.add(
-            "deliver", self._watchdog.heard("deliver", self._deliverer.tick)
+            "deliver", self._watchdog.observe("deliver", self._deliverer.tick)
         )
         self._deliver_job.spacing_s = 0.002  # an origin has few connections: each that is free counts
         self._replay_job = self._scheduler.add("replay", self._replayer.tick)
@@ -100,7 +100,7 @@ class Daemon:
             store=store, clock=clock, scheduler=self._scheduler, shift=self._shift, meter=metrics
         )
         self._stopping = asyncio.Event()
-        self._api_settings = api_settings(self._config, self._own)
+        self._api_settings = make_api_settings(self._config, self._own)
         app = build_app(self._make_services())
         self._server = EmbeddedServer(
             app, bound, http=StoppingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S
@@ -132,8 +132,8 @@ class Daemon:
                 task.cancel()
             await self._wind_up(*parts)
         for part in parts:
-            if not part.cancelled() and (fault := part.exception()) is not None:
-                raise fault
+            if not part.cancelled() and (error := part.exception()) is not None:
+                raise error
 
     def stop(self) -> None:
         """Begin the end."""
@@ -158,7 +158,7 @@ class Daemon:
 
     async def reload(self) -> tuple[str, ...]:
         """Read the configuration again. A bad one changes nothing; its faults are returned in words."""
-        sdnotify.reloading()
+        sdnotify.report_reloading()
         outcome = "the new configuration could not be read; the old one stays"
         try:
             fresh = self._with_secrets(self._in_place(self._load()))
@@ -166,12 +166,12 @@ class Daemon:
             log.info("config.reloaded", source=fresh.source)
             outcome = "configuration read again"
         except NotifierError as bad:
-            faults = tuple(map(str, bad.faults)) if isinstance(bad, InvalidConfig) else (str(bad),)
-            log.error("config.refused", faults=list(faults))
+            errors = tuple(map(str, bad.errors)) if isinstance(bad, InvalidConfig) else (str(bad),)
+            log.error("config.refused", faults=list(errors))
             outcome = "the new configuration is bad; the old one stays"
-            return faults
+            return errors
         finally:  # systemd takes a reload without an end for one that hangs
-            sdnotify.ready(outcome)
+            sdnotify.report_ready(outcome)
         return ()
 
     def _in_place(self, fresh: Config) -> Config:
@@ -192,20 +192,20 @@ class Daemon:
         old, self._config = self._config, fresh
         if old.server != fresh.server:
             self._feed.cut()  # whoever listens is judged anew
-        log_setup.set_up(fresh.log, fresh.known_secrets)
-        self._poller.wire, self._deliverer.wire = self._clients.polls, self._clients.callbacks
+        log_setup.set_up(fresh.log, fresh.all_secrets)
+        self._poller.http_client, self._deliverer.http_client = self._clients.polls, self._clients.callbacks
         self._poller.configure(fresh.providers, give_up_after_ms=fresh.callbacks.give_up_after_ms)
         self._deliverer.settings = fresh.callbacks
         self._replayer.settings = fresh.callbacks
         self._housekeeping.settings = fresh.retention
-        self._api_settings = api_settings(self._config, self._own, self._needs_restart)
+        self._api_settings = make_api_settings(self._config, self._own, self._needs_restart)
         self.poll_at(self._clock.now())
 
     def _with_secrets(self, config: Config) -> Config:
         if config.callbacks.secrets:
             return config
         path = secret_path(config.store.url)
-        secrets, is_new = keep_secrets(path)
+        secrets, is_new = load_or_make_secrets(path)
         if is_new:
             log.info("secret.made", path=str(path))
         hide_secrets(secrets)
@@ -216,7 +216,7 @@ class Daemon:
     def _make_poller(self) -> Poller:
         poller = Poller(
             store=self._store,
-            wire=self._clients.polls,
+            http_client=self._clients.polls,
             clock=self._clock,
             rng=self._rng,
             owner=self._owner,
@@ -232,7 +232,7 @@ class Daemon:
     def _make_deliverer(self) -> Deliverer:
         return Deliverer(
             store=self._store,
-            wire=self._clients.callbacks,
+            http_client=self._clients.callbacks,
             clock=self._clock,
             rng=self._rng,
             owner=self._owner,
@@ -255,7 +255,7 @@ class Daemon:
             feed=self._feed,
             logins=BrowserSessions(self._clock, self._rng),
             pictures=ImageProxy(lambda: self._clients.pictures),
-            metrics=MetricsReport(self._metrics, store=self._store, clock=self._clock, standing=self).text,
+            metrics=MetricsReport(self._metrics, store=self._store, clock=self._clock, status=self).text,
         )
 
     # -- what the API may ask of the engine
@@ -278,8 +278,8 @@ class Daemon:
 
     def _conditions(self) -> dict[str, str]:
         """Why providers are held back; nothing of those that are not."""
-        told = {name: self._poller.condition_of(name) for name in self._config.providers}
-        return {name: why for name, why in told.items() if why is not None}
+        conditions = {name: self._poller.condition_of(name) for name in self._config.providers}
+        return {name: why for name, why in conditions.items() if why is not None}
 
     def replay_now(self) -> None:
         """Have the replayer tick now."""

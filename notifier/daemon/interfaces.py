@@ -12,7 +12,7 @@ _IFREQ_ADDRESS = slice(20, 24)
 _IF_INET6 = Path("/proc/net/if_inet6")
 
 
-def own_addresses(bound: socket.socket) -> frozenset[tuple[str, int]]:
+def find_own_addresses(bound: socket.socket) -> frozenset[tuple[str, int]]:
     """Every (address, port) that leads to this listener; nothing for a Unix socket.
 
     Addresses that come later (a new interface) are not known until the next start.
@@ -27,13 +27,13 @@ def own_addresses(bound: socket.socket) -> frozenset[tuple[str, int]]:
 
 
 def _ipv4() -> set[str]:
-    found = set()
+    addresses = set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():
             with contextlib.suppress(OSError):  # an interface without an IPv4 address
                 answer = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
-                found.add(socket.inet_ntoa(answer[_IFREQ_ADDRESS]))
-    return found
+                addresses.add(socket.inet_ntoa(answer[_IFREQ_ADDRESS]))
+    return addresses
 
 
 def _ipv6() -> set[str]:

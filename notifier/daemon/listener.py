@@ -28,12 +28,12 @@ def bind(listen: str) -> socket.socket:
             return _bind_unix(Path(listen.removeprefix("unix:")))
         host, _, port = listen.rpartition(":")
         return _bind_tcp(host.strip("[]"), int(port))
-    except OSError as fault:
-        cause = f"cannot listen on {listen}: {fault.strerror or fault}"
-        raise ListenerUnusable(cause, _fix(fault)) from fault
+    except OSError as error:
+        cause = f"cannot listen on {listen}: {error.strerror or error}"
+        raise ListenerUnusable(cause, _fix(error)) from error
 
 
-def listener_address(bound: socket.socket) -> str:
+def format_listener_url(bound: socket.socket) -> str:
     """Where the API is, as a client writes it."""
     name = bound.getsockname()
     if isinstance(name, str):
@@ -56,7 +56,7 @@ def refuse_open_listener(bound: socket.socket, *, has_token: bool) -> None:
     """
     if not has_token and not is_local(bound):
         raise ListenerUnusable(
-            f"{listener_address(bound)} is reachable from other machines, and there is no token",
+            f"{format_listener_url(bound)} is reachable from other machines, and there is no token",
             "set server.tokens; or listen on 127.0.0.1 or a Unix socket (server.listen, or ListenStream= "
             "where systemd holds the socket), and restart",
         )
@@ -72,7 +72,7 @@ class SocketFile:
     path: Path
     device: int
     inode: int
-    made_at_ns: int
+    modified_at_ns: int
 
 
 def find_socket_file(bound: socket.socket) -> SocketFile | None:
@@ -83,7 +83,7 @@ def find_socket_file(bound: socket.socket) -> SocketFile | None:
     return _socket_file(Path(name))
 
 
-def remove(file: SocketFile | None) -> None:
+def remove_socket_file(file: SocketFile | None) -> None:
     """Remove it, unless another has taken its place, or it cannot be: the next start replaces it."""
     with contextlib.suppress(OSError):
         if file is not None and _socket_file(file.path) == file:
@@ -91,8 +91,8 @@ def remove(file: SocketFile | None) -> None:
 
 
 def _socket_file(path: Path) -> SocketFile:
-    found = path.stat()
-    return SocketFile(path, found.st_dev, found.st_ino, found.st_mtime_ns)
+    status = path.stat()
+    return SocketFile(path, status.st_dev, status.st_ino, status.st_mtime_ns)
 
 
 def _bind_tcp(host: str, port: int) -> socket.socket:
@@ -131,10 +131,10 @@ def _is_dead(path: Path) -> bool:
         return probe.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
-def _fix(fault: OSError) -> str:
-    if fault.errno == errno.EADDRINUSE:
+def _fix(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
         return "stop the program that listens there, or set server.listen to another address"
-    if fault.errno == errno.EACCES:
+    if error.errno == errno.EACCES:
         return (
             "ports below 1024 and foreign directories need privileges; set server.listen to another address"
         )

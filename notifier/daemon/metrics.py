@@ -1,8 +1,8 @@
 """What there is to measure, in Prometheus' terms. The only file that knows its client.
 
 Counters and histograms live in memory: a restart is a counter reset, as Prometheus expects. What stands in
-the store is read when somebody asks, at most every ``FRESH_S`` seconds. Every label has few values: states,
-classes, and the names of providers, of which no more than ``MOST_PROVIDERS`` are told apart.
+the store is read when somebody asks, at most every ``REFRESH_INTERVAL_S`` seconds. Every label has few
+values: states, classes, and the names of providers, of which no more than ``MAX_PROVIDERS`` are told apart.
 """
 
 import asyncio
@@ -41,8 +41,8 @@ from notifier.ports import Clock
 from notifier.store.protocol import Store
 from notifier.store.values import Counts
 
-FRESH_S = 5.0
-MOST_PROVIDERS = 100
+REFRESH_INTERVAL_S = 5.0
+MAX_PROVIDERS = 100
 OTHER = "other"
 
 _SHORT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
@@ -112,15 +112,15 @@ class Metrics:
         self._commit_s = self._histogram("commit_seconds", "How long a commit took, with its work.", _SHORT_S)
         self._lag_s = self._histogram("loop_lag_seconds", "How late the loop woke a timer.", _SHORT_S)
 
-    def _counter(self, name: str, words: str, *labels: str) -> Counter:
-        return Counter(f"notifier_{name}", words, labels, registry=self.registry)
+    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(f"notifier_{name}", description, labels, registry=self.registry)
 
-    def _histogram(self, name: str, words: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"notifier_{name}", words, labels, registry=self.registry, buckets=buckets)
+    def _histogram(self, name: str, description: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"notifier_{name}", description, labels, registry=self.registry, buckets=buckets)
 
-    def _told_apart(self, provider: str) -> str:
+    def _label_provider(self, provider: str) -> str:
         if provider not in self._providers:
-            if len(self._providers) >= MOST_PROVIDERS:
+            if len(self._providers) >= MAX_PROVIDERS:
                 return OTHER
             self._providers.add(provider)
         return provider
@@ -129,13 +129,13 @@ class Metrics:
 
     def record_poll(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
         """See ``Meter``."""
-        provider = self._told_apart(watch.provider)
-        self._polls[provider, verdict_label(verdict)].inc()
+        provider = self._label_provider(watch.provider)
+        self._polls[provider, label_verdict(verdict)].inc()
         self._lateness[provider,].observe(max(0, late_ms) / 1_000)
 
     def record_end(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
         """See ``Meter``. A resumed watch was not looked at for a while; its delay would say nothing of us."""
-        provider = self._told_apart(watch.provider)
+        provider = self._label_provider(watch.provider)
         self._ends[provider, end.state].inc()
         if isinstance(verdict, Finished) and verdict.finished_at is not None and watch.round == 0:
             since = max(verdict.finished_at, watch.registered_at)
@@ -162,7 +162,7 @@ class Metrics:
         self._lag_s.observe(max(0.0, late_s))
 
 
-def verdict_label(verdict: Verdict) -> str:
+def label_verdict(verdict: Verdict) -> str:
     """What a poll brought, as one word of few."""
     match verdict:
         case Finished(state=state):
@@ -198,11 +198,11 @@ class DaemonStatus(Protocol):
 class MetricsReport:
     """Makes the answer of ``GET /metrics``: what was counted, and how things stand."""
 
-    def __init__(self, metrics: Metrics, *, store: Store, clock: Clock, standing: DaemonStatus) -> None:
+    def __init__(self, metrics: Metrics, *, store: Store, clock: Clock, status: DaemonStatus) -> None:
         self._registry = metrics.registry
         self._store = store
         self._clock = clock
-        self._standing = standing
+        self._status = status
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
         self._ready = self._gauge("ready", "1 when the daemon stores and polls, else 0.")
@@ -223,17 +223,17 @@ class MetricsReport:
     async def text(self) -> bytes:
         """Return all of it in Prometheus' text format 0.0.4; raises StoreUnavailable."""
         async with self._reading:
-            if self._clock.monotonic() - self._read_at >= FRESH_S:
+            if self._clock.monotonic() - self._read_at >= REFRESH_INTERVAL_S:
                 now = self._clock.now()
-                self._keep(await self._store.counts(now=now), now)
+                self._set_gauges(await self._store.counts(now=now), now)
                 self._read_at = self._clock.monotonic()
-        self._ready.set(self._standing.why_not_ready() is None)
+        self._ready.set(self._status.why_not_ready() is None)
         self._paused.clear()
-        for provider, condition in self._standing.conditions().items():
+        for provider, condition in self._status.conditions().items():
             self._paused.labels(provider).set(condition is not None)
         return generate_latest(self._registry)
 
-    def _keep(self, counts: Counts, now: int) -> None:
+    def _set_gauges(self, counts: Counts, now: int) -> None:
         for gauge, by_state in (
             (self._watches, counts.watches),
             (self._deliveries, counts.deliveries),
@@ -245,5 +245,5 @@ class MetricsReport:
         self._oldest.set(max(0, now - oldest_at) / 1_000)
         self._expiring.set(counts.expiring)
 
-    def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
-        return Gauge(f"notifier_{name}", words, labels, registry=self._registry)
+    def _gauge(self, name: str, description: str, *labels: str) -> Gauge:
+        return Gauge(f"notifier_{name}", description, labels, registry=self._registry)

@@ -26,9 +26,9 @@ from notifier.daemon.listener import (
     SocketFile,
     bind,
     find_socket_file,
-    listener_address,
+    format_listener_url,
     refuse_open_listener,
-    remove,
+    remove_socket_file,
 )
 from notifier.daemon.metrics import Metrics
 from notifier.daemon.settings import longest_interval_ms
@@ -45,46 +45,46 @@ GC_AFTER = 10_000  # new objects; some twenty requests under way have as many
 log = structlog.get_logger()
 
 
-def run(load: Callable[[], Config]) -> int:
+def run(load_config: Callable[[], Config]) -> int:
     """Run until a signal ends it. Faults of the operator end it with their own status, said in words."""
-    _show_hangs()
+    _enable_stack_dumps()
     try:
-        config = load()
+        config = load_config()
     except InvalidConfig as bad:
-        log_setup.print_error(*(f"notifier: {fault}" for fault in bad.faults))
+        log_setup.print_error(*(f"notifier: {error}" for error in bad.errors))
         return EX_CONFIG
-    log_setup.set_up(config.log, config.known_secrets)
+    log_setup.set_up(config.log, config.all_secrets)
     try:
-        _spare_collector()
+        _relax_garbage_collector()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(config, load))
-    except NotifierError as fault:
-        _tell_failure(fault)
-        return fault.exit_status
+            runner.run(_serve(config, load_config))
+    except NotifierError as error:
+        _report_failure(error)
+        return error.exit_status
     return 0
 
 
-def _show_hangs() -> None:
+def _enable_stack_dumps() -> None:
     """Have the stack of each thread on stderr when systemd aborts a daemon that hangs."""
     if not faulthandler.is_enabled():
         faulthandler.enable()
 
 
-def _spare_collector() -> None:
+def _relax_garbage_collector() -> None:
     """Modules live as long as we do: the collector need not look through them again and again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_AFTER)
 
 
-def _tell_failure(fault: NotifierError) -> None:
+def _report_failure(error: NotifierError) -> None:
     """Once in each place: in words on stderr, and as a line of the log where that is not the same screen."""
     if not sys.stdout.isatty():
-        log.error("daemon.failed", code=fault.code, cause=fault.cause, fix=fault.fix)
-    log_setup.print_error(f"notifier: {fault.code}: {fault.cause}", f"  fix: {fault.fix}")
+        log.error("daemon.failed", code=error.code, cause=error.cause, fix=error.fix)
+    log_setup.print_error(f"notifier: {error.code}: {error.cause}", f"  fix: {error.fix}")
 
 
-async def _serve(config: Config, load: Callable[[], Config]) -> None:
+async def _serve(config: Config, load_config: Callable[[], Config]) -> None:
     owner, rng = f"{socket.gethostname()}:{os.getpid()}", random.SystemRandom()
     metrics = Metrics()
     store = await open_store(
@@ -101,63 +101,63 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
     own_file: SocketFile | None = None
     try:
         clock = SystemClock(store.anchor)
-        bound, own_file = _listener(config)
+        bound, own_file = _open_listener(config)
         daemon = Daemon(
             config,
             store=store,
             clock=clock,
             bound=bound,
             owner=owner,
-            load=partial(_read_again, load),
+            load=partial(_reload, load_config),
             metrics=metrics,
         )
-        _obey_signals(daemon)
-        _warn(config)
-        await daemon.run(lambda: _say_ready(bound, config))
+        _handle_signals(daemon)
+        _log_notes(config)
+        await daemon.run(lambda: _report_ready(bound, config))
     finally:
         await store.close()
-        remove(own_file)
+        remove_socket_file(own_file)
     log.info("daemon.stopped")
 
 
 def _keep_copy(connection: sqlite3.Connection, version: int) -> None:
     """Before an older database is brought up to date; a large one takes its time, so say what is done."""
     sdnotify.extend_start(MIGRATION_LIMIT_S)
-    sdnotify.status("keeping a copy of the database before it is brought up to date")
-    kept = keep_copy(connection, version)
-    log.info("store.migrating", version=version, backup=str(kept))
+    sdnotify.report_status("keeping a copy of the database before it is brought up to date")
+    backup = keep_copy(connection, version)
+    log.info("store.migrating", version=version, backup=str(backup))
 
 
-def _listener(config: Config) -> tuple[socket.socket, SocketFile | None]:
+def _open_listener(config: Config) -> tuple[socket.socket, SocketFile | None]:
     """What systemd hands over wins. The configuration could not judge it, so that is done here.
 
     With it the file of a Unix socket that we made, and so are to remove; systemd's is systemd's.
     """
-    given = sdnotify.listen_fds()
-    handed = given or [bind(config.server.listen)]
-    refuse_open_listener(handed[0], has_token=bool(config.server.tokens))
-    for spare in handed[1:]:
+    sockets = sdnotify.take_listen_sockets()
+    listeners = sockets or [bind(config.server.listen)]
+    refuse_open_listener(listeners[0], has_token=bool(config.server.tokens))
+    for spare in listeners[1:]:
         log.warning(
             "listener.spare",
-            address=listener_address(spare),
+            address=format_listener_url(spare),
             fix="leave one ListenStream= in the socket unit",
         )
-    return handed[0], None if given else find_socket_file(handed[0])
+    return listeners[0], None if sockets else find_socket_file(listeners[0])
 
 
-def _say_ready(bound: socket.socket, config: Config) -> None:
-    url = listener_address(bound)
+def _report_ready(bound: socket.socket, config: Config) -> None:
+    url = format_listener_url(bound)
     log.info("daemon.ready", url=url, store=config.store.url, version=__version__, pid=os.getpid())
-    sdnotify.ready(f"ready on {url}")
+    sdnotify.report_ready(f"ready on {url}")
 
 
-def _read_again(load: Callable[[], Config]) -> Config:
-    config = load()
-    _warn(config)
+def _reload(load_config: Callable[[], Config]) -> Config:
+    config = load_config()
+    _log_notes(config)
     return config
 
 
-def _warn(config: Config) -> None:
+def _log_notes(config: Config) -> None:
     """Say what is allowed and yet likely a mistake."""
     for note in config.notes:
         log.warning("config.note", note=note)
@@ -168,24 +168,24 @@ def _warn(config: Config) -> None:
             log.info("provider.no_key", provider=provider.name, note="it is asked without a key")
 
 
-def _obey_signals(daemon: Daemon) -> None:
+def _handle_signals(daemon: Daemon) -> None:
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
-    ending = StopSignals()
+    signals = StopSignals()
 
     def end(number: signal.Signals) -> None:
-        is_wanted_now = ending.is_wanted_now(loop.time())
-        if is_wanted_now:
+        is_immediate = signals.is_immediate(loop.time())
+        if is_immediate:
             os._exit(128 + number)  # the store needs no goodbye
-        if is_wanted_now is None:
+        if is_immediate is None:
             return
         log.info("daemon.stopping", signal=number.name)
-        sdnotify.stopping("finishing what is under way")
-        _exit_at_last(STOP_LIMIT_S)
+        sdnotify.report_stopping("finishing what is under way")
+        _exit_after(STOP_LIMIT_S)
         daemon.stop()
 
     def reload() -> None:
-        task = loop.create_task(_reload_and_tell(daemon))
+        task = loop.create_task(_reload_and_report(daemon))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
@@ -194,15 +194,15 @@ def _obey_signals(daemon: Daemon) -> None:
     loop.add_signal_handler(signal.SIGHUP, reload)
 
 
-async def _reload_and_tell(daemon: Daemon) -> None:
-    faults: Sequence[str] = ["the configuration could not be read; see the log"]
+async def _reload_and_report(daemon: Daemon) -> None:
+    errors: Sequence[str] = ["the configuration could not be read; see the log"]
     try:
-        faults = await daemon.reload()
+        errors = await daemon.reload()
     finally:
-        reload_mailbox.report_reload(faults)
+        reload_mailbox.report_reload(errors)
 
 
-def _exit_at_last(after_s: float) -> None:
+def _exit_after(after_s: float) -> None:
     """A thread that hangs (a disk that does not answer) must not keep a stopped daemon alive."""
     timer = threading.Timer(after_s, os._exit, [1])
     timer.daemon = True

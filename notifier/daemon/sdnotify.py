@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Mapping, MutableMapping
 
-_FIRST_FD = 3
+FIRST_LISTEN_FD = 3
 _SEND_TIMEOUT_S = 1.0  # a manager that does not read must not hold the event loop
 
 
@@ -31,17 +31,17 @@ def notify(*fields: str, environ: Mapping[str, str] = os.environ) -> bool:
     return True
 
 
-def is_heard(environ: Mapping[str, str] = os.environ) -> bool:
+def has_manager(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether a manager wants to be told."""
     return bool(environ.get("NOTIFY_SOCKET"))
 
 
-def ready(status: str, *, environ: Mapping[str, str] = os.environ) -> bool:
+def report_ready(status: str, *, environ: Mapping[str, str] = os.environ) -> bool:
     """Say that the start, or a reload, is done."""
     return notify("READY=1", _status(status), environ=environ)
 
 
-def status(text: str, *, environ: Mapping[str, str] = os.environ) -> bool:
+def report_status(text: str, *, environ: Mapping[str, str] = os.environ) -> bool:
     """Say in one line how things stand, for ``systemctl status``."""
     return notify(_status(text), environ=environ)
 
@@ -51,24 +51,24 @@ def extend_start(by_s: int, *, environ: Mapping[str, str] = os.environ) -> bool:
     return notify(f"EXTEND_TIMEOUT_USEC={by_s * 1_000_000}", environ=environ)
 
 
-def reloading(*, environ: Mapping[str, str] = os.environ) -> bool:
-    """Say that a reload begins; ``ready`` ends it. Type=notify-reload insists on the clock field."""
+def report_reloading(*, environ: Mapping[str, str] = os.environ) -> bool:
+    """Say that a reload begins; ``report_ready`` ends it. Type=notify-reload insists on the clock field."""
     now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
     return notify("RELOADING=1", f"MONOTONIC_USEC={now_us}", environ=environ)
 
 
-def stopping(status: str, *, environ: Mapping[str, str] = os.environ) -> bool:
+def report_stopping(status: str, *, environ: Mapping[str, str] = os.environ) -> bool:
     """Say that the stop begins."""
     return notify("STOPPING=1", _status(status), environ=environ)
 
 
-def watchdog(*, environ: Mapping[str, str] = os.environ) -> bool:
+def report_progress(*, environ: Mapping[str, str] = os.environ) -> bool:
     """Say that the daemon makes progress."""
     return notify("WATCHDOG=1", environ=environ)
 
 
 def watchdog_interval_s(environ: Mapping[str, str] = os.environ) -> float | None:
-    """Seconds between two ``watchdog`` calls, half of what is allowed; None when nobody watches us."""
+    """Seconds between two ``report_progress`` calls, half of what is allowed; None when nobody watches us."""
     allowed_us = environ.get("WATCHDOG_USEC", "")
     if not _is_number(allowed_us) or int(allowed_us) == 0:
         return None
@@ -77,7 +77,7 @@ def watchdog_interval_s(environ: Mapping[str, str] = os.environ) -> float | None
     return int(allowed_us) / 2_000_000
 
 
-def listen_fds(environ: MutableMapping[str, str] = os.environ) -> list[socket.socket]:
+def take_listen_sockets(environ: MutableMapping[str, str] = os.environ) -> list[socket.socket]:
     """Take the sockets that were handed over to this process, and forget them in the environment.
 
     What is no socket is left alone. They are made non-blocking and are not inherited by children.
@@ -85,14 +85,14 @@ def listen_fds(environ: MutableMapping[str, str] = os.environ) -> list[socket.so
     pid, count, _names = (environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"))
     if pid != str(os.getpid()) or not _is_number(count):
         return []
-    taken: list[socket.socket] = []
-    for fd in range(_FIRST_FD, _FIRST_FD + int(count)):
+    sockets: list[socket.socket] = []
+    for fd in range(FIRST_LISTEN_FD, FIRST_LISTEN_FD + int(count)):
         with contextlib.suppress(OSError):
             os.set_inheritable(fd, False)
-            handed = socket.socket(fileno=fd)
-            handed.setblocking(False)
-            taken.append(handed)
-    return taken
+            listener = socket.socket(fileno=fd)
+            listener.setblocking(False)
+            sockets.append(listener)
+    return sockets
 
 
 def _status(text: str) -> str:

@@ -8,17 +8,17 @@ from notifier.api.services import ApiSettings, RegistrationDefaults
 from notifier.config.model import HOUR, Config
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.polling.learned_schedule import longest_wait_ms
-from notifier.daemon.client_factory import callback_policy
+from notifier.daemon.client_factory import make_callback_policy
 
 
-def api_settings(
+def make_api_settings(
     config: Config, own: Collection[tuple[str, int]], needs_restart: tuple[str, ...] = ()
 ) -> ApiSettings:
     """Return what the API needs to know; ``own`` is where we listen ourselves."""
     return ApiSettings(
         providers={
             name: RegistrationDefaults(
-                TaskUrlTemplate(provider.base_url, provider.dialect.task_path),
+                TaskUrlTemplate(provider.base_url, provider.description.task_path),
                 provider.polling.first_after_ms,
                 provider.polling.expire_after_ms,
                 longest_wait_ms(provider.result_ttl_ms) if provider.polling.learn else None,
@@ -26,7 +26,7 @@ def api_settings(
             for name, provider in config.providers.items()
         },
         listen=config.server.listen,
-        policy=callback_policy(config.callbacks, own),
+        policy=make_callback_policy(config.callbacks, own),
         tokens=config.server.tokens,
         allowed_hosts=config.server.allowed_hosts,
         max_watches=config.server.max_watches,

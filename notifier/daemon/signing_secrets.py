@@ -32,7 +32,7 @@ def secret_path(store_url: str) -> Path:
     return Path(store_url).with_suffix(SECRET_SUFFIX)
 
 
-def keep_secrets(path: Path) -> tuple[Secrets, bool]:
+def load_or_make_secrets(path: Path) -> tuple[Secrets, bool]:
     """Read the secrets at ``path``, or make one there (mode 0600); says whether it is new.
 
     It is on the disk before anything is signed with it: a receiver that was told a secret must not find
@@ -41,14 +41,14 @@ def keep_secrets(path: Path) -> tuple[Secrets, bool]:
     try:
         if path.exists():
             return read_secrets(path), False
-    except OSError as fault:
-        raise _cannot_keep(path, fault) from fault
-    secrets = (new_secret(),)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    secrets = (make_new_secret(),)
     write_secrets(path, secrets)
     return secrets, True
 
 
-def new_secret() -> Secret:
+def make_new_secret() -> Secret:
     """Make one."""
     return make_secret(os.urandom(32))
 
@@ -57,11 +57,13 @@ def read_secrets(path: Path) -> Secrets:
     """Read what is kept, newest first; raises SecretUnusable."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as fault:
-        raise _cannot_keep(path, fault) from fault
-    except UnicodeDecodeError as fault:
-        raise _damaged(path, "it is not text") from fault
-    secrets = [_checked(path, number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise _damaged(path, "it is not text") from error
+    secrets = [
+        _parse_secret(path, number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()
+    ]
     if not 1 <= len(secrets) <= MAX_SECRETS:
         raise _damaged(path, f"it is to hold 1 to {MAX_SECRETS} lines of whsec_…, not {len(secrets)}")
     return tuple(secrets)
@@ -70,17 +72,17 @@ def read_secrets(path: Path) -> Secrets:
 def write_secrets(path: Path, secrets: Sequence[Secret]) -> None:
     """Replace what is kept, whole or not at all; raises SecretUnusable."""
     try:
-        _write(path, "".join(secret.reveal() + "\n" for secret in secrets))
-    except OSError as fault:
-        raise _cannot_keep(path, fault) from fault
+        _replace_file(path, "".join(secret.reveal() + "\n" for secret in secrets))
+    except OSError as error:
+        raise _not_writable(path, error) from error
 
 
-def _checked(path: Path, number: int, text: str) -> Secret:
+def _parse_secret(path: Path, number: int, text: str) -> Secret:
     secret = Secret(text)
     try:
         key_of(secret)
-    except ValueError as fault:
-        raise _damaged(path, f"line {number}: {fault}") from fault
+    except ValueError as error:
+        raise _damaged(path, f"line {number}: {error}") from error
     return secret
 
 
@@ -89,37 +91,37 @@ def _damaged(path: Path, why: str) -> SecretUnusable:
     return SecretUnusable(f"{path} holds no signing secret: {why}", fix)
 
 
-def _cannot_keep(path: Path, fault: OSError) -> SecretUnusable:
+def _not_writable(path: Path, error: OSError) -> SecretUnusable:
     return SecretUnusable(
-        f"cannot keep the signing secret in {path}: {fault.strerror}",
+        f"cannot keep the signing secret in {path}: {error.strerror}",
         "free some space on that disk"
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT)
         else "make it and its directory readable and writable for this user, "
         "or name secrets in callbacks.secrets",
     )
 
 
-def _give_to_owner(draft: int, path: Path) -> None:
+def _keep_owner(temp_file: int, path: Path) -> None:
     """What root replaces stays the daemon's, which could not read it at its next start otherwise."""
     with contextlib.suppress(FileNotFoundError):
-        found = path.stat()
-        if found.st_uid != os.geteuid():
-            os.fchown(draft, found.st_uid, found.st_gid)
+        status = path.stat()
+        if status.st_uid != os.geteuid():
+            os.fchown(temp_file, status.st_uid, status.st_gid)
 
 
-def _write(path: Path, text: str) -> None:
+def _replace_file(path: Path, text: str) -> None:
     """A draft of a name of its own: two who write at once leave one of the two texts, whole."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    private = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    temp_file = path.with_name(f"{path.name}.{os.getpid()}.new")
+    private = os.open(temp_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(private, "w", encoding="utf-8") as file:
-            _give_to_owner(file.fileno(), path)
+            _keep_owner(file.fileno(), path)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        temp_file.replace(path)
     except OSError:
-        draft.unlink(missing_ok=True)
+        temp_file.unlink(missing_ok=True)
         raise
     directory = os.open(path.parent, os.O_RDONLY)
     try:

@@ -25,11 +25,11 @@ class AddressCheck:
         """Return an unconnected socket for the address, or raise AddressRefused."""
         family, kind, protocol, _, name = info
         address, port = name[0], name[1]
-        trip = CURRENT.get()
-        reason = self._policy.refuse(trip.host, address, port) if self._policy else None
+        state = CURRENT.get()
+        reason = self._policy.refuse(state.host, address, port) if self._policy else None
         if reason is not None:
-            if reason not in trip.refused:
-                trip.refused.append(reason)
+            if reason not in state.refused:
+                state.refused.append(reason)
             raise AddressBlocked(reason)
-        trip.attempt(address, port)
+        state.record_attempt(address, port)
         return socket.socket(family, kind, protocol)

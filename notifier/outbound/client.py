@@ -27,11 +27,11 @@ from notifier.outbound.exchange_state import CURRENT, ExchangeState
 from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
 
-REST_S = 0.02
+REMAINDER_LIMIT_S = 0.02
 """How long the rest of an accepted POST's answer may take for its connection to be kept."""
 
-_PIECE = 256 * 1024
-_TROUBLE = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError)
+_PIECE_BYTES = 256 * 1024
+_NETWORK_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError)
 _HEADERS = {"accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
 
 
@@ -61,7 +61,7 @@ class HttpxClient:
         self._connections = connections
         self._keepalive_s = keepalive_s
         self._max_body = max_body
-        self._guard = AddressCheck(policy)
+        self._address_check = AddressCheck(policy)
         self._tls = make_tls_context(ca_file)
         self._resolver = resolver or CachingResolver()
         self._monotonic = monotonic
@@ -86,7 +86,7 @@ class HttpxClient:
             keepalive_s=self._keepalive_s,
             tls=self._tls,
             resolver=self._resolver,
-            guard=self._guard,
+            guard=self._address_check,
             monotonic=self._monotonic,
         )
         return aiohttp.ClientSession(
@@ -94,7 +94,7 @@ class HttpxClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
-            middlewares=(_as_written,),
+            middlewares=(_keep_spelling,),
         )
 
     async def _exchange(
@@ -102,58 +102,58 @@ class HttpxClient:
     ) -> Exchange:
         started_at = self._monotonic()
         try:
-            spelled = _spelled(url)
-            request = _request(method, spelled, headers, body)
-            trip = ExchangeState(URL(str(spelled), encoded=True), started_at)
+            parsed = _parse_url(url)
+            request = _request(method, parsed, headers, body)
+            state = ExchangeState(URL(str(parsed), encoded=True), started_at)
         except (httpx.InvalidURL, ValueError):  # UnicodeError too: idna, a header that is not ASCII
             return NoReply(FailureKind.PROTOCOL, "this URL or a header cannot be sent")
-        token = CURRENT.set(trip)
+        token = CURRENT.set(state)
         try:
-            exchange = await self._answer(request, trip, timeout_ms)
+            exchange = await self._send(request, state, timeout_ms)
         finally:
-            trip.abort()
+            state.abort()
             CURRENT.reset(token)
         return replace(
             exchange,
-            peer=trip.peer,
-            elapsed_ms=trip.ms_until(self._monotonic()),
-            connect_ms=None if trip.connected_at is None else trip.ms_until(trip.connected_at),
+            peer=state.peer,
+            elapsed_ms=state.ms_until(self._monotonic()),
+            connect_ms=None if state.connected_at is None else state.ms_until(state.connected_at),
         )
 
-    async def _answer(self, request: httpx.Request, trip: ExchangeState, timeout_ms: int) -> Exchange:
+    async def _send(self, request: httpx.Request, state: ExchangeState, timeout_ms: int) -> Exchange:
         """Send and read. What stands on the trip holds even if the body never ends."""
         try:
             async with asyncio.timeout(timeout_ms / 1_000):
                 response = await self._transport.handle_async_request(request)
-                trip.is_answered = True
+                state.is_answered = True
                 try:
-                    return await self._heard(response, request.method, trip)
+                    return await self._receive(response, request.method, state)
                 finally:
                     await response.aclose()  # the connection goes back, or is closed if more is to come
         except TimeoutError:
-            fault, detail = errors.timeout_to_no_reply(timeout_ms, trip)
-        except _TROUBLE as error:
+            kind, detail = errors.timeout_to_no_reply(timeout_ms, state)
+        except _NETWORK_ERRORS as error:
             cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
-            fault, detail = errors.error_to_no_reply(cause or error, trip)
+            kind, detail = errors.error_to_no_reply(cause or error, state)
         except asyncio.CancelledError:
-            if _is_called_off():
+            if _is_cancelled():
                 raise
-            fault, detail = errors.CLOSED_BY_US  # close() so ends who is still waiting for a connection
-        return trip.standing or NoReply(fault, detail)
+            kind, detail = errors.CLOSED_BY_US  # close() so ends who is still waiting for a connection
+        return state.final_reply or NoReply(kind, detail)
 
-    async def _heard(self, response: httpx.Response, method: str, trip: ExchangeState) -> Exchange:
+    async def _receive(self, response: httpx.Response, method: str, state: ExchangeState) -> Exchange:
         """Read the answer after its head, as far as it matters."""
-        first_byte_ms = trip.ms_until(self._monotonic())
+        first_byte_ms = state.ms_until(self._monotonic())
         head = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
         if response.is_success and method == "POST":
-            trip.standing = head
-            async with asyncio.timeout(REST_S):
+            state.final_reply = head
+            async with asyncio.timeout(REMAINDER_LIMIT_S):
                 await self._read(response)
             return head
         if not response.is_success:
-            trip.standing = replace(head, is_cut=True)
+            state.final_reply = replace(head, is_cut=True)
         if _is_encoded(head):
-            return trip.standing or NoReply(FailureKind.PROTOCOL, "encoded although asked not to")
+            return state.final_reply or NoReply(FailureKind.PROTOCOL, "encoded although asked not to")
         body, is_cut = await self._read(response)
         return replace(head, body=body, is_cut=is_cut)
 
@@ -169,20 +169,20 @@ class HttpxClient:
 
 
 @functools.lru_cache(maxsize=1_024)
-def _spelled(url: str) -> httpx.URL:
+def _parse_url(url: str) -> httpx.URL:
     """Read a URL, or raise httpx.InvalidURL. What is polled is soon polled again: reading takes 15 us."""
     return httpx.URL(url)
 
 
 def _request(method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None) -> httpx.Request:
     """A long body goes out in pieces: what the peer does not read is not piled up in a buffer."""
-    if body is None or len(body) <= _PIECE:
+    if body is None or len(body) <= _PIECE_BYTES:
         return httpx.Request(method, url, headers={**_HEADERS, **headers}, content=body)
     sized = {**_HEADERS, **headers, "content-length": str(len(body))}
     return httpx.Request(method, url, headers=sized, content=_pieces(body))
 
 
-def _is_called_off() -> bool:
+def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
@@ -191,7 +191,7 @@ def _is_encoded(head: HttpReply) -> bool:
     return head.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
 
 
-async def _as_written(
+async def _keep_spelling(
     request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
     """Send the URL as it is written. aiohttp would respell it (``%2F`` in a query as ``/``)."""
@@ -200,5 +200,5 @@ async def _as_written(
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), _PIECE):
-        yield body[start : start + _PIECE]
+    for start in range(0, len(body), _PIECE_BYTES):
+        yield body[start : start + _PIECE_BYTES]

@@ -36,22 +36,22 @@ class PooledConnector(TCPConnector):
             use_dns_cache=False,  # the resolver has its own, with an injected clock
             socket_factory=guard,
         )
-        self._seconds = monotonic
+        self._monotonic = monotonic
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - the base class's
         """Return a connection that is new, or idle and silent."""
-        trip = CURRENT.get()
+        state = CURRENT.get()
         while True:
-            tried = len(trip.tried)
+            tried = len(state.tried)
             connection = await super().connect(req, traces, timeout)
-            is_new = len(trip.tried) > tried
-            if is_new or not _has_news(connection):
-                trip.take(connection, self._seconds() if is_new else None)
+            is_new = len(state.tried) > tried
+            if is_new or not _has_input(connection):
+                state.attach(connection, self._monotonic() if is_new else None)
                 return connection
             connection.close()
 
 
-def _has_news(connection: Connection) -> bool:
+def _has_input(connection: Connection) -> bool:
     """Say whether there is something to read, which between two exchanges can only be the end.
 
     The loop has not come to it yet, and the request would be written into a closed connection. A GET could be

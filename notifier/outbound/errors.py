@@ -15,15 +15,15 @@ from notifier.outbound.exchange_state import ExchangeState
 CLOSED_BY_US = (FailureKind.CONNECT, "given up on our side: the daemon is stopping or was reconfigured")
 
 
-def error_to_no_reply(error: BaseException, trip: ExchangeState) -> tuple[FailureKind, str]:
+def error_to_no_reply(error: BaseException, state: ExchangeState) -> tuple[FailureKind, str]:
     """Judge what aiohttp (or the socket below it) raised."""
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return FailureKind.DNS, f"{trip.host}: {error.os_error.strerror or 'no address'}"
+            return FailureKind.DNS, f"{state.host}: {error.os_error.strerror or 'no address'}"
         case aiohttp.ClientConnectorCertificateError():
             return FailureKind.TLS, _of_certificate(error.certificate_error)
         case aiohttp.ClientConnectorError():
-            return _of_connect(error.os_error, trip)
+            return _of_connect(error.os_error, state)
         case aiohttp.ClientPayloadError():
             return _of_body(error)
         case aiohttp.ClientResponseError():
@@ -31,37 +31,37 @@ def error_to_no_reply(error: BaseException, trip: ExchangeState) -> tuple[Failur
         case aiohttp.InvalidURL():
             return FailureKind.PROTOCOL, "this URL cannot be asked"
         case aiohttp.ServerDisconnectedError():
-            return FailureKind.RESET, f"{trip.peer} closed it"
+            return FailureKind.RESET, f"{state.peer} closed it"
         case OSError():
-            return FailureKind.RESET, f"{trip.peer}: {_of_errno(error)}"
+            return FailureKind.RESET, f"{state.peer}: {_of_errno(error)}"
         case aiohttp.ClientConnectionError():
             return CLOSED_BY_US
         case _:
             return FailureKind.PROTOCOL, f"this cannot be sent ({type(error).__name__})"
 
 
-def timeout_to_no_reply(timeout_ms: int, trip: ExchangeState) -> tuple[FailureKind, str]:
+def timeout_to_no_reply(timeout_ms: int, state: ExchangeState) -> tuple[FailureKind, str]:
     """Say how far the exchange had come when its time ran out."""
-    if trip.is_answered:
+    if state.is_answered:
         where = "the answer began and did not end"
-    elif trip.is_connected:
+    elif state.is_connected:
         where = "connected, and no answer began"
     else:
         where = "not even connected"
     return FailureKind.TIMEOUT, f"{timeout_ms / 1_000:g} s, {where}"
 
 
-def _of_connect(error: OSError, trip: ExchangeState) -> tuple[FailureKind, str]:
-    if trip.refused and not trip.tried:
-        return FailureKind.BLOCKED, "; ".join(trip.refused)
+def _of_connect(error: OSError, state: ExchangeState) -> tuple[FailureKind, str]:
+    if state.refused and not state.tried:
+        return FailureKind.BLOCKED, "; ".join(state.refused)
     if isinstance(error, ssl.SSLError):
         spoken = (error.reason or "").replace("_", " ").lower()
         if error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
             spoken = "the peer does not speak TLS on this port"
         return FailureKind.TLS, spoken or "the handshake failed"
-    if isinstance(error, ConnectionResetError | ConnectionAbortedError) and trip.url.scheme == "https":
+    if isinstance(error, ConnectionResetError | ConnectionAbortedError) and state.url.scheme == "https":
         return FailureKind.TLS, "closed during the handshake"
-    return FailureKind.CONNECT, f"{trip.peer}: {_of_errno(error)}"
+    return FailureKind.CONNECT, f"{state.peer}: {_of_errno(error)}"
 
 
 def _of_certificate(error: Exception) -> str:

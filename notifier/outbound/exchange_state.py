@@ -33,7 +33,7 @@ class ExchangeState:
     peer: str | None = None
     connected_at: float | None = None
     is_answered: bool = False
-    standing: HttpReply | None = None
+    final_reply: HttpReply | None = None
     _connection: Connection | None = None
     _transport: asyncio.Transport | None = None
 
@@ -51,12 +51,12 @@ class ExchangeState:
         """Milliseconds from the start to an instant."""
         return round((instant - self.started_at) * 1_000)
 
-    def attempt(self, address: str, port: int) -> None:
+    def record_attempt(self, address: str, port: int) -> None:
         """Note that this address is about to be connected to."""
         self.peer = format_address(address, port)
         self.tried.append(self.peer)
 
-    def take(self, connection: Connection, connected_at: float | None) -> None:
+    def attach(self, connection: Connection, connected_at: float | None) -> None:
         """Go on with this connection."""
         self._connection = connection
         self._transport = connection.transport
@@ -75,8 +75,8 @@ class ExchangeState:
         """
         if self._transport is None:
             return
-        is_given_back = self.is_answered and (self._connection is None or self._connection.closed)
-        if self._transport.is_closing() or not is_given_back:
+        is_returned = self.is_answered and (self._connection is None or self._connection.closed)
+        if self._transport.is_closing() or not is_returned:
             with contextlib.suppress(AttributeError):
                 self._transport.abort()
 

@@ -18,11 +18,11 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 Lookup = Callable[[str], Iterable[str]]
 """Blocks; returns a name's addresses, best first, or raises OSError."""
 
-GOOD_FOR_S = 30.0
-BAD_FOR_S = 5.0
-THREADS = 128
-_NAMES = 1_024
-_ADDRESSES = 8
+ADDRESSES_TTL_S = 30.0
+FAILURE_TTL_S = 5.0
+MAX_THREADS = 128
+_MAX_NAMES = 1_024
+_MAX_ADDRESSES = 8
 
 
 def system_lookup(name: str) -> list[str]:
@@ -36,7 +36,7 @@ class _Answer:
     """What a lookup brought: addresses, or else why there are none."""
 
     addresses: tuple[str, ...]
-    fault: str = ""
+    reason: str = ""
 
 
 class CachingResolver(AbstractResolver):
@@ -47,80 +47,85 @@ class CachingResolver(AbstractResolver):
         lookup: Lookup = system_lookup,
         *,
         monotonic: Callable[[], float] = time.monotonic,
-        threads: int = THREADS,
+        threads: int = MAX_THREADS,
     ) -> None:
         self._lookup = lookup
         self._monotonic = monotonic
         self._threads = threads
-        self._flights: dict[str, asyncio.Future[_Answer]] = {}
-        self._memory: dict[str, tuple[_Answer, float]] = {}
+        self._lookups: dict[str, asyncio.Future[_Answer]] = {}
+        self._cache: dict[str, tuple[_Answer, float]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """Return the addresses of a host, or raise socket.gaierror with the reason in words."""
-        answer = self._remembered(host)
+        answer = self._cached(host)
         if answer is None:
-            answer = await asyncio.shield(self._flight(host))  # who gives up waiting does not end the lookup
+            answer = await asyncio.shield(
+                self._start_lookup(host)
+            )  # who gives up waiting does not end the lookup
         results = [
             result
             for address in answer.addresses
             if family in (socket.AF_UNSPEC, (result := _result(host, address, port))["family"])
         ]
         if not results:
-            raise socket.gaierror(socket.EAI_NONAME, answer.fault or "the name has no such address")
+            raise socket.gaierror(socket.EAI_NONAME, answer.reason or "the name has no such address")
         return results
 
     async def close(self) -> None:
         """Nothing is held: threads under way end by themselves, and nobody waits for them."""
 
-    def _remembered(self, name: str) -> _Answer | None:
-        answer, until = self._memory.get(name, (None, 0.0))
+    def _cached(self, name: str) -> _Answer | None:
+        answer, until = self._cache.get(name, (None, 0.0))
         return answer if self._monotonic() < until else None
 
-    def _flight(self, name: str) -> asyncio.Future[_Answer]:
-        flight = self._flights.get(name)
-        if flight is None:
-            if len(self._flights) >= self._room_for(name):
+    def _start_lookup(self, name: str) -> asyncio.Future[_Answer]:
+        lookup = self._lookups.get(name)
+        if lookup is None:
+            if len(self._lookups) >= self._max_lookups(name):
                 raise socket.gaierror(socket.EAI_AGAIN, "too many other names are being looked up")
             loop = asyncio.get_running_loop()
-            thread = threading.Thread(target=self._look, args=(loop, name), name="resolve", daemon=True)
+            thread = threading.Thread(target=self._look_up, args=(loop, name), name="resolve", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the system's limit; a flight that never began would never land
                 raise socket.gaierror(socket.EAI_AGAIN, "no thread could be had to look it up") from None
-            flight = self._flights[name] = loop.create_future()
-        return flight
+            lookup = self._lookups[name] = loop.create_future()
+        return lookup
 
-    def _room_for(self, name: str) -> int:
+    def _max_lookups(self, name: str) -> int:
         """Give a quarter of the threads to names that had an address the last time alone: no number of dead
         names shuts out the good ones.
         """
-        answer, _ = self._memory.get(name, (None, 0.0))
+        answer, _ = self._cache.get(name, (None, 0.0))
         return self._threads if answer and answer.addresses else max(1, self._threads * 3 // 4)
 
-    def _look(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
-        answer = self._ask(name)
+    def _look_up(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
+        answer = self._call_lookup(name)
         with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
-            loop.call_soon_threadsafe(self._land, name, answer)
+            loop.call_soon_threadsafe(self._finish_lookup, name, answer)
 
-    def _ask(self, name: str) -> _Answer:
+    def _call_lookup(self, name: str) -> _Answer:
         try:
-            addresses = tuple(dict.fromkeys(self._lookup(name)))[:_ADDRESSES]
+            addresses = tuple(dict.fromkeys(self._lookup(name)))[:_MAX_ADDRESSES]
         except OSError as error:
             return _Answer((), error.strerror or "the lookup failed")
         except Exception as error:  # a label too long is a UnicodeError; a flight must land, whatever it was
             return _Answer((), f"the lookup failed: {type(error).__name__}")
         return _Answer(addresses, "" if addresses else "the name has no address")
 
-    def _land(self, name: str, answer: _Answer) -> None:
-        self._memory.pop(name, None)  # so that it goes to the end: the oldest is forgotten first
-        self._memory[name] = (answer, self._monotonic() + (GOOD_FOR_S if answer.addresses else BAD_FOR_S))
-        if len(self._memory) > _NAMES:
-            del self._memory[next(iter(self._memory))]
-        flight = self._flights.pop(name)
-        if not flight.done():
-            flight.set_result(answer)
+    def _finish_lookup(self, name: str, answer: _Answer) -> None:
+        self._cache.pop(name, None)  # so that it goes to the end: the oldest is forgotten first
+        self._cache[name] = (
+            answer,
+            self._monotonic() + (ADDRESSES_TTL_S if answer.addresses else FAILURE_TTL_S),
+        )
+        if len(self._cache) > _MAX_NAMES:
+            del self._cache[next(iter(self._cache))]
+        lookup = self._lookups.pop(name)
+        if not lookup.done():
+            lookup.set_result(answer)
 
 
 def _result(host: str, address: str, port: int) -> ResolveResult:

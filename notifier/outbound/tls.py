@@ -13,11 +13,11 @@ def make_tls_context(ca_file: str | None = None) -> ssl.SSLContext:
     certificate in it).
     """
     content = b"" if ca_file is None else Path(ca_file).read_bytes()
-    return _made(ca_file, hashlib.sha256(content).digest())
+    return _make_context(ca_file, hashlib.sha256(content).digest())
 
 
 @functools.lru_cache(maxsize=8)
-def _made(ca_file: str | None, _content: bytes) -> ssl.SSLContext:
+def _make_context(ca_file: str | None, _content: bytes) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)

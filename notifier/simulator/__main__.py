@@ -23,26 +23,26 @@ async def run(host: str, port: int, key: str | None) -> None:
     async with serve(SimulatedProvider(key=key), host, port) as url:
         print(json.dumps({"url": url}), flush=True)
         if sys.stderr.isatty():
-            print(*_talk(url, key), sep="\n", file=sys.stderr, flush=True)
+            print(*_describe(url, key), sep="\n", file=sys.stderr, flush=True)
         await ended.wait()
 
 
-def _talk(url: str, key: str | None) -> list[str]:
+def _describe(url: str, key: str | None) -> list[str]:
     """Say to a person what to set, and what to submit. A key that was given is not repeated."""
-    shown = "any" if key is None else "…"
+    key_hint = "any" if key is None else "…"
     return [
-        f"A simulated MuleRouter; Ctrl-C ends. Set MULEROUTER_BASE_URL={url} MULEROUTER_API_KEY={shown}",
+        f"A simulated MuleRouter; Ctrl-C ends. Set MULEROUTER_BASE_URL={url} MULEROUTER_API_KEY={key_hint}",
         *describe_words(),
     ]
 
 
 def main() -> None:
     """Read the arguments and run."""
-    given = arguments().parse_args()
+    args = make_parser().parse_args()
     try:
-        asyncio.run(run(given.host, given.port, given.key))
-    except OSError as fault:
-        cause = f"cannot listen on {given.host}:{given.port}: {fault.strerror or fault}"
+        asyncio.run(run(args.host, args.port, args.key))
+    except OSError as error:
+        cause = f"cannot listen on {args.host}:{args.port}: {error.strerror or error}"
         sys.exit(f"simulator: {cause}; give another --port or --host")
 
 
@@ -53,7 +53,7 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def arguments() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """What it can be told."""
     parser = argparse.ArgumentParser(
         prog="python -m notifier.simulator",

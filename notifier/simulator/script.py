@@ -106,30 +106,30 @@ class PreparedReply:
         self.after_s = after_s
 
 
-def json_reply(status: int, content: object) -> PreparedReply:
+def make_json_reply(status: int, content: object) -> PreparedReply:
     """Answer with JSON."""
     return PreparedReply(status, msgspec.json.encode(content))
 
 
-def fixed_reply(canned: FixedReply) -> PreparedReply:
+def make_fixed_reply(reply: FixedReply) -> PreparedReply:
     """Answer as told."""
-    return PreparedReply(canned.status, canned.body.encode(), canned.headers, canned.after_s)
+    return PreparedReply(reply.status, reply.body.encode(), reply.headers, reply.after_s)
 
 
-def not_found() -> PreparedReply:
+def make_missing_reply() -> PreparedReply:
     """The provider knows no such task; its body is this short."""
-    return json_reply(404, {"status": 404, "title": "Not Found"})
+    return make_json_reply(404, {"status": 404, "title": "Not Found"})
 
 
-def problem(status: int, title: str, path: str) -> PreparedReply:
+def make_problem(status: int, title: str, path: str) -> PreparedReply:
     """An error of the provider's HTTP side, shaped as one was seen."""
     detail = "None (request_id: 00000000-0000-4000-8000-000000000000)"
-    return json_reply(
+    return make_json_reply(
         status, {"status": status, "title": title, "detail": detail, "instance": path, "error_code": 0}
     )
 
 
-def timeline(script: TaskScript, task_id: str, created_at: int) -> tuple[tuple[float, PreparedReply], ...]:
+def make_stages(script: TaskScript, task_id: str, created_at: int) -> tuple[tuple[float, PreparedReply], ...]:
     """Say what is answered from which second of the task's life on, in order."""
     words = WORDS[script.words]
 
@@ -142,7 +142,7 @@ def timeline(script: TaskScript, task_id: str, created_at: int) -> tuple[tuple[f
             "updated_at": format_instant(created_at + round(after_s * 1_000)),
             **({"error": error} if error else {}),
         }
-        return after_s, json_reply(200, {"task_info": info, **more})
+        return after_s, make_json_reply(200, {"task_info": info, **more})
 
     running = [stage("pending", 0.0), stage("processing", script.duration_s * _PENDING_SHARE)]
     match script.outcome:
@@ -154,7 +154,7 @@ def timeline(script: TaskScript, task_id: str, created_at: int) -> tuple[tuple[f
         case "cancelled":
             end = [stage("cancelled", script.duration_s)]
         case "vanish":
-            end = [(script.duration_s, not_found())]
+            end = [(script.duration_s, make_missing_reply())]
         case "never":
             end = []
     return tuple(running + end)

@@ -4,7 +4,7 @@ import pytest
 
 from notifier.config.model import ProviderSettings
 from notifier.config.parsers import InvalidValue
-from notifier.config.provider_parsers import place
+from notifier.config.provider_parsers import parse_expression
 from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
 from tests.config.conftest import Read, Refuse
 
@@ -30,7 +30,7 @@ def test_a_provider_may_speak_in_every_way_otherwise(read: Read) -> None:
         words.running = ["PENDING", "THROTTLED", "RUNNING"]
         """
     )
-    assert config.providers["runway"].dialect == ProviderDescription(
+    assert config.providers["runway"].description == ProviderDescription(
         task_path="/v1/tasks/{task_id}",
         auth_header="X-Key",
         auth_value="Key {key}",
@@ -64,7 +64,7 @@ def test_a_provider_may_speak_in_every_way_otherwise(read: Read) -> None:
 )
 def test_a_task_path_may_be_any_end_of_a_url(read: Read, path: str) -> None:
     assert (
-        read(f"[providers.mulerouter]\ntask_path = '{path}'").providers["mulerouter"].dialect.task_path
+        read(f"[providers.mulerouter]\ntask_path = '{path}'").providers["mulerouter"].description.task_path
         == path
     )
 
@@ -121,6 +121,6 @@ def test_a_dialect_that_cannot_work_is_refused(refuse: Refuse, line: str, fault:
 def test_a_bad_expression_says_why_in_whole_words(expression: str) -> None:
     """The library goes on in lines that are not shown."""
     with pytest.raises(InvalidValue) as refused:
-        place(expression)
+        parse_expression(expression)
     assert not str(refused.value).endswith(":")
     assert "for expression" not in str(refused.value)

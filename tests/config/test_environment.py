@@ -66,7 +66,7 @@ def test_every_key_can_be_set_by_its_variable(read: Read, path: KeyPath, key: Se
     for name in path[:-1]:
         found = found[name] if isinstance(found, dict) else getattr(found, name, found)
     if path[0] == "providers" and path[2] != "polling" and not hasattr(found, key.field):
-        found = getattr(found, "dialect", found)
+        found = getattr(found, "description", found)
     found = found.words[path[-1]] if "words" in path else getattr(found, key.field)  # type: ignore[attr-defined]
     assert found == wanted
 

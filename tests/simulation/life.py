@@ -211,10 +211,10 @@ def edges(outside: Outside) -> Iterator[None]:
     idle_ms = outside.tempo.idle_s * 1_000
     changes: list[tuple[Any, str, Any]] = [
         (daemon, "EmbeddedServer", front),
-        (client_factory, "poll_wire", lambda _config: SimWire(life())),
-        (client_factory, "callback_wire", lambda _settings, _own: SimWire(life())),
-        (watchdog, "EVERY_S", outside.tempo.housekeeping_s),
-        (daemon, "own_addresses", lambda _bound: frozenset()),
+        (client_factory, "make_poll_client", lambda _config: SimWire(life())),
+        (client_factory, "make_callback_client", lambda _settings, _own: SimWire(life())),
+        (watchdog, "REPORT_INTERVAL_S", outside.tempo.housekeeping_s),
+        (daemon, "find_own_addresses", lambda _bound: frozenset()),
         (daemon, "refuse_open_listener", lambda _bound, **_options: None),
         (daemon, "random", SimpleNamespace(SystemRandom=lambda: life().rng)),
         (daemon, "log_setup", SimpleNamespace(set_up=lambda *_: None)),

@@ -11,13 +11,13 @@ BUSY = f"""
 import pathlib, time
 from notifier.daemon import sdnotify
 
-def reloading(*, reloading=sdnotify.reloading):
+def reloading(*, reloading=sdnotify.report_reloading):
     pathlib.Path('{STATE}/began').touch()
     while not pathlib.Path('{GO}').exists():
         time.sleep(0.02)
     return reloading()
 
-sdnotify.reloading = reloading
+sdnotify.report_reloading = reloading
 """
 HANGS = """
 import signal, time

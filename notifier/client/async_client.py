@@ -1,4 +1,4 @@
-"""The client for asyncio."""
+"""Offer the client for asyncio programs."""
 
 import asyncio
 import time
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class AsyncNotifier:
-    """``Notifier`` for asyncio: the same calls, rules and faults (see there), awaited. Tasks may share it."""
+    """``Notifier`` for asyncio: the same calls, rules and errors, awaited. Tasks may share one object."""
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        from notifier.client.async_transport import AsyncApiConnection  # noqa: PLC0415 - see there
+        from notifier.client.async_transport import AsyncApiConnection  # noqa: PLC0415 - aiohttp takes 0.1 s
 
         self._api = AsyncApiConnection(*find_daemon(url, token))
 
@@ -31,19 +31,19 @@ class AsyncNotifier:
         metadata: Mapping[str, Any] | None = None,
         expire_after: calls.Duration | None = None,
     ) -> Watch:
-        """See ``Notifier.watch``: idempotent, so that it may be called again after any fault."""
+        """Register a task, see ``Notifier.watch``. It is idempotent: call it again after any error."""
         return await self._run(calls.register(api_path, task_id, callback, provider, metadata, expire_after))
 
     async def wait(self, watch_id: str, max_wait: calls.Duration | None = None) -> Watch:
-        """See ``Notifier.wait``."""
+        """Wait until a watch has ended, see ``Notifier.wait``."""
         return await self._run(calls.wait(watch_id, max_wait, time.monotonic))
 
     async def get(self, watch_id: str) -> Watch:
-        """See ``Notifier.get``."""
+        """Return a watch, see ``Notifier.get``."""
         return await self._run(calls.get(watch_id))
 
     async def stop(self, watch_id: str) -> Watch:
-        """See ``Notifier.stop``."""
+        """End a watch, see ``Notifier.stop``."""
         return await self._run(calls.stop(watch_id))
 
     async def list(
@@ -54,7 +54,7 @@ class AsyncNotifier:
         task_id: str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[Watch]:
-        """See ``Notifier.list``: for ``async for``."""
+        """Yield watches for ``async for``, see ``Notifier.list``."""
         query = {"state": state, "provider": provider, "task_id": task_id}
         cursor: str | None = None
         while limit is None or limit > 0:

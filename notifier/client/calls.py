@@ -1,8 +1,8 @@
-"""What each call of the client asks, and what it makes of the answers; whoever runs it does the asking.
+"""Define the calls of the client as steps, without I/O.
 
-A call is a generator of steps: it yields a ``RequestStep`` and is sent the answer, or has its fault thrown
-in; it yields a ``PauseStep`` and is resumed after it; it returns the result. So the blocking and the asyncio
-client share every rule and differ in how a step is done.
+A call is a generator. It yields a ``RequestStep`` and receives the reply, or the error is thrown into it. It
+yields a ``PauseStep`` and is resumed after the pause. It returns the result. The blocking and the asyncio
+client therefore share every rule and differ only in how they perform a step.
 """
 
 import math
@@ -18,13 +18,13 @@ from notifier.client.transport import CALL_TIMEOUT_S, ApiReply
 from notifier.core.formats.times import parse_duration
 from notifier.errors import NotifierError
 
-RETRY_PAUSES_S = (0.1, 0.4, 1.5)  # a daemon that starts again is there after some two seconds
-LONG_POLL_S = 30.0  # one asking of ``wait``; the daemon holds an answer for 60 s at most
-LONG_POLL_GRACE_S = 15.0
-MIN_LONG_POLL_S = 0.05  # the contract's shortest duration
-REPEAT_PAUSE_S = 0.5  # between two askings, where the daemon does not hold its answer
-RECONNECT_LIMIT_S = 30.0  # how long a daemon that was there may be away; it loses nothing meanwhile
-PAGE_SIZE = 500
+RETRY_PAUSES_S = (0.1, 0.4, 1.5)  # a restarted daemon is ready within 2 s
+LONG_POLL_S = 30.0  # one request of ``wait``; CONTRACT, HTTP: the daemon holds a response for at most 60 s
+LONG_POLL_GRACE_S = 15.0  # beyond the hold; no record of why; changing it needs a measurement
+MIN_LONG_POLL_S = 0.05  # CONTRACT: a duration is at least 50 ms
+REPEAT_PAUSE_S = 0.5  # between two requests to a daemon, or a proxy, that does not hold its response
+RECONNECT_LIMIT_S = 30.0  # how long ``wait`` tolerates a restart of the daemon, which loses nothing
+PAGE_SIZE = 500  # CONTRACT, HTTP: limit <= 500
 
 Duration = str | float | timedelta
 """``"30m"`` or ``"1h30m"``, a number of seconds, or a timedelta."""
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RequestStep:
-    """One request, and how long its answer may take."""
+    """One request; ``timeout_s`` limits the whole exchange."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ class RequestStep:
 
 @dataclass(frozen=True, slots=True)
 class PauseStep:
-    """Time to let pass."""
+    """A pause before the next step."""
 
     seconds: float
 
@@ -54,7 +54,7 @@ Steps = Generator[RequestStep | PauseStep, Any, T]
 
 
 class StillWatching(NotifierError):
-    """The wait ran out before the watch ended; ``watch`` is how it stands. Nothing has stopped."""
+    """The time of ``wait`` ran out before the watch ended. Polling continues; ``watch`` is its state."""
 
     code = "still_watching"
     exit_status = 2
@@ -72,7 +72,7 @@ def register(
     metadata: Mapping[str, Any] | None,
     expire_after: Duration | None,
 ) -> Steps[Watch]:
-    """Have a task watched."""
+    """Register a task and its callbacks."""
     callbacks = [callback] if isinstance(callback, str | Callback) else callback
     body: dict[str, object] = {
         "api_path": api_path,
@@ -88,7 +88,7 @@ def register(
 
 
 def get(watch_id: str) -> Steps[Watch]:
-    """Ask for one watch."""
+    """Request one watch."""
     reply = yield from _request_with_retries(RequestStep("GET", _path(watch_id)))
     return reply.read(Watch)
 
@@ -100,7 +100,7 @@ def stop(watch_id: str) -> Steps[Watch]:
 
 
 def page(query: Mapping[str, object], limit: int | None, cursor: str | None) -> Steps[Page]:
-    """Ask for the next watches, ``limit`` at most."""
+    """Request the next page, of at most ``limit`` watches."""
     size = PAGE_SIZE if limit is None else min(limit, PAGE_SIZE)
     reply = yield from _request_with_retries(
         RequestStep("GET", "/v1/watches", {**query, "limit": size, "cursor": cursor})
@@ -109,9 +109,9 @@ def page(query: Mapping[str, object], limit: int | None, cursor: str | None) -> 
 
 
 def wait(watch_id: str, max_wait: Duration | None, clock: Callable[[], float]) -> Steps[Watch]:
-    """Ask until the watch has ended; ``clock`` is monotonic, in seconds."""
+    """Repeat the request until the watch has ended; ``clock`` returns monotonic seconds."""
     deadline = math.inf if max_wait is None else clock() + _seconds(max_wait, allow_zero=True)
-    watch = yield from get(watch_id)  # not held: it tells at once whether daemon and watch are there
+    watch = yield from get(watch_id)  # without a hold, so that a missing daemon or watch is reported at once
     missing_since: float | None = None
     while watch.is_live:
         requested_at = clock()
@@ -121,7 +121,7 @@ def wait(watch_id: str, max_wait: Duration | None, clock: Callable[[], float]) -
             reply = yield _long_poll(watch_id, deadline - requested_at)
             watch, missing_since = reply.read(Watch), None
         except (Unreachable, Unavailable):
-            # Counted from when it was missed: nothing is heard while an answer is held, for as long as this.
+            # Count from the first failure: the silence of a held response is no absence.
             missing_since = clock() if missing_since is None else missing_since
             if clock() >= missing_since + RECONNECT_LIMIT_S:
                 raise
@@ -137,7 +137,7 @@ def _long_poll(watch_id: str, left_s: float) -> RequestStep:
 
 
 def _request_with_retries(step: RequestStep) -> Steps[ApiReply]:
-    """Ask again where the connection broke: every request of ours may be made twice."""
+    """Repeat a request whose connection broke: every request of the client is idempotent."""
     for pause_s in RETRY_PAUSES_S:
         try:
             reply: ApiReply = yield step
@@ -156,7 +156,7 @@ def _path(watch_id: str) -> str:
 
 
 def _seconds(duration: Duration, *, allow_zero: bool = False) -> float:
-    """Read a duration; raises BadDuration (a ValueError)."""
+    """Parse a duration into seconds. Raise InvalidDuration (a ValueError)."""
     if isinstance(duration, timedelta):
         duration = duration.total_seconds()
     return parse_duration(duration, allow_zero=allow_zero) / 1_000

@@ -1,4 +1,4 @@
-"""From file and environment to one ``Config``, or to everything that is wrong with them."""
+"""Load file and environment into one ``Config``, or report all their errors at once."""
 
 import re
 import stat
@@ -23,7 +23,7 @@ from notifier.core.nearest import nearest
 __all__ = ["ConfigError", "InvalidConfig", "find_file", "load"]
 
 FILE_NAME = "config.toml"
-MAX_FILE_BYTES = 65_536
+MAX_FILE_BYTES = 65_536  # no record of why; changing it needs a measurement
 SYSTEM_FILE = Path("/etc/notifier", FILE_NAME)
 
 _TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)\s*$")
@@ -38,66 +38,68 @@ def find_file(
     *,
     system_file: Path = SYSTEM_FILE,
 ) -> Path | None:
-    """Return the configuration file that applies, None for defaults; raises BadConfig.
+    """Return the configuration file to use, None for the defaults. Raise InvalidConfig.
 
-    A file that is named (``--config``, else ``NOTIFIER_CONFIG``) must be there. Else the first one that
-    is: in the working directory, in the home directory, the system's.
+    A file named by ``--config``, else by ``NOTIFIER_CONFIG``, must exist. Otherwise the first existing one
+    applies: in the working directory, in the home directory, in the system's directory.
     """
     cwd = cwd or Path()
     named = flag or environ.get("NOTIFIER_CONFIG")
     if named:
         path = cwd / named
-        if not _is_there(path):
+        if not _is_file(path):
             fix = "name another" if flag else "set NOTIFIER_CONFIG to another, or unset it"
             raise InvalidConfig([ConfigError(str(path), None, "", f"there is no such file; {fix}")])
         return path
     if home is None and environ.get("HOME"):
         home = Path(environ["HOME"])
     at_home = home and home / ".config" / "notifier" / FILE_NAME
-    if _is_there(cwd / FILE_NAME):
+    if _is_file(cwd / FILE_NAME):
         return cwd / FILE_NAME
-    if at_home and _is_there(at_home, if_hidden=False):  # hidden: a service runs with no home to look into
+    if at_home and _is_file(at_home, if_hidden=False):  # the systemd unit hides home directories
         return at_home
-    return system_file if _is_there(system_file) else None
+    return system_file if _is_file(system_file) else None
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """Read the configuration; raises BadConfig with all its faults at once."""
+    """Load the configuration. Raise InvalidConfig with all its errors at once."""
     source = "" if path is None else str(path)
     text = "" if path is None else _read_file(path)
     tree, syntax = _parse(text, source)
     errors = _KeyErrors()
     unknown_variables = apply_overrides(tree, environ)
     resolver = SecretResolver(environ, Path() if path is None else path.parent)
-    settings = _Reading(resolver, errors).table(ROOT, tree, ())
-    if not syntax:  # without the file nothing can be said about what belongs together
+    settings = _TreeReader(resolver, errors).table(ROOT, tree, ())
+    if not syntax:  # with a syntax error the settings are incomplete, so relations between them are unknown
         config = ConfigValidator(settings, errors).build(source or None)
         if not errors.texts and not unknown_variables:
-            notes = (*resolver.notes, *find_misspelt(tree, environ), *_likely_kinds(config.callbacks.allow))
+            notes = (
+                *resolver.notes,
+                *find_misspelt(tree, environ),
+                *_note_misspelt_kinds(config.callbacks.allow),
+            )
             return replace(config, notes=notes)
     all_errors = [*syntax, *errors.list_errors(source, text, tree), *unknown_variables]
-    raise InvalidConfig(
-        sorted(all_errors, key=_reading_order), (*resolver.notes, *find_misspelt(tree, environ))
-    )
+    raise InvalidConfig(sorted(all_errors, key=_sort_key), (*resolver.notes, *find_misspelt(tree, environ)))
 
 
-def _likely_kinds(allowed: Iterable[str]) -> Iterator[str]:
-    """Notes on host names that look like a slip in one of the three kinds of address."""
+def _note_misspelt_kinds(allowed: Iterable[str]) -> Iterator[str]:
+    """Yield a note for each host name that looks like a misspelt kind of address."""
     for entry in allowed:
         meant = None if "." in entry or ":" in entry or entry.lower() in KINDS else nearest(entry, KINDS)
         if meant is not None:
-            yield f'callbacks.allow: "{entry}" is taken for the name of a host; did you mean "{meant}"?'
+            yield f'callbacks.allow: "{entry}" is read as the name of a host; did you mean "{meant}"?'
 
 
-def _reading_order(error: ConfigError) -> tuple[bool, int, str]:
+def _sort_key(error: ConfigError) -> tuple[bool, int, str]:
     is_variable = error.file == ENVIRONMENT
     return is_variable, error.line or 0, error.key if is_variable else ""
 
 
-def _is_there(path: Path, *, if_hidden: bool = True) -> bool:
-    """Whether there is something to read; ``if_hidden`` is the answer where we may not look.
+def _is_file(path: Path, *, if_hidden: bool = True) -> bool:
+    """Return whether there is a file; ``if_hidden`` is the result without permission to look.
 
-    From Python 3.14 on, ``Path.exists`` does not tell what is hidden from what is not there.
+    From Python 3.14 on ``Path.exists`` does not distinguish a hidden file from a missing one.
     """
     try:
         return not stat.S_ISDIR(path.stat().st_mode)
@@ -129,7 +131,7 @@ def _parse(text: str, source: str) -> tuple[dict[str, Any], list[ConfigError]]:
         return tomllib.loads(text), []
     except RecursionError:
         return {}, [ConfigError(source, None, "", "is nested too deeply")]
-    except ValueError as error:  # TOMLDecodeError, and what int() raises for thousands of digits
+    except ValueError as error:  # TOMLDecodeError, and the ValueError of int() for thousands of digits
         message = str(error)
         place = _TOML_PLACE.search(message)
         words = message[: place.start()] if place else message
@@ -145,15 +147,15 @@ def _parse(text: str, source: str) -> tuple[dict[str, Any], list[ConfigError]]:
 
 @dataclass
 class _KeyErrors:
-    """What is wrong, by key path, until it is known where the keys stand."""
+    """Collect errors by key path, before the lines of the keys are known."""
 
     texts: dict[KeyPath, str] = field(default_factory=dict)
 
     def add(self, path: KeyPath, text: str) -> None:
         self.texts.setdefault(path, text)
 
-    def touch(self, *paths: KeyPath) -> bool:
-        """Whether one of these is wrong already, so that nothing more can be said about it."""
+    def has_error(self, *paths: KeyPath) -> bool:
+        """Return whether one of these keys has an error already, so that a check of it means nothing."""
         return any(path[: len(wrong)] == wrong for path in paths for wrong in self.texts)
 
     def list_errors(self, source: str, text: str, tree: Mapping[str, Any]) -> list[ConfigError]:
@@ -170,8 +172,8 @@ class _KeyErrors:
 
 
 @dataclass
-class _Reading:
-    """Walks the tree along the schema; what is read goes into the result, what is wrong into ``problems``."""
+class _TreeReader:
+    """Read the tree along the schema: values into the result, errors into ``errors``."""
 
     resolver: SecretResolver
     errors: _KeyErrors
@@ -206,12 +208,12 @@ def _unknown(schema: SettingTable, name: str, value: object) -> str:
     kind = "section" if isinstance(value, dict) else "key"
     home = next((section for section, inner in schema.tables.items() if name in inner.keys), None)
     if home is not None and not isinstance(value, dict):
-        return f"unknown key; it belongs into [{home}]"
+        return f"unknown key; it belongs in [{home}]"
     return f"unknown {kind}{suggest(name, schema.names())}"
 
 
 def _variable_at(path: KeyPath, tree: Mapping[str, Any]) -> str | None:
-    """Return the variable that set this key, or that would set it in a table that only variables speak of."""
+    """Return the variable that set this key, or would set it in a table that only variables set."""
     texts: Any = tree
     for name in path:
         if not isinstance(texts, dict) or name not in texts:
@@ -219,12 +221,12 @@ def _variable_at(path: KeyPath, tree: Mapping[str, Any]) -> str | None:
         texts = texts[name]
     if isinstance(texts, Override):
         return texts.variable
-    return variable_name(path) if _is_of_variables(texts) else None
+    return variable_name(path) if _has_only_overrides(texts) else None
 
 
-def _is_of_variables(texts: object) -> bool:
+def _has_only_overrides(texts: object) -> bool:
     if isinstance(texts, dict):
-        return bool(texts) and all(_is_of_variables(inner) for inner in texts.values())
+        return bool(texts) and all(_has_only_overrides(inner) for inner in texts.values())
     return isinstance(texts, Override)
 
 

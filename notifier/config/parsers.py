@@ -1,6 +1,6 @@
-"""One reader for each kind of value: from what TOML holds to what the dataclasses hold, or ``InvalidValue``.
+"""Parse each kind of value: from a TOML value to the value of a setting, or raise ``InvalidValue``.
 
-Messages never quote what might be a secret: a value that stands in the wrong place may well be one.
+No message quotes a value, because a secret may stand in the wrong place.
 """
 
 import re
@@ -23,21 +23,21 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?", re.AS
 _IPV6 = re.compile(r"\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII)
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)/(s|min|m|h)", re.ASCII)
 _RATE_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600}
-_SOCKET_PATH_CHARS = 107  # what fits into sockaddr_un
+_MAX_SOCKET_PATH_BYTES = 107  # unix(7): sun_path has 108 bytes with its final NUL
 _HOW_TO_REFER = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
 
 
 class InvalidValue(ValueError):
-    """A value that cannot be taken; the message says what may stand there."""
+    """A value that cannot be used; the message says which values can."""
 
 
 class InvalidType(InvalidValue):
-    """A value of another TOML type than may stand there."""
+    """A value of the wrong TOML type."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretReference:
-    """Where a secret is to be found. ``kind`` is env, file or credential."""
+    """The source of a secret. ``kind`` is env, file or credential."""
 
     kind: str
     name: str
@@ -45,13 +45,13 @@ class SecretReference:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFile:
-    """A file with certificates to trust."""
+    """The path of a file with certificates to trust."""
 
     path: str
 
 
 def suggest(name: str, names: Iterable[str]) -> str:
-    """Return ``; did you mean "…"?`` when a known name is near."""
+    """Return ``; did you mean "…"?`` for a similar name, else nothing."""
     close = nearest(name, names)
     return f'; did you mean "{close}"?' if close else ""
 
@@ -69,25 +69,25 @@ def _invalid_type(value: object, what: str) -> InvalidType:
 
 
 def parse_text(value: object) -> str:
-    """Text that says something, on one line."""
+    """Parse a text of one line that is not blank."""
     if not isinstance(value, str):
         raise _invalid_type(value, "text")
     if not value.strip():
         raise InvalidValue("must not be empty")
     if not value.isprintable():
-        raise InvalidValue("must not hold line breaks or control characters")
+        raise InvalidValue("must not contain line breaks or control characters")
     return value
 
 
 def parse_flag(value: object) -> bool:
-    """``true`` or ``false``."""
+    """Parse ``true`` or ``false``."""
     if not isinstance(value, bool):
         raise _invalid_type(value, "true or false")
     return value
 
 
 def integer_between(least: int, most: int) -> Reader:
-    """A whole number within bounds."""
+    """Return a parser of whole numbers within bounds."""
 
     def read(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -104,7 +104,7 @@ def integer_between(least: int, most: int) -> Reader:
 
 
 def number_between(least: float, most: float) -> Reader:
-    """A number within bounds; what is not finite is outside of all."""
+    """Return a parser of numbers within bounds. A number that is not finite is outside."""
 
     def read(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -117,7 +117,7 @@ def number_between(least: float, most: float) -> Reader:
 
 
 def duration_up_to(most: str, *, is_zero_allowed: bool = False) -> Reader:
-    """A duration of 50 ms or more, in milliseconds."""
+    """Return a parser of durations of at least 50 ms, into milliseconds."""
     most_ms = parse_duration(most)
 
     def read(value: object) -> int:
@@ -135,7 +135,7 @@ def duration_up_to(most: str, *, is_zero_allowed: bool = False) -> Reader:
 
 
 def parse_rate(value: object) -> float:
-    """``"50/s"`` and the like, per second."""
+    """Parse a rate such as ``"50/s"`` into a number per second."""
     if not isinstance(value, str):
         raise _invalid_type(value, 'a rate such as "50/s"')
     match = _RATE.fullmatch(value)
@@ -148,7 +148,7 @@ def parse_rate(value: object) -> float:
 
 
 def one_of(*names: str) -> Reader:
-    """One of a few words; case does not count."""
+    """Return a parser of a few words in any case."""
 
     def read(value: object) -> str:
         if not isinstance(value, str):
@@ -161,7 +161,7 @@ def one_of(*names: str) -> Reader:
 
 
 def parse_each(read_one: Callable[[T], R], values: Iterable[T]) -> tuple[R, ...]:
-    """Read every entry of a list; raises Wrong that tells all that are wrong, by their numbers."""
+    """Parse every entry of a list. Raise InvalidValue with all invalid entries by their numbers."""
     results: list[R] = []
     errors: list[str] = []
     for position, value in enumerate(values, start=1):
@@ -175,7 +175,7 @@ def parse_each(read_one: Callable[[T], R], values: Iterable[T]) -> tuple[R, ...]
 
 
 def list_of(read_one: Callable[[object], object], example: str) -> Reader:
-    """A list of what ``read_one`` takes."""
+    """Return a parser of lists of entries that ``read_one`` parses."""
 
     def read(value: object) -> tuple[object, ...]:
         if not isinstance(value, list):
@@ -186,15 +186,15 @@ def list_of(read_one: Callable[[object], object], example: str) -> Reader:
 
 
 def parse_listen(value: object) -> str:
-    """``host:port``, with IPv6 in brackets, or ``unix:/path``."""
+    """Parse ``host:port``, with IPv6 in brackets, or ``unix:/path``."""
     address = parse_text(value)
     if address.startswith("unix:"):
         path = address.removeprefix("unix:")
         if not path.startswith("/") or path.endswith("/"):
             raise InvalidValue("must be unix:/absolute/path")
-        if len(path.encode()) > _SOCKET_PATH_CHARS:
+        if len(path.encode()) > _MAX_SOCKET_PATH_BYTES:
             raise InvalidValue(
-                f"must be a path of at most {_SOCKET_PATH_CHARS} bytes: no socket can be longer"
+                f"must be a path of at most {_MAX_SOCKET_PATH_BYTES} bytes: the system allows no longer one"
             )
         return address
     host, _, port = address.rpartition(":")
@@ -206,7 +206,7 @@ def parse_listen(value: object) -> str:
 
 
 def parse_host(value: object) -> str:
-    """A host name or address, without a port: ports are not compared."""
+    """Parse a host name or address without port, because ports are not compared."""
     name = parse_text(value).lower()
     if not (_HOST.fullmatch(name) or _IPV6.fullmatch(name)):
         raise InvalidValue("must be a host name or address without port, IPv6 in brackets")
@@ -214,7 +214,7 @@ def parse_host(value: object) -> str:
 
 
 def parse_base_url(value: object) -> str:
-    """An http or https URL that a path can follow; without the slash at its end."""
+    """Parse an http or https URL to which a path can be added. Remove its final slash."""
     try:
         return check_base_url(parse_text(value))
     except InvalidUrl as error:
@@ -222,24 +222,24 @@ def parse_base_url(value: object) -> str:
 
 
 def parse_store_path(value: object) -> str:
-    """The path of a SQLite file."""
+    """Parse the path of a SQLite file."""
     path = parse_text(value)
     if "://" in path or path.startswith((":memory:", "file:")):
-        raise InvalidValue("must be the path of a SQLite file; no other database is spoken to")
+        raise InvalidValue("must be the path of a SQLite file; no other database is supported")
     if path.endswith("/") or PurePath(path).name in ("", ".."):
         raise InvalidValue("must name a file, not a folder")
     if path.endswith(SECRET_SUFFIX):
-        raise InvalidValue(f"must not end in {SECRET_SUFFIX}: the signing secrets are kept under that name")
+        raise InvalidValue(f"must not end in {SECRET_SUFFIX}: the file of the signing secrets has that name")
     return path
 
 
 def parse_certificate_file(value: object) -> CertificateFile | str:
-    """The path of a file with certificates; empty text for none."""
+    """Parse the path of a file with certificates; empty text for none."""
     return "" if value == "" else CertificateFile(parse_text(value))
 
 
 def parse_allowed_target(value: object) -> str:
-    """An entry of ``callbacks.allow``."""
+    """Parse an entry of ``callbacks.allow``."""
     entry = parse_text(value)
     try:
         AddressPolicy.of([entry])
@@ -251,9 +251,9 @@ def parse_allowed_target(value: object) -> str:
 
 
 def parse_secret_reference(value: object) -> SecretReference:
-    """Where a secret is to be found: never the secret itself."""
+    """Parse the reference to a secret. The secret itself is refused."""
     if isinstance(value, str):
-        raise InvalidType(f"must not hold the secret itself; write {_HOW_TO_REFER}")
+        raise InvalidType(f"must not contain the secret itself; write {_HOW_TO_REFER}")
     if not isinstance(value, dict):
         raise _invalid_type(value, _HOW_TO_REFER)
     for kind in value:

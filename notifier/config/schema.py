@@ -1,4 +1,4 @@
-"""Every key of the configuration: where it stands, which field it fills, who reads it."""
+"""List every key of the configuration with its place, its field and its parser."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class SettingKey:
-    """One setting: the dataclass field that it fills, and the reader of its value."""
+    """One setting: the field of its dataclass, and the parser of its value."""
 
     field: str
     read: Reader
@@ -21,20 +21,20 @@ class SettingKey:
 
 @dataclass(frozen=True, slots=True)
 class SettingTable:
-    """One table: its keys, the tables in it, and ``named``: what each table of a free name looks like."""
+    """One table: its keys, its tables, and ``named``: the schema of tables whose names are free."""
 
     keys: Mapping[str, SettingKey] = field(default_factory=dict)
     tables: Mapping[str, "SettingTable"] = field(default_factory=dict)
     named: "SettingTable | None" = None
 
     def table(self, name: str) -> "SettingTable | None":
-        """Return the table of that name, None if there can be none."""
+        """Return the schema of the table of that name, None without one."""
         if self.named is not None:
             return self.named if _NAME.fullmatch(name) else None
         return self.tables.get(name)
 
     def names(self) -> Iterator[str]:
-        """All names that are known beforehand."""
+        """Yield all fixed names."""
         yield from self.keys
         yield from self.tables
 

@@ -1,4 +1,4 @@
-"""What was read becomes a ``Config``; here is checked what belongs together."""
+"""Build the ``Config`` from the parsed settings and check the relations between them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -30,26 +30,26 @@ _DESCRIPTION_FIELDS = {one.name for one in fields(ProviderDescription)}
 
 
 class ErrorSink(Protocol):
-    """Where to say what is wrong."""
+    """Collects the errors of keys."""
 
     def add(self, path: KeyPath, text: str) -> None:
-        """Say it of a key."""
+        """Add an error of a key."""
         ...
 
-    def touch(self, *paths: KeyPath) -> bool:
-        """Whether one of these keys is wrong already."""
+    def has_error(self, *paths: KeyPath) -> bool:
+        """Return whether one of these keys has an error already."""
         ...
 
 
 @dataclass
 class ConfigValidator:
-    """``settings`` holds the fields that were set, by table; what was not set keeps its default."""
+    """Build a configuration. ``settings`` has the fields that were set, by table; others keep defaults."""
 
     settings: Mapping[str, Any]
     errors: ErrorSink
 
     def build(self, source: str | None) -> Config:
-        """Return the configuration; whether it may be used, ``problems`` say."""
+        """Return the configuration. It may be used if ``errors`` stays empty."""
         settings = self.settings
         polling = replace(PollingSettings(), **settings.get("polling", {}))
         self._check_polling(polling, ("polling",))
@@ -73,7 +73,7 @@ class ConfigValidator:
 
     def _provider(self, name: str, settings: dict[str, Any], polling: PollingSettings) -> ProviderSettings:
         path = ("providers", name)
-        if name != BUILT_IN and "base_url" not in settings and not self.errors.touch((*path, "base_url")):
+        if name != BUILT_IN and "base_url" not in settings and not self.errors.has_error((*path, "base_url")):
             self.errors.add((*path, "base_url"), 'is needed; write base_url = "https://…"')
         own_polling = settings.pop("polling", {})
         words = settings.pop("words", {})
@@ -99,7 +99,7 @@ class ConfigValidator:
         least, most = (*path, "min_interval"), (*path, "max_interval")
         if polling.min_interval_ms <= polling.max_interval_ms:
             return
-        if self.errors.touch(least, most, ("polling", "min_interval"), ("polling", "max_interval")):
+        if self.errors.has_error(least, most, ("polling", "min_interval"), ("polling", "max_interval")):
             return
         own = self._settings_at(path)
         self.errors.add(
@@ -112,19 +112,19 @@ class ConfigValidator:
         self, description: ProviderDescription, path: KeyPath, own_words: Mapping[str, Any]
     ) -> None:
         if description.auth_header.lower() in description.headers:
-            self.errors.add((*path, "headers"), "holds the header of the key too; leave it to api_key")
+            self.errors.add((*path, "headers"), "contains the header of the key too; leave it to api_key")
         seen: dict[str, str] = {}
         for state, words in description.words.items():
             for word in words:
                 other = seen.setdefault(word.casefold(), state)
                 if other != state:
                     culprit = state if state in own_words else other
-                    text = f'"{word}" stands in {other} and in {state}; it can mean only one of them'
+                    text = f'"{word}" is listed in {other} and in {state}; it can mean only one of them'
                     self.errors.add((*path, "words", culprit), text)
 
     def _check_base_url(self, provider: ProviderSettings, path: KeyPath) -> None:
         here = (*path, "base_url")
-        if provider.api_key is None or self.errors.touch(here, (*path, "api_key")):
+        if provider.api_key is None or self.errors.has_error(here, (*path, "api_key")):
             return
         split = urlsplit(provider.base_url)
         if split.scheme == "http" and not _is_near(split.hostname or ""):
@@ -133,7 +133,7 @@ class ConfigValidator:
 
     def _check_server(self, server: ServerSettings) -> None:
         here = ("server", "listen")
-        if self.errors.touch(here, ("server", "tokens")) or server.tokens:
+        if self.errors.has_error(here, ("server", "tokens")) or server.tokens:
             return
         if not server.listen.startswith("unix:") and not _is_loopback(server.listen.rpartition(":")[0]):
             self.errors.add(
@@ -171,7 +171,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_near(host: str) -> bool:
-    """Whether a host is on this machine or in its own network, as far as its name tells."""
+    """Return whether the name of a host says that it is on this machine or in its local network."""
     try:
         return kind_of(ip_address(host)) != PUBLIC
     except ValueError:

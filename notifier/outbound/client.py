@@ -1,9 +1,9 @@
-"""The network as the engine sees it: an exchange goes out, a value comes back, in time.
+"""Send HTTP requests and return the outcome as a value before the deadline.
 
-The only file that imports httpx. The sockets under it are aiohttp's: httpx's own pool loses a connection for
-good when an exchange is cancelled, and a deadline is a cancellation. The transport is called without a client
-around it: all that one would add (redirects, cookies, credentials and proxies of the environment) is unwanted
-here, and costs as much again.
+This is the only file that imports httpx. The sockets under it are aiohttp's: the pool of httpx loses a
+connection permanently when an exchange is cancelled, and a deadline is a cancellation. The transport is
+called without a client: redirects, cookies, credentials and proxies of the environment are unwanted here,
+and a client costs as much CPU again.
 """
 
 import asyncio
@@ -28,23 +28,26 @@ from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
 
 REMAINDER_LIMIT_S = 0.02
-"""How long the rest of an accepted POST's answer may take for its connection to be kept."""
+"""Time for the rest of the reply to an accepted POST; after it the connection is not reused.
 
-_PIECE_BYTES = 256 * 1024
+No record of why; changing it needs a measurement.
+"""
+
+_PIECE_BYTES = 256 * 1024  # no record of why; changing it needs a measurement
 _NETWORK_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError)
 _HEADERS = {"accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
 
 
 class HttpxClient:
-    """``ports.Wire`` over httpx. One for polls, another for callbacks: they share no connections.
+    """``ports.HttpClient`` over httpx. Polls and callbacks have one each and share no connections.
 
-    ``policy`` says which addresses may be connected to (None: all). ``max_body`` bounds what is read of an
-    answer. An idle connection is kept for ``keepalive_s``. ``ca_file`` holds certificates trusted beside the
-    system's; raises OSError when there are none in it.
+    ``policy`` restricts the addresses (None: all are allowed). ``max_body`` limits the bytes read of a reply.
+    An idle connection is kept for ``keepalive_s``. ``ca_file`` has certificates to trust beside the system's;
+    raise OSError without any.
 
-    A GET whose connection is lost before an answer is repeated once, silently (by aiohttp): it only asks. A
-    POST never is: nobody knows whether it arrived. So that it seldom happens, callbacks are given a short
-    ``keepalive_s``, and nothing goes out on an idle connection that the peer has closed already.
+    aiohttp repeats a GET once if the connection is lost before the reply, because a GET changes nothing. A
+    POST is never repeated, because it may have arrived. To make that rare, callbacks have a short
+    ``keepalive_s``, and no request uses an idle connection that the peer has closed.
     """
 
     def __init__(
@@ -68,19 +71,19 @@ class HttpxClient:
         self._transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session)
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
-        """One GET. The answer's body comes whole, or cut at ``max_body``, or there is no reply."""
+        """Send a GET. The body of the reply is whole or cut at ``max_body``."""
         return await self._exchange("GET", url, headers, None, timeout_ms)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
-        """One POST. A 2xx status is the whole answer; of any other the body is read as well."""
+        """Send a POST. For a 2xx status the body does not matter; for another status it is read."""
         return await self._exchange("POST", url, headers, body, timeout_ms)
 
     async def close(self) -> None:
-        """Close all connections. An exchange under way ends as unreachable."""
+        """Close all connections. A running exchange ends without a reply."""
         await self._transport.aclose()
 
     def _open_session(self) -> aiohttp.ClientSession:
-        """Called by the transport at the first exchange: aiohttp wants a running loop."""
+        """Open the session at the first exchange, because aiohttp needs a running loop."""
         connector = PooledConnector(
             limit=self._connections,
             keepalive_s=self._keepalive_s,
@@ -105,7 +108,10 @@ class HttpxClient:
             parsed = _parse_url(url)
             request = _request(method, parsed, headers, body)
             state = ExchangeState(URL(str(parsed), encoded=True), started_at)
-        except (httpx.InvalidURL, ValueError):  # UnicodeError too: idna, a header that is not ASCII
+        except (
+            httpx.InvalidURL,
+            ValueError,
+        ):  # UnicodeError: IDNA, a header not in ASCII
             return NoReply(FailureKind.PROTOCOL, "this URL or a header cannot be sent")
         token = CURRENT.set(state)
         try:
@@ -121,7 +127,7 @@ class HttpxClient:
         )
 
     async def _send(self, request: httpx.Request, state: ExchangeState, timeout_ms: int) -> Exchange:
-        """Send and read. What stands on the trip holds even if the body never ends."""
+        """Send the request and read the reply. ``state.final_reply`` counts even if the body never ends."""
         try:
             async with asyncio.timeout(timeout_ms / 1_000):
                 response = await self._transport.handle_async_request(request)
@@ -129,7 +135,7 @@ class HttpxClient:
                 try:
                     return await self._receive(response, request.method, state)
                 finally:
-                    await response.aclose()  # the connection goes back, or is closed if more is to come
+                    await response.aclose()  # back into the pool, or closed if incomplete
         except TimeoutError:
             kind, detail = errors.timeout_to_no_reply(timeout_ms, state)
         except _NETWORK_ERRORS as error:
@@ -138,11 +144,11 @@ class HttpxClient:
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise
-            kind, detail = errors.CLOSED_BY_US  # close() so ends who is still waiting for a connection
+            kind, detail = errors.CLOSED_BY_US  # close() cancels exchanges that wait for a connection
         return state.final_reply or NoReply(kind, detail)
 
     async def _receive(self, response: httpx.Response, method: str, state: ExchangeState) -> Exchange:
-        """Read the answer after its head, as far as it matters."""
+        """Read the body of a reply as far as it matters."""
         first_byte_ms = state.ms_until(self._monotonic())
         head = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
         if response.is_success and method == "POST":
@@ -170,12 +176,12 @@ class HttpxClient:
 
 @functools.lru_cache(maxsize=1_024)
 def _parse_url(url: str) -> httpx.URL:
-    """Read a URL, or raise httpx.InvalidURL. What is polled is soon polled again: reading takes 15 us."""
+    """Parse a URL, or raise httpx.InvalidURL. Parsing takes 15 us, and a task is polled again soon."""
     return httpx.URL(url)
 
 
 def _request(method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None) -> httpx.Request:
-    """A long body goes out in pieces: what the peer does not read is not piled up in a buffer."""
+    """Make a request. A long body is sent in pieces, so that unread bytes do not fill a buffer."""
     if body is None or len(body) <= _PIECE_BYTES:
         return httpx.Request(method, url, headers={**_HEADERS, **headers}, content=body)
     sized = {**_HEADERS, **headers, "content-length": str(len(body))}
@@ -194,7 +200,7 @@ def _is_encoded(head: HttpReply) -> bool:
 async def _keep_spelling(
     request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Send the URL as it is written. aiohttp would respell it (``%2F`` in a query as ``/``)."""
+    """Send the URL as written. aiohttp would change its spelling (``%2F`` in a query to ``/``)."""
     request.url = CURRENT.get().url
     return await send(request)
 

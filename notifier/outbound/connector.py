@@ -1,4 +1,4 @@
-"""The pool of connections."""
+"""Pool the connections of a client."""
 
 import select
 import ssl
@@ -15,7 +15,7 @@ from notifier.outbound.resolver import CachingResolver
 
 
 class PooledConnector(TCPConnector):
-    """Notes on the trip what it did, and gives out no connection that the peer has closed already."""
+    """A pool that records its connections in ``CURRENT`` and reuses none that the peer has closed."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class PooledConnector(TCPConnector):
         self._monotonic = monotonic
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - the base class's
-        """Return a connection that is new, or idle and silent."""
+        """Return a new connection, or an idle one without input."""
         state = CURRENT.get()
         while True:
             tried = len(state.tried)
@@ -52,10 +52,10 @@ class PooledConnector(TCPConnector):
 
 
 def _has_input(connection: Connection) -> bool:
-    """Say whether there is something to read, which between two exchanges can only be the end.
+    """Return whether there is input. Between two exchanges it can only be the end of the connection.
 
-    The loop has not come to it yet, and the request would be written into a closed connection. A GET could be
-    repeated; of a POST nobody could say whether it arrived.
+    The event loop has not processed it yet, so the request would go into a closed connection. A GET could be
+    repeated, but of a POST it would be unknown whether it arrived.
     """
     handle = connection.transport.get_extra_info("socket") if connection.transport else None
     if handle is None or handle.fileno() < 0:

@@ -1,6 +1,6 @@
-"""What the library raises, as a kind of fault and one line about it.
+"""Translate exceptions of the HTTP library into a failure kind and one line of detail.
 
-The line never quotes what the peer sent nor what we sent: either may hold a key.
+The line quotes neither what the peer sent nor what we sent, because both may contain a key.
 """
 
 import os
@@ -16,7 +16,7 @@ CLOSED_BY_US = (FailureKind.CONNECT, "given up on our side: the daemon is stoppi
 
 
 def error_to_no_reply(error: BaseException, state: ExchangeState) -> tuple[FailureKind, str]:
-    """Judge what aiohttp (or the socket below it) raised."""
+    """Translate an exception of aiohttp or of the socket below it."""
     match error:
         case aiohttp.ClientConnectorDNSError():
             return FailureKind.DNS, f"{state.host}: {error.os_error.strerror or 'no address'}"
@@ -41,7 +41,7 @@ def error_to_no_reply(error: BaseException, state: ExchangeState) -> tuple[Failu
 
 
 def timeout_to_no_reply(timeout_ms: int, state: ExchangeState) -> tuple[FailureKind, str]:
-    """Say how far the exchange had come when its time ran out."""
+    """Describe how far the exchange was at its deadline."""
     if state.is_answered:
         where = "the answer began and did not end"
     elif state.is_connected:
@@ -76,7 +76,7 @@ def _of_errno(error: BaseException) -> str:
 
 
 def _of_body(error: BaseException) -> tuple[FailureKind, str]:
-    """An end too early is the connection's fault, everything else that of the bytes."""
+    """Distinguish a connection that ended early from wrong framing."""
     cause = error.__cause__
     has_ended = isinstance(cause, http_exceptions.ContentLengthError | OSError)
     is_short = isinstance(cause, http_exceptions.TransferEncodingError) and "Not enough data" in cause.message

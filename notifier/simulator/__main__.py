@@ -1,6 +1,6 @@
-"""The simulated upstream as a process: prints where it is as one line of JSON, ends on SIGTERM or Ctrl-C.
+"""Run the simulated provider. It prints its URL as one line of JSON and ends on SIGTERM or Ctrl-C.
 
-``notifier simulator`` is the same under another name.
+``notifier simulator`` does the same.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from notifier.simulator.upstream import SimulatedProvider
 
 
 async def run(host: str, port: int, key: str | None) -> None:
-    """Serve until told to end."""
+    """Serve until a signal ends the process."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -28,7 +28,7 @@ async def run(host: str, port: int, key: str | None) -> None:
 
 
 def _describe(url: str, key: str | None) -> list[str]:
-    """Say to a person what to set, and what to submit. A key that was given is not repeated."""
+    """Describe what to set and what to submit. The key itself is not printed."""
     key_hint = "any" if key is None else "…"
     return [
         f"A simulated MuleRouter; Ctrl-C ends. Set MULEROUTER_BASE_URL={url} MULEROUTER_API_KEY={key_hint}",
@@ -37,7 +37,7 @@ def _describe(url: str, key: str | None) -> list[str]:
 
 
 def main() -> None:
-    """Read the arguments and run."""
+    """Parse the arguments and run."""
     args = make_parser().parse_args()
     try:
         asyncio.run(run(args.host, args.port, args.key))
@@ -47,14 +47,14 @@ def main() -> None:
 
 
 def _port(text: str) -> int:
-    """The system would take a larger number for its last 16 bits."""
+    """Parse a port. The system would use the last 16 bits of a larger number."""
     if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65_536):
         raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
     return int(text)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """What it can be told."""
+    """Return the parser of the arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m notifier.simulator",
         description=__doc__,

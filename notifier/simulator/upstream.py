@@ -1,16 +1,16 @@
-"""A MuleRouter upstream as an ASGI application.
+"""Simulate the MuleRouter API as an ASGI application.
 
-``GET {api_path}/{task_id}`` and ``POST {api_path}`` are the provider's; words in a submission's ``prompt``
-choose what becomes of its task (``script.PROMPTS``). Everything under ``/_sim/`` drives it from another
-process:
+``GET {api_path}/{task_id}`` and ``POST {api_path}`` are those of the provider. Words in the ``prompt`` of a
+submission choose the outcome of its task (``script.PROMPTS``). Paths under ``/_sim/`` control the simulation
+from another process:
 
-    POST /_sim/tasks   {"api_path": …, "task_id": …, "script": {…}}, or an array of such: make tasks
-    GET  /_sim/tasks   what was made, when each ends, how often and when it was polled
-    POST /_sim/script  {…}: the script of tasks made by the provider's own POST, where no prompt says else
-    POST /_sim/faults  [{"status": 503, …}, …]: what the next polls get, of whatever task
-    POST /_sim/reset   forget everything
+    POST /_sim/tasks   {"api_path": …, "task_id": …, "script": {…}}, or an array of them: create tasks
+    GET  /_sim/tasks   the tasks, when each ends, how often and when it was polled
+    POST /_sim/script  {…}: the default script of tasks created by the POST of the provider
+    POST /_sim/faults  [{"status": 503, …}, …]: the replies to the next polls of any task
+    POST /_sim/reset   remove tasks, counts and failures
 
-Bodies are made when a task is, so that a poll costs little and benchmarks measure the poller.
+Bodies are made with their task, so that a poll is cheap and benchmarks measure the poller.
 """
 
 import asyncio
@@ -40,12 +40,12 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 CONTROL = "/_sim/"
-MAX_POLL_INSTANTS = 1_000
+MAX_POLL_INSTANTS = 1_000  # bounds the memory of a task; no record of why; changing it needs a measurement
 
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task to be made. Without a task_id one is made up."""
+    """A task to create. Without a task_id the simulator chooses one."""
 
     api_path: str
     task_id: str | None = None
@@ -54,7 +54,7 @@ class NewTask:
 
 @dataclass(slots=True)
 class SimulatedTask:
-    """One simulated task. Instants are epoch milliseconds; ``born`` is the clock's second of its birth."""
+    """One simulated task. Instants are epoch milliseconds; ``started_s`` is a second of the clock."""
 
     api_path: str
     task_id: str
@@ -67,14 +67,14 @@ class SimulatedTask:
     polled_at: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_POLL_INSTANTS))
 
     def answer(self, now: float) -> PreparedReply:
-        """Say what a poll at this second of the clock gets."""
+        """Return the reply to a poll at this second of the clock."""
         if self.first:
             return self.first.popleft()
         age = now - self.started_s
         return next(answer for after_s, answer in reversed(self.stages) if age >= after_s or after_s == 0.0)
 
     def describe(self) -> dict[str, Any]:
-        """Return what the control side says about it."""
+        """Return the JSON of the task for the control paths."""
         ends = self.script.outcome != "never"
         return {
             "api_path": self.api_path,
@@ -88,10 +88,10 @@ class SimulatedTask:
 
 
 class SimulatedProvider:
-    """The application. ``key`` is the one accepted; None accepts any bearer.
+    """The application. It accepts ``key`` alone; None accepts any bearer token.
 
-    ``monotonic`` counts seconds; ``epoch_ms`` is the wall time when it is made (now, if None). Nothing else
-    tells time here: where the clock stands still, so do the tasks.
+    ``monotonic`` returns seconds; ``epoch_ms`` is the wall time at creation (None: the system's). There is no
+    other source of time, so tests can stop the tasks by stopping the clock.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class SimulatedProvider:
     def add(
         self, api_path: str, script: TaskScript | None = None, task_id: str | None = None
     ) -> SimulatedTask:
-        """Make a task, as if somebody had just submitted it."""
+        """Create a task as if it had just been submitted."""
         script = script or self.script
         task_id = task_id or self._make_id()
         started_s = self._monotonic()
@@ -130,21 +130,21 @@ class SimulatedProvider:
         return task
 
     def fail_next(self, answers: Iterable[FixedReply]) -> None:
-        """Have the next polls answered with these, of whatever task they are."""
+        """Use these replies for the next polls of any task."""
         self._failures.extend(map(make_fixed_reply, answers))
 
     def recover(self) -> None:
-        """Forget the faults that no poll has met yet."""
+        """Remove the replies that ``fail_next`` added and no poll has received."""
         self._failures.clear()
 
     def reset(self) -> None:
-        """Forget all tasks, counts and faults."""
+        """Remove all tasks, counts and failures."""
         self._tasks.clear()
         self._failures.clear()
         self.polls = self.refused = self.unknown = 0
 
     def describe(self) -> dict[str, Any]:
-        """Return what ``GET /_sim/tasks`` answers."""
+        """Return the JSON of ``GET /_sim/tasks``."""
         return {
             "tasks": [task.describe() for task in self._tasks.values()],
             "polls": self.polls,
@@ -155,7 +155,7 @@ class SimulatedProvider:
     # -- over HTTP
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         if scope["type"] != "http":
             return
         path, method = scope["path"], scope["method"]

@@ -1,4 +1,4 @@
-"""The clients that the daemon holds, through reloads: a replaced one is closed after its last exchange."""
+"""Own the HTTP clients of the daemon. A reload replaces them; the old ones close after their exchanges."""
 
 import asyncio
 from collections.abc import Collection
@@ -10,7 +10,7 @@ from notifier.ports import HttpClient
 
 
 class HttpClients:
-    """One for polls, one for callbacks, one for pictures. ``own`` is where we listen ourselves."""
+    """The clients for polls, callbacks and images. ``own`` lists the addresses of our own listener."""
 
     def __init__(self, config: Config, own: Collection[tuple[str, int]]) -> None:
         self._config = config
@@ -22,7 +22,7 @@ class HttpClients:
         self.pictures: HttpClient = client_factory.make_image_client(config.callbacks, own)
 
     def adopt(self, fresh: Config) -> None:
-        """Replace those made from what has changed; where that raises NotifierError nothing has changed."""
+        """Replace the clients whose settings changed. If it raises NotifierError, it changed nothing."""
         trusted = client_factory.load_callback_trust(fresh.callbacks)
         old, self._config = self._config, fresh
         longest_ms = max(client_factory.longest_timeout_ms(old), client_factory.longest_timeout_ms(fresh))
@@ -37,13 +37,13 @@ class HttpClients:
             self._trusted = trusted
 
     async def close(self) -> None:
-        """Close all, also those that wait for their last exchange."""
+        """Close all clients, also replaced ones."""
         await self._retired.drain(0)
         for client in (self.polls, self.callbacks, self.pictures):
             await client.close()
 
     def _retire(self, client: HttpClient, longest_ms: int) -> None:
-        """Close a client once its last exchange, begun by the old settings or the new, has ended."""
+        """Close a client when the timeout of its last exchange is over."""
 
         async def later() -> None:
             try:

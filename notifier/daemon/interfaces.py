@@ -1,4 +1,4 @@
-"""The addresses of this machine: where a listener on ``0.0.0.0`` or ``::`` can be reached."""
+"""Find the addresses of this machine, on which a listener on ``0.0.0.0`` or ``::`` is reachable."""
 
 import contextlib
 import fcntl
@@ -13,9 +13,9 @@ _IF_INET6 = Path("/proc/net/if_inet6")
 
 
 def find_own_addresses(bound: socket.socket) -> frozenset[tuple[str, int]]:
-    """Every (address, port) that leads to this listener; nothing for a Unix socket.
+    """Return every (address, port) of this listener; none for a Unix socket.
 
-    Addresses that come later (a new interface) are not known until the next start.
+    Addresses added later (a new interface) are known after the next start.
     """
     name = bound.getsockname()
     if isinstance(name, str):

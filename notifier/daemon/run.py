@@ -1,4 +1,4 @@
-"""`notifier run`: from the configuration to a working daemon, and orderly back. Returns the exit status."""
+"""Run the daemon for `notifier run`: load the configuration, start, serve, stop. Return the exit status."""
 
 import asyncio
 import faulthandler
@@ -37,16 +37,16 @@ from notifier.errors import NotifierError
 from notifier.store.sqlite.backup import keep_copy
 from notifier.store.sqlite.open import open_store
 
-STOP_LIMIT_S = 2 * DRAIN_S + 10.0
-EX_CONFIG = 78
-MIGRATION_LIMIT_S = 3_600  # a killed one begins anew: what takes too long once would never end
-GC_AFTER = 10_000  # new objects; some twenty requests under way have as many
+STOP_LIMIT_S = 2 * DRAIN_S + 10.0  # polls and callbacks drain in turn; below TimeoutStopSec=60s of the unit
+EX_CONFIG = 78  # CONTRACT, Commands: configuration or database unusable
+MIGRATION_LIMIT_S = 3_600  # a killed migration starts again; with a short limit it could never end
+GC_AFTER = 10_000  # new objects; about twenty running requests have as many
 
 log = structlog.get_logger()
 
 
 def run(load_config: Callable[[], Config]) -> int:
-    """Run until a signal ends it. Faults of the operator end it with their own status, said in words."""
+    """Run until a signal stops the daemon. Print an error of the operator and return its exit status."""
     _enable_stack_dumps()
     try:
         config = load_config()
@@ -65,20 +65,20 @@ def run(load_config: Callable[[], Config]) -> int:
 
 
 def _enable_stack_dumps() -> None:
-    """Have the stack of each thread on stderr when systemd aborts a daemon that hangs."""
+    """Print the stack of each thread to stderr when systemd aborts a hanging daemon."""
     if not faulthandler.is_enabled():
         faulthandler.enable()
 
 
 def _relax_garbage_collector() -> None:
-    """Modules live as long as we do: the collector need not look through them again and again."""
+    """Exclude the loaded modules from garbage collection, because they live as long as the process."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_AFTER)
 
 
 def _report_failure(error: NotifierError) -> None:
-    """Once in each place: in words on stderr, and as a line of the log where that is not the same screen."""
+    """Print the error to stderr, and log it unless the log is on the same terminal."""
     if not sys.stdout.isatty():
         log.error("daemon.failed", code=error.code, cause=error.cause, fix=error.fix)
     log_setup.print_error(f"notifier: {error.code}: {error.cause}", f"  fix: {error.fix}")
@@ -121,17 +121,17 @@ async def _serve(config: Config, load_config: Callable[[], Config]) -> None:
 
 
 def _keep_copy(connection: sqlite3.Connection, version: int) -> None:
-    """Before an older database is brought up to date; a large one takes its time, so say what is done."""
+    """Copy the database before its migration, and report it, because a large copy takes time."""
     sdnotify.extend_start(MIGRATION_LIMIT_S)
-    sdnotify.report_status("keeping a copy of the database before it is brought up to date")
+    sdnotify.report_status("copying the database before its migration")
     backup = keep_copy(connection, version)
     log.info("store.migrating", version=version, backup=str(backup))
 
 
 def _open_listener(config: Config) -> tuple[socket.socket, SocketFile | None]:
-    """What systemd hands over wins. The configuration could not judge it, so that is done here.
+    """Return the socket of systemd, else bind ``server.listen``. Check it, as the configuration cannot.
 
-    With it the file of a Unix socket that we made, and so are to remove; systemd's is systemd's.
+    Also return the file of a Unix socket that we bound, to remove it at the end.
     """
     sockets = sdnotify.take_listen_sockets()
     listeners = sockets or [bind(config.server.listen)]
@@ -158,14 +158,14 @@ def _reload(load_config: Callable[[], Config]) -> Config:
 
 
 def _log_notes(config: Config) -> None:
-    """Say what is allowed and yet likely a mistake."""
+    """Log settings that are valid but likely a mistake."""
     for note in config.notes:
         log.warning("config.note", note=note)
     for provider in config.providers.values():
         if provider.api_key is None and provider.name == "mulerouter":
             log.warning("provider.no_key", provider=provider.name, fix="set MULEROUTER_API_KEY")
-        elif provider.api_key is None:  # as written: a key that is named and not there stops the start
-            log.info("provider.no_key", provider=provider.name, note="it is asked without a key")
+        elif provider.api_key is None:  # intended: a missing key that is configured stops the start
+            log.info("provider.no_key", provider=provider.name, note="it is polled without a key")
 
 
 def _handle_signals(daemon: Daemon) -> None:
@@ -176,11 +176,11 @@ def _handle_signals(daemon: Daemon) -> None:
     def end(number: signal.Signals) -> None:
         is_immediate = signals.is_immediate(loop.time())
         if is_immediate:
-            os._exit(128 + number)  # the store needs no goodbye
+            os._exit(128 + number)  # the store survives a kill at any moment
         if is_immediate is None:
             return
         log.info("daemon.stopping", signal=number.name)
-        sdnotify.report_stopping("finishing what is under way")
+        sdnotify.report_stopping("finishing running requests")
         _exit_after(STOP_LIMIT_S)
         daemon.stop()
 
@@ -195,7 +195,7 @@ def _handle_signals(daemon: Daemon) -> None:
 
 
 async def _reload_and_report(daemon: Daemon) -> None:
-    errors: Sequence[str] = ["the configuration could not be read; see the log"]
+    errors: Sequence[str] = ["the reload failed; read the log"]
     try:
         errors = await daemon.reload()
     finally:
@@ -203,7 +203,7 @@ async def _reload_and_report(daemon: Daemon) -> None:
 
 
 def _exit_after(after_s: float) -> None:
-    """A thread that hangs (a disk that does not answer) must not keep a stopped daemon alive."""
+    """End the process after a limit, because a hanging thread (a disk that hangs) would keep it alive."""
     timer = threading.Timer(after_s, os._exit, [1])
     timer.daemon = True
     timer.start()

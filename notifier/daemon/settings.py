@@ -1,4 +1,4 @@
-"""What the API and the store need to know of the configuration."""
+"""Derive the settings of the API and of the store from the configuration."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -14,7 +14,7 @@ from notifier.daemon.client_factory import make_callback_policy
 def make_api_settings(
     config: Config, own: Collection[tuple[str, int]], needs_restart: tuple[str, ...] = ()
 ) -> ApiSettings:
-    """Return what the API needs to know; ``own`` is where we listen ourselves."""
+    """Return the settings of the API; ``own`` lists the addresses of our own listener."""
     return ApiSettings(
         providers={
             name: RegistrationDefaults(
@@ -38,7 +38,7 @@ def make_api_settings(
 
 
 def longest_interval_ms(config: Config) -> int:
-    """The longest wait for a poll that a setting asks for, with its jitter; an hour at least."""
+    """Return the longest configured interval between polls, with its jitter; at least an hour."""
     pollings = [provider.polling for provider in config.providers.values()]
     asked = [max(each.first_after_ms, each.max_interval_ms * 11 // 10) for each in pollings]
     return max([HOUR, *asked])

@@ -1,7 +1,7 @@
-"""The signing secrets where the configuration names none: kept beside the database, one a line, newest first.
+"""Store signing secrets beside the database, one per line, newest first, unless the configuration has them.
 
-The first is made at the first start. While several are there every callback carries a signature by each, so
-that receivers can change from one to the next in their own time.
+The first start makes the first one. With several secrets every callback has a signature by each, so that
+receivers can change from one to the next at any time.
 """
 
 import contextlib
@@ -15,28 +15,28 @@ from notifier.core.delivery.signature import key_of, make_secret
 from notifier.core.secret import Secret
 from notifier.errors import NotifierError
 
-MAX_SECRETS = 5
+MAX_SECRETS = 5  # bounds the signatures of a callback; no record of why; changing it needs a measurement
 
 Secrets = tuple[Secret, ...]
 
 
 class SecretUnusable(NotifierError):
-    """The kept secrets cannot be read or written."""
+    """The stored secrets cannot be read or written."""
 
     code = "secret_unusable"
     exit_status = 78
 
 
 def secret_path(store_url: str) -> Path:
-    """Where the secrets of the database at ``store_url`` are kept."""
+    """Return the path of the secrets of the database at ``store_url``."""
     return Path(store_url).with_suffix(SECRET_SUFFIX)
 
 
 def load_or_make_secrets(path: Path) -> tuple[Secrets, bool]:
-    """Read the secrets at ``path``, or make one there (mode 0600); says whether it is new.
+    """Read the secrets at ``path``, or make one there with mode 0600. Return whether it is new.
 
-    It is on the disk before anything is signed with it: a receiver that was told a secret must not find
-    another one after a power cut. Raises SecretUnusable.
+    A new secret is on disk before it signs anything. Otherwise a power cut could replace a secret that a
+    receiver already knows. Raise SecretUnusable.
     """
     try:
         if path.exists():
@@ -49,12 +49,12 @@ def load_or_make_secrets(path: Path) -> tuple[Secrets, bool]:
 
 
 def make_new_secret() -> Secret:
-    """Make one."""
+    """Make a random secret."""
     return make_secret(os.urandom(32))
 
 
 def read_secrets(path: Path) -> Secrets:
-    """Read what is kept, newest first; raises SecretUnusable."""
+    """Read the stored secrets, newest first. Raise SecretUnusable."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
@@ -70,7 +70,7 @@ def read_secrets(path: Path) -> Secrets:
 
 
 def write_secrets(path: Path, secrets: Sequence[Secret]) -> None:
-    """Replace what is kept, whole or not at all; raises SecretUnusable."""
+    """Replace the stored secrets completely or not at all. Raise SecretUnusable."""
     try:
         _replace_file(path, "".join(secret.reveal() + "\n" for secret in secrets))
     except OSError as error:

@@ -1,8 +1,8 @@
-"""What the service manager is told while the daemon runs: that it makes progress, and how it stands.
+"""Report progress and state to the service manager while the daemon runs.
 
-Progress is a commit that came back and ticks that go on. What the store refuses in words (a full disk,
-a database that somebody keeps locked) is an answer too: a restart mends neither, and would cut off what is
-under way. A writer or a loop that hangs answers nothing, and a tick that crashes is none.
+Progress means that a commit returned and that the periodic jobs tick. An error of the store (a full disk, a
+locked database) counts as progress: a restart repairs neither, and would interrupt running requests. A
+writer or an event loop that hangs makes no progress, and a tick that crashes does not count.
 """
 
 import asyncio
@@ -17,15 +17,15 @@ from notifier.ports import Clock
 from notifier.store.protocol import Store
 from notifier.store.values import Counts
 
-STALE_S = 10.0  # bells ring once a second at least
-REPORT_INTERVAL_S = 10.0
-MAX_STATUS_CHARS = 500
+STALE_S = 10.0  # a job ticks at least once a second
+REPORT_INTERVAL_S = 10.0  # below the 15 s that WatchdogSec=30s of the unit asks for
+MAX_STATUS_CHARS = 500  # one line of `systemctl status`; no record of why; changing it needs a measurement
 
 Tick = Callable[[], Awaitable[int]]
 
 
 class Watchdog:
-    """``conditions`` says of each provider that is held back why, in words; ``trouble`` why work stands."""
+    """``conditions`` returns why providers are paused, ``trouble`` why the daemon does not work."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Watchdog:
         self._every_s = REPORT_INTERVAL_S if interval_s is None else min(REPORT_INTERVAL_S, interval_s / 2)
 
     def observe(self, name: str, tick: Tick) -> Tick:
-        """Have a bell's tick known here by this name."""
+        """Return the tick of a job, wrapped so that its calls count as progress."""
         self._ticked_at[name] = self._clock.monotonic()
 
         async def observed_tick() -> int:
@@ -60,14 +60,14 @@ class Watchdog:
         return observed_tick
 
     async def run(self) -> None:
-        """Tell again and again until cancelled; nothing where there is nobody to tell."""
+        """Report periodically until cancelled, if there is a service manager."""
         while True:
             await asyncio.sleep(self._every_s)
             if sdnotify.has_manager():
                 await self.report()
 
     async def report(self) -> None:
-        """Feed the watchdog if there is progress, and say how things stand."""
+        """Report progress, if there is any, and the state."""
         if self._is_watched:
             await self._commit_heartbeat()
             if self._has_progress():
@@ -75,7 +75,7 @@ class Watchdog:
         sdnotify.report_status(await self._describe_status())
 
     async def _commit_heartbeat(self) -> None:
-        """Come back when the disk has taken a write, or the store has said why not."""
+        """Return after a commit, or after an error of the store."""
         try:
             await self._store.heartbeat(now=self._clock.now())
         except StoreUnavailable:
@@ -94,7 +94,7 @@ class Watchdog:
 
 
 def describe_counts(counts: Counts, conditions: Mapping[str, str], trouble: str | None = None) -> str:
-    """Say what is watched, what waits and what is paused, in one line."""
+    """Describe the watches, the waiting callbacks and what is paused, in one line."""
     parts = [] if trouble is None else [trouble]
     parts.append(f"watching {_count(counts.watches.get(WatchState.WATCHING, 0), 'task')}")
     parts.append(_waiting(counts))

@@ -156,7 +156,7 @@ def describe_no_reply(error: Exception, address: Address, timeout_s: float) -> N
         return Unreachable(
             f"no TLS is spoken at {place}", "write http:// if it is a daemon with no proxy before it"
         )
-    cause = f"no daemon answers at {place} ({_describe_error(error)})"
+    cause = f"no daemon responds at {place} ({_describe_error(error)})"
     is_broken = isinstance(error, ConnectionError | FileNotFoundError)
     return Unreachable(cause, HOW_TO_START, is_broken=is_broken)
 
@@ -181,7 +181,7 @@ def _refusal(status: int, problem: Problem | None, place: str) -> NotifierError:
     """Return the error for a refusal. Without a problem it comes from a proxy or from another program."""
     if problem is not None:
         return problem_class(status)(status, problem, _REFUSAL_FIXES[status])
-    detail = f"{place} answers {status}, but not as notifier does"
+    detail = f"{place} responds with {status}, but not as notifier does"
     fix = "name the daemon by --url or NOTIFIER_URL; a proxy before it must let the request through"
     return problem_class(status)(status, Problem(f"http_{status}", detail=detail), fix)
 
@@ -220,7 +220,7 @@ def _problem(raw: bytes) -> Problem | None:
 
 
 def _not_notifier(place: str, detail: str) -> Unreachable:
-    cause = f"what answers at {place} is not notifier: {detail}"
+    cause = f"the program at {place} is not notifier: {detail}"
     return Unreachable(cause, "name the daemon by --url or NOTIFIER_URL")
 
 

@@ -65,7 +65,7 @@ def read_secrets(path: Path) -> Secrets:
         _parse_secret(path, number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()
     ]
     if not 1 <= len(secrets) <= MAX_SECRETS:
-        raise _damaged(path, f"it is to hold 1 to {MAX_SECRETS} lines of whsec_…, not {len(secrets)}")
+        raise _damaged(path, f"it must contain 1 to {MAX_SECRETS} lines of whsec_…, not {len(secrets)}")
     return tuple(secrets)
 
 
@@ -87,8 +87,8 @@ def _parse_secret(path: Path, number: int, text: str) -> Secret:
 
 
 def _damaged(path: Path, why: str) -> SecretUnusable:
-    fix = "put back the secret that the receivers know, or remove the file to have a new one made"
-    return SecretUnusable(f"{path} holds no signing secret: {why}", fix)
+    fix = "restore the secret that the receivers use, or remove the file, and the next start makes a new one"
+    return SecretUnusable(f"{path} contains no signing secret: {why}", fix)
 
 
 def _not_writable(path: Path, error: OSError) -> SecretUnusable:

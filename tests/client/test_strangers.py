@@ -97,7 +97,7 @@ async def test_a_reply_that_breaks_off_is_worth_a_repeat(request_once: Request, 
 async def test_a_reset_is_worth_a_repeat(request_once: Request) -> None:
     """The cause names the reset, because a firewall makes them too."""
     async with _peer(b"", "reset") as url:
-        with pytest.raises(Unreachable, match=r"no daemon answers at .* \(connection reset by") as error:
+        with pytest.raises(Unreachable, match=r"no daemon responds at .* \(connection reset by") as error:
             await request_once(url)
     assert error.value.is_broken
 
@@ -163,7 +163,7 @@ async def test_https_holds_to_the_certificates_that_the_system_trusts(
         if is_trusted:
             assert (await request_once(url)).raw == b"{}"
             return
-        with pytest.raises(Unreachable, match=r"no daemon answers at .* certificate verify failed") as error:
+        with pytest.raises(Unreachable, match=r"no daemon responds at .* certificate verify failed") as error:
             await request_once(url)
     assert not error.value.is_broken
 

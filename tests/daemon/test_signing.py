@@ -75,7 +75,7 @@ def test_a_damaged_file_is_not_replaced_behind_the_receivers_backs(
 ) -> None:
     """The start ends with cause and fix, quotes nothing of it, and the file stays as it is."""
     path.write_bytes(content)
-    with pytest.raises(SecretUnusable, match="holds no signing secret") as caught:
+    with pytest.raises(SecretUnusable, match="contains no signing secret") as caught:
         load_or_make_secrets(path)
     assert caught.value.exit_status == 78
     assert why in caught.value.cause

@@ -23,6 +23,9 @@ BANNED = PRIVATE_WORDS | PARTICIPLES
 TWINS = frozenset({"Watch", "Delivery", "Event", "Callback", "TaskError"})
 """A value of the core and its public twin in ``notifier.client``."""
 
+PRESCRIBED = frozenset({"connection_made", "Fault", "NotFound"})
+"""A method that asyncio names, and names that ``notifier.client`` exports; programs import these."""
+
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -41,10 +44,6 @@ def classes_named_twice(package: Path) -> dict[str, int]:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     return {name: count for name, count in names.items() if count > 1}
-
-
-PRESCRIBED = frozenset({"connection_made"})
-"""Methods that asyncio names."""
 
 
 def identifiers(tree: ast.AST) -> Iterator[str]:

@@ -29,9 +29,9 @@ class KeyCheck:
 
 async def check_keys(config: Config) -> list[KeyCheck]:
     """Poll each provider once, all at the same time. It takes at most the longest request_timeout."""
-    from notifier.daemon.client_factory import poll_wire  # noqa: PLC0415 - an HTTP library; other commands need none
+    from notifier.daemon.client_factory import make_poll_client  # noqa: PLC0415 - an HTTP library; other commands need none
 
-    client = poll_wire(config)
+    client = make_poll_client(config)
     try:
         return list(await asyncio.gather(*(_check_key(client, each) for each in config.providers.values())))
     finally:
@@ -39,8 +39,8 @@ async def check_keys(config: Config) -> list[KeyCheck]:
 
 
 async def _check_key(client: HttpClient, provider: ProviderSettings) -> KeyCheck:
-    url = task_url(provider.base_url, provider.dialect.task_path, API_PATH, UNKNOWN_TASK_ID)
-    headers = poll_headers(provider.dialect, provider.api_key)
+    url = task_url(provider.base_url, provider.description.task_path, API_PATH, UNKNOWN_TASK_ID)
+    headers = poll_headers(provider.description, provider.api_key)
     exchange = await client.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
     return judge_key(provider, exchange)
 

@@ -104,9 +104,9 @@ def list_own_addresses(listen: str) -> frozenset[tuple[str, int]]:
 async def _post(
     delivery: ClaimedDelivery, secrets: tuple[Secret, ...], settings: CallbackSettings, listen: str, now: int
 ) -> Exchange:
-    from notifier.daemon.client_factory import callback_wire  # noqa: PLC0415 - an HTTP library; other commands need none
+    from notifier.daemon.client_factory import make_callback_client  # noqa: PLC0415 - an HTTP library; other commands need none
 
-    client = callback_wire(settings, list_own_addresses(listen))
+    client = make_callback_client(settings, list_own_addresses(listen))
     try:
         headers = build_headers(delivery, secrets, now=now)
         return await client.post(delivery.url, headers, delivery.body, timeout_ms=settings.timeout_ms)

@@ -58,7 +58,7 @@ class Deliverer:
         self,
         *,
         store: Store,
-        wire: HttpClient,
+        http_client: HttpClient,
         clock: Clock,
         rng: random.Random,
         owner: str,
@@ -68,7 +68,7 @@ class Deliverer:
         meter: Meter = NO_METER,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self.wire = wire
+        self.http_client = http_client
         self.settings = settings
         self._store = store
         self._clock = clock
@@ -136,7 +136,7 @@ class Deliverer:
     async def _send(self, delivery: ClaimedDelivery, began_at: int) -> AttemptOutcome:
         secrets = self.settings.secrets
         headers = build_headers(delivery, secrets, now=began_at, traceparent=self._trace(delivery))
-        exchange = await self.wire.post(
+        exchange = await self.http_client.post(
             delivery.url, headers, delivery.body, timeout_ms=self.settings.timeout_ms
         )
         report = judge_attempt(exchange, url=delivery.url, now=self._clock.now())

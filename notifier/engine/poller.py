@@ -69,7 +69,7 @@ class Poller:
         self,
         *,
         store: Store,
-        wire: HttpClient,
+        http_client: HttpClient,
         clock: Clock,
         rng: random.Random,
         owner: str,
@@ -79,7 +79,7 @@ class Poller:
         deliver: Callable[[], None],
         meter: Meter = NO_METER,
     ) -> None:
-        self.wire = wire
+        self.http_client = http_client
         self._store = store
         self._clock = clock
         self._rng = rng
@@ -245,19 +245,19 @@ class Poller:
 
     async def _fetch(self, claimed: ClaimedWatch) -> Exchange:
         provider, watch = claimed.provider, claimed.watch
-        dialect = provider.dialect
+        dialect = provider.description
         url = task_url(provider.base_url, dialect.task_path, watch.api_path, watch.task_id)
         headers = dict(poll_headers(dialect, provider.api_key))
         if watch.traceparent is not None:
             headers[TRACEPARENT] = child_traceparent(watch.traceparent, self._rng.getrandbits(SPAN_BITS))
-        return await self.wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
+        return await self.http_client.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
 
     def _judge(self, claimed: ClaimedWatch, exchange: Exchange) -> Verdict:
         provider = claimed.provider
         return judge_poll(
             exchange,
             task_id=claimed.watch.task_id,
-            dialect=provider.dialect,
+            dialect=provider.description,
             key=provider.api_key,
             now=self._clock.now(),
         )

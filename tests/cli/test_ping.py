@@ -14,7 +14,7 @@ from notifier.cli.send_ping import list_own_addresses
 from notifier.core.causes.failures import attempt_fix
 from notifier.core.delivery.signature import make_secret
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
-from notifier.daemon.signing_secrets import keep_secrets
+from notifier.daemon.signing_secrets import load_or_make_secrets
 from tests.cli.conftest import Run
 from tests.fakes import NOON
 
@@ -90,7 +90,7 @@ def test_without_a_secret_it_is_signed_as_the_daemon_signs(run: Run, hook: Hook)
     result = run("test-callback", hook.url)
     assert result.code == 78
     assert hook.seen == []
-    hook.secret = keep_secrets(Path("notifier.secret"))[0][0].reveal()
+    hook.secret = load_or_make_secrets(Path("notifier.secret"))[0][0].reveal()
     run("secret", "rotate")
     assert run("test-callback", hook.url).code == 0
 

@@ -196,12 +196,12 @@ async def test_a_reload_reads_the_authority_anew(bench: Bench) -> None:
     trustme.CA().cert_pem.write_to_path(str(path))
     bench.config = replace(bench.config, callbacks=replace(bench.config.callbacks, ca_file=str(path)))
     daemon = bench.daemon()
-    before = daemon._deliverer.wire
+    before = daemon._deliverer.http_client
     assert await daemon.reload() == ()
-    assert daemon._deliverer.wire is before
+    assert daemon._deliverer.http_client is before
     trustme.CA().cert_pem.write_to_path(str(path))
     assert await daemon.reload() == ()
-    assert daemon._deliverer.wire is not before
+    assert daemon._deliverer.http_client is not before
     await daemon._clients._retired.drain(0)
 
 
@@ -214,7 +214,7 @@ async def test_an_authority_that_is_gone_at_a_reload_keeps_the_old_one_and_all_e
     trustme.CA().cert_pem.write_to_path(str(path))
     bench.config = replace(bench.config, callbacks=replace(bench.config.callbacks, ca_file=str(path)))
     daemon = bench.daemon()
-    before, config = daemon._deliverer.wire, daemon._config
+    before, config = daemon._deliverer.http_client, daemon._config
     path.unlink()
     if content is not None:
         path.write_bytes(content)
@@ -222,7 +222,7 @@ async def test_an_authority_that_is_gone_at_a_reload_keeps_the_old_one_and_all_e
     (fault,) = await daemon.reload()
     assert str(path) in fault
     assert "as PEM, and reload" in fault
-    assert (daemon._deliverer.wire, daemon._config) == (before, config)
+    assert (daemon._deliverer.http_client, daemon._config) == (before, config)
     assert bench.has_said_ready_last()
 
 

@@ -25,7 +25,14 @@ from notifier.core.polling.verdict import (
     Throttled,
     Verdict,
 )
-from notifier.daemon.metrics import FRESH_S, MOST_PROVIDERS, OTHER, Metrics, MetricsReport, verdict_label
+from notifier.daemon.metrics import (
+    MAX_PROVIDERS,
+    OTHER,
+    REFRESH_INTERVAL_S,
+    Metrics,
+    MetricsReport,
+    label_verdict,
+)
 from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
@@ -69,7 +76,7 @@ class Bench:
     trouble: Cause | None = None
 
     def __post_init__(self) -> None:
-        self.scrape = MetricsReport(self.metrics, store=self.store, clock=self.clock, standing=self)
+        self.scrape = MetricsReport(self.metrics, store=self.store, clock=self.clock, status=self)
 
     def why_not_ready(self) -> Cause | None:
         return self.trouble
@@ -143,7 +150,7 @@ def exercise(meter: Meter) -> None:
 
 
 def test_every_verdict_has_its_word() -> None:
-    assert {word: verdict_label(verdict) for word, verdict in VERDICTS.items()} == {
+    assert {word: label_verdict(verdict) for word, verdict in VERDICTS.items()} == {
         word: word for word in VERDICTS
     }
 
@@ -191,10 +198,10 @@ async def test_the_margin_of_a_result_that_died_before_is_below_nought(bench: Be
 
 async def test_providers_beyond_a_bound_are_not_told_apart(bench: Bench) -> None:
     """A label has few values, whatever reloads bring."""
-    for number in range(MOST_PROVIDERS + 5):
+    for number in range(MAX_PROVIDERS + 5):
         bench.metrics.record_poll(watch(provider=f"p{number}"), VERDICTS["running"], late_ms=0)
     polls = [each for each in await bench.samples() if each.name == "notifier_polls_total"]
-    assert len(polls) == MOST_PROVIDERS + 1
+    assert len(polls) == MAX_PROVIDERS + 1
     assert await bench.value("notifier_polls_total", provider=OTHER, outcome="running") == 5
 
 
@@ -216,7 +223,7 @@ async def test_the_store_is_not_asked_again_within_seconds(bench: Bench) -> None
     """However often somebody scrapes."""
     assert await bench.value("notifier_watches", state="watching") == 0
     await add(bench.store, new_watch())
-    bench.clock.advance(int(FRESH_S * 1_000) - 1)
+    bench.clock.advance(int(REFRESH_INTERVAL_S * 1_000) - 1)
     assert await bench.value("notifier_watches", state="watching") == 0
     bench.clock.advance(1)
     assert await bench.value("notifier_watches", state="watching") == 1

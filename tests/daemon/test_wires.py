@@ -9,13 +9,13 @@ import trustme
 from notifier.config.model import CallbackSettings
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.images import Image
-from notifier.daemon.client_factory import callback_wire, picture_wire
+from notifier.daemon.client_factory import make_callback_client, make_image_client
 from notifier.results.image_proxy import MAX_IMAGE_BYTES, ImageProxy
 from tests.wire.peers import LONG_MS, answer, listening, saying
 
 
 async def called(settings: CallbackSettings, url: str, own: tuple[tuple[str, int], ...] = ()) -> Exchange:
-    wire = callback_wire(settings, own)
+    wire = make_callback_client(settings, own)
     try:
         return await wire.post(url, {}, b"{}", timeout_ms=LONG_MS)
     finally:
@@ -53,7 +53,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 
 async def shown(url: str, settings: CallbackSettings, own: tuple[tuple[str, int], ...] = ()) -> bytes | str:
     """The picture there, or why there is none."""
-    wire = picture_wire(settings, own)
+    wire = make_image_client(settings, own)
     try:
         image = await ImageProxy(lambda: wire).get(url)
         return image.body if isinstance(image, Image) else image.text

@@ -212,7 +212,7 @@ async def test_no_origin_gets_more_than_its_share_at_once(bench: Bench) -> None:
             await answer.wait()
             return OK
 
-    bench.deliverer.wire = Slow()  # type: ignore[assignment]
+    bench.deliverer.http_client = Slow()  # type: ignore[assignment]
     for _ in range(3):
         await bench.deliverer.tick()
         await asyncio.sleep(0)

@@ -79,13 +79,13 @@ def delivered_before_sent() -> Iterator[None]:
 @contextmanager
 def store_closed_first() -> Iterator[None]:
     """A stop closes the store, and lets what is under way end after that."""
-    wind_up = Daemon._wind_up
+    stop_parts = Daemon._stop_parts
 
     async def wrong_way_round(self: Daemon, *args: Any) -> None:
         await self._store.close()
-        await wind_up(self, *args)
+        await stop_parts(self, *args)
 
-    with mock.patch.object(Daemon, "_wind_up", wrong_way_round):
+    with mock.patch.object(Daemon, "_stop_parts", wrong_way_round):
         yield
 
 

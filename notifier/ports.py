@@ -58,7 +58,7 @@ class Meter(Protocol):
         ...
 
     def record_attempt(
-        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, *, now: int
+        self, delivery: ClaimedDelivery, attempt: Attempt, decision: AttemptDecision, *, now: int
     ) -> None:
         """Count an attempt that ended at ``now`` and is stored."""
         ...
@@ -86,7 +86,7 @@ class NoMeter:
         """Do nothing."""
 
     def record_attempt(
-        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, *, now: int
+        self, delivery: ClaimedDelivery, attempt: Attempt, decision: AttemptDecision, *, now: int
     ) -> None:
         """Do nothing."""
 

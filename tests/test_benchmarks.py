@@ -33,7 +33,7 @@ from benchmarks.scenario_scaling_peers import Course, Reached, figures, followed
 from benchmarks.tasks import API_PATH
 from benchmarks.usage import Busy
 from notifier.core.model import Callback, DeliveryState, NewWatch, WatchState
-from notifier.core.task_statistics import notice_ms
+from notifier.core.task_statistics import measure_notice_ms
 from notifier.store.sqlite.open import open_store
 from notifier.store.values import DeliveryQuery, Lease, WatchAdded
 
@@ -112,9 +112,9 @@ async def test_a_past_is_as_a_daemon_would_have_left_it(tmp_path: Path) -> None:
     assert (counts.watches[WatchState.WATCHING], counts.watches[WatchState.COMPLETED]) == (10, 20)
     assert counts.deliveries[DeliveryState.DELIVERED] == endpoint.delivered == 20
     assert counts.deliveries[DeliveryState.PENDING] == endpoint.pending == 0
-    assert {notice_ms(each) for each in recent.ends} == {900}
+    assert {measure_notice_ms(each) for each in recent.ends} == {900}
     assert (len(recent.ends), recent.callbacks_ms) == (20, (20,) * 20)
-    assert learned.durations.is_known
+    assert learned.durations.is_reliable
     assert detail is not None
     assert [each.status for each in detail.attempts] == [204]
     assert found is not None

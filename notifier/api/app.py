@@ -11,7 +11,7 @@ from notifier.api.query import read_query
 from notifier.api.registration import check_no_members
 from notifier.api.request import ApiRequest, Route
 from notifier.api.services import Services
-from notifier.core.nearest import nearest
+from notifier.core.nearest import find_nearest
 from notifier.server.access import AccessMiddleware
 from notifier.server.bodies import BodyBudget, check_media_type, read_body, read_declared_size
 from notifier.server.middleware import ProblemRenderer, ResponseMiddleware, get_headers
@@ -91,7 +91,7 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 def _make_default(paths: Sequence[str]) -> ASGIApp:
     async def default(scope: Scope, _receive: Receive, _send: Send) -> None:
-        close = nearest(scope["path"], paths)
+        close = find_nearest(scope["path"], paths)
         raise ProblemError(
             "no_such_route", f"did you mean {close}?" if close else "/openapi.json lists all routes"
         )

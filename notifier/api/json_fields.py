@@ -9,7 +9,7 @@ from notifier.core.formats.json_text import InvalidJson, RejectedJson, decode_st
 from notifier.core.formats.text import cut
 from notifier.core.formats.times import InvalidDuration, parse_duration
 from notifier.core.formats.urls import InvalidUrl
-from notifier.core.nearest import nearest
+from notifier.core.nearest import find_nearest
 from notifier.server.problems import FieldError, ProblemError, errors_to_problem
 
 MAX_EXPIRE_AFTER_MS = 366 * 86_400_000  # a leap year. No record of why; changing it needs a reason
@@ -53,7 +53,7 @@ def read_json(body: bytes) -> Any:
 def describe_unknown(name: str, what: str, names: Iterable[str]) -> str:
     """Describe an unknown name, with the nearest valid one or all valid ones."""
     choices = list(names)
-    close = nearest(name, choices)
+    close = find_nearest(name, choices)
     if close is not None:
         return f"unknown {what}; did you mean {close}?"
     return f"unknown {what}; there is {', '.join(choices)}" if choices else f"unknown {what}; there is none"

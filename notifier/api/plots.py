@@ -13,12 +13,12 @@ from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
 from notifier.api.services import Services
 from notifier.core.task_statistics import (
-    FIXED_MS,
+    FIXED_INTERVAL_MS,
     FinishedTask,
+    compute_saved_share,
     count_bars,
-    fixed_polls,
-    notice_ms,
-    saved_share,
+    count_fixed_polls,
+    measure_notice_ms,
 )
 from notifier.store.values import PathDurations, RecentActivity
 
@@ -33,7 +33,7 @@ MORE = "more"
 NO_TASK = "no task has ended yet"
 NO_FINISH = "no task has an end time of its provider"
 NO_CALLBACK = "no callback has been delivered yet"
-_FIXED = f"{FIXED_MS / 1_000:g} s"
+_FIXED = f"{FIXED_INTERVAL_MS / 1_000:g} s"
 
 
 class Bar(Struct, frozen=True):
@@ -105,7 +105,7 @@ async def load_plots(services: Services) -> PlotsBody:
         notice=_plot_notice_delay(recent),
         polls=_plot_polls(recent.ends),
         callbacks=_plot_callback_latency(recent),
-        polls_saved=saved_share(recent.ends),
+        polls_saved=compute_saved_share(recent.ends),
     )
 
 
@@ -127,7 +127,7 @@ def _plot_durations(learned: Sequence[PathDurations]) -> RangesBody:
         Range(
             shorten_path(one.api_path),
             one.api_path,
-            one.durations.finishes,
+            one.durations.finished_count,
             one.durations.p5_ms / 1_000,
             one.durations.p50_ms / 1_000,
             one.durations.p90_ms / 1_000,
@@ -145,7 +145,7 @@ def _plot_durations(learned: Sequence[PathDurations]) -> RangesBody:
 
 
 def _plot_notice_delay(recent: RecentActivity) -> BarsBody:
-    values = [delay for each in recent.ends if (delay := notice_ms(each)) is not None]
+    values = [delay for each in recent.ends if (delay := measure_notice_ms(each)) is not None]
     about = (
         "The time from the end of a task by its provider, or from its registration if that was later, until "
         f"the daemon noticed. {_describe_sample(len(values), 'task')} with such an end time."
@@ -186,14 +186,14 @@ def _plot_polls(ends: Sequence[FinishedTask]) -> BarsBody:
 
 
 def _describe_saving(ends: Sequence[FinishedTask]) -> str:
-    percent = round(100 * (saved_share(ends) or 0))
+    percent = round(100 * (compute_saved_share(ends) or 0))
     if percent == 0:
         return f"as many as every {_FIXED}"
     return f"{abs(percent)} % {'fewer' if percent > 0 else 'more'} than every {_FIXED}"
 
 
 def _describe_polls(ends: Sequence[FinishedTask]) -> str:
-    own, fixed = sum(each.polls for each in ends), sum(map(fixed_polls, ends))
+    own, fixed = sum(each.polls for each in ends), sum(map(count_fixed_polls, ends))
     compared = f" The loop would have polled {fixed} times; notifier polled {own} times." if ends else ""
     sample = _describe_sample(len(ends), "task")
     return (

@@ -20,7 +20,13 @@ from notifier.api.json_fields import (
     read_text,
 )
 from notifier.api.services import ApiSettings
-from notifier.core.formats.json_text import InvalidJson, RejectedJson, decode_strict, raw_items, raw_members
+from notifier.core.formats.json_text import (
+    InvalidJson,
+    RejectedJson,
+    decode_strict,
+    split_items,
+    split_members,
+)
 from notifier.core.formats.urls import InvalidUrl, check_api_path, check_task_id, split_task_url
 from notifier.core.model import NewWatch
 from notifier.server.problems import FieldError, ProblemError, errors_to_problem
@@ -129,7 +135,7 @@ def _split_items(batch: object, body: bytes) -> list[str]:
     if members is not None and not isinstance(members.get("watches"), list):
         errors.add("/watches", "must be an array of registrations")
     errors.check()
-    return raw_items(raw_members(body)["watches"])
+    return split_items(split_members(body)["watches"])
 
 
 def _is_batch(body: bytes) -> bool:
@@ -206,7 +212,7 @@ def _parse_metadata(members: Mapping[str, Any], body: bytes, errors: FieldErrors
     if not isinstance(members["metadata"], dict):
         errors.add("/metadata", "must be an object")
         return "{}"
-    text = raw_members(body)["metadata"]
+    text = split_members(body)["metadata"]
     if len(text.encode()) > MAX_METADATA_BYTES:
         errors.add("/metadata", f"at most {MAX_METADATA_BYTES // 1024} KiB of JSON")
     return text

@@ -16,9 +16,9 @@ from notifier.api.schemas import (
     WatchBody,
 )
 from notifier.core.causes.cause import Cause, Condition, EndpointSubject, ProviderSubject, Subject
-from notifier.core.delivery.endpoint import EndpointHealth, describe_gate, hold_cause
+from notifier.core.delivery.endpoint import EndpointHealth, describe_gate, find_hold_cause
 from notifier.core.formats.times import format_instant
-from notifier.core.formats.urls import endpoint_of
+from notifier.core.formats.urls import url_to_endpoint
 from notifier.core.model import Attempt, Callback, Delivery, Event, TaskError, Trouble, Watch, WatchState
 from notifier.core.timeline import TimelineEntry
 from notifier.store.values import DeliveryDetail, EndpointDetail, WatchDetail
@@ -98,7 +98,7 @@ def moment_body(moment: TimelineEntry) -> MomentBody:
 
 def delivery_body(delivery: Delivery) -> DeliveryBody:
     """Convert a delivery, as in lists."""
-    endpoint, held = endpoint_of(delivery.url), delivery.held
+    endpoint, held = url_to_endpoint(delivery.url), delivery.held
     return DeliveryBody(
         id=delivery.id,
         event_id=delivery.event_id,
@@ -134,7 +134,9 @@ def endpoint_body(detail: EndpointDetail) -> EndpointBody:
         url=detail.url,
         state=state,
         gate=describe_gate(health, is_waited_for=detail.pending > 0),
-        cause=None if is_idle else cause_body(hold_cause(health), EndpointSubject(detail.id, detail.url)),
+        cause=None
+        if is_idle
+        else cause_body(find_hold_cause(health), EndpointSubject(detail.id, detail.url)),
         since=_instant(health.gate.since) if is_closed else None,
         next_probe_at=format_instant(health.gate.probe_at) if is_closed and detail.pending else None,
         pending=detail.pending,
@@ -145,8 +147,8 @@ def endpoint_body(detail: EndpointDetail) -> EndpointBody:
 
 
 def _state(health: EndpointHealth) -> EndpointState:
-    if health.hold is not None:
-        return EndpointState(health.hold)
+    if health.suspension is not None:
+        return EndpointState(health.suspension)
     return EndpointState.OPEN if health.gate.since is None else EndpointState.CLOSED
 
 
@@ -170,7 +172,7 @@ def _attempt(attempt: Attempt) -> AttemptBody:
         status=attempt.status,
         error=attempt.error,
         answer=attempt.answer,
-        failure=attempt.fault,
+        failure=attempt.failure,
         peer=attempt.peer,
         connect_ms=attempt.connect_ms,
         first_byte_ms=attempt.first_byte_ms,

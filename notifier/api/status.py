@@ -82,7 +82,7 @@ def _durations_to_body(one: PathDurations) -> LearnedBody:
     return LearnedBody(
         provider=one.provider,
         api_path=one.api_path,
-        finishes=durations.finishes,
+        finishes=durations.finished_count,
         p5_s=durations.p5_ms / 1_000,
         p50_s=durations.p50_ms / 1_000,
         p90_s=durations.p90_ms / 1_000,

@@ -18,7 +18,7 @@ from notifier.config.toml_hints import find_hint
 from notifier.config.toml_lines import KeyPath, find_line, map_lines
 from notifier.config.validate import ConfigValidator
 from notifier.core.formats.addresses import KINDS
-from notifier.core.nearest import nearest
+from notifier.core.nearest import find_nearest
 
 __all__ = ["ConfigError", "InvalidConfig", "find_file", "load"]
 
@@ -86,7 +86,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 def _note_misspelt_kinds(allowed: Iterable[str]) -> Iterator[str]:
     """Yield a note for each host name that looks like a misspelt kind of address."""
     for entry in allowed:
-        meant = None if "." in entry or ":" in entry or entry.lower() in KINDS else nearest(entry, KINDS)
+        meant = None if "." in entry or ":" in entry or entry.lower() in KINDS else find_nearest(entry, KINDS)
         if meant is not None:
             yield f'callbacks.allow: "{entry}" is read as the name of a host; did you mean "{meant}"?'
 

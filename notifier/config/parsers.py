@@ -13,7 +13,7 @@ from notifier.config.model import SECRET_SUFFIX
 from notifier.core.formats.addresses import KINDS, AddressPolicy, InvalidAllowRule
 from notifier.core.formats.times import InvalidDuration, parse_duration
 from notifier.core.formats.urls import InvalidUrl, check_base_url
-from notifier.core.nearest import nearest
+from notifier.core.nearest import find_nearest
 
 Reader = Callable[[object], object]
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class CertificateFile:
 
 def suggest(name: str, names: Iterable[str]) -> str:
     """Return ``; did you mean "…"?`` for a similar name, else nothing."""
-    close = nearest(name, names)
+    close = find_nearest(name, names)
     return f'; did you mean "{close}"?' if close else ""
 
 

@@ -6,7 +6,7 @@ import jmespath
 
 from notifier.config.parsers import InvalidType, InvalidValue, parse_text, suggest
 from notifier.core.formats.headers import InvalidHeader, check_callback_headers
-from notifier.core.formats.urls import InvalidUrl, check_callback_url, task_url
+from notifier.core.formats.urls import InvalidUrl, build_task_url, check_callback_url
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDERS = ("api_path", "task_id")
@@ -26,7 +26,7 @@ def parse_task_path(value: object) -> str:
     if any(sign in _PLACEHOLDER.sub("", path) for sign in "{}"):
         raise InvalidValue("must contain braces only around api_path and task_id")
     try:
-        check_callback_url(task_url("https://host", path, "/a", "a"))
+        check_callback_url(build_task_url("https://host", path, "/a", "a"))
     except InvalidUrl as error:
         raise InvalidValue(f"must be a path that a URL can end in: {error}") from None
     return path

@@ -19,7 +19,7 @@ from notifier.config.model import (
 from notifier.config.parsers import InvalidValue, parse_each
 from notifier.config.toml_lines import KeyPath
 from notifier.core.delivery.signature import BadSecret, key_of
-from notifier.core.formats.addresses import LOOPBACK, PUBLIC, kind_of
+from notifier.core.formats.addresses import LOOPBACK, PUBLIC, classify_address
 from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
 from notifier.core.secret import Secret
 
@@ -165,7 +165,7 @@ def _check_signer(secret: Secret) -> None:
 
 def _is_loopback(host: str) -> bool:
     try:
-        return kind_of(ip_address(host.strip("[]"))) == LOOPBACK
+        return classify_address(ip_address(host.strip("[]"))) == LOOPBACK
     except ValueError:
         return host.lower() == "localhost"
 
@@ -173,7 +173,7 @@ def _is_loopback(host: str) -> bool:
 def _is_near(host: str) -> bool:
     """Return whether the name of a host says that it is on this machine or in its local network."""
     try:
-        return kind_of(ip_address(host)) != PUBLIC
+        return classify_address(ip_address(host)) != PUBLIC
     except ValueError:
         return "." not in host or host.endswith(_NEAR_SUFFIXES)
 

@@ -10,18 +10,18 @@ from enum import StrEnum
 
 from notifier.core.causes.cause import Cause
 
-THRESHOLD = 3
+FAILURE_THRESHOLD = 3
 FIRST_PROBE_MS = 5_000
-CAP_MS = 60_000
-PATIENCE_MS = 20_000
+MAX_PROBE_INTERVAL_MS = 60_000
+PROBE_TIMEOUT_MS = 20_000
 
 
 class Permit(StrEnum):
     """Whether a request may go out now: freely, as the one probe, or not."""
 
-    OPEN = "open"
+    ALLOW = "allow"
     PROBE = "probe"
-    CLOSED = "closed"
+    BLOCK = "block"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,17 @@ class CircuitBreaker:
 def permit(gate: CircuitBreaker, now: int) -> Permit:
     """Say whether a request may go out."""
     if gate.since is None:
-        return Permit.OPEN
-    return Permit.PROBE if now >= gate.probe_at else Permit.CLOSED
+        return Permit.ALLOW
+    return Permit.PROBE if now >= gate.probe_at else Permit.BLOCK
 
 
-def record_probe(gate: CircuitBreaker, now: int, *, patience_ms: int = PATIENCE_MS) -> CircuitBreaker:
+def record_probe(gate: CircuitBreaker, now: int, *, timeout_ms: int = PROBE_TIMEOUT_MS) -> CircuitBreaker:
     """Note that the one probe goes out.
 
     Nothing else passes until it reports; should it never, the next may go after ``patience_ms``, which
     must be longer than a request can take.
     """
-    return replace(gate, probes=gate.probes + 1, probe_at=now + patience_ms)
+    return replace(gate, probes=gate.probes + 1, probe_at=now + timeout_ms)
 
 
 def record_failure(
@@ -62,14 +62,14 @@ def record_failure(
     now: int,
     *,
     is_probe: bool,
-    threshold: int = THRESHOLD,
-    cap_ms: int = CAP_MS,
+    threshold: int = FAILURE_THRESHOLD,
+    cap_ms: int = MAX_PROBE_INTERVAL_MS,
 ) -> CircuitBreaker:
     """Note a failure: the ``threshold``-th in a row closes the gate, a failed probe puts the next one off."""
     if gate.since is None:
         failures = gate.failures + 1
         counted = replace(gate, failures=failures, reason=reason)
-        return _closed(counted, now, now + _wait_ms(0, cap_ms)) if failures >= threshold else counted
+        return _block(counted, now, now + _wait_ms(0, cap_ms)) if failures >= threshold else counted
     if not is_probe:
         return gate
     probe_at = max(now + _wait_ms(gate.probes, cap_ms), gate.paused_until)
@@ -77,13 +77,19 @@ def record_failure(
 
 
 def block_until(
-    gate: CircuitBreaker, until: int, reason: Cause, now: int, *, is_probe: bool, cap_ms: int = CAP_MS
+    gate: CircuitBreaker,
+    until: int,
+    reason: Cause,
+    now: int,
+    *,
+    is_probe: bool,
+    cap_ms: int = MAX_PROBE_INTERVAL_MS,
 ) -> CircuitBreaker:
     """Close at once, with no probe before ``until`` (a ``Retry-After``); a longer wait stays as it is."""
     paused_until = max(gate.paused_until, until)
     if gate.since is None:
         counted = replace(gate, failures=gate.failures + 1, reason=reason, paused_until=paused_until)
-        return _closed(counted, now, paused_until)
+        return _block(counted, now, paused_until)
     put_off = record_failure(gate, reason, now, is_probe=is_probe, cap_ms=cap_ms)
     return replace(
         put_off, reason=reason, paused_until=paused_until, probe_at=max(put_off.probe_at, paused_until)
@@ -108,7 +114,7 @@ def shift_breaker(gate: CircuitBreaker, delta_ms: int) -> CircuitBreaker:
     )
 
 
-def _closed(gate: CircuitBreaker, now: int, probe_at: int) -> CircuitBreaker:
+def _block(gate: CircuitBreaker, now: int, probe_at: int) -> CircuitBreaker:
     return replace(gate, since=now, probes=0, probe_at=probe_at)
 
 

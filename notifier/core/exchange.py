@@ -48,7 +48,7 @@ class HttpReply:
 class NoReply:
     """No usable answer came. ``detail`` is one line for a person, free of secrets."""
 
-    fault: FailureKind
+    kind: FailureKind
     detail: str
     peer: str | None = None
     elapsed_ms: int = 0

@@ -25,7 +25,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
 """Media types that are shown, and how a file of each is named."""
 
 _ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg"}
-_SHOWN = "PNG, JPEG, WebP, GIF and AVIF"
+_KIND_NAMES = "PNG, JPEG, WebP, GIF and AVIF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ImageRejected:
     text: str
 
 
-def check_image(exchange: Exchange, *, most_bytes: int) -> Image | ImageRejected:
+def check_image(exchange: Exchange, *, max_bytes: int) -> Image | ImageRejected:
     """Say what a GET of a result brought. ``most_bytes`` is what was read of it at most."""
     match exchange:
         case NoReply():
@@ -53,7 +53,7 @@ def check_image(exchange: Exchange, *, most_bytes: int) -> Image | ImageRejected
         case HttpReply(status=status) if status != 200:
             return ImageRejected(f"the link answers HTTP {status}; it may have expired")
         case HttpReply(is_cut=True):
-            return ImageRejected(f"it is larger than {format_size(most_bytes)}; open the link itself")
+            return ImageRejected(f"it is larger than {format_size(max_bytes)}; open the link itself")
         case HttpReply():
             return _judge_body(exchange)
         case _:
@@ -61,17 +61,17 @@ def check_image(exchange: Exchange, *, most_bytes: int) -> Image | ImageRejected
 
 
 def _judge_body(reply: HttpReply) -> Image | ImageRejected:
-    told = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-    kind = _ALIASES.get(told, told)
+    content_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _ALIASES.get(content_type, content_type)
     if kind not in KINDS:
-        called = one_line(told, 60) or "of no type"
-        return ImageRejected(f"it is {called}, and only {_SHOWN} are shown; open the link itself")
-    if _begins_like(reply.body) != kind:
+        called = one_line(content_type, 60) or "of no type"
+        return ImageRejected(f"it is {called}, and only {_KIND_NAMES} are shown; open the link itself")
+    if _detect_kind(reply.body) != kind:
         return ImageRejected(f"it says that it is {kind}, and does not begin like one")
     return Image(kind, reply.body)
 
 
-def _begins_like(body: bytes) -> str | None:
+def _detect_kind(body: bytes) -> str | None:
     """Name the kind by its signature, as the WHATWG's MIME sniffing has them."""
     if body.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"

@@ -226,8 +226,8 @@ class ClaimedDelivery:
 class Attempt:
     """The lasting record of one try. Either ``status`` or ``error`` is set, or both.
 
-    ``fault`` is the class of the error (``dns``, ``timeout``, ``http_5xx`` …), ``peer`` the address that was
-    spoken to. ``connect_ms`` is None when a connection was reused.
+    ``failure`` is the class of the error (``dns``, ``timeout``, ``http_5xx`` …), ``peer`` the address that
+    was spoken to. ``connect_ms`` is None when a connection was reused.
     """
 
     number: int
@@ -236,7 +236,7 @@ class Attempt:
     status: int | None
     error: str | None
     answer: str | None
-    fault: str | None = None
+    failure: str | None = None
     peer: str | None = None
     connect_ms: int | None = None
     first_byte_ms: int | None = None

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 _MAX_CHARS = 64  # comparing is quadratic, and a longer word is no slip of the pen
 
 
-def nearest(word: str, names: Iterable[str]) -> str | None:
+def find_nearest(word: str, names: Iterable[str]) -> str | None:
     """Return the closest of ``names``, None when none is close. Case does not count."""
     if len(word) > _MAX_CHARS:
         return None

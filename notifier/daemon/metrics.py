@@ -151,12 +151,12 @@ class Metrics:
             self._notice[provider,].observe(max(0, now - since) / 1_000)
 
     def record_attempt(
-        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, *, now: int
+        self, delivery: ClaimedDelivery, attempt: Attempt, decision: AttemptDecision, *, now: int
     ) -> None:
         """See ``Meter``."""
-        self._attempts[attempt.fault or "accepted",].inc()
+        self._attempts[attempt.failure or "accepted",].inc()
         self._attempt_s.observe(attempt.duration_ms / 1_000)
-        if isinstance(sequel, Delivered):
+        if isinstance(decision, Delivered):
             self._delivery_s.observe(max(0, now - delivery.created_at) / 1_000)
             if delivery.result_expires_at is not None:
                 self._margin_s.observe((delivery.result_expires_at - now) / 1_000)

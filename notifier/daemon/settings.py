@@ -7,7 +7,7 @@ from notifier import __version__
 from notifier.api.services import ApiSettings, RegistrationDefaults
 from notifier.config.model import HOUR, Config
 from notifier.core.formats.urls import TaskUrlTemplate
-from notifier.core.polling.learned_schedule import longest_wait_ms
+from notifier.core.polling.learned_schedule import limit_wait_ms
 from notifier.daemon.client_factory import make_callback_policy
 from notifier.server.access import AccessSettings
 
@@ -22,7 +22,7 @@ def make_api_settings(
                 TaskUrlTemplate(provider.base_url, provider.description.task_path),
                 provider.polling.first_after_ms,
                 provider.polling.expire_after_ms,
-                longest_wait_ms(provider.result_ttl_ms) if provider.polling.learn else None,
+                limit_wait_ms(provider.result_ttl_ms) if provider.polling.learn else None,
             )
             for name, provider in config.providers.items()
         },

@@ -21,7 +21,7 @@ class BackgroundTasks:
 
     def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Start ``work``; what it raises is logged under ``name`` and goes no further."""
-        task = asyncio.get_running_loop().create_task(self._guarded(work, name), name=name)
+        task = asyncio.get_running_loop().create_task(self._run_logged(work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -35,7 +35,7 @@ class BackgroundTasks:
         await asyncio.gather(*late, return_exceptions=True)
         return len(late)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    async def _run_logged(self, work: Coroutine[Any, Any, None], name: str) -> None:
         try:
             await work
         except Exception:

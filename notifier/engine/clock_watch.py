@@ -14,8 +14,8 @@ from notifier.errors import StoreUnavailable
 from notifier.ports import NO_METER, Clock, Meter
 from notifier.store.protocol import Store
 
-BEAT_S = 1.0
-STEP_MS = 2_000
+TICK_S = 1.0
+MIN_STEP_MS = 2_000
 
 log = structlog.get_logger()
 
@@ -55,14 +55,14 @@ class ClockWatch:
         while True:
             await self.check()
             began = self._meter.stopwatch()
-            await asyncio.sleep(BEAT_S)
-            self._meter.record_lag(self._meter.stopwatch() - began - BEAT_S)
+            await asyncio.sleep(TICK_S)
+            self._meter.record_lag(self._meter.stopwatch() - began - TICK_S)
 
     async def check(self) -> None:
         """Follow the wall clock, then look after the bells."""
         drift_ms = self._clock.drift_ms()
         self._clock.adopt(drift_ms)
-        if abs(drift_ms) >= STEP_MS:
+        if abs(drift_ms) >= MIN_STEP_MS:
             await self._step(drift_ms)
         self._scheduler.check()
 
@@ -76,7 +76,7 @@ class ClockWatch:
         self._shift(by_ms)
         try:
             await self._store.shift_times(by_ms)
-        except StoreUnavailable as fault:
+        except StoreUnavailable as error:
             self._clock.adopt(-by_ms)
             self._shift(-by_ms)
-            log.error("clock.rows_not_shifted", by_ms=by_ms, **fault.log_fields())
+            log.error("clock.rows_not_shifted", by_ms=by_ms, **error.log_fields())

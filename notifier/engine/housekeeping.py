@@ -8,11 +8,11 @@ from notifier.errors import StoreUnavailable
 from notifier.ports import Clock
 from notifier.store.protocol import Store
 
-EVERY_MS = 60_000
-AGAIN_MS = 5_000  # after a failure: while it lasts, the daemon is not ready
-MAINTAIN_EVERY = 5
+INTERVAL_MS = 60_000
+RETRY_INTERVAL_MS = 5_000  # after a failure: while it lasts, the daemon is not ready
+MAINTAIN_EVERY_TICKS = 5
 PRUNE_BATCH = 500
-SOON_MS = 100
+NEXT_BATCH_MS = 100
 
 log = structlog.get_logger()
 
@@ -37,16 +37,16 @@ class Housekeeping:
                 log.info("store.recovered")
             self.trouble = None
             if is_more:
-                return now + SOON_MS
+                return now + NEXT_BATCH_MS
             self._ticks += 1
-            if self._ticks % MAINTAIN_EVERY == 0:
+            if self._ticks % MAINTAIN_EVERY_TICKS == 0:
                 await self._store.maintain()
-        except StoreUnavailable as fault:
-            if self.trouble != fault.reason:
-                log.error("store.unavailable", **fault.log_fields())
-            self.trouble = fault.reason
-            return now + AGAIN_MS
-        return now + EVERY_MS
+        except StoreUnavailable as error:
+            if self.trouble != error.reason:
+                log.error("store.unavailable", **error.log_fields())
+            self.trouble = error.reason
+            return now + RETRY_INTERVAL_MS
+        return now + INTERVAL_MS
 
     async def _give_up(self, now: int) -> int:
         """What waits behind a closed gate is tried only singly; its time runs out all the same."""

@@ -13,15 +13,15 @@ from notifier.core.circuit_breaker import Permit
 from notifier.core.event_body import build_event
 from notifier.core.exchange import Exchange
 from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_traceparent
-from notifier.core.formats.urls import task_url
+from notifier.core.formats.urls import build_task_url
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.model import Watch, shift_watch
 from notifier.core.polling.age_schedule import AgeSchedule
-from notifier.core.polling.decide_poll import LATE_MS, PATIENCE_MS, decide_poll
+from notifier.core.polling.decide_poll import LATE_MS, OVERDUE_GRACE_MS, decide_poll
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.learned_schedule import TaskDurations
-from notifier.core.polling.provider import poll_headers
+from notifier.core.polling.provider import build_poll_headers
 from notifier.core.polling.verdict import Inconclusive, NotPolled, Verdict
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.provider_limiter import ProviderLimiter
@@ -34,7 +34,7 @@ from notifier.store.values import Lease
 IDLE_MS = 1_000
 LEASE_MARGIN_MS = 15_000
 EXPIRE_BATCH = 256
-ORPHANS_EVERY_MS = 60_000
+ORPHAN_INTERVAL_MS = 60_000
 
 log = structlog.get_logger()
 
@@ -90,7 +90,7 @@ class Poller:
         self._deliver = deliver
         self._meter = meter
         self._limiters: dict[str, ProviderLimiter] = {}
-        self._starved: set[str] = set()
+        self._waiting_for_room: set[str] = set()
         self._shifted_ms = 0
         self._since = clock.now()
         self._orphans_at = 0
@@ -101,13 +101,13 @@ class Poller:
         """Take these settings from now on; requests under way end by the old ones."""
         now = self._clock.now()
         self._give_up_after_ms = give_up_after_ms
-        kept = {name: limiter for name, limiter in self._limiters.items() if name in providers}
+        limiters = {name: limiter for name, limiter in self._limiters.items() if name in providers}
         for name, provider in providers.items():
-            if name in kept:
-                kept[name].configure(provider)
+            if name in limiters:
+                limiters[name].configure(provider)
             else:
-                kept[name] = ProviderLimiter(provider, now)
-        self._limiters = kept
+                limiters[name] = ProviderLimiter(provider, now)
+        self._limiters = limiters
 
     def condition_of(self, provider: str) -> Condition | None:
         """Why a provider is held back; None while it is not."""
@@ -125,33 +125,32 @@ class Poller:
     async def tick(self) -> int:
         """Start what is due and may start; returns the instant of the next tick."""
         await self._expire_orphans()
-        nexts = [await self._serve(limiter) for limiter in list(self._limiters.values())]
+        next_ticks = [await self._serve(limiter) for limiter in list(self._limiters.values())]
         self.ticked_at = self._clock.monotonic()
-        return min([*nexts, self._clock.now() + IDLE_MS])
+        return min([*next_ticks, self._clock.now() + IDLE_MS])
 
     async def _serve(self, limiter: ProviderLimiter) -> int:
         now = self._clock.now()
         name = limiter.provider.name
-        self._starved.discard(name)
+        self._waiting_for_room.discard(name)
         match limiter.permit(now):
-            case Permit.OPEN:
-                room = limiter.free_slots(now)
+            case Permit.ALLOW:
+                room = limiter.count_free_slots(now)
                 if room == 0:
-                    return self._when_room(limiter, now)
+                    return self._wait_for_room(limiter, now)
                 return await self._claim(limiter, now, room, is_probe=False)
             case Permit.PROBE:
                 next_at = await self._claim(limiter, now, 1, is_probe=True)
                 await self._expire(limiter)
                 return next_at
-            case Permit.CLOSED:
+            case Permit.BLOCK:
                 await self._expire(limiter)
                 return limiter.gate.probe_at
 
-    def _when_room(self, limiter: ProviderLimiter, now: int) -> int:
+    def _wait_for_room(self, limiter: ProviderLimiter, now: int) -> int:
         """Say when to look again; a request that ends will ring when that is what is missing."""
-        self._starved.add(limiter.provider.name)
-        at = limiter.next_free_at(now)
-        return now + IDLE_MS if at is None else at
+        self._waiting_for_room.add(limiter.provider.name)
+        return limiter.find_next_start(now) or now + IDLE_MS
 
     async def _claim(self, limiter: ProviderLimiter, now: int, room: int, *, is_probe: bool) -> int:
         lease = Lease(self._owner, now + limiter.provider.polling.request_timeout_ms + LEASE_MARGIN_MS)
@@ -161,15 +160,17 @@ class Poller:
             limiter.record_start(len(claimed.watches), now, is_probe=is_probe)
         for watch in claimed.watches:
             durations = claimed.durations.get(watch.api_path)
-            claim = self._claimed(watch, lease, limiter, shifted_ms, is_probe=is_probe, durations=durations)
+            claim = self._make_claim(
+                watch, lease, limiter, shifted_ms, is_probe=is_probe, durations=durations
+            )
             self._tasks.start(self._poll(claim), name=f"poll {watch.id}")
         if is_probe:
             return limiter.gate.probe_at if claimed.watches else now + IDLE_MS
         if len(claimed.watches) == room:
-            return self._when_room(limiter, now)
+            return self._wait_for_room(limiter, now)
         return now + IDLE_MS if claimed.next_due_at is None else claimed.next_due_at
 
-    def _claimed(
+    def _make_claim(
         self,
         watch: Watch,
         lease: Lease,
@@ -193,7 +194,7 @@ class Poller:
         """
         closed_at, condition = limiter.gate.since, limiter.condition
         if closed_at is not None and condition is not None:
-            deadline_from = 0 if self._clock.now() - closed_at >= PATIENCE_MS else closed_at
+            deadline_from = 0 if self._clock.now() - closed_at >= OVERDUE_GRACE_MS else closed_at
             await self._expire_all(limiter, condition, deadline_from)
 
     async def _expire_orphans(self) -> None:
@@ -201,11 +202,11 @@ class Poller:
         now = self._clock.now()
         if now < self._orphans_at:
             return
-        self._orphans_at = now + ORPHANS_EVERY_MS
+        self._orphans_at = now + ORPHAN_INTERVAL_MS
         for name in await self._store.providers():
             if name not in self._limiters:
-                gone = ProviderLimiter(ProviderSettings(name=name), now)
-                ended = await self._expire_all(gone, Condition(Cause(Code.PROVIDER_REMOVED)), 0)
+                limiter = ProviderLimiter(ProviderSettings(name=name), now)
+                ended = await self._expire_all(limiter, Condition(Cause(Code.PROVIDER_REMOVED)), 0)
                 if ended == EXPIRE_BATCH:  # there may be more
                     self._orphans_at = self._clock.now()
 
@@ -221,33 +222,33 @@ class Poller:
             deadline_from=deadline_from,
         )
         for watch in claimed.watches:
-            unasked = self._claimed(watch, lease, limiter, shifted_ms, is_probe=False)
-            self._tasks.start(self._settle(unasked, NotPolled(why)), name=f"expire {watch.id}")
+            claim = self._make_claim(watch, lease, limiter, shifted_ms, is_probe=False)
+            self._tasks.start(self._settle(claim, NotPolled(why)), name=f"expire {watch.id}")
         return len(claimed.watches)
 
     async def _poll(self, claimed: ClaimedWatch) -> None:
         verdict: Verdict | None = None
         try:
-            verdict = await self._ask(claimed)
+            verdict = await self._fetch_verdict(claimed)
         finally:
-            self._release(claimed, verdict)
+            self._free_slot(claimed, verdict)
         due_at = claimed.watch.due_at or claimed.claimed_at
         self._meter.record_poll(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
         await self._settle(claimed, verdict)
 
-    async def _ask(self, claimed: ClaimedWatch) -> Verdict:
+    async def _fetch_verdict(self, claimed: ClaimedWatch) -> Verdict:
         """Fetch and judge. A fault of ours is no end of the watch and no secret: its rules go on."""
         try:
             return self._judge(claimed, await self._fetch(claimed))
-        except Exception as fault:
+        except Exception as error:
             log.exception("poll.crashed", watch=claimed.watch.id, task=claimed.watch.task_id)
-            return Inconclusive(Cause(Code.INTERNAL_ERROR, {"type": type(fault).__name__}), is_outage=False)
+            return Inconclusive(Cause(Code.INTERNAL_ERROR, {"type": type(error).__name__}), is_outage=False)
 
     async def _fetch(self, claimed: ClaimedWatch) -> Exchange:
         provider, watch = claimed.provider, claimed.watch
-        dialect = provider.description
-        url = task_url(provider.base_url, dialect.task_path, watch.api_path, watch.task_id)
-        headers = dict(poll_headers(dialect, provider.api_key))
+        description = provider.description
+        url = build_task_url(provider.base_url, description.task_path, watch.api_path, watch.task_id)
+        headers = dict(build_poll_headers(description, provider.api_key))
         if watch.traceparent is not None:
             headers[TRACEPARENT] = child_traceparent(watch.traceparent, self._rng.getrandbits(SPAN_BITS))
         return await self.http_client.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
@@ -257,7 +258,7 @@ class Poller:
         return judge_poll(
             exchange,
             task_id=claimed.watch.task_id,
-            dialect=provider.description,
+            description=provider.description,
             key=provider.api_key,
             now=self._clock.now(),
         )
@@ -270,9 +271,9 @@ class Poller:
                     await self._record_wait(claimed, decision)
                 case EndWatch():
                     await self._record_end(claimed, verdict, decision)
-        except StoreUnavailable as fault:
+        except StoreUnavailable as error:
             # Nothing was kept; the lease runs out and the watch is polled again.
-            log.warning("watch.not_recorded", watch=claimed.watch.id, **fault.log_fields())
+            log.warning("watch.not_recorded", watch=claimed.watch.id, **error.log_fields())
 
     def _decide(self, claimed: ClaimedWatch, verdict: Verdict) -> PollDecision:
         provider, polling = claimed.provider, claimed.provider.polling
@@ -284,13 +285,12 @@ class Poller:
             result_ttl_ms=provider.result_ttl_ms,
             now=self._clock.now(),
             jitter=self._rng.random(),
-            asked_at=claimed.claimed_at + stepped_ms,
+            poll_started_at=claimed.claimed_at + stepped_ms,
             durations=claimed.durations if polling.learn else None,
         )
 
     async def _record_wait(self, claimed: ClaimedWatch, wait: PollAgain) -> None:
-        watch = claimed.watch
-        now = self._clock.now()
+        watch, now = claimed.watch, self._clock.now()
         if not await self._store.record_wait(watch, claimed.lease, wait, now=now):
             return
         before, cause = (each.cause if each else None for each in (watch.trouble, wait.trouble))
@@ -313,7 +313,7 @@ class Poller:
             self._waiters.wake(watch.id)
             self._deliver()
 
-    def _release(self, claimed: ClaimedWatch, verdict: Verdict | None) -> None:
+    def _free_slot(self, claimed: ClaimedWatch, verdict: Verdict | None) -> None:
         limiter, now = claimed.limiter, self._clock.now()
         before = limiter.condition
         limiter.record_end(verdict, now, is_probe=claimed.is_probe)
@@ -324,5 +324,5 @@ class Poller:
         if before is not None and limiter.condition is None:
             log.info("provider.resumed", provider=limiter.provider.name)
             self._run_at(now)
-        if limiter.provider.name in self._starved:
+        if limiter.provider.name in self._waiting_for_room:
             self._run_at(now)

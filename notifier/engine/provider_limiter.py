@@ -8,7 +8,7 @@ from notifier.core.polling.verdict import AccountRefused, Inconclusive, Throttle
 
 BURST_S = 0.25
 DEFAULT_PAUSE_MS = 5_000
-LONGEST_ABSENCE_MS = 60_000
+MAX_RETURN_MS = 60_000
 
 
 class ProviderLimiter:
@@ -34,12 +34,12 @@ class ProviderLimiter:
         """Say whether requests may go out freely, singly, or not at all."""
         return circuit_breaker.permit(self.gate, now)
 
-    def free_slots(self, now: int) -> int:
+    def count_free_slots(self, now: int) -> int:
         """How many requests may start now, by the number in flight and by the rate."""
         self._fill(now)
         return max(0, min(self.provider.max_in_flight - self.in_flight, int(self._tokens)))
 
-    def next_free_at(self, now: int) -> int | None:
+    def find_next_start(self, now: int) -> int | None:
         """When the rate lets the next one start; None when a request must end before that."""
         if self.in_flight >= self.provider.max_in_flight:
             return None
@@ -51,8 +51,8 @@ class ProviderLimiter:
         self.in_flight += count
         self._tokens -= count
         if is_probe:
-            patience = self.provider.polling.request_timeout_ms + DEFAULT_PAUSE_MS
-            self.gate = circuit_breaker.record_probe(self.gate, now, patience_ms=patience)
+            timeout_ms = self.provider.polling.request_timeout_ms + DEFAULT_PAUSE_MS
+            self.gate = circuit_breaker.record_probe(self.gate, now, timeout_ms=timeout_ms)
 
     def record_end(self, verdict: Verdict | None, now: int, *, is_probe: bool) -> None:
         """Note what a request brought; None when it broke off without a verdict."""
@@ -92,7 +92,7 @@ class ProviderLimiter:
     @property
     def _cap_ms(self) -> int:
         """The longest wait for a probe: with the time that a probe may hang, within a minute in all."""
-        return max(DEFAULT_PAUSE_MS, LONGEST_ABSENCE_MS - self.provider.polling.request_timeout_ms)
+        return max(DEFAULT_PAUSE_MS, MAX_RETURN_MS - self.provider.polling.request_timeout_ms)
 
     @property
     def _burst(self) -> float:

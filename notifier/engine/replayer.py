@@ -11,7 +11,7 @@ from notifier.store.protocol import Store
 
 RATE_PER_S = 10
 IDLE_MS = 60_000
-AFTER_TROUBLE_MS = 5_000
+RETRY_INTERVAL_MS = 5_000
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ class Replayer:
         self._deliver = deliver
         self._rate_per_s = rate_per_s
         self._next_at = 0
-        self._is_under_way = False
+        self._is_replaying = False
 
     async def tick(self) -> int:
         """Do a second's worth; returns the instant of the next tick. A ring before its time does nothing."""
@@ -45,10 +45,10 @@ class Replayer:
             count = await self._store.replay_some(
                 now=now, give_up_at=now + self.settings.give_up_after_ms, limit=self._rate_per_s
             )
-        except StoreUnavailable as fault:
-            log.warning("replay.delayed", **fault.log_fields())
-            return now + AFTER_TROUBLE_MS
-        self._tell(count)
+        except StoreUnavailable as error:
+            log.warning("replay.delayed", **error.log_fields())
+            return now + RETRY_INTERVAL_MS
+        self._log_progress(count)
         if count is None:
             return now + IDLE_MS
         if count:
@@ -56,8 +56,8 @@ class Replayer:
         self._next_at = now + count * 1_000 // self._rate_per_s
         return self._next_at
 
-    def _tell(self, count: int | None) -> None:
+    def _log_progress(self, count: int | None) -> None:
         """One line when replaying begins and one when all is done, however many replays that were."""
-        if (count is not None) != self._is_under_way:
-            self._is_under_way = count is not None
-            log.info("replay.began" if self._is_under_way else "replay.ended")
+        if (count is not None) != self._is_replaying:
+            self._is_replaying = count is not None
+            log.info("replay.began" if self._is_replaying else "replay.ended")

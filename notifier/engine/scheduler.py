@@ -20,13 +20,13 @@ from notifier.core.causes.cause import Cause
 from notifier.errors import NotifierError, StoreUnavailable
 from notifier.ports import Clock
 
-SPACING_S = 0.02  # rings gather what falls due meanwhile: one claim for many watches
-SOON_S = 0.02  # a ring as near as this is not worth the scheduler's work for it
+MIN_SPACING_S = 0.02  # rings gather what falls due meanwhile: one claim for many watches
+DIRECT_TIMER_S = 0.02  # a ring as near as this is not worth the scheduler's work for it
 AFTER_CRASH_MS = 1_000
 OVERDUE_S = 0.5
-LONGEST_S = 60.0  # no bell wants to wait longer: such an instant is from before the clock was set back
+MAX_WAIT_S = 60.0  # no bell wants to wait longer: such an instant is from before the clock was set back
 # When to ring if nobody re-arms: a job with no next time is thrown away.
-SPARE = IntervalTrigger(days=1, timezone=UTC)
+FALLBACK_TRIGGER = IntervalTrigger(days=1, timezone=UTC)
 
 log = structlog.get_logger()
 
@@ -44,116 +44,121 @@ class PeriodicJob:
         self, name: str, run: Run, scheduler: AsyncIOScheduler, clock: Clock, failed: Failed
     ) -> None:
         self.name = name
-        self.spacing_s = SPACING_S
+        self.spacing_s = MIN_SPACING_S
         self.trouble: Cause | None = None
         self._failed = failed
         self._run = run
         self._scheduler = scheduler
         self._clock = clock
         self._job: Job | None = None
-        self._wanted_at: int | None = None
+        self._requested_at: int | None = None
         self._armed_for = float("inf")
-        self._rung = float("-inf")
-        self._is_ringing = False
-        self._is_open = False
+        self._ran_at = float("-inf")
+        self._is_running = False
+        self._is_enabled = False
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._silent = asyncio.Event()
-        self._silent.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def arm(self) -> None:
         """Ring from now on, the first time at once."""
-        self._is_open = True
+        self._is_enabled = True
         self.run_at(self._clock.now())
 
     def run_at(self, instant: int) -> None:
         """Ring at ``instant`` (epoch milliseconds) or, if that is sooner, when it would have rung anyway."""
-        if not self._is_open:
+        if not self._is_enabled:
             return
-        if self._is_ringing:
-            self._wanted_at = instant if self._wanted_at is None else min(self._wanted_at, instant)
+        if self._is_running:
+            self._requested_at = instant if self._requested_at is None else min(self._requested_at, instant)
             return
         monotonic = self._clock.monotonic()
-        wanted_s = min((instant - self._clock.now()) / 1_000, LONGEST_S)
-        wait_s = max(wanted_s, self._rung + self.spacing_s - monotonic, 0.0)
+        requested_s = min((instant - self._clock.now()) / 1_000, MAX_WAIT_S)
+        wait_s = max(requested_s, self._ran_at + self.spacing_s - monotonic, 0.0)
         if monotonic + wait_s < self._armed_for:
             self._arm(wait_s)
 
     def check(self) -> None:
         """Re-arm if the ring is overdue: the wall clock that APScheduler goes by was set back."""
         late_s = self._clock.monotonic() - self._armed_for
-        if self._is_open and not self._is_ringing and late_s > OVERDUE_S:
+        if self._is_enabled and not self._is_running and late_s > OVERDUE_S:
             log.info("bell.rearmed", bell=self.name, late_s=round(late_s, 3))
             self._arm(0.0)
 
     async def close(self) -> None:
         """Ring no more; wait for the ring under way."""
-        self._is_open = False
-        await self._silent.wait()
+        self._is_enabled = False
+        await self._idle.wait()
 
     def _arm(self, wait_s: float) -> None:
         """Have it rung: by the scheduler or, if that is soon, by the loop, at a fraction of the price."""
         self._armed_for = self._clock.monotonic() + wait_s
         if self._timer is not None:
             self._timer.cancel()
-        if wait_s > SOON_S:
+        if wait_s > DIRECT_TIMER_S:
             self._schedule(wait_s)
         else:
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._start)
 
     def _start(self) -> None:
-        self._task = asyncio.create_task(self._on_time(), name=f"bell {self.name}")
+        self._task = asyncio.create_task(self._run_once(), name=f"bell {self.name}")
 
     def _schedule(self, wait_s: float) -> None:
         when = datetime.now(UTC) + timedelta(seconds=wait_s)
         if self._job is None:
             self._job = self._scheduler.add_job(
-                self._on_time, SPARE, id=self.name, next_run_time=when, misfire_grace_time=None, coalesce=True
+                self._run_once,
+                FALLBACK_TRIGGER,
+                id=self.name,
+                next_run_time=when,
+                misfire_grace_time=None,
+                coalesce=True,
             )
         else:
             self._job.modify(next_run_time=when)
 
-    async def _on_time(self) -> None:
-        if not self._is_open or self._is_ringing:
+    async def _run_once(self) -> None:
+        if not self._is_enabled or self._is_running:
             return
-        self._is_ringing = True
-        self._silent.clear()
+        self._is_running = True
+        self._idle.clear()
         next_at = self._clock.now() + AFTER_CRASH_MS
         try:
             next_at = await self._run()
-            self._recovered()
-        except StoreUnavailable as fault:
-            self._troubled(fault)
-        except NotifierError as fault:
-            self._fail(fault)
+            self._clear_trouble()
+        except StoreUnavailable as error:
+            self._record_trouble(error)
+        except NotifierError as error:
+            self._fail(error)
         except Exception:
             log.exception("bell.crashed", bell=self.name)
         finally:
-            self._is_ringing = False
-            self._silent.set()
+            self._is_running = False
+            self._idle.set()
             self._rearm(next_at)
 
-    def _troubled(self, fault: StoreUnavailable) -> None:
+    def _record_trouble(self, error: StoreUnavailable) -> None:
         """Tell it once, not with each ring: a full disk may hold the log as well."""
-        if self.trouble != fault.reason:
-            log.error("store.unavailable", bell=self.name, **fault.log_fields())
-        self.trouble = fault.reason
+        if self.trouble != error.reason:
+            log.error("store.unavailable", bell=self.name, **error.log_fields())
+        self.trouble = error.reason
 
-    def _recovered(self) -> None:
+    def _clear_trouble(self) -> None:
         if self.trouble is not None:
             log.info("store.recovered", bell=self.name)
         self.trouble = None
 
-    def _fail(self, fault: NotifierError) -> None:
+    def _fail(self, error: NotifierError) -> None:
         """Hand it on: it needs the operator, and no later ring would fare better."""
         if not self._failed.done():
-            self._failed.set_result(fault)
+            self._failed.set_result(error)
 
     def _rearm(self, next_at: int) -> None:
-        self._rung = self._clock.monotonic()
+        self._ran_at = self._clock.monotonic()
         self._armed_for = float("inf")
-        wanted, self._wanted_at = self._wanted_at, None
-        self.run_at(next_at if wanted is None else min(next_at, wanted))
+        requested_at, self._requested_at = self._requested_at, None
+        self.run_at(next_at if requested_at is None else min(next_at, requested_at))
 
 
 class JobScheduler:

@@ -66,7 +66,7 @@ class ImageProxy:
                 )
         except _Busy as error:
             return ImageProxyBusy(str(error))
-        return check_image(exchange, most_bytes=MAX_IMAGE_BYTES)
+        return check_image(exchange, max_bytes=MAX_IMAGE_BYTES)
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:

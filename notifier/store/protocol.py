@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from notifier.core.delivery.decision import AttemptDecision
-from notifier.core.delivery.endpoint import Report
+from notifier.core.delivery.endpoint import AttemptResult
 from notifier.core.model import (
     Attempt,
     ClaimedDelivery,
@@ -170,7 +170,7 @@ class Store(Protocol):
     ) -> ClaimedDeliveries:
         """Claim pending deliveries that are due, in rotation over the endpoints.
 
-        ``busy`` counts the requests in flight to each origin (``core.formats.urls.origin_of``). Together with
+        ``busy`` counts the requests in flight to each origin (``core.formats.urls.url_to_origin``). Together with
         the claimed ones no origin has more than ``per_origin``. ``trials`` are the origins with a delivery on
         trial in flight. They get no second one, and all origins on trial together are at most ``max_trials``.
         ``next_due_at`` leaves out endpoints that have no room.
@@ -182,8 +182,8 @@ class Store(Protocol):
         delivery: ClaimedDelivery,
         lease: Lease,
         attempt: Attempt,
-        sequel: AttemptDecision,
-        report: Report,
+        decision: AttemptDecision,
+        result: AttemptResult,
         *,
         now: int,
     ) -> AttemptRecorded | None:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from notifier.api.schemas import AttemptBody, CallbackBody, DeliveryBody, ErrorBody, MomentBody, WatchBody
-from notifier.core.causes.failures import attempt_fix
+from notifier.core.causes.failures import find_attempt_fix
 from notifier.core.formats.text import describe_task_error
 from notifier.web import labels
 from notifier.web.filters import Html, definition_list, instant, join, table, tag, timed
@@ -99,7 +99,7 @@ def _held(delivery: DeliveryBody, now: int) -> str:
 
 def _attempt_fix(delivery: DeliveryBody) -> str:
     last = delivery.attempts[-1] if isinstance(delivery.attempts, list) and delivery.attempts else None
-    return "" if last is None else attempt_fix(last.status, last.failure)
+    return "" if last is None else find_attempt_fix(last.status, last.failure)
 
 
 def _error(error: ErrorBody | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from notifier.core.causes.failures import attempt_fix
+from notifier.core.causes.failures import find_attempt_fix
 from notifier.core.causes.table import STATUS_FIXES
 from notifier.core.exchange import FailureKind
 from notifier.core.model import DeliveryState, WatchState
@@ -131,7 +131,10 @@ def module(*, has_tokens: bool) -> str:
         "live": LIVE,
         "states": {"watches": WATCH_STATES, "deliveries": DELIVERY_STATES},
         "resumable": RESUMABLE,
-        "advice": {"status": STATUS_FIXES, "fault": {kind: attempt_fix(None, kind) for kind in FailureKind}},
+        "advice": {
+            "status": STATUS_FIXES,
+            "fault": {kind: find_attempt_fix(None, kind) for kind in FailureKind},
+        },
         "auth": curl_auth(has_tokens=has_tokens),
         "register": registration_line("{origin}", has_tokens=has_tokens),
     }

@@ -144,7 +144,7 @@ def exercise(meter: Meter) -> None:
         meter.record_end(watch(), done, end(state), now=NOON + SECOND)
     for fault in (None, "dns", "connect", "timeout", "http_4xx", "http_5xx"):
         sequel = Retry(NOON) if fault else Delivered()
-        meter.record_attempt(dispatch(NOON + HOUR), attempt(fault=fault), sequel, now=NOON)
+        meter.record_attempt(dispatch(NOON + HOUR), attempt(failure=fault), sequel, now=NOON)
     meter.record_commit(3, 0.004)
     meter.record_lag(0.002)
 
@@ -187,9 +187,9 @@ async def test_notice_delay_counts_from_the_tasks_own_end(bench: Bench) -> None:
 
 
 async def test_the_margin_of_a_result_that_died_before_is_below_nought(bench: Bench) -> None:
-    bench.metrics.record_attempt(dispatch(NOON - MINUTE), attempt(fault=None), Delivered(), now=NOON)
-    bench.metrics.record_attempt(dispatch(NOON + MINUTE), attempt(fault=None), Delivered(), now=NOON)
-    bench.metrics.record_attempt(dispatch(NOON + MINUTE), attempt(fault="dns"), Retry(NOON), now=NOON)
+    bench.metrics.record_attempt(dispatch(NOON - MINUTE), attempt(failure=None), Delivered(), now=NOON)
+    bench.metrics.record_attempt(dispatch(NOON + MINUTE), attempt(failure=None), Delivered(), now=NOON)
+    bench.metrics.record_attempt(dispatch(NOON + MINUTE), attempt(failure="dns"), Retry(NOON), now=NOON)
     assert await bench.value("notifier_result_margin_seconds_bucket", le="0.0") == 1
     assert await bench.value("notifier_result_margin_seconds_count") == 2
     assert await bench.value("notifier_attempts_total", outcome="accepted") == 2

@@ -44,7 +44,7 @@ async def test_callbacks_go_only_where_they_may(tmp_path: Path) -> None:
         own = await called(CallbackSettings(), peer.url(), (("127.0.0.1", peer.port),))
     for exchange in (far, own):
         assert isinstance(exchange, NoReply)
-        assert exchange.fault is FailureKind.BLOCKED
+        assert exchange.kind is FailureKind.BLOCKED
     assert peer.connections == 0
 
 

@@ -104,7 +104,7 @@ async def test_a_2xx_after_16_seconds_is_a_failure_and_then_a_repeat(
 
     async with listening(first(too_slow, saying(answer()))) as peer, wired() as bench.deliverer.http_client:
         watch_id = await finished(bench, url=peer.url(HOOK_PATH))
-        assert (await attempted(bench, watch_id)).fault == "timeout"
+        assert (await attempted(bench, watch_id)).failure == "timeout"
         assert (await attempted(bench, watch_id)).status == 200
     assert await state_of(bench, watch_id) is DeliveryState.DELIVERED
     assert peer.bodies[0] == peer.bodies[1]
@@ -179,7 +179,7 @@ async def test_a_receiver_that_takes_it_and_hangs_up_gets_the_same_again(
         wired() as bench.deliverer.http_client,
     ):
         watch_id = await finished(bench, url=peer.url(HOOK_PATH))
-        assert (await attempted(bench, watch_id)).fault == "reset"
+        assert (await attempted(bench, watch_id)).failure == "reset"
         assert len(peer.heads) == 1
         assert (await attempted(bench, watch_id)).number == 2
     assert await state_of(bench, watch_id) is DeliveryState.DELIVERED
@@ -202,7 +202,7 @@ async def test_a_reset_in_the_middle_of_what_we_send_is_tried_again_whole(bench:
         wired() as bench.deliverer.http_client,
     ):
         watch_id = await finished(bench, url=peer.url(HOOK_PATH), blob="x" * 3_000_000)
-        assert (await attempted(bench, watch_id)).fault == "reset"
+        assert (await attempted(bench, watch_id)).failure == "reset"
         assert await state_of(bench, watch_id) is DeliveryState.PENDING
         assert (await attempted(bench, watch_id)).status == 200
     (body,) = peer.bodies
@@ -296,7 +296,7 @@ async def by_task(bench: Bench) -> dict[str, str | None]:
     """The class of each task's last failure."""
     found: dict[str, str | None] = {}
     for watch in await bench.store.watches(WatchQuery()):
-        found[watch.task_id] = (await delivery_of(bench, watch.id)).attempts[-1].fault
+        found[watch.task_id] = (await delivery_of(bench, watch.id)).attempts[-1].failure
     return found
 
 

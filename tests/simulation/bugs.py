@@ -19,7 +19,7 @@ from notifier.core.delivery.request_headers import build_headers
 from notifier.core.exchange import HttpReply
 from notifier.core.model import Attempt, ClaimedDelivery, Event, WatchState
 from notifier.core.polling import age_schedule, provider_reply
-from notifier.core.polling.age_schedule import interval_ms
+from notifier.core.polling.age_schedule import compute_interval_ms
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.verdict import Finished
 from notifier.daemon.daemon import Daemon
@@ -68,9 +68,9 @@ def delivered_before_sent() -> Iterator[None]:
         made = Attempt(dispatch.number, now, 0, 200, None, None)
         await self._store.record_attempt(dispatch, lease, made, Delivered(), AttemptAccepted(), now=now)
         try:
-            await self._try(dispatch)
+            await self._attempt(dispatch)
         finally:
-            self._release(dispatch)
+            self._free_slot(dispatch)
 
     with mock.patch.object(Deliverer, "_deliver", deliver):
         yield
@@ -105,7 +105,7 @@ def given_up_at_410() -> Iterator[None]:
     """An endpoint that says that it is gone costs its deliveries their life."""
 
     def decided(dispatch: ClaimedDelivery, report: Any, **kwargs: Any) -> Any:
-        if isinstance(report, AttemptFailed) and report.blame is FailureScope.GONE:
+        if isinstance(report, AttemptFailed) and report.scope is FailureScope.GONE:
             return GiveUp(f"given up: {report.cause.text()}")
         return decide_attempt(dispatch, report, **kwargs)
 
@@ -119,7 +119,7 @@ def sent_again_after_410() -> Iterator[None]:
     original = endpoint.record_result
 
     def after(standing: EndpointHealth, report: Any, now: int, *, is_probe: bool) -> EndpointHealth:
-        if isinstance(report, AttemptFailed) and report.blame is FailureScope.GONE:
+        if isinstance(report, AttemptFailed) and report.scope is FailureScope.GONE:
             return standing
         return original(standing, report, now, is_probe=is_probe)
 
@@ -188,7 +188,7 @@ async def _late(work: Callable[[], Awaitable[object]]) -> None:
 
 
 def _interval_without_memory(*args: Any, **kwargs: Any) -> int:
-    return interval_ms(*args, **{**kwargs, "last_interval_ms": 0})
+    return compute_interval_ms(*args, **{**kwargs, "last_interval_ms": 0})
 
 
 def _nothing(*_: Any, **__: Any) -> None:
@@ -221,7 +221,9 @@ BUGS: Mapping[str, Bug] = {
         _in_sql(claiming, "claim_deliveries", "WHERE seq IN", "WHERE 0 AND seq IN"), (CLAIM,)
     ),
     "delivered before it is sent": Bug(delivered_before_sent, (CLAIM,)),
-    "intervals shrink": Bug(_in_module(age_schedule, "interval_ms", _interval_without_memory), ("pace",)),
+    "intervals shrink": Bug(
+        _in_module(age_schedule, "compute_interval_ms", _interval_without_memory), ("pace",)
+    ),
     "given up at 410": Bug(given_up_at_410, ("410",)),
     "sent again after 410": Bug(sent_again_after_410, ("410",)),
     "no wake-up after the gate opens": Bug(

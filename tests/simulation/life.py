@@ -222,11 +222,11 @@ def edges(outside: Outside) -> Iterator[None]:
         (scheduler, "datetime", WorldsDatetime),
         (apscheduler.schedulers.base, "datetime", WorldsDatetime),
         (apscheduler.executors.base, "datetime", WorldsDatetime),
-        (scheduler, "LONGEST_S", max(scheduler.LONGEST_S, outside.tempo.idle_s)),
+        (scheduler, "MAX_WAIT_S", max(scheduler.MAX_WAIT_S, outside.tempo.idle_s)),
         (poller, "IDLE_MS", idle_ms),
         (deliverer, "IDLE_MS", idle_ms),
-        (clock_watch, "BEAT_S", float(outside.tempo.idle_s)),
-        (housekeeping, "EVERY_MS", outside.tempo.housekeeping_s * 1_000),
+        (clock_watch, "TICK_S", float(outside.tempo.idle_s)),
+        (housekeeping, "INTERVAL_MS", outside.tempo.housekeeping_s * 1_000),
         (replayer, "IDLE_MS", max(60_000, idle_ms)),
     ]
     with contextlib.ExitStack() as stack:

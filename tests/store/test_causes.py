@@ -12,7 +12,7 @@ from notifier.api.representations import endpoint_body, watch_body
 from notifier.core.causes.cause import Cause
 from notifier.core.causes.table import Code
 from notifier.core.delivery.decision import Retry
-from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope, describe_gate
+from notifier.core.delivery.endpoint import MAX_PRIVATE_PROBE_MS, AttemptFailed, FailureScope, describe_gate
 from notifier.core.model import Trouble, Watch
 from notifier.store.protocol import Store
 from notifier.store.values import DeliveryQuery, EndpointDetail
@@ -45,7 +45,7 @@ async def only_endpoint(store: Store) -> EndpointDetail:
 async def fail(store: Store, cause: Cause, *, now: int) -> None:
     """Have the due delivery fail with this cause, and be due again at once."""
     (claimed,) = await take(store, now)
-    failed = AttemptFailed(FailureScope.ENDPOINT, cause, None, PRIVATE_CAP_MS)
+    failed = AttemptFailed(FailureScope.ENDPOINT, cause, None, MAX_PRIVATE_PROBE_MS)
     tried = attempt(claimed.number, at=now, error=cause.text())
     assert await store.record_attempt(claimed, lease(now + 20_000), tried, Retry(now), failed, now=now)
 

@@ -8,8 +8,8 @@ from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, 
 from notifier.core.delivery.endpoint import (
     AttemptAccepted,
     AttemptFailed,
+    AttemptResult,
     FailureScope,
-    Report,
     Suspension,
     describe_gate,
 )
@@ -44,7 +44,7 @@ async def resume(store: Store, url: str = A, *, now: int) -> EndpointDetail:
     return opened
 
 
-async def end_one(store: Store, sequel: AttemptDecision, report: Report, *, now: int = NOON) -> str:
+async def end_one(store: Store, sequel: AttemptDecision, report: AttemptResult, *, now: int = NOON) -> str:
     """Take one delivery and record this of it; returns its id."""
     (dispatch,) = await take(store, now, limit=1)
     tried = attempt(dispatch.number)
@@ -112,7 +112,7 @@ async def test_a_closed_gate_is_shown_with_its_reason(store: Store) -> None:
 async def test_nothing_is_sent_to_a_paused_endpoint_and_nothing_of_it_is_lost(store: Store) -> None:
     """Neither what waits nor what comes later goes out; others are not held up."""
     await finished(store, A)
-    assert (await pause(store)).health.hold is Suspension.PAUSED
+    assert (await pause(store)).health.suspension is Suspension.PAUSED
     await finished(store, A, B, task_id="later", now=NOON + 1)
     assert [dispatch.url for dispatch in await take(store, NOON + DAY)] == [B]
     assert (await endpoint(store)).pending == 2
@@ -149,7 +149,7 @@ async def test_what_a_user_forces_goes_to_a_paused_endpoint_once(store: Store) -
 async def test_an_endpoint_parked_by_410_stays_so_when_a_user_pauses_it(store: Store) -> None:
     await finished(store, A)
     await end_one(store, Retry(NOON), GONE)
-    assert (await pause(store)).health.hold is Suspension.GONE
+    assert (await pause(store)).health.suspension is Suspension.GONE
 
 
 async def test_a_pause_outlives_the_last_delivery(store: Store) -> None:
@@ -159,7 +159,7 @@ async def test_a_pause_outlives_the_last_delivery(store: Store) -> None:
     await pause(store)
     assert await store.prune(delivered_before=NOON + DAY, dead_before=NOON + DAY, limit=9) == 1
     held = await endpoint(store)
-    assert (held.health.hold, held.delivered) == (Suspension.PAUSED, 0)
+    assert (held.health.suspension, held.delivered) == (Suspension.PAUSED, 0)
 
 
 async def test_a_pause_that_is_over_keeps_no_endpoint_without_deliveries(store: Store) -> None:
@@ -168,7 +168,7 @@ async def test_a_pause_that_is_over_keeps_no_endpoint_without_deliveries(store: 
     await end_one(store, Delivered(), AttemptAccepted())
     await pause(store)
     await store.prune(delivered_before=NOON + DAY, dead_before=NOON + DAY, limit=9)
-    assert (await resume(store, now=NOON + DAY)).health.hold is None
+    assert (await resume(store, now=NOON + DAY)).health.suspension is None
     assert await store.endpoints(before=None, limit=9) == []
 
 
@@ -199,8 +199,8 @@ async def test_resume_opens_whatever_held_it(store: Store) -> None:
     await closed(store)
     assert (await resume(store, now=NOON)).health.gate.since is None
     await end_one(store, Retry(NOON), GONE)
-    assert (await endpoint(store)).health.hold is Suspension.GONE
-    assert (await resume(store, now=NOON + 1)).health.hold is None
+    assert (await endpoint(store)).health.suspension is Suspension.GONE
+    assert (await resume(store, now=NOON + 1)).health.suspension is None
     assert len(await take(store, NOON + 1)) == 1
 
 

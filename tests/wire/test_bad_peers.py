@@ -283,7 +283,7 @@ async def test_what_cannot_be_sent_is_a_value_too(url: str, headers: dict[str, s
     async with wired(resolver=resolving()) as wire:
         exchange = await wire.get(url, headers, timeout_ms=LONG_MS)
     assert isinstance(exchange, NoReply)
-    assert exchange.fault in {FailureKind.PROTOCOL, FailureKind.DNS, FailureKind.CONNECT}
+    assert exchange.kind in {FailureKind.PROTOCOL, FailureKind.DNS, FailureKind.CONNECT}
 
 
 # -- what stands although the body does not end

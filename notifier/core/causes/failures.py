@@ -9,8 +9,8 @@ from notifier.core.causes.table import Code
 from notifier.core.exchange import FailureKind, FailureSubkind, NoReply
 from notifier.core.formats.text import one_line
 
-DETAIL_CHARS = 200  # no record of why; changing it needs a measurement
-HOST_CHARS = 100  # no record of why; changing it needs a measurement
+MAX_DETAIL_CHARS = 200  # no record of why; changing it needs a measurement
+MAX_HOST_CHARS = 100  # no record of why; changing it needs a measurement
 
 FAILURE_CODES: Mapping[FailureKind, Code] = MappingProxyType(
     {
@@ -40,14 +40,14 @@ def failure_to_cause(failure: NoReply, *, peer: str = "") -> Cause:
 
     ``peer`` names whose peer failed, where the text must say so. The particulars must hold no secret.
     """
-    code = FAILURE_CODES[failure.fault] if failure.subkind is None else _SUBKIND_CODES[failure.subkind]
-    params = {"peer": peer, "detail": one_line(failure.detail, DETAIL_CHARS)}
+    code = FAILURE_CODES[failure.kind] if failure.subkind is None else _SUBKIND_CODES[failure.subkind]
+    params = {"peer": peer, "detail": one_line(failure.detail, MAX_DETAIL_CHARS)}
     return Cause(code, {name: value for name, value in params.items() if value})
 
 
 def redirect_to_cause(status: int, location: str) -> Cause:
     """Make the cause of a 3xx that is not a provider's."""
-    host = redirect_host(location)
+    host = describe_redirect_host(location)
     return (
         Cause(Code.RECEIVER_REDIRECT, {"host": host})
         if host
@@ -55,7 +55,7 @@ def redirect_to_cause(status: int, location: str) -> Cause:
     )
 
 
-def redirect_host(location: str) -> str:
+def describe_redirect_host(location: str) -> str:
     """Say where a redirect points to; empty where it names no place.
 
     By host alone: paths and userinfo may hold secrets.
@@ -66,12 +66,12 @@ def redirect_host(location: str) -> str:
         host = urlsplit(location.strip()).hostname
     except ValueError:
         return "an unreadable place"
-    return one_line(host, HOST_CHARS) if host else "the same host"
+    return one_line(host, MAX_HOST_CHARS) if host else "the same host"
 
 
-def attempt_fix(status: int | None, fault: str | None) -> str:
+def find_attempt_fix(status: int | None, failure: str | None) -> str:
     """Say what to do about a stored attempt; empty for one that was accepted, or where nothing is known."""
     if status is not None:
         is_accepted = 200 <= status <= 299
         return "" if is_accepted else Cause(Code.RECEIVER_HTTP_STATUS, {"status": status}).fix(ATTEMPT)
-    return Cause(FAILURE_CODES[FailureKind(fault)]).fix(ATTEMPT) if fault in set(FailureKind) else ""
+    return Cause(FAILURE_CODES[FailureKind(failure)]).fix(ATTEMPT) if failure in set(FailureKind) else ""

@@ -85,8 +85,8 @@ def verify(secrets: Iterable[Secret], headers: Mapping[str, str], body: bytes, *
     entries = [entry for entry in named["webhook-signature"].split(" ") if entry.startswith("v1,")]
     if not entries:
         raise BadSignature("webhook-signature holds no v1 entry")
-    wanted = [entry_of(key_of(secret), named["webhook-id"], timestamp, body) for secret in secrets]
-    if not any([_is_same(ours, theirs) for ours in wanted for theirs in entries]):  # noqa: C419 - all, in even time
+    expected = [entry_of(key_of(secret), named["webhook-id"], timestamp, body) for secret in secrets]
+    if not any([_is_same(ours, theirs) for ours in expected for theirs in entries]):  # noqa: C419 - all, in even time
         mismatch = Cause(Code.SIGNATURE_MISMATCH)
         raise BadSignature(mismatch.text(), mismatch)
 

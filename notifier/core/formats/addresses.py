@@ -25,7 +25,7 @@ LOOPBACK, PRIVATE, PUBLIC = "loopback", "private", "public"
 KINDS = (LOOPBACK, PRIVATE, PUBLIC)
 
 
-def _table(text: str) -> tuple[Network, ...]:
+def _parse_networks(text: str) -> tuple[Network, ...]:
     return tuple(ip_network(word) for word in text.split())
 
 
@@ -33,26 +33,26 @@ def _table(text: str) -> tuple[Network, ...]:
 _NEVER: Mapping[str, tuple[Network, ...]] = MappingProxyType(
     {
         # AWS, Azure and GCP · AWS · Alibaba · Azure's wire server · Oracle · GCP · Scaleway
-        "a metadata service": _table(
+        "a metadata service": _parse_networks(
             "169.254.169.254 fd00:ec2::254 100.100.100.200 168.63.129.16 192.0.0.192 fd20:ce::254 fd00:42::42"
         ),
-        "unspecified": _table("0.0.0.0/8 ::"),
-        "broadcast": _table("255.255.255.255"),
-        "multicast": _table("224.0.0.0/4 ff00::/8"),
-        "link-local": _table("169.254.0.0/16 fe80::/10"),
+        "unspecified": _parse_networks("0.0.0.0/8 ::"),
+        "broadcast": _parse_networks("255.255.255.255"),
+        "multicast": _parse_networks("224.0.0.0/4 ff00::/8"),
+        "link-local": _parse_networks("169.254.0.0/16 fe80::/10"),
     }
 )
-_LOOPBACK = _table("127.0.0.0/8 ::1")
+_LOOPBACK = _parse_networks("127.0.0.0/8 ::1")
 # What no router on the internet carries is somebody's own network: RFC 1918, CGNAT (Tailscale), ULA,
 # site-local, and the reserved ranges too. Proxies that answer DNS with addresses of 198.18.0.0/15 are common
 # on developers' machines; to refuse those would break every callback there, and "public" leaves them out.
-_PRIVATE = _table(
+_PRIVATE = _parse_networks(
     "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 "
     "192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 240.0.0.0/4 "
     "fc00::/7 fec0::/10 2001:2::/48 2001:10::/28 2001:20::/28 2001:db8::/32 3fff::/20 5f00::/16 100::/64"
 )
 _GLOBAL_V6 = IPv6Network("2000::/3")  # all that IANA has given out; the rest of IPv6 counts as private
-_EMBEDDING_LAST = _table(
+_EMBEDDING_LAST = _parse_networks(
     "::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 ::/96"
 )  # SIIT, NAT64 twice, IPv4-compatible
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
@@ -92,8 +92,8 @@ class AddressPolicy:
     def of(cls, allow: Iterable[str], own: Collection[tuple[str, int]] = ()) -> Self:
         """Read the configuration's entries; raises BadAllow."""
         entries = [entry.strip().lower() for entry in allow]
-        networks = [network for entry in entries if (network := _network(entry)) is not None]
-        words = {entry for entry in entries if _network(entry) is None}
+        networks = [network for entry in entries if (network := _parse_network(entry)) is not None]
+        words = {entry for entry in entries if _parse_network(entry) is None}
         for word in sorted(words):
             if not _NAME.fullmatch(word) or _NUMERIC_END.search(word):
                 raise InvalidAllowRule(
@@ -104,13 +104,13 @@ class AddressPolicy:
             names=frozenset(word for word in words if word not in KINDS and not word.startswith("*.")),
             suffixes=tuple(sorted(word[1:] for word in words if word.startswith("*."))),
             networks=tuple(networks),
-            own=frozenset((_plain(ip_address(address)), port) for address, port in own),
+            own=frozenset((_unmap(ip_address(address)), port) for address, port in own),
         )
 
     def refuse(self, host: str, address: str, port: int) -> AddressRefusal | None:
         """Say why ``address``, to which ``host`` resolved, is not connected to; None when it may be."""
         try:
-            forms = list(_forms(ip_address(address)))
+            forms = list(_list_forms(ip_address(address)))
         except ValueError:
             return AddressRefusal(f"not an address: {address[:100]}", is_final=False)
         for form in forms:
@@ -123,7 +123,7 @@ class AddressPolicy:
         if self._is_allowed_name(host):
             return None
         for form in forms:
-            kind = kind_of(form)
+            kind = classify_address(form)
             if kind not in self.kinds and not _is_in(form, self.networks):
                 text = f"{address} is {kind}, and callbacks.allow has neither that nor this host"
                 return AddressRefusal(text, is_final=False)
@@ -140,46 +140,46 @@ class AddressPolicy:
         return name in self.names or name.endswith(self.suffixes)
 
 
-def kind_of(address: Address) -> str:
+def classify_address(address: Address) -> str:
     """``loopback``, ``private`` or ``public``, of an address that is not always refused."""
     if _is_in(address, _LOOPBACK):
         return LOOPBACK
     if _is_in(address, _PRIVATE):
         return PRIVATE
-    if isinstance(address, IPv6Address) and address not in _GLOBAL_V6 and not _embedded(address):
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_V6 and not _find_embedded(address):
         return PRIVATE
     return PUBLIC
 
 
-def _forms(address: Address) -> Iterator[Address]:
+def _list_forms(address: Address) -> Iterator[Address]:
     """The address and those that a gateway on the way may take it for; a mapped one is only what it maps."""
-    address = _plain(address)
+    address = _unmap(address)
     yield address
-    for inner in _embedded(address):
-        yield from _forms(inner)
+    for inner in _find_embedded(address):
+        yield from _list_forms(inner)
 
 
-def _plain(address: Address) -> Address:
+def _unmap(address: Address) -> Address:
     if isinstance(address, IPv4Address):
         return address
     return address.ipv4_mapped or IPv6Address(int(address))  # the number leaves out the zone (%eth0)
 
 
-def _embedded(address: Address) -> list[IPv4Address]:
+def _find_embedded(address: Address) -> list[IPv4Address]:
     if isinstance(address, IPv4Address) or int(address) <= 1:  # :: and ::1 hold no IPv4 address
         return []
     last = int(address) & 0xFFFF_FFFF
-    found = [address.sixtofour, *(address.teredo or ())]
+    inner_addresses = [address.sixtofour, *(address.teredo or ())]
     if _is_in(address, _EMBEDDING_LAST) or int(address) >> 32 & 0xFFFF_FFFF in _ISATAP:
-        found.append(IPv4Address(last))
-    return [inner for inner in found if inner is not None]
+        inner_addresses.append(IPv4Address(last))
+    return [inner for inner in inner_addresses if inner is not None]
 
 
 def _is_in(address: Address, networks: Iterable[Network]) -> bool:
     return any(address in network for network in networks)
 
 
-def _network(text: str) -> Network | None:
+def _parse_network(text: str) -> Network | None:
     try:
         return ip_network(text)
     except ValueError:

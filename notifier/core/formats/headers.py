@@ -11,7 +11,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
 # First what would forge the message, then what is about the connection, then what we set ourselves; the last
 # one would bring an answer that is packed.
-_REFUSED = re.compile(
+_RESERVED = re.compile(
     r"host|connection|(?:content|transfer|webhook|notifier)-.*|proxy-.*|keep-alive|te|trailer|upgrade|expect"
     r"|user-agent|accept-encoding",
     re.IGNORECASE,
@@ -32,27 +32,27 @@ def check_callback_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str],
         raise InvalidHeader(None, f"at most {MAX_HEADERS} headers")
     seen: set[str] = set()
     for name, value in headers.items():
-        why = _fault_of_name(name, seen) or _fault_of_value(value)
+        why = _check_name(name, seen) or _check_value(value)
         if why:
             raise InvalidHeader(name, why)
         seen.add(name.lower())
     return tuple(headers.items())
 
 
-def is_refused(name: str) -> bool:
+def is_reserved(name: str) -> bool:
     """Whether a header of this name is ours or the connection's, and no user's."""
-    return _REFUSED.fullmatch(name) is not None
+    return _RESERVED.fullmatch(name) is not None
 
 
-def _fault_of_name(name: str, seen: set[str]) -> str:
+def _check_name(name: str, seen: set[str]) -> str:
     if len(name) > MAX_NAME_CHARS or not _TOKEN.fullmatch(name):
         return f"a header's name is 1 to {MAX_NAME_CHARS} letters, digits or signs such as -"
-    if is_refused(name):
+    if is_reserved(name):
         return "this header is not for users to set"
     return "this header stands twice (case does not count)" if name.lower() in seen else ""
 
 
-def _fault_of_value(value: object) -> str:
+def _check_value(value: object) -> str:
     if not isinstance(value, str):
         return "a header's value is a string"
     if len(value) > MAX_VALUE_CHARS:

@@ -5,15 +5,15 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 
-MIN_MS = 1_000
-POLL_CAP_MS = 3_600_000
-ATTEMPT_CAP_MS = 86_400_000
+MIN_RETRY_AFTER_MS = 1_000
+MAX_POLL_RETRY_AFTER_MS = 3_600_000
+MAX_ATTEMPT_RETRY_AFTER_MS = 86_400_000
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def retry_after_ms(value: str | None, *, now: int, cap_ms: int) -> int | None:
+def parse_retry_after(value: str | None, *, now: int, cap_ms: int) -> int | None:
     """Return how long to wait, from 1 s to ``cap_ms``; None for no header, or one that says nothing.
 
     What is past, 0 or negative counts as 1 s. Fractions are taken, though the standard knows none.
@@ -21,18 +21,18 @@ def retry_after_ms(value: str | None, *, now: int, cap_ms: int) -> int | None:
     if value is None:
         return None
     text = value.strip()
-    wait_ms = _from_seconds(text, cap_ms) if _NUMBER.fullmatch(text) else _from_date(text, now)
-    return None if wait_ms is None else min(max(wait_ms, MIN_MS), cap_ms)
+    wait_ms = _parse_seconds(text, cap_ms) if _NUMBER.fullmatch(text) else _parse_date(text, now)
+    return None if wait_ms is None else min(max(wait_ms, MIN_RETRY_AFTER_MS), cap_ms)
 
 
-def _from_seconds(text: str, cap_ms: int) -> int:
+def _parse_seconds(text: str, cap_ms: int) -> int:
     seconds = float(text)  # a float, as int() refuses very long numbers; infinity is beyond any cap
     if seconds * 1_000 >= cap_ms:
         return cap_ms
     return 0 if seconds <= 0 else math.ceil(seconds * 1_000)
 
 
-def _from_date(text: str, now: int) -> int | None:
+def _parse_date(text: str, now: int) -> int | None:
     try:
         date = email.utils.parsedate_to_datetime(text)
         aware = date if date.tzinfo else date.replace(tzinfo=UTC)  # asctime names no zone and means UTC

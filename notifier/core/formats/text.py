@@ -19,8 +19,8 @@ def describe_task_error(source: str, code: int | str | None, title: str | None, 
     sentences = [each.strip() for each in (title, detail) if each and each.strip()]
     *before, last = sentences or [""]
     text = " ".join([*(each if each[-1] in ".!?:" else f"{each}." for each in before), last])
-    said = ": ".join(each for each in ("" if code is None else str(code), text) if each)
-    return f"{said} (says the {source})"
+    summary = ": ".join(each for each in ("" if code is None else str(code), text) if each)
+    return f"{summary} (says the {source})"
 
 
 def format_size(size: int) -> str:

@@ -14,22 +14,22 @@ _FORM = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(
 _SAMPLED, _RANDOM = 0x01, 0x02  # the flags that are defined; others are not to be handed on
 
 
-def parse_traceparent(given: Sequence[bytes]) -> str | None:
+def parse_traceparent(values: Sequence[bytes]) -> str | None:
     """Return the ``traceparent`` of these header values, in version 00; None unless there is one, and valid.
 
     Section 3.2: lower case only, no id of zeros, no version ff; a later version is read by the form of 00 and
     may go on after it, 00 itself may not. One that is not valid is to be ignored, and so are two.
     """
-    found = _FORM.fullmatch(given[0]) if len(given) == 1 else None
-    if found is None:
+    match = _FORM.fullmatch(values[0]) if len(values) == 1 else None
+    if match is None:
         return None
-    version, trace_id, parent_id, flags, rest = found.groups()
+    version, trace_id, parent_id, flags, rest = match.groups()
     if version == b"ff" or (version == b"00" and rest is not None):
         return None
     if not trace_id.strip(b"0") or not parent_id.strip(b"0"):
         return None
-    known = int(flags, 16) & (_SAMPLED | _RANDOM)
-    return f"00-{trace_id.decode()}-{parent_id.decode()}-{known:02x}"
+    defined_flags = int(flags, 16) & (_SAMPLED | _RANDOM)
+    return f"00-{trace_id.decode()}-{parent_id.decode()}-{defined_flags:02x}"
 
 
 def child_traceparent(traceparent: str, entropy: int) -> str:

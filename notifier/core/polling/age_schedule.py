@@ -12,21 +12,21 @@ class AgeSchedule:
     growth: float
 
 
-def interval_ms(schedule: AgeSchedule, *, age_ms: int, last_interval_ms: int, jitter: float) -> int:
+def compute_interval_ms(schedule: AgeSchedule, *, age_ms: int, last_interval_ms: int, jitter: float) -> int:
     """Return the next wait by age alone, jitter of up to +10 % included."""
-    grown = grown_ms(schedule, age_ms)
-    return bounded_ms(
-        schedule, grown, most_ms=schedule.max_interval_ms, last_interval_ms=last_interval_ms, jitter=jitter
+    grown = grow_ms(schedule, age_ms)
+    return bound_ms(
+        schedule, grown, max_ms=schedule.max_interval_ms, last_interval_ms=last_interval_ms, jitter=jitter
     )
 
 
-def grown_ms(schedule: AgeSchedule, age_ms: int) -> int:
+def grow_ms(schedule: AgeSchedule, age_ms: int) -> int:
     """Return growth × age, in integers all the way, so that no age overflows."""
     return age_ms * round(schedule.growth * 1_000_000) // 1_000_000
 
 
-def bounded_ms(
-    schedule: AgeSchedule, wait_ms: int, *, most_ms: int, last_interval_ms: int, jitter: float
+def bound_ms(
+    schedule: AgeSchedule, wait_ms: int, *, max_ms: int, last_interval_ms: int, jitter: float
 ) -> int:
     """Return a wait within the minimum and ``most_ms`` that is no shorter than the last one.
 
@@ -34,8 +34,8 @@ def bounded_ms(
     would be a little longer than the one before. It never exceeds ``most_ms`` with its jitter; where both
     cannot be (a lowered maximum), the maximum wins, and over the maximum the minimum.
     """
-    most_ms = max(most_ms, schedule.min_interval_ms)
-    base = min(max(wait_ms, schedule.min_interval_ms), most_ms)
+    max_ms = max(max_ms, schedule.min_interval_ms)
+    base = min(max(wait_ms, schedule.min_interval_ms), max_ms)
     if base <= last_interval_ms:
-        return min(last_interval_ms, most_ms + most_ms // 10)
+        return min(last_interval_ms, max_ms + max_ms // 10)
     return base + base * int(jitter * 1_000) // 10_000

@@ -35,7 +35,8 @@ class ScheduleReason:
             case ScheduleRule.AGE:
                 return f"by age: the task is {format_duration(self.age_ms)} old"
             case ScheduleRule.LEARNED:
-                return f"learned: the task is {format_duration(self.age_ms)} old, {_usual(self.durations)}"
+                durations = _describe_durations(self.durations)
+                return f"learned: the task is {format_duration(self.age_ms)} old, {durations}"
             case ScheduleRule.RETRY_AFTER:
                 return f"the provider asks to wait {format_duration(self.wait_ms)}"
             case ScheduleRule.MISSING:
@@ -46,11 +47,11 @@ class ScheduleReason:
                 assert_never(self.rule)
 
 
-def _usual(durations: TaskDurations | None) -> str:
+def _describe_durations(durations: TaskDurations | None) -> str:
     if durations is None:
         return "and its kind is known"
     span = f"{format_duration(durations.p5_ms)} to {format_duration(durations.p90_ms)}"
-    return f"such take {span} ({durations.finishes} have ended)"
+    return f"such take {span} ({durations.finished_count} have ended)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class PollAgain:
     trouble: Trouble | None
     missing: MissingStreak | None
     reason: ScheduleReason = ScheduleReason(ScheduleRule.AGE)
-    said: str = ""
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class EndWatch:
     is_polled: bool = True
     duration_ms: int | None = None
     finished_at: int | None = None
-    said: str = ""
+    summary: str = ""
 
 
 PollDecision = PollAgain | EndWatch
@@ -97,4 +98,4 @@ PollDecision = PollAgain | EndWatch
 
 def describe_wait(wait: PollAgain, now: int) -> str:
     """Say what a poll brought that ended nothing, what follows, and by which rule."""
-    return f"{wait.said}: kept, next in {format_duration(max(0, wait.due_at - now))} ({wait.reason.text})"
+    return f"{wait.summary}: kept, next in {format_duration(max(0, wait.due_at - now))} ({wait.reason.text})"

@@ -11,26 +11,28 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate
 
-BUCKETS = 128
-FACTOR = 1.125
-SMALLEST_MS = 250
-EDGES = tuple(round(SMALLEST_MS * FACTOR**n) for n in range(BUCKETS))  # upper ones, the last about nine days
-ONE = 64  # the weight of one duration: it outlives six halvings
-MOST = 128 * ONE
+BUCKET_COUNT = 128
+BUCKET_RATIO = 1.125
+FIRST_EDGE_MS = 250
+EDGES_MS = tuple(
+    round(FIRST_EDGE_MS * BUCKET_RATIO**n) for n in range(BUCKET_COUNT)
+)  # upper ones, the last about nine days
+UNIT_WEIGHT = 64  # the weight of one duration: it outlives six halvings
+MAX_WEIGHT = 128 * UNIT_WEIGHT
 
-_PACKED = struct.Struct(f"<{BUCKETS}H")
-SIZE = _PACKED.size
+_PACKED = struct.Struct(f"<{BUCKET_COUNT}H")
+PACKED_BYTES = _PACKED.size
 
 
 @dataclass(frozen=True, slots=True)
 class DurationHistogram:
     """How much weight lies in each bucket; bucket n ends at ``EDGES[n]`` and begins after the one before."""
 
-    weights: tuple[int, ...] = (0,) * BUCKETS
+    weights: tuple[int, ...] = (0,) * BUCKET_COUNT
 
     @property
     def total(self) -> int:
-        """All the weight, never above ``MOST``."""
+        """All the weight, never above ``MAX_WEIGHT``."""
         return sum(self.weights)
 
     def quantile_ms(self, share: float) -> int:
@@ -40,27 +42,27 @@ class DurationHistogram:
         if rank <= 0:
             return 0
         bucket = bisect_left(sums, rank)
-        low = EDGES[bucket - 1] if bucket else 0
+        low = EDGES_MS[bucket - 1] if bucket else 0
         weight = self.weights[bucket]
-        return low + round((EDGES[bucket] - low) * (rank - sums[bucket] + weight) / weight)
+        return low + round((EDGES_MS[bucket] - low) * (rank - sums[bucket] + weight) / weight)
 
 
-def add_duration(sketch: DurationHistogram, duration_ms: int) -> DurationHistogram:
+def add_duration(histogram: DurationHistogram, duration_ms: int) -> DurationHistogram:
     """Return the sketch with one more duration. What is beyond the edges counts as the last bucket."""
-    weights = list(sketch.weights)
-    weights[min(bisect_left(EDGES, duration_ms), BUCKETS - 1)] += ONE
-    if sum(weights) > MOST:
+    weights = list(histogram.weights)
+    weights[min(bisect_left(EDGES_MS, duration_ms), BUCKET_COUNT - 1)] += UNIT_WEIGHT
+    if sum(weights) > MAX_WEIGHT:
         weights = [weight // 2 for weight in weights]
     return DurationHistogram(tuple(weights))
 
 
-def pack(sketch: DurationHistogram) -> bytes:
-    """Write it as ``SIZE`` bytes."""
-    return _PACKED.pack(*sketch.weights)
+def pack(histogram: DurationHistogram) -> bytes:
+    """Write it as ``PACKED_BYTES`` bytes."""
+    return _PACKED.pack(*histogram.weights)
 
 
 def unpack(data: bytes) -> DurationHistogram:
     """Read what ``pack`` wrote; raises ValueError for anything of another size."""
-    if len(data) != SIZE:
-        raise ValueError(f"a sketch has {SIZE} bytes, not {len(data)}")
+    if len(data) != PACKED_BYTES:
+        raise ValueError(f"a sketch has {PACKED_BYTES} bytes, not {len(data)}")
     return DurationHistogram(_PACKED.unpack(data))

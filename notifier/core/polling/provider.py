@@ -44,9 +44,9 @@ class ProviderDescription:
     words: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MULEROUTER_WORDS)
 
 
-def poll_headers(dialect: ProviderDescription, key: Secret | None) -> dict[str, str]:
+def build_poll_headers(description: ProviderDescription, key: Secret | None) -> dict[str, str]:
     """Make the headers that a task is asked for with; the key stands in one of them."""
-    headers = {"accept": "application/json", **dialect.headers}
+    headers = {"accept": "application/json", **description.headers}
     if key is not None:
-        headers[dialect.auth_header] = dialect.auth_value.replace("{key}", key.reveal())
+        headers[description.auth_header] = description.auth_value.replace("{key}", key.reveal())
     return headers

@@ -11,12 +11,12 @@ import jmespath
 from notifier.core.causes.cause import Cause
 from notifier.core.causes.table import Code
 from notifier.core.exchange import HttpReply
-from notifier.core.formats.json_text import HALF_PAIR, RejectedJson, decode_strict, mend, redact
+from notifier.core.formats.json_text import HALF_PAIR, RejectedJson, decode_strict, redact, repair
 from notifier.core.formats.text import cut, format_size, one_line
 from notifier.core.formats.times import parse_instant
 from notifier.core.secret import Secret
 
-PLACE_LIMIT = 200  # no record of why; changing it needs a measurement
+MAX_PLACE_CHARS = 200  # no record of why; changing it needs a measurement
 _BOM = b"\xef\xbb\xbf"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 
@@ -44,31 +44,31 @@ class ProviderReply:
         if not place:
             return None
         try:
-            return _finder(place)(self.document)
+            return _compile_place(place)(self.document)
         except Exception as error:  # foreign code on foreign data: whatever it trips over
-            expression = one_line(repr(place), PLACE_LIMIT)
+            expression = one_line(repr(place), MAX_PLACE_CHARS)
             raise UnreadableReply(Cause(Code.REPLY_EXPRESSION_FAILED, {"place": expression})) from error
 
     def text_at(self, place: str, limit: int) -> str | None:
         """Return the text at a place, stripped and bounded; numbers are text too, all else is None."""
-        found = self.at(place)
-        if isinstance(found, bool) or not isinstance(found, str | int | float):
+        value = self.at(place)
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
             return None
-        return cut(str(found).strip(), limit) or None
+        return cut(str(value).strip(), limit) or None
 
     def code_at(self, place: str) -> int | str | None:
         """Return a code: an integer where it is one that fits 64 bits, else as text."""
-        found = self.at(place)
-        if isinstance(found, float) and found.is_integer():
-            found = int(found)
-        if isinstance(found, int) and not isinstance(found, bool) and -(2**63) <= found < 2**63:
-            return found
+        value = self.at(place)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
+            return value
         return self.text_at(place, 200)
 
     def texts_at(self, place: str) -> tuple[str, ...]:
         """Return the strings at a place: one, or those of an array."""
-        found = self.at(place)
-        items = found if isinstance(found, list) else [found]
+        value = self.at(place)
+        items = value if isinstance(value, list) else [value]
         return tuple(item for item in items if isinstance(item, str))
 
     def instant_at(self, place: str) -> int | None:
@@ -97,25 +97,25 @@ def parse_reply(reply: HttpReply, key: Secret | None) -> ProviderReply:
     try:
         text = body.decode()
         clean = text if key is None else redact(text, key.reveal())
-        return _strictly(clean)
+        return _decode(clean)
     except RejectedJson as error:
         raise UnreadableReply(Cause(Code.REPLY_JSON_REJECTED, {"detail": error.detail})) from error
     except ValueError as error:
         raise UnreadableReply(Cause(Code.REPLY_NOT_JSON)) from error
 
 
-def _strictly(text: str) -> ProviderReply:
+def _decode(text: str) -> ProviderReply:
     try:
         return ProviderReply(text, decode_strict(text.encode()))
     except RejectedJson as error:
         if error.detail != HALF_PAIR:
             raise
-        mended = mend(text)
+        mended = repair(text)
         return ProviderReply(mended, decode_strict(mended.encode()))
 
 
 @functools.lru_cache(maxsize=256)
-def _finder(place: str) -> Callable[[Any], Any]:
+def _compile_place(place: str) -> Callable[[Any], Any]:
     """What looks up a place. Plain ones (``task_info.status``) need no interpreter, which is 40 us a poll."""
     if not _PLAIN.fullmatch(place):
         return cast("Callable[[Any], Any]", jmespath.compile(place).search)

@@ -2,43 +2,45 @@
 
 from notifier.core.model import Watch
 
-OLDEST_BEFORE_REGISTRATION_MS = 86_400_000
-STAMP_MS = 1_000  # stamps are often cut to the second
-UNPLANNED_MS = 10_000  # a poll that comes later than this was held up
+MAX_AGE_AT_REGISTRATION_MS = 86_400_000
+STAMP_PRECISION_MS = 1_000  # stamps are often cut to the second
+MAX_POLL_DELAY_MS = 10_000  # a poll that comes later than this was held up
 
 
-def began_at(watch: Watch, created_at: int | None, now: int) -> int:
+def find_start(watch: Watch, created_at: int | None, now: int) -> int:
     """Return when the task was made by its own word if that is plausible, else when it was registered.
 
     Documents and test servers show fixed stamps, years old: polling by those would start at the maximum.
     """
-    oldest = watch.registered_at - OLDEST_BEFORE_REGISTRATION_MS
+    oldest = watch.registered_at - MAX_AGE_AT_REGISTRATION_MS
     is_plausible = created_at is not None and oldest <= created_at <= now
     return created_at if created_at is not None and is_plausible else watch.registered_at
 
 
-def duration_ms(watch: Watch, created_at: int | None, finished_at: int | None, now: int) -> int | None:
+def measure_duration_ms(
+    watch: Watch, created_at: int | None, finished_at: int | None, now: int
+) -> int | None:
     """Return how long a task took that has just been found finished; None where nothing good can be said.
 
     The provider's two stamps are from one clock, so that its being wrong does not matter; they are not taken
     if the task was seen running for longer than they say. Else the end is put in the middle of the time
     since the last poll, if that one found it running and this one came when it was meant to.
     """
-    began = began_at(watch, created_at, now)
+    began = find_start(watch, created_at, now)
     if began == created_at and finished_at is not None:
-        told = finished_at - began
-        if told >= max(0, _seen_running_ms(watch) - STAMP_MS):
-            return min(told, now - began)
-    gap = _gap_ms(watch, now)
+        reported_ms = finished_at - began
+        if reported_ms >= max(0, _measure_running_ms(watch) - STAMP_PRECISION_MS):
+            return min(reported_ms, now - began)
+    gap = _measure_gap_ms(watch, now)
     return None if gap is None else max(0, now - began - gap // 2)
 
 
-def _seen_running_ms(watch: Watch) -> int:
+def _measure_running_ms(watch: Watch) -> int:
     is_seen = watch.last_polled_at is not None and watch.trouble is None
     return watch.last_polled_at - watch.registered_at if is_seen and watch.last_polled_at is not None else 0
 
 
-def _gap_ms(watch: Watch, now: int) -> int | None:
+def _measure_gap_ms(watch: Watch, now: int) -> int | None:
     """Return how long nobody knew how the task stood; None if that was not as planned, and so says little."""
     if watch.trouble is not None:
         return None
@@ -47,4 +49,4 @@ def _gap_ms(watch: Watch, now: int) -> int | None:
     else:
         since, planned = watch.last_polled_at, watch.interval_ms
     gap = max(0, now - since)
-    return gap if gap <= planned + UNPLANNED_MS else None
+    return gap if gap <= planned + MAX_POLL_DELAY_MS else None

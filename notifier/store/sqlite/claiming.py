@@ -13,8 +13,8 @@ from typing import Self
 
 from notifier.core import circuit_breaker
 from notifier.core.circuit_breaker import Permit
-from notifier.core.delivery.endpoint import EndpointHealth, free_slots, permit, probes_longest_due
-from notifier.core.formats.urls import origin_of
+from notifier.core.delivery.endpoint import EndpointHealth, count_free_slots, is_longest_due_next, permit
+from notifier.core.formats.urls import url_to_origin
 from notifier.core.model import ClaimedDelivery
 from notifier.store.sqlite.endpoints import row_to_health, write_health
 from notifier.store.sqlite.queries import SQL
@@ -75,7 +75,7 @@ class InFlightLimits:
         """Return the limits with these deliveries in flight too."""
         busy, trials = Counter(self.busy), set(self.trials)
         for delivery in deliveries:
-            origin = origin_of(delivery.url)
+            origin = url_to_origin(delivery.url)
             busy[origin] += 1
             if delivery.is_trial:
                 trials.add(origin)
@@ -157,9 +157,9 @@ def _read_queue(
     """Read what the gate lets through. A delivery that a user forces goes out in any case, and first."""
     health = row_to_health(row)
     in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": row["seq"]}).fetchone()["n"]
-    room = min(free_slots(health, in_flight, now, most=capacity + in_flight), capacity)
+    room = min(count_free_slots(health, in_flight, now, most=capacity + in_flight), capacity)
     is_probing = bool(room) and permit(health, now) is Permit.PROBE
-    order = BY_AGE if is_probing and probes_longest_due(health) else BY_URGENCY
+    order = BY_AGE if is_probing and is_longest_due_next(health) else BY_URGENCY
     seqs = _next_seqs(connection, row["seq"], now, room, capacity, order)
     return EndpointQueue(
         row["seq"],
@@ -212,7 +212,7 @@ def _begin_probes(
     probes: set[int] = set()
     for queue in queues:
         if queue.is_probe and (probe := claimed.intersection(queue.delivery_seqs)):
-            gate = circuit_breaker.record_probe(queue.health.gate, now, patience_ms=max(lease.until - now, 1))
+            gate = circuit_breaker.record_probe(queue.health.gate, now, timeout_ms=max(lease.until - now, 1))
             write_health(connection, queue.endpoint_seq, replace(queue.health, gate=gate))
             probes |= probe
     return probes

@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, assert_never
 
-from notifier.core.delivery.backoff import SOON
+from notifier.core.delivery.backoff import SOON_ATTEMPTS
 from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import (
-    Report,
+    AttemptResult,
     describe_hold,
     is_unblocked,
+    judge_origin,
     record_result,
-    trust_in_origin,
 )
-from notifier.core.formats.urls import endpoint_of, origin_of
+from notifier.core.formats.urls import url_to_endpoint, url_to_origin
 from notifier.core.ids import DELIVERY, ENDPOINT
 from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, Event
 from notifier.core.states import DeliveryAction
@@ -65,10 +65,10 @@ def add_deliveries(
 
 def _endpoint_seq(transaction: Transaction, url: str, at: int) -> int:
     connection = transaction.connection
-    endpoint = endpoint_of(url)
+    endpoint = url_to_endpoint(url)
     row = connection.execute(SQL["endpoint"], {"url": endpoint}).fetchone()
     if row is None:
-        origin = origin_of(url)
+        origin = url_to_origin(url)
         connection.execute(SQL["add_origin"], {"name": origin})
         values = {"id": transaction.ids(ENDPOINT, at), "url": endpoint, "origin": origin}
         row = connection.execute(SQL["add_endpoint"], values).fetchone()
@@ -80,17 +80,17 @@ def record_attempt(
     delivery: ClaimedDelivery,
     lease: Lease,
     attempt: Attempt,
-    sequel: AttemptDecision,
-    report: Report,
+    decision: AttemptDecision,
+    report: AttemptResult,
     *,
     now: int,
 ) -> AttemptRecorded | None:
     """See ``Store``."""
     connection = transaction.connection
-    sequel = _with_fresh_budget(connection, delivery, sequel, now)
+    decision = _with_fresh_budget(connection, delivery, decision, now)
     values = {"id": delivery.delivery_id, "owner": lease.owner, "number": delivery.number}
     row = connection.execute(
-        SQL["record_attempt"], {**values, **_columns_after(attempt, sequel, now)}
+        SQL["record_attempt"], {**values, **_columns_after(attempt, decision, now)}
     ).fetchone()
     if row is None:
         return None
@@ -104,31 +104,31 @@ def record_attempt(
             "status": attempt.status,
             "error": attempt.error,
             "answer": attempt.answer,
-            "fault": attempt.fault,
+            "fault": attempt.failure,
             "peer": attempt.peer,
             "connect_ms": attempt.connect_ms,
             "first_byte_ms": attempt.first_byte_ms,
         },
     )
-    if isinstance(sequel, Retry):
-        make_due(connection, row["endpoint_seq"], sequel.due_at)
+    if isinstance(decision, Retry):
+        make_due(connection, row["endpoint_seq"], decision.due_at)
     transaction.changes.delivery(delivery.delivery_id)
     return _report(connection, row["endpoint_seq"], report, now, is_probe=delivery.is_probe)
 
 
 def _with_fresh_budget(
-    connection: sqlite3.Connection, delivery: ClaimedDelivery, sequel: AttemptDecision, now: int
+    connection: sqlite3.Connection, delivery: ClaimedDelivery, decision: AttemptDecision, now: int
 ) -> AttemptDecision:
     """Retry instead of giving up if a user redelivered while this attempt was under way."""
-    if not isinstance(sequel, GiveUp):
-        return sequel
+    if not isinstance(decision, GiveUp):
+        return decision
     row = connection.execute(SQL["delivery"], {"id": delivery.delivery_id}).fetchone()
     is_redelivered = row is not None and row["give_up_at"] > max(delivery.give_up_at, now)
-    return Retry(now) if is_redelivered else sequel
+    return Retry(now) if is_redelivered else decision
 
 
 def _report(
-    connection: sqlite3.Connection, endpoint_seq: int, report: Report, now: int, *, is_probe: bool
+    connection: sqlite3.Connection, endpoint_seq: int, report: AttemptResult, now: int, *, is_probe: bool
 ) -> AttemptRecorded:
     """Record the result at the endpoint, and whether its origin is trusted.
 
@@ -137,25 +137,25 @@ def _report(
     row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
     before = row_to_health(row)
     health = record_result(before, report, now, is_probe=is_probe)
-    is_trusted = trust_in_origin(report)
+    is_trusted = judge_origin(report)
     if is_trusted is not None and is_trusted != bool(row["is_trusted"]):
         trust = {"origin_seq": row["origin_seq"], "is_trusted": int(is_trusted)}
         connection.execute(SQL["trust_origin"], trust)
-    if health == before and health.width is None:
+    if health == before and health.concurrency is None:
         return AttemptRecorded(row["id"])
     if health != before:
         write_health(connection, endpoint_seq, health)
     if is_unblocked(before, health):
-        values = {"endpoint_seq": endpoint_seq, "now": now, "most_attempts": SOON}
+        values = {"endpoint_seq": endpoint_seq, "now": now, "most_attempts": SOON_ATTEMPTS}
         connection.execute(SQL["make_deliveries_due"], values)
     enqueue(connection, endpoint_seq, now)
     is_changed = is_unblocked(before, health) or is_unblocked(health, before)
     return AttemptRecorded(row["id"], health if is_changed else None)
 
 
-def _columns_after(attempt: Attempt, sequel: AttemptDecision, now: int) -> dict[str, Any]:
+def _columns_after(attempt: Attempt, decision: AttemptDecision, now: int) -> dict[str, Any]:
     ended = {"due_at": None, "ended_at": now, "is_refusal": 0}
-    match sequel:
+    match decision:
         case Delivered():
             return {**ended, **DELIVERY_CHANGES[DeliveryAction.DELIVER], "last_error": None}
         case Retry(due_at=due_at, is_refusal=is_refusal):
@@ -165,7 +165,7 @@ def _columns_after(attempt: Attempt, sequel: AttemptDecision, now: int) -> dict[
         case GiveUp(reason=reason):
             return {**ended, **DELIVERY_CHANGES[DeliveryAction.GIVE_UP], "last_error": reason}
         case _:
-            assert_never(sequel)
+            assert_never(decision)
 
 
 def redeliver(

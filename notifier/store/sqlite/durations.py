@@ -23,7 +23,7 @@ def record_duration(connection: sqlite3.Connection, watch: Watch, duration_ms: i
         SQL["record_durations"],
         {
             **names,
-            "finishes": durations.finishes,
+            "finishes": durations.finished_count,
             "now": now,
             "p5_ms": durations.p5_ms,
             "p50_ms": durations.p50_ms,

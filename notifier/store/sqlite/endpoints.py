@@ -37,8 +37,8 @@ def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
         "probe_at": gate.probe_at,
         "probes": gate.probes,
         "paused_until": gate.paused_until,
-        "hold": endpoint.hold,
-        "width": endpoint.width,
+        "hold": endpoint.suspension,
+        "width": endpoint.concurrency,
     }
 
 

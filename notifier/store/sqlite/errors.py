@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from notifier.core.causes.cause import Cause
-from notifier.core.causes.failures import DETAIL_CHARS
+from notifier.core.causes.failures import MAX_DETAIL_CHARS
 from notifier.core.causes.table import Code
 from notifier.core.formats.text import one_line
 from notifier.errors import DatabaseUnusable, NotifierError, StoreFull, StoreUnavailable
@@ -51,7 +51,7 @@ def error_to_unavailable(error: sqlite3.Error, file: str, *, at_commit: bool = F
         return StoreFull(Cause(code, {"file": file}))
     if code is Code.DATABASE_LOCKED:
         return StoreUnavailable(Cause(code, {"file": file}))
-    return StoreUnavailable(Cause(code, {"file": file, "detail": one_line(str(error), DETAIL_CHARS)}))
+    return StoreUnavailable(Cause(code, {"file": file, "detail": one_line(str(error), MAX_DETAIL_CHARS)}))
 
 
 def _code_of(number: int, *, at_commit: bool) -> Code:

@@ -3,20 +3,20 @@
 import sqlite3
 
 from notifier.core.model import Attempt
-from notifier.core.timeline import ACTS_KEPT, POLLS_KEPT, RoundEnd, TimelineEntry, TimelineKind, WatchHistory
+from notifier.core.timeline import MAX_ACTIONS, MAX_POLLS, RoundEnd, TimelineEntry, TimelineKind, WatchHistory
 from notifier.store.sqlite.deliveries import delivery_in_full
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import row_to_attempt, row_to_watch
 
 
 def record_poll(connection: sqlite3.Connection, watch_seq: int, number: int, at: int, text: str) -> None:
-    """Store the entry of the ``number``-th poll in place of the one ``POLLS_KEPT`` before it."""
-    _write_slot(connection, watch_seq, number % POLLS_KEPT, TimelineEntry(at, TimelineKind.POLL, text))
+    """Store the entry of the ``number``-th poll in place of the one ``MAX_POLLS`` before it."""
+    _write_slot(connection, watch_seq, number % MAX_POLLS, TimelineEntry(at, TimelineKind.POLL, text))
 
 
 def record_action(connection: sqlite3.Connection, watch_seq: int, number: int, entry: TimelineEntry) -> None:
     """Store what a user did; ``number`` counts these actions."""
-    _write_slot(connection, watch_seq, POLLS_KEPT + number % ACTS_KEPT, entry)
+    _write_slot(connection, watch_seq, MAX_POLLS + number % MAX_ACTIONS, entry)
 
 
 def read_history(connection: sqlite3.Connection, watch_id: str) -> WatchHistory | None:
@@ -25,12 +25,12 @@ def read_history(connection: sqlite3.Connection, watch_id: str) -> WatchHistory 
     if row is None:
         return None
     of_watch = {"watch_seq": row["seq"]}
-    endings = connection.execute(SQL["round_ends"], of_watch)
+    round_ends = connection.execute(SQL["round_ends"], of_watch)
     deliveries = connection.execute(SQL["deliveries_of_watch"], of_watch).fetchall()
     return WatchHistory(
         watch=row_to_watch(row),
         moments=tuple(map(_row_to_entry, connection.execute(SQL["timeline_entries"], of_watch))),
-        endings=tuple(RoundEnd(each["at"], each["type"]) for each in endings),
+        round_ends=tuple(RoundEnd(each["at"], each["type"]) for each in round_ends),
         deliveries=tuple(
             (delivery_in_full(connection, each), _attempts(connection, each["seq"])) for each in deliveries
         ),

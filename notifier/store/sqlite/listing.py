@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice, product
 from typing import Any
 
-from notifier.core.formats.urls import endpoint_of
+from notifier.core.formats.urls import url_to_endpoint
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
 from notifier.core.task_statistics import FinishedTask
 from notifier.store.sqlite.deliveries import delivery_in_full
@@ -57,7 +57,7 @@ def list_deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> lis
         of_watch = {**page, **filters, "watch_id": query.watch_id}
         ranges = [_read_seqs(connection, SQL["newest_deliveries_of_watch"], of_watch)]
     elif query.url is not None:
-        endpoints = _read_seqs(connection, SQL["endpoint"], {"url": endpoint_of(query.url)})
+        endpoints = _read_seqs(connection, SQL["endpoint"], {"url": url_to_endpoint(query.url)})
         states = DeliveryState if query.state is None else [query.state]
         ranges = [
             _read_seqs(

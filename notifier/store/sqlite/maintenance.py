@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notifier.core.formats.json_text import encode
-from notifier.core.formats.retry_after import POLL_CAP_MS
+from notifier.core.formats.retry_after import MAX_POLL_RETRY_AFTER_MS
 from notifier.core.model import DeliveryState, WatchState
 from notifier.core.states import DeliveryAction
-from notifier.core.task_statistics import MOST_COUNTED
+from notifier.core.task_statistics import MAX_COUNTED
 from notifier.store.sqlite.connection import LOG_LIMIT_BYTES
 from notifier.store.sqlite.database_files import log_path
 from notifier.store.sqlite.queries import SQL
@@ -42,7 +42,7 @@ def counts(connection: sqlite3.Connection, *, now: int) -> Counts:
     """See ``Store``."""
     tallies = {(row["kind"], row["state"]): row["n"] for row in connection.execute(SQL["tallies"])}
     oldest = connection.execute(SQL["oldest_pending"]).fetchone()
-    most = {"most": MOST_COUNTED}
+    most = {"most": MAX_COUNTED}
     before = now - LASTING_TROUBLE_MS
     troubled = connection.execute(SQL["count_troubled"], {"before": before, **most}).fetchone()
     return Counts(
@@ -210,7 +210,7 @@ def take_over(transaction: Transaction, *, clocks: ClockReading, max_interval_ms
     for row in released:
         connection.execute(SQL["requeue_endpoint"], {"endpoint_seq": row["endpoint_seq"], "now": start})
     for row in connection.execute(SQL["provider_seqs"], {"provider": None}).fetchall():
-        latest = start + POLL_CAP_MS
+        latest = start + MAX_POLL_RETRY_AFTER_MS
         connection.execute(
             SQL["limit_due_times"],
             {"provider_seq": row["seq"], "latest": latest, "absurd": latest + max_interval_ms},

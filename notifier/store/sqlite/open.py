@@ -10,7 +10,7 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 
-from notifier.core.formats.retry_after import POLL_CAP_MS
+from notifier.core.formats.retry_after import MAX_POLL_RETRY_AFTER_MS
 from notifier.errors import DatabaseBusy, DatabaseUnusable, NotifierError
 from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.backup import keep_copy
@@ -38,7 +38,7 @@ async def open_store(
     open_driver: OpenDriver = AiosqliteDriver.open,
     sleep: Sleep = asyncio.sleep,
     busy_ms: int = BUSY_MS,
-    max_interval_ms: int = POLL_CAP_MS,
+    max_interval_ms: int = MAX_POLL_RETRY_AFTER_MS,
     before_migration: BeforeMigration = keep_copy,
     meter: Meter = NO_METER,
 ) -> SqliteStore:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from notifier.core.ids import WATCH
 from notifier.core.model import MAX_CALLBACKS, Callback, NewWatch, Watch, WatchState
-from notifier.core.polling.learned_schedule import TaskDurations, first_poll_at
+from notifier.core.polling.learned_schedule import TaskDurations, schedule_first_poll
 from notifier.store.sqlite.deliveries import add_deliveries
 from notifier.store.sqlite.durations import read_durations
 from notifier.store.sqlite.queries import SQL
@@ -82,7 +82,7 @@ def _build_watch(
         metadata=new.metadata,
         registered_at=new.registered_at,
         expires_at=new.expires_at,
-        due_at=first_poll_at(
+        due_at=schedule_first_poll(
             durations,
             registered_at=new.registered_at,
             earliest=new.first_poll_at,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from notifier.core.formats.urls import endpoint_of
+from notifier.core.formats.urls import url_to_endpoint
 from notifier.core.model import DeliveryState
 from notifier.core.states import DELIVERY_TABLE, DeliveryAction
 from notifier.store.sqlite.queries import SQL
@@ -135,5 +135,5 @@ def _filters(query: ReplayQuery) -> Mapping[str, Any]:
         "since": query.since,
         "until": query.until,
         "url": query.url,
-        "endpoint": None if query.url is None else endpoint_of(query.url),
+        "endpoint": None if query.url is None else url_to_endpoint(query.url),
     }

@@ -193,7 +193,7 @@ def row_to_attempt(row: sqlite3.Row) -> Attempt:
         status=row["status"],
         error=row["error"],
         answer=row["answer"],
-        fault=row["fault"],
+        failure=row["fault"],
         peer=row["peer"],
         connect_ms=row["connect_ms"],
         first_byte_ms=row["first_byte_ms"],

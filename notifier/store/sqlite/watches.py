@@ -120,7 +120,7 @@ def record_end(
     if row is None:
         return False
     if end.is_polled:
-        record_poll(connection, row["seq"], watch.polls, now, end.said)
+        record_poll(connection, row["seq"], watch.polls, now, end.summary)
     event_seq = _add_event(connection, row["seq"], watch.round, event)
     callbacks = json_to_callbacks(row["callbacks"])
     add_deliveries(transaction, event, event_seq, callbacks, due_at=now, give_up_at=give_up_at)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import structlog
 
 from notifier.core.causes.cause import Cause
-from notifier.core.causes.failures import DETAIL_CHARS
+from notifier.core.causes.failures import MAX_DETAIL_CHARS
 from notifier.core.causes.table import Code
 from notifier.core.formats.text import one_line
 from notifier.errors import NotifierError, StoreClosed, StoreUnavailable
@@ -254,7 +254,7 @@ class Writer:
         if isinstance(cause, sqlite3.Error):
             error = error_to_unavailable(cause, self._file, at_commit=at_commit)
         else:
-            detail = one_line(repr(cause), DETAIL_CHARS)
+            detail = one_line(repr(cause), MAX_DETAIL_CHARS)
             error = StoreUnavailable(Cause(Code.WRITE_FAILED, {"file": self._file, "detail": detail}))
         error.__cause__ = cause
         return error

@@ -10,10 +10,10 @@ from enum import StrEnum
 
 from notifier.core.causes.cause import Cause
 
-FAILURE_THRESHOLD = 3
-FIRST_PROBE_MS = 5_000
-MAX_PROBE_INTERVAL_MS = 60_000
-PROBE_TIMEOUT_MS = 20_000
+FAILURE_THRESHOLD = 3  # no record of why; changing it needs a measurement
+FIRST_PROBE_MS = 5_000  # no record of why; changing it needs a measurement
+MAX_PROBE_INTERVAL_MS = 60_000  # CONTRACT P7: work resumes within 60 s after a fault
+PROBE_TIMEOUT_MS = 20_000  # longer than a request can take: both timeouts are 15 s by default
 
 
 class Permit(StrEnum):

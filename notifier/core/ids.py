@@ -6,7 +6,7 @@ WATCH = "wch"
 EVENT = "evt"
 DELIVERY = "dlv"
 ENDPOINT = "ep"
-ENTROPY_BITS = 80
+ENTROPY_BITS = 80  # specification of ULID: 48 bits of time and 80 random bits
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
 _ULID = re.compile(rf"[0-7][{_LETTERS}]{{25}}")

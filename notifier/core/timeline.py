@@ -9,8 +9,8 @@ from notifier.core.formats.times import format_instant
 from notifier.core.formats.urls import url_to_endpoint
 from notifier.core.model import Attempt, Delivery, DeliveryState, Watch
 
-MAX_POLLS = 50
-MAX_ACTIONS = 14
+MAX_POLLS = 50  # CONTRACT, HTTP: the last 50
+MAX_ACTIONS = 14  # with the polls 64 rows per watch; no record of why; changing it needs a measurement
 
 
 class TimelineKind(StrEnum):

@@ -14,7 +14,8 @@ from notifier.errors import StoreUnavailable
 from notifier.ports import NO_METER, Clock, Meter
 from notifier.store.protocol import Store
 
-TICK_S = 1.0
+TICK_S = 1.0  # no record of why; changing it needs a measurement
+# A smaller difference is drift, not a step. No record of why; changing it needs a measurement.
 MIN_STEP_MS = 2_000
 
 log = structlog.get_logger()

@@ -6,9 +6,9 @@ from notifier.core.causes.cause import Condition
 from notifier.core.circuit_breaker import CircuitBreaker, Permit
 from notifier.core.polling.verdict import AccountRefused, Inconclusive, Throttled, Verdict
 
-BURST_S = 0.25
-DEFAULT_PAUSE_MS = 5_000
-MAX_RETURN_MS = 60_000
+BURST_S = 0.25  # of the rate may be saved up; no record of why; changing it needs a measurement
+DEFAULT_PAUSE_MS = 5_000  # after a 429 without Retry-After; no record of why; changing it needs a measurement
+MAX_RETURN_MS = 60_000  # CONTRACT P7: a provider that is back is polled within 60 s
 
 
 class ProviderLimiter:

@@ -9,9 +9,9 @@ from notifier.errors import StoreUnavailable
 from notifier.ports import Clock
 from notifier.store.protocol import Store
 
-RATE_PER_S = 10
-IDLE_MS = 60_000
-RETRY_INTERVAL_MS = 5_000
+RATE_PER_S = 10  # a replay must not flood receivers; no record of why; changing it needs a measurement
+IDLE_MS = 60_000  # a new replay wakes the job at once; no record of why; changing it needs a measurement
+RETRY_INTERVAL_MS = 5_000  # no record of why; changing it needs a measurement
 
 log = structlog.get_logger()
 

@@ -170,9 +170,10 @@ class Store(Protocol):
     ) -> ClaimedDeliveries:
         """Claim pending deliveries that are due, in rotation over the endpoints.
 
-        ``busy`` counts the requests in flight to each origin (``core.formats.urls.url_to_origin``). Together with
-        the claimed ones no origin has more than ``per_origin``. ``trials`` are the origins with a delivery on
-        trial in flight. They get no second one, and all origins on trial together are at most ``max_trials``.
+        ``busy`` counts the requests in flight to each origin (``core.formats.urls.url_to_origin``). Together
+        with the claimed ones no origin has more than ``per_origin``. ``trials`` are the origins with a
+        delivery on trial in flight. They get no second one, and all origins on trial together are at most
+        ``max_trials``.
         ``next_due_at`` leaves out endpoints that have no room.
         """
         ...

@@ -13,7 +13,7 @@ from notifier.core.causes.cause import Cause
 from notifier.core.causes.table import Code
 from notifier.core.secret import Secret
 
-TOLERANCE_S = 300
+TOLERANCE_S = 300  # Standard Webhooks: its libraries allow five minutes either way
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public mark of a secret
 _KEY_BYTES = range(24, 65)
 _TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)

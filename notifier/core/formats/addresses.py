@@ -55,7 +55,7 @@ _GLOBAL_V6 = IPv6Network("2000::/3")  # all that IANA has given out; the rest of
 _EMBEDDING_LAST = _parse_networks(
     "::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 ::/96"
 )  # SIIT, NAT64 twice, IPv4-compatible
-_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214, 6.1: the upper half of the interface id
 _NAME = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 _NUMERIC_END = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
 

@@ -15,13 +15,13 @@ from typing import Any, Never
 
 import msgspec
 
-MAX_DEPTH = 64
-MIN_INT = -(2**63)
-MAX_INT = 2**64 - 1
-MIN_SECRET_CHARS = 4
+MAX_DEPTH = 64  # CONTRACT P5: bounded; no record of why; changing it needs a measurement
+MIN_INT = -(2**63)  # CONTRACT, HTTP: numbers of up to 64 bits; signed
+MAX_INT = 2**64 - 1  # CONTRACT, HTTP: numbers of up to 64 bits; unsigned
+MIN_SECRET_CHARS = 4  # no provider issues such short keys, and replacing each "1" would destroy a reply
 
 _MAX_INT_CHARS = len(str(MAX_INT))
-_MAX_POINTER_PART = 200
+_MAX_POINTER_CHARS = 200  # of one part; no record of why; changing it needs a measurement
 _REPEATED = "this key stands twice in its object"
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH}"
 _TOO_LARGE_INT = "an integer beyond 64 bits"
@@ -273,7 +273,7 @@ def _check_int(digits: str) -> str:
 
 def _escape_pointer(step: str | int) -> str:
     part = scrub(str(step)).replace("\0", "\ufffd").replace("~", "~0").replace("/", "~1")
-    return part if len(part) <= _MAX_POINTER_PART else part[:_MAX_POINTER_PART] + "…"
+    return part if len(part) <= _MAX_POINTER_CHARS else part[:_MAX_POINTER_CHARS] + "…"
 
 
 _STRICT = json.JSONDecoder(

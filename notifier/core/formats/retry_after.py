@@ -5,9 +5,9 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 
-MIN_RETRY_AFTER_MS = 1_000
-MAX_POLL_RETRY_AFTER_MS = 3_600_000
-MAX_ATTEMPT_RETRY_AFTER_MS = 86_400_000
+MIN_RETRY_AFTER_MS = 1_000  # CONTRACT, The callback: from 1 s
+MAX_POLL_RETRY_AFTER_MS = 3_600_000  # CONTRACT, The callback: for polls up to 1 h
+MAX_ATTEMPT_RETRY_AFTER_MS = 86_400_000  # CONTRACT, The callback: up to 24 h
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import lru_cache
 from math import isfinite
 
-MIN_DURATION_MS = 50
+MIN_DURATION_MS = 50  # CONTRACT: a duration is at least 50 ms
 MAX_DURATION_MS = 3_650 * 86_400_000  # ten years: an instant that far ahead can still be written
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every datetime in this file is UTC and naive

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 TRACEPARENT = "traceparent"
-SPAN_BITS = 64
+SPAN_BITS = 64  # W3C Trace Context, 3.2.2.4: parent-id has 8 bytes
 
 _FORM = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
 _SAMPLED, _RANDOM = 0x01, 0x02  # the flags that are defined; others are not to be handed on

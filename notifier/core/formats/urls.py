@@ -14,8 +14,8 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 import idna
 
-MAX_URL_CHARS = 2_048
-MAX_API_PATH_CHARS = 512
+MAX_URL_CHARS = 2_048  # CONTRACT P5: bounded; no record of why; changing it needs a measurement
+MAX_API_PATH_CHARS = 512  # CONTRACT P5: bounded; no record of why; changing it needs a measurement
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")

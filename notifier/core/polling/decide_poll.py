@@ -23,11 +23,13 @@ from notifier.core.polling.verdict import (
     describe_verdict,
 )
 
-LOST_MIN_REPLIES = 3
-LOST_MIN_MS = 30_000
+LOST_MIN_REPLIES = 3  # CONTRACT, Names: lost after at least three replies …
+LOST_MIN_MS = 30_000  # … over at least 30 s
+# A last poll later than this follows a stop of the daemon. No record of why; changing it needs a measurement.
 LATE_MS = 10_000
+# Past the deadline without a reply about the task. No record of why; changing it needs a measurement.
 OVERDUE_GRACE_MS = 300_000
-MISSING_INTERVAL_MS = 15_000  # while missing: three answers over 30 s, told within 60
+MISSING_INTERVAL_MS = 15_000  # CONTRACT, Names: three replies over 30 s, an event within 60 s
 
 _MISSING = ScheduleReason(ScheduleRule.MISSING)
 _DEADLINE = ScheduleReason(ScheduleRule.DEADLINE)

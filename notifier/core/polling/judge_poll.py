@@ -23,11 +23,12 @@ from notifier.core.polling.verdict import (
 )
 from notifier.core.secret import Secret
 
-MAX_STATUS_CHARS = 200
-MAX_TITLE_CHARS = 500
-MAX_DETAIL_CHARS = 4_096
-MAX_ORIGIN_CHARS = 300  # no record of why; changing it needs a measurement
-MAX_TASK_ID_CHARS = 100  # no record of why; changing it needs a measurement
+# CONTRACT P5: bounded. No record of why at these numbers; changing one needs a measurement.
+MAX_STATUS_CHARS = 200  # of the provider's word for a state
+MAX_TITLE_CHARS = 500  # of an error
+MAX_DETAIL_CHARS = 4_096  # of an error
+MAX_ORIGIN_CHARS = 300  # of a key, in a trouble
+MAX_TASK_ID_CHARS = 100  # of another task, in a trouble
 
 _STATES = (
     ("running", WatchState.WATCHING),

@@ -1,8 +1,10 @@
-"""A gate before a peer that may be down: it closes after failures in a row, lets single probes through,
-and opens at the first success. A value; every function returns the next one.
+"""Hold back requests to a peer that may be down.
 
-``is_probe`` says by which passage the request went out: what was already on its way when the gate closed
-may report late, and must not stretch the probes' schedule.
+The breaker blocks after failures in a row, then permits single probes, and allows all requests after the
+first success. It is a value: each function returns the next one. API, page and commands call it a gate.
+
+``is_probe`` says whether a reported request was a probe. A request that was in flight when the breaker began
+to block may report late. It must not delay the next probe.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +19,7 @@ PROBE_TIMEOUT_MS = 20_000  # longer than a request can take: both timeouts are 1
 
 
 class Permit(StrEnum):
-    """Whether a request may go out now: freely, as the one probe, or not."""
+    """Whether a request may start now: freely, as the only probe, or not."""
 
     ALLOW = "allow"
     PROBE = "probe"
@@ -26,10 +28,10 @@ class Permit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreaker:
-    """``since`` is None while open; ``reason`` is the cause of the latest failure.
+    """The state of a breaker. It blocks since ``since``; None: it allows.
 
-    ``failures`` counts those in a row, ``probes`` those begun since the gate closed. ``probe_at`` is when
-    the next probe may go, never before ``paused_until``.
+    ``reason`` is the cause of the latest failure. ``failures`` counts failures in a row, ``probes`` the
+    probes since ``since``. ``probe_at`` is the time of the next probe, never before ``paused_until``.
     """
 
     failures: int = 0
@@ -41,17 +43,17 @@ class CircuitBreaker:
 
 
 def permit(gate: CircuitBreaker, now: int) -> Permit:
-    """Say whether a request may go out."""
+    """Return whether a request may start now."""
     if gate.since is None:
         return Permit.ALLOW
     return Permit.PROBE if now >= gate.probe_at else Permit.BLOCK
 
 
 def record_probe(gate: CircuitBreaker, now: int, *, timeout_ms: int = PROBE_TIMEOUT_MS) -> CircuitBreaker:
-    """Note that the one probe goes out.
+    """Record the start of the only probe.
 
-    Nothing else passes until it reports; should it never, the next may go after ``patience_ms``, which
-    must be longer than a request can take.
+    No other request starts until it has reported. If it never reports, the next probe may start after
+    ``timeout_ms``, which must be longer than a request can take.
     """
     return replace(gate, probes=gate.probes + 1, probe_at=now + timeout_ms)
 
@@ -65,7 +67,7 @@ def record_failure(
     threshold: int = FAILURE_THRESHOLD,
     cap_ms: int = MAX_PROBE_INTERVAL_MS,
 ) -> CircuitBreaker:
-    """Note a failure: the ``threshold``-th in a row closes the gate, a failed probe puts the next one off."""
+    """Record a failure. The ``threshold``-th in a row blocks; a failed probe delays the next one."""
     if gate.since is None:
         failures = gate.failures + 1
         counted = replace(gate, failures=failures, reason=reason)
@@ -85,7 +87,7 @@ def block_until(
     is_probe: bool,
     cap_ms: int = MAX_PROBE_INTERVAL_MS,
 ) -> CircuitBreaker:
-    """Close at once, with no probe before ``until`` (a ``Retry-After``); a longer wait stays as it is."""
+    """Block at once, without a probe before ``until`` (a ``Retry-After``). Keep a longer wait."""
     paused_until = max(gate.paused_until, until)
     if gate.since is None:
         counted = replace(gate, failures=gate.failures + 1, reason=reason, paused_until=paused_until)
@@ -97,15 +99,15 @@ def block_until(
 
 
 def record_success(gate: CircuitBreaker, now: int) -> CircuitBreaker:
-    """Note a success: it opens the gate, unless the peer asked for a pause that is not over.
+    """Record a success. It allows all requests, unless a pause that the peer asked for is not over.
 
-    Then what was on its way when the pause began comes back well, and says nothing against the pause.
+    During a pause the success is of a request that was in flight before, so it says nothing about the pause.
     """
     return gate if now < gate.paused_until else CircuitBreaker()
 
 
 def shift_breaker(gate: CircuitBreaker, delta_ms: int) -> CircuitBreaker:
-    """Return the gate on a clock that was stepped by ``delta_ms``."""
+    """Return the breaker for a clock that was stepped by ``delta_ms``."""
     return replace(
         gate,
         since=None if gate.since is None else gate.since + delta_ms,

@@ -13,10 +13,10 @@ _BY_PROVIDER = (WatchState.COMPLETED, WatchState.FAILED, WatchState.CANCELLED)
 
 
 def build_event(watch: Watch, end: EndWatch, *, event_id: str, now: int) -> Event:
-    """Make the event of an end: its bytes are final, metadata and payload stand in them as they came.
+    """Build the event of an end. Its bytes are final; metadata and payload are in them unchanged.
 
-    The payload is null where the end is not the provider's word (expired, lost). Raises ValueError for a
-    state that tells nothing.
+    The payload is null if the provider did not report the end (expired, lost). Raise ValueError for a state
+    without an event.
     """
     kind = state_to_event(end.state)
     if kind is None:
@@ -55,10 +55,10 @@ def build_event(watch: Watch, end: EndWatch, *, event_id: str, now: int) -> Even
 
 
 def mark_expired(body: bytes) -> bytes:
-    """Return an event's body that says ``"expired": true`` beside its outputs; all else keeps its bytes.
+    """Return the body of an event with ``"expired": true`` after its outputs; all other bytes stay.
 
-    For deliveries whose first attempt comes after the result has expired. It is made anew for each attempt
-    from the same body, and so is the same each time.
+    It is for deliveries whose first attempt is made after the result expired. Each attempt builds it from the
+    same body, so the bytes are the same each time.
     """
     event = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     data = msgspec.json.decode(event["data"], type=dict[str, msgspec.Raw])

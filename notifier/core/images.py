@@ -1,7 +1,7 @@
-"""Whether an exchange brought a picture that a browser may be shown.
+"""Decide whether an exchange returned an image that the page may show.
 
-It must say that it is one, of a few kinds that hold pixels and nothing that runs or loads (no SVG), and begin
-like one of that very kind: a browser that would guess otherwise is told not to.
+The reply must declare one of a few types that contain pixels only (no SVG, which can run scripts and load
+files). Its bytes must start with the signature of that type, so that no browser takes it for another.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "image/avif": "avif",
     }
 )
-"""Media types that are shown, and how a file of each is named."""
+"""Media types that are shown, with the file extension of each."""
 
 _ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg"}
 _KIND_NAMES = "PNG, JPEG, WebP, GIF and AVIF"
@@ -30,7 +30,7 @@ _KIND_NAMES = "PNG, JPEG, WebP, GIF and AVIF"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What may be shown: one of ``KINDS``, and its bytes."""
+    """An image that may be shown: one of ``KINDS``, and its bytes."""
 
     kind: str
     body: bytes
@@ -38,13 +38,13 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ImageRejected:
-    """Why there is nothing to show, in words."""
+    """Why there is no image to show, in words."""
 
     text: str
 
 
 def check_image(exchange: Exchange, *, max_bytes: int) -> Image | ImageRejected:
-    """Say what a GET of a result brought. ``most_bytes`` is what was read of it at most."""
+    """Check the exchange of a GET of a result. ``max_bytes`` is the limit that was read."""
     match exchange:
         case NoReply():
             return ImageRejected(failure_to_cause(exchange).text())
@@ -72,7 +72,7 @@ def _judge_body(reply: HttpReply) -> Image | ImageRejected:
 
 
 def _detect_kind(body: bytes) -> str | None:
-    """Name the kind by its signature, as the WHATWG's MIME sniffing has them."""
+    """Return the type by the signature of the bytes (WHATWG MIME Sniffing)."""
     if body.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if body.startswith(b"\xff\xd8\xff"):

@@ -1,7 +1,7 @@
-"""Every change of state that there is, as two tables; what stands in neither is not allowed.
+"""Define the allowed changes of states in two tables. Any other change is forbidden.
 
-The store changes states by these tables alone (``store/sqlite/state_changes.py``). Each action leads to one
-state, wherever it is taken from.
+The store changes states by these tables alone (``store/sqlite/state_changes.py``). An action always leads to
+the same state.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from notifier.core.model import DeliveryState, EventType, WatchState
 
 
 class WatchAction(StrEnum):
-    """What can happen to a watch."""
+    """An action that changes the state of a watch."""
 
     COMPLETE = "complete"
     FAIL = "fail"
@@ -25,7 +25,7 @@ class WatchAction(StrEnum):
 
 
 class DeliveryAction(StrEnum):
-    """What can happen to a delivery."""
+    """An action that changes the state of a delivery."""
 
     DELIVER = "deliver"
     RETRY = "retry"
@@ -64,17 +64,17 @@ DELIVERY_TABLE: Mapping[tuple[DeliveryState, DeliveryAction], DeliveryState] = M
 
 
 def next_watch_state(state: WatchState, action: WatchAction) -> WatchState | None:
-    """Return the state that follows, or None where the action is not allowed."""
+    """Return the state after the action, or None if it is not allowed."""
     return WATCH_TABLE.get((state, action))
 
 
 def next_delivery_state(state: DeliveryState, action: DeliveryAction) -> DeliveryState | None:
-    """Return the state that follows, or None where the action is not allowed."""
+    """Return the state after the action, or None if it is not allowed."""
     return DELIVERY_TABLE.get((state, action))
 
 
 def end_to_action(state: WatchState) -> WatchAction:
-    """Return the action by which a live watch comes to ``state``; raises KeyError if there is none."""
+    """Return the action that brings a live watch to ``state``. Raise KeyError if there is none."""
     return _END_ACTIONS[state]
 
 
@@ -84,7 +84,7 @@ _END_ACTIONS = {
 
 
 def state_to_event(state: WatchState) -> EventType | None:
-    """Return what a callback tells of a watch in this state; None: nothing."""
+    """Return the type of the event of a watch that ended in this state; None without an event."""
     match state:
         case WatchState.WATCHING | WatchState.STOPPED:
             return None

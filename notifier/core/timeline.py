@@ -1,4 +1,4 @@
-"""The life of a watch in words, one line for each thing that happened: its timeline."""
+"""Build the timeline of a watch: one line of text for each poll, action, decision and attempt."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MAX_ACTIONS = 14  # with the polls 64 rows per watch; no record of why; changing
 
 
 class TimelineKind(StrEnum):
-    """What happened: ours, the provider's, the user's or the receiver's."""
+    """The kind of an entry."""
 
     REGISTERED = "registered"
     POLL = "poll"
@@ -27,7 +27,7 @@ class TimelineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One line. ``delivery_id`` and ``number`` say of which delivery and attempt it tells."""
+    """One line of a timeline. ``delivery_id`` and ``number`` name its delivery and attempt."""
 
     at: int
     kind: TimelineKind
@@ -38,7 +38,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class RoundEnd:
-    """The outcome of one round: the type of its event, and when."""
+    """The end of one round: the type of its event, and the time."""
 
     at: int
     type: str
@@ -46,9 +46,9 @@ class RoundEnd:
 
 @dataclass(frozen=True, slots=True)
 class WatchHistory:
-    """All that is kept of a watch: ``moments`` are its polls and what users did, in any order.
+    """Everything that is stored of a watch. ``moments`` are its polls and the actions of users, in any order.
 
-    ``endings`` are in the order of their rounds.
+    ``round_ends`` are in the order of the rounds.
     """
 
     watch: Watch
@@ -58,7 +58,7 @@ class WatchHistory:
 
 
 def build_timeline(history: WatchHistory) -> list[TimelineEntry]:
-    """All of it in the order in which it happened; what happened in one millisecond by cause and effect."""
+    """Build the entries in the order of time; those of one millisecond in the order of cause and effect."""
     moments = [
         TimelineEntry(
             history.watch.registered_at, TimelineKind.REGISTERED, _describe_registration(history.watch)
@@ -71,7 +71,7 @@ def build_timeline(history: WatchHistory) -> list[TimelineEntry]:
             for moment in _list_attempts(delivery, attempts)
         ),
     ]
-    order = {kind: place for place, kind in enumerate(TimelineKind)}
+    order = {kind: place for place, kind in enumerate(TimelineKind)}  # of cause and effect
     entries_by_cause = sorted(moments, key=lambda moment: (moment.at, order[moment.kind]))
     last_entries = [_make_last_entry(delivery, attempts) for delivery, attempts in history.deliveries]
     return sorted([*entries_by_cause, *last_entries], key=lambda moment: moment.at)
@@ -114,7 +114,7 @@ def _list_attempts(delivery: Delivery, attempts: Sequence[Attempt]) -> Iterable[
 
 
 def _make_last_entry(delivery: Delivery, attempts: Sequence[Attempt]) -> TimelineEntry:
-    """How it ended and when; where it waits, that follows from what happened last."""
+    """Describe the state of a delivery, at its end or after its last entry."""
     last = max([delivery.created_at, *(attempt.at for attempt in attempts)])
     at = last if delivery.ended_at is None else delivery.ended_at
     text = f"{delivery.type} to {url_to_endpoint(delivery.url)}: {_describe_state(delivery)}"

@@ -77,7 +77,7 @@ def test_probes_come_at_growing_distances_and_never_stop(cap_ms: int, waits_s: l
         assert endpoint.gate.probe_at == now + wait_s * 1_000
         now = endpoint.gate.probe_at
         assert permit(endpoint, now) is Permit.PROBE
-        assert count_free_slots(endpoint, 0, now, most=4) == 1
+        assert count_free_slots(endpoint, 0, now, limit=4) == 1
         endpoint = probed(endpoint, down(cap_ms=cap_ms), now)
         assert permit(endpoint, now) is Permit.BLOCK
 
@@ -89,21 +89,21 @@ def test_the_first_2xx_opens_it_wakes_all_and_starts_slowly() -> None:
     assert is_unblocked(shut, endpoint)
     now, rooms = shut.gate.probe_at, []
     for _ in range(6):
-        rooms.append(count_free_slots(endpoint, 0, now, most=16))
+        rooms.append(count_free_slots(endpoint, 0, now, limit=16))
         endpoint = record_result(endpoint, OK, now, is_probe=False)
     assert rooms == [2, 4, 8, 16, 16, 16]
-    assert count_free_slots(endpoint, 3, now, most=16) == 13
+    assert count_free_slots(endpoint, 3, now, limit=16) == 13
 
 
 def test_what_never_took_anything_or_failed_last_gets_one_at_a_time() -> None:
     """One acceptance ends the trial; a refused event, which says that it answers, begins none."""
     endpoint = EndpointHealth()
-    assert count_free_slots(endpoint, 0, NOW, most=4) == 1
+    assert count_free_slots(endpoint, 0, NOW, limit=4) == 1
     endpoint = record_result(endpoint, OK, NOW, is_probe=False)
-    assert count_free_slots(endpoint, 0, NOW, most=4) == 2
+    assert count_free_slots(endpoint, 0, NOW, limit=4) == 2
     endpoint = record_result(endpoint, REFUSED, NOW, is_probe=False)
-    assert count_free_slots(endpoint, 0, NOW, most=4) == 2
-    assert count_free_slots(record_result(endpoint, down(), NOW, is_probe=False), 0, NOW, most=4) == 1
+    assert count_free_slots(endpoint, 0, NOW, limit=4) == 2
+    assert count_free_slots(record_result(endpoint, down(), NOW, is_probe=False), 0, NOW, limit=4) == 1
 
 
 @pytest.mark.parametrize(("report", "word"), [(OK, True), (down(), False), (REFUSED, None), (GONE, None)])
@@ -149,7 +149,7 @@ def test_a_pause_is_a_users_word() -> None:
     assert describe_gate(endpoint) == "paused by a user"
     again = lift_suspension(endpoint)
     assert is_unblocked(endpoint, again)
-    assert count_free_slots(again, 0, NOW, most=4) == 1
+    assert count_free_slots(again, 0, NOW, limit=4) == 1
 
 
 def test_to_resume_what_is_well_changes_nothing() -> None:

@@ -1,4 +1,4 @@
-"""When a delivery that was not taken is sent again: soon at first, hourly at last, until its time is up."""
+"""Decide when a failed delivery is sent again: soon at first, hourly at last, until it is given up."""
 
 from typing import assert_never
 
@@ -20,19 +20,22 @@ SCHEDULE_MS = (
     1_800_000,
     3_600_000,
 )
-"""The wait after the first attempt, the second …; the last one from there on."""
+"""The waits after the first attempt, the second …; then the last one repeats.
+
+They are short at first, because a receiver that restarts is back soon.
+"""
 
 SOON_ATTEMPTS = FAILURE_THRESHOLD
-"""So many attempts are made soon, and close the gate of what is down. What fails then waits longer."""
+"""The number of attempts without a growing wait: so many failures in a row block the endpoint anyway."""
 
 
 def schedule_retry(
     number: int, *, now: int, give_up_at: int, retry_after_ms: int | None, jitter: float
 ) -> int | None:
-    """Return when to send again after attempt ``number``; None when no time is left.
+    """Return when to send again after attempt ``number``; None at or after ``give_up_at``.
 
-    The wait is that of the schedule ±20 %, or ``Retry-After`` if longer. The last attempt is made at
-    ``give_up_at`` itself, however much was to be waited, so that no time is given away.
+    The wait is the one of the schedule ±20 %, or ``Retry-After`` if that is longer. The last attempt is made
+    at ``give_up_at`` even if the wait would be longer, so that the whole time is used.
     """
     if now >= give_up_at:
         return None
@@ -43,11 +46,11 @@ def schedule_retry(
 def decide_attempt(
     delivery: ClaimedDelivery, result: AttemptResult, *, now: int, jitter: float
 ) -> AttemptDecision:
-    """Say what follows from an attempt for its delivery; what follows for the endpoint is the gate's.
+    """Decide what follows from an attempt for its delivery. ``endpoint.py`` decides for the endpoint.
 
-    Only a refusal of the event itself moves it along the schedule. An outage costs it nothing: it is sent
-    again soon, or, once the gate is closed, when the endpoint is back. Where others are taken meanwhile, and
-    no gate closes, it is sent again ever less often, up to the longest wait for a probe.
+    Only a refusal of the event itself uses up the schedule. During an outage the delivery is sent again soon,
+    or when the breaker of the endpoint allows it. If the endpoint accepts other deliveries meanwhile, the
+    breaker never blocks. Then the waits grow up to the longest wait for a probe.
     """
     if isinstance(result, AttemptAccepted):
         return Delivered()
@@ -63,7 +66,7 @@ def decide_attempt(
             )
             return _give_up(delivery, result) if due_at is None else Retry(due_at, is_refusal=True)
         case FailureScope.GONE:
-            return Retry(now)  # parked: nothing is dropped
+            return Retry(now)  # the suspension of the endpoint holds it back; nothing is dropped
         case FailureScope.ENDPOINT if now >= delivery.give_up_at:
             return _give_up(delivery, result)
         case FailureScope.ENDPOINT:
@@ -74,8 +77,8 @@ def decide_attempt(
 
 
 def _retry_wait_ms(delivery: ClaimedDelivery) -> int:
-    """What fails at an open gate waits longer after the attempts that would have closed it by themselves."""
-    if delivery.is_probe:  # when the next one goes out is for the gate to say
+    """Return the wait of the schedule, counted from the attempts that would block the endpoint alone."""
+    if delivery.is_probe:  # the breaker decides when the next one is sent
         return SCHEDULE_MS[0]
     return SCHEDULE_MS[min(max(delivery.number - SOON_ATTEMPTS, 0), len(SCHEDULE_MS) - 1)]
 

@@ -1,12 +1,13 @@
-"""What stands between a queue of callbacks and their endpoint (a URL without its query).
+"""Decide when callbacks to an endpoint (a callback URL without its query) are held back.
 
-An outage is the endpoint's, not a message's: three failures in a row, of whatever kind, close its gate, and
-what waits burns no attempts. A single probe goes out now and then; the first 2xx opens the gate, wakes all,
-and starts slowly. A user may pause it; 410 parks it until a user resumes it (Standard Webhooks: "the endpoint
-is gone"). Nothing here ever gives an endpoint up.
+An outage concerns the endpoint and not one delivery. So three failures in a row, of any kind, make its
+breaker block, and waiting deliveries use up no attempts. Single probes are sent. The first 2xx makes the
+breaker allow all, and sending starts slowly. A user may pause an endpoint. A 410 parks it until a user
+resumes it (Standard Webhooks: "the endpoint is gone"). An endpoint is never given up.
 
-What has taken nothing yet, or failed last, is on trial: it gets one message at a time until it takes one. All
-that are on trial share a part of the slots, so that however many hang, what works has room.
+An endpoint that has accepted nothing yet, or failed last, is on trial: it gets one delivery at a time until
+it accepts one. All trials together use only a part of the slots, so that endpoints that hang leave room for
+others.
 """
 
 from dataclasses import dataclass, replace
@@ -25,11 +26,11 @@ MAX_PUBLIC_PROBE_MS = 600_000  # CONTRACT P7: a receiver on the internet, within
 # Above each limit per origin that is likely. No record of why; changing it needs a measurement.
 MAX_SLOW_START = 64
 
-_UNKNOWN = Cause(Code.LEGACY)  # of a gate that closed before reasons were kept
+_UNKNOWN = Cause(Code.LEGACY)  # of an endpoint that an older version blocked without a reason
 
 
 class FailureScope(StrEnum):
-    """Whom a failed attempt speaks against."""
+    """What a failure says something about: the endpoint, the event, or an endpoint that is gone."""
 
     ENDPOINT = "endpoint"
     EVENT = "event"
@@ -37,7 +38,7 @@ class FailureScope(StrEnum):
 
 
 class Suspension(StrEnum):
-    """A stop that only a user lifts."""
+    """A hold on an endpoint that only a user lifts."""
 
     PAUSED = "paused"
     GONE = "gone"
@@ -51,9 +52,10 @@ _SUSPENSION_CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class EndpointHealth:
-    """Its gate, and how many may be in flight to it while it starts slowly (None: as many as its origin).
+    """The state of an endpoint: its breaker (``gate``), a suspension, and its slow start.
 
-    A width of 1 is a trial.
+    ``concurrency`` limits what is in flight during a slow start, and 1 is a trial. None: the limit of the
+    origin alone counts.
     """
 
     gate: CircuitBreaker = CircuitBreaker()
@@ -63,12 +65,12 @@ class EndpointHealth:
 
 @dataclass(frozen=True, slots=True)
 class AttemptAccepted:
-    """The endpoint took a message."""
+    """The endpoint accepted the event."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """The endpoint did not. ``retry_after_ms`` is clamped already; ``cap_ms`` bounds the wait for a probe."""
+    """The attempt failed. ``retry_after_ms`` is within its limits; ``cap_ms`` bounds the wait for a probe."""
 
     scope: FailureScope
     cause: Cause
@@ -80,15 +82,15 @@ AttemptResult = AttemptAccepted | AttemptFailed
 
 
 def permit(endpoint: EndpointHealth, now: int) -> Permit:
-    """Say whether a message may go out: freely, as the one probe, or not."""
+    """Return whether a delivery may be sent now: freely, as the only probe, or not."""
     return Permit.BLOCK if endpoint.suspension is not None else circuit_breaker.permit(endpoint.gate, now)
 
 
-def count_free_slots(endpoint: EndpointHealth, in_flight: int, now: int, *, most: int) -> int:
-    """How many more may go out now, of at most ``most`` at once."""
+def count_free_slots(endpoint: EndpointHealth, in_flight: int, now: int, *, limit: int) -> int:
+    """Return how many more deliveries may be sent now, of at most ``limit`` at once."""
     match permit(endpoint, now):
         case Permit.ALLOW:
-            widest = most if endpoint.concurrency is None else min(endpoint.concurrency, most)
+            widest = limit if endpoint.concurrency is None else min(endpoint.concurrency, limit)
             return max(0, widest - in_flight)
         case Permit.PROBE:
             return 1
@@ -97,10 +99,10 @@ def count_free_slots(endpoint: EndpointHealth, in_flight: int, now: int, *, most
 
 
 def is_longest_due_next(endpoint: EndpointHealth) -> bool:
-    """Whether the next probe is what is due longest, not what expires first.
+    """Return whether the next probe is the delivery that is due longest, not the one that expires first.
 
-    Every other one is: else a message that the endpoint never takes would be each probe, and hold up all.
-    What has just failed is due anew, behind the rest.
+    It is so for every other probe. Otherwise a delivery that the endpoint never accepts would be every probe
+    and hold up all others. A delivery that failed is due again behind the rest.
     """
     return endpoint.gate.probes % 2 == 1
 
@@ -108,7 +110,7 @@ def is_longest_due_next(endpoint: EndpointHealth) -> bool:
 def record_result(
     endpoint: EndpointHealth, result: AttemptResult, now: int, *, is_probe: bool
 ) -> EndpointHealth:
-    """Return the endpoint after an attempt has been reported."""
+    """Return the health of the endpoint after an attempt."""
     if isinstance(result, AttemptAccepted):
         return _record_success(endpoint, now)
     match result.scope:
@@ -119,41 +121,41 @@ def record_result(
         case FailureScope.EVENT if endpoint.gate.since is None:
             return replace(endpoint, gate=CircuitBreaker())
         case FailureScope.EVENT:
-            # It answers, but with no 2xx yet: that opens nothing.
+            # A reply, but no 2xx: the breaker keeps blocking.
             return _record_failure(endpoint, result, now, is_probe)
         case _:
             assert_never(result.scope)
 
 
 def judge_origin(result: AttemptResult) -> bool | None:
-    """Whether a new endpoint of the same origin may be trusted at once; None when this report does not say.
+    """Return whether new endpoints of the same origin need no trial; None if this result does not show it.
 
-    Some callers have a URL for each task. They would be on trial for ever if every URL were.
+    Some programs use a URL per task. If each new URL were on trial, all their deliveries would be.
     """
     if isinstance(result, AttemptAccepted):
         return True
     return False if result.scope is FailureScope.ENDPOINT else None
 
 
-def is_unblocked(before: EndpointHealth, now_is: EndpointHealth) -> bool:
-    """Whether what waits may go again that could not before."""
-    return _is_blocked(before) and not _is_blocked(now_is)
+def is_unblocked(before: EndpointHealth, after: EndpointHealth) -> bool:
+    """Return whether waiting deliveries may be sent that could not before."""
+    return _is_blocked(before) and not _is_blocked(after)
 
 
 def suspend(endpoint: EndpointHealth) -> EndpointHealth:
-    """Stop sending on a user's word."""
+    """Return the endpoint after a user paused it."""
     return replace(endpoint, suspension=endpoint.suspension or Suspension.PAUSED)
 
 
 def lift_suspension(endpoint: EndpointHealth) -> EndpointHealth:
-    """Send again on a user's word, whatever the gate thought, slowly at first; what is well stays so."""
+    """Return the endpoint after a user resumed it: it starts slowly, unless it was not blocked."""
     return EndpointHealth() if _is_blocked(endpoint) else endpoint
 
 
 def describe_gate(endpoint: EndpointHealth, *, is_waited_for: bool = True) -> str:
-    """Say how it stands, for the API, the command line and the page alike.
+    """Describe the gate in words, for the API, the commands and the page.
 
-    ``is_waited_for``: something waits for it. Where nothing does, a closed gate makes no probe.
+    ``is_waited_for``: a delivery waits for it. Without one there are no probes.
     """
     cause = find_hold_cause(endpoint)
     if cause is None:
@@ -165,14 +167,14 @@ def describe_gate(endpoint: EndpointHealth, *, is_waited_for: bool = True) -> st
 
 
 def find_hold_cause(endpoint: EndpointHealth) -> Cause | None:
-    """Return why messages for it are held back; None where nothing holds them."""
+    """Return why its deliveries are held back; None if they are not."""
     if endpoint.suspension is not None:
         return _SUSPENSION_CAUSES[endpoint.suspension]
     return None if endpoint.gate.since is None else endpoint.gate.reason or _UNKNOWN
 
 
 def describe_hold(endpoint: EndpointHealth) -> DeliveryHold | None:
-    """Say what holds back the messages for it, since when and until when; None where nothing does."""
+    """Describe what holds its deliveries back, since when and until when; None if nothing does."""
     cause, gate = find_hold_cause(endpoint), endpoint.gate
     if cause is None:
         return None
@@ -190,7 +192,7 @@ def _record_success(endpoint: EndpointHealth, now: int) -> EndpointHealth:
 
 
 def _widen(concurrency: int | None) -> int | None:
-    """1, 2, 4 …, then without limit."""
+    """Double the concurrency of a slow start; None is without a limit."""
     if concurrency is None or concurrency >= MAX_SLOW_START:
         return None
     return concurrency * 2

@@ -1,4 +1,4 @@
-"""Judging an attempt: what an exchange with a receiver means, and whom a failure speaks against."""
+"""Judge an attempt: decide what an exchange with a receiver means, and what a failure concerns."""
 
 from ipaddress import ip_address
 from typing import assert_never
@@ -23,9 +23,9 @@ _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
 def judge_attempt(exchange: Exchange, *, url: str, now: int) -> AttemptResult:
-    """Say whether a receiver has taken a callback: a 2xx status says so and nothing else.
+    """Return whether a receiver accepted a callback: only a 2xx status does.
 
-    Standard Webhooks: 3xx is a failure, 410 says that the endpoint is gone, ``Retry-After`` is honoured.
+    Standard Webhooks: 3xx is a failure, 410 means that the endpoint is gone, ``Retry-After`` is honoured.
     """
     match exchange:
         case HttpReply(status=status) if 200 <= status <= 299:
@@ -46,16 +46,16 @@ def judge_attempt(exchange: Exchange, *, url: str, now: int) -> AttemptResult:
 
 
 def _limit_probe_wait_ms(exchange: Exchange, url: str) -> int:
-    """The longest wait for a probe: from one to the next, so that the time this one took is part of it."""
+    """Return the longest wait for a probe. It counts from probe to probe, so subtract this one."""
     longest_ms = MAX_PUBLIC_PROBE_MS if is_public(url, exchange.peer) else MAX_PRIVATE_PROBE_MS
     return max(longest_ms - exchange.elapsed_ms, FIRST_PROBE_MS)
 
 
 def status_to_scope(status: int) -> FailureScope:
-    """Say whom a status other than 2xx speaks against.
+    """Return what a status other than 2xx concerns.
 
-    A refused signature, a wrong path or method, and every 5xx are the same for every message: a redeploy or
-    a fault of the endpoint. 400, 413, 422 and their like are about this one.
+    A refused signature, a wrong path or method, and every 5xx concern all events: the endpoint is being
+    deployed or has an error. 400, 413, 422 and similar concern this event.
     """
     if status == 410:
         return FailureScope.GONE
@@ -65,7 +65,7 @@ def status_to_scope(status: int) -> FailureScope:
 
 
 def classify_failure(exchange: Exchange) -> str | None:
-    """The class of a failure in one word (``dns``, ``timeout``, ``http_5xx`` …); None for a success."""
+    """Return the class of a failure (``dns``, ``timeout``, ``http_5xx`` …); None for a success."""
     match exchange:
         case NoReply(kind=kind):
             return str(kind)
@@ -78,10 +78,10 @@ def classify_failure(exchange: Exchange) -> str | None:
 
 
 def is_public(url: str, peer: str | None) -> bool:
-    """Whether the receiver is on the internet, by the address spoken to, else by how its host is written.
+    """Return whether the receiver is on the internet, by its address, else by the name of its host.
 
-    ``peer`` is that address with its port, as in a URL. Where a name did not resolve, one without a dot or
-    below a local domain counts as of this network.
+    ``peer`` is the address with its port, as in a URL. If the name did not resolve, a name without a dot or
+    below a local domain counts as local.
     """
     host = (urlsplit(url if peer is None else f"//{peer}").hostname or "").rstrip(".")
     try:

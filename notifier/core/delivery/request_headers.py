@@ -1,4 +1,4 @@
-"""The headers of one attempt: the callback's own, and those of Standard Webhooks and of notifier."""
+"""Build the headers of one attempt: of the callback, of Standard Webhooks and of notifier."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,9 +13,9 @@ from notifier.core.secret import Secret
 def build_headers(
     delivery: ClaimedDelivery, secrets: Iterable[Secret], *, now: int, traceparent: str | None = None
 ) -> Mapping[str, str]:
-    """Make the headers of one attempt: the callback's own, and ours, which nothing overrides.
+    """Build the headers of one attempt. Custom headers of the callback cannot override ours.
 
-    ``traceparent`` is that of this very attempt, if its watch belongs to a trace.
+    ``traceparent`` is the one of this attempt, if its watch belongs to a trace.
     """
     timestamp_s = now // 1_000
     headers = {name: value for name, value in delivery.headers if not is_reserved(name)}

@@ -1,7 +1,7 @@
-"""Which addresses a callback may be sent to: judged at the connect, on the address that a name resolved to.
+"""Decide which addresses a callback may be sent to, when connecting to the address that a name resolved to.
 
-``ipaddress.is_global`` and its kin are not asked: they call NAT64, 6to4 and multicast global. The tables here
-are the IANA special-purpose registries, with the metadata services of the clouds.
+``ipaddress.is_global`` and similar are not used, because they call NAT64, 6to4 and multicast global. The
+tables here are the IANA special-purpose registries, with the metadata services of the clouds.
 """
 
 import re
@@ -29,7 +29,7 @@ def _parse_networks(text: str) -> tuple[Network, ...]:
     return tuple(ip_network(word) for word in text.split())
 
 
-# Nobody's receiver is there, and a credential service may be. Link-local is last: it holds some others.
+# No receiver is there, but a service with credentials may be. Link-local is last: it includes some others.
 _NEVER: Mapping[str, tuple[Network, ...]] = MappingProxyType(
     {
         # AWS, Azure and GCP · AWS · Alibaba · Azure's wire server · Oracle · GCP · Scaleway
@@ -43,15 +43,15 @@ _NEVER: Mapping[str, tuple[Network, ...]] = MappingProxyType(
     }
 )
 _LOOPBACK = _parse_networks("127.0.0.0/8 ::1")
-# What no router on the internet carries is somebody's own network: RFC 1918, CGNAT (Tailscale), ULA,
-# site-local, and the reserved ranges too. Proxies that answer DNS with addresses of 198.18.0.0/15 are common
-# on developers' machines; to refuse those would break every callback there, and "public" leaves them out.
+# Ranges that are not routed on the internet: RFC 1918, CGNAT (Tailscale), ULA, site-local, and the reserved
+# ones too. Proxies that reply to DNS with addresses of 198.18.0.0/15 are common on developers' machines.
+# Refusing those always would break every callback there, so they are private and not "public".
 _PRIVATE = _parse_networks(
     "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 "
     "192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 240.0.0.0/4 "
     "fc00::/7 fec0::/10 2001:2::/48 2001:10::/28 2001:20::/28 2001:db8::/32 3fff::/20 5f00::/16 100::/64"
 )
-_GLOBAL_V6 = IPv6Network("2000::/3")  # all that IANA has given out; the rest of IPv6 counts as private
+_GLOBAL_V6 = IPv6Network("2000::/3")  # everything that IANA has allocated; the rest of IPv6 counts as private
 _EMBEDDING_LAST = _parse_networks(
     "::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 ::/96"
 )  # SIIT, NAT64 twice, IPv4-compatible
@@ -61,12 +61,12 @@ _NUMERIC_END = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
 
 
 class InvalidAllowRule(ValueError):
-    """An entry of ``callbacks.allow`` that means nothing; the message quotes it."""
+    """An invalid entry of ``callbacks.allow``. The message quotes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddressRefusal:
-    """Why an address is not connected to. ``is_final``: no setting would allow it."""
+    """Why an address is refused. ``is_final``: no setting would allow it."""
 
     text: str
     is_final: bool
@@ -74,12 +74,13 @@ class AddressRefusal:
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """What ``callbacks.allow`` says, and the addresses that are our own.
+    """The rules of ``callbacks.allow``, and the addresses of our own listeners.
 
-    ``allow`` holds the kinds ``loopback``, ``private`` and ``public``, host names (exact, or ``*.suffix`` for
-    all below it) and CIDRs or addresses. A name opens whatever it resolves to but what is always refused.
-    ``own`` holds (address, port) of each listener of ours. ``0.0.0.0`` or ``::`` there stands for every
-    loopback address; the core cannot know the machine's others, so the daemon adds a pair for each of them.
+    ``allow`` has the kinds ``loopback``, ``private`` and ``public``, host names (exact, or ``*.suffix`` for
+    all below it) and CIDRs or addresses. A name allows every address that it resolves to, except those that
+    are always refused. ``own`` has (address, port) of each of our listeners. ``0.0.0.0`` or ``::`` in it
+    means every loopback address. The core does not know the other addresses of the machine, so the daemon
+    adds a pair for each.
     """
 
     kinds: frozenset[str]
@@ -90,7 +91,7 @@ class AddressPolicy:
 
     @classmethod
     def of(cls, allow: Iterable[str], own: Collection[tuple[str, int]] = ()) -> Self:
-        """Read the configuration's entries; raises BadAllow."""
+        """Parse the entries of the configuration. Raise InvalidAllowRule."""
         entries = [entry.strip().lower() for entry in allow]
         networks = [network for entry in entries if (network := _parse_network(entry)) is not None]
         words = {entry for entry in entries if _parse_network(entry) is None}
@@ -108,7 +109,7 @@ class AddressPolicy:
         )
 
     def refuse(self, host: str, address: str, port: int) -> AddressRefusal | None:
-        """Say why ``address``, to which ``host`` resolved, is not connected to; None when it may be."""
+        """Return why ``address``, to which ``host`` resolved, is refused; None if it is allowed."""
         try:
             forms = list(_list_forms(ip_address(address)))
         except ValueError:
@@ -141,7 +142,7 @@ class AddressPolicy:
 
 
 def classify_address(address: Address) -> str:
-    """``loopback``, ``private`` or ``public``, of an address that is not always refused."""
+    """Return ``loopback``, ``private`` or ``public`` for an address that is not always refused."""
     if _is_in(address, _LOOPBACK):
         return LOOPBACK
     if _is_in(address, _PRIVATE):
@@ -152,7 +153,7 @@ def classify_address(address: Address) -> str:
 
 
 def _list_forms(address: Address) -> Iterator[Address]:
-    """The address and those that a gateway on the way may take it for; a mapped one is only what it maps."""
+    """List the address and those that a gateway may translate it to. A mapped address is only its target."""
     address = _unmap(address)
     yield address
     for inner in _find_embedded(address):
@@ -162,11 +163,11 @@ def _list_forms(address: Address) -> Iterator[Address]:
 def _unmap(address: Address) -> Address:
     if isinstance(address, IPv4Address):
         return address
-    return address.ipv4_mapped or IPv6Address(int(address))  # the number leaves out the zone (%eth0)
+    return address.ipv4_mapped or IPv6Address(int(address))  # the number has no zone (%eth0)
 
 
 def _find_embedded(address: Address) -> list[IPv4Address]:
-    if isinstance(address, IPv4Address) or int(address) <= 1:  # :: and ::1 hold no IPv4 address
+    if isinstance(address, IPv4Address) or int(address) <= 1:  # :: and ::1 contain no IPv4 address
         return []
     last = int(address) & 0xFFFF_FFFF
     inner_addresses = [address.sixtofour, *(address.teredo or ())]

@@ -1,4 +1,4 @@
-"""Headers that a user asks to be sent with a callback."""
+"""Check the custom headers of a callback."""
 
 import re
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ MAX_VALUE_CHARS = 1_024  # of a header
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
-# First what would forge the message, then what is about the connection, then what we set ourselves; the last
-# one would bring an answer that is packed.
+# Headers that would forge the message, that concern the connection, or that notifier sets itself. With
+# accept-encoding the reply could be compressed.
 _RESERVED = re.compile(
     r"host|connection|(?:content|transfer|webhook|notifier)-.*|proxy-.*|keep-alive|te|trailer|upgrade|expect"
     r"|user-agent|accept-encoding",
@@ -20,7 +20,7 @@ _RESERVED = re.compile(
 
 
 class InvalidHeader(ValueError):
-    """A custom header that is not taken. ``name`` is None when it is about all of them."""
+    """A custom header that is refused. ``name`` is None if it concerns all of them."""
 
     def __init__(self, name: str | None, why: str) -> None:
         super().__init__(why)
@@ -28,7 +28,7 @@ class InvalidHeader(ValueError):
 
 
 def check_callback_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return the headers as they are, in their order; raises BadHeader."""
+    """Return the headers unchanged, in their order. Raise InvalidHeader."""
     if len(headers) > MAX_HEADERS:
         raise InvalidHeader(None, f"at most {MAX_HEADERS} headers")
     seen: set[str] = set()
@@ -41,7 +41,7 @@ def check_callback_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str],
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a header of this name is ours or the connection's, and no user's."""
+    """Return whether users may not set a header of this name."""
     return _RESERVED.fullmatch(name) is not None
 
 

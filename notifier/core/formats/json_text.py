@@ -1,8 +1,8 @@
-"""JSON as text: read strictly, written compactly, passed through unchanged, and with a key taken out.
+"""Read JSON strictly, write it compactly, pass it on unchanged, and remove a secret from it.
 
-Numbers that come in: integers from -2**63 to 2**64-1, and what fits a double. Nesting: at most 64.
-What only passes through (metadata, payloads) is kept as the text it came as (``split_members``), so that
-``1.0``, ``1e2`` and ``0.10`` stay what they are.
+Allowed numbers are integers from -2**63 to 2**64-1, and what fits a double. Nesting is limited to 64. JSON
+that is only passed on (metadata, payloads) stays text (``split_members``), so that ``1.0``, ``1e2`` and
+``0.10`` do not change.
 """
 
 import codecs
@@ -30,16 +30,16 @@ _NUL = "holds NUL (\\u0000)"
 HALF_PAIR = "holds half a surrogate pair"
 _LONE = re.compile("[\ud800-\udfff]")
 _MAY_BE_BAD_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-# A string or a number. Possessive, and matching an unclosed string to its end, so that the time stays linear.
+# A string or a number. It is possessive and matches an unclosed string to its end, so the time is linear.
 _LITERAL = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?[0-9][0-9.eE+-]*+', re.DOTALL)
 
 
 class InvalidJson(ValueError):
-    """Not JSON: its syntax or its encoding is wrong."""
+    """A text that is not JSON: its syntax or its encoding is wrong."""
 
 
 class RejectedJson(ValueError):
-    """JSON that is not taken. ``pointer`` (RFC 6901) says where, ``detail`` why."""
+    """JSON that is refused. ``pointer`` (RFC 6901) says where, ``detail`` why."""
 
     def __init__(self, pointer: str, detail: str) -> None:
         super().__init__(f"{pointer or '(the whole body)'}: {detail}")
@@ -48,10 +48,10 @@ class RejectedJson(ValueError):
 
 
 def decode_strict(raw: bytes) -> Any:
-    """Read JSON that leaves no doubt; raises BadJson or RefusedJson, and nothing else.
+    """Decode unambiguous JSON. Raise InvalidJson or RejectedJson, and nothing else.
 
-    BadJson: not UTF-8, a byte order mark, bad syntax, NaN, Infinity. RefusedJson: a key that stands twice,
-    NUL or half a surrogate pair in a string or key, numbers out of range, nesting too deep.
+    InvalidJson: not UTF-8, a byte order mark, wrong syntax, NaN, Infinity. RejectedJson: a duplicate key, NUL
+    or a lone surrogate in a string or key, numbers out of range, nesting that is too deep.
     """
     text = _decode_text(raw)
     try:
@@ -65,30 +65,31 @@ def decode_strict(raw: bytes) -> Any:
 
 
 def split_members(text: bytes | str) -> dict[str, str]:
-    """The members of a JSON object, each value as it is written. For text that ``decode_strict`` took."""
+    """Split a JSON object into its members, each value as written. ``decode_strict`` must accept the text."""
     return {key: bytes(raw).decode() for key, raw in _RAW_MEMBERS.decode(text).items()}
 
 
 def split_items(text: bytes | str) -> list[str]:
-    """The items of a JSON array, each as it is written. For text that ``decode_strict`` took."""
+    """Split a JSON array into its items, each as written. ``decode_strict`` must accept the text."""
     return [bytes(raw).decode() for raw in msgspec.json.decode(text, type=list[msgspec.Raw])]
 
 
 def encode(value: object) -> str:
-    """Write compact JSON that can always be encoded as UTF-8; raises ValueError for NaN and infinities."""
+    """Write compact JSON that UTF-8 can encode. Raise ValueError for NaN and infinities."""
     text = _COMPACT.encode(value)
     return _COMPACT_ASCII.encode(value) if _LONE.search(text) else text
 
 
 def scrub(text: str) -> str:
-    """Replace halves of surrogate pairs by U+FFFD: neither SQLite nor UTF-8 can hold them."""
+    """Replace lone surrogates by U+FFFD, because neither SQLite nor UTF-8 can store them."""
     return _LONE.sub("\ufffd", text)
 
 
 def repair(text: str) -> str:
-    """Replace halves of surrogate pairs by U+FFFD in the strings and keys of JSON text.
+    """Replace lone surrogates by U+FFFD in the strings and keys of JSON text.
 
-    For text cut in the middle of an emoji. All else keeps its bytes, and every other doubt stays one.
+    They occur in text that was cut in the middle of an emoji. All other bytes stay, and so does every other
+    error.
     """
     return _LITERAL.sub(lambda match: _repair_literal(match[0]), text)
 
@@ -96,8 +97,8 @@ def repair(text: str) -> str:
 def redact(text: str, secret: str) -> str:
     """Replace ``secret`` by ``***`` in the strings and keys of JSON text, however they are escaped.
 
-    All else keeps its bytes. A number that holds the secret becomes the string ``"***"``. Secrets under
-    4 characters stay: no provider gives out such keys, and to replace each ``1`` would wreck the answer.
+    All other bytes stay. A number that contains the secret becomes the string ``"***"``. Shorter secrets than
+    ``MIN_SECRET_CHARS`` stay.
     """
     if len(secret) < MIN_SECRET_CHARS or (secret not in text and "\\" not in text):
         return text
@@ -105,10 +106,10 @@ def redact(text: str, secret: str) -> str:
 
 
 def redact_plain(text: str, secret: str) -> str:
-    """Replace ``secret`` by ``***`` in text that is not JSON, under the same rule for short ones."""
+    """Replace ``secret`` by ``***`` in text that is not JSON, with the same rule for short ones."""
     if len(secret) < MIN_SECRET_CHARS:
         return text
-    while secret in text:  # again, should *** complete it anew; each round makes the text shorter
+    while secret in text:  # again, because *** may complete it; each round shortens the text
         text = text.replace(secret, "***")
     return text
 
@@ -132,7 +133,7 @@ def _redact_literal(literal: str, secret: str) -> str:
 def _unescape(literal: str) -> str:
     try:
         return str(json.loads(literal, strict=False))
-    except ValueError:  # the text was no JSON
+    except ValueError:  # the text is not JSON
         return literal[1:-1]
 
 
@@ -159,7 +160,7 @@ def _parse(decoder: json.JSONDecoder, text: str) -> Any:
 
 
 class _Doubt(Exception):
-    """The quick reading met something to be refused; the exact one says what and where."""
+    """The fast decoder met something to refuse. The exact one finds what and where."""
 
 
 def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -204,11 +205,11 @@ def _list_children(value: Any) -> Iterable[Any]:
 
 
 class _Members(list[tuple[str, Any]]):
-    """An object as it is written, repeated keys and all."""
+    """An object as written, with duplicate keys."""
 
 
 class _Number(str):
-    """What is wrong with a number, empty when nothing is."""
+    """The error of a number, empty without one."""
 
     __slots__ = ()
 
@@ -221,7 +222,7 @@ def _reject_first_error(text: str) -> None:
 
 
 def _find_error(value: Any, path: list[str | int]) -> str:
-    """Find the first fault in reading order; ``path`` is left pointing at it."""
+    """Find the first error in reading order, and leave its path in ``path``."""
     match value:
         case _Number():
             return str(value)

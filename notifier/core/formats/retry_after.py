@@ -1,4 +1,4 @@
-"""The ``Retry-After`` header: seconds or an HTTP date, never trusted beyond what the caller allows."""
+"""Parse the ``Retry-After`` header: seconds or an HTTP date, within the limits of the caller."""
 
 import email.utils
 import math
@@ -14,9 +14,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_retry_after(value: str | None, *, now: int, cap_ms: int) -> int | None:
-    """Return how long to wait, from 1 s to ``cap_ms``; None for no header, or one that says nothing.
+    """Return how long to wait, from 1 s to ``cap_ms``; None without a valid header.
 
-    What is past, 0 or negative counts as 1 s. Fractions are taken, though the standard knows none.
+    A past, zero or negative time counts as 1 s. Fractions are accepted, although the standard has none.
     """
     if value is None:
         return None
@@ -26,7 +26,7 @@ def parse_retry_after(value: str | None, *, now: int, cap_ms: int) -> int | None
 
 
 def _parse_seconds(text: str, cap_ms: int) -> int:
-    seconds = float(text)  # a float, as int() refuses very long numbers; infinity is beyond any cap
+    seconds = float(text)  # a float, because int() refuses very long numbers; infinity is above every limit
     if seconds * 1_000 >= cap_ms:
         return cap_ms
     return 0 if seconds <= 0 else math.ceil(seconds * 1_000)
@@ -35,7 +35,7 @@ def _parse_seconds(text: str, cap_ms: int) -> int:
 def _parse_date(text: str, now: int) -> int | None:
     try:
         date = email.utils.parsedate_to_datetime(text)
-        aware = date if date.tzinfo else date.replace(tzinfo=UTC)  # asctime names no zone and means UTC
+        aware = date if date.tzinfo else date.replace(tzinfo=UTC)  # asctime has no zone and means UTC
         return (aware - _EPOCH) // timedelta(milliseconds=1) - now
     except (ValueError, OverflowError):
         return None

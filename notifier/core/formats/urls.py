@@ -1,7 +1,7 @@
-"""URLs: what a callback URL may look like, and how a task's URL is made and taken apart.
+"""Check callback URLs, and build and split the URL of a task.
 
-Whatever a library raises on the way is a BadUrl with words. Which addresses may be connected to is
-another question, asked at the connect (``core/addresses.py``).
+Every exception of a library becomes an InvalidUrl with a message. Addresses are checked when connecting
+(``formats/addresses.py``).
 """
 
 import functools
@@ -31,31 +31,31 @@ _QUERY_SAFE = _PATH_SAFE + "?"
 
 
 class InvalidUrl(ValueError):
-    """A URL, api_path or task id that is not taken; the message says why."""
+    """A URL, api_path or task id that is refused. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A URL in canonical parts. ``query`` stands without its question mark."""
+    """A URL in canonical parts. ``query`` has no question mark."""
 
     origin: str
     path: str
     query: str
 
 
-@functools.lru_cache(maxsize=256)  # watches come by the thousand, and most have the same few receivers
+@functools.lru_cache(maxsize=256)  # many watches have the same few callback URLs
 def check_callback_url(text: str) -> str:
-    """Return the canonical form of an http or https URL that one can send to; raises BadUrl.
+    """Return the canonical form of an http or https URL. Raise InvalidUrl.
 
-    Scheme and host in lower case, the host in ASCII, no default port, at least ``/`` as path. A fragment
-    is refused, since it would never be sent.
+    Scheme and host are in lower case, the host in ASCII, without a default port, with at least ``/`` as path.
+    A fragment is refused, because it would never be sent.
     """
     parts = _parse_url(text)
     return _check_length(parts.origin + parts.path + (f"?{parts.query}" if parts.query else ""))
 
 
 def check_base_url(text: str) -> str:
-    """Return the canonical form of a provider's base URL, without slash at its end; raises BadUrl."""
+    """Return the canonical form of a base URL, without a slash at its end. Raise InvalidUrl."""
     parts = _parse_url(text)
     if parts.query:
         raise InvalidUrl("a base URL has no query")
@@ -63,18 +63,18 @@ def check_base_url(text: str) -> str:
 
 
 def url_to_origin(url: str) -> str:
-    """Scheme, host and port of a canonical URL: ``http://127.0.0.1:9001``."""
+    """Return scheme, host and port of a canonical URL: ``http://127.0.0.1:9001``."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('?')[0].partition('/')[0]}"
 
 
 def url_to_endpoint(url: str) -> str:
-    """A canonical URL without its query."""
+    """Return a canonical URL without its query."""
     return url.partition("?")[0]
 
 
 def check_task_id(text: str) -> str:
-    """Return a provider's task id as it is; raises BadUrl."""
+    """Return a task id unchanged. Raise InvalidUrl."""
     if not _TASK_ID.fullmatch(text):
         raise InvalidUrl("a task id is 1 to 200 of A-Z a-z 0-9 . _ : - and starts with a letter or digit")
     return text
@@ -82,7 +82,7 @@ def check_task_id(text: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def check_api_path(text: str) -> str:
-    """Return an api_path as it is; raises BadUrl."""
+    """Return an api_path unchanged. Raise InvalidUrl."""
     if len(text) > MAX_API_PATH_CHARS:
         raise InvalidUrl(f"an api_path has at most {MAX_API_PATH_CHARS} characters")
     if not _API_PATH.fullmatch(text):
@@ -93,7 +93,7 @@ def check_api_path(text: str) -> str:
 
 
 def build_task_url(base_url: str, task_path: str, api_path: str, task_id: str) -> str:
-    """Make the URL that a task is asked for at. ``task_path`` is the dialect's; raises BadUrl."""
+    """Build the URL of a task. ``task_path`` is of the provider description. Raise InvalidUrl."""
     values = {"api_path": check_api_path(api_path), "task_id": check_task_id(task_id)}
     path = _PLACES.sub(lambda place: values[place[1]], task_path)
     return f"{base_url.rstrip('/')}/{path.lstrip('/')}"
@@ -101,17 +101,17 @@ def build_task_url(base_url: str, task_path: str, api_path: str, task_id: str) -
 
 @dataclass(frozen=True, slots=True)
 class TaskUrlTemplate:
-    """Where a provider's tasks are asked for: its base URL, and the dialect's ``task_path``."""
+    """The URLs of the tasks of a provider: its base URL, and the ``task_path`` of its description."""
 
     base_url: str
     task_path: str
 
 
 def split_task_url(text: str, places: Mapping[str, TaskUrlTemplate]) -> tuple[str, str, str]:
-    """Take a task's URL apart: the provider's name, the api_path, the task id; raises BadUrl.
+    """Split the URL of a task into provider name, api_path and task id. Raise InvalidUrl.
 
-    ``places`` are the providers' by name. The longest base URL that the URL starts with, up to a slash, wins.
-    Where the dialect asks for no api_path, it is what stands before the task id.
+    ``places`` maps names of providers to their URLs. The longest base URL that the URL starts with, up to a
+    slash, decides. If the ``task_path`` has no api_path, the api_path is the part before the task id.
     """
     parts = _parse_url(text)
     url = parts.origin + parts.path + (f"?{parts.query}" if parts.query else "")
@@ -131,7 +131,7 @@ def split_task_url(text: str, places: Mapping[str, TaskUrlTemplate]) -> tuple[st
 
 @functools.lru_cache(maxsize=64)
 def _compile_pattern(task_path: str) -> re.Pattern[str]:
-    """What finds in a path the first of each of the places that ``build_task_url`` fills in."""
+    """Compile a pattern that finds the first api_path and task id that ``build_task_url`` inserts."""
     kinds = {"api_path": "/.+", "task_id": "[^/?&]+"}
     pieces: list[str] = []
     for literal, name in itertools.zip_longest(*[iter(_PLACES.split(_add_slash(task_path)))] * 2):
@@ -177,7 +177,7 @@ def _parse_url(text: str) -> _Parts:
         return _canonicalize(split)
     except InvalidUrl:
         raise
-    except Exception:  # whatever urllib, ipaddress or idna trip over, it is the URL's fault
+    except Exception:  # of urllib, ipaddress or idna, for any invalid URL
         raise InvalidUrl("not a URL that can be read") from None
 
 
@@ -207,7 +207,7 @@ def _check_ipv6(text: str) -> str:
     if "%" in text:
         raise InvalidUrl("an IPv6 address here has no zone (%…)")
     address = IPv6Address(text)
-    mapped = address.ipv4_mapped  # Pythons write these differently
+    mapped = address.ipv4_mapped  # versions of Python format these differently
     return f"::ffff:{mapped}" if mapped else address.compressed
 
 

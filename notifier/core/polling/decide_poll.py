@@ -1,4 +1,4 @@
-"""Deciding: what is to be done about a watch, given what a poll meant."""
+"""Decide what follows for a watch from the verdict of a poll."""
 
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -39,7 +39,7 @@ _OpenVerdict = Running | TaskUnknown | AccountRefused | Throttled | Inconclusive
 
 @dataclass(frozen=True, slots=True)
 class ScheduleInputs:
-    """What the interval follows from, beside the watch: settings, and how long such tasks took."""
+    """The inputs of the interval beside the watch: settings, and learned durations."""
 
     schedule: AgeSchedule
     result_ttl_ms: int
@@ -57,10 +57,10 @@ def decide_poll(
     poll_started_at: int | None = None,
     durations: TaskDurations | None = None,
 ) -> PollDecision:
-    """Say whether the watch ends now and how, or when it is polled again.
+    """Decide whether and how the watch ends now, or when it is polled again.
 
-    ``asked_at`` is when the poll began (now, if None): a deadline is judged by a poll begun after it.
-    ``habit`` is what is known of such tasks; None: go by age.
+    ``poll_started_at`` is the start of the poll (None: now). Only a poll that started after the deadline ends
+    a watch by it. ``durations`` are the learned ones; without them the interval follows from age.
     """
     decision: PollDecision
     match verdict:
@@ -82,11 +82,11 @@ def decide_poll(
 
 
 def _end_finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> EndWatch:
-    # A finish in the future is a wrong clock; one long ago is honoured, the links may be dead already.
+    # An end in the future is of a wrong clock. One long ago counts, because its links may have expired.
     finished_at = now if verdict.finished_at is None else min(verdict.finished_at, now)
     has_life = result_ttl_ms > 0 and bool(verdict.outputs)
     created_at = watch.task_created_at if verdict.created_at is None else verdict.created_at
-    # What was cancelled says nothing of how long such tasks take.
+    # A cancelled task does not show how long such tasks take.
     is_whole = verdict.state in (WatchState.COMPLETED, WatchState.FAILED)
     return EndWatch(
         state=verdict.state,
@@ -132,7 +132,7 @@ def _decide_unfinished(
 def _compute_interval(
     watch: Watch, inputs: ScheduleInputs, age_ms: int, jitter: float
 ) -> tuple[int, ScheduleReason]:
-    """Return the interval, which is kept whatever else moves the next poll."""
+    """Return the interval, and the rule that it follows. Other rules may still move the next poll."""
     durations, last_ms = inputs.durations, watch.interval_ms
     if durations is None or not durations.is_reliable:
         interval = age_schedule.compute_interval_ms(
@@ -157,7 +157,7 @@ def _compute_due(
     missing: MissingStreak | None,
     retry_ms: int,
 ) -> tuple[int, ScheduleReason]:
-    """Return when to poll next, and which rule had the last word on it."""
+    """Return when to poll next, and the rule that decided it."""
     poll_started_at, now = when
     interval, reason = paced
     wait_ms = _bound_wait_ms(interval, missing)
@@ -174,10 +174,10 @@ def _compute_due(
 
 
 def _has_expired(watch: Watch, verdict: _OpenVerdict, trouble: Trouble | None, poll_started_at: int) -> bool:
-    """Whether the deadline ends the watch now.
+    """Return whether the deadline ends the watch now.
 
-    The last poll is made at the deadline. One that comes late follows a stop of ours: the task may have
-    finished meanwhile, so a provider that tells nothing of it just then is given some minutes more.
+    The last poll is made at the deadline. A later one follows a stop of the daemon, and the task may have
+    finished meanwhile. So a provider that says nothing about the task then gets ``OVERDUE_GRACE_MS`` more.
     """
     if poll_started_at < watch.expires_at:
         return False
@@ -187,7 +187,7 @@ def _has_expired(watch: Watch, verdict: _OpenVerdict, trouble: Trouble | None, p
 
 
 def _is_about_task(verdict: _OpenVerdict) -> bool:
-    """Whether the provider has said anything about this very task."""
+    """Return whether the reply says something about this task."""
     match verdict:
         case Running() | TaskUnknown():
             return True
@@ -200,12 +200,12 @@ def _is_about_task(verdict: _OpenVerdict) -> bool:
 
 
 def _pace(poll_started_at: int, now: int, wait_ms: int) -> int:
-    """The wait runs from request to request. After a slow answer at least half of it is left for a breath."""
+    """Return the time of the next poll: one wait after the last start, and half a wait from now at least."""
     return max(poll_started_at + wait_ms, now + wait_ms // 2)
 
 
 def _bound_wait_ms(interval: int, missing: MissingStreak | None) -> int:
-    """While a task is missing, the promise to tell of it within 60 s goes before the pace."""
+    """Shorten the wait while a task is missing, because it must be reported lost within 60 s (CONTRACT)."""
     return interval if missing is None else min(interval, MISSING_INTERVAL_MS)
 
 
@@ -227,8 +227,10 @@ def _is_lost(missing: MissingStreak, now: int) -> bool:
 
 
 def _update_trouble(watch: Watch, verdict: _OpenVerdict, poll_started_at: int, now: int) -> Trouble | None:
-    """The trouble, and since when. Patience counts from it: past the deadline from the first late poll on,
-    whatever was before, and whatever the cause is after.
+    """Return the trouble after a poll, and since when it lasts.
+
+    ``OVERDUE_GRACE_MS`` counts from that time. So past the deadline it is the time of the first late poll,
+    whatever the trouble was before and whatever its cause is later.
     """
     cause, last = _find_cause(verdict), watch.trouble
     if cause is None:
@@ -274,7 +276,7 @@ def _end_lost(
 def _end_expired(
     watch: Watch, status: str | None, created_at: int | None, trouble: str | None, *, is_polled: bool = True
 ) -> EndWatch:
-    """End the watch at its deadline. ``trouble`` stands in the event, so it is the text for receivers."""
+    """End the watch at its deadline. ``trouble`` is in the event, so it is the text for receivers."""
     status_text = f'the provider last said "{status}"' if status else "the provider never said how it stands"
     detail = f"{status_text}; trouble: {trouble}" if trouble else status_text
     error = TaskError("notifier", "expired", "The deadline passed before the task ended", detail)

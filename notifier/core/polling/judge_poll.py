@@ -1,4 +1,4 @@
-"""Judging a poll: what an exchange with a provider means."""
+"""Judge a poll: decide what an exchange with a provider means."""
 
 from dataclasses import replace
 from typing import assert_never
@@ -48,13 +48,13 @@ ReplyVerdict = Running | Finished | TaskUnknown | AccountRefused | Throttled | I
 def judge_poll(
     exchange: Exchange, *, task_id: str, description: ProviderDescription, key: Secret | None, now: int
 ) -> ReplyVerdict:
-    """Say what a poll brought; whatever the provider does, this returns.
+    """Return the verdict of an exchange. It never raises, whatever the provider replies.
 
-    Only a readable 2xx answer about this very task is an outcome or a sign that it runs.
+    Only a readable 2xx reply about this task reports an outcome, or that the task runs.
     """
     match exchange:
         case NoReply(kind=kind, detail=detail):
-            # What is too large has come: this task's answer is bad, the provider is up.
+            # A reply that is too large is the task's problem: the provider is up.
             is_outage = kind is not FailureKind.TOO_LARGE
             clean = replace(exchange, detail=_redact(detail, key))
             return Inconclusive(failure_to_cause(clean, peer="provider"), is_outage)
@@ -74,7 +74,7 @@ def _redact(text: str, key: Secret | None) -> str:
 
 
 def _refusal_to_cause(status: int, key: Secret | None) -> Cause:
-    """Say also where the key came from, where that is not where its owner would look first."""
+    """Make the cause of a refusal. It names the origin of the key unless that is the obvious one."""
     if key is None:
         return Cause(Code.PROVIDER_KEY_MISSING if status == 401 else _REFUSALS[status])
     if status == 402 or key.origin in {"", MULEROUTER_KEY}:
@@ -145,7 +145,7 @@ def _word_to_state(word: str, description: ProviderDescription) -> WatchState | 
 def _read_error(
     reply: ProviderReply, description: ProviderDescription, state: WatchState
 ) -> TaskError | None:
-    """Return the reason of a failed task, always; of a cancelled one if it has any; else None."""
+    """Return the error of a failed task, or of a cancelled one if the provider gave a reason; else None."""
     if state is WatchState.COMPLETED:
         return None
     code = reply.code_at(description.error_code)

@@ -1,4 +1,4 @@
-"""What a provider answered: bytes to JSON, free of the key, and the places where things stand in it."""
+"""Parse the reply of a provider: remove the key, decode strict JSON, and look up places in it."""
 
 import functools
 import re
@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
 class UnreadableReply(Exception):
-    """A reply that says nothing about the task, and why. It never leaves the judge."""
+    """A reply that says nothing about the task, with the cause. Only ``judge_poll`` catches it."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause.text())
@@ -31,33 +31,33 @@ class UnreadableReply(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProviderReply:
-    """A provider's answer that is strictly valid JSON: its text, and what it says.
+    """A reply that is strictly valid JSON: its text and the decoded document.
 
-    The key stands in neither, so that nothing read from here can carry it on.
+    Neither contains the key, so nothing that is read from it can pass the key on.
     """
 
     text: str
     document: Any
 
     def at(self, place: str) -> Any:
-        """Return what stands at a JMESPath place; None for nothing, and for an empty place."""
+        """Return the value at a JMESPath place; None without a value, and for an empty place."""
         if not place:
             return None
         try:
             return _compile_place(place)(self.document)
-        except Exception as error:  # foreign code on foreign data: whatever it trips over
+        except Exception as error:  # of jmespath, for any expression and document
             expression = one_line(repr(place), MAX_PLACE_CHARS)
             raise UnreadableReply(Cause(Code.REPLY_EXPRESSION_FAILED, {"place": expression})) from error
 
     def text_at(self, place: str, limit: int) -> str | None:
-        """Return the text at a place, stripped and bounded; numbers are text too, all else is None."""
+        """Return the text at a place, stripped and cut. A number becomes text, anything else None."""
         value = self.at(place)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return None
         return cut(str(value).strip(), limit) or None
 
     def code_at(self, place: str) -> int | str | None:
-        """Return a code: an integer where it is one that fits 64 bits, else as text."""
+        """Return the code at a place: an integer if it fits 64 bits, else text."""
         value = self.at(place)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
@@ -66,22 +66,22 @@ class ProviderReply:
         return self.text_at(place, 200)
 
     def texts_at(self, place: str) -> tuple[str, ...]:
-        """Return the strings at a place: one, or those of an array."""
+        """Return the strings at a place: a single one, or those of an array."""
         value = self.at(place)
         items = value if isinstance(value, list) else [value]
         return tuple(item for item in items if isinstance(item, str))
 
     def instant_at(self, place: str) -> int | None:
-        """Return the instant written at a place, None if there is none that can be read."""
+        """Return the instant at a place; None without a valid one."""
         return parse_instant(self.at(place))
 
 
 def parse_reply(reply: HttpReply, key: Secret | None) -> ProviderReply:
-    """Parse a reply's body as strictly as a registration's, or raise ``UnreadableReply``.
+    """Parse the body of a reply as strictly as a registration. Raise UnreadableReply.
 
-    The answer is passed on unchanged, so that whatever a strict receiver would refuse is refused here: a
-    byte order mark, NaN, a key that stands twice, nesting without end. The one thing mended is text cut in
-    the middle of an emoji, which must not cost anybody a finished task. The key is taken out first.
+    The reply is passed on unchanged. So anything that a strict receiver would refuse is refused here: a byte
+    order mark, NaN, a duplicate key, endless nesting. Only text that was cut in the middle of an emoji is
+    repaired, because a finished task must not be missed for it. The key is removed first.
     """
     body = reply.body
     if reply.is_cut:
@@ -116,7 +116,7 @@ def _decode(text: str) -> ProviderReply:
 
 @functools.lru_cache(maxsize=256)
 def _compile_place(place: str) -> Callable[[Any], Any]:
-    """What looks up a place. Plain ones (``task_info.status``) need no interpreter, which is 40 us a poll."""
+    """Compile a place into a function. Plain names avoid jmespath, which costs 40 us per poll."""
     if not _PLAIN.fullmatch(place):
         return cast("Callable[[Any], Any]", jmespath.compile(place).search)
     names = place.split(".")
@@ -124,7 +124,7 @@ def _compile_place(place: str) -> Callable[[Any], Any]:
 
 
 def _walk(document: Any, names: Sequence[str]) -> Any:
-    """JMESPath's rule for identifiers: what is no object has no members."""
+    """Look up names by JMESPath's rule for identifiers: only an object has members."""
     for name in names:
         if not isinstance(document, dict):
             return None

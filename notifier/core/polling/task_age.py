@@ -1,4 +1,4 @@
-"""How old a task is, and how long it took: by its own word where that can be, else by what we saw."""
+"""Compute the age and the duration of a task: by the provider's times if plausible, else by our polls."""
 
 from notifier.core.model import Watch
 
@@ -10,9 +10,10 @@ MAX_POLL_DELAY_MS = 10_000
 
 
 def find_start(watch: Watch, created_at: int | None, now: int) -> int:
-    """Return when the task was made by its own word if that is plausible, else when it was registered.
+    """Return the provider's creation time of the task if it is plausible, else that of the registration.
 
-    Documents and test servers show fixed stamps, years old: polling by those would start at the maximum.
+    Documents and test servers have fixed times that are years old. With those, polling would start at the
+    maximum interval.
     """
     oldest = watch.registered_at - MAX_AGE_AT_REGISTRATION_MS
     is_plausible = created_at is not None and oldest <= created_at <= now
@@ -22,11 +23,11 @@ def find_start(watch: Watch, created_at: int | None, now: int) -> int:
 def measure_duration_ms(
     watch: Watch, created_at: int | None, finished_at: int | None, now: int
 ) -> int | None:
-    """Return how long a task took that has just been found finished; None where nothing good can be said.
+    """Return the duration of a task that a poll has just found finished; None if it is too uncertain.
 
-    The provider's two stamps are from one clock, so that its being wrong does not matter; they are not taken
-    if the task was seen running for longer than they say. Else the end is put in the middle of the time
-    since the last poll, if that one found it running and this one came when it was meant to.
+    The provider's two times are of one clock, so a wrong clock does not matter. They are not used if the task
+    was seen running for longer. Otherwise the end is taken to be in the middle of the time since the last
+    poll. This needs a last poll that found it running, and a poll that was not late.
     """
     began = find_start(watch, created_at, now)
     if began == created_at and finished_at is not None:
@@ -43,7 +44,7 @@ def _measure_running_ms(watch: Watch) -> int:
 
 
 def _measure_gap_ms(watch: Watch, now: int) -> int | None:
-    """Return how long nobody knew how the task stood; None if that was not as planned, and so says little."""
+    """Return the time without a known state of the task; None if it was longer than planned."""
     if watch.trouble is not None:
         return None
     if watch.last_polled_at is None:

@@ -157,7 +157,7 @@ def _read_queue(
     """Read what the gate lets through. A delivery that a user forces goes out in any case, and first."""
     health = row_to_health(row)
     in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": row["seq"]}).fetchone()["n"]
-    room = min(count_free_slots(health, in_flight, now, most=capacity + in_flight), capacity)
+    room = min(count_free_slots(health, in_flight, now, limit=capacity + in_flight), capacity)
     is_probing = bool(room) and permit(health, now) is Permit.PROBE
     order = BY_AGE if is_probing and is_longest_due_next(health) else BY_URGENCY
     seqs = _next_seqs(connection, row["seq"], now, room, capacity, order)

@@ -1,4 +1,4 @@
-"""The way of one attempt: claim, build, post, judge, decide, record."""
+"""Send due deliveries: claim, build, post, judge, decide, record."""
 
 import asyncio
 import random
@@ -44,7 +44,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """An attempt that has been made: when it began, and what it brought."""
+    """The outcome of one attempt: when it began, its exchange, and what that means."""
 
     began_at: int
     exchange: Exchange
@@ -52,7 +52,7 @@ class AttemptOutcome:
 
 
 class Deliverer:
-    """Sends what is due. ``ring`` asks for the next tick sooner than the last one said."""
+    """Sends due deliveries. ``run_at`` requests a tick earlier than the last one returned."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Deliverer:
         self._shifted_ms += delta_ms
 
     async def tick(self) -> int:
-        """Start what is due and has a free connection; returns the instant of the next tick."""
+        """Start due deliveries that have a free connection. Return when to tick next."""
         now = self._clock.now()
         settings = self.settings
         room = settings.max_in_flight - self._busy.total()
@@ -96,7 +96,7 @@ class Deliverer:
             self.ticked_at = self._clock.monotonic()
             return now + IDLE_MS
         lease = Lease(self._owner, now + settings.timeout_ms + LEASE_MARGIN_MS)
-        shifted_ms = self._shifted_ms  # a step from here on reaches the claimed rows after they were read
+        shifted_ms = self._shifted_ms  # a later step moves the claimed rows after they were read
         claimed = await self._store.claim_deliveries(
             now=now,
             limit=room,
@@ -112,7 +112,7 @@ class Deliverer:
             self._tasks.start(
                 self._deliver(delivery, lease, shifted_ms), name=f"deliver {delivery.delivery_id}"
             )
-        idle_until = self._clock.now() + IDLE_MS  # read anew: the clock may have been set back meanwhile
+        idle_until = self._clock.now() + IDLE_MS  # again, because the clock may have been set back meanwhile
         return idle_until if claimed.next_due_at is None else min(claimed.next_due_at, idle_until)
 
     async def _deliver(self, delivery: ClaimedDelivery, lease: Lease, shifted_ms: int) -> None:
@@ -123,7 +123,7 @@ class Deliverer:
         await self._record(delivery, lease, outcome, shifted_ms)
 
     async def _attempt(self, delivery: ClaimedDelivery) -> AttemptOutcome:
-        """Send and judge. A fault of ours counts as one of the message: its schedule goes on."""
+        """Send and judge. An exception of ours counts against the event, so that its schedule continues."""
         began_at = self._clock.now()
         try:
             return await self._send(delivery, began_at)
@@ -150,10 +150,10 @@ class Deliverer:
     async def _record(
         self, delivery: ClaimedDelivery, lease: Lease, outcome: AttemptOutcome, shifted_ms: int
     ) -> None:
-        """Have an attempt written down; a store that takes no writes is asked again while the lease lasts.
+        """Record an attempt. While the store refuses writes, retry as long as the lease lasts.
 
-        What follows from it is decided for each try, as the clock may have been stepped since the last. What
-        is never written down goes out again when the lease is over, marked maybe-duplicate.
+        Each retry decides anew, because the clock may have been stepped since the last. A delivery whose
+        attempt is never recorded is sent again after the lease, marked maybe-duplicate.
         """
         ended_at = self._clock.now() - (self._shifted_ms - shifted_ms)  # by the clock of the claim
         for tries_left in reversed(range(RECORD_RETRIES)):
@@ -189,7 +189,7 @@ class Deliverer:
             self._trials.add(origin)
 
     def _free_slot(self, delivery: ClaimedDelivery) -> None:
-        """Give the slot to the next. Its claim comes after our record, mostly in one commit, and sees it."""
+        """Free the slot for the next delivery. Its claim follows our record, often in the same commit."""
         origin = url_to_origin(delivery.url)
         if delivery.is_trial:
             self._trials.discard(origin)
@@ -200,7 +200,7 @@ class Deliverer:
 
 
 def _outcome_to_attempt(delivery: ClaimedDelivery, outcome: AttemptOutcome) -> Attempt:
-    """Only a refused answer is kept, its first 4 KiB: that is what says why."""
+    """Make the record of an attempt. It has the body of the reply, cut, only if the attempt failed."""
     exchange = outcome.exchange
     reply = exchange if isinstance(exchange, HttpReply) else None
     refusal = outcome.report.cause.text() if isinstance(outcome.report, AttemptFailed) else None
@@ -222,12 +222,12 @@ def _outcome_to_attempt(delivery: ClaimedDelivery, outcome: AttemptOutcome) -> A
 def _log_attempt(
     delivery: ClaimedDelivery, attempt: Attempt, decision: AttemptDecision, report: AttemptResult
 ) -> None:
-    """One line per change of state, not per retry."""
+    """Log each change of state, but no retry."""
     fields = {
         "delivery": delivery.delivery_id,
         "watch": delivery.watch_id,
         "event_id": delivery.event_id,
-        "receiver": url_to_origin(delivery.url),  # no path: one may hold a secret
+        "receiver": url_to_origin(delivery.url),  # without the path, which may contain a secret
         "attempt": attempt.number,
     }
     code = report.cause.code if isinstance(report, AttemptFailed) else None
@@ -243,7 +243,7 @@ def _log_attempt(
 
 
 def _log_gate(delivery: ClaimedDelivery, recorded: AttemptRecorded) -> None:
-    """When what waits for an endpoint begins to be held back, and when that is over."""
+    """Log when the breaker of an endpoint begins to block, and when it allows again."""
     if recorded.new_health is None:
         return
     gate, cause = describe_gate(recorded.new_health), find_hold_cause(recorded.new_health)

@@ -1,4 +1,4 @@
-"""What the store needs now and then: old rows forgotten, the log checkpointed, a sign of life."""
+"""Maintain the store: give up overdue deliveries, delete old rows, checkpoint, write a heartbeat."""
 
 import structlog
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Housekeeping:
-    """One tick a minute; a big clean-up goes on in small steps so that nobody waits for it."""
+    """Runs one tick per minute. A large clean-up runs in small batches, so that other writes do not wait."""
 
     def __init__(self, *, store: Store, clock: Clock, settings: RetentionSettings) -> None:
         self.settings = settings
@@ -30,7 +30,7 @@ class Housekeeping:
         self.trouble: Cause | None = None
 
     async def tick(self) -> int:
-        """Do what is due; returns the instant of the next tick."""
+        """Do the maintenance that is due. Return when to tick next."""
         now = self._clock.now()
         try:
             await self._store.heartbeat(now=now)
@@ -51,7 +51,7 @@ class Housekeeping:
         return now + INTERVAL_MS
 
     async def _give_up(self, now: int) -> int:
-        """What waits behind a closed gate is tried only singly; its time runs out all the same."""
+        """Give up overdue deliveries of blocked endpoints, because only single probes would reach them."""
         dead = await self._store.give_up_overdue(now=now, limit=PRUNE_BATCH)
         if dead:
             log.error(

@@ -1,4 +1,4 @@
-"""The way from a due watch to its next poll, or to its end: claim, fetch, judge, decide, record."""
+"""Poll due watches: claim, fetch, judge, decide, record."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -41,11 +41,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ClaimedWatch:
-    """One watch in our hands, and by what right.
+    """A claimed watch with its lease.
 
-    ``provider`` is as it was when the request went out: its key is what the answer must be cleaned of, even
-    if a reload has brought another meanwhile. ``shifted_ms`` is how far the clock had been stepped when the
-    claim was asked for; the row and ``claimed_at`` go by that clock.
+    ``provider`` has the settings at the claim, because the reply must be cleaned of the key that was sent,
+    even after a reload. ``shifted_ms`` is the sum of clock steps before the claim. The row and ``claimed_at``
+    are by the clock of that time.
     """
 
     watch: Watch
@@ -59,10 +59,10 @@ class ClaimedWatch:
 
 
 class Poller:
-    """Asks providers about the watches that are due.
+    """Polls due watches.
 
-    ``ring`` is called with the instant at which the next tick is wanted sooner than the last one said;
-    ``deliver`` when an outcome has been written.
+    ``run_at`` requests a tick earlier than the last one returned. ``deliver`` is called after an outcome was
+    recorded.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Poller:
         self.ticked_at = clock.monotonic()
 
     def configure(self, providers: Mapping[str, ProviderSettings], *, give_up_after_ms: int) -> None:
-        """Take these settings from now on; requests under way end by the old ones."""
+        """Use these settings from now on. Requests in flight end with the old ones."""
         now = self._clock.now()
         self._give_up_after_ms = give_up_after_ms
         limiters = {name: limiter for name, limiter in self._limiters.items() if name in providers}
@@ -110,7 +110,7 @@ class Poller:
         self._limiters = limiters
 
     def condition_of(self, provider: str) -> Condition | None:
-        """Why a provider is held back; None while it is not."""
+        """Return why a provider is held back; None if it is not."""
         limiter = self._limiters.get(provider)
         return Condition(Cause(Code.PROVIDER_NOT_CONFIGURED)) if limiter is None else limiter.condition
 
@@ -123,7 +123,7 @@ class Poller:
             limiter.shift(delta_ms)
 
     async def tick(self) -> int:
-        """Start what is due and may start; returns the instant of the next tick."""
+        """Start the polls that are due and allowed. Return when to tick next."""
         await self._expire_orphans()
         next_ticks = [await self._serve(limiter) for limiter in list(self._limiters.values())]
         self.ticked_at = self._clock.monotonic()
@@ -148,7 +148,7 @@ class Poller:
                 return limiter.gate.probe_at
 
     def _wait_for_room(self, limiter: ProviderLimiter, now: int) -> int:
-        """Say when to look again; a request that ends will ring when that is what is missing."""
+        """Return when to claim again. A request that ends requests a tick if its slot is needed."""
         self._waiting_for_room.add(limiter.provider.name)
         return limiter.find_next_start(now) or now + IDLE_MS
 
@@ -180,17 +180,17 @@ class Poller:
         is_probe: bool,
         durations: TaskDurations | None = None,
     ) -> ClaimedWatch:
-        """A step since the claim was asked for reached the row only after it had been read."""
+        """Make the claim of a watch. A clock step since the claim moved the row after it was read."""
         claimed_at = self._clock.now() - (self._shifted_ms - shifted_ms)
         return ClaimedWatch(
             watch, lease, limiter, limiter.provider, claimed_at, shifted_ms, is_probe, durations
         )
 
     async def _expire(self, limiter: ProviderLimiter) -> None:
-        """End what reaches its deadline while the provider cannot be asked.
+        """End watches that reach their deadline while the provider is paused.
 
-        What was past it already when the pause began (after a stop of ours) may have finished meanwhile, and
-        is asked for first, unless the pause lasts.
+        A watch that was past it when the pause began (after a stop of the daemon) may have finished
+        meanwhile. So it is polled first, unless the pause lasts.
         """
         closed_at, condition = limiter.gate.since, limiter.condition
         if closed_at is not None and condition is not None:
@@ -198,7 +198,7 @@ class Poller:
             await self._expire_all(limiter, condition, deadline_from)
 
     async def _expire_orphans(self) -> None:
-        """End what is past its deadline and whose provider has gone from the configuration."""
+        """End watches past their deadline whose provider is no longer configured."""
         now = self._clock.now()
         if now < self._orphans_at:
             return
@@ -211,8 +211,8 @@ class Poller:
                     self._orphans_at = self._clock.now()
 
     async def _expire_all(self, limiter: ProviderLimiter, why: Condition, deadline_from: int) -> int:
-        """Begin to end a batch of them; returns how many."""
-        now = self._clock.now()  # read anew: the caller has waited, and it may have been set back
+        """Start to end a batch of watches past their deadline. Return their number."""
+        now = self._clock.now()  # again, because the caller has awaited, and the clock may have been set back
         lease, shifted_ms = Lease(self._owner, now + LEASE_MARGIN_MS), self._shifted_ms
         claimed = await self._store.claim_watches(
             limiter.provider.name,
@@ -237,7 +237,7 @@ class Poller:
         await self._settle(claimed, verdict)
 
     async def _fetch_verdict(self, claimed: ClaimedWatch) -> Verdict:
-        """Fetch and judge. A fault of ours is no end of the watch and no secret: its rules go on."""
+        """Fetch and judge. An exception of ours is logged. It does not end the watch; polling continues."""
         try:
             return self._judge(claimed, await self._fetch(claimed))
         except Exception as error:
@@ -272,7 +272,7 @@ class Poller:
                 case EndWatch():
                     await self._record_end(claimed, verdict, decision)
         except StoreUnavailable as error:
-            # Nothing was kept; the lease runs out and the watch is polled again.
+            # Nothing was recorded. The watch is polled again after its lease.
             log.warning("watch.not_recorded", watch=claimed.watch.id, **error.log_fields())
 
     def _decide(self, claimed: ClaimedWatch, verdict: Verdict) -> PollDecision:

@@ -1,4 +1,4 @@
-"""Replays at their pace: some deliveries a tick are made pending again, and the deliverer sends them."""
+"""Replay deliveries at a limited rate: each tick makes some pending again, and the deliverer sends them."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 class Replayer:
-    """At most ``rate_per_s`` deliveries a second. ``deliver`` is called when there is something to send."""
+    """Replays at most ``rate_per_s`` deliveries per second. Calls ``deliver`` after some were replayed."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Replayer:
         self._is_replaying = False
 
     async def tick(self) -> int:
-        """Do a second's worth; returns the instant of the next tick. A ring before its time does nothing."""
+        """Replay the deliveries of one second. Return when to tick next; an earlier tick does nothing."""
         now = self._clock.now()
         if now < self._next_at <= now + 1_000:
             return self._next_at
@@ -57,7 +57,7 @@ class Replayer:
         return self._next_at
 
     def _log_progress(self, count: int | None) -> None:
-        """One line when replaying begins and one when all is done, however many replays that were."""
+        """Log the start of replaying and its end, once for any number of replays."""
         if (count is not None) != self._is_replaying:
             self._is_replaying = count is not None
             log.info("replay.began" if self._is_replaying else "replay.ended")

@@ -1,8 +1,8 @@
 """Publish changes of watches and deliveries to the subscribers of ``GET /v1/events``.
 
-The store reports what has changed (``ChangeListener``). A tick later the feed reads it back and makes events,
-so that each event shows what is on disk, and changes in quick succession become one event. Events are kept in
-a bounded buffer. A subscriber is a position in it: publishing never waits for one, and one that falls out of
+The store reports what has changed (``ChangeListener``). A tick later the feed reads it back and makes events.
+So each event shows what is on disk, and changes in quick succession become one event. Events are kept in a
+bounded buffer. A subscriber is a position in it: publishing never waits for one, and one that falls out of
 the buffer is disconnected. Where too much changes at once, one ``reset`` event stands for all.
 """
 

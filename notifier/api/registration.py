@@ -139,7 +139,7 @@ def _split_items(batch: object, body: bytes) -> list[str]:
 
 
 def _is_batch(body: bytes) -> bool:
-    """Whether a JSON object is ``{"watches": […]}`` and no more, whatever the array holds."""
+    """Return whether a JSON object is ``{"watches": […]}`` and no more, whatever the array holds."""
     # Objects become tuples, so that a list can only be an array.
     members = json.loads(body, object_pairs_hook=tuple, parse_int=str)
     return len(members) == 1 and members[0][0] == "watches" and isinstance(members[0][1], list)

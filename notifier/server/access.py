@@ -150,7 +150,7 @@ def _read_session_token(scope: Scope, sessions: BrowserSessions, host: str) -> S
 
 
 def _is_from_own_page(scope: Scope) -> bool:
-    """Whether our own page made the request. ``check_origin`` has refused every other Origin before."""
+    """Return whether our own page made the request. ``check_origin`` has refused other origins before."""
     is_same_origin = get_headers(scope, b"sec-fetch-site") == [b"same-origin"]
     return is_same_origin or bool(get_headers(scope, b"origin"))
 

@@ -109,7 +109,7 @@ class _Exchange:
 
 
 def has_body(scope: Scope) -> bool:
-    """Whether the head declares a body, even an empty one in chunks."""
+    """Return whether the head declares a body, even an empty one in chunks."""
     lengths = get_headers(scope, b"content-length")
     return bool(get_headers(scope, b"transfer-encoding")) or any(length.strip(b"0") for length in lengths)
 

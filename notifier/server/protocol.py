@@ -215,11 +215,11 @@ class DeadlineProtocol(HttpToolsProtocol):
         return cycle if cycle is not None and not cycle.response_complete else None
 
     def _is_answering(self) -> bool:
-        """Whether a request is complete and its response is not."""
+        """Return whether a request is complete and its response is not."""
         return not self._is_body_awaited and self._running() is not None
 
     def _has_begun(self) -> bool:
-        """Whether a request has begun and is not complete."""
+        """Return whether a request has begun and is not complete."""
         return self._is_body_awaited or bool(self._received)
 
     def _start_write_timer(self) -> None:

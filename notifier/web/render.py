@@ -57,7 +57,7 @@ def render_problem(scope: Scope, problem: ProblemError) -> Response:
 
 
 def _is_page_request(scope: Scope) -> bool:
-    """Whether a browser requests one of the pages: a program accepts no HTML or requests other paths."""
+    """Return whether a browser requests a page. Programs accept no HTML or request other paths."""
     path: str = scope["path"]
     is_page = path in ("/", "/login") or path.startswith(("/watches/", "/deliveries/"))
     return is_page and any(b"text/html" in each for each in get_headers(scope, b"accept"))

@@ -15,15 +15,17 @@ from urllib.parse import quote
 from notifier.client.errors import Unavailable, Unreachable
 from notifier.client.model import Callback, Page, Watch
 from notifier.client.transport import CALL_TIMEOUT_S, ApiReply
-from notifier.core.formats.times import parse_duration
+from notifier.core.formats.times import MIN_DURATION_MS, parse_duration
 from notifier.errors import NotifierError
 
 RETRY_PAUSES_S = (0.1, 0.4, 1.5)  # a restarted daemon is ready within 2 s
-LONG_POLL_S = 30.0  # one request of ``wait``; CONTRACT, HTTP: the daemon holds a response for at most 60 s
+# Waiting for an end, by the client and by the command ``wait``:
+LONG_POLL_S = 30.0  # one request; CONTRACT, HTTP: the daemon holds a response for at most 60 s
 LONG_POLL_GRACE_S = 15.0  # beyond the hold; no record of why; changing it needs a measurement
-MIN_LONG_POLL_S = 0.05  # CONTRACT: a duration is at least 50 ms
-REPEAT_PAUSE_S = 0.5  # between two requests to a daemon, or a proxy, that does not hold its response
-RECONNECT_LIMIT_S = 30.0  # how long ``wait`` tolerates a restart of the daemon, which loses nothing
+MIN_LONG_POLL_S = MIN_DURATION_MS / 1_000
+# Between two requests to a daemon, or a proxy, that does not hold its response. No record of why this long.
+REPEAT_PAUSE_S = 0.5
+RECONNECT_LIMIT_S = 30.0  # a restart takes seconds and loses nothing; no record of why this long
 PAGE_SIZE = 500  # CONTRACT, HTTP: limit <= 500
 
 Duration = str | float | timedelta

@@ -12,7 +12,6 @@ _WATCH_ID = "wch_01KAQ7W3G0ABCDEFGHJKMNPQRS"
 _EVENT_ID = "evt_01KAQ7W3G0ABCDEFGHJKMNPQRT"
 _DELIVERY_ID = "dlv_01KAQ7W3G0ABCDEFGHJKMNPQRV"
 _ENDPOINT_ID = "ep_01KAQ7W3G0ABCDEFGHJKMNPQRW"
-_DOWN = Cause(Code.RECEIVER_HTTP_STATUS, {"status": 503})
 _HOOK = "http://127.0.0.1:9001/hook"
 NOON = "2026-11-23T12:00:00.000Z"
 _TASK = {
@@ -20,6 +19,11 @@ _TASK = {
     "api_path": "/vendors/alibaba/v1/qwen-image-edit-max/generation",
     "provider": "mulerouter",
 }
+
+
+def _make_endpoint_cause(cause: Cause) -> Mapping[str, str]:
+    return {"code": cause.code, "fix": cause.fix(EndpointSubject(_ENDPOINT_ID, _HOOK))}
+
 
 LEARNED: Mapping[str, Any] = MappingProxyType(
     {
@@ -109,10 +113,7 @@ ENDPOINT: Mapping[str, Any] = MappingProxyType(
         "url": _HOOK,
         "state": "closed",
         "gate": "closed: HTTP 503",
-        "cause": {
-            "code": _DOWN.code,
-            "fix": _DOWN.fix(EndpointSubject(_ENDPOINT_ID, _HOOK)),
-        },
+        "cause": _make_endpoint_cause(Cause(Code.RECEIVER_HTTP_STATUS, {"status": 503})),
         "since": NOON,
         "next_probe_at": "2026-11-23T12:00:05.000Z",
         "pending": 7,
@@ -181,9 +182,15 @@ STOPPED_WATCH = {**WATCH, "state": "stopped", "next_poll_at": None, "ended_at": 
 WATCHES = {"watches": [WATCH], "next_cursor": None}
 BATCH_RESULTS = {"results": [{"status": 201, "watch": WATCH}, {"status": 422, "problem": REFUSED}]}
 REPLAY = {"since": NOON, "state": "dead", "dry_run": True}
-_SENT_TO = {**ENDPOINT, "since": None, "next_probe_at": None}
-PAUSED_ENDPOINT = {**_SENT_TO, "state": "paused", "gate": "paused by a user"}
-RESUMED_ENDPOINT = {**_SENT_TO, "state": "open", "gate": "open, starting slowly"}
+_NO_PROBE = {"since": None, "next_probe_at": None}
+PAUSED_ENDPOINT = {
+    **ENDPOINT,
+    **_NO_PROBE,
+    "state": "paused",
+    "gate": "paused by a user",
+    "cause": _make_endpoint_cause(Cause(Code.ENDPOINT_PAUSED)),
+}
+RESUMED_ENDPOINT = {**ENDPOINT, **_NO_PROBE, "state": "open", "gate": "open, starting slowly", "cause": None}
 ENDPOINTS = {"endpoints": [ENDPOINT], "next_cursor": None}
 STATUS: Mapping[str, Any] = MappingProxyType(
     {

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from notifier.api import examples
 from notifier.api import schemas as shapes
 from notifier.api.callbacks import FIELDS as CALLBACK_FIELDS
 from notifier.api.json_fields import FieldErrors
@@ -138,6 +139,22 @@ async def test_every_example_of_an_answer_has_its_shape(bench: Bench, call: tupl
         example = responses[str(status)]["content"]["application/json"]["example"]
         strict = msgspec.json.decode(json.dumps(example), type=response.schema)
         assert msgspec.json.decode(msgspec.json.encode(strict)) == example
+
+
+@pytest.mark.parametrize(
+    ("example", "code"),
+    [
+        (examples.ENDPOINT, "receiver_http_status"),
+        (examples.PAUSED_ENDPOINT, "endpoint_paused"),
+        (examples.RESUMED_ENDPOINT, None),
+    ],
+)
+def test_the_example_of_an_endpoint_has_the_cause_of_its_gate(
+    example: Mapping[str, Any], code: str | None
+) -> None:
+    """A paused endpoint has the cause of the pause, and an open one has none."""
+    cause = example["cause"]
+    assert (None if cause is None else cause["code"]) == code
 
 
 async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:

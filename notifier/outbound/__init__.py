@@ -1,4 +1,4 @@
-"""HTTP out: exchanges that end in time, and which addresses may be connected to.
+"""Send the daemon's HTTP requests, with a deadline for each, to allowed addresses only.
 
-``client.py`` is the only file that imports httpx. Whatever goes wrong on the network comes back as a value.
+``client.py`` is the only file that imports httpx. Network failures are returned as values.
 """

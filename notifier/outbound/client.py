@@ -1,9 +1,9 @@
-"""The network as the engine sees it: an exchange goes out, a value comes back, in time.
+"""Send HTTP requests and return the outcome as a value before the deadline.
 
-The only file that imports httpx. The sockets under it are aiohttp's: httpx's own pool loses a connection for
-good when an exchange is cancelled, and a deadline is a cancellation. The transport is called without a client
-around it: all that one would add (redirects, cookies, credentials and proxies of the environment) is unwanted
-here, and costs as much again.
+This is the only file that imports httpx. The sockets under it are aiohttp's: the pool of httpx loses a
+connection permanently when an exchange is cancelled, and a deadline is a cancellation. The transport is
+called without a client: redirects, cookies, credentials and proxies of the environment are unwanted here,
+and a client costs as much CPU again.
 """
 
 import asyncio
@@ -27,24 +27,27 @@ from notifier.outbound.exchange_state import CURRENT, ExchangeState
 from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
 
-REST_S = 0.02
-"""How long the rest of an accepted POST's answer may take for its connection to be kept."""
+REMAINDER_LIMIT_S = 0.02
+"""Time for the rest of the reply to an accepted POST; after it the connection is not reused.
 
-_PIECE = 256 * 1024
-_TROUBLE = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError)
+No record of why; changing it needs a measurement.
+"""
+
+_PIECE_BYTES = 256 * 1024  # no record of why; changing it needs a measurement
+_NETWORK_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError)
 _HEADERS = {"accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
 
 
 class HttpxClient:
-    """``ports.Wire`` over httpx. One for polls, another for callbacks: they share no connections.
+    """``ports.HttpClient`` over httpx. Polls and callbacks have one each and share no connections.
 
-    ``policy`` says which addresses may be connected to (None: all). ``max_body`` bounds what is read of an
-    answer. An idle connection is kept for ``keepalive_s``. ``ca_file`` holds certificates trusted beside the
-    system's; raises OSError when there are none in it.
+    ``policy`` restricts the addresses (None: all are allowed). ``max_body`` limits the bytes read of a reply.
+    An idle connection is kept for ``keepalive_s``. ``ca_file`` has certificates to trust beside the system's;
+    raise OSError without any.
 
-    A GET whose connection is lost before an answer is repeated once, silently (by aiohttp): it only asks. A
-    POST never is: nobody knows whether it arrived. So that it seldom happens, callbacks are given a short
-    ``keepalive_s``, and nothing goes out on an idle connection that the peer has closed already.
+    aiohttp repeats a GET once if the connection is lost before the reply, because a GET changes nothing. A
+    POST is never repeated, because it may have arrived. To make that rare, callbacks have a short
+    ``keepalive_s``, and no request uses an idle connection that the peer has closed.
     """
 
     def __init__(
@@ -61,32 +64,32 @@ class HttpxClient:
         self._connections = connections
         self._keepalive_s = keepalive_s
         self._max_body = max_body
-        self._guard = AddressCheck(policy)
+        self._address_check = AddressCheck(policy)
         self._tls = make_tls_context(ca_file)
         self._resolver = resolver or CachingResolver()
         self._monotonic = monotonic
         self._transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session)
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
-        """One GET. The answer's body comes whole, or cut at ``max_body``, or there is no reply."""
+        """Send a GET. The body of the reply is whole or cut at ``max_body``."""
         return await self._exchange("GET", url, headers, None, timeout_ms)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
-        """One POST. A 2xx status is the whole answer; of any other the body is read as well."""
+        """Send a POST. For a 2xx status the body does not matter; for another status it is read."""
         return await self._exchange("POST", url, headers, body, timeout_ms)
 
     async def close(self) -> None:
-        """Close all connections. An exchange under way ends as unreachable."""
+        """Close all connections. A running exchange ends without a reply."""
         await self._transport.aclose()
 
     def _open_session(self) -> aiohttp.ClientSession:
-        """Called by the transport at the first exchange: aiohttp wants a running loop."""
+        """Open the session at the first exchange, because aiohttp needs a running loop."""
         connector = PooledConnector(
             limit=self._connections,
             keepalive_s=self._keepalive_s,
             tls=self._tls,
             resolver=self._resolver,
-            guard=self._guard,
+            guard=self._address_check,
             monotonic=self._monotonic,
         )
         return aiohttp.ClientSession(
@@ -94,7 +97,7 @@ class HttpxClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
-            middlewares=(_as_written,),
+            middlewares=(_keep_spelling,),
         )
 
     async def _exchange(
@@ -102,58 +105,61 @@ class HttpxClient:
     ) -> Exchange:
         started_at = self._monotonic()
         try:
-            spelled = _spelled(url)
-            request = _request(method, spelled, headers, body)
-            trip = ExchangeState(URL(str(spelled), encoded=True), started_at)
-        except (httpx.InvalidURL, ValueError):  # UnicodeError too: idna, a header that is not ASCII
+            parsed = _parse_url(url)
+            request = _request(method, parsed, headers, body)
+            state = ExchangeState(URL(str(parsed), encoded=True), started_at)
+        except (
+            httpx.InvalidURL,
+            ValueError,
+        ):  # UnicodeError: IDNA, a header not in ASCII
             return NoReply(FailureKind.PROTOCOL, "this URL or a header cannot be sent")
-        token = CURRENT.set(trip)
+        token = CURRENT.set(state)
         try:
-            exchange = await self._answer(request, trip, timeout_ms)
+            exchange = await self._send(request, state, timeout_ms)
         finally:
-            trip.abort()
+            state.abort()
             CURRENT.reset(token)
         return replace(
             exchange,
-            peer=trip.peer,
-            elapsed_ms=trip.ms_until(self._monotonic()),
-            connect_ms=None if trip.connected_at is None else trip.ms_until(trip.connected_at),
+            peer=state.peer,
+            elapsed_ms=state.ms_until(self._monotonic()),
+            connect_ms=None if state.connected_at is None else state.ms_until(state.connected_at),
         )
 
-    async def _answer(self, request: httpx.Request, trip: ExchangeState, timeout_ms: int) -> Exchange:
-        """Send and read. What stands on the trip holds even if the body never ends."""
+    async def _send(self, request: httpx.Request, state: ExchangeState, timeout_ms: int) -> Exchange:
+        """Send the request and read the reply. ``state.final_reply`` counts even if the body never ends."""
         try:
             async with asyncio.timeout(timeout_ms / 1_000):
                 response = await self._transport.handle_async_request(request)
-                trip.is_answered = True
+                state.is_answered = True
                 try:
-                    return await self._heard(response, request.method, trip)
+                    return await self._receive(response, request.method, state)
                 finally:
-                    await response.aclose()  # the connection goes back, or is closed if more is to come
+                    await response.aclose()  # back into the pool, or closed if incomplete
         except TimeoutError:
-            failure = errors.timeout_to_no_reply(timeout_ms, trip)
-        except _TROUBLE as error:
+            failure = errors.timeout_to_no_reply(timeout_ms, state)
+        except _NETWORK_ERRORS as error:
             cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
-            failure = errors.error_to_no_reply(cause or error, trip)
+            failure = errors.error_to_no_reply(cause or error, state)
         except asyncio.CancelledError:
-            if _is_called_off():
+            if _is_cancelled():
                 raise
-            failure = errors.CLOSED_BY_US  # close() so ends who is still waiting for a connection
-        return trip.standing or failure
+            failure = errors.CLOSED_BY_US  # close() cancels exchanges that wait for a connection
+        return state.final_reply or failure
 
-    async def _heard(self, response: httpx.Response, method: str, trip: ExchangeState) -> Exchange:
-        """Read the answer after its head, as far as it matters."""
-        first_byte_ms = trip.ms_until(self._monotonic())
+    async def _receive(self, response: httpx.Response, method: str, state: ExchangeState) -> Exchange:
+        """Read the body of a reply as far as it matters."""
+        first_byte_ms = state.ms_until(self._monotonic())
         head = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
         if response.is_success and method == "POST":
-            trip.standing = head
-            async with asyncio.timeout(REST_S):
+            state.final_reply = head
+            async with asyncio.timeout(REMAINDER_LIMIT_S):
                 await self._read(response)
             return head
         if not response.is_success:
-            trip.standing = replace(head, is_cut=True)
+            state.final_reply = replace(head, is_cut=True)
         if _is_encoded(head):
-            return trip.standing or NoReply(FailureKind.PROTOCOL, "encoded although asked not to")
+            return state.final_reply or NoReply(FailureKind.PROTOCOL, "encoded although asked not to")
         body, is_cut = await self._read(response)
         return replace(head, body=body, is_cut=is_cut)
 
@@ -169,20 +175,20 @@ class HttpxClient:
 
 
 @functools.lru_cache(maxsize=1_024)
-def _spelled(url: str) -> httpx.URL:
-    """Read a URL, or raise httpx.InvalidURL. What is polled is soon polled again: reading takes 15 us."""
+def _parse_url(url: str) -> httpx.URL:
+    """Parse a URL, or raise httpx.InvalidURL. Parsing takes 15 us, and a task is polled again soon."""
     return httpx.URL(url)
 
 
 def _request(method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None) -> httpx.Request:
-    """A long body goes out in pieces: what the peer does not read is not piled up in a buffer."""
-    if body is None or len(body) <= _PIECE:
+    """Make a request. A long body is sent in pieces, so that unread bytes do not fill a buffer."""
+    if body is None or len(body) <= _PIECE_BYTES:
         return httpx.Request(method, url, headers={**_HEADERS, **headers}, content=body)
     sized = {**_HEADERS, **headers, "content-length": str(len(body))}
     return httpx.Request(method, url, headers=sized, content=_pieces(body))
 
 
-def _is_called_off() -> bool:
+def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
@@ -191,14 +197,14 @@ def _is_encoded(head: HttpReply) -> bool:
     return head.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
 
 
-async def _as_written(
+async def _keep_spelling(
     request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Send the URL as it is written. aiohttp would respell it (``%2F`` in a query as ``/``)."""
+    """Send the URL as written. aiohttp would change its spelling (``%2F`` in a query to ``/``)."""
     request.url = CURRENT.get().url
     return await send(request)
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), _PIECE):
-        yield body[start : start + _PIECE]
+    for start in range(0, len(body), _PIECE_BYTES):
+        yield body[start : start + _PIECE_BYTES]

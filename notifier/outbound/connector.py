@@ -1,4 +1,4 @@
-"""The pool of connections."""
+"""Pool the connections of a client."""
 
 import select
 import ssl
@@ -15,7 +15,7 @@ from notifier.outbound.resolver import CachingResolver
 
 
 class PooledConnector(TCPConnector):
-    """Notes on the trip what it did, and gives out no connection that the peer has closed already."""
+    """A pool that records its connections in ``CURRENT`` and reuses none that the peer has closed."""
 
     def __init__(
         self,
@@ -36,26 +36,26 @@ class PooledConnector(TCPConnector):
             use_dns_cache=False,  # the resolver has its own, with an injected clock
             socket_factory=guard,
         )
-        self._seconds = monotonic
+        self._monotonic = monotonic
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - the base class's
-        """Return a connection that is new, or idle and silent."""
-        trip = CURRENT.get()
+        """Return a new connection, or an idle one without input."""
+        state = CURRENT.get()
         while True:
-            tried = len(trip.tried)
+            tried = len(state.tried)
             connection = await super().connect(req, traces, timeout)
-            is_new = len(trip.tried) > tried
-            if is_new or not _has_news(connection):
-                trip.take(connection, self._seconds() if is_new else None)
+            is_new = len(state.tried) > tried
+            if is_new or not _has_input(connection):
+                state.attach(connection, self._monotonic() if is_new else None)
                 return connection
             connection.close()
 
 
-def _has_news(connection: Connection) -> bool:
-    """Say whether there is something to read, which between two exchanges can only be the end.
+def _has_input(connection: Connection) -> bool:
+    """Return whether there is input. Between two exchanges it can only be the end of the connection.
 
-    The loop has not come to it yet, and the request would be written into a closed connection. A GET could be
-    repeated; of a POST nobody could say whether it arrived.
+    The event loop has not processed it yet, so the request would go into a closed connection. A GET could be
+    repeated, but of a POST it would be unknown whether it arrived.
     """
     handle = connection.transport.get_extra_info("socket") if connection.transport else None
     if handle is None or handle.fileno() < 0:

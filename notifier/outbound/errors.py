@@ -1,6 +1,6 @@
-"""What the library raises, as a kind of fault and one line about it.
+"""Translate exceptions of the HTTP library into a failure kind and one line of detail.
 
-The line never quotes what the peer sent nor what we sent: either may hold a key.
+The line quotes neither what the peer sent nor what we sent, because both may contain a key.
 """
 
 import os
@@ -17,15 +17,15 @@ CLOSED_BY_US = NoReply(
 )
 
 
-def error_to_no_reply(error: BaseException, trip: ExchangeState) -> NoReply:
-    """Judge what aiohttp (or the socket below it) raised."""
+def error_to_no_reply(error: BaseException, state: ExchangeState) -> NoReply:
+    """Translate an exception of aiohttp or of the socket below it."""
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return NoReply(FailureKind.DNS, f"{trip.host}: {error.os_error.strerror or 'no address'}")
+            return NoReply(FailureKind.DNS, f"{state.host}: {error.os_error.strerror or 'no address'}")
         case aiohttp.ClientConnectorCertificateError():
             return NoReply(FailureKind.TLS, _of_certificate(error.certificate_error))
         case aiohttp.ClientConnectorError():
-            return _of_connect(error.os_error, trip)
+            return _of_connect(error.os_error, state)
         case aiohttp.ClientPayloadError():
             return _of_body(error)
         case aiohttp.ClientResponseError():
@@ -33,35 +33,35 @@ def error_to_no_reply(error: BaseException, trip: ExchangeState) -> NoReply:
         case aiohttp.InvalidURL():
             return NoReply(FailureKind.PROTOCOL, "this URL cannot be asked")
         case aiohttp.ServerDisconnectedError():
-            return NoReply(FailureKind.RESET, f"{trip.peer} closed it")
+            return NoReply(FailureKind.RESET, f"{state.peer} closed it")
         case OSError():
-            return NoReply(FailureKind.RESET, f"{trip.peer}: {_of_errno(error)}")
+            return NoReply(FailureKind.RESET, f"{state.peer}: {_of_errno(error)}")
         case aiohttp.ClientConnectionError():
             return CLOSED_BY_US
         case _:
             return NoReply(FailureKind.PROTOCOL, f"this cannot be sent ({type(error).__name__})")
 
 
-def timeout_to_no_reply(timeout_ms: int, trip: ExchangeState) -> NoReply:
-    """Say how far the exchange had come when its time ran out."""
-    if trip.is_answered:
+def timeout_to_no_reply(timeout_ms: int, state: ExchangeState) -> NoReply:
+    """Describe how far the exchange was at its deadline."""
+    if state.is_answered:
         where = "the answer began and did not end"
-    elif trip.is_connected:
+    elif state.is_connected:
         where = "connected, and no answer began"
     else:
         where = "not even connected"
     return NoReply(FailureKind.TIMEOUT, f"{timeout_ms / 1_000:g} s, {where}")
 
 
-def _of_connect(error: OSError, trip: ExchangeState) -> NoReply:
-    if trip.refused and not trip.tried:
-        never = FailureSubkind.NEVER_ALLOWED if all(each.is_final for each in trip.refused) else None
-        return NoReply(FailureKind.BLOCKED, "; ".join(each.text for each in trip.refused), subkind=never)
+def _of_connect(error: OSError, state: ExchangeState) -> NoReply:
+    if state.refused and not state.tried:
+        never = FailureSubkind.NEVER_ALLOWED if all(each.is_final for each in state.refused) else None
+        return NoReply(FailureKind.BLOCKED, "; ".join(each.text for each in state.refused), subkind=never)
     if isinstance(error, ssl.SSLError):
         return _of_handshake(error)
-    if isinstance(error, ConnectionResetError | ConnectionAbortedError) and trip.url.scheme == "https":
+    if isinstance(error, ConnectionResetError | ConnectionAbortedError) and state.url.scheme == "https":
         return NoReply(FailureKind.TLS, "closed during the handshake")
-    return NoReply(FailureKind.CONNECT, f"{trip.peer}: {_of_errno(error)}")
+    return NoReply(FailureKind.CONNECT, f"{state.peer}: {_of_errno(error)}")
 
 
 def _of_handshake(error: ssl.SSLError) -> NoReply:
@@ -83,7 +83,7 @@ def _of_errno(error: BaseException) -> str:
 
 
 def _of_body(error: BaseException) -> NoReply:
-    """An end too early is the connection's fault, everything else that of the bytes."""
+    """Distinguish a connection that ended early from wrong framing."""
     cause = error.__cause__
     # aiohttp has no code for a short body; tests/wire/test_bad_peers.py fails if its words change.
     has_ended = isinstance(cause, http_exceptions.ContentLengthError | OSError)

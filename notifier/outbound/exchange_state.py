@@ -1,7 +1,7 @@
-"""What is noted on the way of one exchange, by the parts of it that cannot hand it up.
+"""Record the state of one exchange, for the parts below the HTTP library.
 
-The library between the client and the sockets has no room for it, so it travels in a context variable:
-a connection is opened in the task of the exchange that needs it, or in a child of that task.
+The library has no argument for it, so it is in a context variable. That works because a connection is opened
+in the task of the exchange that needs it, or in a child of that task.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from yarl import URL
 from notifier.core.exchange import HttpReply
 from notifier.core.formats.addresses import AddressRefusal
 
-CURRENT: ContextVar["ExchangeState"] = ContextVar("trip")
+CURRENT: ContextVar["ExchangeState"] = ContextVar("exchange_state")
 
 
 @dataclass(slots=True)
 class ExchangeState:
-    """One exchange under way. Instants are seconds of the wire's clock.
+    """The state of one exchange. Instants are seconds of the client's clock.
 
-    ``tried`` holds the addresses connected to, ``refused`` why others were not. ``peer`` is the address and
-    port at the other end, or the last that was tried. ``connected_at`` stays None when a connection was there
-    already. ``standing`` is a reply that holds, whatever becomes of its body.
+    ``tried`` lists the addresses of connections, ``refused`` the reasons against other addresses. ``peer`` is
+    the address and port at the other end, or the last one tried. ``connected_at`` stays None for a reused
+    connection. ``final_reply`` is a reply that counts even if its body never ends.
     """
 
     url: URL
@@ -34,54 +34,53 @@ class ExchangeState:
     peer: str | None = None
     connected_at: float | None = None
     is_answered: bool = False
-    standing: HttpReply | None = None
+    final_reply: HttpReply | None = None
     _connection: Connection | None = None
     _transport: asyncio.Transport | None = None
 
     @property
     def host(self) -> str:
-        """The host as it stands in the URL, in ASCII, without brackets."""
+        """Return the host of the URL in ASCII, without brackets."""
         return self.url.raw_host or ""
 
     @property
     def is_connected(self) -> bool:
-        """A connection was had, whatever became of it."""
+        """Return whether there was a connection, also if it broke later."""
         return self._transport is not None
 
     def ms_until(self, instant: float) -> int:
-        """Milliseconds from the start to an instant."""
+        """Return the milliseconds from the start to an instant."""
         return round((instant - self.started_at) * 1_000)
 
-    def attempt(self, address: str, port: int) -> None:
-        """Note that this address is about to be connected to."""
+    def record_attempt(self, address: str, port: int) -> None:
+        """Record that a connection to this address begins."""
         self.peer = format_address(address, port)
         self.tried.append(self.peer)
 
-    def take(self, connection: Connection, connected_at: float | None) -> None:
-        """Go on with this connection."""
+    def attach(self, connection: Connection, connected_at: float | None) -> None:
+        """Record the connection that the exchange uses."""
         self._connection = connection
         self._transport = connection.transport
         name = self._transport.get_extra_info("peername") if self._transport else None
-        if name:  # asked now: a TLS transport forgets it when aborted
+        if name:  # read now: a TLS transport loses it when aborted
             self.peer = format_address(name[0], name[1])
         self.connected_at = connected_at
 
     def abort(self) -> None:
-        """Drop the connection at once, and with it what the peer has not read.
+        """Abort the connection and discard what the peer has not read.
 
-        To close it would not do: a close waits until the peer has read everything, and it may never do so.
-        Once an answer has come whole the connection is back in the pool and not ours; then nothing is done.
-        A TLS transport of asyncio that was closed twice has let go of what it would abort, and some versions
-        (3.11.2 is Debian's) fail on that; then there is nothing left to drop.
+        Closing is not enough, because it waits until the peer has read everything. After a complete reply the
+        connection is in the pool again, and nothing is done. A TLS transport that was closed twice has
+        nothing left to abort; some versions of asyncio raise then (3.11.2, Debian 12).
         """
         if self._transport is None:
             return
-        is_given_back = self.is_answered and (self._connection is None or self._connection.closed)
-        if self._transport.is_closing() or not is_given_back:
+        is_returned = self.is_answered and (self._connection is None or self._connection.closed)
+        if self._transport.is_closing() or not is_returned:
             with contextlib.suppress(AttributeError):
                 self._transport.abort()
 
 
 def format_address(address: str, port: int) -> str:
-    """Write an address and port as in a URL."""
+    """Format an address and port as in a URL."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

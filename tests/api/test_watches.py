@@ -12,17 +12,16 @@ import pytest
 from starlette.types import Message
 
 from notifier.api import watches
-from notifier.api.app import build_app
 from notifier.api.registration import read_batch
 from notifier.api.schemas import WatchBody
-from notifier.api.watches import TURN
+from notifier.api.watches import YIELD_EVERY
 from notifier.core.causes.cause import Condition
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import WatchState
 from notifier.engine.waiters import WatchWaiters
 from notifier.store.protocol import Store
 from notifier.store.values import WatchDetail
-from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, pointers, registration
+from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, make_app, pointers, registration
 from tests.builders import KEY_REFUSED
 from tests.fakes import NOON
 
@@ -148,7 +147,7 @@ async def test_the_provider_may_be_left_out_when_there_is_one(bench: Bench) -> N
     assert (await bench.register(provider=...))["provider"] == "mulerouter"
     bench.configure(providers={"mulerouter": MULEROUTER, "other": MULEROUTER})
     refused = await bench.http.post("/v1/watches", json=registration("t", provider=...))
-    assert "there is mulerouter, other" in refused.json()["detail"]
+    assert "there are several: mulerouter, other" in refused.json()["detail"]
     assert pointers(refused) == ["/provider"]
 
 
@@ -294,7 +293,7 @@ async def test_others_have_their_turn_while_a_batch_is_read(bench: Bench) -> Non
     running = asyncio.create_task(other())
     await bench.http.post("/v1/watches/batch", json={"watches": [1] * 1_000})
     running.cancel()
-    assert turns > 1_000 / TURN
+    assert turns > 1_000 / YIELD_EVERY
 
 
 async def test_pages_go_on_where_the_last_one_ended(bench: Bench) -> None:
@@ -464,7 +463,7 @@ async def test_an_end_between_reading_and_waiting_is_heard(bench: Bench) -> None
     detail = await bench.store.watch(watch_id)
     assert detail is not None
     store = cast("Store", EndsMeanwhile(bench.waiters, detail))
-    http = bench.client(build_app(replace(bench.services, store=store)))
+    http = bench.client(make_app(replace(bench.services, store=store)))
     async with asyncio.timeout(20):  # not the 60 s of the wait
         answer = await http.get(f"/v1/watches/{watch_id}", params={"wait": "60s"})
     assert answer.json()["state"] == "stopped"

@@ -133,7 +133,7 @@ async def test_what_is_sought_is_found(stage: Stage) -> None:
     assert page.url == f"{stage.daemon.url}/watches/{watch['id']}"
     assert (await stage.page(f"/?task={watch['id']}")).url == page.url
     gone = await stage.page("/watches/wch_01KAQ7W3G0ABCDEFGHJKMNPQRS")
-    assert "there is no watch of this id" in await shown(gone, "main")
+    assert "no watch has this id" in await shown(gone, "main")
 
 
 async def test_it_says_that_it_is_cut_off_and_comes_back(stage: Stage) -> None:

@@ -133,7 +133,7 @@ def test_a_secret_that_is_none_is_the_receivers_fault(secret: str | list[str]) -
 
 @pytest.mark.parametrize("body", ["{}", {"id": 1}, None])
 def test_only_the_bytes_that_came_can_be_verified(body: Any) -> None:
-    with pytest.raises(TypeError, match="as they came"):
+    with pytest.raises(TypeError, match="as received"):
         verify(body, {}, ONE, now_s=NOW_S)
 
 

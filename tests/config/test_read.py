@@ -158,8 +158,8 @@ level = "inf"
         ("[store]\nurl = '/'", "must name a file"),
         ("[store]\nurl = '/var/lib/'", "must name a file"),
         ("[store]\nurl = '..'", "must name a file"),
-        ("[store]\nurl = 'notifier.secret'", "must not end in .secret: the signing secrets are kept under"),
-        ('[store]\nurl = "a\\u0000b"', "must not hold line breaks or control characters"),
+        ("[store]\nurl = 'notifier.secret'", "must not end in .secret: the file of the signing secrets"),
+        ('[store]\nurl = "a\\u0000b"', "must not contain line breaks or control characters"),
         ("[polling]\ngrowth = nan", "must be from 0 to 10"),
         ("[polling]\ngrowth = inf", "must be from 0 to 10"),
         ("[polling]\ngrowth = -0.1", "must be from 0 to 10"),
@@ -289,8 +289,8 @@ def test_mulerouters_own_variables_count_where_nothing_else_is_said(read: Read, 
     assert read("", named).providers["mulerouter"].base_url == "https://named.example"
     assert read("", {"MULEROUTER_API_KEY": "", "MULEROUTER_BASE_URL": ""}).providers == Config().providers
     assert refuse("", {"MULEROUTER_BASE_URL": "nowhere", "MULEROUTER_API_KEY": "a b"}) == [
-        "environment: MULEROUTER_API_KEY: environment variable MULEROUTER_API_KEY holds signs that cannot "
-        "stand in a header; it must be one line of visible ASCII",
+        "environment: MULEROUTER_API_KEY: environment variable MULEROUTER_API_KEY contains characters "
+        "that no header allows; it must be one line of visible ASCII",
         'environment: MULEROUTER_BASE_URL: must be a URL such as "https://api.example.com": '
         "a URL here starts with http:// or https://",
     ]
@@ -477,11 +477,11 @@ def test_a_home_that_is_hidden_is_passed_over_but_a_hidden_system_file_is_not(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('[server]\nlisten = "a:1"\nlisten = "b:1"\n', "; listen stands twice"),
-        ("[server]\nlisten = 127.0.0.1:8484\n", 'text stands in quotes: listen = "…"'),
-        ("[store]\nurl = /var/x.db\n", 'text stands in quotes: url = "…"'),
-        ("[polling]\nfirst_after = 5s # soon\n", 'text stands in quotes: first_after = "…"'),
-        ('listen = "127.0.0.1:1"\n', "config.toml:1: listen: unknown key; it belongs into [server]"),
+        ('[server]\nlisten = "a:1"\nlisten = "b:1"\n', "; listen is set twice"),
+        ("[server]\nlisten = 127.0.0.1:8484\n", 'text needs quotes: listen = "…"'),
+        ("[store]\nurl = /var/x.db\n", 'text needs quotes: url = "…"'),
+        ("[polling]\nfirst_after = 5s # soon\n", 'text needs quotes: first_after = "…"'),
+        ('listen = "127.0.0.1:1"\n', "config.toml:1: listen: unknown key; it belongs in [server]"),
     ],
 )
 def test_a_slip_in_toml_is_told_by_its_key(refuse: Refuse, text: str, words: str) -> None:
@@ -495,7 +495,7 @@ def test_a_slip_in_toml_repeats_no_secret(refuse: Refuse, value: str) -> None:
     """A secret that stands by itself in a list, and ends in the padding of base64, is no key of ours."""
     (fault,) = refuse(f"[callbacks]\nsecrets = [\n  {value}\n]\n")
     assert "config.toml:3: Invalid value" in fault
-    assert "text stands in quotes" in fault
+    assert "text needs quotes" in fault
     assert value.partition("=")[0] not in fault
 
 

@@ -102,7 +102,7 @@ def test_an_end_carries_what_was_said() -> None:
     verdict = Finished(WatchState.COMPLETED, "completed", (), None, "{}")
     decision = decide_poll(WATCH, verdict, schedule=SCHEDULE, result_ttl_ms=0, now=T, jitter=0.0)
     assert isinstance(decision, EndWatch)
-    assert decision.said == "completed"
+    assert decision.summary == "completed"
 
 
 def test_a_timeline_is_in_order_and_causes_stand_before_effects() -> None:
@@ -191,10 +191,10 @@ def test_only_the_latest_round_has_its_outcome_told() -> None:
     """What an earlier round ended with is known by the type of its event."""
     error = TaskError("notifier", "lost", "The provider does not know the task", "three answers said so")
     watch = replace(ENDED, state=WatchState.LOST, error=error, outputs=())
-    endings = (RoundEnd(T + 5_000, "task.expired"), RoundEnd(T + 9_000, "task.lost"))
+    round_ends = (RoundEnd(T + 5_000, "task.expired"), RoundEnd(T + 9_000, "task.lost"))
     texts = [
         each.text
-        for each in build_timeline(WatchHistory(watch, endings=endings))
+        for each in build_timeline(WatchHistory(watch, round_ends=round_ends))
         if each.kind is TimelineKind.DECISION
     ]
     assert texts == [

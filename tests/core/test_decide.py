@@ -328,10 +328,10 @@ def test_a_poll_begun_before_the_deadline_does_not_judge_it() -> None:
     """Asked just before, answered just after: asked once more, and then it has expired."""
     watch = replace(A_WATCH, expires_at=T)
     more = {"schedule": SCHEDULE, "result_ttl_ms": 0, "jitter": 0.0}
-    early = decide_poll(watch, Running("pending"), now=T + 500, asked_at=T - 500, **more)  # type: ignore[arg-type]
+    early = decide_poll(watch, Running("pending"), now=T + 500, poll_started_at=T - 500, **more)  # type: ignore[arg-type]
     assert isinstance(early, PollAgain)
     assert early.due_at <= T + 500
-    late = decide_poll(watch, Running("pending"), now=T + 900, asked_at=T + 600, **more)  # type: ignore[arg-type]
+    late = decide_poll(watch, Running("pending"), now=T + 900, poll_started_at=T + 600, **more)  # type: ignore[arg-type]
     assert isinstance(late, EndWatch)
 
 
@@ -349,7 +349,7 @@ def test_the_interval_runs_from_request_to_request(answered_after_ms: int, due_a
         result_ttl_ms=DAY,
         now=now,
         jitter=0.0,
-        asked_at=T,
+        poll_started_at=T,
     )
     assert isinstance(found, PollAgain)
     assert found.due_at == T + due_after_ms
@@ -364,7 +364,7 @@ def test_retry_after_runs_from_the_answer() -> None:
         result_ttl_ms=DAY,
         now=T + 900,
         jitter=0.0,
-        asked_at=T,
+        poll_started_at=T,
     )
     assert isinstance(found, PollAgain)
     assert found.due_at == T + 900 + 10_000
@@ -452,7 +452,7 @@ def test_an_outcome_is_passed_on_as_it_is() -> None:
         task_created_at=T - 60_000,
         duration_ms=59_000,
         finished_at=T - 1_000,
-        said="failed",
+        summary="failed",
     )
 
 
@@ -568,14 +568,14 @@ def test_in_the_usual_run_the_deadline_is_kept_whatever_the_provider_says(verdic
     assert isinstance(decide(verdict, watch=replace(A_WATCH, expires_at=T)), EndWatch)
 
 
-VIDEO = TaskDurations(finishes=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
+VIDEO = TaskDurations(finished_count=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
 
 
 def test_what_is_known_of_such_tasks_decides_the_step() -> None:
     watch = replace(A_WATCH, polls=1, last_polled_at=T + 100 * SECOND)
     now = T + 200 * SECOND
     assert wait(RUNNING, now, watch=watch, durations=VIDEO).due_at == now + 12_250
-    assert wait(RUNNING, now, watch=watch, durations=replace(VIDEO, finishes=9)).due_at == now + 20_000
+    assert wait(RUNNING, now, watch=watch, durations=replace(VIDEO, finished_count=9)).due_at == now + 20_000
     assert wait(RUNNING, now, watch=watch).due_at == now + 20_000
 
 
@@ -583,7 +583,7 @@ def test_what_is_known_of_such_tasks_decides_the_step() -> None:
     ("verdict", "over", "durations", "rule", "text"),
     [
         (RUNNING, {}, None, ScheduleRule.AGE, "by age: the task is 200 s old"),
-        (RUNNING, {}, replace(VIDEO, finishes=9), ScheduleRule.AGE, "by age: the task is 200 s old"),
+        (RUNNING, {}, replace(VIDEO, finished_count=9), ScheduleRule.AGE, "by age: the task is 200 s old"),
         (
             RUNNING,
             {},

@@ -12,12 +12,12 @@ from notifier.core.formats.json_text import (
     RejectedJson,
     decode_strict,
     encode,
-    mend,
-    raw_items,
-    raw_members,
     redact,
     redact_plain,
+    repair,
     scrub,
+    split_items,
+    split_members,
 )
 from tests.core.texts import any_text
 
@@ -162,17 +162,17 @@ def test_reading_any_bytes_ends_in_a_value_or_one_of_two_refusals(raw: bytes) ->
 def test_members_and_items_keep_the_text_they_were_written_as() -> None:
     metadata = '{"a" : 1.0, "b":1e2,"c":0.10,"d":-0, "e":"\\u00e9\\/"}'
     raw = f'{{"watches": [ {{"metadata":{metadata} ,"x":1}} , {{"y":[ ]}}]}}'
-    first, second = raw_items(raw_members(raw)["watches"])
-    assert raw_members(first) == {"metadata": metadata, "x": "1"}
-    assert raw_members(second) == {"y": "[ ]"}
-    assert raw_members('{"é":"☃"}') == {"é": '"☃"'}
+    first, second = split_items(split_members(raw)["watches"])
+    assert split_members(first) == {"metadata": metadata, "x": "1"}
+    assert split_members(second) == {"y": "[ ]"}
+    assert split_members('{"é":"☃"}') == {"é": '"☃"'}
 
 
 @given(st.dictionaries(clean_text, documents))
 def test_members_are_those_of_the_object(document: dict[str, Any]) -> None:
     raw = encode(document).encode()
-    assert {key: json.loads(text) for key, text in raw_members(raw).items()} == document
-    assert [json.loads(text) for text in raw_items(encode(list(document.values())))] == list(
+    assert {key: json.loads(text) for key, text in split_members(raw).items()} == document
+    assert [json.loads(text) for text in split_items(encode(list(document.values())))] == list(
         document.values()
     )
 
@@ -209,13 +209,13 @@ def test_scrubbing_touches_lone_halves_only() -> None:
     ],
 )
 def test_mending_replaces_halves_of_pairs_and_keeps_all_other_bytes(text: str, mended: str) -> None:
-    assert mend(text) == mended
+    assert repair(text) == mended
 
 
 @given(st.recursive(any_text, lambda inner: st.lists(inner) | st.dictionaries(any_text, inner)))
 def test_what_is_mended_holds_no_half_of_a_pair(document: Any) -> None:
-    mend(json.dumps(document)).encode()
-    assert not [text for text in strings_in(json.loads(mend(json.dumps(document)))) if scrub(text) != text]
+    repair(json.dumps(document)).encode()
+    assert not [text for text in strings_in(json.loads(repair(json.dumps(document)))) if scrub(text) != text]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,13 @@ from notifier.core.causes.table import Code
 from notifier.core.delivery.judge_attempt import judge_attempt
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.model import TaskError, WatchState
-from notifier.core.polling.judge_poll import DETAIL_LIMIT, STATUS_LIMIT, TITLE_LIMIT, Judged, judge_poll
+from notifier.core.polling.judge_poll import (
+    MAX_DETAIL_CHARS,
+    MAX_STATUS_CHARS,
+    MAX_TITLE_CHARS,
+    ReplyVerdict,
+    judge_poll,
+)
 from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
 from notifier.core.polling.verdict import (
     AccountRefused,
@@ -32,17 +38,21 @@ KEY = "sk-0123456789/abcdef"
 MULEROUTER = ProviderDescription()
 
 
-def judge(exchange: Exchange, dialect: ProviderDescription = MULEROUTER, key: str | None = KEY) -> Judged:
+def judge(
+    exchange: Exchange, description: ProviderDescription = MULEROUTER, key: str | None = KEY
+) -> ReplyVerdict:
     secret = None if key is None else Secret(key)
-    return judge_poll(exchange, task_id=TASK, dialect=dialect, key=secret, now=NOW)
+    return judge_poll(exchange, task_id=TASK, description=description, key=secret, now=NOW)
 
 
-def judge_body(body: bytes | str, dialect: ProviderDescription = MULEROUTER, status: int = 200) -> Judged:
-    return judge(HttpReply(status, body=body.encode() if isinstance(body, str) else body), dialect)
+def judge_body(
+    body: bytes | str, description: ProviderDescription = MULEROUTER, status: int = 200
+) -> ReplyVerdict:
+    return judge(HttpReply(status, body=body.encode() if isinstance(body, str) else body), description)
 
 
-def judge_json(document: object, dialect: ProviderDescription = MULEROUTER) -> Judged:
-    return judge_body(json.dumps(document), dialect)
+def judge_json(document: object, description: ProviderDescription = MULEROUTER) -> ReplyVerdict:
+    return judge_body(json.dumps(document), description)
 
 
 def an_answer(
@@ -52,13 +62,13 @@ def an_answer(
     return {"task_info": {"id": TASK, "status": status} | info} | dict(beside or {})
 
 
-def finished(document: object, dialect: ProviderDescription = MULEROUTER) -> Finished:
-    found = judge_json(document, dialect)
+def finished(document: object, description: ProviderDescription = MULEROUTER) -> Finished:
+    found = judge_json(document, description)
     assert isinstance(found, Finished), found
     return found
 
 
-def unclear(found: Judged) -> str:
+def unclear(found: ReplyVerdict) -> str:
     assert isinstance(found, Inconclusive), found
     assert not found.is_outage
     return found.cause.text()
@@ -116,8 +126,8 @@ def test_an_unknown_word_is_bounded_and_on_one_line() -> None:
     assert found.oddity is not None
     assert found.oddity.text().isprintable()
     assert found.upstream_status is not None
-    assert len(found.upstream_status) <= STATUS_LIMIT
-    assert len(found.oddity.text()) <= STATUS_LIMIT + 100
+    assert len(found.upstream_status) <= MAX_STATUS_CHARS
+    assert len(found.oddity.text()) <= MAX_STATUS_CHARS + 100
 
 
 # ---- what is no outcome
@@ -203,7 +213,7 @@ def test_an_id_is_compared_as_text_whatever_its_case_and_may_be_absent() -> None
     number = judge_poll(
         HttpReply(200, body=b'{"task_info": {"status": "failed", "id": 17}}'),
         task_id="17",
-        dialect=MULEROUTER,
+        description=MULEROUTER,
         key=None,
         now=NOW,
     )
@@ -441,7 +451,7 @@ def test_title_and_detail_are_bounded() -> None:
     found = finished(an_answer("failed", error={"title": "t" * 10_000, "detail": "d" * 10_000})).error
     assert found is not None
     assert found.detail is not None
-    assert (len(found.title), len(found.detail)) == (TITLE_LIMIT, DETAIL_LIMIT)
+    assert (len(found.title), len(found.detail)) == (MAX_TITLE_CHARS, MAX_DETAIL_CHARS)
 
 
 def test_a_cancelled_task_has_an_error_only_if_the_provider_gives_one() -> None:
@@ -478,7 +488,7 @@ def test_the_payload_is_the_answer_to_the_byte(body: str) -> None:
     assert found.payload == body
 
 
-def texts_of(verdict: Judged) -> str:
+def texts_of(verdict: ReplyVerdict) -> str:
     """All that a verdict carries, as one text; escapes of the payload are resolved."""
     payload = json.loads(verdict.payload) if isinstance(verdict, Finished) else None
     return "\n".join([str(verdict), str(payload)])
@@ -486,7 +496,7 @@ def texts_of(verdict: Judged) -> str:
 
 WITH_KEY = [
     HttpReply(200, body=json.dumps(an_answer(f"odd {KEY}")).encode()),
-    HttpReply(200, body=json.dumps(an_answer("x" * (STATUS_LIMIT - 10) + KEY)).encode()),
+    HttpReply(200, body=json.dumps(an_answer("x" * (MAX_STATUS_CHARS - 10) + KEY)).encode()),
     HttpReply(200, body=json.dumps(an_answer("completed", id=KEY)).encode()),
     HttpReply(
         200,
@@ -539,16 +549,16 @@ def test_only_the_key_is_replaced() -> None:
 )
 @pytest.mark.parametrize("field", ["status", "id", "created_at", "finished_at", "outputs", "error_code"])
 def test_an_expression_that_fails_makes_it_unclear(place: str, field: str) -> None:
-    dialect = replace(MULEROUTER, **{field: place})  # type: ignore[arg-type]
-    found = judge_json(an_answer("failed"), dialect)
+    description = replace(MULEROUTER, **{field: place})  # type: ignore[arg-type]
+    found = judge_json(an_answer("failed"), description)
     assert isinstance(found, Inconclusive | Finished)
     if place != "a[::0]":  # which is nothing, and no error
         assert "does not fit the expression" in unclear(found)
 
 
 def test_an_empty_place_is_nothing() -> None:
-    dialect = replace(MULEROUTER, id="", created_at="", finished_at="", error_code="")
-    found = finished(an_answer("failed", id="other", created_at="2026-11-23T11:58:00Z"), dialect)
+    description = replace(MULEROUTER, id="", created_at="", finished_at="", error_code="")
+    found = finished(an_answer("failed", id="other", created_at="2026-11-23T11:58:00Z"), description)
     assert (found.created_at, found.finished_at) == (None, None)
 
 
@@ -603,7 +613,7 @@ DOCUMENTS = VALUES | st.fixed_dictionaries(
 HEADERS = st.dictionaries(st.sampled_from(["retry-after", "location", "content-type"]), st.text())
 
 
-def check(verdict: Judged, reply: HttpReply) -> None:
+def check(verdict: ReplyVerdict, reply: HttpReply) -> None:
     """What holds for every verdict, whatever was answered."""
     if isinstance(verdict, Finished):
         assert 200 <= reply.status <= 299

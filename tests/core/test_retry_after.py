@@ -6,13 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.formats.retry_after import ATTEMPT_CAP_MS, POLL_CAP_MS, retry_after_ms
+from notifier.core.formats.retry_after import (
+    MAX_ATTEMPT_RETRY_AFTER_MS,
+    MAX_POLL_RETRY_AFTER_MS,
+    parse_retry_after,
+)
 
 NOW = 784_111_777_000  # 1994-11-06T08:49:37Z, the date of RFC 9110's examples
 
 
-def wait(value: str | None, now: int = NOW, cap_ms: int = POLL_CAP_MS) -> int | None:
-    return retry_after_ms(value, now=now, cap_ms=cap_ms)
+def wait(value: str | None, now: int = NOW, cap_ms: int = MAX_POLL_RETRY_AFTER_MS) -> int | None:
+    return parse_retry_after(value, now=now, cap_ms=cap_ms)
 
 
 @pytest.mark.parametrize(
@@ -26,12 +30,12 @@ def wait(value: str | None, now: int = NOW, cap_ms: int = POLL_CAP_MS) -> int | 
         ("0", 1_000),
         ("0.2", 1_000),
         ("-5", 1_000),
-        ("3600", POLL_CAP_MS),
-        ("3601", POLL_CAP_MS),
-        ("1000000000", POLL_CAP_MS),
-        ("1e9", POLL_CAP_MS),
-        ("1e999999", POLL_CAP_MS),
-        ("9" * 5_000, POLL_CAP_MS),
+        ("3600", MAX_POLL_RETRY_AFTER_MS),
+        ("3601", MAX_POLL_RETRY_AFTER_MS),
+        ("1000000000", MAX_POLL_RETRY_AFTER_MS),
+        ("1e9", MAX_POLL_RETRY_AFTER_MS),
+        ("1e999999", MAX_POLL_RETRY_AFTER_MS),
+        ("9" * 5_000, MAX_POLL_RETRY_AFTER_MS),
         ("-" + "9" * 5_000, 1_000),
     ],
 )
@@ -46,7 +50,7 @@ def test_seconds_are_honoured_and_clamped(value: str, expected: int) -> None:
 def test_each_of_the_three_date_forms_is_read_as_utc(value: str) -> None:
     assert wait(value, now=NOW - 90_000) == 90_000
     assert wait(value, now=NOW + 90_000) == 1_000, "a past date"
-    assert wait(value, now=NOW - 10 * POLL_CAP_MS) == POLL_CAP_MS, "a far one"
+    assert wait(value, now=NOW - 10 * MAX_POLL_RETRY_AFTER_MS) == MAX_POLL_RETRY_AFTER_MS, "a far one"
 
 
 @pytest.mark.parametrize(
@@ -75,8 +79,8 @@ def test_what_says_nothing_is_none(value: str | None) -> None:
 
 
 def test_an_attempt_may_be_put_off_for_a_day() -> None:
-    assert wait("86400", cap_ms=ATTEMPT_CAP_MS) == 86_400_000
-    assert wait("86401", cap_ms=ATTEMPT_CAP_MS) == 86_400_000
+    assert wait("86400", cap_ms=MAX_ATTEMPT_RETRY_AFTER_MS) == 86_400_000
+    assert wait("86401", cap_ms=MAX_ATTEMPT_RETRY_AFTER_MS) == 86_400_000
 
 
 ODD = st.one_of(
@@ -92,7 +96,7 @@ ODD = st.one_of(
 def test_whatever_it_holds_it_is_none_or_within_the_clamp(value: str, now: int) -> None:
     """Never an error, never beyond the bounds."""
     found = wait(value, now=now)
-    assert found is None or 1_000 <= found <= POLL_CAP_MS
+    assert found is None or 1_000 <= found <= MAX_POLL_RETRY_AFTER_MS
 
 
 @given(st.integers(31_536_000, 7_258_118_400))

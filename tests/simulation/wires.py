@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.core.formats.urls import endpoint_of
+from notifier.core.formats.urls import url_to_endpoint
 from tests.simulation.peers import MEANING, Task, Turn, Upstream
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class SimWire:
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         """See ``Wire``."""
         self._check_open(url)
-        receiver = self._city.receivers.get(endpoint_of(url))
+        receiver = self._city.receivers.get(url_to_endpoint(url))
         if receiver is None:
             self._world.breach("P2 no invention", f"a callback goes to {url}, which nobody gave")
             return NoReply(FailureKind.CONNECT, "")
@@ -94,7 +94,7 @@ def _is_good(exchange: Exchange | None) -> bool:
 
 
 def _said(exchange: Exchange) -> str:
-    return str(exchange.status) if isinstance(exchange, HttpReply) else str(exchange.fault)
+    return str(exchange.status) if isinstance(exchange, HttpReply) else str(exchange.kind)
 
 
 def _word_about(task: Task, body: bytes) -> str:

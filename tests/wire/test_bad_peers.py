@@ -283,7 +283,7 @@ async def test_what_cannot_be_sent_is_a_value_too(url: str, headers: dict[str, s
     async with wired(resolver=resolving()) as wire:
         exchange = await wire.get(url, headers, timeout_ms=LONG_MS)
     assert isinstance(exchange, NoReply)
-    assert exchange.fault in {FailureKind.PROTOCOL, FailureKind.DNS, FailureKind.CONNECT}
+    assert exchange.kind in {FailureKind.PROTOCOL, FailureKind.DNS, FailureKind.CONNECT}
 
 
 # -- what stands although the body does not end
@@ -312,7 +312,7 @@ async def test_a_2xx_to_a_post_is_the_whole_answer(tail: tuple[bytes, bytes, flo
 async def test_an_accepted_post_stands_when_the_deadline_falls_into_its_body(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("notifier.outbound.client.REST_S", LONG_MS)
+    monkeypatch.setattr("notifier.outbound.client.REMAINDER_LIMIT_S", LONG_MS)
     script = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
     exchange, _ = await fetch(script, method="POST", timeout_ms=SOON_MS)
     assert isinstance(exchange, HttpReply)

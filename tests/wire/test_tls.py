@@ -35,7 +35,7 @@ def server_side(cert: trustme.LeafCert) -> ssl.SSLContext:
 
 def tls_fault(exchange: Exchange) -> str:
     assert isinstance(exchange, NoReply), exchange
-    assert exchange.fault is FailureKind.TLS
+    assert exchange.kind is FailureKind.TLS
     return exchange.detail
 
 
@@ -122,7 +122,7 @@ async def test_a_handshake_that_never_ends_is_left_at_the_deadline() -> None:
     async with listening(for_ever(b"", b"")) as peer, wired() as wire:
         exchange = await wire.get(peer.url().replace("http:", "https:"), {}, timeout_ms=SOON_MS)
     assert isinstance(exchange, NoReply)
-    assert exchange.fault is FailureKind.TIMEOUT
+    assert exchange.kind is FailureKind.TIMEOUT
 
 
 def abort_of_old(transport: Any) -> None:

@@ -1,7 +1,7 @@
-"""The table of causes: for each code its text, and what to do about it.
+"""Define the table of causes: the text and the remedies of each code.
 
-In a text ``{name}`` is the value of a parameter. ``{before[name]after}`` is that value with what stands
-around it, and nothing where the parameter is missing.
+In a text ``{name}`` is the value of a parameter. ``{before[name]after}`` is the value with the words around
+it; without the parameter it is empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 
 class Code(StrEnum):
-    """A cause by its stable name, in lower case: it is stored, and stands in the API and in the log."""
+    """The stable name of a cause, in lower case. It is stored, and is in the API and in the log."""
 
     PROVIDER_KEY_MISSING = auto()
     PROVIDER_KEY_REFUSED = auto()
@@ -77,8 +77,8 @@ class Template:
     """The text of a cause and its remedies.
 
     ``fix`` is for a provider, a watch and the daemon, ``attempt_fix`` for one attempt of a delivery,
-    ``endpoint_fix`` for an endpoint that is held back. ``no_fix`` is the reason why there is no remedy.
-    ``private`` names the parameters that no receiver may read.
+    ``endpoint_fix`` for an endpoint that is held back. ``no_fix`` says why there is no remedy. ``private``
+    names the parameters that receivers may not read.
     """
 
     text: str
@@ -97,7 +97,7 @@ _HELD_FIX = "`notifier endpoints resume {id}` when it may be called again"
 
 _BY_ITSELF = "nothing is lost; polling goes on by itself when it answers again"
 _NO_HTTP = "see that an HTTP/1.1 server answers there, and whether the URL is to be http or https"
-_KEY_ORIGIN = frozenset({"key_origin"})  # the path of a file, say: callbacks leave the host
+_KEY_ORIGIN = frozenset({"key_origin"})  # callbacks leave the host, and a path would disclose its layout
 _ODD_REPLY = "only the provider can change its reply, or a user its description in the configuration"
 _BUSY = "the receiver is busy; a delivery would wait, by its Retry-After, and go out again"
 _REFUSED = (
@@ -119,7 +119,7 @@ STATUS_FIXES: Sequence[tuple[int, int, str]] = (
     (400, 499, "the receiver refuses this message; have it answer 2xx to events that it does not know"),
     (0, 999, "the receiver failed; look at its log"),
 )
-"""First and last status of an attempt, and what to do; the first entry that holds a status counts."""
+"""First and last status of an attempt, and what to do. The first entry that includes a status counts."""
 
 
 def _account(text: str, fix: str) -> Template:
@@ -131,7 +131,7 @@ def _reply(text: str) -> Template:
 
 
 def _network(text: str, fix: str, attempt_fix: str, *, no_fix: str = "") -> Template:
-    """Make the template of a failed exchange; ``peer`` is named where the text must say whose peer failed."""
+    """Make the template of a failed exchange. ``peer`` names the side that failed, if it must be named."""
     return Template(f"{{[peer]: }}{text}{{: [detail]}}", fix, attempt_fix, _CLOSED_FIX, no_fix)
 
 
@@ -278,4 +278,4 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
         ),
     }
 )
-"""Every code has its entry; ``tests/core/test_causes.py`` holds them to each other."""
+"""Every code has an entry; ``tests/core/test_causes.py`` checks it."""

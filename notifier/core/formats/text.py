@@ -1,4 +1,4 @@
-"""Texts for a person: on one line, cut, and with units."""
+"""Format texts for people: on one line, cut, with units."""
 
 _ELLIPSIS = "…"
 
@@ -10,21 +10,21 @@ def one_line(text: str, limit: int) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Return at most ``limit`` characters of ``text``; a cut one ends in ``…``."""
+    """Return at most ``limit`` characters of ``text``; a cut text ends with ``…``."""
     return text if len(text) <= limit else text[: limit - 1] + _ELLIPSIS
 
 
 def describe_task_error(source: str, code: int | str | None, title: str | None, detail: str | None) -> str:
-    """Say why a task did not complete, and who says so."""
+    """Describe why a task did not complete, and according to whom."""
     sentences = [each.strip() for each in (title, detail) if each and each.strip()]
     *before, last = sentences or [""]
     text = " ".join([*(each if each[-1] in ".!?:" else f"{each}." for each in before), last])
-    said = ": ".join(each for each in ("" if code is None else str(code), text) if each)
-    return f"{said} (says the {source})"
+    summary = ": ".join(each for each in ("" if code is None else str(code), text) if each)
+    return f"{summary} (says the {source})"
 
 
 def format_size(size: int) -> str:
-    """Say how many bytes, in the largest unit that fits without a rest."""
+    """Format a number of bytes in the largest unit that divides it."""
     for unit, length in (("MiB", 1 << 20), ("KiB", 1 << 10)):
         if size and size % length == 0:
             return f"{size // length} {unit}"
@@ -32,5 +32,5 @@ def format_size(size: int) -> str:
 
 
 def format_duration(time_ms: int) -> str:
-    """Say a duration in seconds, to a tenth below a minute."""
+    """Format a duration in seconds, with tenths below a minute."""
     return f"{time_ms / 1_000:.1f} s" if -60_000 < time_ms < 60_000 else f"{time_ms // 1_000} s"

@@ -1,4 +1,4 @@
-"""What a poll can mean: the types that the judge returns, and their words."""
+"""Define what a poll can mean: the types that ``judge_poll`` returns, and their texts."""
 
 from dataclasses import dataclass
 from typing import assert_never
@@ -9,7 +9,7 @@ from notifier.core.model import TaskError, WatchState
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The provider knows the task and it has not ended. ``oddity`` is what was strange, else None."""
+    """The provider knows the task, and it has not ended. ``oddity`` is what was unexpected, or None."""
 
     upstream_status: str | None
     created_at: int | None = None
@@ -18,9 +18,9 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The provider says how the task ended.
+    """The provider reports how the task ended.
 
-    ``payload`` is the provider's answer, valid JSON text, the key redacted and otherwise unchanged.
+    ``payload`` is its reply: valid JSON text, unchanged except for a redacted key.
     """
 
     state: WatchState
@@ -49,7 +49,7 @@ class AccountRefused:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """429: too much of the whole account. ``retry_after_ms`` is clamped already."""
+    """A 429: the account sends too many requests. ``retry_after_ms`` is within its limits."""
 
     retry_after_ms: int | None
     cause: Cause
@@ -57,7 +57,10 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Inconclusive:
-    """Anything else; no outcome. ``is_outage``: the provider as a whole seems down (no reply, 5xx)."""
+    """A reply that says nothing about the task, so it never ends the watch.
+
+    ``is_outage`` counts as a failure of the provider (no reply, or HTTP 5xx).
+    """
 
     cause: Cause
     is_outage: bool
@@ -66,7 +69,7 @@ class Inconclusive:
 
 @dataclass(frozen=True, slots=True)
 class NotPolled:
-    """The provider could not be polled at all: ``condition`` is why, and since when."""
+    """The provider could not be polled. ``condition`` says why, and since when."""
 
     condition: Condition
 
@@ -75,7 +78,7 @@ Verdict = Running | Finished | TaskUnknown | AccountRefused | Throttled | Inconc
 
 
 def describe_verdict(verdict: Verdict) -> str:
-    """Say what a poll brought."""
+    """Describe the verdict of a poll in words."""
     match verdict:
         case Running(upstream_status=status, oddity=oddity):
             return f"{status or 'running'} ({oddity.text()})" if oddity else status or "running"

@@ -8,7 +8,7 @@ Layers = Sequence[Collection[str]]
 
 LAYERS: Layers = (
     ("core",),
-    ("errors", "ports"),
+    ("errors", "ports", "providers"),
     ("clock", "client", "config", "outbound"),
     ("store",),
     ("engine", "server"),

@@ -8,7 +8,7 @@ Layers = Sequence[Collection[str]]
 
 LAYERS: Layers = (
     ("core",),
-    ("errors", "ports"),
+    ("errors", "ports", "providers"),
     ("atomic_file", "clock", "client", "config", "outbound"),
     ("store",),
     ("engine", "results", "server"),

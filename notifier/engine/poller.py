@@ -245,13 +245,13 @@ class Poller:
             return error_to_verdict(error)
 
     async def _fetch(self, claimed: ClaimedWatch) -> Exchange:
-        provider, watch = claimed.provider, claimed.watch
-        description = provider.description
+        watch, provider, description = claimed.watch, claimed.provider, claimed.provider.description
         url = build_task_url(provider.base_url, description.task_path, watch.api_path, watch.task_id)
         headers = dict(build_poll_headers(description, provider.api_key))
         if watch.traceparent is not None:
             headers[TRACEPARENT] = child_traceparent(watch.traceparent, self._rng.getrandbits(SPAN_BITS))
-        return await self.http_client.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
+        timeout_ms, max_body = provider.polling.request_timeout_ms, description.max_body
+        return await self.http_client.get(url, headers, timeout_ms=timeout_ms, max_body=max_body)
 
     def _judge(self, claimed: ClaimedWatch, exchange: Exchange) -> Verdict:
         provider = claimed.provider

@@ -23,7 +23,7 @@ class SimWire:
         self._world = life.world
         self._is_closed = False
 
-    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
+    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int, **_: object) -> Exchange:
         """See ``Wire``."""
         self._check_open(url)
         upstream, task = self._city.find_task(url)

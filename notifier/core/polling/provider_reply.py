@@ -72,10 +72,10 @@ class ProviderReply:
     def payload(self, notes: list[PayloadNote]) -> str | None:
         """Return the text to pass on; a note says what was repaired in it, or why there is none."""
         raw = self.reading.raw
-        notes += (PayloadNote(NoteCode.PAYLOAD_REPAIRED, {"repair": each}) for each in self.reading.repairs)
         if raw is None or is_too_deep(raw):
             notes.append(PayloadNote(NoteCode.PAYLOAD_TOO_DEEP, {"limit": MAX_DEPTH}))
             return None
+        notes += (PayloadNote(NoteCode.PAYLOAD_REPAIRED, {"repair": each}) for each in self.reading.repairs)
         return raw.decode()
 
 

@@ -66,7 +66,7 @@ BODIES: dict[str, Exchange] = {
     "no status": task([7]),
     "a number as status": task(7),
     "a broken encoding": HttpReply(200, {"content-encoding": "gzip"}, b"\x1f\x8b\x08"),
-    "too many values": HttpReply(200, {}, b"{" + b",".join(b'"%d":0' % i for i in range(100_001)) + b"}"),
+    "too deep": HttpReply(200, {}, b"[" * 20_000),
     "an empty status": task("  "),
     "too large": HttpReply(200, {}, b"{" * 1_048_576, is_cut=True),
     "cut at once": HttpReply(200, {}, b"", is_cut=True),

@@ -14,7 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.exchange import HttpReply
-from notifier.core.formats.json_pruning import LISTS_UNTIL, MAX_DEPTH, MAX_ITEMS, MAX_VALUES, read_pruned
+from notifier.core.formats.json_pruning import (
+    LISTS_UNTIL,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_MEMBERS,
+    MAX_VALUES,
+    read_pruned,
+)
 from notifier.core.formats.json_reading import JsonReading, Repair, has_few_values, is_too_deep, read_json
 from notifier.core.formats.json_text import InvalidJson, RejectedJson, scrub
 from notifier.core.polling.judge_poll import judge_poll
@@ -175,10 +182,22 @@ def count_values(value: Any) -> int:
     return 1 + sum(map(count_values, children))
 
 
-def test_an_object_without_end_is_rejected() -> None:
-    members = ",".join(f'"{number}": 0' for number in range(MAX_VALUES + 1))
-    with pytest.raises(RejectedJson, match="more than 100000 values"):
-        read_pruned(f"{{{members}}}")
+def test_objects_are_cut_and_what_comes_after_them_is_read() -> None:
+    """One without end, and more of them than are read in all."""
+    members = ",".join(f'"{number}": 0' for number in range(MAX_MEMBERS + 9))
+    parts = ",".join(f'"part {number}": {{{members}}}' for number in range(15))
+    document = read_pruned(
+        f'{{{parts}, "task_info": {{"status": "completed", "x": {{"y": 1}}}}, "images": ["u"]}}'
+    )
+    assert len(document["part 0"]) == MAX_MEMBERS
+    assert document["task_info"] == {"status": "completed", "x": {}}
+    assert document["images"] == ["u"]
+    assert count_values(document) < 1.2 * MAX_VALUES
+
+
+def test_nesting_that_no_reader_takes_is_rejected() -> None:
+    with pytest.raises(RejectedJson, match="nested deeper than 10000 levels"):
+        read_pruned("[" * 20_000 + "]" * 20_000)
 
 
 @pytest.mark.parametrize("raw", [b"[" + b"0," * 200_000 + b"0]", b"[" + b"[]," * 100_000 + b"0]"])

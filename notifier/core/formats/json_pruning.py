@@ -12,8 +12,11 @@ from typing import Any
 from notifier.core.formats.json_text import InvalidJson, RejectedJson, scrub
 
 MAX_ITEMS = 1_001  # of a list: one more than the outputs of a task, so that a cut is seen
-MAX_VALUES = 100_000  # about 10 MB of memory
-LISTS_UNTIL = MAX_VALUES // 2  # values after which no list inside a list grows: the rest is for what decides
+MAX_MEMBERS = 10_000  # of an object; no reply of the catalogue's providers has more than some dozens
+MAX_VALUES = 100_000  # about 10 MB of memory; then only the outermost containers grow, where the status is
+LISTS_UNTIL = MAX_VALUES // 2  # values after which no list inside a list grows
+_MAX_LATE_MEMBERS = 100  # of an outermost object after MAX_VALUES
+_OUTERMOST = 3  # open containers: the list around the document, the document, and one in it
 MAX_DEPTH = 500  # PHP reads 512 levels and Jackson 1 000; a callback adds two
 MAX_NESTING = 10_000  # what Go reads; nothing deeper is read by any common reader
 
@@ -30,8 +33,8 @@ _Container = list[Any] | dict[str, Any]
 def read_pruned(text: str) -> Any:
     """Return the document. Of two equal keys the last counts, NaN and the infinities are null.
 
-    Raise InvalidJson if the text ends early, RejectedJson if objects alone hold more than 100 000 values or
-    nesting is deeper than 10 000 levels. Other errors of syntax may pass: the caller checks what it hands on.
+    Raise InvalidJson if the text ends early, RejectedJson if it is nested deeper than 10 000 levels. Other
+    errors of syntax may pass: the caller checks what it hands on.
     """
     return _PrunedReader(text).read()
 
@@ -66,7 +69,7 @@ class _PrunedReader:
     def _start(self, opening: str) -> None:
         if not self._has_room():
             self._position -= 1
-            self._skip_rest_of_list()
+            self._skip_rest()
         elif len(self._open) > MAX_DEPTH:
             self._skip(levels=1)
             self._keys[-1] = None
@@ -85,23 +88,23 @@ class _PrunedReader:
         self._open_lists -= closing == "]"
 
     def _take(self, value: Any, *, is_string: bool) -> None:
-        if is_string and self._keys[-1] is None and isinstance(self._open[-1], dict):
+        if not self._has_room():
+            self._skip_rest()
+        elif is_string and self._keys[-1] is None and isinstance(self._open[-1], dict):
             self._keys[-1] = value
-        elif self._has_room():
-            self._put(value)
         else:
-            self._skip_rest_of_list()
+            self._put(value)
 
     def _has_room(self) -> bool:
-        container = self._open[-1]
+        container, is_full = self._open[-1], self._values >= MAX_VALUES
+        if is_full and len(self._open) > _OUTERMOST:
+            return False
         if isinstance(container, dict):
-            return True
+            return len(container) < (_MAX_LATE_MEMBERS if is_full else MAX_MEMBERS)
         return len(container) < MAX_ITEMS and (self._values < LISTS_UNTIL or self._open_lists <= 1)
 
     def _put(self, value: Any) -> None:
         self._values += 1
-        if self._values > MAX_VALUES:
-            raise RejectedJson("", f"more than {MAX_VALUES} values")
         container, key = self._open[-1], self._keys[-1]
         if isinstance(container, list):
             container.append(value)
@@ -111,9 +114,11 @@ class _PrunedReader:
             container[key] = value
             self._keys[-1] = None
 
-    def _skip_rest_of_list(self) -> None:
+    def _skip_rest(self) -> None:
+        """Go to the end of the container, which has no more room."""
         self._skip(levels=1)
         self._position -= 1
+        self._keys[-1] = None
 
     def _skip(self, *, levels: int) -> None:
         """Go past the bracket that closes so many levels."""

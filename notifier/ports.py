@@ -29,8 +29,10 @@ class Clock(Protocol):
 class HttpClient(Protocol):
     """HTTP exchanges with a deadline. A network failure is returned, never raised."""
 
-    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
-        """Send a GET with a deadline for the whole exchange."""
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+    ) -> Exchange:
+        """Send a GET with a deadline for the whole exchange. ``max_body`` None is the client's own limit."""
         ...
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:

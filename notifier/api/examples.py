@@ -91,6 +91,7 @@ WATCH: Mapping[str, Any] = MappingProxyType(
         "outputs": [],
         "result_expires_at": None,
         "payload": None,
+        "payload_note": None,
         "error": None,
         "deliveries": [],
     }

@@ -29,6 +29,7 @@ NULL = Raw(b"null")
 
 class _Data(Struct):
     payload: Raw = NULL
+    payload_note: str | None = None
 
 
 class _Event(Struct):
@@ -73,6 +74,7 @@ def watch_body(watch: Watch, condition: Condition | None) -> WatchBody:
         outputs=list(watch.outputs),
         result_expires_at=_instant(watch.result_expires_at),
         payload=NULL,
+        payload_note=None,
         error=_error(watch.error),
         deliveries=[],
     )
@@ -80,9 +82,11 @@ def watch_body(watch: Watch, condition: Condition | None) -> WatchBody:
 
 def watch_detail_body(detail: WatchDetail, condition: Condition | None) -> WatchBody:
     """Convert a watch with its payload and deliveries."""
-    body = watch_body(detail.watch, condition)
+    body, data = watch_body(detail.watch, condition), _event_data(detail.watch, detail.event)
     deliveries = [delivery_body(delivery) for delivery in detail.deliveries]
-    return msgspec.structs.replace(body, payload=_payload(detail.watch, detail.event), deliveries=deliveries)
+    return msgspec.structs.replace(
+        body, payload=data.payload, payload_note=data.payload_note, deliveries=deliveries
+    )
 
 
 def moment_body(moment: TimelineEntry) -> MomentBody:
@@ -152,11 +156,11 @@ def _state(health: EndpointHealth) -> EndpointState:
     return EndpointState.OPEN if health.gate.since is None else EndpointState.CLOSED
 
 
-def _payload(watch: Watch, event: Event | None) -> Raw:
-    """Return the provider's last reply, as the event of this round has it."""
+def _event_data(watch: Watch, event: Event | None) -> _Data:
+    """Return what only the event of this round has: the provider's last reply, and the note on it."""
     if event is None or event.round != watch.round or watch.state is WatchState.WATCHING:
-        return NULL
-    return _EVENT.decode(event.body).data.payload
+        return _Data()
+    return _EVENT.decode(event.body).data
 
 
 def _callback(callback: Callback) -> CallbackBody:

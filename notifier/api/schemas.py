@@ -95,7 +95,8 @@ class DeliveryBody(Struct, frozen=True):
 class WatchBody(Struct, frozen=True):
     """A watch. Only GET /v1/watches/{id} fills ``payload`` and ``deliveries``.
 
-    ``cause`` has the code of ``trouble``, and what to do about it.
+    ``payload_note`` says what was repaired in the payload or left out; it is null if nothing was. ``cause``
+    has the code of ``trouble``, and what to do about it.
     """
 
     id: str
@@ -117,6 +118,7 @@ class WatchBody(Struct, frozen=True):
     outputs: list[str]
     result_expires_at: Instant | None
     payload: Raw
+    payload_note: str | None
     error: ErrorBody | None
     deliveries: list[DeliveryBody]
 

@@ -4,13 +4,13 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from notifier.cli.client import is_json
 from notifier.config.model import Config, ProviderSettings
 from notifier.core.causes.failures import failure_to_cause, redirect_to_cause
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.json_text import redact_plain
 from notifier.core.formats.urls import build_task_url
 from notifier.core.polling.provider import build_poll_headers
+from notifier.core.polling.provider_message import read_error
 from notifier.ports import HttpClient
 
 UNKNOWN_TASK_ID = "00000000-0000-4000-8000-000000000000"
@@ -41,7 +41,8 @@ async def check_keys(config: Config) -> list[KeyCheck]:
 async def _check_key(client: HttpClient, provider: ProviderSettings) -> KeyCheck:
     url = build_task_url(provider.base_url, provider.description.task_path, API_PATH, UNKNOWN_TASK_ID)
     headers = build_poll_headers(provider.description, provider.api_key)
-    exchange = await client.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
+    timeout_ms, max_body = provider.polling.request_timeout_ms, provider.description.max_body
+    exchange = await client.get(url, headers, timeout_ms=timeout_ms, max_body=max_body)
     return judge_key(provider, exchange)
 
 
@@ -99,7 +100,7 @@ def _judge_reply(provider: ProviderSettings, reply: HttpReply) -> KeyCheck:
                 "try again later; polls do so by themselves",
             )
         case status:
-            return _judge_other_status(provider, status, is_api=is_json(reply.body))
+            return _judge_other_status(provider, status, is_api=read_error(reply, provider.api_key).is_json)
 
 
 def _hide_key(text: str, provider: ProviderSettings) -> str:

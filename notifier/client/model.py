@@ -63,7 +63,8 @@ class Delivery(Struct, frozen=True):
 class Watch(Struct, frozen=True):
     """A registered task. ``trouble`` is the reason why polling makes no progress, else None.
 
-    ``get`` and ``wait`` fill ``payload`` and ``deliveries``; ``list`` does not.
+    ``get`` and ``wait`` fill ``payload`` and ``deliveries``; ``list`` does not. ``payload_note`` says what
+    was repaired in the payload or left out.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Watch(Struct, frozen=True):
     result_expires_at: datetime | None = None
     error: TaskError | None = None
     deliveries: Sequence[Delivery] = ()
+    payload_note: str | None = None
     payload_json: Raw = field(default=NULL, name="payload")
 
     @property
@@ -131,6 +133,7 @@ class Outcome(Struct, frozen=True):
     registered_at: datetime | None = None
     ended_at: datetime | None = None
     polls: int = 0
+    payload_note: str | None = None
     payload_json: Raw = field(default=NULL, name="payload")
 
     @property

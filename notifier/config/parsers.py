@@ -23,6 +23,10 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?", re.AS
 _IPV6 = re.compile(r"\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII)
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)/(s|min|m|h)", re.ASCII)
 _RATE_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600}
+_SIZE = re.compile(r"(\d{1,12}) ?(B|KiB|MiB|GiB|kB|KB|MB|GB)", re.ASCII)
+_SIZE_UNITS = {
+    "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9,
+}  # fmt: skip
 _MAX_SOCKET_PATH_BYTES = 107  # unix(7): sun_path has 108 bytes with its final NUL
 _HOW_TO_REFER = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
 
@@ -145,6 +149,28 @@ def parse_rate(value: object) -> float:
     if not 1 / 3_600 <= per_s <= 10_000:
         raise InvalidValue('must be from "1/h" to "10000/s"')
     return per_s
+
+
+def size_between(least: str, most: str) -> Reader:
+    """Return a parser of sizes within bounds, into bytes."""
+    least_bytes, most_bytes = _size_to_bytes(least), _size_to_bytes(most)
+
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise _invalid_type(value, 'a size such as "16MiB"')
+        count = value if isinstance(value, int) else _size_to_bytes(value)
+        if not least_bytes <= count <= most_bytes:
+            raise InvalidValue(f'must be from "{least}" to "{most}"')
+        return count
+
+    return read
+
+
+def _size_to_bytes(text: str) -> int:
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise InvalidValue('must be a size such as "512KiB", "16MiB" or a number of bytes')
+    return int(match[1]) * _SIZE_UNITS[match[2]]
 
 
 def one_of(*names: str) -> Reader:

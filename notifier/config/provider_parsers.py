@@ -6,6 +6,7 @@ import jmespath
 
 from notifier.config.parsers import InvalidType, InvalidValue, parse_text, suggest
 from notifier.core.formats.headers import InvalidHeader, check_callback_headers
+from notifier.core.formats.times import parse_utc_offset
 from notifier.core.formats.urls import InvalidUrl, build_task_url, check_callback_url
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -78,6 +79,14 @@ def parse_expression(value: object) -> str:
         why = str(error).partition("\n")[0].removesuffix(", for expression:").rstrip(":")[:200]
         raise InvalidValue(f"must be a JMESPath expression (jmespath.org): {why}") from None
     return expression
+
+
+def parse_offset(value: object) -> int:
+    """Parse how far times without an offset are ahead of UTC, into milliseconds."""
+    offset_ms = parse_utc_offset(parse_text(value))
+    if offset_ms is None:
+        raise InvalidValue('must be an offset from UTC such as "+08:00" or "Z"')
+    return offset_ms
 
 
 def parse_required_expression(value: object) -> str:

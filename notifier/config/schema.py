@@ -58,6 +58,8 @@ DESCRIPTION_KEYS = {
     "auth_header": SettingKey("auth_header", provider_parsers.parse_header_name),
     "auth_value": SettingKey("auth_value", provider_parsers.parse_auth_value),
     "headers": SettingKey("headers", provider_parsers.parse_headers),
+    "max_body": SettingKey("max_body", parsers.size_between("64KiB", "256MiB")),
+    "utc_offset": SettingKey("utc_offset_ms", provider_parsers.parse_offset),
     "status": SettingKey("status", provider_parsers.parse_required_expression),
     **{
         name: SettingKey(name, provider_parsers.parse_expression)

@@ -6,6 +6,7 @@ from notifier.core.formats.json_text import scrub
 from notifier.core.formats.times import format_instant
 from notifier.core.model import Event, TaskError, Watch, WatchState
 from notifier.core.polling.decision import EndWatch
+from notifier.core.polling.payload_notes import describe_notes
 from notifier.core.states import state_to_event
 
 _NULL = "null"
@@ -41,6 +42,7 @@ def build_event(watch: Watch, end: EndWatch, *, event_id: str, now: int) -> Even
             "ended_at": format_instant(now),
             "polls": watch.polls + end.is_polled,
             "payload": _text_to_raw(_NULL if payload is None else payload),
+            "payload_note": describe_notes(end.notes),
         },
     }
     return Event(

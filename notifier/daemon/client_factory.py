@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from notifier.config.model import CallbackSettings, Config
 from notifier.core.formats.addresses import AddressPolicy
+from notifier.core.polling.provider import DEFAULT_MAX_BODY
 from notifier.errors import NotifierError
 from notifier.outbound.client import HttpxClient
 from notifier.outbound.tls import make_tls_context
@@ -12,7 +13,6 @@ from notifier.results.image_proxy import FETCH_TIMEOUT_MS, MAX_FETCHES, MAX_IMAG
 
 POLL_KEEPALIVE_S = 90.0  # longer than most intervals: a poll without a TLS handshake saves 7 to 9 ms of CPU
 CALLBACK_KEEPALIVE_S = 2.0  # short, because a POST lost on a connection that the peer closed is not repeated
-MAX_POLL_BODY_BYTES = 4 * 1024 * 1024  # CONTRACT P5: a limit for every body; no record of why this one
 MAX_CALLBACK_REPLY_BYTES = 64 * 1024  # an endless body must not block a worker; 4 KiB of it are stored
 
 
@@ -24,7 +24,7 @@ def count_poll_connections(config: Config) -> int:
 def make_poll_client(config: Config) -> HttpxClient:
     """Make the client for polls; it may connect to any address."""
     return HttpxClient(
-        connections=count_poll_connections(config), keepalive_s=POLL_KEEPALIVE_S, max_body=MAX_POLL_BODY_BYTES
+        connections=count_poll_connections(config), keepalive_s=POLL_KEEPALIVE_S, max_body=DEFAULT_MAX_BODY
     )
 
 

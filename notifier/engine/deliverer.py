@@ -24,6 +24,7 @@ from notifier.core.delivery.endpoint import (
 from notifier.core.delivery.judge_attempt import classify_failure, judge_attempt
 from notifier.core.delivery.request_headers import build_headers
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
+from notifier.core.formats.content_encoding import InvalidEncoding, foreign_encodings, unpack_body
 from notifier.core.formats.traceparent import SPAN_BITS, child_traceparent
 from notifier.core.formats.urls import url_to_origin
 from notifier.core.model import Attempt, ClaimedDelivery
@@ -199,12 +200,23 @@ class Deliverer:
         self._run_at(self._clock.now())
 
 
+def _body_to_text(reply: HttpReply) -> str:
+    """Return the beginning of a body as text; empty if it is compressed in an unknown way."""
+    encoding = reply.headers.get("content-encoding", "")
+    try:
+        body, _ = unpack_body(reply.body, encoding, MAX_ANSWER_BYTES)
+    except InvalidEncoding:
+        return ""
+    is_packed = body is reply.body and bool(foreign_encodings(encoding))
+    return "" if is_packed else body[:MAX_ANSWER_BYTES].decode("utf-8", "replace")
+
+
 def _outcome_to_attempt(delivery: ClaimedDelivery, outcome: AttemptOutcome) -> Attempt:
     """Make the record of an attempt. It has the body of the reply, cut, only if the attempt failed."""
     exchange = outcome.exchange
     reply = exchange if isinstance(exchange, HttpReply) else None
     refusal = outcome.report.cause.text() if isinstance(outcome.report, AttemptFailed) else None
-    answer = reply.body[:MAX_ANSWER_BYTES].decode("utf-8", "replace") if reply and refusal else ""
+    answer = _body_to_text(reply) if reply and refusal else ""
     return Attempt(
         number=delivery.number,
         at=outcome.began_at,

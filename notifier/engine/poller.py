@@ -22,7 +22,7 @@ from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.provider import build_poll_headers
-from notifier.core.polling.verdict import Inconclusive, NotPolled, Verdict
+from notifier.core.polling.verdict import NotPolled, Verdict, error_to_verdict
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.provider_limiter import ProviderLimiter
 from notifier.engine.waiters import WatchWaiters
@@ -242,16 +242,16 @@ class Poller:
             return self._judge(claimed, await self._fetch(claimed))
         except Exception as error:
             log.exception("poll.crashed", watch=claimed.watch.id, task=claimed.watch.task_id)
-            return Inconclusive(Cause(Code.INTERNAL_ERROR, {"type": type(error).__name__}), is_outage=False)
+            return error_to_verdict(error)
 
     async def _fetch(self, claimed: ClaimedWatch) -> Exchange:
-        provider, watch = claimed.provider, claimed.watch
-        description = provider.description
+        watch, provider, description = claimed.watch, claimed.provider, claimed.provider.description
         url = build_task_url(provider.base_url, description.task_path, watch.api_path, watch.task_id)
         headers = dict(build_poll_headers(description, provider.api_key))
         if watch.traceparent is not None:
             headers[TRACEPARENT] = child_traceparent(watch.traceparent, self._rng.getrandbits(SPAN_BITS))
-        return await self.http_client.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
+        timeout_ms, max_body = provider.polling.request_timeout_ms, description.max_body
+        return await self.http_client.get(url, headers, timeout_ms=timeout_ms, max_body=max_body)
 
     def _judge(self, claimed: ClaimedWatch, exchange: Exchange) -> Verdict:
         provider = claimed.provider

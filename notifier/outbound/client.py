@@ -41,7 +41,8 @@ _HEADERS = {"accept-encoding": "identity", "user-agent": f"notifier/{__version__
 class HttpxClient:
     """``ports.HttpClient`` over httpx. Polls and callbacks have one each and share no connections.
 
-    ``policy`` restricts the addresses (None: all are allowed). ``max_body`` limits the bytes read of a reply.
+    ``policy`` restricts the addresses (None: all are allowed). ``max_body`` limits the bytes read of a reply,
+    whose body is as it was sent, compressed or not.
     An idle connection is kept for ``keepalive_s``. ``ca_file`` has certificates to trust beside the system's;
     raise OSError without any.
 
@@ -70,9 +71,11 @@ class HttpxClient:
         self._monotonic = monotonic
         self._transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session)
 
-    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+    ) -> Exchange:
         """Send a GET. The body of the reply is whole or cut at ``max_body``."""
-        return await self._exchange("GET", url, headers, None, timeout_ms)
+        return await self._exchange("GET", url, headers, None, timeout_ms, max_body)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         """Send a POST. For a 2xx status the body does not matter; for another status it is read."""
@@ -101,7 +104,13 @@ class HttpxClient:
         )
 
     async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_ms: int
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_ms: int,
+        max_body: int | None = None,
     ) -> Exchange:
         started_at = self._monotonic()
         try:
@@ -115,7 +124,7 @@ class HttpxClient:
             return NoReply(FailureKind.PROTOCOL, "this URL or a header cannot be sent")
         token = CURRENT.set(state)
         try:
-            exchange = await self._send(request, state, timeout_ms)
+            exchange = await self._send(request, state, timeout_ms, max_body or self._max_body)
         finally:
             state.abort()
             CURRENT.reset(token)
@@ -126,14 +135,16 @@ class HttpxClient:
             connect_ms=None if state.connected_at is None else state.ms_until(state.connected_at),
         )
 
-    async def _send(self, request: httpx.Request, state: ExchangeState, timeout_ms: int) -> Exchange:
+    async def _send(
+        self, request: httpx.Request, state: ExchangeState, timeout_ms: int, max_body: int
+    ) -> Exchange:
         """Send the request and read the reply. ``state.final_reply`` counts even if the body never ends."""
         try:
             async with asyncio.timeout(timeout_ms / 1_000):
                 response = await self._transport.handle_async_request(request)
                 state.is_answered = True
                 try:
-                    return await self._receive(response, request.method, state)
+                    return await self._receive(response, request.method, state, max_body)
                 finally:
                     await response.aclose()  # back into the pool, or closed if incomplete
         except TimeoutError:
@@ -147,27 +158,27 @@ class HttpxClient:
             failure = errors.CLOSED_BY_US  # close() cancels exchanges that wait for a connection
         return state.final_reply or failure
 
-    async def _receive(self, response: httpx.Response, method: str, state: ExchangeState) -> Exchange:
+    async def _receive(
+        self, response: httpx.Response, method: str, state: ExchangeState, max_body: int
+    ) -> Exchange:
         """Read the body of a reply as far as it matters."""
         first_byte_ms = state.ms_until(self._monotonic())
         head = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
         if response.is_success and method == "POST":
             state.final_reply = head
             async with asyncio.timeout(REMAINDER_LIMIT_S):
-                await self._read(response)
+                await self._read(response, max_body)
             return head
         if not response.is_success:
             state.final_reply = replace(head, is_cut=True)
-        if _is_encoded(head):
-            return state.final_reply or NoReply(FailureKind.PROTOCOL, "encoded although asked not to")
-        body, is_cut = await self._read(response)
+        body, is_cut = await self._read(response, max_body)
         return replace(head, body=body, is_cut=is_cut)
 
-    async def _read(self, response: httpx.Response) -> tuple[bytes, bool]:
+    async def _read(self, response: httpx.Response, max_body: int) -> tuple[bytes, bool]:
         """Return the body up to the limit, and whether it was longer."""
         body = bytearray()
         async for chunk in response.aiter_raw():
-            room = self._max_body - len(body)
+            room = max_body - len(body)
             body += chunk[:room]
             if len(chunk) > room:
                 return bytes(body), True
@@ -191,10 +202,6 @@ def _request(method: str, url: httpx.URL, headers: Mapping[str, str], body: byte
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
-
-
-def _is_encoded(head: HttpReply) -> bool:
-    return head.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
 
 
 async def _keep_spelling(

@@ -20,6 +20,7 @@ from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.decision import EndWatch
+from notifier.core.polling.payload_notes import PayloadNote
 from notifier.core.polling.provider import ProviderDescription
 from notifier.engine.waiters import WatchWaiters
 from notifier.results.image_proxy import ImageProxy
@@ -157,6 +158,7 @@ class Bench:
         state: WatchState = WatchState.COMPLETED,
         payload: str | None = '{"n": 1.0}',
         outputs: tuple[str, ...] = ("https://x/1.jpg",),
+        notes: tuple[PayloadNote, ...] = (),
     ) -> None:
         """End a watch as the poller does."""
         now = self.clock.now()
@@ -165,7 +167,7 @@ class Bench:
         claimed = await self.store.claim_watches("mulerouter", now=now, limit=500, lease=lease)
         watch = next(each for each in claimed.watches if each.id == watch_id)
         error = None if state is WatchState.COMPLETED else TaskError("provider", 3001, "Bad", "no")
-        end = EndWatch(state, str(state), outputs, error, payload, now + HOUR_MS, None)
+        end = EndWatch(state, str(state), outputs, error, payload, now + HOUR_MS, None, notes=notes)
         event = build_event(watch, end, event_id=f"evt_{watch_id[4:]}", now=now)
         assert await self.store.record_end(watch, lease, end, event, now=now, give_up_at=now + HOUR_MS)
         self.waiters.wake(watch_id)

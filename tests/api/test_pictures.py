@@ -119,7 +119,7 @@ class SlowWire(FakeWire):
         self.let_go = asyncio.Event()
         self.under_way = self.most = 0
 
-    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
+    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int, **_: object) -> Exchange:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         await self.let_go.wait()

@@ -18,6 +18,7 @@ from notifier.api.watches import YIELD_EVERY
 from notifier.core.causes.cause import Condition
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import WatchState
+from notifier.core.polling.payload_notes import NoteCode, PayloadNote
 from notifier.engine.waiters import WatchWaiters
 from notifier.store.protocol import Store
 from notifier.store.values import WatchDetail
@@ -57,6 +58,7 @@ async def test_a_new_watch_is_answered_with_201_and_its_place(bench: Bench) -> N
         "outputs": [],
         "result_expires_at": None,
         "payload": None,
+        "payload_note": None,
         "error": None,
         "deliveries": [],
     }
@@ -379,6 +381,17 @@ async def test_an_unknown_parameter_names_the_nearest(bench: Bench) -> None:
     ]
     answer = await bench.http.get("/v1/watches?state=complete")
     assert "did you mean completed?" in answer.text
+
+
+async def test_an_ended_watch_shows_the_note_on_its_payload(bench: Bench) -> None:
+    """One watch has it beside the payload; lists have neither."""
+    watch_id = (await bench.register())["id"]
+    await bench.end(watch_id, payload=None, notes=(PayloadNote(NoteCode.PAYLOAD_TOO_DEEP, {"limit": 500}),))
+    body = await bench.see(watch_id)
+    text = "payload left out: nested deeper than 500 levels"
+    assert (body["payload"], body["payload_note"]) == (None, text)
+    page = (await bench.http.get("/v1/watches")).json()
+    assert page["watches"][0]["payload_note"] is None
 
 
 async def test_an_ended_watch_shows_payload_outputs_and_deliveries(bench: Bench) -> None:

@@ -49,7 +49,8 @@ def ask(request: pytest.FixtureRequest, daemon: FakeDaemon) -> Call:
 async def test_a_watch_is_a_typed_value(ask: Call, daemon: FakeDaemon) -> None:
     daemon.on(
         "GET", "/v1/watches/wch_1",
-        {**WATCH, "state": "failed", "payload": {"n": 1}, "deliveries": [DELIVERY], "field_of_tomorrow": 1,
+        {**WATCH, "state": "failed", "payload": {"n": 1}, "payload_note": "repaired",
+         "deliveries": [DELIVERY], "field_of_tomorrow": 1,
          "error": {"source": "provider", "code": 3001, "title": "No", "detail": None}},
     )  # fmt: skip
     watch = await ask("get", "wch_1")
@@ -60,6 +61,7 @@ async def test_a_watch_is_a_typed_value(ask: Call, daemon: FakeDaemon) -> None:
         {"n": 1},
         3001,
     )
+    assert watch.payload_note == "repaired"
     assert watch.deliveries[0].attempts == 2
 
 

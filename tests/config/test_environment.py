@@ -37,6 +37,8 @@ VALUES = {
     "max_in_flight_per_origin": ("7", 7),
     "max_rate": ("7/s", 7.0),
     "result_ttl": ("0", 0),
+    "max_body": ("1MiB", 1 << 20),
+    "utc_offset": ("+08:00", 28_800_000),
     "growth": ("1", 1.0),
     "learn": ("false", False),
     "allow": ('["public"]', ("public",)),
@@ -59,7 +61,7 @@ VALUES = {
     ("path", "key"), [pytest.param(path, key, id=".".join(path)) for path, key in keys(ROOT)]
 )
 def test_every_key_can_be_set_by_its_variable(read: Read, path: KeyPath, key: SettingKey) -> None:
-    is_duration = key.field.endswith("_ms") and path[-1] != "result_ttl"
+    is_duration = key.field.endswith("_ms") and path[-1] not in {"result_ttl", "utc_offset"}
     text, wanted = ("30s", 30_000) if is_duration else VALUES.get(path[-1], ("a.b", "a.b"))
     environ = {variable_name(path): text, "SECRET": "whsec_" + "a" * 40}
     found: object = read("", environ)

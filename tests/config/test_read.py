@@ -86,6 +86,29 @@ def test_a_provider_polls_as_all_do_but_for_what_it_says(read: Read) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ('"64KiB"', 65_536),
+        ('"16MiB"', 1 << 24),
+        ('"16 MiB"', 1 << 24),
+        ('"1MB"', 1_000_000),
+        ('"256MiB"', 1 << 28),
+        ("100000", 100_000),
+        ('"100000B"', 100_000),
+    ],
+)
+def test_a_size_has_a_unit_or_counts_bytes(read: Read, text: str, size: int) -> None:
+    config = read(f"[providers.mulerouter]\nmax_body = {text}")
+    assert config.providers["mulerouter"].description.max_body == size
+
+
+@pytest.mark.parametrize(("text", "offset_ms"), [("+08:00", 28_800_000), ("-0530", -19_800_000), ("Z", 0)])
+def test_an_offset_is_ahead_of_utc(read: Read, text: str, offset_ms: int) -> None:
+    config = read(f"[providers.mulerouter]\nutc_offset = '{text}'")
+    assert config.providers["mulerouter"].description.utc_offset_ms == offset_ms
+
+
 def test_a_result_ttl_of_zero_is_unknown(read: Read) -> None:
     for zero in ('"0"', '"0s"', "0"):
         assert read(f"[providers.mulerouter]\nresult_ttl = {zero}").providers["mulerouter"].result_ttl_ms == 0
@@ -188,6 +211,14 @@ level = "inf"
         ("[providers]\nbase_url = 'https://h'", "config.toml:2: providers.base_url: must be a table"),
         ("[providers.mulerouter]\nmax_rate = '50'", 'must be a rate such as "50/s", "300/min" or "1000/h"'),
         ("[providers.mulerouter]\nmax_rate = '0/s'", 'must be from "1/h" to "10000/s"'),
+        ("[providers.mulerouter]\nmax_body = '1'", 'must be a size such as "512KiB", "16MiB" or a number'),
+        ("[providers.mulerouter]\nmax_body = '16 mib'", 'must be a size such as "512KiB"'),
+        ("[providers.mulerouter]\nmax_body = '63KiB'", 'must be from "64KiB" to "256MiB"'),
+        ("[providers.mulerouter]\nmax_body = 268435457", 'must be from "64KiB" to "256MiB"'),
+        ("[providers.mulerouter]\nmax_body = true", 'must be a size such as "16MiB", not true or false'),
+        ("[providers.mulerouter]\nmax_body = 1e6", 'must be a size such as "16MiB", not a number'),
+        ("[providers.mulerouter]\nutc_offset = '8'", 'must be an offset from UTC such as "+08:00" or "Z"'),
+        ("[providers.mulerouter]\nutc_offset = 8", "must be text, not a number"),
         ("[providers.mulerouter]\nbase_url = 'h'", "starts with http:// or https://"),
         ("[providers.mulerouter]\nbase_url = 'ftp://h'", "starts with http:// or https://"),
         ("[providers.mulerouter]\nbase_url = 'https://h/?a=1'", "a base URL has no query"),

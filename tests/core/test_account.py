@@ -24,6 +24,7 @@ from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
     Inconclusive,
+    InconclusiveKind,
     NotPolled,
     Running,
     TaskUnknown,
@@ -81,7 +82,7 @@ ATTEMPTS = (
         (TaskUnknown(404), "HTTP 404: the provider does not know the task"),
         (AccountRefused(401, KEY_REFUSED), "provider refuses the key (401)"),
         (Throttled(None, THROTTLED), "provider throttles (429)"),
-        (Inconclusive(SERVER_ERROR, is_outage=True), "provider answers HTTP 503"),
+        (Inconclusive(SERVER_ERROR, InconclusiveKind.SERVER_ERROR), "provider answers HTTP 503"),
         (NotPolled(Condition(KEY_REFUSED)), "provider refuses the key (401)"),
     ],
 )
@@ -91,7 +92,7 @@ def test_what_a_poll_brought_is_said_in_the_judges_words(verdict: Verdict, words
 
 def test_a_decision_carries_what_was_said_and_why_the_next_poll_is_when_it_is() -> None:
     """The line of the issue: what came, that the watch is kept, when the next poll is and by which rule."""
-    verdict = Inconclusive(SERVER_ERROR, is_outage=True)
+    verdict = Inconclusive(SERVER_ERROR, InconclusiveKind.SERVER_ERROR)
     decision = decide_poll(WATCH, verdict, schedule=SCHEDULE, result_ttl_ms=0, now=T + 30_000, jitter=0.0)
     assert isinstance(decision, PollAgain)
     words = "provider answers HTTP 503: kept, next in 3.0 s (by age: the task is 30.0 s old)"

@@ -71,7 +71,7 @@ def test_the_table_has_every_code_and_no_other() -> None:
     assert set(CAUSES) == set(Code)
 
 
-@pytest.mark.parametrize(("code", "template"), CAUSES.items(), ids=str)
+@pytest.mark.parametrize(("code", "template"), CAUSES.items(), ids=[str(code) for code in CAUSES])
 def test_every_code_has_a_text_and_a_remedy_or_a_reason_why_none(code: Code, template: Template) -> None:
     """Whoever adds a cause decides what an operator is to do about it."""
     assert template.text, code

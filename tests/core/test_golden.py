@@ -48,7 +48,10 @@ def task(status: object, **more: object) -> HttpReply:
 
 
 REPLIES: dict[str, Exchange] = {
-    **{f"HTTP {status}": HttpReply(status) for status in (400, 401, 402, 403, 404, 410, 418, 429, 500, 503)},
+    **{
+        f"HTTP {status}": HttpReply(status, body=b"" if status not in (404, 410) else b"{}")
+        for status in (400, 401, 402, 403, 404, 410, 418, 429, 500, 503)
+    },
     **{f"301 to {place!r}": HttpReply(301, {"location": place}) for place in REDIRECTS},
     **{
         f"{kind} {detail!r}": NoReply(kind, detail)
@@ -60,7 +63,10 @@ BODIES: dict[str, Exchange] = {
     "an unknown word": task("dreaming"),
     "a hostile word": task('x" is full (401) {key} {detail}\nlocked'),
     "another task": task("queued", id='other"\n'),
-    "no status": task(7),
+    "no status": task([7]),
+    "a number as status": task(7),
+    "a broken encoding": HttpReply(200, {"content-encoding": "gzip"}, b"\x1f\x8b\x08"),
+    "too deep": HttpReply(200, {}, b"[" * 20_000),
     "an empty status": task("  "),
     "too large": HttpReply(200, {}, b"{" * 1_048_576, is_cut=True),
     "cut at once": HttpReply(200, {}, b"", is_cut=True),

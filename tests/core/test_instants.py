@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -11,6 +12,8 @@ from notifier.core.formats.times import (
     format_instant,
     parse_duration,
     parse_instant,
+    parse_stamp,
+    parse_utc_offset,
 )
 from tests.core.texts import any_text
 
@@ -88,6 +91,66 @@ def test_stamps_of_providers_are_read(text: str, written: str) -> None:
 )  # fmt: skip
 def test_whatever_else_is_no_instant(value: object) -> None:
     assert parse_instant(value) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (1_700_000_000, "2023-11-14T22:13:20.000Z"),
+        (1_700_000_000.25, "2023-11-14T22:13:20.250Z"),
+        (1_700_000_000_250, "2023-11-14T22:13:20.250Z"),
+        (0, "1970-01-01T00:00:00.000Z"),
+        (-1, "1969-12-31T23:59:59.000Z"),
+        (99_999_999_999, "5138-11-16T09:46:39.000Z"),
+        (100_000_000_000, "1973-03-03T09:46:40.000Z"),
+        (LAST, "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_a_number_below_1e11_counts_seconds_else_milliseconds(number: float, written: str) -> None:
+    at = parse_stamp(number)
+    assert at is not None
+    assert format_instant(at) == written
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 1e300, -1e300, 10**400, math.nan, math.inf, True, False, b"1", [], {}, "1700000000", "now"],
+)
+def test_whatever_else_is_no_stamp(value: object) -> None:
+    assert parse_stamp(value) is None
+
+
+@pytest.mark.parametrize(
+    ("offset", "ms"),
+    [
+        ("+08:00", 8 * 3_600_000),
+        ("-0530", -19_800_000),
+        ("Z", 0),
+        ("z", 0),
+        ("+00:00", 0),
+        ("+23:59", 86_340_000),
+    ],
+)
+def test_text_without_an_offset_is_of_the_offset_that_is_configured(offset: str, ms: int) -> None:
+    """One that has an offset keeps it."""
+    assert parse_utc_offset(offset) == ms
+    plain = parse_instant("2023-11-07T05:31:56")
+    assert plain is not None
+    assert parse_instant("2023-11-07T05:31:56", ms) == plain - ms
+    assert parse_instant("2023-11-07T05:31:56Z", ms) == plain
+    assert parse_instant("2023-11-07T05:31:56+00:00", ms) == plain
+    assert parse_stamp("2023-11-07T05:31:56", ms) == plain - ms
+
+
+@pytest.mark.parametrize("text", ["", "8", "+8", "+24:00", "+08:60", "UTC", "Asia/Shanghai", "+08:00 "])
+def test_whatever_else_is_no_offset(text: str) -> None:
+    assert parse_utc_offset(text) is None
+
+
+@given(st.integers() | st.floats())
+def test_reading_a_number_never_raises_and_yields_what_can_be_written(number: float) -> None:
+    at = parse_stamp(number)
+    assert at is None or format_instant(at)
 
 
 @given(any_text | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d)?"))

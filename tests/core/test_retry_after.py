@@ -27,6 +27,14 @@ def wait(value: str | None, now: int = NOW, cap_ms: int = MAX_POLL_RETRY_AFTER_M
         ("+7", 7_000),
         ("1.5", 1_500),
         ("2.0001", 2_001),
+        ("120, 120", 120_000),
+        ("120,7 , 60", 120_000),
+        ("30s", 30_000),
+        ("2m", 120_000),
+        ("0s", 1_000),
+        ("1500ms", 1_500),
+        ("soon, 7", 7_000),
+        (", ".join(["7"] * 1_000), 7_000),
         ("0", 1_000),
         ("0.2", 1_000),
         ("-5", 1_000),
@@ -53,6 +61,37 @@ def test_each_of_the_three_date_forms_is_read_as_utc(value: str) -> None:
     assert wait(value, now=NOW - 10 * MAX_POLL_RETRY_AFTER_MS) == MAX_POLL_RETRY_AFTER_MS, "a far one"
 
 
+@pytest.mark.parametrize("after_s", [-86_400, -90, 0, 90, 600])
+@pytest.mark.parametrize("unit_ms", [1, 1_000])
+def test_an_instant_since_1970_is_read_as_one(after_s: int, unit_ms: int) -> None:
+    """As seconds it would be many years."""
+    now = 1_795_435_200_000
+    assert wait(str((now + after_s * 1_000) // unit_ms), now) == max(1_000, after_s * 1_000)
+    assert wait(str(now // 1_000 + 86_401), now) == MAX_POLL_RETRY_AFTER_MS, "no instant that anybody means"
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Sun, 06 Nov 1994 08:48:37 GMT", 60_000),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 1_000),
+        ("nonsense", 1_000),
+        (None, 1_000),
+    ],
+)
+def test_a_date_counts_from_the_date_of_the_same_reply(date: str | None, expected: int) -> None:
+    """Our clock and the peer's may differ by hours."""
+    value = "Sun, 06 Nov 1994 08:49:37 GMT"
+    later = NOW + 3 * MAX_POLL_RETRY_AFTER_MS
+    assert parse_retry_after(value, now=later, cap_ms=MAX_POLL_RETRY_AFTER_MS, date=date) == expected
+    assert parse_retry_after("7", now=later, cap_ms=MAX_POLL_RETRY_AFTER_MS, date=date) == 7_000
+
+
+def test_of_two_dates_the_later_counts() -> None:
+    dates = "Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:51:37 GMT"
+    assert wait(dates, now=NOW - 60_000) == 180_000
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -65,7 +104,8 @@ def test_each_of_the_three_date_forms_is_read_as_utc(value: str) -> None:
         "1_000",
         "0x10",
         "１２",
-        "120, 120",
+        "a, b",
+        ",",
         "Sun, 99 Foo 1994",
         "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
         "Sun, 06 Nov 1994 08:49:37 +999999999999",

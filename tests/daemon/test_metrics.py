@@ -19,6 +19,7 @@ from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
     Inconclusive,
+    InconclusiveKind,
     NotPolled,
     Running,
     TaskUnknown,
@@ -59,8 +60,8 @@ VERDICTS: Mapping[str, Verdict] = {
     "unknown": TaskUnknown(404),
     "refused": AccountRefused(401, KEY_REFUSED),
     "throttled": Throttled(None, THROTTLED),
-    "outage": Inconclusive(SERVER_ERROR, is_outage=True),
-    "unclear": Inconclusive(Cause(Code.REPLY_EMPTY), is_outage=False),
+    "outage": Inconclusive(SERVER_ERROR, InconclusiveKind.SERVER_ERROR),
+    "unclear": Inconclusive(Cause(Code.REPLY_EMPTY), InconclusiveKind.UNREADABLE),
     "unpolled": NotPolled(Condition(KEY_REFUSED)),
 }
 

@@ -7,14 +7,21 @@ import pytest
 from notifier.config.model import ProviderSettings
 from notifier.core.causes.cause import Condition
 from notifier.core.circuit_breaker import Permit
-from notifier.core.polling.verdict import AccountRefused, Inconclusive, Running, TaskUnknown, Throttled
+from notifier.core.polling.verdict import (
+    AccountRefused,
+    Inconclusive,
+    InconclusiveKind,
+    Running,
+    TaskUnknown,
+    Throttled,
+)
 from notifier.core.secret import Secret
 from notifier.engine.provider_limiter import ProviderLimiter
 from tests.builders import KEY_REFUSED, SERVER_ERROR, THROTTLED
 from tests.fakes import NOON
 
 PROVIDER = ProviderSettings(max_in_flight=4, max_rate_per_s=8.0)
-OUTAGE = Inconclusive(SERVER_ERROR, is_outage=True)
+OUTAGE = Inconclusive(SERVER_ERROR, InconclusiveKind.SERVER_ERROR)
 REFUSED = AccountRefused(401, KEY_REFUSED)
 
 

@@ -237,7 +237,7 @@ BUGS: Mapping[str, Bug] = {
     "order by age alone": Bug(
         _in_sql(claiming, "due_deliveries", "ORDER BY urgency, due_at", "ORDER BY due_at"), ("order",)
     ),
-    "key not redacted": Bug(_in_module(provider_reply, "redact", lambda text, _key: text), ("P6 keys",)),
+    "key not redacted": Bug(_in_module(provider_reply, "redact_json", lambda raw, _key: raw), ("P6 keys",)),
     "no bound per origin": Bug(in_flight_forgotten, ("P5 bounded",)),
     "a refused poll is a failed task": Bug(refusal_is_failure, (TRUTH,)),
     "a stepped clock is believed": Bug(

@@ -1,12 +1,12 @@
 """Define a cause as a value: a code with parameters. Text and remedy are made when they are needed."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
 from notifier.core.causes.table import CAUSES, STATUS_FIXES, Code
+from notifier.core.formats.text import fill_template
 from notifier.core.formats.times import format_instant
 
 MULEROUTER_KEY = "MULEROUTER_API_KEY"
@@ -14,8 +14,10 @@ MULEROUTER_KEY = "MULEROUTER_API_KEY"
 
 Params = Mapping[str, str | int]
 
+QUOTE = "message"
+"""The parameter with a peer's own words. They may differ each time, for example by the id of a request."""
+
 _NONE: Params = MappingProxyType({})
-_PLACE = re.compile(r"\{(\w+)\}|\{([^{}\[\]]*)\[(\w+)\]([^{}\[\]]*)\}")
 
 
 class Audience(Enum):
@@ -36,6 +38,11 @@ class ProviderSubject:
         """The setting or variable that has the key of this provider."""
         return MULEROUTER_KEY if self.name == "mulerouter" else f"api_key of {self.name or 'the provider'}"
 
+    @property
+    def table(self) -> str:
+        """The table of the configuration that has this provider."""
+        return f"providers.{self.name}" if self.name else "the provider's table"
+
 
 @dataclass(frozen=True, slots=True)
 class EndpointSubject:
@@ -55,31 +62,40 @@ DAEMON = ProviderSubject()
 ATTEMPT = AttemptSubject()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cause:
-    """Why something does not work. Causes with the same code and parameters are equal.
+    """Why something does not work. Causes with the same code and parameters except the quote are equal.
 
     Parameters may be words of a foreign server. So whoever makes a cause cleans and shortens them.
     """
 
     code: Code
-    params: Params = field(default_factory=lambda: _NONE, hash=False)
+    params: Params = field(default_factory=lambda: _NONE)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Cause) or self.code is not other.code:
+            return False
+        return self.params == other.params or _without_quote(self.params) == _without_quote(other.params)
+
+    def __hash__(self) -> int:
+        return hash(self.code)
 
     def text(self, audience: Audience = Audience.OPERATOR) -> str:
         """Return the cause in words. The text for receivers leaves out private parameters."""
         template = CAUSES[self.code]
         hidden = template.private if audience is Audience.RECEIVER else frozenset()
         visible = {name: value for name, value in self.params.items() if name not in hidden}
-        return _fill(template.text, visible)
+        return fill_template(template.text, visible)
 
     def fix(self, subject: Subject = DAEMON) -> str:
         """Return what to do about it; empty if nothing is known."""
         template = CAUSES[self.code]
         match subject:
             case ProviderSubject():
-                return _fill(template.fix, {**self.params, "key": self.params.get("key_origin", subject.key)})
+                key = self.params.get("key_origin", subject.key)
+                return fill_template(template.fix, {**self.params, "key": key, "table": subject.table})
             case EndpointSubject():
-                return _fill(template.endpoint_fix, {"id": subject.id, "url": subject.url})
+                return fill_template(template.endpoint_fix, {"id": subject.id, "url": subject.url})
             case AttemptSubject():
                 return template.attempt_fix or self._status_fix()
 
@@ -103,14 +119,5 @@ class Condition:
         return text if self.since is None else f"{text} since {format_instant(self.since)}"
 
 
-def _fill(pattern: str, values: Params) -> str:
-    """Insert the values, in one pass, so that braces in a value are not expanded."""
-
-    def value_at(place: re.Match[str]) -> str:
-        plain, before, optional, after = place.groups()
-        if plain is not None:
-            return str(values.get(plain, ""))
-        value = values.get(optional, "")
-        return "" if value == "" else f"{before}{value}{after}"
-
-    return _PLACE.sub(value_at, pattern)
+def _without_quote(params: Params) -> Params:
+    return {name: value for name, value in params.items() if name != QUOTE}

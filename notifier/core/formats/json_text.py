@@ -1,4 +1,4 @@
-"""Read JSON strictly, write it compactly, pass it on unchanged, and remove a secret from it.
+"""Read JSON strictly, write it compactly, and pass it on unchanged.
 
 Allowed numbers are integers from -2**63 to 2**64-1, and what fits a double. Nesting is limited to 64. JSON
 that is only passed on (metadata, payloads) stays text (``split_members``), so that ``1.0``, ``1e2`` and
@@ -9,7 +9,6 @@ import codecs
 import json
 import re
 from collections.abc import Iterable
-from json.encoder import encode_basestring
 from math import isinf
 from typing import Any, Never
 
@@ -30,8 +29,6 @@ _NUL = "holds NUL (\\u0000)"
 HALF_PAIR = "holds half a surrogate pair"
 _LONE = re.compile("[\ud800-\udfff]")
 _MAY_BE_BAD_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-# A string or a number. It is possessive and matches an unclosed string to its end, so the time is linear.
-_LITERAL = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?[0-9][0-9.eE+-]*+', re.DOTALL)
 
 
 class InvalidJson(ValueError):
@@ -85,56 +82,18 @@ def scrub(text: str) -> str:
     return _LONE.sub("\ufffd", text)
 
 
-def repair(text: str) -> str:
-    """Replace lone surrogates by U+FFFD in the strings and keys of JSON text.
+def mask_of(secret: str) -> str:
+    """Return the text that replaces a secret: ``***``.
 
-    They occur in text that was cut in the middle of an emoji. All other bytes stay, and so does every other
-    error.
+    Other signs replace those that the secret contains, because a mask and its neighbours must not complete
+    the secret again.
     """
-    return _LITERAL.sub(lambda match: _repair_literal(match[0]), text)
-
-
-def redact(text: str, secret: str) -> str:
-    """Replace ``secret`` by ``***`` in the strings and keys of JSON text, however they are escaped.
-
-    All other bytes stay. A number that contains the secret becomes the string ``"***"``. Shorter secrets than
-    ``MIN_SECRET_CHARS`` stay.
-    """
-    if len(secret) < MIN_SECRET_CHARS or (secret not in text and "\\" not in text):
-        return text
-    return _LITERAL.sub(lambda match: _redact_literal(match[0], secret), text)
+    return 3 * next((sign for sign in "*#-+_" if sign not in secret), "\ufffd")
 
 
 def redact_plain(text: str, secret: str) -> str:
-    """Replace ``secret`` by ``***`` in text that is not JSON, with the same rule for short ones."""
-    if len(secret) < MIN_SECRET_CHARS:
-        return text
-    while secret in text:  # again, because *** may complete it; each round shortens the text
-        text = text.replace(secret, "***")
-    return text
-
-
-def _repair_literal(literal: str) -> str:
-    value = _unescape(literal) if "\\u" in literal else literal
-    return encode_basestring(scrub(value)) if _LONE.search(value) else literal
-
-
-def _redact_literal(literal: str, secret: str) -> str:
-    if literal[0] != '"':
-        return '"***"' if secret in literal else literal
-    written = literal[1:-1]
-    value = _unescape(literal) if "\\" in written else written
-    if secret not in value:
-        return literal
-    clean = redact_plain(value, secret)
-    return json.dumps(clean) if _LONE.search(clean) else encode_basestring(clean)
-
-
-def _unescape(literal: str) -> str:
-    try:
-        return str(json.loads(literal, strict=False))
-    except ValueError:  # the text is not JSON
-        return literal[1:-1]
+    """Replace ``secret`` by ``***`` in text that is not JSON. Shorter ones than ``MIN_SECRET_CHARS`` stay."""
+    return text if len(secret) < MIN_SECRET_CHARS else text.replace(secret, mask_of(secret))
 
 
 def _decode_text(raw: bytes) -> str:

@@ -1,6 +1,10 @@
-"""Format texts for people: on one line, cut, with units."""
+"""Format texts for people: on one line, cut, filled in, with units."""
+
+import re
+from collections.abc import Mapping
 
 _ELLIPSIS = "…"
+_PLACE = re.compile(r"\{(\w+)\}|\{([^{}\[\]]*)\[(\w+)\]([^{}\[\]]*)\}")
 
 
 def one_line(text: str, limit: int) -> str:
@@ -12,6 +16,23 @@ def one_line(text: str, limit: int) -> str:
 def cut(text: str, limit: int) -> str:
     """Return at most ``limit`` characters of ``text``; a cut text ends with ``…``."""
     return text if len(text) <= limit else text[: limit - 1] + _ELLIPSIS
+
+
+def fill_template(template: str, values: Mapping[str, str | int]) -> str:
+    """Insert the values, in one pass, so that braces in a value are not expanded.
+
+    ``{name}`` is a value. ``{before[name]after}`` is a value with the words around it; without the value it
+    is empty.
+    """
+
+    def value_at(place: re.Match[str]) -> str:
+        plain, before, optional, after = place.groups()
+        if plain is not None:
+            return str(values.get(plain, ""))
+        value = values.get(optional, "")
+        return "" if value == "" else f"{before}{value}{after}"
+
+    return _PLACE.sub(value_at, template)
 
 
 def describe_task_error(source: str, code: int | str | None, title: str | None, detail: str | None) -> str:

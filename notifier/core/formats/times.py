@@ -14,6 +14,10 @@ _MILLISECOND = timedelta(milliseconds=1)
 _INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):?(\d\d))?", re.ASCII
 )
+_UTC_OFFSET = re.compile(r"[Zz]|([+-])(\d\d):?(\d\d)", re.ASCII)
+_FIRST_MILLISECONDS = 1e11  # PROVIDER-TABLES, created_at
+_FIRST_INSTANT_MS = -62_135_596_800_000  # year 1
+_LAST_INSTANT_MS = 253_402_300_799_999  # the last millisecond of 9999
 _UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS_MS), re.ASCII)
 _MAX_INSTANT_CHARS = 100  # a longer text would waste the cache
@@ -30,23 +34,45 @@ def format_instant(at: int) -> str:
     return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds") + "Z"
 
 
-def parse_instant(text: object) -> int | None:
-    """Parse an instant of a provider; None if it is none. Without an offset it is UTC.
+def parse_instant(text: object, offset_ms: int = 0) -> int | None:
+    """Parse RFC 3339 text; None for anything else. Without an offset it is ``offset_ms`` ahead of UTC.
 
     A fraction may be long (100 characters in all). Digits below a millisecond are cut off.
     """
-    return _parse_cached(text) if isinstance(text, str) and len(text) <= _MAX_INSTANT_CHARS else None
+    is_short = isinstance(text, str) and len(text) <= _MAX_INSTANT_CHARS
+    return _parse_cached(text, offset_ms) if is_short else None
+
+
+def parse_stamp(value: object, offset_ms: int = 0) -> int | None:
+    """Parse an instant of a provider: text as for ``parse_instant``, or a number since 1970; else None.
+
+    A number below 1e11 counts seconds, else milliseconds: so many seconds are the year 5138.
+    """
+    if isinstance(value, str):
+        return parse_instant(value, offset_ms)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    at = value * 1_000 if abs(value) < _FIRST_MILLISECONDS else value
+    return int(at) if _FIRST_INSTANT_MS <= at <= _LAST_INSTANT_MS else None
+
+
+def parse_utc_offset(text: str) -> int | None:
+    """Parse ``+08:00``, ``-0530`` or ``Z`` as milliseconds ahead of UTC; None for anything else."""
+    match = _UTC_OFFSET.fullmatch(text)
+    offset = None if match is None else _parse_offset(*match.groups())
+    return None if offset is None else offset // _MILLISECOND
 
 
 @lru_cache(maxsize=1_024)  # each poll of a task has the same created_at
-def _parse_cached(text: str) -> int | None:
+def _parse_cached(text: str, offset_ms: int) -> int | None:
     match = _INSTANT.fullmatch(text)
     if match is None:
         return None
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
     fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
     is_leap = second == 60  # RFC 3339 allows 60; it is the first second of the next minute
-    offset = _parse_offset(sign, offset_hours, offset_minutes)
+    is_local = sign is None and text[-1] not in "Zz"
+    offset = offset_ms * _MILLISECOND if is_local else _parse_offset(sign, offset_hours, offset_minutes)
     if offset is None:
         return None
     try:

@@ -4,17 +4,17 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from notifier.core.causes.cause import Audience, Cause
-from notifier.core.causes.table import Code
 from notifier.core.model import MissingStreak, TaskError, Trouble, Watch, WatchState
 from notifier.core.polling import age_schedule, learned_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision, ScheduleReason, ScheduleRule
 from notifier.core.polling.learned_schedule import TaskDurations
-from notifier.core.polling.task_age import find_start, measure_duration_ms
+from notifier.core.polling.task_age import find_finish, find_start, measure_duration_ms
 from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
     Inconclusive,
+    InconclusiveKind,
     NotPolled,
     Running,
     TaskUnknown,
@@ -33,6 +33,9 @@ MISSING_INTERVAL_MS = 15_000  # CONTRACT, Names: three replies over 30 s, an eve
 
 _MISSING = ScheduleReason(ScheduleRule.MISSING)
 _DEADLINE = ScheduleReason(ScheduleRule.DEADLINE)
+
+# A gateway's page says as little about the task as no reply.
+_OF_THE_TASK = frozenset({InconclusiveKind.STATUS, InconclusiveKind.UNREADABLE, InconclusiveKind.INTERNAL})
 
 _OpenVerdict = Running | TaskUnknown | AccountRefused | Throttled | Inconclusive
 
@@ -82,8 +85,8 @@ def decide_poll(
 
 
 def _end_finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> EndWatch:
-    # An end in the future is of a wrong clock. One long ago counts, because its links may have expired.
-    finished_at = now if verdict.finished_at is None else min(verdict.finished_at, now)
+    # An end some days ago counts, because its links may have expired.
+    finished_at = find_finish(watch, verdict.finished_at, now)
     has_life = result_ttl_ms > 0 and bool(verdict.outputs)
     created_at = watch.task_created_at if verdict.created_at is None else verdict.created_at
     # A cancelled task does not show how long such tasks take.
@@ -94,10 +97,11 @@ def _end_finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int)
         outputs=verdict.outputs,
         error=verdict.error,
         payload=verdict.payload,
-        result_expires_at=finished_at + result_ttl_ms if has_life else None,
+        result_expires_at=(now if finished_at is None else finished_at) + result_ttl_ms if has_life else None,
         task_created_at=created_at,
         duration_ms=measure_duration_ms(watch, created_at, verdict.finished_at, now) if is_whole else None,
-        finished_at=None if verdict.finished_at is None else finished_at,
+        finished_at=finished_at,
+        notes=verdict.notes,
     )
 
 
@@ -191,8 +195,8 @@ def _is_about_task(verdict: _OpenVerdict) -> bool:
     match verdict:
         case Running() | TaskUnknown():
             return True
-        case Inconclusive(is_outage=is_outage):
-            return not is_outage
+        case Inconclusive(kind=kind):
+            return kind in _OF_THE_TASK
         case AccountRefused() | Throttled():
             return False
         case _:
@@ -243,22 +247,18 @@ def _update_trouble(watch: Watch, verdict: _OpenVerdict, poll_started_at: int, n
 
 
 def _find_cause(verdict: _OpenVerdict) -> Cause | None:
-    match verdict:
-        case Running(oddity=oddity):
-            return oddity
-        case TaskUnknown(status=status):
-            return Cause(Code.PROVIDER_TASK_UNKNOWN, {"status": status})
-        case AccountRefused(cause=cause) | Throttled(cause=cause) | Inconclusive(cause=cause):
-            return cause
-        case _:
-            assert_never(verdict)
+    return verdict.oddity if isinstance(verdict, Running) else verdict.cause
 
 
 def _get_retry_after_ms(verdict: _OpenVerdict) -> int | None:
     match verdict:
-        case Throttled(retry_after_ms=wait_ms) | Inconclusive(retry_after_ms=wait_ms):
+        case (
+            Running(retry_after_ms=wait_ms)
+            | Throttled(retry_after_ms=wait_ms)
+            | Inconclusive(retry_after_ms=wait_ms)
+        ):
             return wait_ms
-        case Running() | TaskUnknown() | AccountRefused():
+        case TaskUnknown() | AccountRefused():
             return None
         case _:
             assert_never(verdict)

@@ -7,6 +7,7 @@ from typing import assert_never
 from notifier.core.formats.text import format_duration
 from notifier.core.model import MissingStreak, TaskError, Trouble, WatchState
 from notifier.core.polling.learned_schedule import TaskDurations
+from notifier.core.polling.payload_notes import PayloadNote
 
 
 class ScheduleRule(StrEnum):
@@ -77,7 +78,7 @@ class EndWatch:
 
     ``duration_ms`` is the duration of the task, to learn from; None if it is too uncertain. ``finished_at``
     is the end time of the provider, never later than now; None without one. ``summary`` describes the last
-    verdict.
+    verdict. ``notes`` are about payload and outputs.
     """
 
     state: WatchState
@@ -91,6 +92,7 @@ class EndWatch:
     duration_ms: int | None = None
     finished_at: int | None = None
     summary: str = ""
+    notes: tuple[PayloadNote, ...] = ()
 
 
 PollDecision = PollAgain | EndWatch

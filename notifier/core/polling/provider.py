@@ -11,6 +11,8 @@ from types import MappingProxyType
 
 from notifier.core.secret import Secret
 
+DEFAULT_MAX_BODY = 16 * 1024 * 1024  # PROVIDER-TABLES, max_body
+
 MULEROUTER_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "running": ("pending", "queued", "processing", "running"),
@@ -26,7 +28,8 @@ class ProviderDescription:
     """How tasks of a provider are polled, and how its replies are read.
 
     ``task_path`` is appended to the base URL; ``auth_value`` is sent in ``auth_header``. ``outputs`` returns
-    a string or an array; its strings are the outputs.
+    a string or an array; its strings are the outputs. Times without an offset are ``utc_offset_ms`` ahead of
+    UTC. ``max_body`` is the longest reply that is read, in bytes.
     """
 
     task_path: str = "{api_path}/{task_id}"
@@ -41,6 +44,8 @@ class ProviderDescription:
     error_code: str = "task_info.error.code"
     error_title: str = "task_info.error.title"
     error_detail: str = "task_info.error.detail"
+    utc_offset_ms: int = 0
+    max_body: int = DEFAULT_MAX_BODY
     words: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MULEROUTER_WORDS)
 
 

@@ -5,6 +5,8 @@ from notifier.core.model import Watch
 # An older stamp is implausible. No record of why; changing it needs a measurement.
 MAX_AGE_AT_REGISTRATION_MS = 86_400_000
 STAMP_PRECISION_MS = 1_000  # stamps are often cut to the second
+# A user who registers a task late knows it from days ago; samples in documents and test servers show years.
+MAX_FINISH_AGE_AT_REGISTRATION_MS = 30 * 86_400_000
 # A poll later than this says little of the end. No record of why; changing it needs a measurement.
 MAX_POLL_DELAY_MS = 10_000
 
@@ -18,6 +20,17 @@ def find_start(watch: Watch, created_at: int | None, now: int) -> int:
     oldest = watch.registered_at - MAX_AGE_AT_REGISTRATION_MS
     is_plausible = created_at is not None and oldest <= created_at <= now
     return created_at if created_at is not None and is_plausible else watch.registered_at
+
+
+def find_finish(watch: Watch, finished_at: int | None, now: int) -> int | None:
+    """Return the provider's end time of the task if it is plausible, at most now; else None.
+
+    A task cannot end before the last reply that found it running, nor a month before its registration.
+    """
+    earliest = watch.registered_at - MAX_FINISH_AGE_AT_REGISTRATION_MS
+    if _was_running(watch) and watch.last_polled_at is not None:
+        earliest = max(earliest, watch.last_polled_at - STAMP_PRECISION_MS)
+    return None if finished_at is None or finished_at < earliest else min(finished_at, now)
 
 
 def measure_duration_ms(
@@ -38,9 +51,14 @@ def measure_duration_ms(
     return None if gap is None else max(0, now - began - gap // 2)
 
 
+def _was_running(watch: Watch) -> bool:
+    """Return whether the last reply found the task running."""
+    return watch.last_polled_at is not None and watch.trouble is None
+
+
 def _measure_running_ms(watch: Watch) -> int:
-    is_seen = watch.last_polled_at is not None and watch.trouble is None
-    return watch.last_polled_at - watch.registered_at if is_seen and watch.last_polled_at is not None else 0
+    seen_at = watch.last_polled_at if _was_running(watch) else None
+    return 0 if seen_at is None else seen_at - watch.registered_at
 
 
 def _measure_gap_ms(watch: Watch, now: int) -> int | None:

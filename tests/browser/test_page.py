@@ -158,7 +158,7 @@ async def test_troubles_come_with_what_to_do(tmp_path: Path, stage: Stage) -> No
     page = await stage.page()
     await page.wait_for_selector("#connection.live")
     stage.upstream._bearer = b"Bearer another"
-    await page.wait_for_selector(f"{ROWS} .trouble:has-text('provider refuses the key (401) since')")
+    await page.wait_for_selector(f"{ROWS} .trouble:has-text('provider refuses the key (401)')")
     await page.wait_for_selector(".summary.ill:has-text('mulerouter: provider refuses the key (401)')")
     await page.wait_for_selector(".fix:has-text('fix: check MULEROUTER_API_KEY, then reload the daemon')")
     made = stage.upstream.add(API_PATH, TaskScript(duration_s=0.1))

@@ -27,7 +27,8 @@ from notifier.core.formats.json_text import (
     split_items,
     split_members,
 )
-from notifier.core.formats.urls import InvalidUrl, check_api_path, check_task_id, split_task_url
+from notifier.core.formats.task_urls import check_api_path, check_task_id, split_task_url
+from notifier.core.formats.urls import InvalidUrl
 from notifier.core.model import NewWatch
 from notifier.server.problems import FieldError, ProblemError, errors_to_problem
 
@@ -186,7 +187,8 @@ def _parse_task_url(
         return None
     places = {name: provider.place for name, provider in settings.providers.items()}
     try:
-        return UpstreamTask(*split_task_url(url, places))
+        place = split_task_url(url, places)
+        return UpstreamTask(place.provider, place.api_path, place.task_id)
     except InvalidUrl as error:
         errors.add("/task_url", str(error))
         return None

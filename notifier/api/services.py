@@ -7,7 +7,7 @@ from typing import Protocol
 from notifier.api.event_feed import EventFeed
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.core.formats.urls import TaskUrlTemplate
+from notifier.core.formats.task_urls import TaskUrlTemplate
 from notifier.engine.waiters import WatchWaiters
 from notifier.ports import Clock
 from notifier.results.image_proxy import ImageProxy

@@ -8,8 +8,8 @@ from notifier.config.model import Config, ProviderSettings
 from notifier.core.causes.failures import failure_to_cause, redirect_to_cause
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.json_text import redact_plain
-from notifier.core.formats.urls import build_task_url
-from notifier.core.polling.provider import build_poll_headers
+from notifier.core.formats.task_urls import build_task_url
+from notifier.core.polling.poll_request import build_poll_headers
 from notifier.core.polling.provider_message import read_error
 from notifier.ports import HttpClient
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from notifier import __version__
 from notifier.api.services import ApiSettings, RegistrationDefaults
 from notifier.config.model import HOUR, Config
-from notifier.core.formats.urls import TaskUrlTemplate
+from notifier.core.formats.task_urls import TaskUrlTemplate
 from notifier.core.polling.learned_schedule import limit_wait_ms
 from notifier.daemon.client_factory import make_callback_policy
 from notifier.server.access import AccessSettings

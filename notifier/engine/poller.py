@@ -12,8 +12,8 @@ from notifier.core.causes.table import Code
 from notifier.core.circuit_breaker import Permit
 from notifier.core.event_body import build_event
 from notifier.core.exchange import Exchange
+from notifier.core.formats.task_urls import build_task_url
 from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_traceparent
-from notifier.core.formats.urls import build_task_url
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.model import Watch, shift_watch
 from notifier.core.polling.age_schedule import AgeSchedule
@@ -21,7 +21,7 @@ from notifier.core.polling.decide_poll import LATE_MS, OVERDUE_GRACE_MS, decide_
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.learned_schedule import TaskDurations
-from notifier.core.polling.provider import build_poll_headers
+from notifier.core.polling.poll_request import build_poll_headers
 from notifier.core.polling.verdict import NotPolled, Verdict, error_to_verdict
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.provider_limiter import ProviderLimiter

@@ -25,6 +25,8 @@ class SecretResolver:
         """Replace references by their secrets and return other values as they are. Raise InvalidValue."""
         if isinstance(value, tuple):
             return parse_each(self.resolve, value)
+        if isinstance(value, dict):
+            return {name: self.resolve(item) for name, item in value.items()}
         if isinstance(value, CertificateFile):
             return self._check_certificates(value)
         return self.find(value) if isinstance(value, SecretReference) else value

@@ -100,7 +100,7 @@ def _judge_reply(provider: ProviderSettings, reply: HttpReply) -> KeyCheck:
                 "try again later; polls do so by themselves",
             )
         case status:
-            return _judge_other_status(provider, status, is_api=read_error(reply, provider.api_key).is_json)
+            return _judge_other_status(provider, status, is_api=read_error(reply, provider.secrets).is_json)
 
 
 def _hide_key(text: str, provider: ProviderSettings) -> str:

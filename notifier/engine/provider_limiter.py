@@ -4,7 +4,7 @@ from notifier.config.model import ProviderSettings
 from notifier.core import circuit_breaker
 from notifier.core.causes.cause import Condition
 from notifier.core.circuit_breaker import CircuitBreaker, Permit
-from notifier.core.polling.verdict import AccountRefused, Inconclusive, Throttled, Verdict
+from notifier.core.polling.verdict import AccountRefused, Inconclusive, ResultPending, Throttled, Verdict
 
 BURST_S = 0.25  # of the rate may be saved up; no record of why; changing it needs a measurement
 DEFAULT_PAUSE_MS = 5_000  # after a 429 without Retry-After; no record of why; changing it needs a measurement
@@ -57,6 +57,8 @@ class ProviderLimiter:
     def record_end(self, verdict: Verdict | None, now: int, *, is_probe: bool) -> None:
         """Record the end of a request; None if it ended without a verdict."""
         self.in_flight -= 1
+        if isinstance(verdict, ResultPending):
+            verdict = verdict.failure
         match verdict:
             case None:
                 pass

@@ -19,6 +19,8 @@ class Code(StrEnum):
     PROVIDER_ACCESS_FORBIDDEN = auto()
     PROVIDER_ACCESS_BLOCKED = auto()
     PROVIDER_THROTTLED = auto()
+    PROVIDER_ACCOUNT_REFUSED = auto()
+    PROVIDER_LIMIT_REACHED = auto()
 
     PROVIDER_TASK_UNKNOWN = auto()
     PROVIDER_PATH_UNKNOWN = auto()
@@ -37,6 +39,8 @@ class Code(StrEnum):
     REPLY_STATUS_MISSING = auto()
     REPLY_STATUS_EMPTY = auto()
     REPLY_OTHER_TASK = auto()
+    RESULT_UNAVAILABLE = auto()
+    RESULT_VALUE_MISSING = auto()
 
     DNS_FAILED = auto()
     CONNECT_FAILED = auto()
@@ -99,6 +103,7 @@ _CLOSED_FIX = (
 _HELD_FIX = "`notifier endpoints resume {id}` when it may be called again"
 
 _BY_ITSELF = "nothing is lost; polling goes on by itself when it answers again"
+_THROTTLED_FIX = "nothing; polling goes on by itself. A lower max_rate avoids it"
 _NO_HTTP = "see that an HTTP/1.1 server answers there, and whether the URL is to be http or https"
 # Callbacks leave the host. A provider's words about the account may name it, and a path would disclose the
 # layout of the host.
@@ -170,9 +175,14 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
             "blocks it, and the key is not what is refused; then polling goes on by itself",
         ),
         Code.PROVIDER_THROTTLED: Template(
-            f"provider throttles (429){_QUOTE}",
-            "nothing; polling goes on by itself. A lower max_rate avoids it",
-            private=_OF_THE_ACCOUNT,
+            f"provider throttles (429){_QUOTE}", _THROTTLED_FIX, private=_OF_THE_ACCOUNT
+        ),
+        Code.PROVIDER_ACCOUNT_REFUSED: _account(
+            "provider refuses the key or the account ({reason})",
+            "check {key} and the account; `notifier check --online` asks again",
+        ),
+        Code.PROVIDER_LIMIT_REACHED: Template(
+            f"provider throttles ({{reason}}){_QUOTE}", _THROTTLED_FIX, private=_OF_THE_ACCOUNT
         ),
         Code.PROVIDER_TASK_UNKNOWN: Template(
             f"provider does not know the task ({{status}}){_QUOTE}",
@@ -205,6 +215,8 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
         Code.REPLY_STATUS_MISSING: _reply("answer has no status at {place}"),
         Code.REPLY_STATUS_EMPTY: _reply("answer's status is empty"),
         Code.REPLY_OTHER_TASK: _reply('answer is about another task ("{task_id}")'),
+        Code.RESULT_UNAVAILABLE: _reply("the task is completed, and its result cannot be read: {reason}"),
+        Code.RESULT_VALUE_MISSING: _reply("the task is completed, and its reply has no {name} at {place}"),
         Code.DNS_FAILED: _network(
             "name not resolved",
             f"see base_url and this machine's DNS; {_BY_ITSELF}",

@@ -7,15 +7,18 @@ from notifier.core.causes.cause import Audience, Cause
 from notifier.core.model import MissingStreak, TaskError, Trouble, Watch, WatchState
 from notifier.core.polling import age_schedule, learned_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
+from notifier.core.polling.completion import completion_to_json
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision, ScheduleReason, ScheduleRule
+from notifier.core.polling.finished_ends import end_finished, end_without_result
 from notifier.core.polling.learned_schedule import TaskDurations
-from notifier.core.polling.task_age import find_finish, find_start, measure_duration_ms
+from notifier.core.polling.task_age import find_start
 from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
     Inconclusive,
     InconclusiveKind,
     NotPolled,
+    ResultPending,
     Running,
     TaskUnknown,
     Throttled,
@@ -66,42 +69,36 @@ def decide_poll(
     a watch by it. ``durations`` are the learned ones; without them the interval follows from age.
     """
     decision: PollDecision
+    when = (now if poll_started_at is None else poll_started_at, now)
+    inputs = ScheduleInputs(schedule, result_ttl_ms, durations)
     match verdict:
         case Finished():
-            decision = _end_finished(watch, verdict, result_ttl_ms, now)
+            decision = end_finished(watch, verdict, result_ttl_ms, now)
         case NotPolled(condition=condition):
             if now < watch.expires_at:
                 raise AssertionError("an unpolled watch is decided at its deadline only")
             why = condition.text(Audience.RECEIVER)
             decision = _end_expired(watch, watch.upstream_status, watch.task_created_at, why, is_polled=False)
         case Running() | TaskUnknown() | AccountRefused() | Throttled() | Inconclusive():
-            when = (now if poll_started_at is None else poll_started_at, now)
-            decision = _decide_unfinished(
-                watch, verdict, ScheduleInputs(schedule, result_ttl_ms, durations), when, jitter
-            )
+            decision = _decide_unfinished(watch, verdict, inputs, when, jitter)
+        case ResultPending():
+            decision = _decide_pending(watch, verdict, inputs, when, jitter)
         case _:
             assert_never(verdict)
     return replace(decision, summary=describe_verdict(verdict))
 
 
-def _end_finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> EndWatch:
-    # An end some days ago counts, because its links may have expired.
-    finished_at = find_finish(watch, verdict.finished_at, now)
-    has_life = result_ttl_ms > 0 and bool(verdict.outputs)
-    created_at = watch.task_created_at if verdict.created_at is None else verdict.created_at
-    # A cancelled task does not show how long such tasks take.
-    is_whole = verdict.state in (WatchState.COMPLETED, WatchState.FAILED)
-    return EndWatch(
-        state=verdict.state,
-        upstream_status=verdict.upstream_status,
-        outputs=verdict.outputs,
-        error=verdict.error,
-        payload=verdict.payload,
-        result_expires_at=(now if finished_at is None else finished_at) + result_ttl_ms if has_life else None,
-        task_created_at=created_at,
-        duration_ms=measure_duration_ms(watch, created_at, verdict.finished_at, now) if is_whole else None,
-        finished_at=finished_at,
-        notes=verdict.notes,
+def _decide_pending(
+    watch: Watch, pending: ResultPending, inputs: ScheduleInputs, when: tuple[int, int], jitter: float
+) -> PollDecision:
+    """Read the result of a completed task again, at the pace of the polls, until the deadline."""
+    if pending.failure is None:
+        raise AssertionError("a pending result is decided after its GET only")
+    decision = _decide_unfinished(watch, pending.failure, inputs, when, jitter)
+    if isinstance(decision, EndWatch):
+        return end_without_result(watch, pending, inputs.result_ttl_ms, when[1])
+    return replace(
+        decision, upstream_status=pending.first.upstream_status, completion=completion_to_json(pending)
     )
 
 

@@ -59,7 +59,8 @@ def _describe_durations(durations: TaskDurations | None) -> str:
 class PollAgain:
     """Another poll at ``due_at`` for this ``reason``. The other fields are the new values of the watch.
 
-    ``summary`` describes the verdict of the poll.
+    ``summary`` describes the verdict of the poll. ``completion`` (``completion.py``) is set once the task has
+    completed, and its result is still to be read.
     """
 
     due_at: int
@@ -70,6 +71,7 @@ class PollAgain:
     missing: MissingStreak | None
     reason: ScheduleReason = ScheduleReason(ScheduleRule.AGE)
     summary: str = ""
+    completion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

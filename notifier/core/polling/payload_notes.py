@@ -15,6 +15,7 @@ class NoteCode(StrEnum):
 
     PAYLOAD_REPAIRED = auto()
     PAYLOAD_TOO_DEEP = auto()
+    PAYLOAD_NOT_JSON = auto()
     EXPRESSION_FAILED = auto()
     OUTPUTS_MISSING = auto()
     OUTPUTS_LEFT_OUT = auto()
@@ -25,6 +26,7 @@ _TEXTS: Mapping[NoteCode, str] = MappingProxyType(
     {
         NoteCode.PAYLOAD_REPAIRED: "payload repaired: {repair}",
         NoteCode.PAYLOAD_TOO_DEEP: "payload left out: nested deeper than {limit} levels",
+        NoteCode.PAYLOAD_NOT_JSON: "payload left out: the reply is no JSON ({type}, {size})",
         NoteCode.EXPRESSION_FAILED: "the reply does not fit the expression {place}, which counts as null",
         NoteCode.OUTPUTS_MISSING: "the task completed, and the reply has no outputs at {place}",
         NoteCode.OUTPUTS_LEFT_OUT: "{count} outputs left out: they are no texts",

@@ -9,6 +9,7 @@ code.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 from notifier.core.secret import Secret
 
@@ -28,6 +29,30 @@ _MULEROUTER_SUBMIT: Mapping[str, str] = MappingProxyType(
 _MULEROUTER_HINT: Mapping[str, str] = MappingProxyType({"id": "data.payload.task_info.id"})
 _NO_CODES: Mapping[int, str] = MappingProxyType({})
 _NO_VALUES: Mapping[str, str] = MappingProxyType({})
+
+
+class OutcomePlaces(Protocol):
+    """Where a reply has outputs and error: of a poll, or of the second GET."""
+
+    @property
+    def outputs(self) -> str:
+        """The place of the outputs."""
+        ...
+
+    @property
+    def error_code(self) -> str:
+        """The place of the code of an error."""
+        ...
+
+    @property
+    def error_title(self) -> str:
+        """The place of its short description."""
+        ...
+
+    @property
+    def error_detail(self) -> str:
+        """The place of its long description."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

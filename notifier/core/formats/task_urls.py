@@ -84,10 +84,10 @@ def build_task_url(base_url: str, task_path: str, api_path: str, task_id: str, i
 
     No sign of an id needs an escape: those that do cannot be among ``id_signs``.
     """
-    values = {"task_id": check_task_id(task_id, id_signs)}
-    if _API_PATH_PLACE in task_path:
-        values["api_path"] = check_api_path(api_path)
-    path = _PLACES.sub(lambda place: values[place[1]], task_path)
+    path = task_path
+    if _API_PATH_PLACE in path:  # neither holds a brace, so no placeholder is filled twice
+        path = path.replace(_API_PATH_PLACE, check_api_path(api_path))
+    path = path.replace("{task_id}", check_task_id(task_id, id_signs))
     return f"{base_url.rstrip('/')}/{path.lstrip('/')}"
 
 

@@ -73,7 +73,12 @@ def judge_code(http: HttpReply, state: str, context: PollContext) -> ReplyVerdic
     reply = parse_any(http, context)
     _check_id(reply, context)
     if state == "running":
-        return Running(None, _instant(reply, "created_at", context, []), None, *context.retry_after(http))
+        return Running(
+            None,
+            _instant(reply, context.description.created_at, context, []),
+            None,
+            *context.retry_after(http),
+        )
     code = f"HTTP {http.status}"
     if state in _ENDS:
         return _finish(reply, _ENDS[state], code, context, [], message=_message(http, reply, context))
@@ -133,7 +138,7 @@ def _report_running(
     http: HttpReply, reply: ProviderReply, word: str, context: PollContext, *, has_state: bool
 ) -> Running:
     notes: list[PayloadNote] = []
-    created_at = _instant(reply, "created_at", context, notes)
+    created_at = _instant(reply, context.description.created_at, context, notes)
     if not has_state:
         status = one_line(word, MAX_STATUS_CHARS)
         unknown = Cause(Code.PROVIDER_STATUS_UNKNOWN, {"word": status})
@@ -151,15 +156,15 @@ def _finish(
     message: str = "",
 ) -> Finished | ResultPending:
     description = context.description
-    created_at = _instant(reply, "created_at", context, notes)
+    created_at = _instant(reply, context.description.created_at, context, notes)
     end = Finished(
         state=state,
         upstream_status=word,
         outputs=read_outputs(reply, description, state, notes) if description.result is None else (),
         error=read_outcome_error(reply, description, state, notes, message),
         created_at=created_at,
-        finished_at=_instant(reply, "finished_at", context, notes),
-        expires_at=_instant(reply, "expires_at", context, notes),
+        finished_at=_instant(reply, description.finished_at, context, notes),
+        expires_at=_instant(reply, description.expires_at, context, notes),
         payload=reply.payload(notes),
         notes=tuple(notes),
     )
@@ -233,6 +238,7 @@ def _is_true(value: object) -> bool:
     return value is not None and value is not False and value not in ("", [], {})
 
 
-def _instant(reply: ProviderReply, name: str, context: PollContext, notes: list[PayloadNote]) -> int | None:
-    place = getattr(context.description, name)
-    return parse_stamp(reply.at_or_none(place, notes), context.description.utc_offset_ms) if place else None
+def _instant(reply: ProviderReply, place: str, context: PollContext, notes: list[PayloadNote]) -> int | None:
+    if not place:
+        return None
+    return parse_stamp(reply.at_or_none(place, notes), context.description.utc_offset_ms)

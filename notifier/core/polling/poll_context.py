@@ -17,7 +17,7 @@ MAX_ORIGIN_CHARS = 300  # of a key, in a trouble
 MAX_RETRY_AFTER_CHARS = 60  # a date has 29 characters; what is longer is quoted in part
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # a frozen one costs a microsecond of each poll
 class PollContext:
     """What a reply is judged with. ``secrets`` are all that the request carried, the key included."""
 

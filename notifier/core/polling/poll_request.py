@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from notifier.core.formats.task_urls import TaskUrlTemplate, build_task_url, check_api_path, find_task_base
@@ -14,8 +14,7 @@ from notifier.core.secret import Secret
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class PollRequest:
+class PollRequest(NamedTuple):
     """One request to a provider. ``body`` is None for a GET. The key stands in ``headers`` alone."""
 
     url: str
@@ -28,8 +27,7 @@ class PollRequest:
         return "GET" if self.body is None else "POST"
 
 
-@dataclass(frozen=True, slots=True)
-class TaskAddress:
+class TaskAddress(NamedTuple):
     """Where a task is: its ids, and the origin of its poll URL if that is not base_url's."""
 
     api_path: str

@@ -35,6 +35,18 @@ class HttpClient(Protocol):
         """Send a GET with a deadline for the whole exchange. ``max_body`` None is the client's own limit."""
         ...
 
+    async def query(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+    ) -> Exchange:
+        """Send a POST that changes nothing. Its reply is read whole, as that of a GET."""
+        ...
+
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         """Send a POST with a deadline for the whole exchange."""
         ...

@@ -1,7 +1,7 @@
 """Define what the API is given: the store, the clock, its settings, and ways to reach the engine."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from notifier.api.event_feed import EventFeed
@@ -36,13 +36,15 @@ class WorkSignals(Protocol):
 class RegistrationDefaults:
     """What a registration needs of a provider's settings.
 
-    ``first_by_ms`` is how far learned durations may delay the first poll; None: they may not.
+    ``first_by_ms`` is how far learned durations may delay the first poll; None: they may not. ``submit`` has
+    the places of the ids in the reply to a submission.
     """
 
     place: TaskUrlTemplate
     first_after_ms: int
     expire_after_ms: int
     first_by_ms: int | None = None
+    submit: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

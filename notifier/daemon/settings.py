@@ -6,8 +6,8 @@ from pathlib import Path
 from notifier import __version__
 from notifier.api.services import ApiSettings, RegistrationDefaults
 from notifier.config.model import HOUR, Config
-from notifier.core.formats.task_urls import TaskUrlTemplate
 from notifier.core.polling.learned_schedule import limit_wait_ms
+from notifier.core.polling.poll_request import make_url_template
 from notifier.daemon.client_factory import make_callback_policy
 from notifier.server.access import AccessSettings
 
@@ -19,10 +19,11 @@ def make_api_settings(
     return ApiSettings(
         providers={
             name: RegistrationDefaults(
-                TaskUrlTemplate(provider.base_url, provider.description.task_path),
+                make_url_template(provider.base_url, provider.description),
                 provider.polling.first_after_ms,
                 provider.polling.expire_after_ms,
                 limit_wait_ms(provider.result_ttl_ms) if provider.polling.learn else None,
+                provider.description.submit,
             )
             for name, provider in config.providers.items()
         },

@@ -11,20 +11,16 @@ from notifier.core.causes.cause import Cause, Condition, ProviderSubject
 from notifier.core.causes.table import Code
 from notifier.core.circuit_breaker import Permit
 from notifier.core.event_body import build_event
-from notifier.core.exchange import Exchange
-from notifier.core.formats.task_urls import build_task_url
-from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_traceparent
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.model import Watch, shift_watch
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import LATE_MS, OVERDUE_GRACE_MS, decide_poll
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision
-from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.learned_schedule import TaskDurations
-from notifier.core.polling.poll_request import build_poll_headers
 from notifier.core.polling.verdict import NotPolled, Verdict, error_to_verdict
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.provider_limiter import ProviderLimiter
+from notifier.engine.task_reader import TaskReader
 from notifier.engine.waiters import WatchWaiters
 from notifier.errors import StoreUnavailable
 from notifier.ports import NO_METER, Clock, HttpClient, Meter
@@ -89,6 +85,7 @@ class Poller:
         self._run_at = run_at
         self._deliver = deliver
         self._meter = meter
+        self._reader = TaskReader(store=store, clock=clock, rng=rng)
         self._limiters: dict[str, ProviderLimiter] = {}
         self._waiting_for_room: set[str] = set()
         self._shifted_ms = 0
@@ -223,7 +220,7 @@ class Poller:
         )
         for watch in claimed.watches:
             claim = self._make_claim(watch, lease, limiter, shifted_ms, is_probe=False)
-            self._tasks.start(self._settle(claim, NotPolled(why)), name=f"expire {watch.id}")
+            self._tasks.start(self._end_unpolled(claim, NotPolled(why)), name=f"expire {watch.id}")
         return len(claimed.watches)
 
     async def _poll(self, claimed: ClaimedWatch) -> None:
@@ -239,29 +236,18 @@ class Poller:
     async def _fetch_verdict(self, claimed: ClaimedWatch) -> Verdict:
         """Fetch and judge. An exception of ours is logged. It does not end the watch; polling continues."""
         try:
-            return self._judge(claimed, await self._fetch(claimed))
+            return await self._reader.read(self.http_client, claimed.watch, claimed.provider)
         except Exception as error:
             log.exception("poll.crashed", watch=claimed.watch.id, task=claimed.watch.task_id)
             return error_to_verdict(error)
 
-    async def _fetch(self, claimed: ClaimedWatch) -> Exchange:
-        watch, provider, description = claimed.watch, claimed.provider, claimed.provider.description
-        url = build_task_url(provider.base_url, description.task_path, watch.api_path, watch.task_id)
-        headers = dict(build_poll_headers(description, provider.api_key))
-        if watch.traceparent is not None:
-            headers[TRACEPARENT] = child_traceparent(watch.traceparent, self._rng.getrandbits(SPAN_BITS))
-        timeout_ms, max_body = provider.polling.request_timeout_ms, description.max_body
-        return await self.http_client.get(url, headers, timeout_ms=timeout_ms, max_body=max_body)
-
-    def _judge(self, claimed: ClaimedWatch, exchange: Exchange) -> Verdict:
-        provider = claimed.provider
-        return judge_poll(
-            exchange,
-            task_id=claimed.watch.task_id,
-            description=provider.description,
-            key=provider.api_key,
-            now=self._clock.now(),
-        )
+    async def _end_unpolled(self, claimed: ClaimedWatch, verdict: NotPolled) -> None:
+        try:
+            end = await self._reader.find_end(claimed.watch, verdict)
+        except StoreUnavailable as error:
+            log.warning("watch.not_recorded", watch=claimed.watch.id, **error.log_fields())
+            return
+        await self._settle(claimed, end)
 
     async def _settle(self, claimed: ClaimedWatch, verdict: Verdict) -> None:
         decision = self._decide(claimed, verdict)

@@ -77,6 +77,18 @@ class HttpxClient:
         """Send a GET. The body of the reply is whole or cut at ``max_body``."""
         return await self._exchange("GET", url, headers, None, timeout_ms, max_body)
 
+    async def query(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+    ) -> Exchange:
+        """Send a POST that changes nothing. The body of the reply is whole or cut at ``max_body``."""
+        return await self._exchange("POST", url, headers, body, timeout_ms, max_body, is_body_read=True)
+
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         """Send a POST. For a 2xx status the body does not matter; for another status it is read."""
         return await self._exchange("POST", url, headers, body, timeout_ms)
@@ -111,6 +123,8 @@ class HttpxClient:
         body: bytes | None,
         timeout_ms: int,
         max_body: int | None = None,
+        *,
+        is_body_read: bool = False,
     ) -> Exchange:
         started_at = self._monotonic()
         try:
@@ -124,6 +138,7 @@ class HttpxClient:
             return NoReply(FailureKind.PROTOCOL, "this URL or a header cannot be sent")
         token = CURRENT.set(state)
         try:
+            state.is_body_read = is_body_read or method != "POST"
             exchange = await self._send(request, state, timeout_ms, max_body or self._max_body)
         finally:
             state.abort()
@@ -144,7 +159,7 @@ class HttpxClient:
                 response = await self._transport.handle_async_request(request)
                 state.is_answered = True
                 try:
-                    return await self._receive(response, request.method, state, max_body)
+                    return await self._receive(response, state, max_body)
                 finally:
                     await response.aclose()  # back into the pool, or closed if incomplete
         except TimeoutError:
@@ -158,13 +173,11 @@ class HttpxClient:
             failure = errors.CLOSED_BY_US  # close() cancels exchanges that wait for a connection
         return state.final_reply or failure
 
-    async def _receive(
-        self, response: httpx.Response, method: str, state: ExchangeState, max_body: int
-    ) -> Exchange:
+    async def _receive(self, response: httpx.Response, state: ExchangeState, max_body: int) -> Exchange:
         """Read the body of a reply as far as it matters."""
         first_byte_ms = state.ms_until(self._monotonic())
         head = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
-        if response.is_success and method == "POST":
+        if response.is_success and not state.is_body_read:
             state.final_reply = head
             async with asyncio.timeout(REMAINDER_LIMIT_S):
                 await self._read(response, max_body)

@@ -25,6 +25,7 @@ class ExchangeState:
     ``tried`` lists the addresses of connections, ``refused`` the reasons against other addresses. ``peer`` is
     the address and port at the other end, or the last one tried. ``connected_at`` stays None for a reused
     connection. ``final_reply`` is a reply that counts even if its body never ends.
+    ``is_body_read``: the body of a success matters.
     """
 
     url: URL
@@ -35,6 +36,7 @@ class ExchangeState:
     connected_at: float | None = None
     is_answered: bool = False
     final_reply: HttpReply | None = None
+    is_body_read: bool = True
     _connection: Connection | None = None
     _transport: asyncio.Transport | None = None
 

@@ -108,6 +108,10 @@ class Store(Protocol):
         """Record the result of a poll and when the next one is due. It may wait for other writes."""
         ...
 
+    async def completion(self, watch_id: str) -> str | None:
+        """Return what ``record_wait`` stored of a completed task whose result is still to be read."""
+        ...
+
     async def record_end(
         self, watch: Watch, lease: Lease, end: EndWatch, event: Event, *, now: int, give_up_at: int
     ) -> bool:

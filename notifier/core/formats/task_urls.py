@@ -20,12 +20,16 @@ _API_PATH_PLACE = "{api_path}"
 
 @dataclass(frozen=True, slots=True)
 class TaskUrlTemplate:
-    """The URLs of the tasks of a provider: its base URL, and what its description says of them."""
+    """The URLs of the tasks of a provider: its base URL, and what its description says of them.
+
+    ``needs_api_path``: a registration must give one, because a request contains it.
+    """
 
     base_url: str
     task_path: str
     hosts: tuple[str, ...] = ()
     id_signs: str = ""
+    needs_api_path: bool = True
 
     @property
     def example(self) -> str:

@@ -91,14 +91,28 @@ def decide_poll(
 def _decide_pending(
     watch: Watch, pending: ResultPending, inputs: ScheduleInputs, when: tuple[int, int], jitter: float
 ) -> PollDecision:
-    """Read the result of a completed task again, at the pace of the polls, until the deadline."""
+    """Read the result of a completed task at once, then at the pace of the polls, until the deadline."""
+    if isinstance(pending.failure, NotPolled):
+        return end_without_result(watch, pending, inputs.result_ttl_ms, when[1])
     if pending.failure is None:
-        raise AssertionError("a pending result is decided after its GET only")
+        return _read_result_now(watch, pending, when[1])
     decision = _decide_unfinished(watch, pending.failure, inputs, when, jitter)
     if isinstance(decision, EndWatch):
         return end_without_result(watch, pending, inputs.result_ttl_ms, when[1])
-    return replace(
-        decision, upstream_status=pending.first.upstream_status, completion=completion_to_json(pending)
+    return replace(decision, upstream_status=pending.first.upstream_status)
+
+
+def _read_result_now(watch: Watch, pending: ResultPending, now: int) -> PollAgain:
+    created_at = pending.first.created_at
+    return PollAgain(
+        due_at=now,
+        interval_ms=watch.interval_ms,
+        upstream_status=pending.first.upstream_status,
+        task_created_at=watch.task_created_at if created_at is None else created_at,
+        trouble=None,
+        missing=None,
+        reason=ScheduleReason(ScheduleRule.RESULT),
+        completion=completion_to_json(pending),
     )
 
 

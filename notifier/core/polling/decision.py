@@ -18,6 +18,7 @@ class ScheduleRule(StrEnum):
     RETRY_AFTER = "retry_after"
     MISSING = "missing"
     DEADLINE = "deadline"
+    RESULT = "result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class ScheduleReason:
                 return "the provider does not know the task; whether it is lost is told soon"
             case ScheduleRule.DEADLINE:
                 return "its deadline is then"
+            case ScheduleRule.RESULT:
+                return "the task completed, and its result is read now"
             case _:
                 assert_never(self.rule)
 

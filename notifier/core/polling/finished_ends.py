@@ -6,7 +6,7 @@ from notifier.core.causes.cause import Audience
 from notifier.core.model import TaskError, Watch, WatchState
 from notifier.core.polling.decision import EndWatch
 from notifier.core.polling.task_age import find_finish, measure_duration_ms
-from notifier.core.polling.verdict import Finished, ResultPending
+from notifier.core.polling.verdict import Finished, NotPolled, ResultPending
 
 
 def end_finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> EndWatch:
@@ -35,11 +35,16 @@ def end_without_result(watch: Watch, pending: ResultPending, result_ttl_ms: int,
 
     The event is ``task.completed`` still, because only the provider says how a task ended (CONTRACT P4).
     """
-    cause = None if pending.failure is None else pending.failure.cause
-    detail = None if cause is None else cause.text(Audience.RECEIVER)
+    failure = pending.failure
+    is_polled = not isinstance(failure, NotPolled)
+    detail = None
+    if failure is not None:
+        why = failure.condition if isinstance(failure, NotPolled) else failure.cause
+        detail = why.text(Audience.RECEIVER)
     title = "The task completed, but its result could not be read"
     error = TaskError("notifier", "result_unavailable", title, detail)
-    return end_finished(watch, replace(pending.first, error=error), result_ttl_ms, now)
+    end = end_finished(watch, replace(pending.first, error=error), result_ttl_ms, now)
+    return replace(end, is_polled=is_polled)
 
 
 def _find_result_expiry(

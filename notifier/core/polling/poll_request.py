@@ -37,7 +37,13 @@ class TaskAddress(NamedTuple):
 
 def make_url_template(base_url: str, description: ProviderDescription) -> TaskUrlTemplate:
     """Return how the URLs of the tasks of a provider are built."""
-    return TaskUrlTemplate(base_url, description.task_path, description.hosts, description.id_signs)
+    return TaskUrlTemplate(
+        base_url,
+        description.task_path,
+        description.hosts,
+        description.id_signs,
+        needs_api_path=description.needs_api_path,
+    )
 
 
 def build_poll_request(

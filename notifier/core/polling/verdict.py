@@ -72,12 +72,12 @@ class Finished:
 class ResultPending:
     """The task completed, and its result needs a second GET. ``first`` is what the poll says.
 
-    ``values`` are those of the path. ``failure`` is what came of the GET, None before it.
+    ``values`` are those of the path. ``failure`` is why there is no result yet, None before the GET.
     """
 
     first: Finished
     values: Mapping[str, str]
-    failure: "AccountRefused | Throttled | Inconclusive | None" = None
+    failure: "AccountRefused | Throttled | Inconclusive | NotPolled | None" = None
 
 
 @dataclass(frozen=True, slots=True)

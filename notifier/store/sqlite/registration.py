@@ -64,6 +64,7 @@ def _add(
             "expires_at": watch.expires_at,
             "due_at": watch.due_at,
             "traceparent": watch.traceparent,
+            "poll_origin": watch.poll_origin or None,
         },
     )
     return WatchAdded(watch, is_new=True)
@@ -89,6 +90,7 @@ def _build_watch(
             latest=new.first_poll_by,
         ),
         traceparent=new.traceparent,
+        poll_origin=new.poll_origin,
     )
 
 

@@ -55,6 +55,7 @@ CREATE TABLE watches (
   traceparent TEXT,                     -- the trace of the registration, sent with polls and callbacks
   finished_at INTEGER,                  -- when the task ended by the provider's word; NULL if it gave none
   trouble_params TEXT,                  -- the values of the code, a JSON object; NULL: none
+  poll_origin TEXT,                     -- scheme and host of the URL to poll; NULL: those of base_url
   UNIQUE (task_id, api_path_seq, provider_seq),
   CHECK ((due_at IS NOT NULL) = (state = 'watching')),
   CHECK ((ended_at IS NULL) = (state = 'watching')),
@@ -70,6 +71,13 @@ CREATE INDEX watches_deadline ON watches (provider_seq, expires_at) WHERE state 
 CREATE INDEX watches_ended ON watches (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX watches_listed ON watches (provider_seq, state);
 CREATE INDEX watches_troubled ON watches (trouble_since) WHERE trouble_since IS NOT NULL;
+
+-- A completed task whose result is still to be read (core/polling/completion.py). In a table of its own, because
+-- the reply in it may have megabytes, and lists of watches do not need it.
+CREATE TABLE completions (
+  watch_seq INTEGER PRIMARY KEY REFERENCES watches ON DELETE CASCADE,
+  body TEXT NOT NULL
+) STRICT;
 
 -- The outcome of one round of a watch. Its bytes never change, because every attempt must send the same.
 CREATE TABLE events (

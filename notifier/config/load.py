@@ -10,7 +10,7 @@ from typing import Any
 
 from notifier.config.environment import apply_overrides, find_misspelt
 from notifier.config.errors import ENVIRONMENT, ConfigError, InvalidConfig
-from notifier.config.model import Config
+from notifier.config.model import CallbackSettings, Config
 from notifier.config.presets import PresetLoader
 from notifier.config.schema import ROOT
 from notifier.config.secret_sources import SecretResolver
@@ -76,6 +76,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
                 *resolver.notes,
                 *find_misspelt(tree, environ),
                 *_note_misspelt_kinds(config.callbacks.allow),
+                *_note_shared_secrets(config.callbacks),
             )
             return replace(config, notes=notes)
     all_errors = [*syntax, *errors.list_errors(source, text, tree), *unknown_variables]
@@ -88,6 +89,17 @@ def _note_misspelt_kinds(allowed: Iterable[str]) -> Iterator[str]:
         meant = None if "." in entry or ":" in entry or entry.lower() in KINDS else find_nearest(entry, KINDS)
         if meant is not None:
             yield f'callbacks.allow: "{entry}" is read as the name of a host; did you mean "{meant}"?'
+
+
+def _note_shared_secrets(callbacks: CallbackSettings) -> Iterator[str]:
+    """Yield a note for each endpoint that shares a secret: the holders can forge callbacks to each other."""
+    others = dict.fromkeys(callbacks.secrets, "callbacks.secrets")
+    for pattern, settings in callbacks.endpoints.items():
+        for secret in settings.secrets:
+            other = others.setdefault(secret, pattern)
+            if other != pattern:
+                key = f'callbacks.endpoints."{pattern}".secrets'
+                yield f"{key}: shares a secret with {other}; give it its own"
 
 
 def _sort_key(error: ConfigError) -> tuple[bool, int, str]:

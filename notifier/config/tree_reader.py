@@ -8,7 +8,7 @@ from typing import Any
 from notifier.config.environment import Override, read_text, variable_name
 from notifier.config.errors import ENVIRONMENT, ConfigError
 from notifier.config.parsers import InvalidValue, suggest
-from notifier.config.schema import NAME_RULE, SettingKey, SettingTable
+from notifier.config.schema import SettingKey, SettingTable
 from notifier.config.secret_sources import SecretResolver
 from notifier.config.toml_lines import KeyPath, find_line, map_lines
 
@@ -76,7 +76,8 @@ class TreeReader:
 
 def _unknown(schema: SettingTable, name: str, value: object) -> str:
     if schema.named is not None:
-        return NAME_RULE if isinstance(value, dict) else f"unknown key; {NAME_RULE}"
+        rule = schema.named.rule
+        return rule if isinstance(value, dict) else f"unknown key; {rule}"
     kind = "section" if isinstance(value, dict) else "key"
     home = next((section for section, inner in schema.tables.items() if name in inner.keys), None)
     if home is not None and not isinstance(value, dict):

@@ -27,11 +27,11 @@ def _parse_ids(members: Members, settings: ApiSettings, errors: FieldErrors) -> 
     provider = _parse_provider(members, settings, errors)
     template = None if provider is None else settings.providers[provider].place
     id_signs = "" if template is None else template.id_signs
-    task_id = read_text(members, "task_id", errors, lambda text: check_task_id(text, id_signs))
     needs_api_path = template is None or template.needs_api_path
     api_path: str | None = ""
     if needs_api_path or "api_path" in members:
         api_path = read_text(members, "api_path", errors, check_api_path)
+    task_id = read_text(members, "task_id", errors, lambda text: check_task_id(text, id_signs))
     if provider is None or api_path is None or task_id is None:
         return None
     return TaskPlace(provider, api_path if needs_api_path else "", task_id)

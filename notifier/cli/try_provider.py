@@ -41,15 +41,15 @@ from notifier.core.polling.verdict import (
 )
 from notifier.providers.catalogue import list_presets
 
-MAX_SHOWN_CHARS = 500  # of a header or a text, on a few lines of a terminal
+MAX_TEXT_CHARS = 500  # of a header or a text, on a few lines of a terminal
 
 
 @click.command(
     "try",
-    short_help="Try the table of a provider.",
+    short_help="Show what the table of a provider makes of a reply.",
     epilog=format_example(
         "notifier try replicate --task aaaa1bbbb2cccc3dddd4eeee5f",
-        "notifier try acme --task job-1 --answer reply.json --http 202",
+        "notifier try runway --task T-1 --answer /dev/null --http 202",
     ),
 )
 @click.argument("provider")
@@ -155,7 +155,7 @@ async def _poll(
 def _describe_request(settings: ProviderSettings, request: PollRequest) -> dict[str, Any]:
     """Describe a request. Secrets are masked."""
     headers = [
-        one_line(hide_secrets(f"{name}: {value}", settings.secrets), MAX_SHOWN_CHARS)
+        one_line(hide_secrets(f"{name}: {value}", settings.secrets), MAX_TEXT_CHARS)
         for name, value in request.headers.items()
     ]
     body = {} if request.body is None else {"body": request.body.decode()}
@@ -214,7 +214,7 @@ def _list_empty_places(settings: ProviderSettings, reply: HttpReply) -> list[str
         return ["every expression: the reply is no JSON"]
     parsed = ProviderReply(JsonReading(None, document))
     return [
-        f"{key} = {one_line(place, MAX_SHOWN_CHARS)!r}"
+        f"{key} = {one_line(place, MAX_TEXT_CHARS)!r}"
         for key, place in list_places(settings.description)
         if parsed.at_or_none(place, []) in (None, [], "")
     ]

@@ -179,7 +179,7 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
         ),
         Code.PROVIDER_ACCOUNT_REFUSED: _account(
             "provider refuses the key or the account ({reason})",
-            "check {key} and the account; `notifier check --online` asks again",
+            "check {key} and the account; `notifier check --online` polls again",
         ),
         Code.PROVIDER_LIMIT_REACHED: Template(
             f"provider throttles ({{reason}}){_QUOTE}", _THROTTLED_FIX, private=_OF_THE_ACCOUNT

@@ -33,6 +33,7 @@ class SecretResolver:
 
     def find(self, reference: SecretReference) -> Secret:
         """Return the secret. Raise InvalidValue, which names the source and the fix, never the value."""
+        file = ""
         match reference.kind:
             case "env":
                 what = f"environment variable {reference.name}"
@@ -41,11 +42,13 @@ class SecretResolver:
                     raise InvalidValue(f"{what} is not set or empty; set it, or name another")
             case "file":
                 what = f"file {reference.name}"
+                file = str((self.folder / reference.name).absolute())
                 value = self._read(self.folder / reference.name, what)
             case _:
                 what = f"credential {reference.name}"
-                value = self._read(self._credential(reference.name), what)
-        return _check_value(value, what, reference.name if reference.kind == "env" else what)
+                path = self._credential(reference.name)
+                file, value = str(path), self._read(path, what)
+        return _check_value(value, what, reference.name if reference.kind == "env" else what, file)
 
     def _check_certificates(self, certificates: CertificateFile) -> str:
         """Return the path of the file after a check that it contains certificates."""
@@ -91,7 +94,14 @@ class SecretResolver:
         return raw.decode("utf-8", "replace")
 
 
-def _check_value(value: str, what: str, origin: str) -> Secret:
+def read_secret_file(secret: Secret) -> Secret:
+    """Read the file of a secret again. Raise InvalidValue."""
+    path = Path(secret.file)
+    value = SecretResolver({}, path.parent)._read(path, secret.origin)
+    return _check_value(value, secret.origin, secret.origin, secret.file)
+
+
+def _check_value(value: str, what: str, origin: str, file: str = "") -> Secret:
     value = value.rstrip("\r\n")
     if not value:
         raise InvalidValue(f"{what} is empty; put the secret into it")
@@ -99,4 +109,4 @@ def _check_value(value: str, what: str, origin: str) -> Secret:
         raise InvalidValue(
             f"{what} contains characters that no header allows; it must be one line of visible ASCII"
         )
-    return Secret(value, origin)
+    return Secret(value, origin, file)

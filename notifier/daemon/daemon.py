@@ -21,6 +21,7 @@ from notifier.core.causes.table import Code
 from notifier.daemon import log_setup, sdnotify
 from notifier.daemon.http_clients import HttpClients
 from notifier.daemon.interfaces import find_own_addresses
+from notifier.daemon.key_renewal import KeyRenewal
 from notifier.daemon.listener import refuse_open_listener
 from notifier.daemon.log_lines import hide_secrets
 from notifier.daemon.metrics import Metrics, MetricsReport
@@ -101,6 +102,8 @@ class Daemon:
         self._deliver_job.spacing_s = 0.002  # an origin has few connections, so a free one is used soon
         self._replay_job = self._scheduler.add("replay", self._replayer.tick)
         self._scheduler.add("housekeeping", self._housekeeping.tick)
+        self._key_renewal = KeyRenewal(clock=clock, config=lambda: self._config, adopt=self._apply)
+        self._scheduler.add("keys", self._key_renewal.tick)
         self._clock_watch = ClockWatch(
             store=store, clock=clock, scheduler=self._scheduler, shift=self._shift, meter=metrics
         )

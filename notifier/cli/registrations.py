@@ -54,7 +54,7 @@ class TaskReference:
     reply: Mapping[str, Any] | None = None
 
 
-def read_tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
+def read_tasks(api_path: str, task_id: str | None, provider: str | None = None) -> list[TaskReference]:
     """Return the task of the arguments, or read tasks from standard input where an argument is ``-``."""
     if api_path.lower().startswith(("http://", "https://")):
         if task_id is None:
@@ -73,13 +73,13 @@ def read_tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
     if sys.stdin.isatty():
         print_note("reading the output of the mulerouter command from the terminal; Ctrl-D ends it")
     raw = sys.stdin.buffer.read(MAX_STDIN_BYTES + 1)
-    return parse_tasks(raw, None if api_path == "-" else api_path)
+    return parse_tasks(raw, None if api_path == "-" else api_path, provider)
 
 
-def parse_tasks(raw: bytes, api_path: str | None = None) -> list[TaskReference]:
+def parse_tasks(raw: bytes, api_path: str | None = None, provider: str | None = None) -> list[TaskReference]:
     """Read one JSON object, several in a row, or an array of them. Raise UsageError that names the entry.
 
-    ``api_path``, if given, replaces that of each entry.
+    ``api_path``, if given, replaces that of each entry. The daemon reads the replies of a named ``provider``.
     """
     if len(raw) > MAX_STDIN_BYTES:
         raise click.UsageError(
@@ -93,7 +93,10 @@ def parse_tasks(raw: bytes, api_path: str | None = None) -> list[TaskReference]:
         raise click.UsageError(f"standard input is not JSON; input: {start}; {_EXPECTED_INPUT}") from None
     if not entries:
         raise click.UsageError(f"standard input is empty; {_EXPECTED_INPUT}")
-    return [_parse_task(entry, number, api_path) for number, entry in enumerate(entries, 1)]
+    is_reply = provider not in {None, "mulerouter"}
+    return [
+        _parse_task(entry, number, api_path, is_reply=is_reply) for number, entry in enumerate(entries, 1)
+    ]
 
 
 def _decode_entries(text: str) -> list[object]:
@@ -109,7 +112,7 @@ def _decode_entries(text: str) -> list[object]:
     return entries
 
 
-def _parse_task(entry: object, number: int, api_path: str | None) -> TaskReference:
+def _parse_task(entry: object, number: int, api_path: str | None, *, is_reply: bool) -> TaskReference:
     if not isinstance(entry, dict):
         text = _quote(json.dumps(entry, ensure_ascii=False))
         raise click.UsageError(
@@ -118,7 +121,8 @@ def _parse_task(entry: object, number: int, api_path: str | None) -> TaskReferen
     info = entry.get("task_info")
     submitted_id = info.get("id") if isinstance(info, dict) else None
     members = {"task_id": entry.get("task_id", submitted_id), "api_path": api_path or entry.get("api_path")}
-    if _is_reply(entry) and not all(isinstance(value, str) for value in members.values()):
+    has_ids = all(isinstance(value, str) for value in members.values())
+    if not has_ids and (is_reply or _is_reply(entry)):
         return TaskReference(api_path or "", "", entry)
     valid = {
         name: value for name, value in members.items() if isinstance(value, str) and _is_encodable(value)

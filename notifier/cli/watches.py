@@ -100,7 +100,7 @@ def watch(
     reply that does not say its api_path. A second registration of a task adds a new callback URL, and leaves
     metadata and deadline unchanged.
     """
-    tasks = read_tasks(api_path, task_id)
+    tasks = read_tasks(api_path, task_id, provider)
     raw_metadata = read_metadata(metadata)
     api = context.connect()
     failures = 0

@@ -1,6 +1,7 @@
 """Every provider of the catalogue through the real poller and store: from its golden replies to the event."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
 from notifier.core.model import Callback, NewWatch, WatchState
 from notifier.core.polling.poll_request import TaskAddress, build_poll_request, build_result_request
+from notifier.core.secret import Secret
 from notifier.store.values import WatchAdded
 from tests.engine.conftest import HOOK, HOUR_MS, KEY, Bench
 from tests.providers.test_catalogue_data import CATALOGUE
@@ -60,7 +62,7 @@ class Task:
             expires_at=now + expire_after_ms,
             poll_origin=origin,
         )
-        (added,) = await bench.store.add_watches([new], give_up_at=now + HOUR_MS, max_live=10)
+        (added,) = await bench.store.add_watches([new], give_up_at=now + HOUR_MS, max_live=100)
         assert isinstance(added, WatchAdded)
         return added.watch.id
 
@@ -254,3 +256,37 @@ async def test_a_secret_of_the_headers_is_removed_from_replies(bench: Bench) -> 
     data = await data_of(bench, watch_id)
     assert data["error"]["detail"] == "bad header ***"
     assert KEY.reveal() not in json.dumps(data)
+
+
+async def test_no_key_is_seen_by_a_host_that_is_not_its_own(bench: Bench) -> None:
+    """P6, with all providers at once and second accounts, each with a host and a key of its own."""
+    tasks = {}
+    for number, name in enumerate([*SETTINGS, "second", "third"]):
+        task = Task(name if name in SETTINGS else "fal")
+        base_url = task.settings.base_url.replace("://", f"://h{number}.")
+        task.settings = replace(
+            task.settings, name=name, base_url=base_url, api_key=Secret(f"key-{number}-canary")
+        )
+        task.name = name
+        task.url, task.result_url = (
+            url.replace("://", f"://h{number}.") for url in (task.url, task.result_url)
+        )
+        tasks[name] = task
+    for task in tasks.values():
+        await task.register(bench)
+        preset = task.settings.preset or "mulerouter"
+        succeeded = next(each for each in CATALOGUE[preset]["golden"] if each["name"].startswith("succeeded"))
+        bench.polls.add(task.url, to_reply(succeeded))
+        if task.result_url:
+            bench.polls.add(task.result_url, to_reply(ready_result(preset)))
+    settings = {name: task.settings for name, task in tasks.items()}
+    bench.poller.configure(settings, give_up_after_ms=HOUR_MS)
+    for _ in range(3):
+        bench.clock.advance(1_000)
+        await bench.poll()
+    hosts: dict[str, set[str]] = {}
+    for request in bench.polls.requests:
+        [sent] = re.findall(r"key-(\d+)-canary", " ".join(request.headers.values()))
+        hosts.setdefault(request.url.split("/")[2].split(".")[0], set()).add(f"h{sent}")
+    assert len(hosts) == len(tasks)
+    assert all(keys == {host} for host, keys in hosts.items())

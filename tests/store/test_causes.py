@@ -112,7 +112,12 @@ async def old_file(tmp_path: Path, opening: OpenStore) -> None:
             "UPDATE endpoints SET failures = 3, closed_at = ?, reason = ?, probe_at = ?",
             (NOON, OLD_REASON, NOON + 5_000),
         )
-        connection.execute("ALTER TABLE watches DROP COLUMN trouble_params")
+        for index in ("watches_due", "watches_held", "watches_held_deadline", "watches_deferred"):
+            connection.execute(f"DROP INDEX {index}")
+        connection.execute("CREATE INDEX watches_due ON watches (provider_seq, due_at)")
+        connection.execute("DROP TABLE provider_breakers")
+        for column in ("trouble_params", "queue", "failures", "paced_due_at"):
+            connection.execute(f"ALTER TABLE watches DROP COLUMN {column}")
         connection.execute("ALTER TABLE endpoints DROP COLUMN reason_params")
         connection.execute("ALTER TABLE watches DROP COLUMN poll_origin")
         connection.execute("DROP TABLE completions")

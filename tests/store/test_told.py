@@ -29,6 +29,8 @@ OF_SEVERAL_STEPS = {"give_up_overdue": maintenance.give_up, "prune": maintenance
 
 UNLISTED = {
     "claim_watches",
+    "claim_past_deadline",
+    "record_breaker",
     "claim_deliveries",
     "start_replay",
     "heartbeat",
@@ -38,6 +40,7 @@ UNLISTED = {
     "close",
 }
 READING = {
+    "polling_state",
     "watch",
     "history",
     "learned",

@@ -125,8 +125,7 @@ class Store(Protocol):
     async def recall_deferred(self, provider: str, *, api_path: str | None, limit: int) -> int:
         """Make at most ``limit`` watches due when they would have been without a ``Retry-After``.
 
-        These are the watches of ``api_path``; without it, all of the provider that a 429 put off. Return
-        their number.
+        Return their number. These are watches of ``api_path``; without it, all that a 429 put off.
         """
         ...
 

@@ -4,7 +4,7 @@ In a text ``{name}`` is the value of a parameter. ``{before[name]after}`` is the
 it; without the parameter it is empty.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from types import MappingProxyType
@@ -113,27 +113,6 @@ _OF_THE_ACCOUNT = frozenset({"message"})
 _OF_THE_KEY = _OF_THE_ACCOUNT | {"key_origin"}
 _QUOTE = '{; it says "[message]"}'
 _ODD_REPLY = "only the provider can change its reply, or a user its description in the configuration"
-_BUSY = "the receiver is busy; a delivery would wait, by its Retry-After, and go out again"
-_REFUSED = (
-    "the signature was refused, or a login is wanted: have the receiver verify with the secret "
-    "that `notifier secret show` prints, over the bytes of the body as they came"
-)
-_REDIRECTED = "redirects are never followed; give the URL that it points to"
-
-STATUS_FIXES: Sequence[tuple[int, int, str]] = (
-    (401, 401, _REFUSED),
-    (403, 403, _REFUSED),
-    (407, 407, _REFUSED),
-    (404, 405, "see that the path is right, and that it takes POST"),
-    (408, 408, _BUSY),
-    (425, 425, _BUSY),
-    (429, 429, _BUSY),
-    (410, 410, "the receiver says that it is gone; a delivery would park the endpoint until it is resumed"),
-    (300, 399, _REDIRECTED),
-    (400, 499, "the receiver refuses this message; have it answer 2xx to events that it does not know"),
-    (0, 999, "the receiver failed; look at its log"),
-)
-"""First and last status of an attempt, and what to do. The first entry that includes a status counts."""
 
 
 def _account(text: str, fix: str) -> Template:
@@ -289,9 +268,7 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
             "look at the log; if that lasts, restart: nothing that was accepted is lost",
         ),
         Code.RECEIVER_HTTP_STATUS: Template("HTTP {status}", endpoint_fix=_CLOSED_FIX),
-        Code.RECEIVER_REDIRECT: Template(
-            "redirect to {host} not followed", attempt_fix=_REDIRECTED, endpoint_fix=_CLOSED_FIX
-        ),
+        Code.RECEIVER_REDIRECT: Template("redirect to {host} not followed", endpoint_fix=_CLOSED_FIX),
         Code.RECEIVER_GONE: Template(
             "parked: the endpoint says that it is gone (410); resume it when it is back",
             endpoint_fix=_HELD_FIX,

@@ -38,7 +38,10 @@ class CatalogueTask:
 
 
 class CatalogueProvider:
-    """The application. ``monotonic`` returns seconds; ``make_id`` returns the hexadecimal digits of ids."""
+    """The application. ``monotonic`` returns seconds; ``make_id`` returns the hexadecimal digits of ids.
+
+    ``refused`` counts the requests without the right key.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class CatalogueProvider:
         make_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self.name = name
+        self.refused = 0
         self._preset = read_preset(name)
         self._provider: Mapping[str, Any] = self._preset["provider"]
         self._example: Mapping[str, Any] = self._preset["example"]
@@ -70,6 +74,7 @@ class CatalogueProvider:
         if scope["path"].startswith(FILES):
             reply = make_file(scope["path"])
         elif not self._is_authorized(headers):
+            self.refused += 1
             reply = self._send_golden(self._find_golden("refused"), self._example["task_id"], origin)
         else:
             reply = self._answer(scope, body, origin)

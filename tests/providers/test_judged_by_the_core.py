@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from notifier.cli.check_descriptions import name_state
 from notifier.config.load import load
 from notifier.config.model import ProviderSettings
 from notifier.core.exchange import HttpReply
@@ -17,12 +18,10 @@ from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.judge_result import judge_result
 from notifier.core.polling.poll_request import TaskAddress, build_poll_request, build_result_request
 from notifier.core.polling.verdict import (
-    AccountRefused,
     Finished,
     Inconclusive,
     ResultPending,
     Running,
-    TaskUnknown,
     Throttled,
     Verdict,
 )
@@ -57,26 +56,6 @@ def judge(name: str, golden: Table) -> Verdict:
     return judge_result(reply, FIRST, **context) if is_result else judge_poll(reply, **context)
 
 
-def state_of(verdict: Verdict) -> str:
-    match verdict:
-        case Running(oddity=None):
-            return "running"
-        case Finished(state=state):
-            return str(state)
-        case ResultPending(failure=None):
-            return "completed"
-        case TaskUnknown():
-            return "lost"
-        case AccountRefused():
-            return "refused"
-        case Throttled():
-            return "throttled"
-        case Inconclusive():
-            return "retry"
-        case _:
-            return repr(verdict)
-
-
 def end_of(name: str, verdict: Verdict) -> EndWatch:
     watch = Watch(
         id="wch_1",
@@ -100,7 +79,7 @@ def end_of(name: str, verdict: Verdict) -> EndWatch:
 @each_golden
 def test_a_golden_reply_means_what_its_verdict_says(name: str, golden: Table) -> None:
     verdict, expected = judge(name, golden), golden["verdict"]
-    assert state_of(verdict) == expected["state"]
+    assert name_state(verdict) == expected["state"]
     if isinstance(verdict, Throttled | Inconclusive):
         seconds = verdict.retry_after_ms and f"{verdict.retry_after_ms // 1_000}s"
         assert seconds == expected.get("retry_after")

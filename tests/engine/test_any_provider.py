@@ -3,15 +3,24 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from notifier.config.load import load
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
 from notifier.core.model import Callback, NewWatch, WatchState
-from notifier.core.polling.poll_request import TaskAddress, build_poll_request, build_result_request
+from notifier.core.polling.poll_request import (
+    TaskAddress,
+    build_poll_request,
+    build_result_request,
+    make_url_template,
+)
+from notifier.core.polling.submit_reply import find_submitted_task
 from notifier.core.secret import Secret
 from notifier.store.values import WatchAdded
+from tests.configuration import PAGE
 from tests.engine.conftest import HOOK, HOUR_MS, KEY, Bench
 from tests.providers.test_catalogue_data import CATALOGUE
 from tests.providers.test_judged_by_the_core import SETTINGS
@@ -290,3 +299,43 @@ async def test_no_key_is_seen_by_a_host_that_is_not_its_own(bench: Bench) -> Non
         hosts.setdefault(request.url.split("/")[2].split(".")[0], set()).add(f"h{sent}")
     assert len(hosts) == len(tasks)
     assert all(keys == {host} for host, keys in hosts.items())
+
+
+async def test_the_hard_provider_of_the_documents_works_as_written(bench: Bench, tmp_path: Path) -> None:
+    """Polled by POST, ids with slashes, codes inside of HTTP 200, a second GET."""
+    blocks = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "config.toml").write_text("\n".join(blocks))
+    (tmp_path / "hard.key").write_text(KEY.reveal())
+    config = load(tmp_path / "config.toml", {"ACME_KEY": "acme-0123456789", "HARD_TEAM": "team-0123456789"})
+    hard = config.providers["hard"]
+    bench.poller.configure({"hard": hard}, give_up_after_ms=HOUR_MS)
+    place = find_submitted_task(
+        {"name": "operations/video/7"},
+        "hard",
+        make_url_template(hard.base_url, hard.description),
+        hard.description.submit,
+    )
+    now = bench.clock.now()
+    new = NewWatch("hard", place.api_path, place.task_id, (Callback(HOOK),), "{}", now, now, now + HOUR_MS)
+    (added,) = await bench.store.add_watches([new], give_up_at=now + HOUR_MS, max_live=10)
+    assert isinstance(added, WatchAdded)
+    bench.polls.add(
+        "https://hard.example/v1/operations:fetch",
+        HttpReply(202),
+        HttpReply(200, {}, b'{"code": 1002, "message": "slow down"}'),
+        HttpReply(200, {}, b'{"status": "Success", "file": {"id": 42}}'),
+    )
+    bench.polls.add(
+        "https://hard.example/v1/files?file_id=42",
+        HttpReply(200, {}, b'{"download_url": "https://files.example/42.mp4"}'),
+    )
+    for _ in range(40):
+        if (await bench.see(added.watch.id)).watch.ended_at is not None:
+            break
+        bench.clock.advance(5_000)
+        await bench.poll()
+    data = await data_of(bench, added.watch.id)
+    assert (data["status"], data["outputs"]) == ("completed", ["https://files.example/42.mp4"])
+    first = bench.polls.requests[0]
+    assert (first.method, json.loads(first.body)) == ("POST", {"name": "operations/video/7"})
+    assert first.headers["x-team"] == "team-0123456789"

@@ -77,6 +77,7 @@ def _rows(connection: sqlite3.Connection, rng: random.Random, now: int) -> Itera
         "registered_at": now,
         "expires_at": now + DAY_MS,
         "traceparent": None,
+        "poll_origin": None,
     }
     while True:
         yield {

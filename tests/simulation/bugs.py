@@ -24,7 +24,7 @@ from notifier.core.polling.evidence import PollEvidence, classify_verdict
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.verdict import Finished, Verdict
 from notifier.daemon.daemon import Daemon
-from notifier.engine import deliverer, poll_runner, provider_monitor, unpolled_deadlines
+from notifier.engine import deliverer, provider_monitor, task_reader, unpolled_deadlines
 from notifier.engine.deliverer import Deliverer
 from notifier.engine.poller import Poller
 from notifier.engine.provider_limiter import ProviderLimiter
@@ -141,7 +141,7 @@ def refusal_is_failure() -> Iterator[None]:
             return Finished(WatchState.FAILED, "failed", (), None, "{}")
         return judge_poll(exchange, **kwargs)
 
-    with mock.patch.object(poll_runner, "judge_poll", judged):
+    with mock.patch.object(task_reader, "judge_poll", judged):
         yield
 
 

@@ -43,6 +43,7 @@ READING = {
     "polling_state",
     "watch",
     "history",
+    "completion",
     "learned",
     "recent",
     "watches",

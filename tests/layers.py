@@ -31,8 +31,8 @@ CORE_LAYERS: Layers = (
 """The same within the core; the two of one level do not know each other."""
 
 EXTERNAL = {
-    "httpx": {"outbound/client.py"},
-    "httpx_aiohttp": {"outbound/client.py"},
+    "httpx": {"outbound/client.py", "outbound/errors.py", "outbound/transport.py"},
+    "httptools": {"outbound/response_body.py", "server/protocol.py", "server/request_head.py"},
     "aiosqlite": {"store/sqlite/driver.py"},
     "apscheduler": {"engine/scheduler.py"},
     "prometheus_client": {"daemon/metrics.py"},

@@ -1,4 +1,5 @@
-"""HTTP out: exchanges that end in time, and which addresses may be connected to.
+"""Outgoing HTTP: exchanges with a deadline, a pool of connections, and a check of every address.
 
-``client.py`` is the only file that imports httpx. Whatever goes wrong on the network comes back as a value.
+The engine uses ``client.py``, which returns network failures as values. Below it: ``transport.py`` (an httpx
+transport: pool and repeat), ``connector.py`` (resolve, check, connect), ``connection.py`` (the bytes of one).
 """

@@ -1,50 +1,48 @@
-"""The network as the engine sees it: an exchange goes out, a value comes back, in time.
+"""HTTP for the engine: an exchange goes out, and a value comes back before its deadline.
 
-The only file that imports httpx. The sockets under it are aiohttp's: httpx's own pool loses a connection for
-good when an exchange is cancelled, and a deadline is a cancellation. The transport is called without a client
-around it: all that one would add (redirects, cookies, credentials and proxies of the environment) is unwanted
-here, and costs as much again.
+The transport is called without an httpx client around it. What a client adds (redirects, cookies, credentials
+and proxies of the environment) is unwanted here, and costs as much CPU again.
 """
 
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
-from yarl import URL
 
 from notifier import __version__
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.outbound import errors
-from notifier.outbound.address_check import AddressCheck
-from notifier.outbound.connector import PooledConnector
-from notifier.outbound.exchange_state import CURRENT, ExchangeState
+from notifier.outbound.connector import Connector
+from notifier.outbound.errors import ExchangeError
+from notifier.outbound.exchange_state import EXTENSION, ExchangeState
 from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
+from notifier.outbound.transport import HttpTransport
 
 REST_S = 0.02
-"""How long the rest of an accepted POST's answer may take for its connection to be kept."""
+"""How long an accepted POST waits for the rest of its reply, so that the connection can be kept."""
 
-_PIECE = 256 * 1024
-_TROUBLE = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError)
-_HEADERS = {"accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
+_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
+_CLOSED = NoReply(FailureKind.CONNECT, "given up on our side: the daemon is stopping or was reconfigured")
+_TLS_EXPECTED = "the peer speaks TLS on this port: write https://"
+_CONNECTION_PAGES = {
+    b"plain HTTP request was sent to HTTPS port": _TLS_EXPECTED,  # nginx
+    b"speaking plain HTTP to an SSL-enabled server port": _TLS_EXPECTED,  # Apache
+    b"Client sent an HTTP request to an HTTPS server": _TLS_EXPECTED,  # Go, and so Caddy
+    b"No required SSL certificate was sent": "the peer requires a client certificate",  # nginx
+}
+"""Pages of servers with status 400 that are about the connection, not about the request."""
 
 
 class HttpxClient:
-    """``ports.Wire`` over httpx. One for polls, another for callbacks: they share no connections.
+    """``ports.HttpClient`` over httpx. Polls have one, callbacks another: they share no connections.
 
-    ``policy`` says which addresses may be connected to (None: all). ``max_body`` bounds what is read of an
-    answer. An idle connection is kept for ``keepalive_s``. ``ca_file`` holds certificates trusted beside the
-    system's; raises OSError when there are none in it.
-
-    A GET whose connection is lost before an answer is repeated once, silently (by aiohttp): it only asks. A
-    POST never is: nobody knows whether it arrived. So that it seldom happens, callbacks are given a short
-    ``keepalive_s``, and nothing goes out on an idle connection that the peer has closed already.
+    ``policy`` says which addresses may be connected to (None: all). ``max_body`` bounds what is read of a
+    reply. An idle connection is kept for ``keepalive_s``. ``ca_file`` holds certificates trusted beside the
+    system's; raise OSError if there are none in it.
     """
 
     def __init__(
@@ -58,147 +56,119 @@ class HttpxClient:
         resolver: CachingResolver | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._connections = connections
-        self._keepalive_s = keepalive_s
         self._max_body = max_body
-        self._guard = AddressCheck(policy)
-        self._tls = make_tls_context(ca_file)
-        self._resolver = resolver or CachingResolver()
         self._monotonic = monotonic
-        self._transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session)
+        self._slots = asyncio.Semaphore(connections)
+        self._deadlines: set[asyncio.Timeout] = set()
+        self._is_closed = False
+        connector = Connector(policy, make_tls_context(ca_file), resolver or CachingResolver(), monotonic)
+        self._transport = HttpTransport(
+            connector, max_idle=connections, keepalive_s=keepalive_s, monotonic=monotonic
+        )
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
-        """One GET. The answer's body comes whole, or cut at ``max_body``, or there is no reply."""
+        """Send a GET. The reply has its whole body, or the body cut at ``max_body``, or there is no reply."""
         return await self._exchange("GET", url, headers, None, timeout_ms)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
-        """One POST. A 2xx status is the whole answer; of any other the body is read as well."""
+        """Send a POST. A 2xx head is the whole reply; of any other status the body is read as well."""
         return await self._exchange("POST", url, headers, body, timeout_ms)
 
     async def close(self) -> None:
-        """Close all connections. An exchange under way ends as unreachable."""
+        """Close all connections. An exchange under way ends without a reply."""
+        self._is_closed = True
+        for deadline in self._deadlines:
+            deadline.reschedule(0.0)
         await self._transport.aclose()
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        """Called by the transport at the first exchange: aiohttp wants a running loop."""
-        connector = PooledConnector(
-            limit=self._connections,
-            keepalive_s=self._keepalive_s,
-            tls=self._tls,
-            resolver=self._resolver,
-            guard=self._guard,
-            monotonic=self._monotonic,
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            middlewares=(_as_written,),
-        )
 
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_ms: int
     ) -> Exchange:
-        started_at = self._monotonic()
+        state = ExchangeState(self._monotonic())
         try:
-            spelled = _spelled(url)
-            request = _request(method, spelled, headers, body)
-            trip = ExchangeState(URL(str(spelled), encoded=True), started_at)
+            request = _make_request(method, url, headers, body, state)
+            exchange = await self._reply(request, state, timeout_ms)
         except (httpx.InvalidURL, ValueError):  # UnicodeError too: idna, a header that is not ASCII
             return NoReply(FailureKind.PROTOCOL, "this URL or a header cannot be sent")
-        token = CURRENT.set(trip)
-        try:
-            exchange = await self._answer(request, trip, timeout_ms)
-        finally:
-            trip.abort()
-            CURRENT.reset(token)
         return replace(
             exchange,
-            peer=trip.peer,
-            elapsed_ms=trip.ms_until(self._monotonic()),
-            connect_ms=None if trip.connected_at is None else trip.ms_until(trip.connected_at),
+            peer=state.peer,
+            elapsed_ms=state.ms_until(self._monotonic()),
+            connect_ms=None if state.connected_at is None else state.ms_until(state.connected_at),
         )
 
-    async def _answer(self, request: httpx.Request, trip: ExchangeState, timeout_ms: int) -> Exchange:
-        """Send and read. What stands on the trip holds even if the body never ends."""
+    async def _reply(self, request: httpx.Request, state: ExchangeState, timeout_ms: int) -> Exchange:
+        """Send and read, in time. ``state.reply`` holds even if the body never ends."""
+        deadline = asyncio.timeout(timeout_ms / 1_000)
+        self._deadlines.add(deadline)
         try:
-            async with asyncio.timeout(timeout_ms / 1_000):
+            async with deadline, self._slots:
+                if self._is_closed:
+                    return _CLOSED
                 response = await self._transport.handle_async_request(request)
-                trip.is_answered = True
                 try:
-                    return await self._heard(response, request.method, trip)
+                    return await self._read(response, request.method, state)
                 finally:
-                    await response.aclose()  # the connection goes back, or is closed if more is to come
+                    await response.stream.aclose()  # type: ignore[union-attr] # the transport's are async
         except TimeoutError:
-            failure = errors.timeout_to_no_reply(timeout_ms, trip)
-        except _TROUBLE as error:
-            cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
-            failure = errors.error_to_no_reply(cause or error, trip)
-        except asyncio.CancelledError:
-            if _is_called_off():
-                raise
-            failure = errors.CLOSED_BY_US  # close() so ends who is still waiting for a connection
-        return trip.standing or failure
+            no_reply = NoReply(FailureKind.TIMEOUT, f"{timeout_ms / 1_000:g} s, {state.stage}")
+            return state.reply or (_CLOSED if self._is_closed else no_reply)
+        except ExchangeError as error:
+            return state.reply or error.no_reply
+        finally:
+            self._deadlines.discard(deadline)
 
-    async def _heard(self, response: httpx.Response, method: str, trip: ExchangeState) -> Exchange:
-        """Read the answer after its head, as far as it matters."""
-        first_byte_ms = trip.ms_until(self._monotonic())
-        head = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
+    async def _read(self, response: httpx.Response, method: str, state: ExchangeState) -> Exchange:
+        """Read a response after its head, as far as it matters."""
+        first_byte_ms = state.ms_until(self._monotonic())
+        reply = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
         if response.is_success and method == "POST":
-            trip.standing = head
+            state.reply = reply
             async with asyncio.timeout(REST_S):
-                await self._read(response)
-            return head
+                await self._read_body(response)
+            return reply
         if not response.is_success:
-            trip.standing = replace(head, is_cut=True)
-        if _is_encoded(head):
-            return trip.standing or NoReply(FailureKind.PROTOCOL, "encoded although asked not to")
-        body, is_cut = await self._read(response)
-        return replace(head, body=body, is_cut=is_cut)
+            state.reply = replace(reply, is_cut=True)
+        if reply.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
+            return state.reply or NoReply(FailureKind.PROTOCOL, "encoded although asked not to")
+        body, is_cut = await self._read_body(response)
+        return _connection_failure(response, body) or replace(reply, body=body, is_cut=is_cut)
 
-    async def _read(self, response: httpx.Response) -> tuple[bytes, bool]:
+    async def _read_body(self, response: httpx.Response) -> tuple[bytes, bool]:
         """Return the body up to the limit, and whether it was longer."""
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        async for piece in response.stream:  # type: ignore[union-attr] # the transport's are async
             room = self._max_body - len(body)
-            body += chunk[:room]
-            if len(chunk) > room:
+            body += piece[:room]
+            if len(piece) > room:
                 return bytes(body), True
         return bytes(body), False
 
 
-@functools.lru_cache(maxsize=1_024)
-def _spelled(url: str) -> httpx.URL:
-    """Read a URL, or raise httpx.InvalidURL. What is polled is soon polled again: reading takes 15 us."""
-    return httpx.URL(url)
+def _make_request(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None, state: ExchangeState
+) -> httpx.Request:
+    """Return a request with our default headers. Raise httpx.InvalidURL or ValueError."""
+    names = {name.lower() for name in headers}
+    defaults = {name: value for name, value in _DEFAULTS.items() if name not in names}
+    parsed, host = _parse_url(url)
+    all_headers = {"host": host, **defaults, **headers}
+    return httpx.Request(method, parsed, headers=all_headers, content=body, extensions={EXTENSION: state})
 
 
-def _request(method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None) -> httpx.Request:
-    """A long body goes out in pieces: what the peer does not read is not piled up in a buffer."""
-    if body is None or len(body) <= _PIECE:
-        return httpx.Request(method, url, headers={**_HEADERS, **headers}, content=body)
-    sized = {**_HEADERS, **headers, "content-length": str(len(body))}
-    return httpx.Request(method, url, headers=sized, content=_pieces(body))
+@functools.lru_cache(maxsize=1_024)  # a task is polled again and again, and parsing takes 15 us
+def _parse_url(url: str) -> tuple[httpx.URL, str]:
+    """Return the URL and its Host header. Raise httpx.InvalidURL if nothing can be sent there."""
+    parsed = httpx.URL(url)
+    name, port = parsed.raw_host.decode("ascii").removesuffix("."), parsed.port
+    if parsed.scheme not in {"http", "https"} or not name or port == 0 or (port or 0) > 65_535:
+        raise httpx.InvalidURL("neither http nor https, or no host and port")
+    return parsed, (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")
 
 
-def _is_called_off() -> bool:
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
-def _is_encoded(head: HttpReply) -> bool:
-    return head.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
-
-
-async def _as_written(
-    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Send the URL as it is written. aiohttp would respell it (``%2F`` in a query as ``/``)."""
-    request.url = CURRENT.get().url
-    return await send(request)
-
-
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), _PIECE):
-        yield body[start : start + _PIECE]
+def _connection_failure(response: httpx.Response, body: bytes) -> NoReply | None:
+    """Recognise the replies of servers that say what is wrong with the connection."""
+    if response.status_code != 400:
+        return None
+    details = (detail for phrase, detail in _CONNECTION_PAGES.items() if phrase in body)
+    return next((NoReply(FailureKind.TLS, detail) for detail in details), None)

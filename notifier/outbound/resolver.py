@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 Lookup = Callable[[str], Iterable[str]]
 """Blocks; returns a name's addresses, best first, or raises OSError."""
 
@@ -39,7 +37,7 @@ class _Answer:
     fault: str = ""
 
 
-class CachingResolver(AbstractResolver):
+class CachingResolver:
     """A resolver with a memory and bounds. Used from one event loop."""
 
     def __init__(
@@ -55,24 +53,14 @@ class CachingResolver(AbstractResolver):
         self._flights: dict[str, asyncio.Future[_Answer]] = {}
         self._memory: dict[str, tuple[_Answer, float]] = {}
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Return the addresses of a host, or raise socket.gaierror with the reason in words."""
+    async def resolve(self, host: str) -> tuple[str, ...]:
+        """Return the addresses of a host, best first. Raise socket.gaierror with the reason in words."""
         answer = self._remembered(host)
         if answer is None:
             answer = await asyncio.shield(self._flight(host))  # who gives up waiting does not end the lookup
-        results = [
-            result
-            for address in answer.addresses
-            if family in (socket.AF_UNSPEC, (result := _result(host, address, port))["family"])
-        ]
-        if not results:
-            raise socket.gaierror(socket.EAI_NONAME, answer.fault or "the name has no such address")
-        return results
-
-    async def close(self) -> None:
-        """Nothing is held: threads under way end by themselves, and nobody waits for them."""
+        if not answer.addresses:
+            raise socket.gaierror(socket.EAI_NONAME, answer.fault)
+        return answer.addresses
 
     def _remembered(self, name: str) -> _Answer | None:
         answer, until = self._memory.get(name, (None, 0.0))
@@ -121,10 +109,3 @@ class CachingResolver(AbstractResolver):
         flight = self._flights.pop(name)
         if not flight.done():
             flight.set_result(answer)
-
-
-def _result(host: str, address: str, port: int) -> ResolveResult:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return ResolveResult(
-        hostname=host, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST
-    )

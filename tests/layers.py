@@ -83,7 +83,7 @@ def _imported(node: ast.AST) -> list[str]:
 def _of_import(package: str, where: str, room: str, name: str) -> Iterator[str]:
     top = name.split(".", maxsplit=1)[0]
     if top in EXTERNAL and where not in EXTERNAL[top]:
-        yield f"only {', '.join(EXTERNAL[top])} imports {top}"
+        yield f"only {', '.join(sorted(EXTERNAL[top]))} imports {top}"
     if room in PURE and (name in IMPURE_MODULES or top in IMPURE_MODULES - {"urllib"}):
         yield f"the core imports {name}"
     if top == package and "." in name:

@@ -36,7 +36,6 @@ _COLOURS = {"debug": "\x1b[2m", "warning": "\x1b[33m", "error": "\x1b[31m", "cri
 _METHODS = {"exception": "error", "warn": "warning", "fatal": "critical", "msg": "info", "log": "info"}
 # Their lines below WARNING carry whole URLs, or come with each poll.
 _QUIET = (
-    "aiohttp",
     "apscheduler",
     "asyncio",
     "httpcore",

@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
         while (end := HEAD_END.search(self._received, searched)) is None and len(self._received) <= limit:
             if not can_become_head(self._received):
                 raise InvalidHead("the head cannot be read")
-            searched = max(0, len(self._received) - 2)
+            searched = max(0, self._received.rfind(b"\n"))
             if not await self._wait():
                 kind = ExchangeError if self._received else ClosedUnansweredError
                 raise kind(connection_lost(self._error, self.peer))

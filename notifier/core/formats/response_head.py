@@ -12,12 +12,17 @@ MAX_HEAD_LINES = 200  # decision 0011: bounds the CPU that one head takes
 CHUNKED = -1
 """The framing of a body of chunks; others are a number of bytes, or None: until the connection closes."""
 
-HEAD_END = re.compile(rb"\n\r?\n")
-_STATUS_LINE = re.compile(rb"HTTP/([0-9.]{1,3})[ \t]+([1-9][0-9]{2})(?![0-9])")
+HEAD_END = re.compile(rb"\n\r*\n")  # curl takes any number of carriage returns for none
+_STATUS_LINE = re.compile(rb"HTTP/([0-9](?:\.[0-9])?) +([1-9][0-9]{2})(?![0-9])", re.IGNORECASE)
 _AMBIGUOUS = re.compile(
-    rb"\x00|\n(?:content-length|transfer-encoding)(?:[ \t]+:|:[^\n]*\n[ \t])", re.IGNORECASE
+    rb"\x00|\r(?!\n)"
+    rb"|\A[^\n]*\n[ \t]"  # a folded line with nothing before it
+    rb"|\n[^ \t\r\n:][^:\n]*(?=\n)"  # a line without a colon
+    # a framing field with a blank before its colon, or folded
+    rb"|\n(?:content-length|transfer-encoding)(?:[ \t]+:|:[^\n]*\n[ \t])",
+    re.IGNORECASE,
 )
-"""What programs read differently: NUL, and a framing field with a blank before its colon or folded."""
+"""What other programs refuse, or read in more than one way."""
 _BODILESS = frozenset({101, 204, 304})  # RFC 9112, 6.3; after 101 no HTTP follows
 
 
@@ -47,7 +52,7 @@ class ResponseHead:
 
 def can_become_head(start: bytes | bytearray) -> bool:
     """Whether a head can come of these first bytes."""
-    return b"HTTP/".startswith(start[:5]) and start.count(b"\n") <= MAX_HEAD_LINES
+    return b"http/".startswith(start[:5].lower()) and start.count(b"\n") <= MAX_HEAD_LINES
 
 
 def parse_head(raw: bytes) -> ResponseHead:
@@ -67,14 +72,15 @@ def parse_head(raw: bytes) -> ResponseHead:
 
 def body_framing(head: ResponseHead) -> int | None:
     """Return how the body ends. Raise InvalidHead if that is not certain (RFC 9112, 6.3)."""
+    lengths = set(head.values(b"content-length"))
+    is_clear = head.version in {b"1.0", b"1.1"} and _is_length(lengths)
+    if not is_clear or _AMBIGUOUS.search(head.raw):
+        raise InvalidHead("the head cannot be read")
     if head.status in _BODILESS:
         return 0
     codings = [coding for coding in head.values(b"transfer-encoding") if coding != b"identity"]
     if codings not in ([], [b"chunked"]):
         raise InvalidHead("the body is not framed as HTTP says")
-    lengths = set(head.values(b"content-length"))
-    if _AMBIGUOUS.search(head.raw) or (not codings and not _is_length(lengths)):
-        raise InvalidHead("the head cannot be read")
     if codings:
         return CHUNKED
     return int(lengths.pop()) if lengths else None

@@ -20,7 +20,7 @@ from notifier.outbound.errors import ExchangeError
 from notifier.outbound.exchange_state import EXTENSION, ExchangeState
 from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
-from notifier.outbound.transport import HttpTransport
+from notifier.outbound.transport import HttpTransport, origin_of
 
 REST_S = 0.02
 """How long an accepted POST waits for the rest of its reply, so that the connection can be kept."""
@@ -160,7 +160,7 @@ def _make_request(
 def _parse_url(url: str) -> tuple[httpx.URL, str]:
     """Return the URL and its Host header. Raise httpx.InvalidURL if nothing can be sent there."""
     parsed = httpx.URL(url)
-    name, port = parsed.raw_host.decode("ascii").removesuffix("."), parsed.port
+    name, port = origin_of(parsed).server_name, parsed.port
     if parsed.scheme not in {"http", "https"} or not name or port == 0 or (port or 0) > 65_535:
         raise httpx.InvalidURL("neither http nor https, or no host and port")
     return parsed, (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")

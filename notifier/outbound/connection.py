@@ -38,7 +38,7 @@ class Origin(NamedTuple):
 
     @property
     def server_name(self) -> str:
-        """The name for SNI and certificate: the trailing dot is for the resolver alone."""
+        """The name for Host, SNI and certificate: a dot at its end is for the resolver alone."""
         return self.host.removesuffix(".")
 
 

@@ -68,11 +68,11 @@ LAST_CHUNKS = [
 
 
 _WHOLE_2XX = re.compile(
-    rb"(?is)(?:HTTP/[0-9.]+ +1(?!01)[0-9]{2}(?:(?!\n\r*\n).)*\n\r*\n)*"  # interim heads
+    rb"(?s)(?:HTTP/[0-9.]+ +1(?!01)[0-9]{2}(?:(?!\n\r*\n).)*\n\r*\n)*"  # interim heads
     rb"HTTP/[0-9](?:\.[0-9])? +2[0-9]{2}(?![0-9]).*?\n\r*\n"
 )
 """A whole final head. curl takes one that is cut off too, and a status line that it cannot read for 200."""
-_INTERIM = re.compile(rb"(?i)HTTP/[0-9.]+ +1")
+_INTERIM = re.compile(rb"HTTP/[0-9.]+ +1")
 
 
 @dataclass(frozen=True)

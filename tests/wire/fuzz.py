@@ -2,7 +2,7 @@
 
 ``python -m tests.wire.fuzz COUNT [SEED]`` composes odd responses and asks both. ``python -m tests.wire.fuzz
 --atheris COUNT`` lets libFuzzer mutate responses by coverage and asks h11; it needs the package atheris.
-Prints each disagreement, and exits with 1 if there was one; docs/decisions/0011-own-http-transport.md has runs.
+Prints each disagreement, and exits with 1 if there was one. Decision 0011 records runs.
 """
 
 import asyncio

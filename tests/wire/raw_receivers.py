@@ -110,7 +110,7 @@ WITH_ODD_HEADS = [
     Receiver("a blank before a colon", OK + b"X-A : c\r\n" + BODY, 200, (200, b"{}")),
     Receiver("a folded header", OK + b"X-A: b\r\n  c\r\n" + BODY, 200, (200, b"{}")),
     Receiver("a line without a colon", OK + b"nonsense\r\n" + BODY, 200, PROTOCOL),
-    Receiver("a status line in lower case", b"http/1.1 200 ok\r\n" + BODY, 200, (200, b"{}")),
+    Receiver("a status line in lower case", b"http/1.1 200 ok\r\n" + BODY, PROTOCOL, PROTOCOL),
     Receiver("a byte beyond ASCII", OK + b"X-A: sch\xf6n\r\n" + BODY, 200, (200, b"{}")),
     Receiver("a NUL in a header", OK + b"X-A: a\0b\r\n" + BODY, 200, PROTOCOL),
     Receiver("line feeds alone", b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}", 200, (200, b"{}")),

@@ -12,8 +12,9 @@ MAX_HEAD_LINES = 200  # decision 0011: bounds the CPU that one head takes
 CHUNKED = -1
 """The framing of a body of chunks; others are a number of bytes, or None: until the connection closes."""
 
+_BLANKS = b" \t\r"  # RFC 9110, 5.6.3; a carriage return before the line feed is part of the line end
 HEAD_END = re.compile(rb"\n\r*\n")  # curl takes any number of carriage returns for none
-_STATUS_LINE = re.compile(rb"HTTP/([0-9](?:\.[0-9])?) +([1-9][0-9]{2})(?![0-9])", re.IGNORECASE)
+_STATUS_LINE = re.compile(rb"HTTP/([0-9](?:\.[0-9])?) +([1-9][0-9]{2})(?![0-9])")
 _AMBIGUOUS = re.compile(
     rb"\x00|\r(?!\n)"
     rb"|\A[^\n]*\n[ \t]"  # a folded line with nothing before it
@@ -47,12 +48,12 @@ class ResponseHead:
     def values(self, name: bytes) -> list[bytes]:
         """Return the comma-separated values of all fields of a lower-case name, in lower case."""
         fields = [value for field, value in self.headers if field.lower() == name]
-        return [value.strip() for value in b",".join(fields).lower().split(b",")] if fields else []
+        return [value.strip(_BLANKS) for value in b",".join(fields).lower().split(b",")] if fields else []
 
 
 def can_become_head(start: bytes | bytearray) -> bool:
     """Whether a head can come of these first bytes."""
-    return b"http/".startswith(start[:5].lower()) and start.count(b"\n") <= MAX_HEAD_LINES
+    return b"HTTP/".startswith(start[:5]) and start.count(b"\n") <= MAX_HEAD_LINES
 
 
 def parse_head(raw: bytes) -> ResponseHead:
@@ -64,9 +65,9 @@ def parse_head(raw: bytes) -> ResponseHead:
     for line in raw.split(b"\n")[1:]:
         name, colon, value = line.partition(b":")
         if line[:1] in {b" ", b"\t"} and headers:  # a folded line: RFC 9112, 5.2
-            headers[-1] = (headers[-1][0], headers[-1][1] + b" " + line.strip())
+            headers[-1] = (headers[-1][0], headers[-1][1] + b" " + line.strip(_BLANKS))
         elif colon:
-            headers.append((name.strip(), value.strip()))
+            headers.append((name.strip(_BLANKS), value.strip(_BLANKS)))
     return ResponseHead(raw, status_line[1], int(status_line[2]), headers)
 
 

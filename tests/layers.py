@@ -31,7 +31,7 @@ CORE_LAYERS: Layers = (
 """The same within the core; the two of one level do not know each other."""
 
 EXTERNAL = {
-    "httpx": {"outbound/client.py", "outbound/errors.py", "outbound/transport.py"},
+    "httpx": {f"outbound/{name}.py" for name in ("client", "errors", "response_body", "transport")},
     "httptools": {"outbound/response_body.py", "server/protocol.py", "server/request_head.py"},
     "aiosqlite": {"store/sqlite/driver.py"},
     "apscheduler": {"engine/scheduler.py"},

@@ -52,7 +52,7 @@ def test_every_room_has_its_place() -> None:
         (
             "engine/x.py",
             "import httpx\n",
-            "only outbound/client.py, outbound/errors.py, outbound/transport.py imports httpx",
+            "outbound/errors.py, outbound/response_body.py, outbound/transport.py imports httpx",
         ),
         ("store/x.py", "import aiosqlite\n", "only store/sqlite/driver.py imports aiosqlite"),
         ("engine/x.py", "def f():\n    from {p}.api import app\n", "engine imports api"),

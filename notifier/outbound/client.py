@@ -78,7 +78,8 @@ class HttpxClient:
         """Close all connections. An exchange under way ends without a reply."""
         self._is_closed = True
         for deadline in self._deadlines:
-            deadline.reschedule(0.0)
+            if not deadline.expired():
+                deadline.reschedule(0.0)
         await self._transport.aclose()
 
     async def _exchange(

@@ -155,7 +155,8 @@ class Connection(asyncio.Protocol):
                 raise InvalidHead("the head cannot be read")
             searched = max(0, self._received.rfind(b"\n"))
             if not await self._wait():
-                kind = ExchangeError if self._received else ClosedUnansweredError
+                is_unanswered = not self._received and limit == MAX_HEAD_BYTES
+                kind = ClosedUnansweredError if is_unanswered else ExchangeError
                 raise kind(connection_lost(self._error, self.peer))
         if end is None or end.end() > limit:
             raise ExchangeError(NoReply(FailureKind.TOO_LARGE, "a head over 64 KiB"))

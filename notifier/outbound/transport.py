@@ -7,16 +7,15 @@ every way out of the exchange either gives it back or aborts it.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import httpx
 
-from notifier.core.formats.response_head import InvalidHead, ResponseHead, body_framing, keeps_alive
 from notifier.outbound.connection import Connection, Origin
 from notifier.outbound.connector import Connector
-from notifier.outbound.errors import ClosedUnansweredError, invalid_response
+from notifier.outbound.errors import ClosedUnansweredError
 from notifier.outbound.exchange_state import EXTENSION, ExchangeState, Stage
-from notifier.outbound.response_body import read_body
+from notifier.outbound.response_body import ResponseBody
 
 CONNECTION_LIFETIME_S = 300.0  # decision 0011: steady traffic follows a change of DNS
 
@@ -61,7 +60,7 @@ class HttpTransport(httpx.AsyncBaseTransport):
             self._sweep_timer.cancel()
         await asyncio.sleep(0)  # the loop closes the sockets in its next round
 
-    def release(self, connection: Connection, *, is_reusable: bool) -> None:
+    def _release(self, connection: Connection, is_reusable: bool) -> None:
         """Keep a connection for the next exchange, or drop it."""
         if self._is_closed or not is_reusable or not connection.is_silent():
             connection.abort()
@@ -83,7 +82,9 @@ class HttpTransport(httpx.AsyncBaseTransport):
             connection.abort()
             raise
         state.stage = Stage.BODY
-        return httpx.Response(head.status, headers=head.headers, stream=_Body(self, connection, head))
+        return httpx.Response(
+            head.status, headers=head.headers, stream=ResponseBody(connection, head, self._release)
+        )
 
     def _take_idle(self, origin: Origin) -> Connection | None:
         """Return the last used connection to the origin that can still be used."""
@@ -108,32 +109,6 @@ class HttpTransport(httpx.AsyncBaseTransport):
         if self._idle:
             wait_s = self._idle[0].idle_since + self._keepalive_s - self._monotonic()
             self._sweep_timer = asyncio.get_running_loop().call_later(max(wait_s, 0.0), self._sweep)
-
-
-class _Body(httpx.AsyncByteStream):
-    """The body of a response. Closing it keeps the connection if the body was read to its end."""
-
-    def __init__(self, transport: HttpTransport, connection: Connection, head: ResponseHead) -> None:
-        self._transport = transport
-        self._connection = connection
-        self._head = head
-        self._is_complete = False
-        self._is_released = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            framing = body_framing(self._head)
-        except InvalidHead as error:
-            raise invalid_response(error) from None
-        async for piece in read_body(self._connection, framing):
-            yield piece
-        self._is_complete = True
-
-    async def aclose(self) -> None:
-        if not self._is_released:
-            self._is_released = True
-            is_reusable = self._is_complete and keeps_alive(self._head)
-            self._transport.release(self._connection, is_reusable=is_reusable)
 
 
 def origin_of(url: httpx.URL) -> Origin:

@@ -16,10 +16,9 @@ from typing import Any, cast
 
 import h11
 
-from notifier.core.formats.response_head import InvalidHead, body_framing
 from notifier.outbound.connection import Connection, Origin
 from notifier.outbound.errors import ExchangeError
-from notifier.outbound.response_body import read_body
+from notifier.outbound.response_body import ResponseBody
 
 Reply = tuple[int, bytes]
 """A status, and a body that was read to its end."""
@@ -68,11 +67,11 @@ LAST_CHUNKS = [
 
 
 _WHOLE_2XX = re.compile(
-    rb"(?s)(?:HTTP/[0-9.]+ +1(?!01)[0-9]{2}(?:(?!\n\r*\n).)*\n\r*\n)*"  # interim heads
+    rb"(?s)(?:HTTP/[0-9](?:\.[0-9])? +1(?!01)[0-9]{2}(?:(?!\n\r*\n).)*\n\r*\n)*"  # interim heads
     rb"HTTP/[0-9](?:\.[0-9])? +2[0-9]{2}(?![0-9]).*?\n\r*\n"
 )
 """A whole final head. curl takes one that is cut off too, and a status line that it cannot read for 200."""
-_INTERIM = re.compile(rb"HTTP/[0-9.]+ +1")
+_INTERIM = re.compile(rb"HTTP/[0-9](?:\.[0-9])? +1")
 
 
 @dataclass(frozen=True)
@@ -152,8 +151,8 @@ async def notifiers_verdict(pieces: Sequence[bytes]) -> Verdict:
         finally:
             await feeding
         try:
-            body = b"".join([piece async for piece in read_body(connection, body_framing(head))])
-        except (ExchangeError, InvalidHead):
+            body = b"".join([piece async for piece in ResponseBody(connection, head, lambda *_: None)])
+        except ExchangeError:
             return Verdict(head.status, None)
         return Verdict(head.status, (head.status, body))
 

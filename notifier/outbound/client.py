@@ -150,11 +150,15 @@ def _make_request(
     method: str, url: str, headers: Mapping[str, str], body: bytes | None, state: ExchangeState
 ) -> httpx.Request:
     """Return a request with our default headers. Raise httpx.InvalidURL or ValueError."""
-    names = {name.lower() for name in headers}
-    defaults = {name: value for name, value in _DEFAULTS.items() if name not in names}
     parsed, host = _parse_url(url)
-    all_headers = {"host": host, **defaults, **headers}
-    return httpx.Request(method, parsed, headers=all_headers, content=body, extensions={EXTENSION: state})
+    names = {name.lower() for name in headers}
+    ours = {"host": host} | {name: value for name, value in _DEFAULTS.items() if name not in names}
+    if body is not None:
+        ours["content-length"] = str(len(body))
+    stream = httpx.ByteStream(body or b"")  # given ``content``, httpx would build the headers twice
+    return httpx.Request(
+        method, parsed, headers=ours | dict(headers), stream=stream, extensions={EXTENSION: state}
+    )
 
 
 @functools.lru_cache(maxsize=1_024)  # a task is polled again and again, and parsing takes 15 us

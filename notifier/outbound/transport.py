@@ -124,4 +124,4 @@ def encode_request(request: httpx.Request) -> bytes:
     head = b"\r\n".join(lines)
     if head.count(b"\r") + head.count(b"\n") != 2 * (len(lines) - 1) or b"\0" in head:
         raise ValueError("a header with a line break")
-    return head + b"\r\n\r\n" + request.content
+    return head + b"\r\n\r\n" + request.read()

@@ -16,7 +16,7 @@ from notifier import __version__
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.outbound.connector import Connector
-from notifier.outbound.errors import ExchangeError
+from notifier.outbound.errors import ExchangeError, connection_page
 from notifier.outbound.exchange_state import EXTENSION, ExchangeState
 from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
@@ -27,14 +27,6 @@ REST_S = 0.02
 
 _DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
 _CLOSED = NoReply(FailureKind.CONNECT, "given up on our side: the daemon is stopping or was reconfigured")
-_TLS_EXPECTED = "the peer speaks TLS on this port: write https://"
-_CONNECTION_PAGES = {
-    b"plain HTTP request was sent to HTTPS port": _TLS_EXPECTED,  # nginx
-    b"speaking plain HTTP to an SSL-enabled server port": _TLS_EXPECTED,  # Apache
-    b"Client sent an HTTP request to an HTTPS server": _TLS_EXPECTED,  # Go, and so Caddy
-    b"No required SSL certificate was sent": "the peer requires a client certificate",  # nginx
-}
-"""Pages of servers with status 400 that are about the connection, not about the request."""
 
 
 class HttpxClient:
@@ -133,7 +125,7 @@ class HttpxClient:
         if reply.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
             return state.reply or NoReply(FailureKind.PROTOCOL, "encoded although asked not to")
         body, is_cut = await self._read_body(response)
-        return _connection_failure(response, body) or replace(reply, body=body, is_cut=is_cut)
+        return connection_page(reply.status, body) or replace(reply, body=body, is_cut=is_cut)
 
     async def _read_body(self, response: httpx.Response) -> tuple[bytes, bool]:
         """Return the body up to the limit, and whether it was longer."""
@@ -169,11 +161,3 @@ def _parse_url(url: str) -> tuple[httpx.URL, str]:
     if parsed.scheme not in {"http", "https"} or not name or port == 0 or (port or 0) > 65_535:
         raise httpx.InvalidURL("neither http nor https, or no host and port")
     return parsed, (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")
-
-
-def _connection_failure(response: httpx.Response, body: bytes) -> NoReply | None:
-    """Recognise the replies of servers that say what is wrong with the connection."""
-    if response.status_code != 400:
-        return None
-    details = (detail for phrase, detail in _CONNECTION_PAGES.items() if phrase in body)
-    return next((NoReply(FailureKind.TLS, detail) for detail in details), None)

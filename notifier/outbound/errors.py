@@ -12,6 +12,25 @@ import httpx
 from notifier.core.exchange import FailureKind, FailureSubkind, NoReply
 from notifier.core.formats.addresses import AddressRefusal
 
+TLS_NOT_SPOKEN = NoReply(
+    FailureKind.TLS, "the peer does not speak TLS on this port", subkind=FailureSubkind.TLS_NOT_SPOKEN
+)
+TLS_EXPECTED = NoReply(
+    FailureKind.TLS, "the peer speaks TLS on this port", subkind=FailureSubkind.TLS_EXPECTED
+)
+CLIENT_CERTIFICATE = NoReply(
+    FailureKind.TLS,
+    "the peer requires a client certificate",
+    subkind=FailureSubkind.TLS_CLIENT_CERTIFICATE,
+)
+_CONNECTION_PAGES = {
+    b"plain HTTP request was sent to HTTPS port": TLS_EXPECTED,  # nginx
+    b"speaking plain HTTP to an SSL-enabled server port": TLS_EXPECTED,  # Apache
+    b"Client sent an HTTP request to an HTTPS server": TLS_EXPECTED,  # Go, and so Caddy
+    b"No required SSL certificate was sent": CLIENT_CERTIFICATE,  # nginx
+}
+"""Texts with status 400. They have no code; ``tests/wire/test_real_servers.py`` fails if they change."""
+
 
 class ExchangeError(httpx.TransportError):
     """Why an exchange brought no reply."""
@@ -44,11 +63,16 @@ def tls_failed(error: Exception | None) -> NoReply:
         return NoReply(FailureKind.TLS, error.verify_message)
     reason = error.reason or "the handshake failed" if isinstance(error, ssl.SSLError) else ""
     if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
-        not_spoken = FailureSubkind.TLS_NOT_SPOKEN
-        return NoReply(FailureKind.TLS, "the peer does not speak TLS on this port", subkind=not_spoken)
+        return TLS_NOT_SPOKEN
     if reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
-        return NoReply(FailureKind.TLS, "the peer requires a client certificate")
+        return CLIENT_CERTIFICATE
     return NoReply(FailureKind.TLS, reason.replace("_", " ").lower() or "closed during the handshake")
+
+
+def connection_page(status: int, body: bytes) -> NoReply | None:
+    """Recognise the pages of servers that are about the connection and not about the request."""
+    pages = _CONNECTION_PAGES.items() if status == 400 else ()
+    return next((no_reply for phrase, no_reply in pages if phrase in body), None)
 
 
 def invalid_response(detail: object) -> ExchangeError:

@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trustme
 
-from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
+from notifier.core.exchange import Exchange, FailureKind, FailureSubkind, HttpReply, NoReply
 from notifier.outbound.client import HttpxClient
 from tests.wire.peers import LONG_MS, Line, answer, listening, wired
-from tests.wire.real_servers import NGINX, SERVERS, Running, Server, running
+from tests.wire.real_servers import APACHE, HAPROXY, NGINX, SERVERS, Running, Server, running
 
 BIG = "a" * 20_000
 BODY = b'{"type": "task.completed"}'
@@ -154,4 +155,23 @@ async def test_plain_http_to_a_tls_port_is_told(
         assert exchange.fault is FailureKind.RESET
     else:
         assert exchange.fault is FailureKind.TLS
-        assert "write https://" in exchange.detail
+        assert exchange.subkind is FailureSubkind.TLS_EXPECTED
+
+
+CLIENT_CERTIFICATE = [
+    replace(NGINX, tls=("", f"{NGINX.tls[1]} ssl_client_certificate HERE/ca.pem; ssl_verify_client on;")),
+    replace(HAPROXY, tls=("", f"{HAPROXY.tls[1]} ca-file HERE/ca.pem verify required")),
+    replace(APACHE, tls=("", f"{APACHE.tls[1]}\nSSLCACertificateFile HERE/ca.pem\nSSLVerifyClient require")),
+]
+
+
+@pytest.mark.parametrize("server", CLIENT_CERTIFICATE, ids=lambda server: server.name)
+async def test_a_server_that_requires_a_client_certificate_is_told(
+    server: Server, ca: trustme.CA, tmp_path: Path, client: HttpxClient
+) -> None:
+    """nginx answers with a page, the others with an alert of TLS 1.3."""
+    async with between(installed(server), ca.issue_cert("127.0.0.1"), tmp_path) as front:
+        for _ in range(5):
+            exchange = await post(client, front, "/hook")
+            assert isinstance(exchange, NoReply), exchange
+            assert exchange.subkind is FailureSubkind.TLS_CLIENT_CERTIFICATE

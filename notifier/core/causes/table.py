@@ -39,6 +39,8 @@ class Code(StrEnum):
     CONNECT_FAILED = auto()
     TLS_FAILED = auto()
     TLS_NOT_SPOKEN = auto()
+    TLS_EXPECTED = auto()
+    TLS_CLIENT_CERTIFICATE = auto()
     TIMEOUT = auto()
     CONNECTION_RESET = auto()
     NOT_HTTP = auto()
@@ -192,6 +194,12 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
         ),
         Code.TLS_NOT_SPOKEN: _network(
             "TLS failed", _TLS_FIX, "nothing speaks TLS on that port: write http://"
+        ),
+        Code.TLS_EXPECTED: _network("TLS failed", _TLS_FIX, "that port speaks TLS: write https://"),
+        Code.TLS_CLIENT_CERTIFICATE: _network(
+            "TLS failed",
+            _TLS_FIX,
+            "notifier sends no client certificate; have the receiver not require one",
         ),
         Code.TIMEOUT: _network(
             "no answer in time",

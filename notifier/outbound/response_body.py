@@ -83,8 +83,9 @@ class _Chunks:
         self.is_overrun = self.is_complete
 
     def on_body(self, data: bytes) -> None:
-        """Collect decoded data; httptools calls this."""
-        self._data += data
+        """Collect decoded data; httptools calls this, for bytes after the end as well."""
+        if not self.is_complete:
+            self._data += data
 
     def on_message_complete(self) -> None:
         """Note the end; httptools calls this."""

@@ -62,7 +62,7 @@ CHUNK_LINES = [
 CHUNK_ENDS = [b"\r\n", b"\r\n", b"\r\n", b"\n", b"", b"\r\r\n", b"xx"]
 LAST_CHUNKS = [
     b"0\r\n\r\n", b"0\r\n\r\n", b"0\r\nX-Trailer: a\r\n\r\n", b"00\r\n\r\n", b"0\r\n", b"", b"0\n\n",
-    b"0\r\n\r\ngarbage",
+    b"0\r\n\r\ngarbage", b"0\r\n\r\nHTTP/1.1 200 OK\r\n\r\nevil",
 ]  # fmt: skip
 
 

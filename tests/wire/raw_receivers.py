@@ -77,6 +77,12 @@ WITH_BODIES = [
         then_closes=True,
     ),
     Receiver(
+        "200 and another response after the last chunk",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\nevil",
+        200,
+        (200, b"{}"),
+    ),
+    Receiver(
         "200 and bytes after the last chunk",
         OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\ngarbage",
         200,

@@ -37,6 +37,7 @@ async def test_a_get_on_a_connection_that_dies_with_the_request_is_repeated_once
     assert peer.connections == 3
 
 
+@pytest.mark.fault(42)
 @pytest.mark.parametrize("with_reset", [True, False], ids=["reset", "closed"])
 async def test_a_post_on_a_connection_that_dies_with_the_request_is_repeated_once(with_reset: bool) -> None:
     """The receiver knows the id of a callback, so that it may get it twice."""

@@ -71,6 +71,7 @@ def test_an_answer_before_the_body_is_read_counts(
     assert all(len(headers) == ("retry-after" in e.headers) for e in exchanges if isinstance(e, HttpReply))
 
 
+@pytest.mark.fault(44, 71)
 async def test_hints_without_end_cost_a_neighbour_nothing() -> None:
     """The flood is left after a hundred heads, long before the deadline, and never fills the memory."""
     async with (

@@ -25,7 +25,7 @@ from benchmarks.stats import quantile
 from benchmarks.tasks import API_PATH
 from notifier.core.exchange import HttpReply
 from notifier.outbound.client import HttpxClient
-from notifier.outbound.connector import Connector
+from notifier.outbound.connector import TcpConnector
 from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
 from notifier.outbound.transport import HttpTransport
@@ -49,7 +49,7 @@ class Bare(msgspec.Struct):
 
 def make_transport(connections: int, keepalive_s: float) -> HttpTransport:
     """Return the daemon's transport, which asks no policy."""
-    connector = Connector(None, make_tls_context(), CachingResolver(), time.monotonic)
+    connector = TcpConnector(None, make_tls_context(), CachingResolver(), time.monotonic)
     return HttpTransport(connector, max_idle=connections, keepalive_s=keepalive_s, monotonic=time.monotonic)
 
 

@@ -9,7 +9,7 @@ from benchmarks.stats import mean
 from notifier.core.polling import age_schedule, learned_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.histogram import DurationHistogram, add_duration
-from notifier.core.polling.learned_schedule import TaskDurations, first_poll_at, histogram_to_durations
+from notifier.core.polling.learned_schedule import TaskDurations, histogram_to_durations, schedule_first_poll
 
 FIXED_MS = 2_500
 FIRST_AFTER_MS = 2_500
@@ -51,8 +51,8 @@ class Path:
 
     def poll(self, duration_ms: int) -> Polled:
         """Poll one task to its end."""
-        most = learned_schedule.longest_wait_ms(DAY_MS)
-        at = first_poll_at(self.durations, registered_at=0, earliest=FIRST_AFTER_MS, latest=most)
+        most = learned_schedule.limit_wait_ms(DAY_MS)
+        at = schedule_first_poll(self.durations, registered_at=0, earliest=FIRST_AFTER_MS, latest=most)
         polls, before, last = 1, 0, 0
         while at < duration_ms:
             last = self._interval_ms(at, last)
@@ -61,9 +61,11 @@ class Path:
 
     def _interval_ms(self, age_ms: int, last_ms: int) -> int:
         rate, jitter = self.setting.schedule, self.rng.random()
-        if self.durations is None or not self.durations.is_known:
-            return age_schedule.interval_ms(rate, age_ms=age_ms, last_interval_ms=last_ms, jitter=jitter)
-        return learned_schedule.interval_ms(
+        if self.durations is None or not self.durations.is_reliable:
+            return age_schedule.compute_interval_ms(
+                rate, age_ms=age_ms, last_interval_ms=last_ms, jitter=jitter
+            )
+        return learned_schedule.compute_interval_ms(
             self.durations, rate, age_ms=age_ms, last_interval_ms=last_ms, jitter=jitter, result_ttl_ms=DAY_MS
         )
 

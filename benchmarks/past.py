@@ -10,7 +10,7 @@ import time
 
 from benchmarks.one_commit import CALLBACK_URL
 from benchmarks.tasks import API_PATH
-from notifier.core.formats.urls import endpoint_of, origin_of
+from notifier.core.formats.urls import url_to_endpoint, url_to_origin
 from notifier.core.polling.histogram import DurationHistogram, add_duration, pack
 from notifier.core.polling.learned_schedule import histogram_to_durations
 from notifier.store.sqlite.queries import SQL
@@ -51,9 +51,11 @@ def end(file: str, count: int) -> None:
     connection.execute(_END, {"now": now - 1_000, "step": STEP_MS, "took": TOOK_MS, "count": count})
     body = b'{"id": "evt", "type": "task.completed", "data": {"payload": {"images": []}}}'
     connection.execute(_EVENTS, {"body": body, "count": count})
-    connection.execute(SQL["add_origin"], {"name": origin_of(CALLBACK_URL)})
-    names = {"id": "ep_01KAQ7W3G0ABCDEFGHJKMNPQRW", "url": endpoint_of(CALLBACK_URL)}
-    made = connection.execute(SQL["add_endpoint"], {**names, "origin": origin_of(CALLBACK_URL)}).fetchone()
+    connection.execute(SQL["add_origin"], {"name": url_to_origin(CALLBACK_URL)})
+    names = {"id": "ep_01KAQ7W3G0ABCDEFGHJKMNPQRW", "url": url_to_endpoint(CALLBACK_URL)}
+    made = connection.execute(
+        SQL["add_endpoint"], {**names, "origin": url_to_origin(CALLBACK_URL)}
+    ).fetchone()
     connection.execute(_DELIVERIES, {"endpoint_seq": made["seq"], "url": CALLBACK_URL})
     connection.execute(_ATTEMPTS)
     _learn(connection, now, count)
@@ -68,7 +70,7 @@ def _learn(connection: sqlite3.Connection, now: int, count: int) -> None:
     durations = histogram_to_durations(sketch, count)
     quantiles = {"p5_ms": durations.p5_ms, "p50_ms": durations.p50_ms, "p90_ms": durations.p90_ms}
     names = {"provider": "mulerouter", "api_path": API_PATH, "finishes": count, "now": now}
-    connection.execute(SQL["keep_habit"], {**names, **quantiles, "sketch": pack(sketch)})
+    connection.execute(SQL["record_durations"], {**names, **quantiles, "sketch": pack(sketch)})
 
 
 if __name__ == "__main__":

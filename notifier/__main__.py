@@ -1,7 +1,7 @@
-"""``python -m notifier`` is the command ``notifier``.
+"""Run the command ``notifier``; ``python -m notifier`` does the same.
 
-A command's modules take a while to load. Who presses Ctrl-C meanwhile gets no traceback: until a command can
-handle it, the signal ends the process as it ends any other, and a shell says 130.
+The modules of a command take time to load. Ctrl-C during that time must not print a traceback. Until a
+command can handle the signal, its default action ends the process, and a shell reports 130.
 """
 
 import signal
@@ -9,9 +9,9 @@ import sys
 
 
 def main() -> int:
-    """Load the command, and run it."""
+    """Load the command and run it."""
     handler = signal.getsignal(signal.SIGINT)
-    if handler is signal.default_int_handler:  # and not ignored, as for what a shell starts in the background
+    if handler is signal.default_int_handler:  # not for a background process of a shell, which ignores it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from notifier.cli import main as run  # noqa: PLC0415 - this is what takes a while
 

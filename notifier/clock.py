@@ -1,12 +1,13 @@
-"""The real clock: a time at start, carried on by CLOCK_BOOTTIME.
+"""Keep the daemon's time: the time at start, continued by CLOCK_BOOTTIME.
 
-A stepped wall clock (NTP after a boot at 1970, an operator's ``date``) must not make everything due at once,
-nor nothing for hours. So the daemon's time only ever flows; ``drift_ms`` says how far the wall has moved away
-since, and ``adopt`` follows it, while everything that waits is shifted by as much (``engine/pulse.py``).
-BOOTTIME goes on while the machine sleeps, so that a suspended hour counts as an hour.
+A stepped wall clock (NTP after a boot at 1970, the command ``date``) must neither make everything due at once
+nor stop it for hours. Therefore the daemon's time never jumps. ``drift_ms`` measures the distance to the wall
+clock. ``adopt`` follows the wall clock while ``engine/clock_watch.py`` shifts all waiting rows by the same
+amount. BOOTTIME includes suspended time, so an hour of sleep counts as an hour.
 
-The time at start is the wall's; but where the daemon has lived in this very boot of the machine, its time
-goes on from there (``store/upkeep.py``), and a wall clock set meanwhile is one more step to follow.
+The first start in a boot of the machine takes the time of the wall clock. A later start in the same boot
+continues the stored time (``store/sqlite/maintenance.py``). A wall clock that was set between the two is
+followed like a step.
 """
 
 import time
@@ -14,21 +15,21 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
-_FLOWING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # where there is no BOOTTIME, sleep is lost
+_FLOWING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # without BOOTTIME suspended time is lost
 
 
 def wall_ms() -> int:
-    """Epoch milliseconds as the machine's clock has them now."""
+    """Return the wall clock in epoch milliseconds."""
     return time.time_ns() // 1_000_000
 
 
 def elapsed_ms() -> int:
-    """Milliseconds since some fixed point; never goes back."""
+    """Return milliseconds since a fixed point; they never decrease."""
     return time.clock_gettime_ns(_FLOWING) // 1_000_000
 
 
 def boot_id() -> int | None:
-    """Return a number for this boot of the machine, the same until the next one; None where none is told."""
+    """Return a number that identifies this boot of the machine, None where the system has none."""
     try:
         return UUID(Path("/proc/sys/kernel/random/boot_id").read_text().strip()).int >> 65  # 63 bits
     except (OSError, ValueError):
@@ -38,7 +39,7 @@ def boot_id() -> int | None:
 class SystemClock:
     """``ports.Clock`` on this machine.
 
-    ``anchor`` is the time at which ``elapsed`` was 0; None: as the wall has it now.
+    ``anchor`` is the time at which ``elapsed`` was 0. None computes it from the wall clock.
     """
 
     def __init__(
@@ -53,17 +54,17 @@ class SystemClock:
         self._anchor = wall() - elapsed() if anchor is None else anchor
 
     def now(self) -> int:
-        """Epoch milliseconds."""
+        """Return epoch milliseconds."""
         return self._anchor + self._elapsed()
 
     def monotonic(self) -> float:
-        """Seconds from some fixed point; never goes back, not even when ``adopt`` does."""
+        """Return seconds since a fixed point; they never decrease, also when ``adopt`` goes back."""
         return self._elapsed() / 1_000
 
     def drift_ms(self) -> int:
-        """How far the wall clock is ahead of ours; negative when it is behind."""
+        """Return how far the wall clock is ahead of this clock; negative if it is behind."""
         return self._wall() - self.now()
 
     def adopt(self, delta_ms: int) -> None:
-        """Move by ``delta_ms``; what waits in the store and in memory is to be moved by as much."""
+        """Move by ``delta_ms``. The caller shifts what waits in the store and in memory as well."""
         self._anchor += delta_ms

@@ -1,6 +1,6 @@
-"""The faults that notifier itself raises: each says the cause and the fix, and how a process ends by it.
+"""Define the errors that notifier raises, each with a cause, a fix and an exit status.
 
-Network trouble is not among them: it comes back as a value (``core/replies.py``).
+Network failures are not among them: they are returned as values (``core/exchange.py``).
 """
 
 from typing import ClassVar
@@ -10,7 +10,7 @@ from notifier.core.causes.table import Code
 
 
 class NotifierError(Exception):
-    """A fault with a code for programs, and a cause and a fix for a person, each one line."""
+    """An error with a code for programs, and a cause and a fix for people, of one line each."""
 
     code: str = "internal"
     exit_status: ClassVar[int] = 70
@@ -22,7 +22,7 @@ class NotifierError(Exception):
 
 
 class DatabaseUnusable(NotifierError):
-    """The file is foreign, corrupt, newer than this program, or cannot be opened. It was not touched."""
+    """The file is foreign, corrupt, newer than this program, or cannot be opened. It was not changed."""
 
     code = "database_unusable"
     exit_status = 78
@@ -36,9 +36,9 @@ class DatabaseBusy(NotifierError):
 
 
 class StoreUnavailable(NotifierError):
-    """The store cannot take this write now; nothing of it was kept. Trying again later may work.
+    """The store cannot execute this write now. Nothing was stored; a later attempt may succeed.
 
-    ``fix`` replaces the remedy of the cause where the situation asks for another.
+    ``fix`` replaces the remedy of the cause where the situation needs another.
     """
 
     code = "store_unavailable"
@@ -53,13 +53,13 @@ class StoreUnavailable(NotifierError):
 
 
 class StoreClosed(StoreUnavailable):
-    """The store takes no writes any more; trying again would not work before the next start."""
+    """The store is closed; a write can succeed only after the next start."""
 
     def __init__(self, reason: Cause | None = None) -> None:
         super().__init__(Cause(Code.STORE_CLOSED) if reason is None else reason)
 
 
 class StoreFull(StoreUnavailable):
-    """The disk is full; nothing of the write was kept."""
+    """The disk is full; nothing of the write was stored."""
 
     code = "disk_full"

@@ -1,6 +1,7 @@
-"""What the parts are handed from outside: time, chance, the network, and who counts.
+"""Define the interfaces that the parts are given: clock, HTTP client, meter and change listener.
 
-Production passes the real ones, the simulation passes its own. Chance is a ``random.Random`` as it is.
+The daemon passes real objects; tests and the simulation pass their own. A source of randomness is a plain
+``random.Random`` and needs no interface.
 """
 
 from collections.abc import Mapping
@@ -14,110 +15,88 @@ from notifier.core.polling.verdict import Verdict
 
 
 class Clock(Protocol):
-    """Time as the daemon sees it."""
+    """The daemon's time."""
 
     def now(self) -> int:
-        """Epoch milliseconds. Follows a stepped wall clock only when told to (``notifier/clock.py``)."""
+        """Return epoch milliseconds. They follow a stepped wall clock only by ``adopt`` (``clock.py``)."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds from some fixed point; never goes back."""
+        """Return seconds since a fixed point; they never decrease."""
         ...
 
 
 class HttpClient(Protocol):
-    """HTTP exchanges that end in time and never raise for network trouble."""
+    """HTTP exchanges with a deadline. A network failure is returned, never raised."""
 
-    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
-        """One GET with a deadline for the whole exchange."""
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+    ) -> Exchange:
+        """Send a GET with a deadline for the whole exchange. ``max_body`` None is the client's own limit."""
         ...
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
-        """One POST with a deadline for the whole exchange."""
+        """Send a POST with a deadline for the whole exchange."""
         ...
 
     async def close(self) -> None:
-        """Close what is pooled."""
+        """Close the pooled connections."""
         ...
 
 
 class Meter(Protocol):
-    """Is told of the work, to count it. A call takes some microseconds, never fails and decides nothing."""
+    """Counts the work. A call takes some microseconds, never fails and has no effect on the work."""
 
     def stopwatch(self) -> float:
-        """Seconds from some fixed point, for durations that are told here and for nothing else."""
+        """Return seconds since a fixed point, for durations passed to this meter only."""
         ...
 
     def record_poll(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
-        """A poll that began ``late_ms`` after it was due brought ``verdict``."""
+        """Count a poll that began ``late_ms`` after it was due and had ``verdict``."""
         ...
 
     def record_end(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
-        """The end of a watch, decided at ``now``, is on disk."""
+        """Count the end of a watch, decided at ``now`` and stored."""
         ...
 
     def record_attempt(
-        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, *, now: int
+        self, delivery: ClaimedDelivery, attempt: Attempt, decision: AttemptDecision, *, now: int
     ) -> None:
-        """An attempt that ended at ``now`` is on disk."""
+        """Count an attempt that ended at ``now`` and is stored."""
         ...
 
     def record_commit(self, units: int, took_s: float) -> None:
-        """The store has committed so many units of work at once."""
+        """Count one commit of ``units`` units of work."""
         ...
 
     def record_lag(self, late_s: float) -> None:
-        """A timer of the loop rang so late."""
+        """Count the delay of a timer of the event loop."""
         ...
 
 
 class NoMeter:
-    """Where nobody counts."""
+    """A meter that counts nothing, for tests and commands."""
 
     def stopwatch(self) -> float:
-        """No time passes."""
+        """Return 0."""
         return 0.0
 
     def record_poll(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def record_end(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def record_attempt(
-        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, *, now: int
+        self, delivery: ClaimedDelivery, attempt: Attempt, decision: AttemptDecision, *, now: int
     ) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def record_commit(self, units: int, took_s: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def record_lag(self, late_s: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 NO_METER: Meter = NoMeter()
-
-
-class ChangeListener(Protocol):
-    """Is told what has changed in the store, once it is on disk. Where nobody listens a call does nothing."""
-
-    def watch(self, watch_id: str) -> None:
-        """It came, or ended, goes on again, is polled sooner, or its task stands differently."""
-        ...
-
-    def polled(self, watch_id: str) -> None:
-        """It was polled, and but for the dates all is as before."""
-        ...
-
-    def deliveries_of(self, watch_id: str) -> None:
-        """It may have new deliveries."""
-        ...
-
-    def delivery(self, delivery_id: str) -> None:
-        """It was attempted, or is to be sent again."""
-        ...
-
-    def many(self) -> None:
-        """More than can be named."""
-        ...

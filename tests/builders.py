@@ -4,7 +4,7 @@ from typing import Any
 
 from notifier.core.causes.cause import DAEMON, Cause, Subject
 from notifier.core.causes.table import Code
-from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope
+from notifier.core.delivery.endpoint import MAX_PRIVATE_PROBE_MS, AttemptFailed, FailureScope
 from notifier.core.model import Attempt, Callback, Event, EventType, NewWatch, TaskError, Watch, WatchState
 from notifier.core.polling.decision import EndWatch, PollAgain
 from notifier.core.states import state_to_event
@@ -27,8 +27,8 @@ def answered(status: int) -> Cause:
     return Cause(Code.RECEIVER_HTTP_STATUS, {"status": status})
 
 
-REFUSED = AttemptFailed(FailureScope.EVENT, answered(422), None, PRIVATE_CAP_MS)
-DOWN = AttemptFailed(FailureScope.ENDPOINT, answered(503), None, PRIVATE_CAP_MS)
+REFUSED = AttemptFailed(FailureScope.EVENT, answered(422), None, MAX_PRIVATE_PROBE_MS)
+DOWN = AttemptFailed(FailureScope.ENDPOINT, answered(503), None, MAX_PRIVATE_PROBE_MS)
 THROTTLED = Cause(Code.PROVIDER_THROTTLED)
 DISK_FULL = Cause(Code.DISK_FULL, {"file": "/x/notifier.db"})
 SERVER_ERROR = Cause(Code.PROVIDER_SERVER_ERROR, {"status": 503})

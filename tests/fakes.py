@@ -42,6 +42,7 @@ class Request:
     headers: Mapping[str, str]
     timeout_ms: int
     body: bytes = b""
+    max_body: int | None = None
 
 
 @dataclass
@@ -63,8 +64,10 @@ class FakeWire:
         """Have ``url`` answer these from now on, whatever it was to answer."""
         self._answers[url] = list(answers)
 
-    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
-        return self._answer(Request("GET", url, dict(headers), timeout_ms))
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+    ) -> Exchange:
+        return self._answer(Request("GET", url, dict(headers), timeout_ms, max_body=max_body))
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         return self._answer(Request("POST", url, dict(headers), timeout_ms, body))

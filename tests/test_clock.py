@@ -5,7 +5,7 @@ import time
 import pytest
 
 from notifier.clock import SystemClock, boot_id, elapsed_ms, wall_ms
-from notifier.core.formats.retry_after import retry_after_ms
+from notifier.core.formats.retry_after import parse_retry_after
 from notifier.core.formats.times import format_instant, parse_instant
 from notifier.ports import Clock, HttpClient
 from tests.fakes import NOON, FakeClock, FakeWire
@@ -104,7 +104,7 @@ def test_the_zone_of_the_machine_means_nothing(monkeypatch: pytest.MonkeyPatch, 
         twice = 1_792_890_000_000  # 2026-10-25T01:00:00Z, when Berlin's clocks go back
         assert format_instant(twice) == "2026-10-25T01:00:00.000Z"
         assert parse_instant("2026-10-25T01:00:00Z") == twice
-        assert retry_after_ms("Sun, 25 Oct 2026 01:00:05 GMT", now=twice, cap_ms=HOUR) == 5_000
+        assert parse_retry_after("Sun, 25 Oct 2026 01:00:05 GMT", now=twice, cap_ms=HOUR) == 5_000
         assert abs(wall_ms() - time.time() * 1_000) < 60_000
     finally:
         monkeypatch.undo()

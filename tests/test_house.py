@@ -15,6 +15,7 @@ LISTS = {
     "identifiers with a banned word": lambda: house.banned_words(PACKAGE),
     "numeric constants without a reason": lambda: house.constants_without_reason(PACKAGE),
     "matches on prose": lambda: house.matches_on_prose(PACKAGE),
+    "docstrings without a verb": lambda: house.docstrings_without_verb(PACKAGE),
 }
 
 
@@ -49,6 +50,7 @@ def test_no_files_import_each_other() -> None:
         ("numeric constants without a reason", "LIMIT: Final = 4 << 20\n"),
         ("matches on prose", "x = 'no luck' in text\n"),
         ("matches on prose", "x = text.startswith('no luck')\n"),
+        ("docstrings without a verb", 'def f() -> int:\n    """The number of rows."""\n'),
     ],
 )
 def test_a_planted_breach_is_seen(tmp_path: Path, name: str, source: str) -> None:

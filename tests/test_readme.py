@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from notifier.api.registration import read_registration
-from notifier.api.routes import ROUTES
 from notifier.cli import commands
-from tests.api.conftest import SETTINGS
+from tests.api.conftest import ROUTES, SETTINGS
 from tests.browser.screenshots import LOOKS, MOST_BYTES
 from tests.cli.conftest import WATCH, FakeDaemon
 from tests.cli.test_help import understood

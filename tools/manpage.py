@@ -85,7 +85,7 @@ def _command(command: click.Command, path: str) -> Iterator[str]:
 
 
 def _shared() -> list[tuple[str, str]]:
-    """The options that stand before the command as well as after it."""
+    """Return the options that may be before the command or after it."""
     return _records(commands, _context(commands, "notifier"))
 
 
@@ -138,7 +138,7 @@ def _entry(line: str, *, split: bool) -> Iterator[str]:
 
 
 def _text(line: str) -> str:
-    """A line that roff takes for text, whatever it begins with."""
+    """Return a line that roff takes for text, whatever it begins with."""
     plain = _plain(line)
     return f"\\&{plain}" if plain.startswith((".", "'")) else plain
 

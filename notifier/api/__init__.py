@@ -1,1 +1,1 @@
-"""The local HTTP API: guard, parse, call the store, render. It polls and sends nothing itself."""
+"""Serve the local HTTP API: parse requests, call the store, return JSON."""

@@ -1,4 +1,4 @@
-"""Who is to be told: ``callback_url``, or ``callbacks`` with events and headers."""
+"""Parse the callbacks of a registration: ``callback_url``, or ``callbacks`` with events and headers."""
 
 import functools
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from notifier.api.json_fields import FieldErrors, pointer_to, read_object, read_text, report_unknown
+from notifier.api.json_fields import FieldErrors, describe_unknown, join_pointer, read_object, read_text
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.headers import InvalidHeader, check_callback_headers
 from notifier.core.formats.text import cut
@@ -17,52 +17,56 @@ FIELDS = ("url", "events", "headers")
 
 
 def parse_callbacks(
-    members: Mapping[str, Any], policy: AddressPolicy, faults: FieldErrors
+    members: Mapping[str, Any], policy: AddressPolicy, errors: FieldErrors
 ) -> tuple[Callback, ...]:
-    """The receivers of a registration."""
+    """Parse the callbacks of a registration; note what is wrong in ``errors``."""
     if "callbacks" not in members:
-        url = _callback_url(members, "callback_url", "", policy, faults)
+        url = _parse_url(members, "callback_url", "", policy, errors)
         return () if url is None else (Callback(url),)
     if "callback_url" in members:
-        faults.add("/callback_url", "stands beside callbacks; give one of the two")
+        errors.add("/callback_url", "must not be given together with callbacks")
     entries = members["callbacks"]
     if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_CALLBACKS:
-        faults.add("/callbacks", f"must be an array of 1 to {MAX_CALLBACKS} callbacks")
+        errors.add("/callbacks", f"must be an array of 1 to {MAX_CALLBACKS} callbacks")
         return ()
-    read = [_callback(entry, f"/callbacks/{place}", policy, faults) for place, entry in enumerate(entries)]
-    callbacks = tuple(callback for callback in read if callback is not None)
-    twice = [url for url, count in Counter(callback.url for callback in callbacks).items() if count > 1]
-    for url in twice:
-        faults.add("/callbacks", f"this URL stands twice: {cut(url, 200)}")
+    parsed = [
+        _parse_callback(entry, f"/callbacks/{index}", policy, errors) for index, entry in enumerate(entries)
+    ]
+    callbacks = tuple(callback for callback in parsed if callback is not None)
+    duplicates = [url for url, count in Counter(callback.url for callback in callbacks).items() if count > 1]
+    for url in duplicates:
+        errors.add("/callbacks", f"this URL is listed twice: {cut(url, 200)}")
     return callbacks
 
 
-def _callback(value: object, pointer: str, policy: AddressPolicy, faults: FieldErrors) -> Callback | None:
-    members = read_object(value, pointer, FIELDS, faults)
+def _parse_callback(
+    value: object, pointer: str, policy: AddressPolicy, errors: FieldErrors
+) -> Callback | None:
+    members = read_object(value, pointer, FIELDS, errors)
     if members is None:
         return None
-    url = _callback_url(members, "url", pointer, policy, faults)
-    events = _events(members, pointer, faults)
-    headers = _headers(members, pointer, faults)
+    url = _parse_url(members, "url", pointer, policy, errors)
+    events = _parse_events(members, pointer, errors)
+    headers = _parse_headers(members, pointer, errors)
     return None if url is None else Callback(url, events, headers)
 
 
-def _callback_url(
-    members: Mapping[str, Any], name: str, pointer: str, policy: AddressPolicy, faults: FieldErrors
+def _parse_url(
+    members: Mapping[str, Any], name: str, pointer: str, policy: AddressPolicy, errors: FieldErrors
 ) -> str | None:
-    """The URL in canonical form. An address in it is judged here, a name when it is connected to."""
-    url = read_text(members, name, faults, check_callback_url, pointer)
+    """Return the URL in canonical form. An address in it is checked here, a host name at connect time."""
+    url = read_text(members, name, errors, check_callback_url, pointer)
     if url is None:
         return None
-    why = _refused_address(url, policy)
-    if why is None:
+    refusal = _check_address(url, policy)
+    if refusal is None:
         return url
-    faults.add(pointer_to(pointer, name), why)
+    errors.add(join_pointer(pointer, name), refusal)
     return None
 
 
-@functools.lru_cache(maxsize=256)
-def _refused_address(url: str, policy: AddressPolicy) -> str | None:
+@functools.lru_cache(maxsize=256)  # most programs register few URLs
+def _check_address(url: str, policy: AddressPolicy) -> str | None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     is_address = host.replace(".", "").isdigit() or ":" in host
@@ -71,35 +75,37 @@ def _refused_address(url: str, policy: AddressPolicy) -> str | None:
     return None if refusal is None else refusal.text
 
 
-def _events(members: Mapping[str, Any], pointer: str, faults: FieldErrors) -> tuple[EventType, ...]:
+def _parse_events(members: Mapping[str, Any], pointer: str, errors: FieldErrors) -> tuple[EventType, ...]:
     if "events" not in members:
         return tuple(EventType)
-    place = pointer_to(pointer, "events")
+    place = join_pointer(pointer, "events")
     names = members["events"]
     if not isinstance(names, list) or not names:
-        faults.add(place, "must be an array of at least one event")
+        errors.add(place, "must be an array of at least one event")
         return ()
-    wanted: list[EventType] = []
-    for index, name in enumerate(names[: 2 * len(EventType)]):  # a longer list has faults enough
+    events: list[EventType] = []
+    for index, name in enumerate(names[: 2 * len(EventType)]):  # a longer list has an error already
         if not isinstance(name, str):
-            faults.add(f"{place}/{index}", "must be a string")
+            errors.add(f"{place}/{index}", "must be a string")
         elif name not in list(EventType):
-            faults.add(f"{place}/{index}", report_unknown(name, "event", EventType))
-        elif name in wanted:
-            faults.add(f"{place}/{index}", "this event stands twice")
+            errors.add(f"{place}/{index}", describe_unknown(name, "event", EventType))
+        elif name in events:
+            errors.add(f"{place}/{index}", "this event is listed twice")
         else:
-            wanted.append(EventType(name))
-    return tuple(wanted)
+            events.append(EventType(name))
+    return tuple(events)
 
 
-def _headers(members: Mapping[str, Any], pointer: str, faults: FieldErrors) -> tuple[tuple[str, str], ...]:
-    place = pointer_to(pointer, "headers")
+def _parse_headers(
+    members: Mapping[str, Any], pointer: str, errors: FieldErrors
+) -> tuple[tuple[str, str], ...]:
+    place = join_pointer(pointer, "headers")
     headers = members.get("headers", {})
     if not isinstance(headers, dict):
-        faults.add(place, "must be an object of strings")
+        errors.add(place, "must be an object of strings")
         return ()
     try:
         return check_callback_headers(headers)
-    except InvalidHeader as fault:
-        faults.add(place if fault.name is None else pointer_to(place, fault.name), str(fault))
+    except InvalidHeader as error:
+        errors.add(place if error.name is None else join_pointer(place, error.name), str(error))
         return ()

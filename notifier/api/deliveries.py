@@ -1,8 +1,8 @@
-"""The calls on deliveries."""
+"""Handle requests about deliveries."""
 
 from starlette.responses import Response
 
-from notifier.api.query import delivery_query, next_cursor
+from notifier.api.query import parse_delivery_query, split_page
 from notifier.api.representations import delivery_body, delivery_detail_body, json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import DeliveryBody, DeliveryPage
@@ -13,59 +13,58 @@ from notifier.store.values import ChangeRefused, DeliveryQuery
 
 
 async def list_deliveries(call: ApiRequest) -> Response:
-    """Some deliveries, newest first."""
-    query = delivery_query(call.query)
+    """Return a page of deliveries, newest first."""
+    query = parse_delivery_query(call.query)
     one_more = DeliveryQuery(query.state, query.watch_id, query.url, query.before, query.limit + 1)
-    found = await call.services.store.deliveries(one_more)
-    shown = found[: query.limit]
-    cursor = next_cursor(shown[-1].id, call.query) if len(found) > len(shown) else None
-    return json_response(DeliveryPage(deliveries=[delivery_body(each) for each in shown], next_cursor=cursor))
+    rows = await call.services.store.deliveries(one_more)
+    page, cursor = split_page(rows, query.limit, call.query)
+    return json_response(DeliveryPage(deliveries=[delivery_body(each) for each in page], next_cursor=cursor))
 
 
 async def list_recent_deliveries(services: Services, query: DeliveryQuery) -> list[DeliveryBody]:
-    """Those that were made last, for the page."""
+    """Return the newest deliveries, for the page."""
     return [delivery_body(each) for each in await services.store.deliveries(query)]
 
 
 async def show_delivery(call: ApiRequest) -> Response:
-    """One delivery with its attempts."""
+    """Return one delivery with its attempts."""
     return json_response(await load_delivery_body(call))
 
 
 async def load_delivery_body(call: ApiRequest) -> DeliveryBody:
-    """The same, for its page too."""
-    detail = await call.services.store.delivery(_id(call))
+    """Load one delivery with its attempts, for the API and for its page."""
+    detail = await call.services.store.delivery(_read_id(call))
     if detail is None:
-        raise _unknown()
+        raise _make_unknown_problem()
     return delivery_detail_body(detail)
 
 
 async def show_delivery_bytes(call: ApiRequest) -> Response:
-    """The very bytes that its attempts send. They are not signed here: a signature tells of its instant."""
-    message = await call.services.store.message(_id(call))
+    """Return the bytes that each attempt sends. They are not signed: a signature holds for one instant."""
+    message = await call.services.store.message(_read_id(call))
     if message is None:
-        raise _unknown()
+        raise _make_unknown_problem()
     return Response(message, media_type="application/json")
 
 
 async def redeliver(call: ApiRequest) -> Response:
-    """Send it again: the same id and bytes, a fresh budget."""
+    """Send a delivery again: with the same id and bytes, and a new ``give_up_at``."""
     services = call.services
     now = services.clock.now()
     give_up_at = now + services.settings().give_up_after_ms
-    changed = await services.store.redeliver(_id(call), now=now, give_up_at=give_up_at)
+    changed = await services.store.redeliver(_read_id(call), now=now, give_up_at=give_up_at)
     if isinstance(changed, ChangeRefused):
-        raise _unknown()
+        raise _make_unknown_problem()
     services.wake.deliver_now()
     return json_response(delivery_body(changed), 202)
 
 
-def _id(call: ApiRequest) -> str:
+def _read_id(call: ApiRequest) -> str:
     delivery_id = call.path["id"]
     if not is_id(delivery_id, DELIVERY):
-        raise _unknown()
+        raise _make_unknown_problem()
     return delivery_id
 
 
-def _unknown() -> ProblemError:
-    return ProblemError("not_found", "there is no delivery of this id; they are forgotten after a while")
+def _make_unknown_problem() -> ProblemError:
+    return ProblemError("not_found", "no delivery has this id; old deliveries are deleted")

@@ -1,86 +1,88 @@
-"""What has changed, for those who listen now: a bounded memory of events, read by each at its own pace.
+"""Publish changes of watches and deliveries to the subscribers of ``GET /v1/events``.
 
-The parts of the daemon name what they have changed (``ports.Changes``); a beat later it is read from the
-store and becomes an event, so that an event tells of nothing that is not on disk, and changes in quick
-succession become one. Nobody is waited for: a listener is a place in the memory, and one that falls out of
-it is cut off. When more changes at once than is worth telling singly, one ``reset`` stands for all of it.
-
-Nothing is noted while nobody listens and for the last minute nobody has; ids from before a pause are too old.
+The store reports what has changed (``ChangeListener``). A tick later the feed reads it back and makes events.
+So each event shows what is on disk, and changes in quick succession become one event. Events are kept in a
+bounded buffer. A subscriber is a position in it: publishing never waits for one, and one that falls out of
+the buffer is disconnected. Where too much changes at once, one ``reset`` event stands for all.
 """
 
 import asyncio
-import re
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
 
-import msgspec
 import structlog
-from msgspec import Struct
 
+from notifier.api.event_buffer import EventBuffer
 from notifier.api.representations import delivery_body, watch_body
 from notifier.core.causes.cause import Condition
 from notifier.errors import StoreUnavailable
 from notifier.server.problems import ProblemError
 from notifier.store.protocol import Store
 
-BEAT_S = 0.1
-BEATS_A_SECOND = 10  # so often, in beats, what was only polled is told
-RESET_BEATS = 50  # so long after one ``reset`` comes the next at the earliest
-LINGER_BEATS = 600  # a minute, in which a client that was cut off may come back
-HEARTBEAT_S = 15.0
-RETRY_MS = 2_000
-MOST_LISTENERS = 32
-MOST_MARKED = 300
-MOST_EVENTS = 1_000
-MOST_BYTES = 4 * 1024 * 1024
-PIECE_BYTES = 64 * 1024
+TICK_S = 0.1
+"""Trade-off: short for a person who watches the page, long enough to merge changes in quick succession."""
 
-_ID = re.compile(r"([0-9a-z]+)-([0-9]{1,15})")
+TICKS_PER_SECOND = 10  # of ``TICK_S``: polls that changed nothing else are published once a second
+RESET_INTERVAL_TICKS = 50  # 5 s: after a reset each client reads all lists again, which costs the store
+PAUSE_AFTER_TICKS = 600  # 1 min, in which a disconnected client may resume by its last id
+HEARTBEAT_S = 15.0
+"""WHATWG HTML, 9.2.7: a comment every 15 s or so keeps proxies from dropping the connection."""
+
+RETRY_MS = 2_000
+"""How long a browser waits before it reconnects. No record of why 2 s; changing it needs a measurement."""
+
+MAX_SUBSCRIBERS = 32
+"""CONTRACT P5: bounded. No record of why 32; changing it needs a measurement."""
+
+MAX_MARKED = 300
+"""Rows that one tick reads back, so that it holds the store for a short time. No record of why 300."""
 
 log = structlog.get_logger()
 
 
 class FeedSubscriber:
-    """One who listens: where in the memory it is. ``opening`` is what it is sent first."""
+    """One client's position in the feed. It is sent ``opening`` first."""
 
-    def __init__(self, feed: "EventFeed", place: int, opening: bytes) -> None:
-        self.news = asyncio.Event()
-        self.is_over = False
-        self._feed = feed
-        self._place = place
+    def __init__(self, events: EventBuffer, position: int, opening: bytes) -> None:
+        self._buffer = events
+        self._position = position
         self._opening = opening
+        self._wakeup = asyncio.Event()
+        self._is_ended = False
+
+    def wake(self) -> None:
+        """Look for new events."""
+        self._wakeup.set()
 
     def end(self) -> None:
-        """Tell it nothing more."""
-        self.is_over = True
-        self.news.set()
+        """End the stream."""
+        self._is_ended = True
+        self._wakeup.set()
 
     async def pieces(self, heartbeat_s: float = HEARTBEAT_S) -> AsyncIterator[bytes]:
-        """Yield what there is to send, a comment after ``heartbeat_s`` of nothing, until it is over."""
+        """Yield events, and a comment after ``heartbeat_s`` without any, until the stream ends."""
         yield self._opening
-        while not self.is_over:
-            self.news.clear()
-            found = self._feed.since(self._place)
-            if found is None:  # it reads too slowly; when it comes back, it is told to begin anew
+        while not self._is_ended:
+            self._wakeup.clear()
+            events = self._buffer.read_from(self._position)
+            if events is None:  # the client reads too slowly; when it reconnects, it gets a reset
                 return
-            piece, self._place = found
+            piece, self._position = events
             if piece:
                 yield piece
                 continue
             try:
                 async with asyncio.timeout(heartbeat_s):
-                    await self.news.wait()
+                    await self._wakeup.wait()
             except TimeoutError:
                 yield b":\n\n"
 
 
 class EventFeed:
-    """``ports.Changes``, and those who listen to it.
+    """The ``ChangeListener`` of the daemon, and its subscribers.
 
-    ``epoch`` is this run's, in lower case letters and digits. ``condition_of`` and ``conditions`` say why
-    providers are held back.
+    ``epoch`` identifies this run in event ids, in lower case letters and digits. ``condition_of`` and
+    ``conditions`` say why providers are held back.
     """
 
     def __init__(
@@ -90,210 +92,173 @@ class EventFeed:
         epoch: str,
         condition_of: Callable[[str], Condition | None],
         conditions: Callable[[], Mapping[str, Condition | None]],
-        beat_s: float = BEAT_S,
+        tick_s: float = TICK_S,
     ) -> None:
         self._store = store
-        self._epoch = epoch
+        self._events = EventBuffer(epoch)
         self._condition_of = condition_of
         self._conditions = conditions
-        self._beat_s = beat_s
-        self._listeners: set[FeedSubscriber] = set()
-        self._is_open = False
+        self._tick_s = tick_s
+        self._subscribers: set[FeedSubscriber] = set()
+        self._is_active = False
         self._is_closed = False
-        self._beating: asyncio.Task[None] | None = None
-        self._events: deque[bytes] = deque()
-        self._bytes = 0
-        self._next = 1  # the number of the next event; the memory holds those right before it
-        self._forget()
+        self._ticking: asyncio.Task[None] | None = None
+        self._clear()
 
-    def _forget(self) -> None:
-        """Begin anew: nothing is marked, and no beat has passed."""
+    def _clear(self) -> None:
+        """Forget all marks and ticks. Dictionaries keep the order of the marks."""
         self._watches: dict[str, None] = {}
         self._polled: dict[str, None] = {}
         self._deliveries: dict[str, None] = {}
         self._deliveries_of: dict[str, None] = {}
-        self._is_many = False
-        self._beats = 0
-        self._idle_beats = 0
-        self._reset_from = 0
-        self._known_conditions: Mapping[str, Condition | None] | None = None
+        self._needs_reset = False
+        self._ticks = 0
+        self._idle_ticks = 0
+        self._next_reset_tick = 0
+        self._last_conditions: Mapping[str, Condition | None] | None = None
 
-    # -- what has changed
+    # -- marking: what the store reports
 
     def watch(self, watch_id: str) -> None:
-        """See ``Changes``."""
-        if self._is_open:
+        """Mark a changed watch (see ``ChangeListener``)."""
+        if self._is_active:
             self._mark(self._watches, watch_id)
 
     def polled(self, watch_id: str) -> None:
-        """See ``Changes``. Beyond the bound it is left out: with its next poll it may be told."""
-        if self._is_open and len(self._polled) < MOST_MARKED:
+        """Mark a watch that was only polled. Beyond the limit it is left out, until its next poll."""
+        if self._is_active and len(self._polled) < MAX_MARKED:
             self._polled[watch_id] = None
 
     def deliveries_of(self, watch_id: str) -> None:
-        """See ``Changes``."""
-        if self._is_open:
+        """Mark a watch that may have new deliveries."""
+        if self._is_active:
             self._mark(self._deliveries_of, watch_id)
 
     def delivery(self, delivery_id: str) -> None:
-        """See ``Changes``."""
-        if self._is_open:
+        """Mark a changed delivery."""
+        if self._is_active:
             self._mark(self._deliveries, delivery_id)
 
     def many(self) -> None:
-        """See ``Changes``."""
-        self._is_many = self._is_open
+        """Mark more than can be named: the next tick publishes a reset."""
+        self._needs_reset = self._is_active
 
-    def _mark(self, marked: dict[str, None], of: str) -> None:
-        marked[of] = None
-        self._is_many = self._is_many or len(marked) > MOST_MARKED
-        if self._is_many:
-            marked.clear()  # a reset will stand for them
+    def _mark(self, marked: dict[str, None], row_id: str) -> None:
+        marked[row_id] = None
+        self._needs_reset = self._needs_reset or len(marked) > MAX_MARKED
+        if self._needs_reset:
+            marked.clear()  # the reset stands for them
 
-    # -- telling it
+    # -- publishing
 
-    async def beat(self) -> None:
-        """Tell what was marked since the last beat; once a second also what was only polled."""
-        self._beats += 1
-        is_second = self._beats % BEATS_A_SECOND == 0
+    async def tick(self) -> None:
+        """Publish what was marked since the last tick; once a second also what was only polled."""
+        self._ticks += 1
+        is_second = self._ticks % TICKS_PER_SECOND == 0
         if is_second:
-            self._look_at_conditions()
+            self._compare_conditions()
         try:
-            await self._tell(is_second=is_second)
+            await self._publish_marked(is_second=is_second)
         except StoreUnavailable:
-            self._is_many = True
-        self._idle_beats = 0 if self._listeners else self._idle_beats + 1
-        if self._idle_beats >= LINGER_BEATS:
+            self._needs_reset = True
+        self._idle_ticks = 0 if self._subscribers else self._idle_ticks + 1
+        if self._idle_ticks >= PAUSE_AFTER_TICKS:
             self._pause()
 
-    def _look_at_conditions(self) -> None:
-        """A provider that is held back is the trouble of all its watches."""
-        conditions, before = self._conditions(), self._known_conditions
-        self._known_conditions = conditions
-        self._is_many = self._is_many or (before is not None and before != conditions)
+    def _compare_conditions(self) -> None:
+        """Request a reset if the condition of a provider changed, because all its watches show it."""
+        conditions, before = self._conditions(), self._last_conditions
+        self._last_conditions = conditions
+        self._needs_reset = self._needs_reset or (before is not None and before != conditions)
 
-    async def _tell(self, *, is_second: bool) -> None:
+    async def _publish_marked(self, *, is_second: bool) -> None:
         watches, self._watches = self._watches, {}
         deliveries, self._deliveries = self._deliveries, {}
         deliveries_of, self._deliveries_of = self._deliveries_of, {}
-        if is_second or self._is_many:
+        if is_second or self._needs_reset:
             polled, self._polled = self._polled, {}
             watches |= polled
-        if self._is_many:
+        if self._needs_reset:
             self._reset()
         elif watches or deliveries or deliveries_of:
-            found = await self._store.find(watches, deliveries, deliveries_of=deliveries_of)
-            for watch in found.watches:
-                self._publish("watch", watch_body(watch, self._condition_of(watch.provider)))
-            for delivery in found.deliveries:
-                self._publish("delivery", delivery_body(delivery))
+            rows = await self._store.find(watches, deliveries, deliveries_of=deliveries_of)
+            for watch in rows.watches:
+                self._events.append("watch", watch_body(watch, self._condition_of(watch.provider)))
+            for delivery in rows.deliveries:
+                self._events.append("delivery", delivery_body(delivery))
+            self._wake_all()
 
     def _reset(self) -> None:
-        """What has been told so far is of no use any more."""
-        if self._beats >= self._reset_from:
-            self._is_many = False
-            self._reset_from = self._beats + RESET_BEATS
-            self._drop_events()
-            self._publish("reset", None)
+        """Replace all events with one reset, unless the last one is too recent."""
+        if self._ticks >= self._next_reset_tick:
+            self._needs_reset = False
+            self._next_reset_tick = self._ticks + RESET_INTERVAL_TICKS
+            self._events.clear()
+            self._events.append("reset", None)
+            self._wake_all()
 
-    def _publish(self, kind: str, body: Struct | None) -> None:
-        text = self._event(kind, self._next, body)
-        self._next += 1
-        self._events.append(text)
-        self._bytes += len(text)
-        while len(self._events) > MOST_EVENTS or self._bytes > MOST_BYTES:
-            self._bytes -= len(self._events.popleft())
-        for listener in self._listeners:
-            listener.news.set()
+    def _wake_all(self) -> None:
+        for subscriber in self._subscribers:
+            subscriber.wake()
 
-    def _event(self, kind: str, number: int, body: Struct | None) -> bytes:
-        """One event. Metadata may hold line ends, between its values, and each line is one of ``data``."""
-        data = b"{}" if body is None else msgspec.json.encode(body)
-        lines = b"".join(b"data: " + line + b"\n" for line in data.splitlines())
-        return f"id: {self._epoch}-{number}\nevent: {kind}\n".encode() + lines + b"\n"
-
-    def _drop_events(self) -> None:
-        self._events.clear()
-        self._bytes = 0
-
-    # -- those who listen
-
-    def since(self, number: int) -> tuple[bytes, int] | None:
-        """Return some of the events from ``number`` on, and where to go on; None when that one is gone."""
-        skipped = number - (self._next - len(self._events))
-        if skipped < 0:
-            return None
-        size, pieces = 0, []
-        for text in islice(self._events, skipped, None):
-            pieces.append(text)
-            size += len(text)
-            if size >= PIECE_BYTES:
-                break
-        return b"".join(pieces), number + len(pieces)
+    # -- subscribing
 
     @contextmanager
-    def listening(self, last_id: str | None) -> Iterator[FeedSubscriber]:
-        """Let one listen, from after ``last_id`` on; raises Problem when too many do, or at the end."""
+    def subscribe(self, last_id: str | None) -> Iterator[FeedSubscriber]:
+        """Subscribe after ``last_id``. Raise ProblemError beyond the limit, or while the daemon stops."""
         if self._is_closed:
             raise ProblemError("not_ready", "notifier is stopping")
-        if len(self._listeners) >= MOST_LISTENERS:
-            raise ProblemError("busy", f"{MOST_LISTENERS} listen already, and no more are served")
+        if len(self._subscribers) >= MAX_SUBSCRIBERS:
+            raise ProblemError("busy", f"{MAX_SUBSCRIBERS} clients have subscribed, which is the limit")
         self._resume()
-        listener = self._listener(last_id)
-        self._listeners.add(listener)
+        subscriber = self._make_subscriber(last_id)
+        self._subscribers.add(subscriber)
         try:
-            yield listener
+            yield subscriber
         finally:
-            self._listeners.discard(listener)
+            self._subscribers.discard(subscriber)
 
-    def _listener(self, last_id: str | None) -> FeedSubscriber:
-        """One without an id begins now, and has its first one at once, to come back with."""
-        hello = f"retry: {RETRY_MS}\nid: {self._epoch}-{self._next - 1}\n\n".encode()
+    def _make_subscriber(self, last_id: str | None) -> FeedSubscriber:
+        """Start at the next event where there is no id, and send the current id to resume by."""
+        events, retry = self._events, f"retry: {RETRY_MS}\n"
+        opening = f"{retry}id: {events.last_id}\n\n".encode()
         if last_id is None:
-            return FeedSubscriber(self, self._next, hello)
-        place = self._place_after(last_id)
-        if place is None:
-            return FeedSubscriber(self, self._next, hello + self._event("reset", self._next - 1, None))
-        return FeedSubscriber(self, place, f"retry: {RETRY_MS}\n\n".encode())
-
-    def _place_after(self, last_id: str) -> int | None:
-        known = _ID.fullmatch(last_id)
-        if known is None or known[1] != self._epoch:
-            return None
-        place = int(known[2]) + 1
-        return place if self._next - len(self._events) <= place <= self._next else None
+            return FeedSubscriber(events, events.next, opening)
+        position = events.find_after(last_id)
+        if position is None:
+            return FeedSubscriber(events, events.next, opening + events.format("reset", None))
+        return FeedSubscriber(events, position, f"{retry}\n".encode())
 
     def _resume(self) -> None:
-        if not self._is_open:
-            self._is_open = True
-            self._forget()
-            self._beating = asyncio.create_task(self._beat_on(), name="feed")
+        if not self._is_active:
+            self._is_active = True
+            self._clear()
+            self._ticking = asyncio.create_task(self._run(), name="feed")
 
     def _pause(self) -> None:
-        """Note nothing from now on, and have no id of before fit any more."""
-        self._is_open = False
-        self._drop_events()
-        self._next += 1
+        """Stop recording. A client that comes back later gets a reset."""
+        self._is_active = False
+        self._events.invalidate_ids()
 
-    async def _beat_on(self) -> None:
+    async def _run(self) -> None:
         try:
-            while self._is_open:
-                await asyncio.sleep(self._beat_s)
-                await self.beat()
+            while self._is_active:
+                await asyncio.sleep(self._tick_s)
+                await self.tick()
         except Exception:
             log.exception("feed.crashed")
             self._pause()
-            self.cut()
+            self.end_all()
 
-    def cut(self) -> None:
-        """End every stream; those who may listen still will come back."""
-        for listener in self._listeners:
-            listener.end()
+    def end_all(self) -> None:
+        """End every stream. Clients that are still allowed reconnect."""
+        for subscriber in self._subscribers:
+            subscriber.end()
 
     def close(self) -> None:
-        """Let nobody listen any more: the daemon stops."""
+        """End every stream and accept no more subscribers, because the daemon stops."""
         self._is_closed = True
-        self._is_open = False
-        self.cut()
-        if self._beating is not None:
-            self._beating.cancel()
+        self._is_active = False
+        self.end_all()
+        if self._ticking is not None:
+            self._ticking.cancel()

@@ -1,4 +1,4 @@
-"""One example of each thing, for the description of the API; a test reads them back."""
+"""Hold an example of each body, for ``openapi.json``. A test decodes them with the schemas."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -6,12 +6,12 @@ from typing import Any
 
 from notifier.core.causes.cause import Cause, EndpointSubject
 from notifier.core.causes.table import Code
+from notifier.core.model import DeliveryState, WatchState
 
 _WATCH_ID = "wch_01KAQ7W3G0ABCDEFGHJKMNPQRS"
 _EVENT_ID = "evt_01KAQ7W3G0ABCDEFGHJKMNPQRT"
 _DELIVERY_ID = "dlv_01KAQ7W3G0ABCDEFGHJKMNPQRV"
 _ENDPOINT_ID = "ep_01KAQ7W3G0ABCDEFGHJKMNPQRW"
-_DOWN = Cause(Code.RECEIVER_HTTP_STATUS, {"status": 503})
 _HOOK = "http://127.0.0.1:9001/hook"
 NOON = "2026-11-23T12:00:00.000Z"
 _TASK = {
@@ -19,6 +19,11 @@ _TASK = {
     "api_path": "/vendors/alibaba/v1/qwen-image-edit-max/generation",
     "provider": "mulerouter",
 }
+
+
+def _make_endpoint_cause(cause: Cause) -> Mapping[str, str]:
+    return {"code": cause.code, "fix": cause.fix(EndpointSubject(_ENDPOINT_ID, _HOOK))}
+
 
 LEARNED: Mapping[str, Any] = MappingProxyType(
     {
@@ -86,6 +91,7 @@ WATCH: Mapping[str, Any] = MappingProxyType(
         "outputs": [],
         "result_expires_at": None,
         "payload": None,
+        "payload_note": None,
         "error": None,
         "deliveries": [],
     }
@@ -108,10 +114,7 @@ ENDPOINT: Mapping[str, Any] = MappingProxyType(
         "url": _HOOK,
         "state": "closed",
         "gate": "closed: HTTP 503",
-        "cause": {
-            "code": _DOWN.code,
-            "fix": _DOWN.fix(EndpointSubject(_ENDPOINT_ID, _HOOK)),
-        },
+        "cause": _make_endpoint_cause(Cause(Code.RECEIVER_HTTP_STATUS, {"status": 503})),
         "since": NOON,
         "next_probe_at": "2026-11-23T12:00:05.000Z",
         "pending": 7,
@@ -122,7 +125,7 @@ ENDPOINT: Mapping[str, Any] = MappingProxyType(
 )
 REFUSED = {
     "type": "urn:notifier:problem:validation_failed",
-    "title": "Refused",
+    "title": "Request has errors",
     "status": 422,
     "detail": "/taskid: unknown field; did you mean task_id?",
     "code": "validation_failed",
@@ -133,7 +136,7 @@ PLOTS: Mapping[str, Any] = MappingProxyType(
         "durations": {
             "title": "Task duration",
             "said": "half of qwen-image-edit-max within 15.0 s",
-            "about": "How long tasks took by their api_path …",
+            "about": "How long tasks took, by api_path …",
             "ranges": [
                 {
                     "label": "qwen-image-edit-max",
@@ -148,15 +151,15 @@ PLOTS: Mapping[str, Any] = MappingProxyType(
         "notice": {
             "title": "Notice delay",
             "said": "half within 1.2 s, nine of ten within 2.8 s",
-            "about": "From when a task was over by the provider's own word …",
+            "about": "The time from the end of a task by its provider …",
             "of": "tasks",
             "count": 57,
             "bars": [{"label": "0.5 s", "count": 11}, {"label": "1 s", "count": 46}],
         },
         "polls": {
-            "title": "Polls a task",
+            "title": "Polls per task",
             "said": "half with 3 or fewer; 48 % fewer than every 2.5 s",
-            "about": "How often each task was asked for …",
+            "about": "The polls per task …",
             "of": "tasks",
             "count": 57,
             "bars": [{"label": "3", "count": 40}, {"label": "more", "count": 17}],
@@ -164,7 +167,7 @@ PLOTS: Mapping[str, Any] = MappingProxyType(
         "callbacks": {
             "title": "Callback latency",
             "said": "no callback has been delivered yet",
-            "about": "From the outcome to the receiver's first 2xx …",
+            "about": "The time from the outcome to the first 2xx of the receiver …",
             "of": "callbacks",
             "count": 0,
             "bars": [],
@@ -172,18 +175,56 @@ PLOTS: Mapping[str, Any] = MappingProxyType(
         "polls_saved": 0.48,
     }
 )
+PENDING_DELIVERY = {**DELIVERY, "state": "pending", "next_attempt_at": NOON, "ended_at": None}
+DELIVERY_WITH_ATTEMPT = {**DELIVERY, "attempts": [ATTEMPT]}
+DELIVERIES = {"deliveries": [DELIVERY], "next_cursor": None}
+WATCH_WITH_DELIVERY = {**WATCH, "deliveries": [DELIVERY]}
+STOPPED_WATCH = {**WATCH, "state": "stopped", "next_poll_at": None, "ended_at": NOON}
+WATCHES = {"watches": [WATCH], "next_cursor": None}
+BATCH_RESULTS = {"results": [{"status": 201, "watch": WATCH}, {"status": 422, "problem": REFUSED}]}
+REPLAY = {"since": NOON, "state": "dead", "dry_run": True}
+_NO_PROBE = {"since": None, "next_probe_at": None}
+PAUSED_ENDPOINT = {
+    **ENDPOINT,
+    **_NO_PROBE,
+    "state": "paused",
+    "gate": "paused by a user",
+    "cause": _make_endpoint_cause(Cause(Code.ENDPOINT_PAUSED)),
+}
+RESUMED_ENDPOINT = {**ENDPOINT, **_NO_PROBE, "state": "open", "gate": "open, starting slowly", "cause": None}
+ENDPOINTS = {"endpoints": [ENDPOINT], "next_cursor": None}
+STATUS: Mapping[str, Any] = MappingProxyType(
+    {
+        "version": "0.1.0",
+        "summary": "All is well: 1 task is being watched, no delivery waits.",
+        "ok": True,
+        "trouble": None,
+        "cause": None,
+        "watches": {**dict.fromkeys((state.value for state in WatchState), 0), "watching": 1},
+        "deliveries": dict.fromkeys((state.value for state in DeliveryState), 0),
+        "oldest_pending_at": None,
+        "expiring_results": 0,
+        "troubled_watches": 0,
+        "refused_deliveries": 0,
+        "providers": {"mulerouter": "ok"},
+        "provider_causes": {},
+        "learned": [LEARNED],
+    }
+)
+METRICS = 'notifier_watches{state="lost"} 0.0\n'
 EVENTS = """\
-`event: watch` and `event: delivery` bring in `data` the thing as GET /v1/watches and GET /v1/deliveries list
-it, as it stands now; changes in quick succession are one event. A watch is told when it is new, has ended,
-stands differently by the provider's word or in other trouble, was resumed, stopped or is polled sooner, and
-once a second at most when it was only polled (of 300 such watches in a second). A delivery is told when it is
-made, attempted, delivered, dead or to be sent again.
-`event: reset` says to read the lists anew: the Last-Event-ID is too old or of another run of the daemon, or
-more has changed at once than is told singly (a replay, a provider held back, a large batch, old ones
-forgotten). One `reset` comes 5 s after the other at the earliest.
-The first `id:` comes at once, without an event, and a comment whenever there was nothing else for 15 s. At
-most 32 listen at once; one that reads too slowly is cut off. A minute after the last one has gone, and with
-every start of the daemon, all ids become too old."""
+`event: watch` and `event: delivery` carry in `data` a watch or delivery as GET /v1/watches and
+GET /v1/deliveries list it, in its present state. Changes in quick succession are merged into one event.
+A watch is sent when it is new, has ended, was resumed or stopped, is polled earlier, or when its trouble or
+its status by the provider changes. A watch that was only polled is sent at most once a second (up to 300
+such watches).
+A delivery is sent when it is created, attempted, delivered, dead or to be sent again.
+`event: reset` means: read the lists again. The Last-Event-ID is too old or of another run of the daemon, or
+too much changed at once (a replay, a provider held back, a large batch, old rows deleted). Two resets are at
+least 5 s apart.
+The first `id:` is sent at once, without an event. After 15 s without an event a comment is sent. At most 32
+clients can subscribe; one that reads too slowly is disconnected. All ids become too old one minute after the
+last client has disconnected, and when the daemon starts."""
 STREAM = """\
 retry: 2000
 id: 5f0c1e9a7b42-0

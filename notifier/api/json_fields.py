@@ -1,4 +1,4 @@
-"""Fields of JSON bodies: each is read by itself, and what is wrong with it is noted, not raised."""
+"""Read fields of JSON bodies. Each reader notes its errors, so that one response lists all of them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,115 +9,115 @@ from notifier.core.formats.json_text import InvalidJson, RejectedJson, decode_st
 from notifier.core.formats.text import cut
 from notifier.core.formats.times import InvalidDuration, parse_duration
 from notifier.core.formats.urls import InvalidUrl
-from notifier.core.nearest import nearest
-from notifier.server.problems import FieldError, ProblemError, fields_problem
+from notifier.core.nearest import find_nearest
+from notifier.server.problems import FieldError, ProblemError, errors_to_problem
 
-MAX_EXPIRE_MS = 366 * 86_400_000
-MAX_FAULTS = 20  # to look for the nearest name takes time, and nobody reads more
+MAX_EXPIRE_AFTER_MS = 366 * 86_400_000  # a leap year. No record of why; changing it needs a reason
+MAX_ERRORS = 20  # CONTRACT P5: bounded, because each error searches the nearest name
 
-_SHOWN_CHARS = 60
+_MAX_NAME_CHARS = 60  # a name of the client's, quoted in a pointer, must not fill the response
 
 
 @dataclass(slots=True)
 class FieldErrors:
-    """What has been found wrong so far; the first ``MAX_FAULTS`` of it."""
+    """The first ``MAX_ERRORS`` errors of a request."""
 
-    found: list[FieldError] = field(default_factory=list)
+    entries: list[FieldError] = field(default_factory=list)
 
     @property
     def is_full(self) -> bool:
-        """Whether it is useless to look for more."""
-        return len(self.found) >= MAX_FAULTS
+        """Whether no more errors are noted, so that a reader may stop."""
+        return len(self.entries) >= MAX_ERRORS
 
     def add(self, pointer: str, detail: str) -> None:
-        """Note one more."""
+        """Note one error."""
         if not self.is_full:
-            self.found.append(FieldError(pointer, detail))
+            self.entries.append(FieldError(pointer, detail))
 
     def check(self) -> None:
-        """Raise Problem if there are any."""
-        if self.found:
-            raise fields_problem(self.found)
+        """Raise ProblemError if there are errors."""
+        if self.entries:
+            raise errors_to_problem(self.entries)
 
 
 def read_json(body: bytes) -> Any:
-    """Decode a body; raises Problem."""
+    """Decode a body. Raise ProblemError."""
     try:
         return decode_strict(body)
-    except InvalidJson as fault:
-        raise ProblemError("bad_json", str(fault)) from None
-    except RejectedJson as fault:
-        raise fields_problem([FieldError(fault.pointer, fault.detail)]) from None
+    except InvalidJson as error:
+        raise ProblemError("bad_json", str(error)) from None
+    except RejectedJson as error:
+        raise errors_to_problem([FieldError(error.pointer, error.detail)]) from None
 
 
-def report_unknown(name: str, what: str, names: Iterable[str]) -> str:
-    """Say that ``name`` is none of ``names``, and which it may have meant."""
-    known = list(names)
-    close = nearest(name, known)
+def describe_unknown(name: str, what: str, names: Iterable[str]) -> str:
+    """Describe an unknown name, with the nearest valid one or all valid ones."""
+    choices = list(names)
+    close = find_nearest(name, choices)
     if close is not None:
         return f"unknown {what}; did you mean {close}?"
-    return f"unknown {what}; there is {', '.join(known)}" if known else f"unknown {what}; there is none"
+    return f"unknown {what}; there is {', '.join(choices)}" if choices else f"unknown {what}; there is none"
 
 
 def read_object(
     value: object,
     pointer: str,
     names: Sequence[str],
-    faults: FieldErrors,
-    meant: Mapping[str, str] = MappingProxyType({}),
+    errors: FieldErrors,
+    hints: Mapping[str, str] = MappingProxyType({}),
 ) -> Mapping[str, Any] | None:
-    """An object's members; those that are not in ``names`` are faults. None when it is no object.
+    """Return the members of an object, None for another value. Members not in ``names`` are errors.
 
-    ``meant`` has words on names that are likely to be given and are none.
+    ``hints`` are texts for likely wrong names.
     """
     if not isinstance(value, dict):
-        faults.add(pointer, "must be an object")
+        errors.add(pointer, "must be an object")
         return None
     for name in value:
-        if faults.is_full:
+        if errors.is_full:
             break
         if name not in names:
-            words = f"unknown field; {meant[name]}" if name in meant else report_unknown(name, "field", names)
-            faults.add(pointer_to(pointer, name), words)
+            detail = f"unknown field; {hints[name]}" if name in hints else None
+            errors.add(join_pointer(pointer, name), detail or describe_unknown(name, "field", names))
     return value
 
 
 def read_text(
     members: Mapping[str, Any],
     name: str,
-    faults: FieldErrors,
+    errors: FieldErrors,
     check: Callable[[str], str] = str,
     pointer: str = "",
 ) -> str | None:
-    """A required string, as ``check`` returns it."""
-    place = pointer_to(pointer, name)
+    """Read a required string, and return it as ``check`` does."""
+    place = join_pointer(pointer, name)
     value = members.get(name)
     if name not in members:
-        faults.add(place, "is required")
+        errors.add(place, "is required")
     elif not isinstance(value, str):
-        faults.add(place, "must be a string")
+        errors.add(place, "must be a string")
     else:
         try:
             return check(value)
-        except InvalidUrl as fault:
-            faults.add(place, str(fault))
+        except InvalidUrl as error:
+            errors.add(place, str(error))
     return None
 
 
-def read_expire_after(members: Mapping[str, Any], faults: FieldErrors) -> int | None:
-    """``expire_after`` in milliseconds; None where it is left out."""
+def read_expire_after(members: Mapping[str, Any], errors: FieldErrors) -> int | None:
+    """Return ``expire_after`` in milliseconds, None where it is left out."""
     if "expire_after" not in members:
         return None
     try:
         duration_ms = parse_duration(members["expire_after"])
-    except InvalidDuration as fault:
-        faults.add("/expire_after", str(fault))
+    except InvalidDuration as error:
+        errors.add("/expire_after", str(error))
         return None
-    if duration_ms > MAX_EXPIRE_MS:
-        faults.add("/expire_after", "at most 366d")
+    if duration_ms > MAX_EXPIRE_AFTER_MS:
+        errors.add("/expire_after", "at most 366d")
     return duration_ms
 
 
-def pointer_to(pointer: str, name: str) -> str:
-    """The pointer to a member (RFC 6901)."""
-    return f"{pointer}/{cut(name, _SHOWN_CHARS).replace('~', '~0').replace('/', '~1')}"
+def join_pointer(pointer: str, name: str) -> str:
+    """Append a member's name to a JSON pointer (RFC 6901)."""
+    return f"{pointer}/{cut(name, _MAX_NAME_CHARS).replace('~', '~0').replace('/', '~1')}"

@@ -1,6 +1,7 @@
-"""This API in OpenAPI 3.1: the words stand in ``operations.py``, the schemas come from ``shapes.py``."""
+"""Describe the routes in OpenAPI 3.1. Texts come from the routes, schemas from ``schemas.py``."""
 
 import functools
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -8,14 +9,14 @@ from typing import Any, cast
 
 import msgspec
 from msgspec import Raw, Struct
+from starlette.responses import Response
 
-from notifier.api import schemas as shapes
-from notifier.api.events import LAST_EVENT_ID
-from notifier.api.operations import JSON, OPERATIONS, Operation, TextResponse
+from notifier.api.request import JSON, ApiRequest, JsonExample, Route, TextResponse
 from notifier.core.formats.traceparent import TRACEPARENT
-from notifier.server.problems import KINDS, MEDIA_TYPE
+from notifier.server.problems import KINDS, MEDIA_TYPE, ProblemBody
+from notifier.server.sse import LAST_EVENT_ID
 
-PUBLIC_NAMES: Mapping[str, str] = MappingProxyType({"TimelineKind": "Kind"})
+PUBLIC_NAMES: Mapping[str, str] = MappingProxyType({"TimelineKind": "Kind", "FieldError": "FaultBody"})
 """Component names that differ from the class: they are public and stay when a class is renamed."""
 
 _REF = "#/components/schemas/{name}"
@@ -26,18 +27,18 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "provider": {"description": "only those of this provider", "schema": {"type": "string"}},
         "task_id": {"description": "only those of this task", "schema": {"type": "string"}},
         "watch_id": {"description": "only those of this watch", "schema": {"type": "string"}},
-        "url": {"description": "only those for this callback URL", "schema": {"type": "string"}},
+        "url": {"description": "only those to this callback URL", "schema": {"type": "string"}},
         "limit": {
-            "description": "how many at most",
+            "description": "the maximum number of rows",
             "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
         },
-        "cursor": {"description": "the next_cursor of the page before", "schema": {"type": "string"}},
-        "watches": {"description": "the watches in this state, or all", "schema": {"type": "string"}},
-        "deliveries": {"description": "the deliveries in this state, or all", "schema": {"type": "string"}},
+        "cursor": {"description": "next_cursor of the previous page", "schema": {"type": "string"}},
+        "watches": {"description": "show watches in this state, or all", "schema": {"type": "string"}},
+        "deliveries": {"description": "show deliveries in this state, or all", "schema": {"type": "string"}},
         "task": {"description": "a task id, or the id of a watch or delivery", "schema": {"type": "string"}},
-        "code": {"description": "what POST /v1/login gave out", "schema": {"type": "string"}},
+        "code": {"description": "the code that POST /v1/login returned", "schema": {"type": "string"}},
         "wait": {
-            "description": 'hold the answer until it has ended, at most "60s"',
+            "description": 'hold the response until the watch has ended, at most "60s"',
             "schema": {"type": "string"},
         },
     }
@@ -46,96 +47,107 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         LAST_EVENT_ID: {
-            "description": "the id of the last event that was seen: go on after it, or begin with a reset",
+            "description": "id of the last event received; the stream continues after it or starts anew",
             "schema": {"type": "string"},
         },
         TRACEPARENT: {
-            "description": "W3C Trace Context: polls and callbacks of what is registered go on in this trace",
+            "description": "W3C Trace Context: polls and callbacks of these tasks belong to this trace",
             "schema": {"type": "string"},
         },
     }
 )
 
 
+async def show_description(call: ApiRequest) -> Response:
+    """Return the OpenAPI description of all routes of the application."""
+    return Response(describe(call.services.settings().version, call.routes), media_type=JSON)
+
+
 @functools.cache
-def document(version: str, calls: tuple[tuple[str, str, tuple[str, ...]], ...]) -> bytes:
-    """The whole description, encoded. ``calls`` are method, path and names of the query parameters."""
+def describe(version: str, routes: tuple[Route, ...]) -> bytes:
+    """Describe the routes in OpenAPI 3.1, encoded as JSON."""
     paths: dict[str, dict[str, Any]] = {}
-    for method, path, names in calls:
-        paths.setdefault(path, {})[method.lower()] = _operation(OPERATIONS[method, path], path, names)
-    whole = {
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _describe_operation(route)
+    document = {
         "openapi": "3.1.0",
         "info": {"title": "notifier", "version": version, "license": {"name": "MIT", "identifier": "MIT"}},
         "security": [{}, {"token": []}],
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": _schemas(),
+            "schemas": _collect_schemas(routes),
         },
     }
-    return msgspec.json.encode(whole)
+    return msgspec.json.encode(document)
 
 
-def _operation(operation: Operation, path: str, names: Sequence[str]) -> dict[str, Any]:
-    parameters = [{"name": name, "in": "query", **PARAMETERS[name]} for name in names]
-    parameters += [{"name": name, "in": "header", **HEADERS[name]} for name in operation.headers]
-    in_path: list[str] = re.findall(r"{(\w+)}", path)
-    parameters += [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path
-    ]
-    described: dict[str, Any] = {
-        "summary": operation.summary,
-        "parameters": parameters,
+def _describe_operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "parameters": _describe_parameters(route),
         "responses": {
-            **{str(status): _answer(*answer) for status, answer in operation.answers.items()},
-            **_problems((*_OF_ALL, *operation.problems)),
+            **{str(status): _describe_response(response) for status, response in route.responses.items()},
+            **_describe_problems((*_OF_ALL, *route.problems)),
         },
     }
-    if operation.request is not None:
-        shape, example = operation.request
-        described["requestBody"] = {
-            "required": not operation.is_request_optional,
-            "content": {JSON: {"schema": _ref(shape), "example": _plain(example)}},
+    if route.request is not None:
+        operation["requestBody"] = {
+            "required": not route.is_request_optional,
+            "content": {JSON: _describe_content(route.request)},
         }
-    return described
+    return operation
 
 
-def _answer(shape: type[Struct] | None, example: Any) -> dict[str, Any]:
-    if isinstance(example, TextResponse):
-        content = {"schema": {"type": "string"}, "example": example.example}
-        if example.media_type == JSON:
-            content = {"schema": {"type": "object"}, "example": msgspec.json.decode(example.example)}
-        return {"description": example.description, "content": {example.media_type: content}}
-    if shape is None:
-        return {"description": "OpenAPI 3.1", "content": {JSON: {"schema": {"type": "object"}}}}
-    described = shape.__doc__ or ""
-    return {"description": described, "content": {JSON: {"schema": _ref(shape), "example": _plain(example)}}}
+def _describe_parameters(route: Route) -> list[dict[str, Any]]:
+    in_path: list[str] = re.findall(r"{(\w+)}", route.path)
+    return [
+        *({"name": name, "in": "query", **PARAMETERS[name]} for name in route.query),
+        *({"name": name, "in": "header", **HEADERS[name]} for name in route.headers),
+        *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path),
+    ]
 
 
-def _problems(codes: Sequence[str]) -> dict[str, Any]:
+def _describe_response(response: JsonExample | TextResponse) -> dict[str, Any]:
+    if isinstance(response, JsonExample):
+        return {
+            "description": inspect.getdoc(response.schema) or "",
+            "content": {JSON: _describe_content(response)},
+        }
+    content: dict[str, Any] = {"schema": {"type": "string"}, "example": response.example}
+    if response.media_type == JSON:
+        content = {"schema": {"type": "object"}}
+        if response.example is not None:
+            content["example"] = msgspec.json.decode(response.example)
+    return {"description": response.description, "content": {response.media_type: content}}
+
+
+def _describe_content(body: JsonExample) -> dict[str, Any]:
+    example = msgspec.json.decode(msgspec.json.encode(body.example, enc_hook=dict))
+    return {"schema": _make_reference(body.schema), "example": example}
+
+
+def _describe_problems(codes: Sequence[str]) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(KINDS[code].status, []).append(f"{code}: {KINDS[code].title}")
-    content = {MEDIA_TYPE: {"schema": _ref(shapes.ProblemBody)}}
+    content = {MEDIA_TYPE: {"schema": _make_reference(ProblemBody)}}
     return {
-        str(status): {"description": "; ".join(said), "content": content}
-        for status, said in sorted(by_status.items())
+        str(status): {"description": "; ".join(titles), "content": content}
+        for status, titles in sorted(by_status.items())
     }
 
 
-def _ref(shape: type[Struct]) -> dict[str, str]:
-    return {"$ref": _REF.format(name=shape.__name__)}
+def _make_reference(schema: type[Struct]) -> dict[str, str]:
+    return {"$ref": _REF.format(name=schema.__name__)}
 
 
-def _plain(example: Any) -> Any:
-    return msgspec.json.decode(msgspec.json.encode(example, enc_hook=dict))
-
-
-def _schemas() -> dict[str, Any]:
-    shown = {answer[0] for each in OPERATIONS.values() for answer in each.answers.values()}
-    asked = {each.request[0] for each in OPERATIONS.values() if each.request is not None}
-    kinds = sorted({*shown, *asked, shapes.ProblemBody} - {None}, key=str)
-    schemas = msgspec.json.schema_components(kinds, schema_hook=_schema_of, ref_template=_REF)[1]
+def _collect_schemas(routes: Sequence[Route]) -> dict[str, Any]:
+    bodies = [body for route in routes for body in (route.request, *route.responses.values())]
+    used = {body.schema for body in bodies if isinstance(body, JsonExample)} | {ProblemBody}
+    schemas = msgspec.json.schema_components(
+        sorted(used, key=str), schema_hook=_make_schema, ref_template=_REF
+    )[1]
     text = msgspec.json.encode(schemas)
     for name, public in PUBLIC_NAMES.items():
         for before, after in ((f'"{name}"', f'"{public}"'), (f'schemas/{name}"', f'schemas/{public}"')):
@@ -143,7 +155,7 @@ def _schemas() -> dict[str, Any]:
     return cast("dict[str, Any]", msgspec.json.decode(text))
 
 
-def _schema_of(kind: type) -> dict[str, Any]:
+def _make_schema(kind: type) -> dict[str, Any]:
     if kind is Raw:
         return {"description": "any JSON, unchanged"}
     raise NotImplementedError(kind)

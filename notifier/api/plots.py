@@ -1,55 +1,56 @@
-"""What the plots of the page show, as data: read from the store, so that it is whole after a restart.
+"""Compute the data of the page's plots from the store, so that a restart loses nothing.
 
-Each read is bounded: the ``LOOKED_AT`` tasks that ended last, as many callbacks that were delivered last,
-and the sketch that each api_path has. ``drawing.py`` draws it for who has no scripts, ``page/plots.js`` live.
+Each read is bounded: the ``SCAN_LIMIT`` tasks that ended last, as many callbacks that were delivered last,
+and the histogram of each api_path. ``web/charts.py`` and ``plots.js`` of the page draw it.
 """
 
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 from starlette.responses import Response
 
 from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
 from notifier.api.services import Services
 from notifier.core.task_statistics import (
-    FIXED_MS,
+    FIXED_INTERVAL_MS,
     FinishedTask,
+    compute_saved_share,
     count_bars,
-    fixed_polls,
-    notice_ms,
-    saved_share,
+    count_fixed_polls,
+    measure_notice_ms,
 )
 from notifier.store.values import PathDurations, RecentActivity
 
-LOOKED_AT = 500
-PATHS = 20
-NOTICE_MS = (500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000)
-CALLBACK_MS = (20, 50, 100, 500, 2_000, 10_000, 60_000)
-POLLS = (1, 2, 3, 5, 8, 13, 21)
+SCAN_LIMIT = 500  # CONTRACT P5: bounded. No record of why 500; changing it needs a measurement
+MAX_PATHS = 20  # CONTRACT P5: bounded. No record of why 20
+# The upper edges of bars. No record of why these; changing them needs a measurement.
+NOTICE_EDGES_MS = (500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000)
+CALLBACK_EDGES_MS = (20, 50, 100, 500, 2_000, 10_000, 60_000)  # likewise
+POLL_EDGES = (1, 2, 3, 5, 8, 13, 21)  # likewise
 GENERIC = ("generation", "generations", "prediction", "predictions", "task", "tasks")
 MORE = "more"
 NO_TASK = "no task has ended yet"
-NO_FINISH = "no task has told when it was over: its provider gives no such time"
+NO_FINISH = "no task has an end time of its provider"
 NO_CALLBACK = "no callback has been delivered yet"
-_FIXED = f"{FIXED_MS / 1_000:g} s"
+_FIXED = f"{FIXED_INTERVAL_MS / 1_000:g} s"
 
 
 class Bar(Struct, frozen=True):
-    """How many lie above the bar before and up to ``label``."""
+    """How many values are above the label of the previous bar, and not above ``label``."""
 
     label: str
     count: int
 
 
 class BarsBody(Struct, frozen=True):
-    """A plot of bars. ``said`` tells it in one line, ``about`` what was counted and how.
+    """A bar chart. ``said`` summarizes it in one line, ``about`` explains what is counted and how.
 
-    ``of`` is what is counted: tasks, callbacks.
+    ``of`` is what is counted: tasks or callbacks.
     """
 
     title: str
-    said: str
+    summary: str = field(name="said")
     about: str
     of: str
     count: int
@@ -57,7 +58,7 @@ class BarsBody(Struct, frozen=True):
 
 
 class Range(Struct, frozen=True):
-    """How long the tasks of an api_path took: 5 %, 50 % and 90 % of ``count`` no more than this."""
+    """How many seconds the tasks of an api_path took: 5 %, 50 % and 90 % of ``count`` no longer than this."""
 
     label: str
     api_path: str
@@ -68,19 +69,19 @@ class Range(Struct, frozen=True):
 
 
 class RangesBody(Struct, frozen=True):
-    """A plot of ranges, those with most tasks first."""
+    """A chart of ranges, those with most tasks first."""
 
     title: str
-    said: str
+    summary: str = field(name="said")
     about: str
     ranges: list[Range]
 
 
 class PlotsBody(Struct, frozen=True):
-    """What the page plots: the tasks that ended last, the callbacks that were delivered last.
+    """The data of the page's plots: the tasks that ended last, and the callbacks that were delivered last.
 
-    ``polls_saved`` is the share of polls that a loop which asks every 2.5 s would have made beside ours;
-    below 0 if it had made fewer. None while no task has ended.
+    ``polls_saved`` is the share of polls that were saved, compared with a loop that polls every 2.5 s. It is
+    below 0 if the loop had made fewer, and null while no task has ended.
     """
 
     durations: RangesBody
@@ -91,121 +92,123 @@ class PlotsBody(Struct, frozen=True):
 
 
 async def show_plots(call: ApiRequest) -> Response:
-    """How well tasks are watched, in four plots."""
+    """Return the data of the four plots."""
     return json_response(await load_plots(call.services))
 
 
 async def load_plots(services: Services) -> PlotsBody:
-    """The same, for the page too."""
-    recent = await services.store.recent(limit=LOOKED_AT)
-    learned = await services.store.learned(limit=PATHS)
+    """Compute the data of the plots, for the API and for the page."""
+    recent = await services.store.recent(limit=SCAN_LIMIT)
+    learned = await services.store.learned(limit=MAX_PATHS)
     return PlotsBody(
-        durations=_durations(learned),
-        notice=_notice(recent),
-        polls=_polls(recent.ends),
-        callbacks=_callbacks(recent),
-        polls_saved=saved_share(recent.ends),
+        durations=_plot_durations(learned),
+        notice=_plot_notice_delay(recent),
+        polls=_plot_polls(recent.ends),
+        callbacks=_plot_callback_latency(recent),
+        polls_saved=compute_saved_share(recent.ends),
     )
 
 
 def format_measured(duration_ms: float) -> str:
-    """A duration that was measured: ``40 ms``, ``1.2 s``, ``140 s``."""
+    """Format a measured duration: ``40 ms``, ``1.2 s``, ``140 s``."""
     if duration_ms < 995:
         return f"{duration_ms:.0f} ms"
     return f"{duration_ms / 1_000:.1f} s" if duration_ms < 99_950 else f"{duration_ms / 1_000:.0f} s"
 
 
-def short_path(api_path: str) -> str:
-    """The last segment that says something: short enough for a plot; the table has all of it."""
+def shorten_path(api_path: str) -> str:
+    """Return the last segment with a meaning, short enough for a plot. The table has the whole path."""
     *before, last = api_path.strip("/").split("/")
     return before[-1] if before and last in GENERIC else last
 
 
-def _durations(learned: Sequence[PathDurations]) -> RangesBody:
+def _plot_durations(learned: Sequence[PathDurations]) -> RangesBody:
     ranges = [
         Range(
-            short_path(one.api_path),
+            shorten_path(one.api_path),
             one.api_path,
-            one.durations.finishes,
+            one.durations.finished_count,
             one.durations.p5_ms / 1_000,
             one.durations.p50_ms / 1_000,
             one.durations.p90_ms / 1_000,
         )
         for one in learned
     ]
-    said = NO_TASK
+    summary = NO_TASK
     if ranges:
-        said = f"half of {ranges[0].label} within {format_measured(learned[0].durations.p50_ms)}"
+        summary = f"half of {ranges[0].label} within {format_measured(learned[0].durations.p50_ms)}"
     about = (
-        "How long tasks took by their api_path: from the quickest twentieth to the slowest tenth, the middle "
-        "marked. It tells of the last hundred tasks or so of each path; older ones fade."
+        "How long tasks took, by api_path: from the fastest 5 % to the slowest 10 %, with the median marked. "
+        "Each range covers about the last hundred tasks of its path; older ones count less."
     )
-    return RangesBody("Task duration", said, about, ranges)
+    return RangesBody("Task duration", summary, about, ranges)
 
 
-def _notice(recent: RecentActivity) -> BarsBody:
-    values = [delay for each in recent.ends if (delay := notice_ms(each)) is not None]
+def _plot_notice_delay(recent: RecentActivity) -> BarsBody:
+    values = [delay for each in recent.ends if (delay := measure_notice_ms(each)) is not None]
     about = (
-        "From when a task was over by the provider's own word, or registered if that was later, until we "
-        f"noticed. {_of_last(len(values), 'task')} that told when they were over."
+        "The time from the end of a task by its provider, or from its registration if that was later, until "
+        f"the daemon noticed. {_describe_sample(len(values), 'task')} with such an end time."
     )
-    nothing = NO_FINISH if recent.ends else NO_TASK
-    return _delays("Notice delay", about, "tasks", nothing, (values, NOTICE_MS))
+    empty = NO_FINISH if recent.ends else NO_TASK
+    return _plot_delays("Notice delay", about, "tasks", empty, (values, NOTICE_EDGES_MS))
 
 
-def _callbacks(recent: RecentActivity) -> BarsBody:
+def _plot_callback_latency(recent: RecentActivity) -> BarsBody:
     about = (
-        "From the outcome to the receiver's first 2xx, with all tries and waits. "
-        f"{_of_last(len(recent.callbacks_ms), 'delivered callback')}."
+        "The time from the outcome to the first 2xx of the receiver, with all attempts and waits. "
+        f"{_describe_sample(len(recent.callbacks_ms), 'delivered callback')}."
     )
-    return _delays("Callback latency", about, "callbacks", NO_CALLBACK, (recent.callbacks_ms, CALLBACK_MS))
+    return _plot_delays(
+        "Callback latency", about, "callbacks", NO_CALLBACK, (recent.callbacks_ms, CALLBACK_EDGES_MS)
+    )
 
 
-def _delays(
-    title: str, about: str, of: str, nothing: str, lie: tuple[Sequence[int], Sequence[int]]
+def _plot_delays(
+    title: str, about: str, of: str, empty: str, data: tuple[Sequence[int], Sequence[int]]
 ) -> BarsBody:
-    found = count_bars(*lie)
-    if found is None:
-        return BarsBody(title, nothing, about, of, 0, [])
-    said = f"half within {format_measured(found.p50)}, nine of ten within {format_measured(found.p90)}"
-    labels = [*(_edge(edge) for edge in lie[1]), MORE]
-    return BarsBody(title, said, about, of, found.count, _bars(labels, found.bars))
+    counts = count_bars(*data)
+    if counts is None:
+        return BarsBody(title, empty, about, of, 0, [])
+    summary = f"half within {format_measured(counts.p50)}, nine of ten within {format_measured(counts.p90)}"
+    labels = [*(_format_edge(edge) for edge in data[1]), MORE]
+    return BarsBody(title, summary, about, of, counts.count, _make_bars(labels, counts.bars))
 
 
-def _polls(ends: Sequence[FinishedTask]) -> BarsBody:
-    found = count_bars([each.polls for each in ends], POLLS)
-    title, of = "Polls a task", "tasks"
-    if found is None:
-        return BarsBody(title, NO_TASK, _about_polls(ends), of, 0, [])
-    said = f"half with {found.p50} or fewer; {_saved(ends)}"
-    labels = [*map(str, POLLS), MORE]
-    return BarsBody(title, said, _about_polls(ends), of, found.count, _bars(labels, found.bars))
+def _plot_polls(ends: Sequence[FinishedTask]) -> BarsBody:
+    counts = count_bars([each.polls for each in ends], POLL_EDGES)
+    title, of = "Polls per task", "tasks"
+    if counts is None:
+        return BarsBody(title, NO_TASK, _describe_polls(ends), of, 0, [])
+    summary = f"half with {counts.p50} or fewer; {_describe_saving(ends)}"
+    labels = [*map(str, POLL_EDGES), MORE]
+    return BarsBody(title, summary, _describe_polls(ends), of, counts.count, _make_bars(labels, counts.bars))
 
 
-def _saved(ends: Sequence[FinishedTask]) -> str:
-    percent = round(100 * (saved_share(ends) or 0))
+def _describe_saving(ends: Sequence[FinishedTask]) -> str:
+    percent = round(100 * (compute_saved_share(ends) or 0))
     if percent == 0:
         return f"as many as every {_FIXED}"
     return f"{abs(percent)} % {'fewer' if percent > 0 else 'more'} than every {_FIXED}"
 
 
-def _about_polls(ends: Sequence[FinishedTask]) -> str:
-    made, fixed = sum(each.polls for each in ends), sum(map(fixed_polls, ends))
-    compared = f" Such a loop would have asked {fixed} times; we asked {made} times." if ends else ""
+def _describe_polls(ends: Sequence[FinishedTask]) -> str:
+    own, fixed = sum(each.polls for each in ends), sum(map(count_fixed_polls, ends))
+    compared = f" The loop would have polled {fixed} times; notifier polled {own} times." if ends else ""
+    sample = _describe_sample(len(ends), "task")
     return (
-        f"How often each task was asked for, beside a loop that asks every {_FIXED} from the registration on "
-        f"until it sees the end.{compared} {_of_last(len(ends), 'task')} to end, without those that a user "
-        "stopped or resumed."
+        f"The polls per task, compared with a loop that polls every {_FIXED} from the registration until it "
+        f"sees the end.{compared} {sample} to end, without those that a user stopped or resumed."
     )
 
 
-def _of_last(count: int, what: str) -> str:
+def _describe_sample(count: int, what: str) -> str:
     return f"Of the last {count} {what}s" if count != 1 else f"Of the last {what}"
 
 
-def _edge(edge_ms: int) -> str:
+def _format_edge(edge_ms: int) -> str:
     return f"{edge_ms} ms" if edge_ms < 100 else f"{edge_ms / 1_000:g} s"
 
 
-def _bars(labels: Sequence[str], counts: Sequence[int]) -> list[Bar]:
+def _make_bars(labels: Sequence[str], counts: Sequence[int]) -> list[Bar]:
     return [Bar(label, count) for label, count in zip(labels, counts, strict=True)]

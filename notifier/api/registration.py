@@ -1,6 +1,7 @@
-"""From the bytes of a registration to a ``NewWatch``, or to all that is wrong with it.
+"""Parse registrations to ``NewWatch``, or list all errors.
 
-The whole text is read strictly first (``core/jsontext.py``). Metadata is then cut out of it as it is written.
+The whole text is decoded strictly first (``core/formats/json_text.py``). Metadata is then cut out of the text
+as it is written, because it must come back unchanged.
 """
 
 import json
@@ -12,39 +13,45 @@ from typing import Any
 from notifier.api.callbacks import parse_callbacks
 from notifier.api.json_fields import (
     FieldErrors,
+    describe_unknown,
     read_expire_after,
     read_json,
     read_object,
     read_text,
-    report_unknown,
 )
 from notifier.api.services import ApiSettings
-from notifier.core.formats.json_text import InvalidJson, RejectedJson, decode_strict, raw_items, raw_members
+from notifier.core.formats.json_text import (
+    InvalidJson,
+    RejectedJson,
+    decode_strict,
+    split_items,
+    split_members,
+)
 from notifier.core.formats.urls import InvalidUrl, check_api_path, check_task_id, split_task_url
 from notifier.core.model import NewWatch
-from notifier.server.problems import FieldError, ProblemError, fields_problem
+from notifier.server.problems import FieldError, ProblemError, errors_to_problem
 
-MAX_BATCH = 1_000
-MOST_NAMED = 10
-MAX_METADATA_BYTES = 16 * 1024
+MAX_BATCH = 1_000  # CONTRACT, HTTP
+MAX_PROVIDERS_NAMED = 10  # keeps the text of an error on a few lines
+MAX_METADATA_BYTES = 16 * 1024  # CONTRACT, HTTP
 
 FIELDS = (
     "task_id", "api_path", "provider", "task_url", "callback_url", "callbacks", "metadata", "expire_after",
 )  # fmt: skip
-_MEANT = {
+_HINTS = {
     "callback": "did you mean callback_url?",
     "url": "did you mean callback_url?",
-    "events": 'it belongs into callbacks, such as [{"url": "…", "events": ["task.completed"]}]',
-    "headers": 'it belongs into callbacks, such as [{"url": "…", "headers": {"X-Tenant": "7"}}]',
+    "events": 'it belongs in callbacks, such as [{"url": "…", "events": ["task.completed"]}]',
+    "headers": 'it belongs in callbacks, such as [{"url": "…", "headers": {"X-Tenant": "7"}}]',
 }
-_IN_BATCH = re.compile(r"/watches/[0-9]+")
+_BATCH_ENTRY = re.compile(r"/watches/[0-9]+")
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _SCANNER = json.JSONDecoder(parse_int=str)
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamTask:
-    """One upstream task."""
+    """A task by its provider, api_path and id."""
 
     provider: str
     api_path: str
@@ -52,17 +59,18 @@ class UpstreamTask:
 
 
 def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
-    """Read the body of ``POST /v1/watches``, or one entry of a batch; raises Problem."""
-    faults = FieldErrors()
-    members = read_object(read_json(body), "", FIELDS, faults, _MEANT)
+    """Parse the body of ``POST /v1/watches``, or one entry of a batch. Raise ProblemError."""
+    errors = FieldErrors()
+    members = read_object(read_json(body), "", FIELDS, errors, _HINTS)
     if members is None:
-        raise fields_problem(faults.found)
-    task = _task_url(members, settings, faults) if "task_url" in members else _task(members, settings, faults)
-    callbacks = parse_callbacks(members, settings.policy, faults)
-    metadata = _metadata(members, body, faults)
-    expire_after_ms = read_expire_after(members, faults)
-    if faults.found or task is None:
-        raise fields_problem(faults.found)
+        raise errors_to_problem(errors.entries)
+    parse_task = _parse_task_url if "task_url" in members else _parse_task
+    task = parse_task(members, settings, errors)
+    callbacks = parse_callbacks(members, settings.policy, errors)
+    metadata = _parse_metadata(members, body, errors)
+    expire_after_ms = read_expire_after(members, errors)
+    if errors.entries or task is None:
+        raise errors_to_problem(errors.entries)
     provider = settings.providers[task.provider]
     expires_at = now + (provider.expire_after_ms if expire_after_ms is None else expire_after_ms)
     first_by_ms = provider.first_by_ms
@@ -79,127 +87,132 @@ def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     )
 
 
-def callbacks_pointer(body: bytes) -> str:
-    """Where in a registration that has been read its callbacks stand, as a pointer."""
+def find_callbacks_pointer(body: bytes) -> str:
+    """Return the pointer to the callbacks of a valid registration."""
     return "/callbacks" if "callbacks" in read_json(body) else "/callback_url"
 
 
 def read_batch(body: bytes) -> list[bytes]:
-    """Read the body of ``POST /v1/watches/batch`` to its entries, as they are written; raises Problem.
+    """Split the body of ``POST /v1/watches/batch`` into its entries, as they are written. Raise ProblemError.
 
-    An entry that is refused as JSON is left for ``read_registration``: each stands alone.
+    An entry with JSON that we reject is returned too: ``read_registration`` refuses it alone.
     """
     try:
-        entries = _items(decode_strict(body), body)
-    except InvalidJson as fault:
-        raise ProblemError("bad_json", str(fault)) from None
-    except RejectedJson as fault:
-        if not _IN_BATCH.match(fault.pointer) or not _is_batch(body):
-            raise fields_problem([FieldError(fault.pointer, fault.detail)]) from None
+        entries = _split_items(decode_strict(body), body)
+    except InvalidJson as error:
+        raise ProblemError("bad_json", str(error)) from None
+    except RejectedJson as error:
+        if not _BATCH_ENTRY.match(error.pointer) or not _is_batch(body):
+            raise errors_to_problem([FieldError(error.pointer, error.detail)]) from None
         entries = _cut_items(body.decode())
     if len(entries) > MAX_BATCH:
-        raise fields_problem([FieldError("/watches", f"at most {MAX_BATCH} registrations at once")])
+        raise errors_to_problem([FieldError("/watches", f"at most {MAX_BATCH} registrations at once")])
     return [entry.encode() for entry in entries]
 
 
 def read_resume(body: bytes) -> int | None:
-    """Read the optional body of a resume: its ``expire_after`` in milliseconds; raises Problem."""
+    """Return ``expire_after`` of the optional body of a resume, in milliseconds. Raise ProblemError."""
     if not body:
         return None
-    faults = FieldErrors()
-    members = read_object(read_json(body), "", ("expire_after",), faults) or {}
-    expire_after_ms = read_expire_after(members, faults)
-    faults.check()
+    errors = FieldErrors()
+    members = read_object(read_json(body), "", ("expire_after",), errors) or {}
+    expire_after_ms = read_expire_after(members, errors)
+    errors.check()
     return expire_after_ms
 
 
-def refuse_members(body: bytes) -> None:
-    """Raise Problem for a body with anything in it, where none is wanted."""
+def check_no_members(body: bytes) -> None:
+    """Raise ProblemError unless a body is empty or an object without members."""
     if body:
-        faults = FieldErrors()
-        read_object(read_json(body), "", (), faults)
-        faults.check()
+        errors = FieldErrors()
+        read_object(read_json(body), "", (), errors)
+        errors.check()
 
 
-def _items(batch: object, body: bytes) -> list[str]:
-    faults = FieldErrors()
-    members = read_object(batch, "", ("watches",), faults)
+def _split_items(batch: object, body: bytes) -> list[str]:
+    errors = FieldErrors()
+    members = read_object(batch, "", ("watches",), errors)
     if members is not None and not isinstance(members.get("watches"), list):
-        faults.add("/watches", "must be an array of registrations")
-    faults.check()
-    return raw_items(raw_members(body)["watches"])
+        errors.add("/watches", "must be an array of registrations")
+    errors.check()
+    return split_items(split_members(body)["watches"])
 
 
 def _is_batch(body: bytes) -> bool:
-    """Whether an object of JSON is ``{"watches": […]}`` and no more, whatever stands in the array."""
-    members = json.loads(body, object_pairs_hook=tuple, parse_int=str)  # a list is an array then
+    """Return whether a JSON object is ``{"watches": […]}`` and no more, whatever the array holds."""
+    # Objects become tuples, so that a list can only be an array.
+    members = json.loads(body, object_pairs_hook=tuple, parse_int=str)
     return len(members) == 1 and members[0][0] == "watches" and isinstance(members[0][1], list)
 
 
 def _cut_items(text: str) -> list[str]:
-    """The items of the array in ``{"watches": […]}``, found by where each of them ends.
+    """Return the items of the array in ``{"watches": […]}``, cut where each of them ends.
 
-    For text whose syntax is right; msgspec, which cuts up the clean ones, stops at what is refused here.
+    The text has valid syntax. msgspec, which cuts other batches, stops at JSON that we reject.
     """
     items: list[str] = []
-    at = _next_item(text, text.index("[") + 1)
+    at = _find_item(text, text.index("[") + 1)
     while text[at] != "]":
         _, end = _SCANNER.raw_decode(text, at)
         items.append(text[at:end])
-        at = _next_item(text, end)
+        at = _find_item(text, end)
     return items
 
 
-def _next_item(text: str, at: int) -> int:
-    found = _BETWEEN.match(text, at)
-    return at if found is None else found.end()
+def _find_item(text: str, at: int) -> int:
+    match = _BETWEEN.match(text, at)
+    return at if match is None else match.end()
 
 
-def _task(members: Mapping[str, Any], settings: ApiSettings, faults: FieldErrors) -> UpstreamTask | None:
-    provider = _provider(members, settings, faults)
-    api_path = read_text(members, "api_path", faults, check_api_path)
-    task_id = read_text(members, "task_id", faults, check_task_id)
+def _parse_task(
+    members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors
+) -> UpstreamTask | None:
+    provider = _parse_provider(members, settings, errors)
+    api_path = read_text(members, "api_path", errors, check_api_path)
+    task_id = read_text(members, "task_id", errors, check_task_id)
     if provider is None or api_path is None or task_id is None:
         return None
     return UpstreamTask(provider, api_path, task_id)
 
 
-def _task_url(members: Mapping[str, Any], settings: ApiSettings, faults: FieldErrors) -> UpstreamTask | None:
+def _parse_task_url(
+    members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors
+) -> UpstreamTask | None:
     doubled = [name for name in ("provider", "api_path", "task_id") if name in members]
     if doubled:
-        faults.add("/task_url", f"says provider, api_path and task_id by itself; leave out {doubled[0]}")
-    url = read_text(members, "task_url", faults)
+        errors.add("/task_url", f"contains provider, api_path and task_id already; leave out {doubled[0]}")
+    url = read_text(members, "task_url", errors)
     if url is None:
         return None
     places = {name: provider.place for name, provider in settings.providers.items()}
     try:
         return UpstreamTask(*split_task_url(url, places))
-    except InvalidUrl as fault:
-        faults.add("/task_url", str(fault))
+    except InvalidUrl as error:
+        errors.add("/task_url", str(error))
         return None
 
 
-def _provider(members: Mapping[str, Any], settings: ApiSettings, faults: FieldErrors) -> str | None:
+def _parse_provider(members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors) -> str | None:
     if "provider" not in members and settings.default_provider is not None:
         return settings.default_provider
     if "provider" not in members:
-        some = ", ".join(sorted(settings.providers)[:MOST_NAMED])
-        faults.add("/provider", f"is required where there are several; there is {some}")
+        some = ", ".join(sorted(settings.providers)[:MAX_PROVIDERS_NAMED])
+        errors.add("/provider", f"is required, because there are several: {some}")
         return None
-    name = read_text(members, "provider", faults)
+    name = read_text(members, "provider", errors)
     if name is not None and name not in settings.providers:
-        faults.add("/provider", report_unknown(name, "provider", settings.providers))
+        errors.add("/provider", describe_unknown(name, "provider", settings.providers))
         return None
     return name
 
 
-def _metadata(members: Mapping[str, Any], body: bytes, faults: FieldErrors) -> str:
+def _parse_metadata(members: Mapping[str, Any], body: bytes, errors: FieldErrors) -> str:
     if "metadata" not in members:
         return "{}"
     if not isinstance(members["metadata"], dict):
-        faults.add("/metadata", "must be an object")
+        errors.add("/metadata", "must be an object")
         return "{}"
-    text = raw_members(body)["metadata"]
+    text = split_members(body)["metadata"]
     if len(text.encode()) > MAX_METADATA_BYTES:
-        faults.add("/metadata", f"at most {MAX_METADATA_BYTES // 1024} KiB of JSON")
+        errors.add("/metadata", f"at most {MAX_METADATA_BYTES // 1024} KiB of JSON")
     return text

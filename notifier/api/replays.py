@@ -1,4 +1,4 @@
-"""The call that sends again what matches."""
+"""Handle ``POST /v1/deliveries/replay``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from notifier.api.json_fields import FieldErrors, read_json, read_object, read_text, report_unknown
+from notifier.api.json_fields import FieldErrors, describe_unknown, read_json, read_object, read_text
 from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import Matched
@@ -23,74 +23,74 @@ _ENDED = (DeliveryState.DELIVERED, DeliveryState.DEAD)
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """What to replay; ``is_dry``: only say how many that would be."""
+    """Which deliveries to send again. ``is_dry``: only count them."""
 
     query: ReplayQuery
     is_dry: bool
 
 
 async def replay(call: ApiRequest) -> Response:
-    """Send again what matches, at a gentle rate, or say how many that is."""
+    """Start to send matching deliveries again at a low rate, or count them."""
     services = call.services
-    order = read_replay(call.body)
+    request = read_replay(call.body)
     now = services.clock.now()
-    matched = await services.store.start_replay(order.query, now=now, dry_run=order.is_dry)
+    matched = await services.store.start_replay(request.query, now=now, dry_run=request.is_dry)
     if isinstance(matched, ReplayLimitReached):
-        waiting = f"{matched.under_way} replays are under way or wait; they go one after the other"
-        raise ProblemError("too_many_replays", waiting)
-    if matched and not order.is_dry:
+        detail = f"{matched.under_way} replays are running or waiting; they run one after the other"
+        raise ProblemError("too_many_replays", detail)
+    if matched and not request.is_dry:
         services.wake.replay_now()
     return json_response(Matched(matched=matched), 202)
 
 
 def read_replay(body: bytes) -> ReplayRequest:
-    """Read the body of ``POST /v1/deliveries/replay``; raises Problem."""
-    faults = FieldErrors()
-    members = read_object(read_json(body), "", FIELDS, faults) or {}
+    """Parse the body of a replay. Raise ProblemError."""
+    errors = FieldErrors()
+    members = read_object(read_json(body), "", FIELDS, errors) or {}
     query = ReplayQuery(
-        since=_instant(members, "since", faults),
-        until=_instant(members, "until", faults),
-        state=_state(members, faults),
-        url=read_text(members, "url", faults, check_callback_url) if "url" in members else None,
+        since=_parse_instant(members, "since", errors),
+        until=_parse_instant(members, "until", errors),
+        state=_parse_state(members, errors),
+        url=read_text(members, "url", errors, check_callback_url) if "url" in members else None,
     )
     is_dry = members.get("dry_run", False)
     if not isinstance(is_dry, bool):
-        faults.add("/dry_run", "must be true or false")
-    _check_together(members, query, faults)
-    faults.check()
+        errors.add("/dry_run", "must be true or false")
+    _check_combination(members, query, errors)
+    errors.check()
     return ReplayRequest(query, is_dry)
 
 
-def _check_together(members: Mapping[str, Any], query: ReplayQuery, faults: FieldErrors) -> None:
+def _check_combination(members: Mapping[str, Any], query: ReplayQuery, errors: FieldErrors) -> None:
     if query.since is not None and query.until is not None and query.since >= query.until:
-        faults.add("/until", "must be later than since")
-    if not faults.found and not any(name in members for name in _FILTERS):
-        everything = 'for all there is, {"since": "1970-01-01T00:00:00Z"}'
-        faults.add(
+        errors.add("/until", "must be later than since")
+    if not errors.entries and not any(name in members for name in _FILTERS):
+        everything = 'for all deliveries, {"since": "1970-01-01T00:00:00Z"}'
+        errors.add(
             "",
-            f"says of nothing what to send again; give {', '.join(_FILTERS)} or some of them; {everything}",
+            f"selects nothing; give {', '.join(_FILTERS)} or some of them; {everything}",
         )
 
 
-def _instant(members: Mapping[str, Any], name: str, faults: FieldErrors) -> int | None:
+def _parse_instant(members: Mapping[str, Any], name: str, errors: FieldErrors) -> int | None:
     if name not in members:
         return None
     at = parse_instant(members[name])
     if at is None:
-        faults.add(f"/{name}", 'must be an instant such as "2026-11-23T12:00:00Z"')
+        errors.add(f"/{name}", 'must be an instant such as "2026-11-23T12:00:00Z"')
     return at
 
 
-def _state(members: Mapping[str, Any], faults: FieldErrors) -> DeliveryState | None:
+def _parse_state(members: Mapping[str, Any], errors: FieldErrors) -> DeliveryState | None:
     if "state" not in members:
         return None
     word = members["state"]
     if word == DeliveryState.PENDING:
-        faults.add("/state", "what is pending is sent anyway; resume its endpoint to have it sent now")
+        errors.add("/state", "pending deliveries are sent anyway; resume their endpoint to send them now")
     elif not isinstance(word, str):
-        faults.add("/state", "must be a string")
+        errors.add("/state", "must be a string")
     elif word not in _ENDED:
-        faults.add("/state", report_unknown(word, "state", _ENDED))
+        errors.add("/state", describe_unknown(word, "state", _ENDED))
     else:
         return DeliveryState(word)
     return None

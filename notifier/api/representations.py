@@ -1,4 +1,4 @@
-"""From what the store knows to what goes out."""
+"""Convert values of the store to JSON bodies."""
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -16,9 +16,9 @@ from notifier.api.schemas import (
     WatchBody,
 )
 from notifier.core.causes.cause import Cause, Condition, EndpointSubject, ProviderSubject, Subject
-from notifier.core.delivery.endpoint import EndpointHealth, describe_gate, hold_cause
+from notifier.core.delivery.endpoint import EndpointHealth, describe_gate, find_hold_cause
 from notifier.core.formats.times import format_instant
-from notifier.core.formats.urls import endpoint_of
+from notifier.core.formats.urls import url_to_endpoint
 from notifier.core.model import Attempt, Callback, Delivery, Event, TaskError, Trouble, Watch, WatchState
 from notifier.core.timeline import TimelineEntry
 from notifier.store.values import DeliveryDetail, EndpointDetail, WatchDetail
@@ -29,6 +29,7 @@ NULL = Raw(b"null")
 
 class _Data(Struct):
     payload: Raw = NULL
+    payload_note: str | None = None
 
 
 class _Event(Struct):
@@ -40,17 +41,17 @@ _EVENT = msgspec.json.Decoder(_Event)
 
 
 def json_response(body: Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer."""
+    """Return a response with a JSON body."""
     return Response(_ENCODER.encode(body), status, headers=headers, media_type="application/json")
 
 
 def cause_body(cause: Cause | None, subject: Subject) -> CauseBody | None:
-    """A cause with what to do about it; None for None."""
+    """Convert a cause, with what to do about it; None for None."""
     return None if cause is None else CauseBody(code=cause.code, fix=cause.fix(subject))
 
 
 def watch_body(watch: Watch, condition: Condition | None) -> WatchBody:
-    """A watch as it stands in lists. ``condition`` is why its provider is held back."""
+    """Convert a watch, as in lists. ``condition`` is why its provider is held back."""
     is_live = watch.state is WatchState.WATCHING
     why = (condition or _condition(watch.trouble)) if is_live else None
     return WatchBody(
@@ -73,20 +74,23 @@ def watch_body(watch: Watch, condition: Condition | None) -> WatchBody:
         outputs=list(watch.outputs),
         result_expires_at=_instant(watch.result_expires_at),
         payload=NULL,
+        payload_note=None,
         error=_error(watch.error),
         deliveries=[],
     )
 
 
 def watch_detail_body(detail: WatchDetail, condition: Condition | None) -> WatchBody:
-    """A watch with its payload and deliveries."""
-    body = watch_body(detail.watch, condition)
+    """Convert a watch with its payload and deliveries."""
+    body, data = watch_body(detail.watch, condition), _event_data(detail.watch, detail.event)
     deliveries = [delivery_body(delivery) for delivery in detail.deliveries]
-    return msgspec.structs.replace(body, payload=_payload(detail.watch, detail.event), deliveries=deliveries)
+    return msgspec.structs.replace(
+        body, payload=data.payload, payload_note=data.payload_note, deliveries=deliveries
+    )
 
 
 def moment_body(moment: TimelineEntry) -> MomentBody:
-    """A line of a timeline."""
+    """Convert a line of a timeline."""
     return MomentBody(
         at=format_instant(moment.at),
         kind=moment.kind,
@@ -97,8 +101,8 @@ def moment_body(moment: TimelineEntry) -> MomentBody:
 
 
 def delivery_body(delivery: Delivery) -> DeliveryBody:
-    """A delivery as it stands in lists."""
-    endpoint, held = endpoint_of(delivery.url), delivery.held
+    """Convert a delivery, as in lists."""
+    endpoint, held = url_to_endpoint(delivery.url), delivery.held
     return DeliveryBody(
         id=delivery.id,
         event_id=delivery.event_id,
@@ -119,24 +123,26 @@ def delivery_body(delivery: Delivery) -> DeliveryBody:
 
 
 def delivery_detail_body(detail: DeliveryDetail) -> DeliveryBody:
-    """A delivery with its attempts."""
+    """Convert a delivery with its attempts."""
     attempts = [_attempt(attempt) for attempt in detail.attempts]
     return msgspec.structs.replace(delivery_body(detail.delivery), attempts=attempts)
 
 
 def endpoint_body(detail: EndpointDetail) -> EndpointBody:
-    """An endpoint."""
-    standing, state = detail.standing, _state(detail.standing)
+    """Convert an endpoint. In code a breaker blocks; the API calls it closed."""
+    health, state = detail.health, _state(detail.health)
     is_closed = state is EndpointState.CLOSED
     is_idle = is_closed and not detail.pending
     return EndpointBody(
         id=detail.id,
         url=detail.url,
         state=state,
-        gate=describe_gate(standing, is_waited_for=detail.pending > 0),
-        cause=None if is_idle else cause_body(hold_cause(standing), EndpointSubject(detail.id, detail.url)),
-        since=_instant(standing.gate.since) if is_closed else None,
-        next_probe_at=format_instant(standing.gate.probe_at) if is_closed and detail.pending else None,
+        gate=describe_gate(health, is_waited_for=detail.pending > 0),
+        cause=None
+        if is_idle
+        else cause_body(find_hold_cause(health), EndpointSubject(detail.id, detail.url)),
+        since=_instant(health.gate.since) if is_closed else None,
+        next_probe_at=format_instant(health.gate.probe_at) if is_closed and detail.pending else None,
         pending=detail.pending,
         delivered=detail.delivered,
         dead=detail.dead,
@@ -144,17 +150,17 @@ def endpoint_body(detail: EndpointDetail) -> EndpointBody:
     )
 
 
-def _state(standing: EndpointHealth) -> EndpointState:
-    if standing.hold is not None:
-        return EndpointState(standing.hold)
-    return EndpointState.OPEN if standing.gate.since is None else EndpointState.CLOSED
+def _state(health: EndpointHealth) -> EndpointState:
+    if health.suspension is not None:
+        return EndpointState(health.suspension)
+    return EndpointState.OPEN if health.gate.since is None else EndpointState.CLOSED
 
 
-def _payload(watch: Watch, event: Event | None) -> Raw:
-    """The provider's last answer, as it stands in the event of this round."""
+def _event_data(watch: Watch, event: Event | None) -> _Data:
+    """Return what only the event of this round has: the provider's last reply, and the note on it."""
     if event is None or event.round != watch.round or watch.state is WatchState.WATCHING:
-        return NULL
-    return _EVENT.decode(event.body).data.payload
+        return _Data()
+    return _EVENT.decode(event.body).data
 
 
 def _callback(callback: Callback) -> CallbackBody:
@@ -170,7 +176,7 @@ def _attempt(attempt: Attempt) -> AttemptBody:
         status=attempt.status,
         error=attempt.error,
         answer=attempt.answer,
-        fault=attempt.fault,
+        failure=attempt.failure,
         peer=attempt.peer,
         connect_ms=attempt.connect_ms,
         first_byte_ms=attempt.first_byte_ms,

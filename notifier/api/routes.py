@@ -1,80 +1,251 @@
-"""Every call there is, as one list."""
+"""All operations of the JSON API: how each is dispatched, and its description in ``openapi.json``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from starlette.responses import Response
 
 from notifier.api import (
     deliveries,
     endpoints,
     events,
+    examples,
+    openapi,
+    outputs,
     plots,
     replays,
+    schemas,
+    status,
     watches,
 )
-from notifier.api import (
-    outputs as pictures,
-)
-from notifier.api import (
-    status as system,
-)
-from notifier.api.openapi import document
-from notifier.api.request import ApiRequest, Handler
-from notifier.server.bodies import BATCH_BYTES, BODY_BYTES
-from notifier.web import views
+from notifier.api.request import JSON, JsonExample, Route, TextResponse
+from notifier.core.formats.traceparent import TRACEPARENT
+from notifier.server.bodies import MAX_BATCH_BODY_BYTES
+from notifier.server.sse import EVENT_STREAM, LAST_EVENT_ID
 
 PAGE = ("limit", "cursor")
 
+_BODY = ("bad_json", "request_timeout", "payload_too_large", "unsupported_media_type", "busy")
+_READ = ("store_unavailable",)
+_WRITE = ("store_unavailable", "disk_full")
+_WATCH = JsonExample(schemas.WatchBody, examples.WATCH)
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One call. ``query`` names its parameters; without ``takes_body`` a body must be empty or ``{}``."""
-
-    method: str
-    path: str
-    handler: Handler
-    query: Sequence[str] = ()
-    takes_body: bool = False
-    body_limit: int = BODY_BYTES
-
-
-async def openapi(call: ApiRequest) -> Response:
-    """This API's description."""
-    calls = tuple((route.method, route.path, tuple(route.query)) for route in ROUTES)
-    return Response(document(call.services.settings().version, calls), media_type="application/json")
-
-
-ROUTES: Sequence[Route] = (
-    Route("POST", "/v1/watches", watches.register, takes_body=True),
-    Route("POST", "/v1/watches/batch", watches.register_batch, takes_body=True, body_limit=BATCH_BYTES),
-    Route("GET", "/v1/watches", watches.list_watches, ("state", "provider", "task_id", *PAGE)),
-    Route("GET", "/v1/watches/{id}", watches.show_watch, ("wait",)),
-    Route("GET", "/v1/watches/{id}/timeline", watches.show_timeline),
-    Route("GET", "/v1/watches/{id}/outputs/{number}", pictures.show_output),
-    Route("DELETE", "/v1/watches/{id}", watches.stop_watch),
-    Route("POST", "/v1/watches/{id}/poll", watches.poll_watch),
-    Route("POST", "/v1/watches/{id}/resume", watches.resume_watch, takes_body=True),
-    Route("GET", "/v1/deliveries", deliveries.list_deliveries, ("state", "watch_id", "url", *PAGE)),
-    Route("POST", "/v1/deliveries/replay", replays.replay, takes_body=True),  # before {id}, which is any word
-    Route("GET", "/v1/deliveries/{id}", deliveries.show_delivery),
-    Route("GET", "/v1/deliveries/{id}/body", deliveries.show_delivery_bytes),
-    Route("POST", "/v1/deliveries/{id}/redeliver", deliveries.redeliver),
-    Route("GET", "/v1/endpoints", endpoints.list_endpoints, PAGE),
-    Route("POST", "/v1/endpoints/{id}/pause", endpoints.pause_endpoint),
-    Route("POST", "/v1/endpoints/{id}/resume", endpoints.resume_endpoint),
-    Route("GET", "/v1/events", events.stream_events),
-    Route("GET", "/v1/status", system.show_status),
-    Route("GET", "/v1/plots", plots.show_plots),
-    Route("POST", "/v1/reload", system.reload),
-    Route("GET", "/healthz", system.show_health),
-    Route("GET", "/readyz", system.show_readiness),
-    Route("GET", "/metrics", system.show_metrics),
-    Route("GET", "/openapi.json", openapi),
-    Route("GET", "/", views.page, views.FILTERS),
-    Route("GET", "/watches/{id}", views.watch),
-    Route("GET", "/deliveries/{id}", views.delivery),
-    Route("GET", "/page/{name}", views.file),
-    Route("POST", "/v1/login", views.offer_login),
-    Route("GET", "/login", views.login, ("code",)),
+WATCH_ROUTES: Sequence[Route] = (
+    Route(
+        "POST",
+        "/v1/watches",
+        watches.register,
+        "Register a task. A known task keeps its watch, and a callback with a new URL is added to it.",
+        {201: _WATCH, 200: _WATCH},
+        (*_BODY, *_WRITE, "too_many_callbacks", "too_many_watches"),
+        request=JsonExample(schemas.Registration, examples.REGISTRATION),
+        headers=(TRACEPARENT,),
+    ),
+    Route(
+        "POST",
+        "/v1/watches/batch",
+        watches.register_batch,
+        "Register up to 1000 tasks. Each entry succeeds or fails alone. Results are in their order.",
+        {200: JsonExample(schemas.BatchAnswer, examples.BATCH_RESULTS)},
+        (*_BODY, *_WRITE),
+        request=JsonExample(schemas.Batch, {"watches": [examples.REGISTRATION]}),
+        headers=(TRACEPARENT,),
+        body_limit=MAX_BATCH_BODY_BYTES,
+    ),
+    Route(
+        "GET",
+        "/v1/watches",
+        watches.list_watches,
+        "List watches, newest first.",
+        {200: JsonExample(schemas.WatchPage, examples.WATCHES)},
+        _READ,
+        query=("state", "provider", "task_id", *PAGE),
+    ),
+    Route(
+        "GET",
+        "/v1/watches/{id}",
+        watches.show_watch,
+        "Return one watch with its payload and deliveries. wait holds the response until it has ended.",
+        {200: JsonExample(schemas.WatchBody, examples.WATCH_WITH_DELIVERY)},
+        ("not_found", *_READ),
+        query=("wait",),
+    ),
+    Route(
+        "GET",
+        "/v1/watches/{id}/timeline",
+        watches.show_timeline,
+        "Return what happened to a watch, oldest first: the last 50 polls, decisions, deliveries, attempts.",
+        {200: JsonExample(schemas.TimelineBody, {"timeline": examples.MOMENTS})},
+        ("not_found", *_READ),
+    ),
+    Route(
+        "GET",
+        "/v1/watches/{id}/outputs/{number}",
+        outputs.show_output,
+        "Return one output, counted from 0, if it is an image of at most 8 MiB (PNG, JPEG, WebP, GIF, AVIF). "
+        "The daemon fetches it without key or cookie, and only from addresses that callbacks may go to.",
+        {200: TextResponse(outputs.MEDIA_TYPE, "The image, with its own media type", "")},
+        ("not_found", "no_picture", "busy", *_READ),
+    ),
+    Route(
+        "DELETE",
+        "/v1/watches/{id}",
+        watches.stop_watch,
+        "Stop a watch. After this response no callback of it is created.",
+        {200: JsonExample(schemas.WatchBody, examples.STOPPED_WATCH)},
+        ("not_found", "conflict", *_WRITE),
+    ),
+    Route(
+        "POST",
+        "/v1/watches/{id}/poll",
+        watches.poll_watch,
+        "Poll a watch now.",
+        {202: _WATCH},
+        ("not_found", "conflict", *_WRITE),
+    ),
+    Route(
+        "POST",
+        "/v1/watches/{id}/resume",
+        watches.resume_watch,
+        "Resume an expired, lost or stopped watch.",
+        {200: _WATCH},
+        ("not_found", "conflict", *_BODY, *_WRITE, "too_many_watches"),
+        request=JsonExample(schemas.Resume, {"expire_after": "2h"}),
+        is_request_optional=True,
+    ),
 )
+
+DELIVERY_ROUTES: Sequence[Route] = (
+    Route(
+        "GET",
+        "/v1/deliveries",
+        deliveries.list_deliveries,
+        "List deliveries, newest first.",
+        {200: JsonExample(schemas.DeliveryPage, examples.DELIVERIES)},
+        _READ,
+        query=("state", "watch_id", "url", *PAGE),
+    ),
+    Route(  # before {id}, which matches any word
+        "POST",
+        "/v1/deliveries/replay",
+        replays.replay,
+        "Send matching deliveries again, with the same webhook-ids and bytes, at 10 per second.",
+        {202: JsonExample(schemas.Matched, {"matched": 42})},
+        (*_BODY, *_WRITE, "too_many_replays"),
+        request=JsonExample(schemas.Replay, examples.REPLAY),
+    ),
+    Route(
+        "GET",
+        "/v1/deliveries/{id}",
+        deliveries.show_delivery,
+        "Return one delivery with its attempts.",
+        {200: JsonExample(schemas.DeliveryBody, examples.DELIVERY_WITH_ATTEMPT)},
+        ("not_found", *_READ),
+    ),
+    Route(
+        "GET",
+        "/v1/deliveries/{id}/body",
+        deliveries.show_delivery_bytes,
+        "Return the bytes that each attempt of a delivery sends as its body, without a signature.",
+        {200: TextResponse(JSON, "The event", '{"id": "evt_…", "type": "task.completed", "…": "…"}')},
+        ("not_found", *_READ),
+    ),
+    Route(
+        "POST",
+        "/v1/deliveries/{id}/redeliver",
+        deliveries.redeliver,
+        "Send a delivery again, with the same webhook-id and bytes.",
+        {202: JsonExample(schemas.DeliveryBody, examples.PENDING_DELIVERY)},
+        ("not_found", *_WRITE),
+    ),
+    Route(
+        "GET",
+        "/v1/endpoints",
+        endpoints.list_endpoints,
+        "List endpoints (callback URLs without their query) with their gates, newest first.",
+        {200: JsonExample(schemas.EndpointPage, examples.ENDPOINTS)},
+        _READ,
+        query=PAGE,
+    ),
+    Route(
+        "POST",
+        "/v1/endpoints/{id}/pause",
+        endpoints.pause_endpoint,
+        "Pause an endpoint: nothing is sent to it until it is resumed. Its deliveries are kept.",
+        {200: JsonExample(schemas.EndpointBody, examples.PAUSED_ENDPOINT)},
+        ("not_found", *_WRITE),
+    ),
+    Route(
+        "POST",
+        "/v1/endpoints/{id}/resume",
+        endpoints.resume_endpoint,
+        "Resume an endpoint: all its waiting deliveries are sent, slowly at first.",
+        {200: JsonExample(schemas.EndpointBody, examples.RESUMED_ENDPOINT)},
+        ("not_found", *_WRITE),
+    ),
+)
+
+DAEMON_ROUTES: Sequence[Route] = (
+    Route(
+        "GET",
+        "/v1/events",
+        events.stream_events,
+        "Stream changes as server-sent events. Subscribe first, then read the lists: no change is missed.",
+        {200: TextResponse(EVENT_STREAM, examples.EVENTS, examples.STREAM)},
+        ("busy", "not_ready"),
+        headers=(LAST_EVENT_ID,),
+    ),
+    Route(
+        "GET",
+        "/v1/status",
+        status.show_status,
+        "Return counts, the oldest pending delivery, and the condition of each provider in words.",
+        {200: JsonExample(schemas.StatusBody, examples.STATUS)},
+        _READ,
+    ),
+    Route(
+        "GET",
+        "/v1/plots",
+        plots.show_plots,
+        "Return the data of the plots: task durations, notice delay, polls per task, callback latency.",
+        {200: JsonExample(plots.PlotsBody, examples.PLOTS)},
+        _READ,
+    ),
+    Route(
+        "POST",
+        "/v1/reload",
+        status.reload,
+        "Read the configuration again. A configuration with errors changes nothing.",
+        {200: JsonExample(schemas.Reloaded, {"status": "reloaded", "file": "/etc/notifier/config.toml"})},
+        ("bad_configuration",),
+    ),
+    Route(
+        "GET",
+        "/healthz",
+        status.show_health,
+        "Report that the process is alive. Needs no token.",
+        {200: JsonExample(schemas.Word, {"status": "ok"})},
+    ),
+    Route(
+        "GET",
+        "/readyz",
+        status.show_readiness,
+        "Report whether the daemon can store and has polled recently.",
+        {200: JsonExample(schemas.Word, {"status": "ready"})},
+        ("not_ready",),
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        status.show_metrics,
+        "Return metrics for Prometheus. The store is read at most once in 5 s.",
+        {200: TextResponse(status.TEXT_FORMAT, "Metrics in Prometheus' text format", examples.METRICS)},
+        _READ,
+    ),
+    Route(
+        "GET",
+        "/openapi.json",
+        openapi.show_description,
+        "Return this description.",
+        {200: TextResponse(JSON, "OpenAPI 3.1", None)},
+    ),
+)
+
+API_ROUTES: Sequence[Route] = (*WATCH_ROUTES, *DELIVERY_ROUTES, *DAEMON_ROUTES)

@@ -1,12 +1,13 @@
-"""The JSON that goes out, field by field in the contract's order. ``openapi.py`` describes it from here."""
+"""Define all JSON bodies, with fields in the order of the contract. ``openapi.py`` describes them."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from notifier.core.model import DeliveryState, EventType, WatchState
 from notifier.core.timeline import TimelineKind
+from notifier.server.problems import ProblemBody
 
 Instant = Annotated[
     str, Meta(description="RFC 3339, UTC, milliseconds", extra_json_schema={"format": "date-time"})
@@ -14,30 +15,12 @@ Instant = Annotated[
 
 
 class EndpointState(StrEnum):
-    """Whether an endpoint is sent to: freely, by single probes, or not until a user resumes it."""
+    """How deliveries to an endpoint are sent: freely, as single probes, or not until a user resumes it."""
 
     OPEN = "open"
     CLOSED = "closed"
     PAUSED = "paused"
     GONE = "gone"
-
-
-class FaultBody(Struct, frozen=True):
-    """One thing that is refused."""
-
-    pointer: str
-    detail: str
-
-
-class ProblemBody(Struct, frozen=True):
-    """RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[FaultBody] | UnsetType = UNSET
 
 
 class CauseBody(Struct, frozen=True):
@@ -51,7 +34,7 @@ class CauseBody(Struct, frozen=True):
 
 
 class CallbackBody(Struct, frozen=True):
-    """One receiver. The values of its headers may be secrets and are never shown."""
+    """A callback URL and its events. The values of its headers may be secrets and are never shown."""
 
     url: str
     events: list[EventType]
@@ -59,7 +42,7 @@ class CallbackBody(Struct, frozen=True):
 
 
 class ErrorBody(Struct, frozen=True):
-    """Why a task did not complete; ``source`` is ``provider`` or ``notifier``."""
+    """Why a task did not complete. ``source`` is ``provider`` or ``notifier``."""
 
     source: str
     code: int | str | None
@@ -68,9 +51,9 @@ class ErrorBody(Struct, frozen=True):
 
 
 class AttemptBody(Struct, frozen=True):
-    """One try of a delivery. ``fault`` is the class of its error, ``peer`` the address that was spoken to.
+    """One attempt of a delivery. ``fault`` is the class of its error, ``peer`` the address of the receiver.
 
-    ``connect_ms`` and ``first_byte_ms`` count from its start; a reused connection has no ``connect_ms``.
+    ``connect_ms`` and ``first_byte_ms`` count from its start. On a reused connection ``connect_ms`` is null.
     """
 
     number: int
@@ -79,16 +62,17 @@ class AttemptBody(Struct, frozen=True):
     status: int | None
     error: str | None
     answer: str | None
-    fault: str | None
+    failure: str | None = field(name="fault")
     peer: str | None
     connect_ms: int | None
     first_byte_ms: int | None
 
 
 class DeliveryBody(Struct, frozen=True):
-    """A delivery. ``attempts`` is their number in lists, and each of them where one delivery is asked for.
+    """A delivery. ``attempts`` is their number in lists, and a list of them for a single delivery.
 
-    ``held`` says why it waits past ``next_attempt_at``; ``cause`` has the code of that, and what to do.
+    ``held`` says why it is not sent although ``next_attempt_at`` has passed. ``cause`` has the code of that,
+    and what to do.
     """
 
     id: str
@@ -109,9 +93,10 @@ class DeliveryBody(Struct, frozen=True):
 
 
 class WatchBody(Struct, frozen=True):
-    """A watch. ``payload`` and ``deliveries`` are filled where one watch is asked for.
+    """A watch. Only GET /v1/watches/{id} fills ``payload`` and ``deliveries``.
 
-    ``cause`` has the code of ``trouble``, and what to do about it.
+    ``payload_note`` says what was repaired in the payload or left out; it is null if nothing was. ``cause``
+    has the code of ``trouble``, and what to do about it.
     """
 
     id: str
@@ -133,12 +118,13 @@ class WatchBody(Struct, frozen=True):
     outputs: list[str]
     result_expires_at: Instant | None
     payload: Raw
+    payload_note: str | None
     error: ErrorBody | None
     deliveries: list[DeliveryBody]
 
 
 class MomentBody(Struct, frozen=True):
-    """What happened to a watch, and why. ``delivery_id`` and ``number`` tell of which attempt it is said."""
+    """One thing that happened to a watch, and why. ``delivery_id`` and ``number`` identify an attempt."""
 
     at: Instant
     kind: TimelineKind
@@ -148,31 +134,31 @@ class MomentBody(Struct, frozen=True):
 
 
 class TimelineBody(Struct, frozen=True):
-    """The last 50 polls of a watch, what was decided, done by users, and sent; oldest first."""
+    """What happened to a watch, oldest first: the last 50 polls, decisions, actions of users, attempts."""
 
     timeline: list[MomentBody]
 
 
 class WatchPage(Struct, frozen=True):
-    """Some watches, newest first."""
+    """A page of watches, newest first. On the last page ``next_cursor`` is null."""
 
     watches: list[WatchBody]
     next_cursor: str | None
 
 
 class DeliveryPage(Struct, frozen=True):
-    """Some deliveries, newest first."""
+    """A page of deliveries, newest first. On the last page ``next_cursor`` is null."""
 
     deliveries: list[DeliveryBody]
     next_cursor: str | None
 
 
 class EndpointBody(Struct, frozen=True):
-    """A callback URL without its query. ``gate`` says in words how it stands, ``state`` in one word.
+    """An endpoint: a callback URL without its query. ``gate`` describes its ``state`` in words.
 
-    ``since`` is when its gate closed, ``next_probe_at`` when it is tried next; both only while it is closed,
-    and the latter only while something waits. ``cause`` has the code of what holds messages back, and what to
-    do; it is null while nothing is held back.
+    ``since`` is when its gate closed, ``next_probe_at`` when the next probe is sent. Both are null unless
+    ``state`` is ``closed``. ``next_probe_at`` is also null while no delivery waits. ``cause`` has the code of
+    what holds deliveries back, and what to do. It is null while nothing is held back.
     """
 
     id: str
@@ -189,7 +175,7 @@ class EndpointBody(Struct, frozen=True):
 
 
 class EndpointPage(Struct, frozen=True):
-    """Some endpoints, newest first."""
+    """A page of endpoints, newest first. On the last page ``next_cursor`` is null."""
 
     endpoints: list[EndpointBody]
     next_cursor: str | None
@@ -202,7 +188,7 @@ class Matched(Struct, frozen=True):
 
 
 class BatchResult(Struct, frozen=True):
-    """What became of one entry: a watch (200, 201) or a problem."""
+    """The result of one entry: a watch (status 200 or 201) or a problem."""
 
     status: int
     watch: WatchBody | UnsetType = UNSET
@@ -210,16 +196,16 @@ class BatchResult(Struct, frozen=True):
 
 
 class BatchAnswer(Struct, frozen=True):
-    """What became of the entries, in their order."""
+    """The results of a batch, in the order of its entries."""
 
     results: list[BatchResult]
 
 
 class LearnedBody(Struct, frozen=True):
-    """How many seconds the tasks of an api_path took: 5 %, 50 % and 90 % of them no more than this.
+    """How many seconds the tasks of an api_path took: 5 %, 50 % and 90 % of them no longer than this.
 
-    From ten ``finishes`` on the first poll is near ``p5_s`` and goes on in even steps until ``p90_s``, unless
-    ``polling.learn`` is false.
+    From ten ``finishes`` on, the first poll is near ``p5_s``, and polls are evenly spaced until ``p90_s``.
+    With ``polling.learn = false`` these values are not used.
     """
 
     provider: str
@@ -231,14 +217,14 @@ class LearnedBody(Struct, frozen=True):
 
 
 class StatusBody(Struct, frozen=True):
-    """How things stand. ``trouble`` says why the daemon is not ready; ``providers`` each one's condition.
+    """The status of the daemon. ``trouble`` says why it is not ready; null: it is ready.
 
-    ``summary`` says all of it in one sentence, for a person; ``ok`` is whether nothing in it needs a look.
-    ``cause`` has the code of ``trouble``, ``provider_causes`` those of the providers that are held back, each
-    with what to do.
-    ``expiring_results`` counts undelivered results in the last quarter of their life, or past it,
-    ``troubled_watches`` live watches in trouble, ``refused_deliveries`` pending ones that a receiver has
-    refused; each ends at 10 000. ``learned`` has the hundred api_paths with most finishes.
+    ``summary`` is one sentence for a person; ``ok`` says whether nothing in it needs a look.
+    ``cause`` has the code of ``trouble``, and what to do. ``providers`` has the condition of each provider,
+    ``provider_causes`` the code of each that is held back, and what to do.
+    ``expiring_results`` counts undelivered results in the last quarter of their lifetime, or past it.
+    ``troubled_watches`` counts live watches in trouble. ``refused_deliveries`` counts pending deliveries that
+    a receiver refused. Counting stops at 10 000. ``learned`` has the 100 api_paths with most ``finishes``.
     """
 
     version: str
@@ -258,20 +244,20 @@ class StatusBody(Struct, frozen=True):
 
 
 class LoginBody(Struct, frozen=True):
-    """Where a browser is let in, once and until ``expires_at``; without tokens that is the page itself."""
+    """A path that lets a browser in once, until ``expires_at``. Without tokens it is that of the page."""
 
     path: str
     expires_at: Instant | None
 
 
 class Word(Struct, frozen=True):
-    """One word: ``ok``, ``ready``."""
+    """A status in one word: ``ok`` or ``ready``."""
 
     status: str
 
 
 class Reloaded(Struct, frozen=True):
-    """The configuration was read again, from ``file``. ``needs_restart``: the keys that do not hold yet."""
+    """The configuration was read from ``file``. Keys in ``needs_restart`` take effect with the next start."""
 
     status: str
     file: str | UnsetType = UNSET
@@ -279,7 +265,7 @@ class Reloaded(Struct, frozen=True):
 
 
 class CallbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """A receiver, the events it wants (all, if left out) and headers to send to it."""
+    """A callback URL, the events to send to it (default: all), and headers to send with them."""
 
     url: str
     events: list[EventType] | UnsetType = UNSET
@@ -289,7 +275,7 @@ class CallbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class Registration(Struct, frozen=True, forbid_unknown_fields=True):
     """A task to watch: ``task_id`` and ``api_path``, or ``task_url``; ``callback_url`` or ``callbacks``.
 
-    ``metadata`` and ``expire_after`` count at the first registration of a task; later ones add callbacks.
+    ``metadata`` and ``expire_after`` of the first registration of a task hold. Later ones add callbacks.
     """
 
     task_id: str | UnsetType = UNSET
@@ -303,21 +289,21 @@ class Registration(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Batch(Struct, frozen=True, forbid_unknown_fields=True):
-    """Registrations, each of which stands alone."""
+    """Registrations. Each succeeds or fails alone."""
 
     watches: Annotated[list[Registration], Meta(max_length=1000)]
 
 
 class Resume(Struct, frozen=True, forbid_unknown_fields=True):
-    """How long to go on; the provider's ``expire_after``, if left out."""
+    """How long to watch the task again. The default is the provider's ``expire_after``."""
 
     expire_after: str | float | UnsetType = UNSET
 
 
 class Replay(Struct, frozen=True, forbid_unknown_fields=True):
-    """What to send again: made in [since, until), in this state, to this very URL; at least one of them.
+    """Which deliveries to send again: created in [since, until), in this state, to exactly this URL.
 
-    With ``dry_run`` it is only counted.
+    At least one filter is required. With ``dry_run`` the deliveries are only counted.
     """
 
     since: Instant | UnsetType = UNSET

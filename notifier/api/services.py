@@ -1,4 +1,4 @@
-"""What the API is handed: the store, the clock, its settings, and a few words to the rest of the daemon."""
+"""Define what the API is given: the store, the clock, its settings, and ways to reach the engine."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -8,53 +8,35 @@ from notifier.api.event_feed import EventFeed
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.urls import TaskUrlTemplate
-from notifier.core.secret import Secret
+from notifier.engine.waiters import WatchWaiters
 from notifier.ports import Clock
+from notifier.results.image_proxy import ImageProxy
+from notifier.server.access import AccessSettings
 from notifier.server.sessions import BrowserSessions
 from notifier.store.protocol import Store
 
 
 class WorkSignals(Protocol):
-    """Makes the poller, the deliverer or the replayer look at the store sooner than it would by itself."""
+    """Make the poller, the deliverer or the replayer read the store sooner than scheduled."""
 
     def poll_at(self, instant: int) -> None:
-        """A watch is due at ``instant``."""
+        """Run the poller at ``instant`` at the latest."""
         ...
 
     def deliver_now(self) -> None:
-        """A delivery is due."""
+        """Run the deliverer now."""
         ...
 
     def replay_now(self) -> None:
-        """There is a replay to begin."""
-        ...
-
-
-class Pictures(Protocol):
-    """Fetches results that are pictures (``api/pictures.py``)."""
-
-    async def get(self, url: str) -> tuple[str, bytes]:
-        """Return the media type and the bytes of the picture at ``url``; raises Problem."""
-        ...
-
-
-class Hub(Protocol):
-    """Tells when a watch ends. Keeps nothing for those who come later."""
-
-    async def wait(self, watch_id: str, timeout_s: float) -> None:
-        """Return when the watch may have ended, or after ``timeout_s`` seconds."""
-        ...
-
-    def wake(self, watch_id: str) -> None:
-        """Wake all who wait for this watch."""
+        """Run the replayer now."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationDefaults:
-    """What a registration needs to know of a provider.
+    """What a registration needs of a provider's settings.
 
-    ``first_by_ms`` is how far learning may put off the first poll; None: not at all.
+    ``first_by_ms`` is how far learned durations may delay the first poll; None: they may not.
     """
 
     place: TaskUrlTemplate
@@ -65,15 +47,14 @@ class RegistrationDefaults:
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """The API's part of the configuration. ``listen`` is ``host:port`` or ``unix:/path``.
+    """The API's part of the configuration.
 
-    ``source`` is the file it was read from; ``needs_restart`` names the keys in it that do not hold yet.
+    ``source`` is the file that it was read from. ``needs_restart`` names keys in it that take effect with the
+    next start.
     """
 
     providers: Mapping[str, RegistrationDefaults]
-    listen: str
-    allowed_hosts: tuple[str, ...]
-    tokens: tuple[Secret, ...]
+    access: AccessSettings
     max_watches: int
     give_up_after_ms: int
     policy: AddressPolicy
@@ -83,30 +64,23 @@ class ApiSettings:
 
     @property
     def default_provider(self) -> str | None:
-        """The provider of a registration that names none; None where there are several."""
+        """Return the only provider, for registrations that name none; None where there are several."""
         return next(iter(self.providers)) if len(self.providers) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything behind the API.
-
-    ``settings`` is asked anew by each request, so that a reload holds from the next one on. ``condition_of``
-    says why a provider is held back and since when; ``is_ready`` says why the daemon is not ready;
-    both say None when all is well. ``reload`` reads the configuration again and returns its faults, none of
-    them meaning that it now holds. ``metrics`` returns the text of a scrape. ``feed`` is
-    for those who listen to changes, ``logins`` for browsers; ``pictures`` fetches results that are pictures.
-    """
+    """Everything that the handlers use."""
 
     store: Store
     clock: Clock
-    settings: Callable[[], ApiSettings]
+    settings: Callable[[], ApiSettings]  # called by each request, so that a reload takes effect with the next
     wake: WorkSignals
-    waiters: Hub
-    condition_of: Callable[[str], Condition | None]
-    is_ready: Callable[[], Cause | None]
-    reload: Callable[[], Awaitable[tuple[str, ...]]]
-    metrics: Callable[[], Awaitable[bytes]]
+    waiters: WatchWaiters
+    condition_of: Callable[[str], Condition | None]  # why and since when a provider is held; None: it is not
+    is_ready: Callable[[], Cause | None]  # why the daemon is not ready; None: it is
+    reload: Callable[[], Awaitable[tuple[str, ...]]]  # returns the errors of the configuration; (): it holds
+    metrics: Callable[[], Awaitable[bytes]]  # in Prometheus' text format
     feed: EventFeed
-    logins: BrowserSessions
-    pictures: Pictures
+    sessions: BrowserSessions
+    images: ImageProxy

@@ -1,4 +1,4 @@
-"""The calls on the daemon itself."""
+"""Handle requests about the daemon: status, reload, health, readiness, metrics."""
 
 from msgspec import UNSET
 from starlette.responses import Response
@@ -15,26 +15,26 @@ from notifier.server.problems import FieldError, ProblemError
 from notifier.store.values import PathDurations, WatchQuery
 
 FINE = "ok"
-LEARNED_SHOWN = 100
+MAX_LEARNED_PATHS = 100  # CONTRACT P5: bounded. No record of why 100
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def show_status(call: ApiRequest) -> Response:
-    """How things stand."""
+    """Return the status of the daemon."""
     return json_response(await load_status(call.services))
 
 
 async def load_status(services: Services) -> StatusBody:
-    """The same, for the page too."""
+    """Load the status, for the API and for the page."""
     settings = services.settings()
     counts = await services.store.counts(now=services.clock.now())
-    learned = await services.store.learned(limit=LEARNED_SHOWN)
+    learned = await services.store.learned(limit=MAX_LEARNED_PATHS)
     oldest = counts.oldest_pending_at
     trouble = services.is_ready()
     trouble_text = None if trouble is None else trouble.text()
     watches = {state.value: counts.watches.get(state, 0) for state in WatchState}
     deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
-    names = [*settings.providers, *await _missing(services)]
+    names = [*settings.providers, *await _find_removed_providers(services)]
     conditions = {name: services.condition_of(name) for name in names}
     held_back = {name: each for name, each in conditions.items() if each is not None}
     sentence = describe_status(
@@ -61,7 +61,7 @@ async def load_status(services: Services) -> StatusBody:
         refused_deliveries=counts.refused,
         providers={name: FINE if each is None else each.text() for name, each in conditions.items()},
         provider_causes={name: _cause(name, each) for name, each in held_back.items()},
-        learned=[_learned_body(one) for one in learned],
+        learned=[_durations_to_body(one) for one in learned],
     )
 
 
@@ -70,19 +70,19 @@ def _cause(provider: str, condition: Condition) -> CauseBody:
     return CauseBody(code=cause.code, fix=cause.fix(ProviderSubject(provider)))
 
 
-async def _missing(services: Services) -> list[str]:
-    """Providers that are not configured, and that watches wait for."""
+async def _find_removed_providers(services: Services) -> list[str]:
+    """Return providers that are not configured, and that live watches name."""
     store, configured = services.store, services.settings().providers
-    known = [name for name in await store.providers() if name not in configured]
-    return [name for name in known if await store.watches(WatchQuery(WatchState.WATCHING, name, limit=1))]
+    unknown = [name for name in await store.providers() if name not in configured]
+    return [name for name in unknown if await store.watches(WatchQuery(WatchState.WATCHING, name, limit=1))]
 
 
-def _learned_body(one: PathDurations) -> LearnedBody:
+def _durations_to_body(one: PathDurations) -> LearnedBody:
     durations = one.durations
     return LearnedBody(
         provider=one.provider,
         api_path=one.api_path,
-        finishes=durations.finishes,
+        finishes=durations.finished_count,
         p5_s=durations.p5_ms / 1_000,
         p50_s=durations.p50_ms / 1_000,
         p90_s=durations.p90_ms / 1_000,
@@ -91,11 +91,11 @@ def _learned_body(one: PathDurations) -> LearnedBody:
 
 async def reload(call: ApiRequest) -> Response:
     """Read the configuration again. A bad one changes nothing."""
-    faults = await call.services.reload()
-    if faults:
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        detail = f"{faults[0]}{more}; the old configuration stays"
-        raise ProblemError("bad_configuration", detail, errors=[FieldError("", fault) for fault in faults])
+    errors = await call.services.reload()
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        detail = f"{errors[0]}{more}; the old configuration stays"
+        raise ProblemError("bad_configuration", detail, errors=[FieldError("", error) for error in errors])
     settings = call.services.settings()
     body = Reloaded(
         status="reloaded",
@@ -106,18 +106,18 @@ async def reload(call: ApiRequest) -> Response:
 
 
 async def show_metrics(call: ApiRequest) -> Response:
-    """What Prometheus scrapes."""
+    """Return all metrics, for Prometheus."""
     return Response(await call.services.metrics(), media_type=TEXT_FORMAT)
 
 
 async def show_health(_: ApiRequest) -> Response:
-    """The process is alive."""
+    """Report that the process is alive."""
     return json_response(Word(status=FINE))
 
 
 async def show_readiness(call: ApiRequest) -> Response:
-    """The daemon can store, and has been polling lately."""
-    why_not = call.services.is_ready()
-    if why_not is not None:
-        raise ProblemError("not_ready", why_not.text())
+    """Report whether the daemon can store, and has polled lately."""
+    reason = call.services.is_ready()
+    if reason is not None:
+        raise ProblemError("not_ready", reason.text())
     return json_response(Word(status="ready"))

@@ -1,4 +1,4 @@
-"""How things stand, in one sentence: what is wrong first, else what there is."""
+"""Describe the status in one sentence: what is wrong first, then how much work there is."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,23 +25,24 @@ def describe_status(
     refused: int,
     providers: Mapping[str, str],
 ) -> StatusSentence:
-    """Say it as ``GET /v1/status`` has it. ``trouble`` says why the daemon is not ready.
+    """Return the ``summary`` of ``GET /v1/status``. ``trouble`` says why the daemon is not ready.
 
     ``providers`` says why each provider that is held back is. ``held`` counts the endpoints that are closed,
-    paused or gone, ``troubled`` the live watches that have been in trouble for a minute, ``refused`` the
+    paused or gone. ``troubled`` counts the live watches in trouble for a minute or more, ``refused`` the
     pending deliveries that a receiver refused.
     """
     wrong = [
-        *_not_working(trouble, providers, held),
-        *_not_arriving(deliveries.get("dead", 0), expiring, troubled, refused),
+        *_list_failures(trouble, providers, held),
+        *_list_undelivered(deliveries.get("dead", 0), expiring, troubled, refused),
     ]
-    there = f"{_watched(watches.get('watching', 0))}, {_waiting(deliveries.get('pending', 0))}"
+    watching, waiting = watches.get("watching", 0), deliveries.get("pending", 0)
+    work = f"{_describe_watching(watching)}, {_describe_waiting(waiting)}"
     if not wrong:
-        return StatusSentence(True, f"All is well: {there}.")
-    return StatusSentence(False, f"Needs a look: {'; '.join(wrong)}. Else {there}.")
+        return StatusSentence(True, f"All is well: {work}.")
+    return StatusSentence(False, f"Needs a look: {'; '.join(wrong)}. Else {work}.")
 
 
-def _not_working(trouble: str | None, providers: Mapping[str, str], held: int) -> Iterator[str]:
+def _list_failures(trouble: str | None, providers: Mapping[str, str], held: int) -> Iterator[str]:
     if trouble is not None:
         yield trouble
     for name, condition in providers.items():
@@ -50,7 +51,7 @@ def _not_working(trouble: str | None, providers: Mapping[str, str], held: int) -
         yield "1 receiver is held back" if held == 1 else f"{held} receivers are held back"
 
 
-def _not_arriving(dead: int, expiring: int, troubled: int, refused: int) -> Iterator[str]:
+def _list_undelivered(dead: int, expiring: int, troubled: int, refused: int) -> Iterator[str]:
     if troubled:
         have = "task has" if troubled == 1 else "tasks have"
         yield f"{format_count(troubled)} watched {have} been in trouble for a minute or more"
@@ -63,11 +64,11 @@ def _not_arriving(dead: int, expiring: int, troubled: int, refused: int) -> Iter
         yield "1 delivery is dead" if dead == 1 else f"{dead} deliveries are dead"
 
 
-def _watched(count: int) -> str:
+def _describe_watching(count: int) -> str:
     return {0: "nothing is being watched", 1: "1 task is being watched"}.get(
         count, f"{count} tasks are being watched"
     )
 
 
-def _waiting(count: int) -> str:
+def _describe_waiting(count: int) -> str:
     return {0: "no delivery waits", 1: "1 delivery waits"}.get(count, f"{count} deliveries wait")

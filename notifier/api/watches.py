@@ -1,4 +1,4 @@
-"""The calls on watches."""
+"""Handle requests about watches."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from notifier.api.query import next_cursor, read_wait, watch_query
-from notifier.api.registration import callbacks_pointer, read_batch, read_registration, read_resume
+from notifier.api.query import parse_watch_query, read_wait, split_page
+from notifier.api.registration import find_callbacks_pointer, read_batch, read_registration, read_resume
 from notifier.api.representations import json_response, moment_body, watch_body, watch_detail_body
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import BatchAnswer, BatchResult, MomentBody, TimelineBody, WatchBody, WatchPage
@@ -16,8 +16,8 @@ from notifier.core.formats.traceparent import TRACEPARENT, parse_traceparent
 from notifier.core.ids import WATCH, is_id
 from notifier.core.model import MAX_CALLBACKS, NewWatch, Watch, WatchState
 from notifier.core.timeline import build_timeline
-from notifier.server.bodies import BODY_BYTES, body_too_large
-from notifier.server.problems import FieldError, ProblemError, problem_body
+from notifier.server.bodies import MAX_BODY_BYTES, make_size_problem
+from notifier.server.problems import FieldError, ProblemError, problem_to_body
 from notifier.store.values import (
     CallbackLimitReached,
     ChangeRefused,
@@ -27,9 +27,9 @@ from notifier.store.values import (
     WatchQuery,
 )
 
-TURN = 16  # entries of a batch are read in turns of so many
+YIELD_EVERY = 16  # entries of a batch, then other tasks run (CONTRACT P5). No record of why 16
 
-_STANDS = {
+_STATE_TEXTS = {
     WatchState.WATCHING: "is being watched",
     WatchState.COMPLETED: "has completed",
     WatchState.FAILED: "has failed",
@@ -43,139 +43,138 @@ Outcome = WatchAdded | WatchLimitReached | CallbackLimitReached
 
 
 async def register(call: ApiRequest) -> Response:
-    """Have a task watched."""
+    """Register a task."""
     settings = call.services.settings()
     new = read_registration(call.body, settings, call.services.clock.now())
-    outcome = (await _add(call, [new]))[0]
+    outcome = (await _add_watches(call, [new]))[0]
     if not isinstance(outcome, WatchAdded):
-        raise _refusal(outcome, call.body)
-    body = _body(outcome.watch, call.services)
+        raise _make_limit_problem(outcome, call.body)
+    body = _to_body(outcome.watch, call.services)
     return json_response(body, 201 if outcome.is_new else 200, {"Location": f"/v1/watches/{body.id}"})
 
 
 async def register_batch(call: ApiRequest) -> Response:
-    """Have many tasks watched; each entry stands alone."""
-    texts = await asyncio.to_thread(read_batch, call.body)  # 4 MiB of brackets take a second
-    entries = await _read(texts, call.services)
-    added = iter(await _add(call, [entry for entry in entries if isinstance(entry, NewWatch)]))
+    """Register many tasks. Each entry succeeds or fails alone."""
+    texts = await asyncio.to_thread(read_batch, call.body)  # 4 MiB of brackets take a second of CPU
+    entries = await _parse_entries(texts, call.services)
+    added = iter(await _add_watches(call, [entry for entry in entries if isinstance(entry, NewWatch)]))
     outcomes = [entry if isinstance(entry, ProblemError) else next(added) for entry in entries]
-    results = [_result(*each, call.services) for each in zip(outcomes, texts, strict=True)]
+    results = [_to_result(*each, call.services) for each in zip(outcomes, texts, strict=True)]
     return json_response(BatchAnswer(results=results))
 
 
 async def show_watch(call: ApiRequest) -> Response:
-    """One watch. ``wait`` holds the answer until it has ended."""
-    watch_id = _id(call)
+    """Return one watch. With ``wait`` hold the response until the watch has ended."""
+    watch_id = _read_id(call)
     wait_ms = read_wait(call.query)
-    detail = await _detail(call.services, watch_id)
+    detail = await _load_detail(call.services, watch_id)
     if wait_ms and detail.watch.state is WatchState.WATCHING:
-        detail = await _ended(call, watch_id, wait_ms)
+        detail = await _wait_for_end(call, watch_id, wait_ms)
     return json_response(watch_detail_body(detail, call.services.condition_of(detail.watch.provider)))
 
 
 async def load_watch_body(call: ApiRequest) -> WatchBody:
-    """One watch as it stands, for its page."""
-    detail = await _detail(call.services, _id(call))
+    """Load one watch, for its page."""
+    detail = await _load_detail(call.services, _read_id(call))
     return watch_detail_body(detail, call.services.condition_of(detail.watch.provider))
 
 
 async def show_timeline(call: ApiRequest) -> Response:
-    """What happened to one watch, in order."""
+    """Return what happened to one watch, in order."""
     return json_response(TimelineBody(timeline=await load_timeline(call)))
 
 
 async def load_timeline(call: ApiRequest) -> list[MomentBody]:
-    """The same, for its page too."""
-    history = await call.services.store.history(_id(call))
+    """Load the timeline of one watch, for the API and for its page."""
+    history = await call.services.store.history(_read_id(call))
     if history is None:
-        raise _unknown()
+        raise _make_unknown_problem()
     return [moment_body(moment) for moment in build_timeline(history)]
 
 
 async def list_watches(call: ApiRequest) -> Response:
-    """Some watches, newest first."""
-    query = watch_query(call.query)
+    """Return a page of watches, newest first."""
+    query = parse_watch_query(call.query)
     one_more = WatchQuery(query.state, query.provider, query.task_id, query.before, query.limit + 1)
-    found = await call.services.store.watches(one_more)
-    shown = found[: query.limit]
-    cursor = next_cursor(shown[-1].id, call.query) if len(found) > len(shown) else None
+    rows = await call.services.store.watches(one_more)
+    page, cursor = split_page(rows, query.limit, call.query)
     return json_response(
-        WatchPage(watches=[_body(watch, call.services) for watch in shown], next_cursor=cursor)
+        WatchPage(watches=[_to_body(watch, call.services) for watch in page], next_cursor=cursor)
     )
 
 
 async def list_recent_watches(services: Services, query: WatchQuery) -> list[WatchBody]:
-    """Those that were registered last, for the page."""
-    return [_body(watch, services) for watch in await services.store.watches(query)]
+    """Return the newest watches, for the page."""
+    return [_to_body(watch, services) for watch in await services.store.watches(query)]
 
 
 async def poll_watch(call: ApiRequest) -> Response:
-    """Poll now."""
+    """Poll a watch now."""
     now = call.services.clock.now()
-    watch_id = _id(call)
+    watch_id = _read_id(call)
     changed = await call.services.store.poll_now(watch_id, now=now)
-    watch = await _changed(
+    watch = await _require_changed(
         call.services,
         watch_id,
         changed,
-        "only what is watched is polled; expired, lost and stopped ones can be resumed",
+        "only a live watch is polled; expired, lost and stopped ones can be resumed",
     )
     call.services.wake.poll_at(now)
-    return json_response(_body(watch, call.services), 202)
+    return json_response(_to_body(watch, call.services), 202)
 
 
 async def resume_watch(call: ApiRequest) -> Response:
-    """Go on with an expired, lost or stopped watch."""
-    services, watch_id = call.services, _id(call)
-    wanted_ms = read_resume(call.body)
+    """Resume an expired, lost or stopped watch."""
+    services, watch_id = call.services, _read_id(call)
+    expire_after_ms = read_resume(call.body)
     settings = services.settings()
-    provider = settings.providers.get((await _detail(services, watch_id)).watch.provider)
+    provider = settings.providers.get((await _load_detail(services, watch_id)).watch.provider)
     if provider is None:
         raise ProblemError("conflict", "its provider is not configured any more")
     now = services.clock.now()
-    expires_at = now + (provider.expire_after_ms if wanted_ms is None else wanted_ms)
+    expires_at = now + (provider.expire_after_ms if expire_after_ms is None else expire_after_ms)
     changed = await services.store.resume_watch(
         watch_id, now=now, expires_at=expires_at, max_live=settings.max_watches
     )
     if isinstance(changed, WatchLimitReached):
-        raise _too_many(changed)
-    watch = await _changed(services, watch_id, changed, "there is nothing to resume")
+        raise _make_watch_limit_problem(changed)
+    watch = await _require_changed(services, watch_id, changed, "it cannot be resumed")
     services.wake.poll_at(now)
-    return json_response(_body(watch, services))
+    return json_response(_to_body(watch, services))
 
 
 async def stop_watch(call: ApiRequest) -> Response:
-    """End a watch without a callback."""
-    services, watch_id = call.services, _id(call)
+    """Stop a watch: it ends without a callback."""
+    services, watch_id = call.services, _read_id(call)
     changed = await services.store.stop_watch(watch_id, now=services.clock.now())
-    watch = await _changed(services, watch_id, changed, "there is nothing to stop")
+    watch = await _require_changed(services, watch_id, changed, "it cannot be stopped")
     services.waiters.wake(watch_id)
-    return json_response(_body(watch, services))
+    return json_response(_to_body(watch, services))
 
 
-async def _read(texts: Sequence[bytes], services: Services) -> list[NewWatch | ProblemError]:
-    """Read entries, and let others have their turn in between."""
+async def _parse_entries(texts: Sequence[bytes], services: Services) -> list[NewWatch | ProblemError]:
+    """Parse entries, and let other tasks run in between."""
     settings, now = services.settings(), services.clock.now()
     entries: list[NewWatch | ProblemError] = []
     for text in texts:
-        if len(entries) % TURN == 0:
+        if len(entries) % YIELD_EVERY == 0:
             await asyncio.sleep(0)
-        entries.append(_entry(text, settings, now))
+        entries.append(_parse_entry(text, settings, now))
     return entries
 
 
-def _entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | ProblemError:
-    """Read one entry; what would be too large alone is too large in a batch."""
-    if len(text) > BODY_BYTES:
-        return body_too_large(BODY_BYTES)
+def _parse_entry(text: bytes, settings: ApiSettings, now: int) -> NewWatch | ProblemError:
+    """Parse one entry. The limit of a single registration applies to it too."""
+    if len(text) > MAX_BODY_BYTES:
+        return make_size_problem(MAX_BODY_BYTES)
     try:
         return read_registration(text, settings, now)
     except ProblemError as problem:
         return problem
 
 
-async def _add(call: ApiRequest, new: Sequence[NewWatch]) -> list[Outcome]:
-    """Store them, in the trace that the request belongs to; then tell who has to do with them."""
+async def _add_watches(call: ApiRequest, new: Sequence[NewWatch]) -> list[Outcome]:
+    """Store registrations with the trace of the request, then wake the poller and the deliverer."""
     if not new:
         return []
     services, settings = call.services, call.services.settings()
@@ -188,43 +187,47 @@ async def _add(call: ApiRequest, new: Sequence[NewWatch]) -> list[Outcome]:
     due = [watch.due_at for watch in watches if watch.due_at is not None]
     if due:
         services.wake.poll_at(min(due))
-    if len(due) < len(watches):  # one that has ended may have told its outcome to a new callback
+    if len(due) < len(watches):  # an ended watch with a new callback has a new delivery
         services.wake.deliver_now()
     return outcomes
 
 
-def _refusal(outcome: WatchLimitReached | CallbackLimitReached, text: bytes) -> ProblemError:
-    """The problem of the registration that ``text`` is."""
+def _make_limit_problem(outcome: WatchLimitReached | CallbackLimitReached, text: bytes) -> ProblemError:
+    """Return the problem of a registration beyond a limit; ``text`` is its JSON."""
     if isinstance(outcome, WatchLimitReached):
-        return _too_many(outcome)
-    detail = f"the watch would have {outcome.count} callbacks; it may have {MAX_CALLBACKS}"
-    return ProblemError("too_many_callbacks", detail, errors=[FieldError(callbacks_pointer(text), detail)])
+        return _make_watch_limit_problem(outcome)
+    detail = f"the watch would have {outcome.count} callbacks; the limit is {MAX_CALLBACKS}"
+    return ProblemError(
+        "too_many_callbacks", detail, errors=[FieldError(find_callbacks_pointer(text), detail)]
+    )
 
 
-def _too_many(refused: WatchLimitReached) -> ProblemError:
-    return ProblemError("too_many_watches", f"{refused.live} watches are live, and no more are taken")
+def _make_watch_limit_problem(refused: WatchLimitReached) -> ProblemError:
+    return ProblemError(
+        "too_many_watches", f"{refused.live} watches are live; server.max_watches allows no more"
+    )
 
 
-def _result(outcome: Outcome | ProblemError, text: bytes, services: Services) -> BatchResult:
+def _to_result(outcome: Outcome | ProblemError, text: bytes, services: Services) -> BatchResult:
     match outcome:
         case WatchAdded(watch=watch, is_new=is_new):
-            return BatchResult(status=201 if is_new else 200, watch=_body(watch, services))
+            return BatchResult(status=201 if is_new else 200, watch=_to_body(watch, services))
         case WatchLimitReached() | CallbackLimitReached():
-            return _result(_refusal(outcome, text), text, services)
+            return _to_result(_make_limit_problem(outcome, text), text, services)
         case ProblemError():
-            return BatchResult(status=outcome.status, problem=problem_body(outcome))
+            return BatchResult(status=outcome.status, problem=problem_to_body(outcome))
 
 
-async def _ended(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchDetail:
-    """The watch once it may have ended, or the time is over, or nobody listens any more.
+async def _wait_for_end(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchDetail:
+    """Return the watch once it may have ended, the time is over, or the client has disconnected.
 
-    We wait first and read then: an end between a reading and the waiting would go unheard.
+    Register the waiter before reading: an end between a read and the registration would be missed.
     """
     waiting = asyncio.ensure_future(call.services.waiters.wait(watch_id, wait_ms / 1_000))
     leaving = asyncio.ensure_future(call.gone())
     try:
-        await asyncio.sleep(0)  # lets it begin to wait
-        detail = await _detail(call.services, watch_id)
+        await asyncio.sleep(0)  # registers the waiter
+        detail = await _load_detail(call.services, watch_id)
         if detail.watch.state is not WatchState.WATCHING:
             return detail
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -232,37 +235,39 @@ async def _ended(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchDetail:
         waiting.cancel()
         leaving.cancel()
         await asyncio.gather(waiting, leaving, return_exceptions=True)
-    return await _detail(call.services, watch_id)
+    return await _load_detail(call.services, watch_id)
 
 
-async def _detail(services: Services, watch_id: str) -> WatchDetail:
+async def _load_detail(services: Services, watch_id: str) -> WatchDetail:
     detail = await services.store.watch(watch_id)
     if detail is None:
-        raise _unknown()
+        raise _make_unknown_problem()
     return detail
 
 
-async def _changed(services: Services, watch_id: str, changed: Watch | ChangeRefused, so: str) -> Watch:
+async def _require_changed(
+    services: Services, watch_id: str, changed: Watch | ChangeRefused, advice: str
+) -> Watch:
     match changed:
-        case ChangeRefused.NOT_FOUND:
-            raise _unknown()
+        case ChangeRefused.UNKNOWN_ID:
+            raise _make_unknown_problem()
         case ChangeRefused.CONFLICT:
-            state = (await _detail(services, watch_id)).watch.state
-            raise ProblemError("conflict", f"{watch_id} {_STANDS[state]}; {so}")
+            state = (await _load_detail(services, watch_id)).watch.state
+            raise ProblemError("conflict", f"{watch_id} {_STATE_TEXTS[state]}; {advice}")
         case Watch():
             return changed
 
 
-def _id(call: ApiRequest) -> str:
+def _read_id(call: ApiRequest) -> str:
     watch_id = call.path["id"]
     if not is_id(watch_id, WATCH):
-        raise _unknown()
+        raise _make_unknown_problem()
     return watch_id
 
 
-def _unknown() -> ProblemError:
-    return ProblemError("not_found", "there is no watch of this id; ended ones are forgotten after a while")
+def _make_unknown_problem() -> ProblemError:
+    return ProblemError("not_found", "no watch has this id; old ended watches are deleted")
 
 
-def _body(watch: Watch, services: Services) -> WatchBody:
+def _to_body(watch: Watch, services: Services) -> WatchBody:
     return watch_body(watch, services.condition_of(watch.provider))

@@ -15,8 +15,6 @@ from notifier.errors import NotifierError
 if TYPE_CHECKING:
     from notifier.store.sqlite.backup import Backup
 
-_SIDE_ENDINGS = ("-wal", "-shm", "-journal", ".lock")  # files of SQLite and of us beside the database
-
 
 class PathNotAccessible(NotifierError):
     """A file or folder that this user may not read or enter."""
@@ -80,10 +78,12 @@ def backup(context: CommandContext, *, dest: Path, database: Path | None, force:
 
 
 def _copy(source: Path, target: Path, *, may_replace: bool) -> "Backup":
-    from notifier.store.sqlite.backup import back_up  # noqa: PLC0415 - SQLite, which other commands do without
+    # SQLite, which other commands do without
+    from notifier.store.sqlite.backup import back_up  # noqa: PLC0415
+    from notifier.store.sqlite.database_files import files_in_use  # noqa: PLC0415
 
     secret = secret_path(str(source))
-    _refuse_target(target, (source, secret, *(source.with_name(source.name + end) for end in _SIDE_ENDINGS)))
+    _refuse_target(target, (secret, *files_in_use(source)))
     return back_up(source, target, secret=secret if secret.is_file() else None, may_replace=may_replace)
 
 

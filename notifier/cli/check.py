@@ -51,13 +51,13 @@ def _check_online(config: Config) -> list[KeyCheck]:
 
 def _print_errors(context: CommandContext, invalid: InvalidConfig) -> None:
     if context.is_json:
-        print_json(msgspec.json.encode({"ok": False, "notes": invalid.notes, "faults": invalid.faults}))
+        print_json(msgspec.json.encode({"ok": False, "notes": invalid.notes, "faults": invalid.errors}))
         return
-    for error in invalid.faults:
+    for error in invalid.errors:
         print_data(escape(str(error)))
     for note in invalid.notes:
         print_data(f"note: {escape(note)}")
-    count = len(invalid.faults)
+    count = len(invalid.errors)
     noun = "error" if count == 1 else "errors"
     print_note(f"notifier: {invalid.code}: {count} {noun}; config.example.toml lists every key")
 

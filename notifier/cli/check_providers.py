@@ -4,13 +4,13 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from notifier.cli.client import is_json
 from notifier.config.model import Config, ProviderSettings
 from notifier.core.causes.failures import failure_to_cause, redirect_to_cause
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.json_text import redact_plain
-from notifier.core.formats.urls import task_url
-from notifier.core.polling.provider import poll_headers
+from notifier.core.formats.urls import build_task_url
+from notifier.core.polling.provider import build_poll_headers
+from notifier.core.polling.provider_message import read_error
 from notifier.ports import HttpClient
 
 UNKNOWN_TASK_ID = "00000000-0000-4000-8000-000000000000"
@@ -29,9 +29,9 @@ class KeyCheck:
 
 async def check_keys(config: Config) -> list[KeyCheck]:
     """Poll each provider once, all at the same time. It takes at most the longest request_timeout."""
-    from notifier.daemon.client_factory import poll_wire  # noqa: PLC0415 - an HTTP library; other commands need none
+    from notifier.daemon.client_factory import make_poll_client  # noqa: PLC0415 - an HTTP library; other commands need none
 
-    client = poll_wire(config)
+    client = make_poll_client(config)
     try:
         return list(await asyncio.gather(*(_check_key(client, each) for each in config.providers.values())))
     finally:
@@ -39,16 +39,17 @@ async def check_keys(config: Config) -> list[KeyCheck]:
 
 
 async def _check_key(client: HttpClient, provider: ProviderSettings) -> KeyCheck:
-    url = task_url(provider.base_url, provider.dialect.task_path, API_PATH, UNKNOWN_TASK_ID)
-    headers = poll_headers(provider.dialect, provider.api_key)
-    exchange = await client.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
+    url = build_task_url(provider.base_url, provider.description.task_path, API_PATH, UNKNOWN_TASK_ID)
+    headers = build_poll_headers(provider.description, provider.api_key)
+    timeout_ms, max_body = provider.polling.request_timeout_ms, provider.description.max_body
+    exchange = await client.get(url, headers, timeout_ms=timeout_ms, max_body=max_body)
     return judge_key(provider, exchange)
 
 
 def judge_key(provider: ProviderSettings, exchange: Exchange) -> KeyCheck:
     """Conclude from the reply for an unknown task whether the key, the account and the network are usable."""
     match exchange:
-        case NoReply(fault=kind, detail=detail):
+        case NoReply(kind=kind, detail=detail):
             text = failure_to_cause(replace(exchange, detail=_hide_key(detail, provider))).text()
             fix = _FIXES_BY_KIND.get(kind, "see that base_url is right, and that this machine can reach it")
             return KeyCheck(provider.name, False, f"unreachable: {text}", fix)
@@ -99,7 +100,7 @@ def _judge_reply(provider: ProviderSettings, reply: HttpReply) -> KeyCheck:
                 "try again later; polls do so by themselves",
             )
         case status:
-            return _judge_other_status(provider, status, is_api=is_json(reply.body))
+            return _judge_other_status(provider, status, is_api=read_error(reply, provider.api_key).is_json)
 
 
 def _hide_key(text: str, provider: ProviderSettings) -> str:

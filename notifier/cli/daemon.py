@@ -101,7 +101,7 @@ def _print_outcome(errors: tuple[str, ...]) -> int:
     from notifier.daemon import log_setup  # noqa: PLC0415 - only this command needs it
 
     if errors:
-        log_setup.complain(
+        log_setup.print_error(
             *errors, "the old configuration stays in effect; correct the errors and reload again"
         )
         return 1

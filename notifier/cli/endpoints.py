@@ -11,7 +11,7 @@ from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.cli.pagination import read_list
 from notifier.cli.tables import format_table
 from notifier.client.model import Endpoint
-from notifier.core.formats.urls import InvalidUrl, check_callback_url, endpoint_of
+from notifier.core.formats.urls import InvalidUrl, check_callback_url, url_to_endpoint
 
 _ID = re.compile(r"ep_[A-Za-z0-9_-]{1,80}")
 
@@ -88,7 +88,7 @@ def _post_action(context: CommandContext, endpoint: str, action: str) -> ApiRepl
 def _find_id(api: ApiConnection, text: str) -> str:
     """Return the id of the endpoint of a URL. Its query does not matter."""
     try:
-        url = endpoint_of(check_callback_url(text))
+        url = url_to_endpoint(check_callback_url(text))
     except InvalidUrl as error:
         raise click.UsageError(
             f"{text!r} is neither the id of an endpoint (ep_…) nor a URL: {error}"

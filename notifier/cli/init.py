@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from notifier.atomic_file import write_file
 from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.errors import NotifierError
@@ -133,18 +134,13 @@ def _is_attended() -> bool:
 
 
 def create_file(path: Path, text: str, mode: int) -> None:
-    """Create a file with this mode from the start. Remove it if it cannot be written whole."""
+    """Create a file with this mode, whole or not at all; what exists is not opened."""
     _create_folder(path.parent)
-    descriptor: int | None = None
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        write_file(path, text.encode(), may_replace=False, mode=mode)
     except FileExistsError:
         _refuse_existing(path)
     except OSError as error:
-        if descriptor is not None:  # created here, so that it is no other file
-            path.unlink(missing_ok=True)
         raise NotWritable(f"{path} cannot be written ({error.strerror})", _FIX_NOT_WRITABLE) from error
 
 

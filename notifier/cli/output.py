@@ -88,7 +88,7 @@ def print_error(error: NotifierError) -> None:
     """Print the code, the cause, each field with its error, and the fix."""
     if isinstance(error, InvalidConfig):
         print_note(f"notifier: {error.code}: the configuration has errors")
-        for config_error in error.faults:
+        for config_error in error.errors:
             print_note(f"  {escape(str(config_error))}")
         print_note("  fix: correct them; `notifier check` lists those that remain")
         return

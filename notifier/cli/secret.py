@@ -9,7 +9,7 @@ from notifier.cli.options import CommandContext, add_shared_options, format_exam
 from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.cli.signing_keys import SigningKeys, find_keys
 from notifier.core.secret import Secret
-from notifier.daemon.signing_secrets import MAX_SECRETS, new_secret, write_secrets
+from notifier.daemon.signing_secrets import MAX_SECRETS, make_new_secret, write_secrets
 from notifier.errors import NotifierError
 
 _RELOAD_HINT = "`notifier reload`, `systemctl reload notifier`, or SIGHUP to the daemon"
@@ -76,7 +76,7 @@ def rotate(context: CommandContext, *, drop_old: bool) -> int:
             f"{len(keys.secrets)} secrets sign already",
             "drop the old ones with `notifier secret rotate --drop-old`",
         )
-    new = new_secret()
+    new = make_new_secret()
     write_secrets(path, (new, *keys.secrets))
     _print_secrets(context, (new,), str(path))
     print_note(f"it signs beside the old secrets after a reload: {_RELOAD_HINT}")

@@ -21,7 +21,7 @@ from notifier.cli.output import (
 from notifier.cli.signing_keys import find_keys
 from notifier.clock import wall_ms
 from notifier.config.model import CallbackSettings
-from notifier.core.delivery.judge_attempt import failure_class
+from notifier.core.delivery.judge_attempt import classify_failure
 from notifier.core.delivery.request_headers import build_headers
 from notifier.core.exchange import Exchange, HttpReply
 from notifier.core.formats.times import format_instant
@@ -104,9 +104,9 @@ def list_own_addresses(listen: str) -> frozenset[tuple[str, int]]:
 async def _post(
     delivery: ClaimedDelivery, secrets: tuple[Secret, ...], settings: CallbackSettings, listen: str, now: int
 ) -> Exchange:
-    from notifier.daemon.client_factory import callback_wire  # noqa: PLC0415 - an HTTP library; other commands need none
+    from notifier.daemon.client_factory import make_callback_client  # noqa: PLC0415 - an HTTP library; other commands need none
 
-    client = callback_wire(settings, list_own_addresses(listen))
+    client = make_callback_client(settings, list_own_addresses(listen))
     try:
         headers = build_headers(delivery, secrets, now=now)
         return await client.post(delivery.url, headers, delivery.body, timeout_ms=settings.timeout_ms)
@@ -126,7 +126,7 @@ def _print_json_report(url: str, exchange: Exchange, diagnosis: CallbackDiagnosi
         "ok": diagnosis.is_ok,
         "url": url,
         "status": reply.status if reply else None,
-        "fault": failure_class(exchange),
+        "fault": classify_failure(exchange),
         "text": diagnosis.text,
         "fix": diagnosis.fix or None,
         "peer": exchange.peer,

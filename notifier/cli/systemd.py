@@ -126,7 +126,7 @@ def _list_environment(context: CommandContext, listen: str | None) -> list[tuple
 
 def _parse_listen(listen: str) -> str:
     """Return the address in the form that ``server.listen`` accepts."""
-    from notifier.config.parsers import listen as read_listen  # noqa: PLC0415 - most commands do without it
+    from notifier.config.parsers import parse_listen as read_listen  # noqa: PLC0415 - most commands do without it
 
     try:
         address = parse_address(listen)

@@ -5,14 +5,16 @@ import time
 from notifier.cli.client import ApiConnection, ApiProblem, ApiReply, Unreachable
 from notifier.cli.output import escape, print_note
 from notifier.cli.progress import Progress
+from notifier.client.calls import (
+    LONG_POLL_GRACE_S,
+    LONG_POLL_S,
+    MIN_LONG_POLL_S,
+    RECONNECT_LIMIT_S,
+    REPEAT_PAUSE_S,
+)
 from notifier.client.model import Watch
 
-LONG_POLL_S = 30.0  # half of what the daemon allows (CONTRACT, HTTP: wait ≤ 60 s)
 ATTENDED_LONG_POLL_S = 2.0  # on a terminal, so that the line of progress changes
-REQUEST_PAUSE_S = 0.5  # if the daemon responds at once; no record of why this long
-LONG_POLL_GRACE_S = 15.0  # no record of why; changing it needs a measurement
-RECONNECT_LIMIT_S = 30.0  # a restart takes seconds; no record of why this long
-MIN_LONG_POLL_S = 0.05  # the shortest duration that the API accepts
 
 
 class Waiter:
@@ -39,8 +41,8 @@ class Waiter:
                 return response
             if watch is not None:
                 self._progress.show(_format_progress(watch, now - self._started_at))
-            if now - requested_at < REQUEST_PAUSE_S:
-                time.sleep(max(0.0, min(REQUEST_PAUSE_S, self._deadline - now)))
+            if now - requested_at < REPEAT_PAUSE_S:
+                time.sleep(max(0.0, min(REPEAT_PAUSE_S, self._deadline - now)))
 
     def _request(self, watch_id: str, now: float) -> ApiReply | None:
         """Request the watch with the longest wait possible. Return None while the daemon restarts."""

@@ -5,8 +5,8 @@
     watch = Notifier().watch(api_path, task_id, callback=url)  # where tasks are submitted
     event = verify(body, request.headers, secret)              # where callbacks arrive
 
-It needs no more than msgspec and the standard library, and each name loads only what it stands on: a receiver
-that verifies loads no HTTP client.
+It needs msgspec and the standard library, and an ``AsyncNotifier`` httpx. Each name loads only the modules
+that it needs, so a receiver that verifies callbacks loads no HTTP client.
 """
 
 from importlib import import_module
@@ -76,7 +76,7 @@ _HOMES = {name: f"notifier.{file}" for file, names in _FILES.items() for name in
 
 
 def __getattr__(name: str) -> object:
-    """Load a name when it is first asked for."""
+    """Load a name at its first use."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(_HOMES[name]), name)
@@ -85,5 +85,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """The public names."""
+    """List the public names."""
     return sorted(__all__)

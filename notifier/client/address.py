@@ -1,4 +1,4 @@
-"""Where a daemon listens, as users write it."""
+"""Parse the address of a daemon as users write it. The clients and the commands use it."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -6,7 +6,10 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a daemon listens. ``socket_path`` is set for a Unix socket, and then the rest means nothing."""
+    """The address that a daemon listens on.
+
+    ``text`` is the address for messages. With ``socket_path``, of a Unix socket, host and port are unused.
+    """
 
     text: str
     host: str = "localhost"
@@ -17,12 +20,12 @@ class Address:
 
     @property
     def is_local(self) -> bool:
-        """Whether it can only be this machine."""
+        """Return whether the address can only be on this machine."""
         return self.socket_path is not None or self.host in ("localhost", "127.0.0.1", "::1")
 
 
 def parse_address(text: str) -> Address:
-    """Read ``http://host:port``, ``host:port`` or ``unix:/path``; ValueError says what is wrong."""
+    """Parse ``http://host:port``, ``host:port`` or ``unix:/path``. Raise ValueError with the reason."""
     if not text.isprintable():
         raise ValueError("a daemon's address has no control characters")
     if text.startswith("unix:"):
@@ -39,5 +42,5 @@ def parse_address(text: str) -> Address:
         raise ValueError("a daemon's address has no spaces, and a path is ASCII")
     is_https = parts.scheme == "https"
     port = parts.port if parts.port is not None else (443 if is_https else 80)
-    shown = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-    return Address(shown, parts.hostname, port, parts.path.rstrip("/"), is_https)
+    text = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    return Address(text, parts.hostname, port, parts.path.rstrip("/"), is_https)

@@ -1,8 +1,8 @@
-"""What each call of the client asks, and what it makes of the answers; whoever runs it does the asking.
+"""Define the calls of the client as steps, without I/O.
 
-A call is a generator of steps: it yields a ``RequestStep`` and is sent the answer, or has its fault thrown
-in; it yields a ``PauseStep`` and is resumed after it; it returns the result. So the blocking and the asyncio
-client share every rule and differ in how a step is done.
+A call is a generator. It yields a ``RequestStep`` and receives the reply, or the error is thrown into it. It
+yields a ``PauseStep`` and is resumed after the pause. It returns the result. The blocking and the asyncio
+client therefore share every rule and differ only in how they perform a step.
 """
 
 import math
@@ -14,17 +14,19 @@ from urllib.parse import quote
 
 from notifier.client.errors import Unavailable, Unreachable
 from notifier.client.model import Callback, Page, Watch
-from notifier.client.transport import PATIENCE_S, ApiReply
-from notifier.core.formats.times import parse_duration
+from notifier.client.transport import CALL_TIMEOUT_S, ApiReply
+from notifier.core.formats.times import MIN_DURATION_MS, parse_duration
 from notifier.errors import NotifierError
 
-RETRY_PAUSES_S = (0.1, 0.4, 1.5)  # a daemon that starts again is there after some two seconds
-HOLD_S = 30.0  # one asking of ``wait``; the daemon holds an answer for 60 s at most
-HOLD_GRACE_S = 15.0
-SHORTEST_HOLD_S = 0.05  # the contract's shortest duration
-ASK_PAUSE_S = 0.5  # between two askings, where the daemon does not hold its answer
-AWAY_S = 30.0  # how long a daemon that was there may be away; it loses nothing meanwhile
-PAGE_SIZE = 500
+RETRY_PAUSES_S = (0.1, 0.4, 1.5)  # a restarted daemon is ready within 2 s
+# Waiting for an end, by the client and by the command ``wait``:
+LONG_POLL_S = 30.0  # one request; CONTRACT, HTTP: the daemon holds a response for at most 60 s
+LONG_POLL_GRACE_S = 15.0  # beyond the hold; no record of why; changing it needs a measurement
+MIN_LONG_POLL_S = MIN_DURATION_MS / 1_000
+# Between two requests to a daemon, or a proxy, that does not hold its response. No record of why this long.
+REPEAT_PAUSE_S = 0.5
+RECONNECT_LIMIT_S = 30.0  # a restart takes seconds and loses nothing; no record of why this long
+PAGE_SIZE = 500  # CONTRACT, HTTP: limit <= 500
 
 Duration = str | float | timedelta
 """``"30m"`` or ``"1h30m"``, a number of seconds, or a timedelta."""
@@ -34,18 +36,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RequestStep:
-    """One request, and how long its answer may take."""
+    """One request; ``timeout_s`` limits the whole exchange."""
 
     method: str
     path: str
     query: Mapping[str, object] | None = None
     body: object = None
-    timeout_s: float = PATIENCE_S
+    timeout_s: float = CALL_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
 class PauseStep:
-    """Time to let pass."""
+    """A pause before the next step."""
 
     seconds: float
 
@@ -54,7 +56,7 @@ Steps = Generator[RequestStep | PauseStep, Any, T]
 
 
 class StillWatching(NotifierError):
-    """The wait ran out before the watch ended; ``watch`` is how it stands. Nothing has stopped."""
+    """The time of ``wait`` ran out before the watch ended. Polling continues; ``watch`` is its state."""
 
     code = "still_watching"
     exit_status = 2
@@ -72,81 +74,83 @@ def register(
     metadata: Mapping[str, Any] | None,
     expire_after: Duration | None,
 ) -> Steps[Watch]:
-    """Have a task watched."""
-    given = [callback] if isinstance(callback, str | Callback) else callback
+    """Register a task and its callbacks."""
+    callbacks = [callback] if isinstance(callback, str | Callback) else callback
     body: dict[str, object] = {
         "api_path": api_path,
         "task_id": task_id,
-        "callbacks": [Callback(each) if isinstance(each, str) else each for each in given],
+        "callbacks": [Callback(each) if isinstance(each, str) else each for each in callbacks],
         "provider": provider,
         "metadata": None if metadata is None else dict(metadata),
         "expire_after": None if expire_after is None else _seconds(expire_after),
     }
     body = {name: value for name, value in body.items() if value is not None}
-    answer = yield from _asked(RequestStep("POST", "/v1/watches", body=body))
-    return answer.read(Watch)
+    reply = yield from _request_with_retries(RequestStep("POST", "/v1/watches", body=body))
+    return reply.read(Watch)
 
 
 def get(watch_id: str) -> Steps[Watch]:
-    """Ask for one watch."""
-    answer = yield from _asked(RequestStep("GET", _path(watch_id)))
-    return answer.read(Watch)
+    """Request one watch."""
+    reply = yield from _request_with_retries(RequestStep("GET", _path(watch_id)))
+    return reply.read(Watch)
 
 
 def stop(watch_id: str) -> Steps[Watch]:
     """End a watch without a callback."""
-    answer = yield from _asked(RequestStep("DELETE", _path(watch_id)))
-    return answer.read(Watch)
+    reply = yield from _request_with_retries(RequestStep("DELETE", _path(watch_id)))
+    return reply.read(Watch)
 
 
 def page(query: Mapping[str, object], limit: int | None, cursor: str | None) -> Steps[Page]:
-    """Ask for the next watches, ``limit`` at most."""
+    """Request the next page, of at most ``limit`` watches."""
     size = PAGE_SIZE if limit is None else min(limit, PAGE_SIZE)
-    answer = yield from _asked(RequestStep("GET", "/v1/watches", {**query, "limit": size, "cursor": cursor}))
-    return answer.read(Page)
+    reply = yield from _request_with_retries(
+        RequestStep("GET", "/v1/watches", {**query, "limit": size, "cursor": cursor})
+    )
+    return reply.read(Page)
 
 
 def wait(watch_id: str, max_wait: Duration | None, clock: Callable[[], float]) -> Steps[Watch]:
-    """Ask until the watch has ended; ``clock`` is monotonic, in seconds."""
+    """Repeat the request until the watch has ended; ``clock`` returns monotonic seconds."""
     deadline = math.inf if max_wait is None else clock() + _seconds(max_wait, allow_zero=True)
-    watch = yield from get(watch_id)  # not held: it tells at once whether daemon and watch are there
-    gone_at: float | None = None
+    watch = yield from get(watch_id)  # without a hold, so that a missing daemon or watch is reported at once
+    missing_since: float | None = None
     while watch.is_live:
-        asked_at = clock()
-        if asked_at >= deadline:
+        requested_at = clock()
+        if requested_at >= deadline:
             raise StillWatching(watch)
         try:
-            answer = yield _held(watch_id, deadline - asked_at)
-            watch, gone_at = answer.read(Watch), None
+            reply = yield _long_poll(watch_id, deadline - requested_at)
+            watch, missing_since = reply.read(Watch), None
         except (Unreachable, Unavailable):
-            # Counted from when it was missed: nothing is heard while an answer is held, for as long as this.
-            gone_at = clock() if gone_at is None else gone_at
-            if clock() >= gone_at + AWAY_S:
+            # Count from the first failure: the silence of a held response is no absence.
+            missing_since = clock() if missing_since is None else missing_since
+            if clock() >= missing_since + RECONNECT_LIMIT_S:
                 raise
-        if watch.is_live and clock() - asked_at < ASK_PAUSE_S:
-            yield PauseStep(max(0.0, min(ASK_PAUSE_S, deadline - clock())))
+        if watch.is_live and clock() - requested_at < REPEAT_PAUSE_S:
+            yield PauseStep(max(0.0, min(REPEAT_PAUSE_S, deadline - clock())))
     return watch
 
 
-def _held(watch_id: str, left_s: float) -> RequestStep:
-    hold_s = min(HOLD_S, left_s)
-    query = {"wait": f"{hold_s * 1_000:.0f}ms"} if hold_s >= SHORTEST_HOLD_S else None
-    return RequestStep("GET", _path(watch_id), query, timeout_s=hold_s + HOLD_GRACE_S)
+def _long_poll(watch_id: str, left_s: float) -> RequestStep:
+    hold_s = min(LONG_POLL_S, left_s)
+    query = {"wait": f"{hold_s * 1_000:.0f}ms"} if hold_s >= MIN_LONG_POLL_S else None
+    return RequestStep("GET", _path(watch_id), query, timeout_s=hold_s + LONG_POLL_GRACE_S)
 
 
-def _asked(ask: RequestStep) -> Steps[ApiReply]:
-    """Ask again where the connection broke: every request of ours may be made twice."""
+def _request_with_retries(step: RequestStep) -> Steps[ApiReply]:
+    """Repeat a request whose connection broke: every request of the client is idempotent."""
     for pause_s in RETRY_PAUSES_S:
         try:
-            answer: ApiReply = yield ask
-        except Unreachable as trouble:
-            if not trouble.is_broken:
+            reply: ApiReply = yield step
+        except Unreachable as error:
+            if not error.is_broken:
                 raise
         else:
-            return answer
+            return reply
         yield PauseStep(pause_s)
-    last: ApiReply = yield ask
-    return last
+    last_reply: ApiReply = yield step
+    return last_reply
 
 
 def _path(watch_id: str) -> str:
@@ -154,7 +158,7 @@ def _path(watch_id: str) -> str:
 
 
 def _seconds(duration: Duration, *, allow_zero: bool = False) -> float:
-    """Read a duration; raises BadDuration (a ValueError)."""
+    """Parse a duration into seconds. Raise InvalidDuration (a ValueError)."""
     if isinstance(duration, timedelta):
         duration = duration.total_seconds()
     return parse_duration(duration, allow_zero=allow_zero) / 1_000

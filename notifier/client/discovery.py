@@ -1,4 +1,4 @@
-"""Which daemon a program means: the one it names, else the environment's, else the default."""
+"""Find the daemon: the address of the program, else of the environment, else the default."""
 
 import os
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ DEFAULT_URL = "http://127.0.0.1:8484"
 def find_daemon(
     url: str | None, token: str | None, environ: Mapping[str, str] = os.environ
 ) -> tuple[Address, str | None]:
-    """Find the address, and the token if one is needed; raises ValueError for what cannot be used."""
+    """Return the address and the token. Raise ValueError for one that cannot be used."""
     address = parse_address(url or environ.get("NOTIFIER_URL") or DEFAULT_URL)
     token = token or environ.get("NOTIFIER_TOKEN") or None
     if token is not None and not (token.isascii() and token.isprintable() and " " not in token):

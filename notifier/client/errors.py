@@ -1,7 +1,7 @@
-"""What can go wrong between a program and the daemon. Each fault has a ``code``, a ``cause`` and a ``fix``.
+"""Define the errors between a program and the daemon. Each has a ``code``, a ``cause`` and a ``fix``.
 
-Those that the daemon tells carry its own code and words (RFC 9457), and stand here by what a program can do
-about them. The codes are in the table of ``api/problems.py``.
+An error that the daemon returns (RFC 9457) keeps its code and text. Its class says what a program can do
+about it. ``server/problems.py`` lists the codes.
 """
 
 import msgspec
@@ -10,10 +10,10 @@ from notifier.errors import NotifierError
 
 
 class Unreachable(NotifierError):
-    """No daemon of ours answers at this address.
+    """No notifier daemon responds at this address.
 
-    ``is_broken``: the connection was refused or broke off, as it does while a daemon starts again. Whether
-    the request was heard is not known then, but none does harm twice.
+    ``is_broken``: the connection was refused or broke off, as during a restart of the daemon. The daemon may
+    have received the request; repeating it is safe.
     """
 
     code = "unreachable"
@@ -25,21 +25,21 @@ class Unreachable(NotifierError):
 
 
 class SocketRefused(NotifierError):
-    """The daemon's socket may not be opened by this user."""
+    """This user may not open the socket of the daemon."""
 
     code = "refused"
     exit_status = 77
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One field that was refused, and why."""
+    """One invalid field of a request, and the reason."""
 
     pointer: str = ""
     detail: str = ""
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """An error as the API tells it (RFC 9457)."""
+    """An error as the API returns it (RFC 9457)."""
 
     code: str
     title: str = ""
@@ -48,7 +48,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class ApiProblem(NotifierError):
-    """The daemon answered that it cannot do this: ``status`` is HTTP's, ``problem`` what it said."""
+    """The daemon refused the request: ``status`` is the HTTP status, ``problem`` the body."""
 
     exit_status = 1
 
@@ -60,7 +60,7 @@ class ApiProblem(NotifierError):
 
 
 class Refused(ApiProblem):
-    """The daemon does not let this caller in (401, 403, 421)."""
+    """The daemon refuses this caller (401, 403, 421)."""
 
     exit_status = 77
 
@@ -70,18 +70,17 @@ class NotFound(ApiProblem):
 
 
 class Conflict(ApiProblem):
-    """That cannot be done in the watch's present state (409): it has ended otherwise, say."""
+    """The state of the watch does not allow this (409), for example because it has ended."""
 
 
 class Invalid(ApiProblem):
-    """The request was refused as it is (400, 413, 415, 422); ``problem.errors`` names each field at fault."""
+    """The request is invalid (400, 413, 415, 422); ``problem.errors`` names each invalid field."""
 
 
 class Unavailable(ApiProblem):
-    """The daemon cannot do it now (5xx): nothing was kept, the same request may work later.
+    """The daemon cannot do it now (5xx). Nothing was stored, and the same request may succeed later.
 
-    The exception to "nothing" is a disk that failed under a write: then it is not known, and a repeat is
-    safe.
+    After a disk failure during a write it is not known whether the request was stored; a repeat is safe.
     """
 
 
@@ -99,5 +98,5 @@ _KINDS: dict[int, type[ApiProblem]] = {
 
 
 def problem_class(status: int) -> type[ApiProblem]:
-    """The fault that an HTTP status stands for."""
+    """Return the error class for an HTTP status."""
     return _KINDS.get(status, Unavailable if status >= 500 else ApiProblem)

@@ -1,7 +1,7 @@
-"""What the API and the callbacks say, as values. Fields that this version does not know are passed over.
+"""Hold the responses of the API and the bodies of callbacks as values. Unknown fields are ignored.
 
-States and types are plain text, so that a word of a newer daemon does no harm; the present ones stand in
-``core/model.py``. Instants are aware datetimes in UTC.
+States and types are plain text, so that a program accepts the words of a newer daemon. ``core/model.py``
+lists the present ones. Instants are aware datetimes in UTC.
 """
 
 import json
@@ -15,9 +15,9 @@ NULL = Raw(b"null")
 
 
 class Callback(Struct, frozen=True, omit_defaults=True):
-    """One receiver: the events that it wants (all, if none is named) and headers to send to it.
+    """One callback URL with the types of events to send (empty: all) and further headers.
 
-    In an answer the values of the headers are masked.
+    The daemon masks the values of the headers in its responses.
     """
 
     url: str
@@ -26,7 +26,7 @@ class Callback(Struct, frozen=True, omit_defaults=True):
 
 
 class TaskError(Struct, frozen=True):
-    """Why a task did not complete; ``source`` is ``provider``, or ``notifier`` for expired and lost."""
+    """The reason why a task did not complete; ``source`` is ``notifier`` for expired and lost tasks."""
 
     source: str
     code: int | str | None = None
@@ -42,7 +42,7 @@ class TroubleCause(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True):
-    """One event for one callback URL: ``pending``, ``delivered`` or ``dead``, after so many attempts."""
+    """One event for one callback URL; ``state`` is ``pending``, ``delivered`` or ``dead``."""
 
     id: str
     event_id: str
@@ -61,9 +61,10 @@ class Delivery(Struct, frozen=True):
 
 
 class Watch(Struct, frozen=True):
-    """A task that is watched. ``trouble`` says why polling does not progress, None when it does.
+    """A registered task. ``trouble`` is the reason why polling makes no progress, else None.
 
-    ``payload`` and ``deliveries`` are filled by ``get`` and ``wait``, not by ``list``.
+    ``get`` and ``wait`` fill ``payload`` and ``deliveries``; ``list`` does not. ``payload_note`` says what
+    was repaired in the payload or left out.
     """
 
     id: str
@@ -86,35 +87,36 @@ class Watch(Struct, frozen=True):
     result_expires_at: datetime | None = None
     error: TaskError | None = None
     deliveries: Sequence[Delivery] = ()
+    payload_note: str | None = None
     payload_json: Raw = field(default=NULL, name="payload")
 
     @property
     def is_live(self) -> bool:
-        """It has not ended."""
+        """Return whether the watch has not ended."""
         return self.state == "watching"
 
     @property
     def is_completed(self) -> bool:
-        """The provider says that the task succeeded."""
+        """Return whether the provider reported success."""
         return self.state == "completed"
 
     @property
     def payload(self) -> Any:
-        """The provider's last answer, decoded; ``payload_json`` has its bytes."""
+        """Return the last reply of the provider, decoded; ``payload_json`` has its bytes."""
         return json.loads(bytes(self.payload_json))
 
 
 class Page(Struct, frozen=True):
-    """Some watches, newest first, and where the next page begins."""
+    """A page of watches, newest first; ``next_cursor`` requests the next page."""
 
     watches: Sequence[Watch]
     next_cursor: str | None = None
 
 
 class Outcome(Struct, frozen=True):
-    """How a task ended: ``data`` of a callback. ``expired``: its outputs were past their time when sent.
+    """The end of a task: ``data`` of a callback. ``expired``: its outputs had expired when it was sent.
 
-    An event that tells of no task (``ping``) leaves the fields as they are here.
+    An event without a task (``ping``) leaves every field at its default.
     """
 
     watch_id: str = ""
@@ -131,19 +133,20 @@ class Outcome(Struct, frozen=True):
     registered_at: datetime | None = None
     ended_at: datetime | None = None
     polls: int = 0
+    payload_note: str | None = None
     payload_json: Raw = field(default=NULL, name="payload")
 
     @property
     def payload(self) -> Any:
-        """The provider's last answer, decoded; None for expired and lost. ``payload_json`` has its bytes."""
+        """Return the last reply of the provider, decoded; None for expired and lost tasks."""
         return json.loads(bytes(self.payload_json))
 
 
 class Event(Struct, frozen=True):
-    """What a callback says. A repeat has the same ``id``: keep it, and do the work once.
+    """The body of a callback. A repeat has the same ``id``: store the id and process the event once.
 
-    ``type`` is ``task.completed``, ``task.failed``, ``task.cancelled``, ``task.expired`` or ``task.lost``; of
-    ``notifier test-callback``, ``ping``. Answer 2xx to a type that you do not know.
+    ``type`` is ``task.completed``, ``task.failed``, ``task.cancelled``, ``task.expired``, ``task.lost`` or,
+    from ``notifier test-callback``, ``ping``. Respond with 2xx to a type that you do not know.
     """
 
     id: str

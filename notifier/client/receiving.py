@@ -1,4 +1,4 @@
-"""For receivers: is this callback from our daemon, and what does it say?"""
+"""Verify the signature of a callback and decode its body, for receivers."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from notifier.core.secret import Secret
 
 
 class HeaderItems(Protocol):
-    """Headers as web frameworks have them, in any case and order."""
+    """The headers of a web framework, in any case and order."""
 
     def items(self) -> Iterable[tuple[str, str]]:
         """Return names and values."""
@@ -21,7 +21,7 @@ class HeaderItems(Protocol):
 
 
 class BadEvent(ValueError):
-    """The signature is right, but what was signed is no event of notifier's."""
+    """The signature is valid, but the signed body is no event of notifier."""
 
 
 def verify(
@@ -31,21 +31,20 @@ def verify(
     *,
     now_s: float | None = None,
 ) -> Event:
-    """Check a callback's signature, and read it.
+    """Verify the signature of a callback and return its event.
 
-    ``body`` is what came, byte for byte, before any parsing. ``secret`` is the text that `notifier secret
-    show` prints (``whsec_…``), also while it prints two, or a sequence of such. The timestamp may be
-    300 s off at most; ``now_s`` is in seconds of the epoch, the system's clock if left out.
+    ``body`` holds the received bytes before any parsing. ``secret`` is the text that `notifier secret show`
+    prints (``whsec_…``, also several), or a sequence of secrets. The timestamp may differ from ``now_s`` by
+    at most 300 s (Standard Webhooks). ``now_s`` is in seconds of the epoch, by default from the clock.
 
-    Raises ``BadSignature`` (a ValueError) for what must not be trusted: answer 401, and the daemon tries
-    again later. Raises ``BadEvent`` if the secret signs for somebody else too, ``BadSecret`` if a
-    secret is none, and TypeError if ``body`` has been decoded already. The source of the rules: Standard
-    Webhooks.
+    Raise ``BadSignature`` (a ValueError) for a callback that must not be trusted: respond with 401, and the
+    daemon sends it again later. Raise ``BadEvent`` for a signed body that is no event, ``BadSecret`` for an
+    invalid secret, and TypeError for a body that was decoded before.
     """
     content = _bytes_of(body)
     secrets = [Secret(text) for text in (secret.split() if isinstance(secret, str) else secret)]
     if not secrets:
-        raise BadSecret("no secret is given: `notifier secret show` prints the daemon's")
+        raise BadSecret("no secret: pass the output of `notifier secret show`")
     for each in secrets:
         key_of(each)
     named = {str(name): str(value) for name, value in headers.items()}
@@ -53,12 +52,12 @@ def verify(
     verify_signature(secrets, named, content, now=now)
     try:
         return msgspec.json.decode(content, type=Event)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
-        raise BadEvent(f"the body is signed, but no event of notifier: {wrong}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadEvent(f"the body is signed, but no event of notifier: {error}") from None
 
 
 def _bytes_of(body: object) -> bytes:
     if isinstance(body, bytes | bytearray | memoryview):
         return bytes(body)
     kind = type(body).__name__
-    raise TypeError(f"the body is to be the bytes as they came, not {kind}: parsing loses what was signed")
+    raise TypeError(f"the body must be the bytes as received, not {kind}: parsing loses the signed bytes")

@@ -1,4 +1,4 @@
-"""The client for threads and scripts."""
+"""Offer the client for threads and scripts."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,16 +14,15 @@ T = TypeVar("T")
 
 
 class Notifier:
-    """The daemon, as a program calls it.
+    """The API of a daemon for Python programs.
 
-    ``url`` is ``http://host:port`` or ``unix:/path``; left out, ``NOTIFIER_URL`` and ``NOTIFIER_TOKEN``
-    hold, else ``http://127.0.0.1:8484``. It keeps no connection open: there is nothing to close, and threads
-    may share it.
+    ``url`` is ``http://host:port`` or ``unix:/path``. Without it ``NOTIFIER_URL`` and ``NOTIFIER_TOKEN``
+    apply, then ``http://127.0.0.1:8484``. The object keeps no connection open, so there is nothing to close,
+    and threads may share it. Raise ValueError for an address or token that cannot be used.
 
-    Every call raises ``Unreachable`` where no daemon answers and a kind of ``ApiProblem`` where it refuses;
-    both are ``NotifierError``, with ``code``, ``cause`` and ``fix``. Where a connection breaks, a call is
-    made again for two seconds, as no request does harm twice. ValueError: the address or the token cannot be
-    used.
+    Every call raises ``Unreachable`` where no daemon responds, and a kind of ``ApiProblem`` where the daemon
+    refuses. Both are ``NotifierError``, with ``code``, ``cause`` and ``fix``. After a broken connection a
+    call is repeated for two seconds, because every request is idempotent.
     """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
@@ -39,30 +38,30 @@ class Notifier:
         metadata: Mapping[str, Any] | None = None,
         expire_after: calls.Duration | None = None,
     ) -> Watch:
-        """Have a task watched, and the callback URLs called when it ends; what is returned is on the disk.
+        """Register a task and the URLs to call when it ends. The returned watch is on disk.
 
-        ``api_path`` is what the task was submitted to, ``task_id`` what the provider answered. ``metadata``
-        comes back with the callback. ``expire_after`` is how long to poll, the daemon's setting if left out.
+        ``api_path`` is the path of the submission, ``task_id`` the id in the reply of the provider. The
+        callback returns ``metadata``. ``expire_after`` limits the time of polling; the default is a setting
+        of the daemon.
 
-        Registering is idempotent: a task is known by provider, path and id, and its second registration
-        returns the same watch (a new URL is added to it). So after ``Unreachable`` or ``Unavailable`` just
-        call again.
+        The registration is idempotent: the same provider, path and id return the same watch, with a new URL
+        added. Call it again after ``Unreachable`` or ``Unavailable``.
         """
         return self._run(calls.register(api_path, task_id, callback, provider, metadata, expire_after))
 
     def wait(self, watch_id: str, max_wait: calls.Duration | None = None) -> Watch:
-        """Wait until a watch has ended, and return it; raises ``StillWatching`` after ``max_wait``.
+        """Wait until a watch has ended and return it. Raise ``StillWatching`` after ``max_wait``.
 
-        A daemon that is away for less than half a minute, for a restart, is waited for.
+        A restart of the daemon may take up to 30 s.
         """
         return self._run(calls.wait(watch_id, max_wait, time.monotonic))
 
     def get(self, watch_id: str) -> Watch:
-        """Return a watch as it stands; raises ``NotFound``."""
+        """Return the present state of a watch. Raise ``NotFound``."""
         return self._run(calls.get(watch_id))
 
     def stop(self, watch_id: str) -> Watch:
-        """End a watch; it calls nobody after that. Raises ``Conflict`` if it has ended otherwise."""
+        """End a watch without a callback. Raise ``Conflict`` if it has ended before."""
         return self._run(calls.stop(watch_id))
 
     def list(
@@ -73,7 +72,7 @@ class Notifier:
         task_id: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Watch]:
-        """Go through the watches, newest first, ``limit`` at most; they are asked for as they are taken."""
+        """Yield the watches, newest first, at most ``limit``. Pages are requested as needed."""
         query = {"state": state, "provider": provider, "task_id": task_id}
         cursor: str | None = None
         while limit is None or limit > 0:
@@ -89,16 +88,16 @@ class Notifier:
             step = next(steps)
             while True:
                 try:
-                    answer = self._done(step)
-                except NotifierError as fault:
-                    step = steps.throw(fault)
+                    reply = self._perform(step)
+                except NotifierError as error:
+                    step = steps.throw(error)
                 else:
-                    step = steps.send(answer)
+                    step = steps.send(reply)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    def _done(self, step: calls.RequestStep | calls.PauseStep) -> object:
+    def _perform(self, step: calls.RequestStep | calls.PauseStep) -> object:
         if isinstance(step, calls.PauseStep):
             time.sleep(step.seconds)
             return None

@@ -1,10 +1,11 @@
-"""One exchange with the daemon's API, on nothing but the standard library.
+"""Exchange one request and reply with the daemon's API, by the standard library alone.
 
-It asks one address, trusts no proxy of the environment and follows no redirect. A command's start counts in
-CPU time, and it needs one request: so there is no pool, and no HTTP library to import.
+The exchange uses one address, no proxy of the environment, and follows no redirect. A command needs one
+request and must start quickly, so there is no connection pool and no HTTP library to import.
 """
 
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -12,12 +13,11 @@ from dataclasses import dataclass
 from http.client import (
     HTTPConnection,
     HTTPException,
-    HTTPResponse,
     HTTPSConnection,
     IncompleteRead,
     RemoteDisconnected,
 )
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -27,31 +27,41 @@ from notifier.client.address import Address
 from notifier.client.errors import Problem, SocketRefused, Unreachable, problem_class
 from notifier.errors import NotifierError
 
-ANSWER_LIMIT = 64 * 1024 * 1024  # a page of 500 watches with all they may carry stays below it
-PATIENCE_S = 30.0
-START_IT = "start it with `notifier run`, or `systemctl start notifier`; or name it by --url or NOTIFIER_URL"
+MAX_REPLY_BYTES = 64 * 1024 * 1024  # above a page of 500 watches with everything that they may hold
+CALL_TIMEOUT_S = 30.0  # no record of why; changing it needs a measurement
+HOW_TO_START = (
+    "start it with `notifier run`, or `systemctl start notifier`; or name it by --url or NOTIFIER_URL"
+)
 
 T = TypeVar("T")
 
 
+class Headers(Protocol):
+    """The headers of a reply, from ``http.client`` or httpx, with names in any case."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return the first value, or None."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ApiReply:
-    """A 2xx answer's JSON: ``raw`` as it came, ``read`` for what is wanted of it."""
+    """The JSON of a 2xx reply: ``raw`` has the bytes, ``read`` decodes them."""
 
     raw: bytes
     origin: str
     status: int = 200
 
     def read(self, kind: type[T]) -> T:
-        """Decode it as ``kind``; an answer of another shape is not our daemon's."""
+        """Decode the reply as ``kind``. Raise Unreachable for another shape: it is not from our daemon."""
         try:
             return msgspec.json.decode(self.raw, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
-            expected = f"its answer is not what notifier {__version__} expects: {wrong}"
-            raise _stranger(self.origin, expected) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            detail = f"its response is not what notifier {__version__} expects: {error}"
+            raise _not_notifier(self.origin, detail) from None
 
     def parts(self) -> "dict[str, ApiReply]":
-        """The members of the object it is, in their order."""
+        """Split an object into its members, in their order."""
         members = self.read(dict[str, msgspec.Raw])
         return {name: ApiReply(bytes(raw), self.origin) for name, raw in members.items()}
 
@@ -63,7 +73,7 @@ class ApiReply:
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """A request as ``HTTPConnection.request`` takes it."""
+    """A request in the form of the arguments of ``HTTPConnection.request``."""
 
     method: str
     target: str
@@ -80,10 +90,14 @@ def encode_call(
     body: object = None,
     query: Mapping[str, object] | None = None,
 ) -> ApiCall:
-    """Write a request. Parameters that are None are left out."""
-    given = {name: value for name, value in (query or {}).items() if value is not None}
-    target = address.prefix + path + (f"?{urlencode(given)}" if given else "")
-    headers = {"Accept": "application/json", "User-Agent": f"notifier/{__version__}"}
+    """Encode a request. Omit query parameters that are None."""
+    parameters = {name: value for name, value in (query or {}).items() if value is not None}
+    target = address.prefix + path + (f"?{urlencode(parameters)}" if parameters else "")
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": f"notifier/{__version__}",
+    }
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     if body is None:
@@ -93,7 +107,7 @@ def encode_call(
 
 
 class ApiConnection:
-    """The daemon at one address."""
+    """The daemon at one address. Every request opens a connection."""
 
     def __init__(self, address: Address, token: str | None = None) -> None:
         self._address = address
@@ -106,68 +120,68 @@ class ApiConnection:
         *,
         body: object = None,
         query: Mapping[str, object] | None = None,
-        timeout_s: float = PATIENCE_S,
+        timeout_s: float = CALL_TIMEOUT_S,
     ) -> ApiReply:
-        """One exchange. Parameters that are None are left out. Raises Unreachable or ApiProblem."""
-        message = encode_call(self._address, self._token, method, path, body=body, query=query)
-        connection = connection_to(self._address, timeout_s)
+        """Send one request and return the reply. Raise Unreachable, SocketRefused or ApiProblem."""
+        call = encode_call(self._address, self._token, method, path, body=body, query=query)
+        connection = _connection(self._address, timeout_s)
         try:
-            connection.request(message.method, message.target, message.content, message.headers)
-            with connection.getresponse() as reply:  # it may keep the socket open by itself
-                raw = reply.read(ANSWER_LIMIT + 1)
-            if reply.length and len(raw) <= ANSWER_LIMIT:  # asked for so many, it does not say so itself
+            connection.request(call.method, call.target, call.content, call.headers)
+            with connection.getresponse() as reply:  # the reply, too, keeps the socket open
+                raw = reply.read(MAX_REPLY_BYTES + 1)
+            if reply.length and len(raw) <= MAX_REPLY_BYTES:  # a read with a limit does not raise it
                 raise IncompleteRead(raw, reply.length)
-        except (OSError, HTTPException, UnicodeError) as trouble:
-            raise error_to_fault(trouble, self._address, timeout_s) from trouble
+        except (OSError, HTTPException, UnicodeError) as error:
+            raise describe_no_reply(error, self._address, timeout_s) from error
         finally:
             connection.close()
-        return parse_reply(reply, raw, self._address)
+        return parse_reply(reply.status, reply.headers, raw, self._address)
 
 
-def error_to_fault(trouble: Exception, address: Address, timeout_s: float) -> NotifierError:
-    """Say in words why no answer came."""
-    where = address.text
-    if isinstance(trouble, PermissionError):
+def describe_no_reply(error: Exception, address: Address, timeout_s: float) -> NotifierError:
+    """Return the error that explains to the user why no reply came."""
+    place = address.text
+    if isinstance(error, PermissionError):
         fix = "run as the daemon's user, or as a member of the socket's group"
-        return SocketRefused(f"{where} may not be opened by this user", fix)
-    if isinstance(trouble, TimeoutError):
-        cause = f"the daemon at {where} did not answer within {timeout_s:.0f} s"
+        return SocketRefused(f"{place} may not be opened by this user", fix)
+    if isinstance(error, TimeoutError):
+        cause = f"the daemon at {place} did not answer within {timeout_s:.0f} s"
         return Unreachable(cause, "look at its log")
-    if isinstance(trouble, RemoteDisconnected | IncompleteRead):
-        cause = f"the daemon at {where} broke off before its answer was whole"
-        return Unreachable(cause, "ask again; if that lasts, look at its log", is_broken=True)
-    if isinstance(trouble, HTTPException):
-        return _stranger(where, f"no proper HTTP answer came ({type(trouble).__name__})")
-    if isinstance(trouble, ssl.SSLError) and not isinstance(trouble, ssl.SSLCertVerificationError):
+    if isinstance(error, RemoteDisconnected | IncompleteRead):
+        cause = f"the daemon at {place} closed the connection before its response was complete"
+        return Unreachable(cause, "repeat the call; if the error persists, look at the log", is_broken=True)
+    if isinstance(error, HTTPException):
+        return _not_notifier(place, f"its response is no HTTP ({type(error).__name__})")
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError):
         return Unreachable(
-            f"no TLS is spoken at {where}", "write http:// if it is a daemon with no proxy before it"
+            f"no TLS is spoken at {place}", "write http:// if it is a daemon with no proxy before it"
         )
-    cause = f"no daemon answers at {where} ({_in_words(trouble)})"
-    is_broken = isinstance(trouble, ConnectionError | FileNotFoundError)
-    return Unreachable(cause, START_IT, is_broken=is_broken)
+    cause = f"no daemon responds at {place} ({_describe_error(error)})"
+    is_broken = isinstance(error, ConnectionError | FileNotFoundError)
+    return Unreachable(cause, HOW_TO_START, is_broken=is_broken)
 
 
-def parse_reply(reply: HTTPResponse, raw: bytes, address: Address) -> ApiReply:
-    """Take a reply's JSON, or raise what it says is wrong."""
-    where = address.text
-    kind = reply.headers.get_content_type()
-    if len(raw) > ANSWER_LIMIT:
-        raise _stranger(where, "its answer has no end")
-    if reply.status < 300 and kind == "application/json" and is_json(raw):
-        return ApiReply(raw, where, reply.status)
+def parse_reply(status: int, headers: Headers, raw: bytes, address: Address) -> ApiReply:
+    """Return the JSON of a 2xx reply, or raise the error that the reply describes."""
+    place = address.text
+    kind = (headers.get("Content-Type") or "text/plain").partition(";")[0].strip().lower()
+    if len(raw) > MAX_REPLY_BYTES:
+        raise _not_notifier(place, f"its response is larger than {MAX_REPLY_BYTES // 2**20} MiB")
+    if status < 300 and kind == "application/json" and is_json(raw):
+        return ApiReply(raw, place, status)
     problem = _problem(raw) if kind in ("application/problem+json", "application/json") else None
-    if reply.status in _REFUSAL_FIXES:
-        raise _refusal(reply.status, problem, where)
-    if problem is None or reply.status < 400:
-        raise _stranger(where, f"it answers {reply.status} in a way that notifier does not ({kind})")
-    raise problem_class(reply.status)(reply.status, problem, _fix(reply))
+    if status in _REFUSAL_FIXES:
+        raise _refusal(status, problem, place)
+    if problem is None or status < 400:
+        raise _not_notifier(place, f"notifier does not respond with {status} and {kind}")
+    raise problem_class(status)(status, problem, _fix(status, headers))
 
 
-def _refusal(status: int, problem: Problem | None, where: str) -> NotifierError:
-    """A daemon says so as a problem; what says it otherwise stands before one, or is none."""
+def _refusal(status: int, problem: Problem | None, place: str) -> NotifierError:
+    """Return the error for a refusal. Without a problem it comes from a proxy or from another program."""
     if problem is not None:
         return problem_class(status)(status, problem, _REFUSAL_FIXES[status])
-    detail = f"{where} answers {status}, but not as notifier does"
+    detail = f"{place} responds with {status}, but not as notifier does"
     fix = "name the daemon by --url or NOTIFIER_URL; a proxy before it must let the request through"
     return problem_class(status)(status, Problem(f"http_{status}", detail=detail), fix)
 
@@ -179,17 +193,17 @@ _REFUSAL_FIXES: Mapping[int, str] = {
 }
 
 
-def _fix(reply: HTTPResponse) -> str:
-    wait = reply.headers.get("Retry-After")
+def _fix(status: int, headers: Headers) -> str:
+    wait = headers.get("Retry-After")
     if wait is not None and wait.isascii() and wait.isdigit():
         return f"try again in {wait} s"
-    if reply.status == 404:
+    if status == 404:
         return "`notifier ls`, `notifier deliveries` and `notifier endpoints` list what there is"
     return ""
 
 
 def is_json(raw: bytes) -> bool:
-    """Whether it is JSON in UTF-8; the numbers in it may be of any size."""
+    """Return whether the bytes are JSON in UTF-8, with numbers of any size."""
     try:
         raw.decode()
         msgspec.json.decode(raw, type=msgspec.Raw)
@@ -205,21 +219,23 @@ def _problem(raw: bytes) -> Problem | None:
         return None
 
 
-def _stranger(where: str, detail: str) -> Unreachable:
-    cause = f"what answers at {where} is not notifier: {detail}"
+def _not_notifier(place: str, detail: str) -> Unreachable:
+    cause = f"the program at {place} is not notifier: {detail}"
     return Unreachable(cause, "name the daemon by --url or NOTIFIER_URL")
 
 
-def _in_words(trouble: Exception) -> str:
-    if isinstance(trouble, OSError) and trouble.errno == errno.ENOENT:
+def _describe_error(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOENT:
         return "no such socket"
-    if isinstance(trouble, OSError) and trouble.strerror:
-        return trouble.strerror.lower()
-    return str(trouble) or type(trouble).__name__
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno).lower()  # asyncio puts the address in place of these words
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__
 
 
-def connection_to(address: Address, timeout_s: float) -> HTTPConnection:
-    """Make a connection that is opened by its first request."""
+def _connection(address: Address, timeout_s: float) -> HTTPConnection:
+    """Return a connection, which its first request opens."""
     if address.socket_path is not None:
         return _UnixConnection(address.socket_path, timeout_s)
     kind = HTTPSConnection if address.is_https else HTTPConnection
@@ -227,7 +243,7 @@ def connection_to(address: Address, timeout_s: float) -> HTTPConnection:
 
 
 class _UnixConnection(HTTPConnection):
-    """HTTP through a Unix socket; the Host it names is localhost."""
+    """HTTP over a Unix socket, with localhost as Host."""
 
     def __init__(self, path: str, timeout_s: float) -> None:
         super().__init__("localhost")

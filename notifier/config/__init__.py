@@ -1,1 +1,1 @@
-"""The configuration: one typed value, read once at the top and handed down in the parts that each needs."""
+"""Read the configuration into one typed value. The daemon hands each part the settings that it needs."""

@@ -1,4 +1,4 @@
-"""``NOTIFIER_<SECTION>__<KEY>``: every key of the file by a variable, which wins over the file."""
+"""Override keys of the file by environment variables named ``NOTIFIER_<SECTION>__<KEY>``."""
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from notifier.config.errors import ENVIRONMENT, ConfigError
-from notifier.config.parsers import InvalidType, hint
+from notifier.config.parsers import InvalidType, suggest
 from notifier.config.schema import NAME_RULE, ROOT, SettingKey, SettingTable
 from notifier.config.toml_lines import KeyPath
 
@@ -17,21 +17,21 @@ _BUILT_IN = ("providers", "mulerouter")
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What a variable says, in the place of what the file says."""
+    """The text of a variable, in the place of a value of the file."""
 
     variable: str
     text: str
 
 
 def apply_overrides(tree: dict[str, Any], environ: Mapping[str, str]) -> list[ConfigError]:
-    """Put the overrides into the file's tree; returns what is wrong with their names."""
-    faults: list[ConfigError] = []
+    """Put the variables into the tree of the file. Return the errors in their names."""
+    errors: list[ConfigError] = []
     for variable in sorted(name for name in environ if name.startswith(_PREFIX) and _JOINT in name):
         names = variable.removeprefix(_PREFIX).lower().split(_JOINT)
-        path = _as_written(names, tree)
-        trouble = _trouble(path)
-        if trouble:
-            faults.append(ConfigError(ENVIRONMENT, None, variable, trouble))
+        path = _resolve_path(names, tree)
+        explanation = _explain_unknown(path)
+        if explanation:
+            errors.append(ConfigError(ENVIRONMENT, None, variable, explanation))
         else:
             _put(tree, path, Override(variable, environ[variable]))
     for variable, key, text in (
@@ -40,11 +40,11 @@ def apply_overrides(tree: dict[str, Any], environ: Mapping[str, str]) -> list[Co
     ):
         if environ.get(variable) and not _is_set(tree, (*_BUILT_IN, key)):
             _put(tree, (*_BUILT_IN, key), Override(variable, text))
-    return faults
+    return errors
 
 
 def find_misspelt(tree: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
-    """Notes on variables that nobody reads, and which differ from one that is read by their underscores."""
+    """List variables that have no effect and differ from an effective one only in their underscores."""
     read = {path.replace(_JOINT, "_"): path for path in map(variable_name, _paths(ROOT, tree, ()))}
     notes = []
     for variable in sorted(name for name in environ if name.startswith(_PREFIX) and _JOINT not in name):
@@ -55,7 +55,7 @@ def find_misspelt(tree: Mapping[str, Any], environ: Mapping[str, str]) -> list[s
 
 
 def _paths(table: SettingTable, tree: object, before: KeyPath) -> Iterator[KeyPath]:
-    """Every key that there is, below the providers' names in the file and the built-in one."""
+    """Yield the path of every key, for the providers in the file and the built-in one."""
     inside = tree if isinstance(tree, dict) else {}
     yield from ((*before, name) for name in table.keys)
     names = {_BUILT_IN[1], *inside} if table.named is not None else set(table.tables)
@@ -66,22 +66,22 @@ def _paths(table: SettingTable, tree: object, before: KeyPath) -> Iterator[KeyPa
 
 
 def variable_name(path: Iterable[str]) -> str:
-    """Return the variable that stands for a key."""
+    """Return the name of the variable for a key."""
     return _PREFIX + _JOINT.join(path).upper().replace("-", "_")
 
 
 def read_text(key: SettingKey, text: str) -> object:
-    """Read a variable's value: as what TOML makes of it where that fits, else as the text it is."""
+    """Parse the value of a variable: as TOML where the type fits, else as text."""
     value = _toml_value(text)
     if value is None or isinstance(value, str):
         return key.read(text)
     try:
         return key.read(value)
-    except InvalidType as as_value:
+    except InvalidType as error:
         try:
             return key.read(text)
         except InvalidType:
-            raise as_value from None
+            raise error from None
 
 
 def _toml_value(text: str) -> object:
@@ -92,8 +92,8 @@ def _toml_value(text: str) -> object:
     return content["value"] if len(content) == 1 else None
 
 
-def _as_written(names: list[str], tree: Mapping[str, Any]) -> KeyPath:
-    """Return the path, with a provider's name as the file has it: no variable can hold its hyphens."""
+def _resolve_path(names: list[str], tree: Mapping[str, Any]) -> KeyPath:
+    """Return the path. A provider's name is spelled as in the file: a variable cannot contain hyphens."""
     providers = tree.get("providers")
     if names[0] == "providers" and len(names) > 1 and isinstance(providers, dict):
         fitting = [name for name in providers if name.replace("-", "_") == names[1]]
@@ -102,40 +102,40 @@ def _as_written(names: list[str], tree: Mapping[str, Any]) -> KeyPath:
     return tuple(names)
 
 
-def _trouble(path: KeyPath) -> str:
-    """Say why this path leads to no key; empty when it does."""
+def _explain_unknown(path: KeyPath) -> str:
+    """Return the reason why no key has this path; empty for the path of a key."""
     table = ROOT
     for depth, name in enumerate(path[:-1]):
         inner = table.table(name)
         if inner is None:
             if name in table.keys:
                 whole = variable_name(path[: depth + 1])
-                return f"unknown key; {name} is one value, set it whole by {whole}"
+                return f"unknown key; {name} is one value, set it as a whole by {whole}"
             if table.named is not None:
                 return f"unknown section; {NAME_RULE}"
-            near = hint(name, table.names())
+            near = suggest(name, table.names())
             return f"unknown section{near and _in_variables(near, path[:depth], path[depth + 1 :])}"
         table = inner
     if path[-1] in table.keys:
         return ""
     if table.table(path[-1]) is not None:
-        return f"names a section; add {_JOINT} and a key of it"
-    near = hint(path[-1], table.keys)
+        return f"names a section; add {_JOINT} and one of its keys"
+    near = suggest(path[-1], table.keys)
     return f"unknown key{near and _in_variables(near, path[:-1], ())}"
 
 
 def _in_variables(near: str, before: KeyPath, after: KeyPath) -> str:
-    """Rewrite a hint so that it shows the variable to set."""
+    """Rewrite a suggestion so that it names the variable to set."""
     lead, name, tail = near.split('"')
     return f'{lead}"{variable_name((*before, name, *after))}"{tail}'
 
 
 def _is_set(tree: Mapping[str, Any], path: KeyPath) -> bool:
-    found: Any = tree
+    value: Any = tree
     for name in path:
-        if not isinstance(found, dict) or name not in found:
+        if not isinstance(value, dict) or name not in value:
             return False
-        found = found[name]
+        value = value[name]
     return True
 
 
@@ -144,5 +144,5 @@ def _put(tree: dict[str, Any], path: KeyPath, override: Override) -> None:
     for name in path[:-1]:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            return  # the file has a value where a table belongs, and is told so
+            return  # the file has a value in place of a table, which is reported for the file
     table[path[-1]] = override

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, and where."""
+"""Define the errors of a configuration, with their places."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ENVIRONMENT = "environment"
 
 @dataclass(frozen=True, slots=True)
 class ConfigError:
-    """One fault. ``file`` is ``environment`` where a variable is at fault; ``key`` then is its name."""
+    """One error. For a variable ``file`` is ``environment`` and ``key`` is the name of the variable."""
 
     file: str
     line: int | None
@@ -25,15 +25,15 @@ class ConfigError:
 
 
 class InvalidConfig(NotifierError):
-    """The configuration cannot be used; ``faults`` are all that is wrong with it, in reading order.
+    """The configuration cannot be used. ``errors`` lists all its errors in reading order.
 
-    ``notes`` are for the operator, as those of a configuration that can.
+    ``notes`` lists likely mistakes, as for a valid configuration.
     """
 
     code = "bad_config"
     exit_status: ClassVar[int] = 78
 
-    def __init__(self, faults: Iterable[ConfigError], notes: Iterable[str] = ()) -> None:
-        self.faults = tuple(faults)
+    def __init__(self, errors: Iterable[ConfigError], notes: Iterable[str] = ()) -> None:
+        self.errors = tuple(errors)
         self.notes = tuple(notes)
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        super().__init__("\n".join(str(error) for error in self.errors))

@@ -1,4 +1,4 @@
-"""From file and environment to one ``Config``, or to everything that is wrong with them."""
+"""Load file and environment into one ``Config``, or report all their errors at once."""
 
 import re
 import stat
@@ -11,19 +11,19 @@ from typing import Any
 from notifier.config.environment import Override, apply_overrides, find_misspelt, read_text, variable_name
 from notifier.config.errors import ENVIRONMENT, ConfigError, InvalidConfig
 from notifier.config.model import Config
-from notifier.config.parsers import InvalidValue, hint
+from notifier.config.parsers import InvalidValue, suggest
 from notifier.config.schema import NAME_RULE, ROOT, SettingKey, SettingTable
 from notifier.config.secret_sources import SecretResolver
 from notifier.config.toml_hints import find_hint
 from notifier.config.toml_lines import KeyPath, find_line, map_lines
 from notifier.config.validate import ConfigValidator
 from notifier.core.formats.addresses import KINDS
-from notifier.core.nearest import nearest
+from notifier.core.nearest import find_nearest
 
 __all__ = ["ConfigError", "InvalidConfig", "find_file", "load"]
 
 FILE_NAME = "config.toml"
-MAX_FILE_BYTES = 65_536
+MAX_FILE_BYTES = 65_536  # no record of why; changing it needs a measurement
 SYSTEM_FILE = Path("/etc/notifier", FILE_NAME)
 
 _TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)\s*$")
@@ -38,64 +38,68 @@ def find_file(
     *,
     system_file: Path = SYSTEM_FILE,
 ) -> Path | None:
-    """Return the configuration file that applies, None for defaults; raises BadConfig.
+    """Return the configuration file to use, None for the defaults. Raise InvalidConfig.
 
-    A file that is named (``--config``, else ``NOTIFIER_CONFIG``) must be there. Else the first one that
-    is: in the working directory, in the home directory, the system's.
+    A file named by ``--config``, else by ``NOTIFIER_CONFIG``, must exist. Otherwise the first existing one
+    applies: in the working directory, in the home directory, in the system's directory.
     """
     cwd = cwd or Path()
     named = flag or environ.get("NOTIFIER_CONFIG")
     if named:
         path = cwd / named
-        if not _is_there(path):
+        if not _is_file(path):
             fix = "name another" if flag else "set NOTIFIER_CONFIG to another, or unset it"
             raise InvalidConfig([ConfigError(str(path), None, "", f"there is no such file; {fix}")])
         return path
     if home is None and environ.get("HOME"):
         home = Path(environ["HOME"])
     at_home = home and home / ".config" / "notifier" / FILE_NAME
-    if _is_there(cwd / FILE_NAME):
+    if _is_file(cwd / FILE_NAME):
         return cwd / FILE_NAME
-    if at_home and _is_there(at_home, if_hidden=False):  # hidden: a service runs with no home to look into
+    if at_home and _is_file(at_home, if_hidden=False):  # the systemd unit hides home directories
         return at_home
-    return system_file if _is_there(system_file) else None
+    return system_file if _is_file(system_file) else None
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """Read the configuration; raises BadConfig with all its faults at once."""
+    """Load the configuration. Raise InvalidConfig with all its errors at once."""
     source = "" if path is None else str(path)
-    text = "" if path is None else _text_of(path)
-    tree, syntax = _parsed(text, source)
-    problems = _Problems()
-    named_wrongly = apply_overrides(tree, environ)
-    vault = SecretResolver(environ, Path() if path is None else path.parent)
-    settings = _Reading(vault, problems).table(ROOT, tree, ())
-    if not syntax:  # without the file nothing can be said about what belongs together
-        config = ConfigValidator(settings, problems).build(source or None)
-        if not problems.found and not named_wrongly:
-            notes = (*vault.notes, *find_misspelt(tree, environ), *_likely_kinds(config.callbacks.allow))
+    text = "" if path is None else _read_file(path)
+    tree, syntax = _parse(text, source)
+    errors = _KeyErrors()
+    unknown_variables = apply_overrides(tree, environ)
+    resolver = SecretResolver(environ, Path() if path is None else path.parent)
+    settings = _TreeReader(resolver, errors).table(ROOT, tree, ())
+    if not syntax:  # with a syntax error the settings are incomplete, so relations between them are unknown
+        config = ConfigValidator(settings, errors).build(source or None)
+        if not errors.texts and not unknown_variables:
+            notes = (
+                *resolver.notes,
+                *find_misspelt(tree, environ),
+                *_note_misspelt_kinds(config.callbacks.allow),
+            )
             return replace(config, notes=notes)
-    faults = [*syntax, *problems.faults(source, text, tree), *named_wrongly]
-    raise InvalidConfig(sorted(faults, key=_reading_order), (*vault.notes, *find_misspelt(tree, environ)))
+    all_errors = [*syntax, *errors.list_errors(source, text, tree), *unknown_variables]
+    raise InvalidConfig(sorted(all_errors, key=_sort_key), (*resolver.notes, *find_misspelt(tree, environ)))
 
 
-def _likely_kinds(allowed: Iterable[str]) -> Iterator[str]:
-    """Notes on host names that look like a slip in one of the three kinds of address."""
+def _note_misspelt_kinds(allowed: Iterable[str]) -> Iterator[str]:
+    """Yield a note for each host name that looks like a misspelt kind of address."""
     for entry in allowed:
-        meant = None if "." in entry or ":" in entry or entry.lower() in KINDS else nearest(entry, KINDS)
+        meant = None if "." in entry or ":" in entry or entry.lower() in KINDS else find_nearest(entry, KINDS)
         if meant is not None:
-            yield f'callbacks.allow: "{entry}" is taken for the name of a host; did you mean "{meant}"?'
+            yield f'callbacks.allow: "{entry}" is read as the name of a host; did you mean "{meant}"?'
 
 
-def _reading_order(fault: ConfigError) -> tuple[bool, int, str]:
-    is_variable = fault.file == ENVIRONMENT
-    return is_variable, fault.line or 0, fault.key if is_variable else ""
+def _sort_key(error: ConfigError) -> tuple[bool, int, str]:
+    is_variable = error.file == ENVIRONMENT
+    return is_variable, error.line or 0, error.key if is_variable else ""
 
 
-def _is_there(path: Path, *, if_hidden: bool = True) -> bool:
-    """Whether there is something to read; ``if_hidden`` is the answer where we may not look.
+def _is_file(path: Path, *, if_hidden: bool = True) -> bool:
+    """Return whether there is a file; ``if_hidden`` is the result without permission to look.
 
-    From Python 3.14 on, ``Path.exists`` does not tell what is hidden from what is not there.
+    From Python 3.14 on ``Path.exists`` does not distinguish a hidden file from a missing one.
     """
     try:
         return not stat.S_ISDIR(path.stat().st_mode)
@@ -105,36 +109,36 @@ def _is_there(path: Path, *, if_hidden: bool = True) -> bool:
         return False
 
 
-def _text_of(path: Path) -> str:
+def _read_file(path: Path) -> str:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
-    except OSError as fault:
-        text = f"cannot be read: {fault.strerror}; make it readable for this user, or name another file"
+    except OSError as error:
+        text = f"cannot be read: {error.strerror}; make it readable for this user, or name another file"
         raise InvalidConfig([ConfigError(str(path), None, "", text)]) from None
     if len(raw) > MAX_FILE_BYTES:
         text = f"is larger than {MAX_FILE_BYTES // 1024} KiB; is it the right file?"
         raise InvalidConfig([ConfigError(str(path), None, "", text)])
     try:
         return raw.decode()
-    except UnicodeDecodeError as fault:
-        line = raw[: fault.start].count(b"\n") + 1
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
         raise InvalidConfig([ConfigError(str(path), line, "", "is not UTF-8; save it as that")]) from None
 
 
-def _parsed(text: str, source: str) -> tuple[dict[str, Any], list[ConfigError]]:
+def _parse(text: str, source: str) -> tuple[dict[str, Any], list[ConfigError]]:
     try:
         return tomllib.loads(text), []
     except RecursionError:
         return {}, [ConfigError(source, None, "", "is nested too deeply")]
-    except ValueError as fault:  # TOMLDecodeError, and what int() raises for thousands of digits
-        message = str(fault)
+    except ValueError as error:  # TOMLDecodeError, and the ValueError of int() for thousands of digits
+        message = str(error)
         place = _TOML_PLACE.search(message)
         words = message[: place.start()] if place else message
         if place and place[1]:
             line = int(place[1])
-            slip = find_hint(words, text.split("\n")[line - 1])
-            return {}, [ConfigError(source, line, "", f"{words} (column {place[2]}){slip}")]
+            hint = find_hint(words, text.split("\n")[line - 1])
+            return {}, [ConfigError(source, line, "", f"{words} (column {place[2]}){hint}")]
         last = text.rstrip("\n").count("\n") + 1
         return {}, [
             ConfigError(source, last if place else None, "", f"{words}{' at the end' if place else ''}")
@@ -142,60 +146,60 @@ def _parsed(text: str, source: str) -> tuple[dict[str, Any], list[ConfigError]]:
 
 
 @dataclass
-class _Problems:
-    """What is wrong, by key path, until it is known where the keys stand."""
+class _KeyErrors:
+    """Collect errors by key path, before the lines of the keys are known."""
 
-    found: dict[KeyPath, str] = field(default_factory=dict)
+    texts: dict[KeyPath, str] = field(default_factory=dict)
 
     def add(self, path: KeyPath, text: str) -> None:
-        self.found.setdefault(path, text)
+        self.texts.setdefault(path, text)
 
-    def touch(self, *paths: KeyPath) -> bool:
-        """Whether one of these is wrong already, so that nothing more can be said about it."""
-        return any(path[: len(wrong)] == wrong for path in paths for wrong in self.found)
+    def has_error(self, *paths: KeyPath) -> bool:
+        """Return whether one of these keys has an error already, so that a check of it means nothing."""
+        return any(path[: len(wrong)] == wrong for path in paths for wrong in self.texts)
 
-    def faults(self, source: str, text: str, tree: Mapping[str, Any]) -> list[ConfigError]:
-        lines = map_lines(text) if self.found and text else {}
-        return [self._fault(path, source, lines, tree) for path in self.found]
+    def list_errors(self, source: str, text: str, tree: Mapping[str, Any]) -> list[ConfigError]:
+        lines = map_lines(text) if self.texts and text else {}
+        return [self._error_at(path, source, lines, tree) for path in self.texts]
 
-    def _fault(
+    def _error_at(
         self, path: KeyPath, source: str, lines: Mapping[KeyPath, int], tree: Mapping[str, Any]
     ) -> ConfigError:
         variable = _variable_at(path, tree)
         if variable or not source:
-            return ConfigError(ENVIRONMENT, None, variable or _dotted(path), self.found[path])
-        return ConfigError(source, find_line(path, lines), _dotted(path), self.found[path])
+            return ConfigError(ENVIRONMENT, None, variable or _dotted(path), self.texts[path])
+        return ConfigError(source, find_line(path, lines), _dotted(path), self.texts[path])
 
 
 @dataclass
-class _Reading:
-    """Walks the tree along the schema; what is read goes into the result, what is wrong into ``problems``."""
+class _TreeReader:
+    """Read the tree along the schema: values into the result, errors into ``errors``."""
 
-    vault: SecretResolver
-    problems: _Problems
+    resolver: SecretResolver
+    errors: _KeyErrors
 
     def table(self, schema: SettingTable, content: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
         """Return the fields that this table sets, tables in it as dicts of their own."""
-        taken: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for name, value in content.items():
             here = (*path, name)
             inner = schema.table(name)
             if name in schema.keys:
-                self._value(schema.keys[name], value, here, taken)
+                self._value(schema.keys[name], value, here, values)
             elif inner is None:
-                self.problems.add(here, _unknown(schema, name, value))
+                self.errors.add(here, _unknown(schema, name, value))
             elif isinstance(value, dict):
-                taken[name] = self.table(inner, value, here)
+                values[name] = self.table(inner, value, here)
             else:
-                self.problems.add(here, f"must be a table: [{_dotted(here)}]")
-        return taken
+                self.errors.add(here, f"must be a table: [{_dotted(here)}]")
+        return values
 
-    def _value(self, key: SettingKey, value: object, path: KeyPath, taken: dict[str, Any]) -> None:
+    def _value(self, key: SettingKey, value: object, path: KeyPath, values: dict[str, Any]) -> None:
         try:
             read = read_text(key, value.text) if isinstance(value, Override) else key.read(value)
-            taken[key.field] = self.vault.resolve(read)
-        except InvalidValue as fault:
-            self.problems.add(path, str(fault))
+            values[key.field] = self.resolver.resolve(read)
+        except InvalidValue as error:
+            self.errors.add(path, str(error))
 
 
 def _unknown(schema: SettingTable, name: str, value: object) -> str:
@@ -204,26 +208,26 @@ def _unknown(schema: SettingTable, name: str, value: object) -> str:
     kind = "section" if isinstance(value, dict) else "key"
     home = next((section for section, inner in schema.tables.items() if name in inner.keys), None)
     if home is not None and not isinstance(value, dict):
-        return f"unknown key; it belongs into [{home}]"
-    return f"unknown {kind}{hint(name, schema.names())}"
+        return f"unknown key; it belongs in [{home}]"
+    return f"unknown {kind}{suggest(name, schema.names())}"
 
 
 def _variable_at(path: KeyPath, tree: Mapping[str, Any]) -> str | None:
-    """Return the variable that set this key, or that would set it in a table that only variables speak of."""
-    found: Any = tree
+    """Return the variable that set this key, or would set it in a table that only variables set."""
+    texts: Any = tree
     for name in path:
-        if not isinstance(found, dict) or name not in found:
+        if not isinstance(texts, dict) or name not in texts:
             break
-        found = found[name]
-    if isinstance(found, Override):
-        return found.variable
-    return variable_name(path) if _is_of_variables(found) else None
+        texts = texts[name]
+    if isinstance(texts, Override):
+        return texts.variable
+    return variable_name(path) if _has_only_overrides(texts) else None
 
 
-def _is_of_variables(found: object) -> bool:
-    if isinstance(found, dict):
-        return bool(found) and all(_is_of_variables(inner) for inner in found.values())
-    return isinstance(found, Override)
+def _has_only_overrides(texts: object) -> bool:
+    if isinstance(texts, dict):
+        return bool(texts) and all(_has_only_overrides(inner) for inner in texts.values())
+    return isinstance(texts, Override)
 
 
 def _dotted(path: KeyPath) -> str:

@@ -1,4 +1,4 @@
-"""Every setting with its default. ``config.example.toml`` shows the same, and a test keeps them equal."""
+"""Hold every setting with its default. A test keeps ``config.example.toml`` equal."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from notifier.core.polling.provider import ProviderDescription
 from notifier.core.secret import Secret
 
-SECOND = 1_000
+SECOND = 1_000  # milliseconds, the unit of all durations
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-SECRET_SUFFIX = ".secret"  # noqa: S105 - in the place of the database's: the file of what callbacks are signed with
+SECRET_SUFFIX = ".secret"  # noqa: S105 - the suffix of the file of signing secrets, beside the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,14 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """Where watches live. ``url`` is the path of a SQLite file."""
+    """The store. ``url`` is the path of a SQLite file."""
 
     url: str = "notifier.db"
 
 
 @dataclass(frozen=True, slots=True)
 class PollingSettings:
-    """When to ask a provider: interval = growth × age of the task, within min and max."""
+    """When to poll a task: interval = growth × age of the task, between minimum and maximum."""
 
     first_after_ms: int = 2_500
     min_interval_ms: int = 2_500
@@ -45,7 +45,7 @@ class PollingSettings:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """One upstream API. ``result_ttl_ms`` 0 means that the life of its result URLs is unknown."""
+    """One provider. ``result_ttl_ms`` 0 means that the lifetime of its result URLs is unknown."""
 
     name: str = "mulerouter"
     base_url: str = "https://api.mulerouter.ai"
@@ -54,14 +54,14 @@ class ProviderSettings:
     max_rate_per_s: float = 50.0
     result_ttl_ms: int = 24 * HOUR
     polling: PollingSettings = PollingSettings()
-    dialect: ProviderDescription = ProviderDescription()
+    description: ProviderDescription = ProviderDescription()
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackSettings:
-    """How deliveries are signed, sent and given up. Empty ``secrets``: one is made at first start.
+    """How deliveries are signed, sent and given up. Without ``secrets`` the first start makes one.
 
-    ``ca_file`` holds certificates that are trusted beside the system's; empty = none.
+    ``ca_file`` contains certificates to trust beside the system's; empty for none.
     """
 
     secrets: tuple[Secret, ...] = ()
@@ -75,7 +75,7 @@ class CallbackSettings:
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """How long ended watches are kept, by how their deliveries ended."""
+    """How long ended watches are kept: with all deliveries delivered, or with a dead one."""
 
     delivered_ms: int = 7 * DAY
     dead_ms: int = 30 * DAY
@@ -83,7 +83,7 @@ class RetentionSettings:
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """``level`` as in logging; ``format`` is auto, console or json."""
+    """The log. ``level`` is a name of ``logging``; ``format`` is auto, console or json."""
 
     level: str = "info"
     format: str = "auto"
@@ -95,9 +95,9 @@ def _built_in_providers() -> Mapping[str, ProviderSettings]:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole configuration. ``source`` is the file it came from, None for defaults alone.
+    """The whole configuration. ``source`` is its file, None without a file.
 
-    ``notes`` are for the operator: allowed, and yet likely a mistake.
+    ``notes`` lists likely mistakes for the operator; they do not stop the start.
     """
 
     server: ServerSettings = ServerSettings()
@@ -111,7 +111,7 @@ class Config:
     notes: tuple[str, ...] = ()
 
     @property
-    def known_secrets(self) -> tuple[Secret, ...]:
-        """Every secret in it: what must not be seen in a log."""
+    def all_secrets(self) -> tuple[Secret, ...]:
+        """Return every secret, so that the log can hide them."""
         keys = tuple(provider.api_key for provider in self.providers.values() if provider.api_key is not None)
         return (*keys, *self.server.tokens, *self.callbacks.secrets)

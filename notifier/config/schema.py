@@ -1,4 +1,4 @@
-"""Every key of the configuration: where it stands, which field it fills, who reads it."""
+"""List every key of the configuration with its place, its field and its parser."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class SettingKey:
-    """One setting: the dataclass field that it fills, and the reader of its value."""
+    """One setting: the field of its dataclass, and the parser of its value."""
 
     field: str
     read: Reader
@@ -21,46 +21,48 @@ class SettingKey:
 
 @dataclass(frozen=True, slots=True)
 class SettingTable:
-    """One table: its keys, the tables in it, and ``named``: what each table of a free name looks like."""
+    """One table: its keys, its tables, and ``named``: the schema of tables whose names are free."""
 
     keys: Mapping[str, SettingKey] = field(default_factory=dict)
     tables: Mapping[str, "SettingTable"] = field(default_factory=dict)
     named: "SettingTable | None" = None
 
     def table(self, name: str) -> "SettingTable | None":
-        """Return the table of that name, None if there can be none."""
+        """Return the schema of the table of that name, None without one."""
         if self.named is not None:
             return self.named if _NAME.fullmatch(name) else None
         return self.tables.get(name)
 
     def names(self) -> Iterator[str]:
-        """All names that are known beforehand."""
+        """Yield all fixed names."""
         yield from self.keys
         yield from self.tables
 
 
-_COUNT = parsers.whole(1, 1_024)
+_COUNT = parsers.integer_between(1, 1_024)
 
 POLLING = SettingTable(
     {
-        "first_after": SettingKey("first_after_ms", parsers.duration("7d")),
-        "min_interval": SettingKey("min_interval_ms", parsers.duration("1d")),
-        "growth": SettingKey("growth", parsers.number(0, 10)),
-        "max_interval": SettingKey("max_interval_ms", parsers.duration("7d")),
-        "learn": SettingKey("learn", parsers.flag),
-        "expire_after": SettingKey("expire_after_ms", parsers.duration("365d")),
-        "request_timeout": SettingKey("request_timeout_ms", parsers.duration("10m")),
+        "first_after": SettingKey("first_after_ms", parsers.duration_up_to("7d")),
+        "min_interval": SettingKey("min_interval_ms", parsers.duration_up_to("1d")),
+        "growth": SettingKey("growth", parsers.number_between(0, 10)),
+        "max_interval": SettingKey("max_interval_ms", parsers.duration_up_to("7d")),
+        "learn": SettingKey("learn", parsers.parse_flag),
+        "expire_after": SettingKey("expire_after_ms", parsers.duration_up_to("365d")),
+        "request_timeout": SettingKey("request_timeout_ms", parsers.duration_up_to("10m")),
     }
 )
 
-DIALECT_KEYS = {
-    "task_path": SettingKey("task_path", provider_parsers.task_path),
-    "auth_header": SettingKey("auth_header", provider_parsers.header_name),
-    "auth_value": SettingKey("auth_value", provider_parsers.auth_value),
-    "headers": SettingKey("headers", provider_parsers.headers),
-    "status": SettingKey("status", provider_parsers.needed_place),
+DESCRIPTION_KEYS = {
+    "task_path": SettingKey("task_path", provider_parsers.parse_task_path),
+    "auth_header": SettingKey("auth_header", provider_parsers.parse_header_name),
+    "auth_value": SettingKey("auth_value", provider_parsers.parse_auth_value),
+    "headers": SettingKey("headers", provider_parsers.parse_headers),
+    "max_body": SettingKey("max_body", parsers.size_between("64KiB", "256MiB")),
+    "utc_offset": SettingKey("utc_offset_ms", provider_parsers.parse_offset),
+    "status": SettingKey("status", provider_parsers.parse_required_expression),
     **{
-        name: SettingKey(name, provider_parsers.place)
+        name: SettingKey(name, provider_parsers.parse_expression)
         for name in (
             "id",
             "created_at",
@@ -75,19 +77,19 @@ DIALECT_KEYS = {
 
 WORDS = SettingTable(
     {
-        name: SettingKey(name, provider_parsers.words)
+        name: SettingKey(name, provider_parsers.parse_words)
         for name in ("running", "completed", "failed", "cancelled")
     },
 )
 
 PROVIDER = SettingTable(
     {
-        "base_url": SettingKey("base_url", parsers.base_url),
-        "api_key": SettingKey("api_key", parsers.reference),
+        "base_url": SettingKey("base_url", parsers.parse_base_url),
+        "api_key": SettingKey("api_key", parsers.parse_secret_reference),
         "max_in_flight": SettingKey("max_in_flight", _COUNT),
-        "max_rate": SettingKey("max_rate_per_s", parsers.rate),
-        "result_ttl": SettingKey("result_ttl_ms", parsers.duration("3650d", is_zero_allowed=True)),
-        **DIALECT_KEYS,
+        "max_rate": SettingKey("max_rate_per_s", parsers.parse_rate),
+        "result_ttl": SettingKey("result_ttl_ms", parsers.duration_up_to("3650d", is_zero_allowed=True)),
+        **DESCRIPTION_KEYS,
     },
     {"polling": POLLING, "words": WORDS},
 )
@@ -96,34 +98,34 @@ ROOT = SettingTable(
     tables={
         "server": SettingTable(
             {
-                "listen": SettingKey("listen", parsers.listen),
-                "tokens": SettingKey("tokens", parsers.references),
+                "listen": SettingKey("listen", parsers.parse_listen),
+                "tokens": SettingKey("tokens", parsers.parse_secret_references),
                 "allowed_hosts": SettingKey(
-                    "allowed_hosts", parsers.list_of(parsers.host, '["notifier.lan"]')
+                    "allowed_hosts", parsers.list_of(parsers.parse_host, '["notifier.lan"]')
                 ),
-                "max_watches": SettingKey("max_watches", parsers.whole(1, 100_000_000)),
+                "max_watches": SettingKey("max_watches", parsers.integer_between(1, 100_000_000)),
             }
         ),
-        "store": SettingTable({"url": SettingKey("url", parsers.store_path)}),
+        "store": SettingTable({"url": SettingKey("url", parsers.parse_store_path)}),
         "providers": SettingTable(named=PROVIDER),
         "polling": POLLING,
         "callbacks": SettingTable(
             {
-                "secrets": SettingKey("secrets", parsers.references),
-                "timeout": SettingKey("timeout_ms", parsers.duration("10m")),
-                "give_up_after": SettingKey("give_up_after_ms", parsers.duration("365d")),
+                "secrets": SettingKey("secrets", parsers.parse_secret_references),
+                "timeout": SettingKey("timeout_ms", parsers.duration_up_to("10m")),
+                "give_up_after": SettingKey("give_up_after_ms", parsers.duration_up_to("365d")),
                 "max_in_flight": SettingKey("max_in_flight", _COUNT),
                 "max_in_flight_per_origin": SettingKey("max_in_flight_per_origin", _COUNT),
                 "allow": SettingKey(
-                    "allow", parsers.list_of(parsers.allowed_target, '["loopback", "private"]')
+                    "allow", parsers.list_of(parsers.parse_allowed_target, '["loopback", "private"]')
                 ),
-                "ca_file": SettingKey("ca_file", parsers.certificates),
+                "ca_file": SettingKey("ca_file", parsers.parse_certificate_file),
             }
         ),
         "retention": SettingTable(
             {
-                "delivered": SettingKey("delivered_ms", parsers.duration("3650d")),
-                "dead": SettingKey("dead_ms", parsers.duration("3650d")),
+                "delivered": SettingKey("delivered_ms", parsers.duration_up_to("3650d")),
+                "dead": SettingKey("dead_ms", parsers.duration_up_to("3650d")),
             }
         ),
         "log": SettingTable(

@@ -1,4 +1,4 @@
-"""What the configuration names and is to be had elsewhere: secrets, and a file of certificates."""
+"""Load what the configuration refers to: secrets, and a file of certificates."""
 
 import os
 import ssl
@@ -7,54 +7,54 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notifier.config.parsers import CertificateFile, InvalidValue, SecretReference, each
+from notifier.config.parsers import CertificateFile, InvalidValue, SecretReference, parse_each
 from notifier.core.secret import Secret
 
-_MAX_BYTES = 8_192
+_MAX_BYTES = 8_192  # no record of why; changing it needs a measurement
 
 
 @dataclass
 class SecretResolver:
-    """Looks secrets up. ``folder`` is what relative paths start from; ``notes`` gathers what is not well."""
+    """Loads secrets. Relative paths start at ``folder``; ``notes`` collects likely mistakes."""
 
     environ: Mapping[str, str]
     folder: Path
     notes: list[str] = field(default_factory=list)
 
     def resolve(self, value: object) -> object:
-        """Replace references by the secrets they name; what is none stays. Raises Wrong."""
+        """Replace references by their secrets and return other values as they are. Raise InvalidValue."""
         if isinstance(value, tuple):
-            return each(self.resolve, value)
+            return parse_each(self.resolve, value)
         if isinstance(value, CertificateFile):
-            return self._trusted(value)
+            return self._check_certificates(value)
         return self.find(value) if isinstance(value, SecretReference) else value
 
     def find(self, reference: SecretReference) -> Secret:
-        """Return the secret; raises Wrong, which names the place and the fix, never the value."""
+        """Return the secret. Raise InvalidValue, which names the source and the fix, never the value."""
         match reference.kind:
             case "env":
                 what = f"environment variable {reference.name}"
-                found = self.environ.get(reference.name, "")
-                if not found:
+                value = self.environ.get(reference.name, "")
+                if not value:
                     raise InvalidValue(f"{what} is not set or empty; set it, or name another")
             case "file":
                 what = f"file {reference.name}"
-                found = self._read(self.folder / reference.name, what)
+                value = self._read(self.folder / reference.name, what)
             case _:
                 what = f"credential {reference.name}"
-                found = self._read(self._credential(reference.name), what)
-        return _checked(found, what, reference.name if reference.kind == "env" else what)
+                value = self._read(self._credential(reference.name), what)
+        return _check_value(value, what, reference.name if reference.kind == "env" else what)
 
-    def _trusted(self, certificates: CertificateFile) -> str:
-        """Return the path of the file, having seen that certificates are in it."""
+    def _check_certificates(self, certificates: CertificateFile) -> str:
+        """Return the path of the file after a check that it contains certificates."""
         path = self.folder / certificates.path
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
         except ssl.SSLError:
-            raise InvalidValue(f"file {path} holds no certificate; put the CA's into it, as PEM") from None
-        except OSError as fault:
+            raise InvalidValue(f"file {path} contains no certificate; put the CA's into it, as PEM") from None
+        except OSError as error:
             raise InvalidValue(
-                f"file {path} cannot be read: {fault.strerror}; it must be there and readable for us"
+                f"file {path} cannot be read: {error.strerror}; it must exist and be readable for this user"
             ) from None
         return str(path)
 
@@ -69,32 +69,32 @@ class SecretResolver:
 
     def _read(self, path: Path, what: str) -> str:
         try:
-            # Non-blocking, as opening a pipe by mistake would wait for a writer for ever.
+            # Non-blocking, because opening a pipe by mistake would wait for a writer.
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
                 mode = os.fstat(descriptor).st_mode
                 raw = os.read(descriptor, _MAX_BYTES + 1) if stat.S_ISREG(mode) else None
             finally:
                 os.close(descriptor)
-        except OSError as fault:
+        except OSError as error:
             raise InvalidValue(
-                f"{what} cannot be read: {fault.strerror}; it must be there and readable for us"
+                f"{what} cannot be read: {error.strerror}; it must exist and be readable for this user"
             ) from None
         if raw is None:
-            raise InvalidValue(f"{what} is not a regular file; name one that holds the secret")
+            raise InvalidValue(f"{what} is not a regular file; name one that contains the secret")
         if len(raw) > _MAX_BYTES:
-            raise InvalidValue(f"{what} is larger than {_MAX_BYTES} bytes; it must hold the secret alone")
+            raise InvalidValue(f"{what} is larger than {_MAX_BYTES} bytes; it must contain the secret alone")
         if mode & stat.S_IROTH:
-            self.notes.append(f"{what} holds a secret and can be read by everybody; chmod 600 it")
+            self.notes.append(f"{what} contains a secret and can be read by every user; chmod 600 it")
         return raw.decode("utf-8", "replace")
 
 
-def _checked(found: str, what: str, origin: str) -> Secret:
-    value = found.rstrip("\r\n")
+def _check_value(value: str, what: str, origin: str) -> Secret:
+    value = value.rstrip("\r\n")
     if not value:
         raise InvalidValue(f"{what} is empty; put the secret into it")
     if not (value.isascii() and value.isprintable()) or " " in value:
         raise InvalidValue(
-            f"{what} holds signs that cannot stand in a header; it must be one line of visible ASCII"
+            f"{what} contains characters that no header allows; it must be one line of visible ASCII"
         )
     return Secret(value, origin)

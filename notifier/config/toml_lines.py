@@ -1,8 +1,8 @@
-"""On which line each key of a TOML text stands.
+"""Find the line of each key in a TOML text, for error messages.
 
-``tomllib`` does not tell, and a grammar of our own would differ from it some day. So ``tomllib`` is asked
-about ever longer pieces: the shortest run of lines that it takes is one statement, because no statement is
-still valid when its last line is missing. This is done only when there is a fault to place.
+``tomllib`` does not report lines, and a grammar of our own could differ from it. Therefore ``tomllib`` parses
+ever longer runs of lines. The shortest valid run is one statement, because no statement is valid without its
+last line. This happens only when there is an error to report.
 """
 
 import tomllib
@@ -11,12 +11,12 @@ from typing import Any
 
 KeyPath = tuple[str, ...]
 
-_BUDGET_CHARS = 1_000_000  # a statement of thousands of lines is tried thousands of times: then no numbers
+_BUDGET_CHARS = 1_000_000  # a statement of n lines is parsed n times; beyond this errors have no line
 
 
 def map_lines(text: str) -> dict[KeyPath, int]:
-    """Map each table and key of a valid TOML text to the line where its statement begins, first one wins."""
-    found: dict[KeyPath, int] = {}
+    """Map each table and key of a valid TOML text to the first line of its first statement."""
+    lines_by_path: dict[KeyPath, int] = {}
     header: KeyPath = ()
     for line, statement, content in _statements(text):
         if statement.lstrip().startswith("["):
@@ -25,12 +25,12 @@ def map_lines(text: str) -> dict[KeyPath, int]:
         else:
             paths = _paths(content, header)
         for path in paths:
-            found.setdefault(path, line)
-    return found
+            lines_by_path.setdefault(path, line)
+    return lines_by_path
 
 
 def find_line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
-    """Return the line of a key; of the nearest table around it where it does not stand itself."""
+    """Return the line of a key, or of the nearest table around it."""
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path)

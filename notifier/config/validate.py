@@ -1,4 +1,4 @@
-"""What was read becomes a ``Config``; here is checked what belongs together."""
+"""Build the ``Config`` from the parsed settings and check the relations between them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -16,51 +16,51 @@ from notifier.config.model import (
     ServerSettings,
     StoreSettings,
 )
-from notifier.config.parsers import InvalidValue, each
+from notifier.config.parsers import InvalidValue, parse_each
 from notifier.config.toml_lines import KeyPath
 from notifier.core.delivery.signature import BadSecret, key_of
-from notifier.core.formats.addresses import LOOPBACK, PUBLIC, kind_of
+from notifier.core.formats.addresses import LOOPBACK, PUBLIC, classify_address
 from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
 from notifier.core.secret import Secret
 
 BUILT_IN = ProviderSettings().name
 
 _NEAR_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
-_DIALECT_FIELDS = {one.name for one in fields(ProviderDescription)}
+_DESCRIPTION_FIELDS = {one.name for one in fields(ProviderDescription)}
 
 
 class ErrorSink(Protocol):
-    """Where to say what is wrong."""
+    """Collects the errors of keys."""
 
     def add(self, path: KeyPath, text: str) -> None:
-        """Say it of a key."""
+        """Add an error of a key."""
         ...
 
-    def touch(self, *paths: KeyPath) -> bool:
-        """Whether one of these keys is wrong already."""
+    def has_error(self, *paths: KeyPath) -> bool:
+        """Return whether one of these keys has an error already."""
         ...
 
 
 @dataclass
 class ConfigValidator:
-    """``settings`` holds the fields that were set, by table; what was not set keeps its default."""
+    """Build a configuration. ``settings`` has the fields that were set, by table; others keep defaults."""
 
     settings: Mapping[str, Any]
-    problems: ErrorSink
+    errors: ErrorSink
 
     def build(self, source: str | None) -> Config:
-        """Return the configuration; whether it may be used, ``problems`` say."""
-        given = self.settings
-        polling = replace(PollingSettings(), **given.get("polling", {}))
+        """Return the configuration. It may be used if ``errors`` stays empty."""
+        settings = self.settings
+        polling = replace(PollingSettings(), **settings.get("polling", {}))
         self._check_polling(polling, ("polling",))
         config = Config(
-            server=replace(ServerSettings(), **given.get("server", {})),
-            store=replace(StoreSettings(), **given.get("store", {})),
+            server=replace(ServerSettings(), **settings.get("server", {})),
+            store=replace(StoreSettings(), **settings.get("store", {})),
             providers=self._providers(polling),
             polling=polling,
-            callbacks=replace(CallbackSettings(), **given.get("callbacks", {})),
-            retention=replace(RetentionSettings(), **given.get("retention", {})),
-            log=replace(LogSettings(), **given.get("log", {})),
+            callbacks=replace(CallbackSettings(), **settings.get("callbacks", {})),
+            retention=replace(RetentionSettings(), **settings.get("retention", {})),
+            log=replace(LogSettings(), **settings.get("log", {})),
             source=source,
         )
         self._check_server(config.server)
@@ -68,24 +68,30 @@ class ConfigValidator:
         return config
 
     def _providers(self, polling: PollingSettings) -> dict[str, ProviderSettings]:
-        given: Mapping[str, Any] = {BUILT_IN: {}, **self.settings.get("providers", {})}
-        return {name: self._provider(name, dict(table), polling) for name, table in given.items()}
+        settings: Mapping[str, Any] = {BUILT_IN: {}, **self.settings.get("providers", {})}
+        return {name: self._provider(name, dict(table), polling) for name, table in settings.items()}
 
-    def _provider(self, name: str, given: dict[str, Any], polling: PollingSettings) -> ProviderSettings:
+    def _provider(self, name: str, settings: dict[str, Any], polling: PollingSettings) -> ProviderSettings:
         path = ("providers", name)
-        if name != BUILT_IN and "base_url" not in given and not self.problems.touch((*path, "base_url")):
-            self.problems.add((*path, "base_url"), 'is needed; write base_url = "https://…"')
-        own_polling = given.pop("polling", {})
-        words = given.pop("words", {})
+        if name != BUILT_IN and "base_url" not in settings and not self.errors.has_error((*path, "base_url")):
+            self.errors.add((*path, "base_url"), 'is needed; write base_url = "https://…"')
+        own_polling = settings.pop("polling", {})
+        words = settings.pop("words", {})
         if words:
-            given["words"] = {**MULEROUTER_WORDS, **words}
-        dialect = ProviderDescription(**{field: given.pop(field) for field in _DIALECT_FIELDS & given.keys()})
+            settings["words"] = {**MULEROUTER_WORDS, **words}
+        description = ProviderDescription(
+            **{field: settings.pop(field) for field in _DESCRIPTION_FIELDS & settings.keys()}
+        )
         provider = replace(
-            ProviderSettings(), **given, name=name, polling=replace(polling, **own_polling), dialect=dialect
+            ProviderSettings(),
+            **settings,
+            name=name,
+            polling=replace(polling, **own_polling),
+            description=description,
         )
         if own_polling:
             self._check_polling(provider.polling, (*path, "polling"))
-        self._check_dialect(dialect, path, words)
+        self._check_description(description, path, words)
         self._check_base_url(provider, path)
         return provider
 
@@ -93,44 +99,44 @@ class ConfigValidator:
         least, most = (*path, "min_interval"), (*path, "max_interval")
         if polling.min_interval_ms <= polling.max_interval_ms:
             return
-        if self.problems.touch(least, most, ("polling", "min_interval"), ("polling", "max_interval")):
+        if self.errors.has_error(least, most, ("polling", "min_interval"), ("polling", "max_interval")):
             return
-        own = self._set_in(path)
-        self.problems.add(
+        own = self._settings_at(path)
+        self.errors.add(
             least if "min_interval_ms" in own else most,
             f"min_interval ({_seconds(polling.min_interval_ms)}) is longer than max_interval "
             f"({_seconds(polling.max_interval_ms)}); make it at most as long",
         )
 
-    def _check_dialect(
-        self, dialect: ProviderDescription, path: KeyPath, own_words: Mapping[str, Any]
+    def _check_description(
+        self, description: ProviderDescription, path: KeyPath, own_words: Mapping[str, Any]
     ) -> None:
-        if dialect.auth_header.lower() in dialect.headers:
-            self.problems.add((*path, "headers"), "holds the header of the key too; leave it to api_key")
+        if description.auth_header.lower() in description.headers:
+            self.errors.add((*path, "headers"), "contains the header of the key too; leave it to api_key")
         seen: dict[str, str] = {}
-        for state, words in dialect.words.items():
+        for state, words in description.words.items():
             for word in words:
                 other = seen.setdefault(word.casefold(), state)
                 if other != state:
                     culprit = state if state in own_words else other
-                    text = f'"{word}" stands in {other} and in {state}; it can mean only one of them'
-                    self.problems.add((*path, "words", culprit), text)
+                    text = f'"{word}" is listed in {other} and in {state}; it can mean only one of them'
+                    self.errors.add((*path, "words", culprit), text)
 
     def _check_base_url(self, provider: ProviderSettings, path: KeyPath) -> None:
         here = (*path, "base_url")
-        if provider.api_key is None or self.problems.touch(here, (*path, "api_key")):
+        if provider.api_key is None or self.errors.has_error(here, (*path, "api_key")):
             return
         split = urlsplit(provider.base_url)
         if split.scheme == "http" and not _is_near(split.hostname or ""):
             text = "would send the key over the internet unencrypted; use https"
-            self.problems.add(here, text)
+            self.errors.add(here, text)
 
     def _check_server(self, server: ServerSettings) -> None:
         here = ("server", "listen")
-        if self.problems.touch(here, ("server", "tokens")) or server.tokens:
+        if self.errors.has_error(here, ("server", "tokens")) or server.tokens:
             return
         if not server.listen.startswith("unix:") and not _is_loopback(server.listen.rpartition(":")[0]):
-            self.problems.add(
+            self.errors.add(
                 here,
                 "is reachable from other machines, and there is no token; "
                 'set server.tokens = [{ file = "PATH" }], or listen on 127.0.0.1',
@@ -138,12 +144,12 @@ class ConfigValidator:
 
     def _check_callbacks(self, callbacks: CallbackSettings) -> None:
         try:
-            each(_check_signer, callbacks.secrets)
-        except InvalidValue as fault:
-            text = f"{fault}; one is whsec_ and 24 to 64 random bytes in base64"
-            self.problems.add(("callbacks", "secrets"), text)
+            parse_each(_check_signer, callbacks.secrets)
+        except InvalidValue as error:
+            text = f"{error}; one is whsec_ and 24 to 64 random bytes in base64"
+            self.errors.add(("callbacks", "secrets"), text)
 
-    def _set_in(self, path: KeyPath) -> Mapping[str, Any]:
+    def _settings_at(self, path: KeyPath) -> Mapping[str, Any]:
         table = self.settings
         for name in path:
             table = table.get(name, {})
@@ -153,21 +159,21 @@ class ConfigValidator:
 def _check_signer(secret: Secret) -> None:
     try:
         key_of(secret)
-    except BadSecret as fault:
-        raise InvalidValue(f"cannot sign: {fault}") from None
+    except BadSecret as error:
+        raise InvalidValue(f"cannot sign: {error}") from None
 
 
 def _is_loopback(host: str) -> bool:
     try:
-        return kind_of(ip_address(host.strip("[]"))) == LOOPBACK
+        return classify_address(ip_address(host.strip("[]"))) == LOOPBACK
     except ValueError:
         return host.lower() == "localhost"
 
 
 def _is_near(host: str) -> bool:
-    """Whether a host is on this machine or in its own network, as far as its name tells."""
+    """Return whether the name of a host says that it is on this machine or in its local network."""
     try:
-        return kind_of(ip_address(host)) != PUBLIC
+        return classify_address(ip_address(host)) != PUBLIC
     except ValueError:
         return "." not in host or host.endswith(_NEAR_SUFFIXES)
 

@@ -1,5 +1,6 @@
-"""The rules of notifier: plain functions and frozen values.
+"""Define the rules of notifier as plain functions and frozen values.
 
-Nothing here does I/O, reads a clock, draws a random number, logs or awaits: ``now`` (epoch
-milliseconds) and chance (a float in [0, 1)) come in as arguments. ``tests/test_layers.py`` keeps it so.
+Nothing here does I/O, reads a clock, draws a random number, logs or awaits. The time (``now``, epoch
+milliseconds) and randomness (``jitter``, a float in [0, 1)) are arguments. ``tests/test_layers.py`` checks
+it.
 """

@@ -1,8 +1,10 @@
-"""A gate before a peer that may be down: it closes after failures in a row, lets single probes through,
-and opens at the first success. A value; every function returns the next one.
+"""Hold back requests to a peer that may be down.
 
-``is_probe`` says by which passage the request went out: what was already on its way when the gate closed
-may report late, and must not stretch the probes' schedule.
+The breaker blocks after failures in a row, then permits single probes, and allows all requests after the
+first success. It is a value: each function returns the next one. API, page and commands call it a gate.
+
+``is_probe`` says whether a reported request was a probe. A request that was in flight when the breaker began
+to block may report late. It must not delay the next probe.
 """
 
 from dataclasses import dataclass, replace
@@ -10,26 +12,26 @@ from enum import StrEnum
 
 from notifier.core.causes.cause import Cause
 
-THRESHOLD = 3
-FIRST_PROBE_MS = 5_000
-CAP_MS = 60_000
-PATIENCE_MS = 20_000
+FAILURE_THRESHOLD = 3  # no record of why; changing it needs a measurement
+FIRST_PROBE_MS = 5_000  # no record of why; changing it needs a measurement
+MAX_PROBE_INTERVAL_MS = 60_000  # CONTRACT P7: work resumes within 60 s after a fault
+PROBE_TIMEOUT_MS = 20_000  # longer than a request can take: both timeouts are 15 s by default
 
 
 class Permit(StrEnum):
-    """Whether a request may go out now: freely, as the one probe, or not."""
+    """Whether a request may start now: freely, as the only probe, or not."""
 
-    OPEN = "open"
+    ALLOW = "allow"
     PROBE = "probe"
-    CLOSED = "closed"
+    BLOCK = "block"
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreaker:
-    """``since`` is None while open; ``reason`` is the cause of the latest failure.
+    """The state of a breaker. It blocks since ``since``; None: it allows.
 
-    ``failures`` counts those in a row, ``probes`` those begun since the gate closed. ``probe_at`` is when
-    the next probe may go, never before ``paused_until``.
+    ``reason`` is the cause of the latest failure. ``failures`` counts failures in a row, ``probes`` the
+    probes since ``since``. ``probe_at`` is the time of the next probe, never before ``paused_until``.
     """
 
     failures: int = 0
@@ -41,19 +43,19 @@ class CircuitBreaker:
 
 
 def permit(gate: CircuitBreaker, now: int) -> Permit:
-    """Say whether a request may go out."""
+    """Return whether a request may start now."""
     if gate.since is None:
-        return Permit.OPEN
-    return Permit.PROBE if now >= gate.probe_at else Permit.CLOSED
+        return Permit.ALLOW
+    return Permit.PROBE if now >= gate.probe_at else Permit.BLOCK
 
 
-def record_probe(gate: CircuitBreaker, now: int, *, patience_ms: int = PATIENCE_MS) -> CircuitBreaker:
-    """Note that the one probe goes out.
+def record_probe(gate: CircuitBreaker, now: int, *, timeout_ms: int = PROBE_TIMEOUT_MS) -> CircuitBreaker:
+    """Record the start of the only probe.
 
-    Nothing else passes until it reports; should it never, the next may go after ``patience_ms``, which
-    must be longer than a request can take.
+    No other request starts until it has reported. If it never reports, the next probe may start after
+    ``timeout_ms``, which must be longer than a request can take.
     """
-    return replace(gate, probes=gate.probes + 1, probe_at=now + patience_ms)
+    return replace(gate, probes=gate.probes + 1, probe_at=now + timeout_ms)
 
 
 def record_failure(
@@ -62,14 +64,14 @@ def record_failure(
     now: int,
     *,
     is_probe: bool,
-    threshold: int = THRESHOLD,
-    cap_ms: int = CAP_MS,
+    threshold: int = FAILURE_THRESHOLD,
+    cap_ms: int = MAX_PROBE_INTERVAL_MS,
 ) -> CircuitBreaker:
-    """Note a failure: the ``threshold``-th in a row closes the gate, a failed probe puts the next one off."""
+    """Record a failure. The ``threshold``-th in a row blocks; a failed probe delays the next one."""
     if gate.since is None:
         failures = gate.failures + 1
         counted = replace(gate, failures=failures, reason=reason)
-        return _closed(counted, now, now + _wait_ms(0, cap_ms)) if failures >= threshold else counted
+        return _block(counted, now, now + _wait_ms(0, cap_ms)) if failures >= threshold else counted
     if not is_probe:
         return gate
     probe_at = max(now + _wait_ms(gate.probes, cap_ms), gate.paused_until)
@@ -77,13 +79,19 @@ def record_failure(
 
 
 def block_until(
-    gate: CircuitBreaker, until: int, reason: Cause, now: int, *, is_probe: bool, cap_ms: int = CAP_MS
+    gate: CircuitBreaker,
+    until: int,
+    reason: Cause,
+    now: int,
+    *,
+    is_probe: bool,
+    cap_ms: int = MAX_PROBE_INTERVAL_MS,
 ) -> CircuitBreaker:
-    """Close at once, with no probe before ``until`` (a ``Retry-After``); a longer wait stays as it is."""
+    """Block at once, without a probe before ``until`` (a ``Retry-After``). Keep a longer wait."""
     paused_until = max(gate.paused_until, until)
     if gate.since is None:
         counted = replace(gate, failures=gate.failures + 1, reason=reason, paused_until=paused_until)
-        return _closed(counted, now, paused_until)
+        return _block(counted, now, paused_until)
     put_off = record_failure(gate, reason, now, is_probe=is_probe, cap_ms=cap_ms)
     return replace(
         put_off, reason=reason, paused_until=paused_until, probe_at=max(put_off.probe_at, paused_until)
@@ -91,15 +99,15 @@ def block_until(
 
 
 def record_success(gate: CircuitBreaker, now: int) -> CircuitBreaker:
-    """Note a success: it opens the gate, unless the peer asked for a pause that is not over.
+    """Record a success. It allows all requests, unless a pause that the peer asked for is not over.
 
-    Then what was on its way when the pause began comes back well, and says nothing against the pause.
+    During a pause the success is of a request that was in flight before, so it says nothing about the pause.
     """
     return gate if now < gate.paused_until else CircuitBreaker()
 
 
 def shift_breaker(gate: CircuitBreaker, delta_ms: int) -> CircuitBreaker:
-    """Return the gate on a clock that was stepped by ``delta_ms``."""
+    """Return the breaker for a clock that was stepped by ``delta_ms``."""
     return replace(
         gate,
         since=None if gate.since is None else gate.since + delta_ms,
@@ -108,7 +116,7 @@ def shift_breaker(gate: CircuitBreaker, delta_ms: int) -> CircuitBreaker:
     )
 
 
-def _closed(gate: CircuitBreaker, now: int, probe_at: int) -> CircuitBreaker:
+def _block(gate: CircuitBreaker, now: int, probe_at: int) -> CircuitBreaker:
     return replace(gate, since=now, probes=0, probe_at=probe_at)
 
 

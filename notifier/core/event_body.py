@@ -6,6 +6,7 @@ from notifier.core.formats.json_text import scrub
 from notifier.core.formats.times import format_instant
 from notifier.core.model import Event, TaskError, Watch, WatchState
 from notifier.core.polling.decision import EndWatch
+from notifier.core.polling.payload_notes import describe_notes
 from notifier.core.states import state_to_event
 
 _NULL = "null"
@@ -13,10 +14,10 @@ _BY_PROVIDER = (WatchState.COMPLETED, WatchState.FAILED, WatchState.CANCELLED)
 
 
 def build_event(watch: Watch, end: EndWatch, *, event_id: str, now: int) -> Event:
-    """Make the event of an end: its bytes are final, metadata and payload stand in them as they came.
+    """Build the event of an end. Its bytes are final; metadata and payload are in them unchanged.
 
-    The payload is null where the end is not the provider's word (expired, lost). Raises ValueError for a
-    state that tells nothing.
+    The payload is null if the provider did not report the end (expired, lost). Raise ValueError for a state
+    without an event.
     """
     kind = state_to_event(end.state)
     if kind is None:
@@ -32,15 +33,16 @@ def build_event(watch: Watch, end: EndWatch, *, event_id: str, now: int) -> Even
             "api_path": watch.api_path,
             "task_id": watch.task_id,
             "status": end.state,
-            "upstream_status": _sound(end.upstream_status),
-            "metadata": _raw(watch.metadata),
+            "upstream_status": _scrub_optional(end.upstream_status),
+            "metadata": _text_to_raw(watch.metadata),
             "outputs": [scrub(output) for output in end.outputs],
-            "result_expires_at": _instant(end.result_expires_at),
-            "error": _error(end.error),
+            "result_expires_at": _format_optional(end.result_expires_at),
+            "error": _error_to_json(end.error),
             "registered_at": format_instant(watch.registered_at),
             "ended_at": format_instant(now),
             "polls": watch.polls + end.is_polled,
-            "payload": _raw(_NULL if payload is None else payload),
+            "payload": _text_to_raw(_NULL if payload is None else payload),
+            "payload_note": describe_notes(end.notes),
         },
     }
     return Event(
@@ -55,10 +57,10 @@ def build_event(watch: Watch, end: EndWatch, *, event_id: str, now: int) -> Even
 
 
 def mark_expired(body: bytes) -> bytes:
-    """Return an event's body that says ``"expired": true`` beside its outputs; all else keeps its bytes.
+    """Return the body of an event with ``"expired": true`` after its outputs; all other bytes stay.
 
-    For deliveries whose first attempt comes after the result has expired. It is made anew for each attempt
-    from the same body, and so is the same each time.
+    It is for deliveries whose first attempt is made after the result expired. Each attempt builds it from the
+    same body, so the bytes are the same each time.
     """
     event = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     data = msgspec.json.decode(event["data"], type=dict[str, msgspec.Raw])
@@ -71,24 +73,24 @@ def mark_expired(body: bytes) -> bytes:
     return msgspec.json.encode(event)
 
 
-def _raw(text: str) -> msgspec.Raw:
+def _text_to_raw(text: str) -> msgspec.Raw:
     return msgspec.Raw(scrub(text).encode())
 
 
-def _sound(text: str | None) -> str | None:
+def _scrub_optional(text: str | None) -> str | None:
     return None if text is None else scrub(text)
 
 
-def _instant(at: int | None) -> str | None:
+def _format_optional(at: int | None) -> str | None:
     return None if at is None else format_instant(at)
 
 
-def _error(error: TaskError | None) -> dict[str, str | int | None] | None:
+def _error_to_json(error: TaskError | None) -> dict[str, str | int | None] | None:
     if error is None:
         return None
     return {
         "source": error.source,
         "code": scrub(error.code) if isinstance(error.code, str) else error.code,
         "title": scrub(error.title),
-        "detail": _sound(error.detail),
+        "detail": _scrub_optional(error.detail),
     }

@@ -1,4 +1,4 @@
-"""What an HTTP exchange brought back: a reply, or the reason why there is none."""
+"""Define the result of an HTTP exchange: a reply, or why there is none."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class FailureKind(StrEnum):
-    """Why an exchange brought no reply."""
+    """The kind of a failure that left an exchange without a reply."""
 
     DNS = "dns"
     CONNECT = "connect"
@@ -19,7 +19,7 @@ class FailureKind(StrEnum):
 
 
 class FailureSubkind(StrEnum):
-    """What is known beyond the kind, where another remedy follows from it."""
+    """A detail of the kind that needs another remedy."""
 
     TLS_NOT_SPOKEN = "tls_not_spoken"
     TLS_EXPECTED = "tls_expected"
@@ -29,11 +29,11 @@ class FailureSubkind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """An HTTP answer. Header names are lower-case; ``body`` is at most what the caller allowed.
+    """An HTTP reply. Header names are lower-case; ``body`` is at most as long as the caller allowed.
 
-    ``is_cut`` says that the body was longer than that, or broke off. ``peer`` is the address and port spoken
-    to, as in a URL. The instants count from the start of the exchange; ``connect_ms`` is None when a
-    connection was there already.
+    ``is_cut``: the body was longer than that, or incomplete. ``peer`` is the address and port of the peer, as
+    in a URL. The durations count from the start of the exchange. ``connect_ms`` is None if a connection was
+    reused.
     """
 
     status: int
@@ -48,9 +48,9 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class NoReply:
-    """No usable answer came. ``detail`` is one line for a person, free of secrets."""
+    """The lack of a usable reply. ``detail`` is one line for a person, without secrets."""
 
-    fault: FailureKind
+    kind: FailureKind
     detail: str
     peer: str | None = None
     elapsed_ms: int = 0

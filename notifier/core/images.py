@@ -1,7 +1,7 @@
-"""Whether an exchange brought a picture that a browser may be shown.
+"""Decide whether an exchange returned an image that the page may show.
 
-It must say that it is one, of a few kinds that hold pixels and nothing that runs or loads (no SVG), and begin
-like one of that very kind: a browser that would guess otherwise is told not to.
+The reply must declare one of a few types that contain pixels only (no SVG, which can run scripts and load
+files). Its bytes must start with the signature of that type, so that no browser takes it for another.
 """
 
 from collections.abc import Mapping
@@ -22,15 +22,15 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "image/avif": "avif",
     }
 )
-"""Media types that are shown, and how a file of each is named."""
+"""Media types that are shown, with the file extension of each."""
 
 _ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg"}
-_SHOWN = "PNG, JPEG, WebP, GIF and AVIF"
+_KIND_NAMES = "PNG, JPEG, WebP, GIF and AVIF"
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What may be shown: one of ``KINDS``, and its bytes."""
+    """An image that may be shown: one of ``KINDS``, and its bytes."""
 
     kind: str
     body: bytes
@@ -38,13 +38,13 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ImageRejected:
-    """Why there is nothing to show, in words."""
+    """Why there is no image to show, in words."""
 
     text: str
 
 
-def check_image(exchange: Exchange, *, most_bytes: int) -> Image | ImageRejected:
-    """Say what a GET of a result brought. ``most_bytes`` is what was read of it at most."""
+def check_image(exchange: Exchange, *, max_bytes: int) -> Image | ImageRejected:
+    """Check the exchange of a GET of a result. ``max_bytes`` is the limit that was read."""
     match exchange:
         case NoReply():
             return ImageRejected(failure_to_cause(exchange).text())
@@ -53,7 +53,7 @@ def check_image(exchange: Exchange, *, most_bytes: int) -> Image | ImageRejected
         case HttpReply(status=status) if status != 200:
             return ImageRejected(f"the link answers HTTP {status}; it may have expired")
         case HttpReply(is_cut=True):
-            return ImageRejected(f"it is larger than {format_size(most_bytes)}; open the link itself")
+            return ImageRejected(f"it is larger than {format_size(max_bytes)}; open the link itself")
         case HttpReply():
             return _judge_body(exchange)
         case _:
@@ -61,18 +61,18 @@ def check_image(exchange: Exchange, *, most_bytes: int) -> Image | ImageRejected
 
 
 def _judge_body(reply: HttpReply) -> Image | ImageRejected:
-    told = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-    kind = _ALIASES.get(told, told)
+    content_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _ALIASES.get(content_type, content_type)
     if kind not in KINDS:
-        called = one_line(told, 60) or "of no type"
-        return ImageRejected(f"it is {called}, and only {_SHOWN} are shown; open the link itself")
-    if _begins_like(reply.body) != kind:
+        called = one_line(content_type, 60) or "of no type"
+        return ImageRejected(f"it is {called}, and only {_KIND_NAMES} are shown; open the link itself")
+    if _detect_kind(reply.body) != kind:
         return ImageRejected(f"it says that it is {kind}, and does not begin like one")
     return Image(kind, reply.body)
 
 
-def _begins_like(body: bytes) -> str | None:
-    """Name the kind by its signature, as the WHATWG's MIME sniffing has them."""
+def _detect_kind(body: bytes) -> str | None:
+    """Return the type by the signature of the bytes (WHATWG MIME Sniffing)."""
     if body.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if body.startswith(b"\xff\xd8\xff"):

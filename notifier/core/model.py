@@ -1,8 +1,8 @@
-"""The nouns: watch, event, delivery, attempt.
+"""Define the values that all rooms share: watch, event, delivery, attempt.
 
-Instants are integers, milliseconds since the Unix epoch, named ``…_at``. Durations are integers in
-milliseconds, named ``…_ms``. JSON that only passes through (metadata, payloads) stays text, so that it
-comes back to the byte as it came in.
+An instant is an integer, milliseconds since the Unix epoch, named ``…_at``. A duration is an integer in
+milliseconds, named ``…_ms``. JSON that is only passed on (metadata, payloads) stays text, so that its bytes
+do not change.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from notifier.core.causes.cause import Cause
 
 
 class WatchState(StrEnum):
-    """Where a watch stands; ``core/transitions.py`` says which may follow which."""
+    """The state of a watch."""
 
     WATCHING = "watching"
     COMPLETED = "completed"
@@ -24,7 +24,7 @@ class WatchState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -32,7 +32,7 @@ class DeliveryState(StrEnum):
 
 
 class EventType(StrEnum):
-    """What a callback can tell; a ``stopped`` watch tells nothing."""
+    """The type of an event. A ``stopped`` watch has none."""
 
     COMPLETED = "task.completed"
     FAILED = "task.failed"
@@ -43,23 +43,23 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """One receiver of a watch: its URL, the events it wants, headers it asked to be sent."""
+    """A callback URL of a watch, with the events and custom headers to send to it."""
 
     url: str
     events: tuple[EventType, ...] = tuple(EventType)
     headers: tuple[tuple[str, str], ...] = ()
 
 
-MAX_CALLBACKS = 16  # of one watch: each is a delivery, and all stand in its row
+MAX_CALLBACKS = 16  # of one watch; CONTRACT, HTTP: 1 to 16
 
 
 @dataclass(frozen=True, slots=True)
 class NewWatch:
-    """A registration that passed validation and is not stored yet.
+    """A validated registration that is not stored yet.
 
-    ``metadata`` is JSON text. ``first_poll_at`` and ``expires_at`` follow from the polling policy; what was
-    learned of such tasks may put the first poll off until ``first_poll_by``, None: it may not.
-    ``traceparent`` is the trace that it belongs to (``core/trace.py``), if any.
+    ``metadata`` is JSON text. ``first_poll_at`` and ``expires_at`` follow from the polling settings. Learned
+    durations may delay the first poll until ``first_poll_by``; None: they may not. ``traceparent`` is the
+    trace of the registration (``formats/traceparent.py``), if it has one.
     """
 
     provider: str
@@ -76,7 +76,7 @@ class NewWatch:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why polling is not progressing, and since when."""
+    """Why polling makes no progress, and since when."""
 
     cause: Cause
     since: int
@@ -84,7 +84,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class MissingStreak:
-    """How often in a row, and since when, the provider said that it does not know the task."""
+    """The replies in a row that do not know the task: their number, and the time of the first."""
 
     count: int
     since: int
@@ -102,10 +102,10 @@ class TaskError:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One upstream task that we poll, as it stands in the store.
+    """The record of one task.
 
-    ``interval_ms`` is the last wait between two polls (0 before the first). ``due_at`` is None once the
-    watch has ended. ``round`` counts resumes: each round ends in one event at most.
+    ``interval_ms`` is the last wait between two polls, 0 before the first. ``due_at`` is None after the end.
+    ``round`` counts resumes. Each round ends in at most one event.
     """
 
     id: str
@@ -134,9 +134,10 @@ class Watch:
 
 
 def shift_watch(watch: Watch, delta_ms: int, *, since: int) -> Watch:
-    """Return the watch on a clock that was stepped by ``delta_ms`` while it was in our hands.
+    """Return the watch for a clock that was stepped by ``delta_ms`` while the watch was claimed.
 
-    ``since`` is when we began, by the clock as it was: what is older was told by a clock of before.
+    ``since`` is the start of this clock, by its time before the step. Older times are of another clock, so
+    they do not move.
     """
     if delta_ms == 0:
         return watch
@@ -153,7 +154,7 @@ def shift_watch(watch: Watch, delta_ms: int, *, since: int) -> Watch:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The outcome of one round of a watch. ``body`` is what every attempt sends, byte for byte."""
+    """The outcome of one round of a watch. Every attempt sends the bytes of ``body``."""
 
     id: str
     watch_id: str
@@ -166,7 +167,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryHold:
-    """What holds a delivery back: how the gate of its endpoint stands, in words, and why."""
+    """Why a delivery is held back: the gate of its endpoint in words, and the cause."""
 
     text: str
     cause: Cause
@@ -174,9 +175,9 @@ class DeliveryHold:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event for one callback URL. ``due_at`` is None unless it is pending.
+    """One event for one callback URL.
 
-    ``held`` is what holds it back, None where nothing does.
+    ``due_at`` is None unless it is pending. ``held`` is None unless it is held back.
     """
 
     id: str
@@ -197,12 +198,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
-    """A delivery that is claimed and may now be sent: all that one attempt needs.
+    """A claimed delivery, with everything that one attempt needs.
 
-    ``number`` is that of the attempt about to be made. ``is_maybe_duplicate``: an earlier attempt was
-    claimed and never recorded, so the receiver may have had this message already. ``refusals`` are earlier
-    attempts that spoke against the event itself. ``is_probe``: it tries an endpoint that is held to be down;
-    ``is_trial``: one that has yet to show that it takes anything.
+    ``number`` is the number of the next attempt. ``is_maybe_duplicate``: an earlier attempt was claimed and
+    never recorded, so the receiver may have the event already. ``refusals`` counts earlier attempts that
+    failed because of the event itself. ``is_probe``: the breaker of the endpoint blocks all but this one.
+    ``is_trial``: the endpoint is on trial (``delivery/endpoint.py``).
     """
 
     delivery_id: str
@@ -224,10 +225,10 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The lasting record of one try. Either ``status`` or ``error`` is set, or both.
+    """The record of one attempt. ``status``, ``error`` or both are set.
 
-    ``fault`` is the class of the error (``dns``, ``timeout``, ``http_5xx`` …), ``peer`` the address that was
-    spoken to. ``connect_ms`` is None when a connection was reused.
+    ``failure`` is the class of the error (``dns``, ``timeout``, ``http_5xx`` …), ``peer`` the address of
+    the receiver. ``connect_ms`` is None if a connection was reused.
     """
 
     number: int
@@ -236,7 +237,7 @@ class Attempt:
     status: int | None
     error: str | None
     answer: str | None
-    fault: str | None = None
+    failure: str | None = None
     peer: str | None = None
     connect_ms: int | None = None
     first_byte_ms: int | None = None

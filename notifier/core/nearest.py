@@ -1,13 +1,13 @@
-"""The valid name that a wrong one most likely meant."""
+"""Find the valid name that is closest to a wrong one."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_MAX_CHARS = 64  # comparing is quadratic, and a longer word is no slip of the pen
+_MAX_CHARS = 64  # comparing is quadratic, and a longer word is no typing error
 
 
-def nearest(word: str, names: Iterable[str]) -> str | None:
-    """Return the closest of ``names``, None when none is close. Case does not count."""
+def find_nearest(word: str, names: Iterable[str]) -> str | None:
+    """Return the closest of ``names``; None if none is close. Ignore case."""
     if len(word) > _MAX_CHARS:
         return None
     by_folded: dict[str, str] = {}

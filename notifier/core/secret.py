@@ -1,13 +1,13 @@
-"""A secret in memory: it prints as ``***``, wherever it may end up."""
+"""Define a secret in memory that prints as ``***``."""
 
 from typing import final
 
 
 @final
 class Secret:
-    """A value that shows itself only to who asks by name (``reveal``).
+    """A value that only ``reveal`` returns.
 
-    ``origin`` says where it was found (it may be shown): a variable, ``file PATH``, ``credential NAME``.
+    ``origin`` says where it is from, and may be printed: a variable, ``file PATH``, ``credential NAME``.
     """
 
     __slots__ = ("_value", "origin")

@@ -1,4 +1,8 @@
-"""Every change of state that there is, as two tables; what stands in neither is not allowed."""
+"""Define the allowed changes of states in two tables. Any other change is forbidden.
+
+The store changes states by these tables alone (``store/sqlite/state_changes.py``). An action always leads to
+the same state.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,7 +13,7 @@ from notifier.core.model import DeliveryState, EventType, WatchState
 
 
 class WatchAction(StrEnum):
-    """What can happen to a watch."""
+    """An action that changes the state of a watch."""
 
     COMPLETE = "complete"
     FAIL = "fail"
@@ -21,12 +25,13 @@ class WatchAction(StrEnum):
 
 
 class DeliveryAction(StrEnum):
-    """What can happen to a delivery."""
+    """An action that changes the state of a delivery."""
 
     DELIVER = "deliver"
     RETRY = "retry"
     GIVE_UP = "give_up"
     REDELIVER = "redeliver"
+    REPLAY = "replay"
 
 
 WATCH_TABLE: Mapping[tuple[WatchState, WatchAction], WatchState] = MappingProxyType(
@@ -52,22 +57,34 @@ DELIVERY_TABLE: Mapping[tuple[DeliveryState, DeliveryAction], DeliveryState] = M
         (DeliveryState.PENDING, DeliveryAction.REDELIVER): DeliveryState.PENDING,
         (DeliveryState.DELIVERED, DeliveryAction.REDELIVER): DeliveryState.PENDING,
         (DeliveryState.DEAD, DeliveryAction.REDELIVER): DeliveryState.PENDING,
+        (DeliveryState.DELIVERED, DeliveryAction.REPLAY): DeliveryState.PENDING,
+        (DeliveryState.DEAD, DeliveryAction.REPLAY): DeliveryState.PENDING,
     }
 )
 
 
 def next_watch_state(state: WatchState, action: WatchAction) -> WatchState | None:
-    """Return the state that follows, or None where the action is not allowed."""
+    """Return the state after the action, or None if it is not allowed."""
     return WATCH_TABLE.get((state, action))
 
 
 def next_delivery_state(state: DeliveryState, action: DeliveryAction) -> DeliveryState | None:
-    """Return the state that follows, or None where the action is not allowed."""
+    """Return the state after the action, or None if it is not allowed."""
     return DELIVERY_TABLE.get((state, action))
 
 
+def end_to_action(state: WatchState) -> WatchAction:
+    """Return the action that brings a live watch to ``state``. Raise KeyError if there is none."""
+    return _END_ACTIONS[state]
+
+
+_END_ACTIONS = {
+    after: action for (before, action), after in WATCH_TABLE.items() if before is WatchState.WATCHING
+}
+
+
 def state_to_event(state: WatchState) -> EventType | None:
-    """Return what a callback tells of a watch in this state; None: nothing."""
+    """Return the type of the event of a watch that ended in this state; None without an event."""
     match state:
         case WatchState.WATCHING | WatchState.STOPPED:
             return None

@@ -1,21 +1,22 @@
-"""Figures for a person: how well the tasks that ended last were watched, and counts that have an end."""
+"""Compute statistics of finished tasks for plots, and format bounded counts."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FIXED_MS = 2_500
-"""The fixed interval that polls are compared with: what a loop of one's own asks at, and our shortest."""
+FIXED_INTERVAL_MS = 2_500
+"""The interval of the loop that polls are compared with: the default of ``polling.min_interval``."""
 
-MOST_COUNTED = 10_000
-"""No more rows are counted one by one, however many there are."""
+MAX_COUNTED = 10_000
+"""Rows are counted one by one up to this number (CONTRACT P5: bounded)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedTask:
-    """A watch that has ended in its first round, other than by its user.
+    """A watch that ended in its first round, and not by its user.
 
-    ``ended_at`` is when we noticed; ``finished_at`` when it was over by the provider's word, None if unsaid.
+    ``ended_at`` is when notifier noticed the end. ``finished_at`` is the time of the provider, None without
+    one.
     """
 
     registered_at: int
@@ -26,9 +27,9 @@ class FinishedTask:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How values lie: how many, the one in the middle, the one that nine of ten are not above.
+    """A distribution of values: their number, their median and their 90 % quantile.
 
-    ``bars`` counts them by the edges they were asked for with: up to each, and last what is above all.
+    ``bars`` counts the values up to each edge, and last those above all edges.
     """
 
     count: int
@@ -38,48 +39,49 @@ class Distribution:
 
 
 def count_bars(values: Sequence[int], edges: Sequence[int]) -> Distribution | None:
-    """Return how ``values`` lie between rising ``edges``; None where there are none."""
+    """Count ``values`` between ascending ``edges``; None without values."""
     if not values:
         return None
     bars = [0] * (len(edges) + 1)
     for value in values:
         bars[bisect_left(edges, value)] += 1
     ordered = sorted(values)
-    return Distribution(len(ordered), _ranked(ordered, 50), _ranked(ordered, 90), tuple(bars))
+    return Distribution(len(ordered), _pick_quantile(ordered, 50), _pick_quantile(ordered, 90), tuple(bars))
 
 
-def notice_ms(end: FinishedTask) -> int | None:
-    """Return how long a task had been over, and registered, when we noticed; None where nobody can say.
+def measure_notice_ms(end: FinishedTask) -> int | None:
+    """Return the time from the end of a task, or its registration if later, until notifier noticed.
 
-    The provider's clock and ours may differ by more than the delay; what would be below nothing is nothing.
+    Return None without an end time of the provider. The clocks may differ by more than the delay, so a
+    negative value counts as 0.
     """
     if end.finished_at is None:
         return None
     return max(0, end.ended_at - max(end.finished_at, end.registered_at))
 
 
-def fixed_polls(end: FinishedTask) -> int:
-    """Return how many polls a loop would have made that asks every ``FIXED_MS`` until it sees the end.
+def count_fixed_polls(end: FinishedTask) -> int:
+    """Return how many polls a loop would have made that polls every ``FIXED_INTERVAL_MS`` until the end.
 
-    It asks first one interval after the registration. Of an end that the provider gave no time for, it would
-    have known no sooner than we did.
+    Its first poll is one interval after the registration. Without an end time of the provider, the loop would
+    not have noticed the end before notifier did.
     """
     over_at = end.ended_at if end.finished_at is None else end.finished_at
     waited = max(0, over_at - end.registered_at)
-    return max(1, -(-waited // FIXED_MS))
+    return max(1, -(-waited // FIXED_INTERVAL_MS))
 
 
-def saved_share(ends: Sequence[FinishedTask]) -> float | None:
-    """Return which share of such a loop's polls was not made; below 0 if more were. None without ends."""
-    fixed = sum(map(fixed_polls, ends))
+def compute_saved_share(ends: Sequence[FinishedTask]) -> float | None:
+    """Return the share of such a loop's polls that was saved; negative if more were made."""
+    fixed = sum(map(count_fixed_polls, ends))
     return None if fixed == 0 else 1 - sum(end.polls for end in ends) / fixed
 
 
-def _ranked(ordered: Sequence[int], percent: int) -> int:
-    """The smallest value that so many percent are not above."""
+def _pick_quantile(ordered: Sequence[int], percent: int) -> int:
+    """Return the smallest value that so many percent of the values do not exceed."""
     return ordered[-(-len(ordered) * percent // 100) - 1]
 
 
 def format_count(count: int) -> str:
-    """Say a count that ends at ``MOST_COUNTED``."""
-    return str(count) if count < MOST_COUNTED else f"at least {count}"
+    """Format a count that is bounded by ``MAX_COUNTED``."""
+    return str(count) if count < MAX_COUNTED else f"at least {count}"

@@ -1,4 +1,4 @@
-"""The life of a watch in words, one line for each thing that happened: its timeline."""
+"""Build the timeline of a watch: one line of text for each poll, action, decision and attempt."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from enum import StrEnum
 
 from notifier.core.causes.cause import EndpointSubject
 from notifier.core.formats.times import format_instant
-from notifier.core.formats.urls import endpoint_of
+from notifier.core.formats.urls import url_to_endpoint
 from notifier.core.model import Attempt, Delivery, DeliveryState, Watch
 
-POLLS_KEPT = 50
-ACTS_KEPT = 14
+MAX_POLLS = 50  # CONTRACT, HTTP: the last 50
+MAX_ACTIONS = 14  # with the polls 64 rows per watch; no record of why; changing it needs a measurement
 
 
 class TimelineKind(StrEnum):
-    """What happened: ours, the provider's, the user's or the receiver's."""
+    """The kind of an entry."""
 
     REGISTERED = "registered"
     POLL = "poll"
@@ -27,7 +27,7 @@ class TimelineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One line. ``delivery_id`` and ``number`` say of which delivery and attempt it tells."""
+    """One line of a timeline. ``delivery_id`` and ``number`` name its delivery and attempt."""
 
     at: int
     kind: TimelineKind
@@ -38,7 +38,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class RoundEnd:
-    """The outcome of one round: the type of its event, and when."""
+    """The end of one round: the type of its event, and the time."""
 
     at: int
     type: str
@@ -46,46 +46,53 @@ class RoundEnd:
 
 @dataclass(frozen=True, slots=True)
 class WatchHistory:
-    """All that is kept of a watch: ``moments`` are its polls and what users did, in any order.
+    """Everything that is stored of a watch. ``moments`` are its polls and the actions of users, in any order.
 
-    ``endings`` are in the order of their rounds.
+    ``round_ends`` are in the order of the rounds.
     """
 
     watch: Watch
     moments: Sequence[TimelineEntry] = ()
-    endings: Sequence[RoundEnd] = ()
+    round_ends: Sequence[RoundEnd] = ()
     deliveries: Sequence[tuple[Delivery, Sequence[Attempt]]] = ()
 
 
-def build_timeline(life: WatchHistory) -> list[TimelineEntry]:
-    """All of it in the order in which it happened; what happened in one millisecond by cause and effect."""
+def build_timeline(history: WatchHistory) -> list[TimelineEntry]:
+    """Build the entries in the order of time; those of one millisecond in the order of cause and effect."""
     moments = [
-        TimelineEntry(life.watch.registered_at, TimelineKind.REGISTERED, _registered(life.watch)),
-        *life.moments,
-        *_decisions(life),
-        *(moment for delivery, attempts in life.deliveries for moment in _of_delivery(delivery, attempts)),
+        TimelineEntry(
+            history.watch.registered_at, TimelineKind.REGISTERED, _describe_registration(history.watch)
+        ),
+        *history.moments,
+        *_list_decisions(history),
+        *(
+            moment
+            for delivery, attempts in history.deliveries
+            for moment in _list_attempts(delivery, attempts)
+        ),
     ]
-    order = {kind: place for place, kind in enumerate(TimelineKind)}
-    causes = sorted(moments, key=lambda moment: (moment.at, order[moment.kind]))
-    standings = [_standing(delivery, attempts) for delivery, attempts in life.deliveries]
-    return sorted([*causes, *standings], key=lambda moment: moment.at)
+    order = {kind: place for place, kind in enumerate(TimelineKind)}  # of cause and effect
+    entries_by_cause = sorted(moments, key=lambda moment: (moment.at, order[moment.kind]))
+    last_entries = [_make_last_entry(delivery, attempts) for delivery, attempts in history.deliveries]
+    return sorted([*entries_by_cause, *last_entries], key=lambda moment: moment.at)
 
 
-def _registered(watch: Watch) -> str:
+def _describe_registration(watch: Watch) -> str:
     count = len(watch.callbacks)
-    told = f"{count} callback{'' if count == 1 else 's'}"
-    return f"{watch.provider} task {watch.task_id}, {told}; watched until {format_instant(watch.expires_at)}"
+    callbacks = f"{count} callback{'' if count == 1 else 's'}"
+    deadline = format_instant(watch.expires_at)
+    return f"{watch.provider} task {watch.task_id}, {callbacks}; watched until {deadline}"
 
 
-def _decisions(life: WatchHistory) -> Iterable[TimelineEntry]:
-    for count, ending in enumerate(life.endings, 1):
+def _list_decisions(history: WatchHistory) -> Iterable[TimelineEntry]:
+    for count, ending in enumerate(history.round_ends, 1):
         text = ending.type
-        if count == len(life.endings) and text == f"task.{life.watch.state}":
-            text = f"{text}: {_outcome(life.watch)}"
+        if count == len(history.round_ends) and text == f"task.{history.watch.state}":
+            text = f"{text}: {_describe_outcome(history.watch)}"
         yield TimelineEntry(ending.at, TimelineKind.DECISION, text)
 
 
-def _outcome(watch: Watch) -> str:
+def _describe_outcome(watch: Watch) -> str:
     if watch.error is not None:
         return "; ".join(part for part in (watch.error.title, watch.error.detail) if part)
     count = len(watch.outputs)
@@ -95,32 +102,32 @@ def _outcome(watch: Watch) -> str:
     return f"{outputs}, to be had until {format_instant(watch.result_expires_at)}"
 
 
-def _of_delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> Iterable[TimelineEntry]:
-    to = endpoint_of(delivery.url)
+def _list_attempts(delivery: Delivery, attempts: Sequence[Attempt]) -> Iterable[TimelineEntry]:
+    to = url_to_endpoint(delivery.url)
     if attempts or delivery.ended_at is not None:
         yield TimelineEntry(
             delivery.created_at, TimelineKind.DELIVERY, f"{delivery.type} to {to}: made", delivery.id
         )
     for attempt in attempts:
-        text = f"attempt {attempt.number} to {to}: {_answered(attempt)}"
+        text = f"attempt {attempt.number} to {to}: {_describe_attempt(attempt)}"
         yield TimelineEntry(attempt.at, TimelineKind.ATTEMPT, text, delivery.id, attempt.number)
 
 
-def _standing(delivery: Delivery, attempts: Sequence[Attempt]) -> TimelineEntry:
-    """How it ended and when; where it waits, that follows from what happened last."""
+def _make_last_entry(delivery: Delivery, attempts: Sequence[Attempt]) -> TimelineEntry:
+    """Describe the state of a delivery, at its end or after its last entry."""
     last = max([delivery.created_at, *(attempt.at for attempt in attempts)])
     at = last if delivery.ended_at is None else delivery.ended_at
-    text = f"{delivery.type} to {endpoint_of(delivery.url)}: {_stands(delivery)}"
+    text = f"{delivery.type} to {url_to_endpoint(delivery.url)}: {_describe_state(delivery)}"
     return TimelineEntry(at, TimelineKind.DELIVERY, text, delivery.id)
 
 
-def _stands(delivery: Delivery) -> str:
+def _describe_state(delivery: Delivery) -> str:
     if delivery.state is DeliveryState.DELIVERED:
         return "delivered"
     if delivery.state is DeliveryState.DEAD:
         return f"dead, {delivery.last_error}"
     if delivery.held is not None:
-        url = endpoint_of(delivery.url)
+        url = url_to_endpoint(delivery.url)
         fix = delivery.held.cause.fix(EndpointSubject(url, url))
         return f"pending, held back: {delivery.held.text}; {fix}"
     return (
@@ -130,6 +137,6 @@ def _stands(delivery: Delivery) -> str:
     )
 
 
-def _answered(attempt: Attempt) -> str:
+def _describe_attempt(attempt: Attempt) -> str:
     what = attempt.error or f"HTTP {attempt.status}"
     return f"{what}, after {attempt.duration_ms} ms"

@@ -1,1 +1,1 @@
-"""The process: start and stop order, signals, logs, systemd."""
+"""Run the daemon process: start and stop order, signals, logs, systemd, metrics."""

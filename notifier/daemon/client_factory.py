@@ -1,42 +1,42 @@
-"""The clients, for polls, callbacks and pictures. They share no connections and trust different things."""
+"""Make the HTTP clients for polls, callbacks and images. They share neither connections nor certificates."""
 
 import ssl
 from collections.abc import Collection
 
-from notifier.api.outputs import AT_ONCE, MOST_BYTES, TIMEOUT_MS
 from notifier.config.model import CallbackSettings, Config
 from notifier.core.formats.addresses import AddressPolicy
+from notifier.core.polling.provider import DEFAULT_MAX_BODY
 from notifier.errors import NotifierError
 from notifier.outbound.client import HttpxClient
 from notifier.outbound.tls import make_tls_context
+from notifier.results.image_proxy import FETCH_TIMEOUT_MS, MAX_FETCHES, MAX_IMAGE_BYTES
 
-POLL_KEEPALIVE_S = 90.0
-CALLBACK_KEEPALIVE_S = 2.0
-POLL_BODY_LIMIT = 4 * 1024 * 1024
-ANSWER_BODY_LIMIT = 64 * 1024
+POLL_KEEPALIVE_S = 90.0  # longer than most intervals: a poll without a TLS handshake saves 7 to 9 ms of CPU
+CALLBACK_KEEPALIVE_S = 2.0  # short, because a POST lost on a connection that the peer closed is not repeated
+MAX_CALLBACK_REPLY_BYTES = 64 * 1024  # an endless body must not block a worker; 4 KiB of it are stored
 
 
-def poll_connections(config: Config) -> int:
-    """How many polls may be under way at once, over all providers."""
+def count_poll_connections(config: Config) -> int:
+    """Return how many polls may run at once, for all providers."""
     return sum(provider.max_in_flight for provider in config.providers.values())
 
 
-def poll_wire(config: Config) -> HttpxClient:
-    """The client that asks providers, wherever they are."""
+def make_poll_client(config: Config) -> HttpxClient:
+    """Make the client for polls; it may connect to any address."""
     return HttpxClient(
-        connections=poll_connections(config), keepalive_s=POLL_KEEPALIVE_S, max_body=POLL_BODY_LIMIT
+        connections=count_poll_connections(config), keepalive_s=POLL_KEEPALIVE_S, max_body=DEFAULT_MAX_BODY
     )
 
 
-def callback_policy(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> AddressPolicy:
-    """Where callbacks may go; ``own`` is where we listen ourselves."""
+def make_callback_policy(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> AddressPolicy:
+    """Return the policy for addresses of callbacks; ``own`` lists the addresses of our own listener."""
     return AddressPolicy.of(settings.allow, own)
 
 
-def callback_trust(settings: CallbackSettings) -> ssl.SSLContext:
-    """Whom callbacks trust; the same object as long as neither ``ca_file`` nor what is in it changes.
+def load_callback_trust(settings: CallbackSettings) -> ssl.SSLContext:
+    """Return the TLS context of callbacks, the same one until ``ca_file`` or its content changes.
 
-    Raises NotifierError when the file is gone or holds no certificate.
+    Raise NotifierError for a missing file or one without certificates.
     """
     try:
         return make_tls_context(settings.ca_file or None)
@@ -47,29 +47,29 @@ def callback_trust(settings: CallbackSettings) -> ssl.SSLContext:
         ) from error
 
 
-def longest_ms(config: Config) -> int:
-    """How long an exchange of any client may take."""
+def longest_timeout_ms(config: Config) -> int:
+    """Return the longest timeout of an exchange of any client."""
     polls = (provider.polling.request_timeout_ms for provider in config.providers.values())
-    return max(config.callbacks.timeout_ms, TIMEOUT_MS, *polls)
+    return max(config.callbacks.timeout_ms, FETCH_TIMEOUT_MS, *polls)
 
 
-def callback_wire(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
-    """The client that calls receivers."""
+def make_callback_client(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
+    """Make the client for callbacks."""
     return HttpxClient(
-        policy=callback_policy(settings, own),
+        policy=make_callback_policy(settings, own),
         connections=settings.max_in_flight,
         keepalive_s=CALLBACK_KEEPALIVE_S,
-        max_body=ANSWER_BODY_LIMIT,
+        max_body=MAX_CALLBACK_REPLY_BYTES,
         ca_file=settings.ca_file or None,
     )
 
 
-def picture_wire(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
-    """The client that fetches results for the page: where callbacks may go, and by few connections."""
+def make_image_client(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
+    """Make the client for images on the page: for the addresses of callbacks, with few connections."""
     return HttpxClient(
-        policy=callback_policy(settings, own),
-        connections=AT_ONCE,
+        policy=make_callback_policy(settings, own),
+        connections=MAX_FETCHES,
         keepalive_s=CALLBACK_KEEPALIVE_S,
-        max_body=MOST_BYTES,
+        max_body=MAX_IMAGE_BYTES,
         ca_file=settings.ca_file or None,
     )

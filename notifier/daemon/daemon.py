@@ -1,4 +1,4 @@
-"""The daemon put together: every part is made here and handed what it needs. Start and stop, in order."""
+"""Assemble the daemon: make every part, pass it what it needs, and start and stop the parts in order."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ import structlog
 
 from notifier.api.app import build_app
 from notifier.api.event_feed import EventFeed
-from notifier.api.outputs import ImageProxy
+from notifier.api.routes import API_ROUTES
 from notifier.api.services import Services
 from notifier.clock import SystemClock
 from notifier.config.load import InvalidConfig
@@ -20,11 +20,12 @@ from notifier.core.causes.cause import Cause, Condition
 from notifier.core.causes.table import Code
 from notifier.daemon import log_setup, sdnotify
 from notifier.daemon.http_clients import HttpClients
-from notifier.daemon.interfaces import own_addresses
+from notifier.daemon.interfaces import find_own_addresses
 from notifier.daemon.listener import refuse_open_listener
+from notifier.daemon.log_lines import hide_secrets
 from notifier.daemon.metrics import Metrics, MetricsReport
-from notifier.daemon.settings import api_settings
-from notifier.daemon.signing_secrets import keep_secrets, secret_path
+from notifier.daemon.settings import make_api_settings
+from notifier.daemon.signing_secrets import load_or_make_secrets, secret_path
 from notifier.daemon.watchdog import STALE_S, Watchdog
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.clock_watch import ClockWatch
@@ -35,20 +36,22 @@ from notifier.engine.replayer import Replayer
 from notifier.engine.scheduler import JobScheduler
 from notifier.engine.waiters import WatchWaiters
 from notifier.errors import NotifierError
+from notifier.results.image_proxy import ImageProxy
 from notifier.server.graceful_stop import StoppingProtocol
 from notifier.server.server import EmbeddedServer
 from notifier.server.sessions import BrowserSessions
-from notifier.store.observed import told
 from notifier.store.protocol import Store
+from notifier.web.render import render_problem
+from notifier.web.routes import WEB_ROUTES
 
-DRAIN_S = 20.0
-SERVER_GRACE_S = 5
+DRAIN_S = 20.0  # above the 15 s that an exchange takes by default; docs/FAULTS.md row 8
+SERVER_GRACE_S = 5  # for running API requests; no record of why; changing it needs a measurement
 
 log = structlog.get_logger()
 
 
 class Daemon:
-    """All parts, wired. ``load`` reads the configuration again at a reload."""
+    """All parts of the daemon. ``load`` loads the configuration at a reload."""
 
     def __init__(
         self,
@@ -72,15 +75,16 @@ class Daemon:
             condition_of=self.condition_of,
             conditions=self.conditions,
         )
-        store = self._store = told(store, self._feed)
+        store.add_listener(self._feed)
+        self._store = store
         self._clock = clock
         self._bound = bound
-        self._config = self._with_secrets(config)
-        self._own = own_addresses(bound)
+        self._config = self._add_secrets(config)
+        self._own_addresses = find_own_addresses(bound)
         self._waiters = WatchWaiters()
         self._polls, self._sends = BackgroundTasks(), BackgroundTasks()
         self._scheduler = JobScheduler(clock)
-        self._clients = HttpClients(self._config, self._own)
+        self._clients = HttpClients(self._config, self._own_addresses)
         self._poller = self._make_poller()
         self._deliverer = self._make_deliverer()
         self._replayer = Replayer(
@@ -90,58 +94,58 @@ class Daemon:
         self._watchdog = Watchdog(
             store=store, clock=clock, conditions=self._conditions, trouble=self.why_not_ready
         )
-        self._poll_job = self._scheduler.add("poll", self._watchdog.heard("poll", self._poller.tick))
+        self._poll_job = self._scheduler.add("poll", self._watchdog.observe("poll", self._poller.tick))
         self._deliver_job = self._scheduler.add(
-            "deliver", self._watchdog.heard("deliver", self._deliverer.tick)
+            "deliver", self._watchdog.observe("deliver", self._deliverer.tick)
         )
-        self._deliver_job.spacing_s = 0.002  # an origin has few connections: each that is free counts
+        self._deliver_job.spacing_s = 0.002  # an origin has few connections, so a free one is used soon
         self._replay_job = self._scheduler.add("replay", self._replayer.tick)
         self._scheduler.add("housekeeping", self._housekeeping.tick)
         self._clock_watch = ClockWatch(
             store=store, clock=clock, scheduler=self._scheduler, shift=self._shift, meter=metrics
         )
         self._stopping = asyncio.Event()
-        self._api_settings = api_settings(self._config, self._own)
-        app = build_app(self._make_services())
+        self._api_settings = make_api_settings(self._config, self._own_addresses)
+        app = build_app(self._make_services(), [*API_ROUTES, *WEB_ROUTES], render_problem)
         self._server = EmbeddedServer(
             app, bound, http=StoppingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S
         )
 
-    # -- life
+    # -- start and stop
 
     async def run(self, on_ready: Callable[[], None]) -> None:
-        """Work until ``stop``; then let what is under way end, within limits.
+        """Work until ``stop``, then wait for running requests, within limits.
 
-        A part that dies takes the daemon with it: half a daemon would look alive and lose time.
+        A part that fails ends the daemon, because a daemon without it would seem to work.
         """
-        serving = asyncio.create_task(self._server.run_until_stopped(), name="serve")
-        watching = asyncio.create_task(self._clock_watch.run(), name="pulse")
-        storing = asyncio.create_task(self._store.until_closed(), name="store")
-        failing = asyncio.create_task(self._scheduler.until_failed(), name="bells")
-        telling = asyncio.create_task(self._watchdog.run(), name="herald")
-        parts: tuple[asyncio.Task[None], ...] = (serving, watching, storing, failing, telling)
-        waiting: asyncio.Task[bool] = asyncio.create_task(self._stopping.wait(), name="wait")
-        up: asyncio.Task[bool] = asyncio.create_task(self._server.is_up.wait(), name="up")
+        server = asyncio.create_task(self._server.run_until_stopped(), name="serve")
+        clock_watch = asyncio.create_task(self._clock_watch.run(), name="clock watch")
+        store = asyncio.create_task(self._store.until_closed(), name="store")
+        jobs = asyncio.create_task(self._scheduler.until_failed(), name="jobs")
+        watchdog = asyncio.create_task(self._watchdog.run(), name="watchdog")
+        parts: tuple[asyncio.Task[None], ...] = (server, clock_watch, store, jobs, watchdog)
+        stop: asyncio.Task[bool] = asyncio.create_task(self._stopping.wait(), name="wait")
+        is_up: asyncio.Task[bool] = asyncio.create_task(self._server.is_up.wait(), name="up")
         try:
-            await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
-            if not serving.done():  # else it cannot serve, and nobody may be told that it does
+            await asyncio.wait({server, is_up}, return_when=asyncio.FIRST_COMPLETED)
+            if not server.done():  # else it cannot serve, and must not report readiness
                 self._scheduler.start()
                 on_ready()
-                await asyncio.wait({*parts, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({*parts, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (waiting, up, telling):
+            for task in (stop, is_up, watchdog):
                 task.cancel()
-            await self._wind_up(*parts)
+            await self._stop_parts(*parts)
         for part in parts:
-            if not part.cancelled() and (fault := part.exception()) is not None:
-                raise fault
+            if not part.cancelled() and (error := part.exception()) is not None:
+                raise error
 
     def stop(self) -> None:
-        """Begin the end."""
+        """Start the stop."""
         self._stopping.set()
 
-    async def _wind_up(self, serving: asyncio.Task[None], *others: asyncio.Task[None]) -> None:
-        """Intake, bells, work under way. The caller closes the store after that."""
+    async def _stop_parts(self, server: asyncio.Task[None], *others: asyncio.Task[None]) -> None:
+        """Stop the API, the jobs and running requests, in this order; the caller closes the store."""
         self._server.stop()
         self._waiters.close()
         self._feed.close()
@@ -149,67 +153,67 @@ class Daemon:
         cut = await self._polls.drain(DRAIN_S) + await self._sends.drain(DRAIN_S)
         if cut:
             log.warning("daemon.cut_off", count=cut)
-        await asyncio.wait({serving}, timeout=DRAIN_S)
+        await asyncio.wait({server}, timeout=DRAIN_S)
         for task in others:
             task.cancel()
-        await asyncio.gather(serving, *others, return_exceptions=True)
+        await asyncio.gather(server, *others, return_exceptions=True)
         await self._clients.close()
 
     # -- configuration
 
     async def reload(self) -> tuple[str, ...]:
-        """Read the configuration again. A bad one changes nothing; its faults are returned in words."""
-        sdnotify.reloading()
-        outcome = "the new configuration could not be read; the old one stays"
+        """Reload the configuration. An invalid one changes nothing; return its errors as text."""
+        sdnotify.report_reloading()
+        outcome = "reload failed; the old configuration stays in effect"
         try:
-            fresh = self._with_secrets(self._in_place(self._load()))
-            self._adopt(fresh)
-            log.info("config.reloaded", source=fresh.source)
-            outcome = "configuration read again"
+            new = self._add_secrets(self._keep_open_resources(self._load()))
+            self._apply(new)
+            log.info("config.reloaded", source=new.source)
+            outcome = "configuration reloaded"
         except NotifierError as bad:
-            faults = tuple(map(str, bad.faults)) if isinstance(bad, InvalidConfig) else (str(bad),)
-            log.error("config.refused", faults=list(faults))
-            outcome = "the new configuration is bad; the old one stays"
-            return faults
-        finally:  # systemd takes a reload without an end for one that hangs
-            sdnotify.ready(outcome)
+            errors = tuple(map(str, bad.errors)) if isinstance(bad, InvalidConfig) else (str(bad),)
+            log.error("config.refused", faults=list(errors))
+            outcome = "the new configuration is invalid; the old one stays in effect"
+            return errors
+        finally:  # without the end of a reload systemd would report a hang
+            sdnotify.report_ready(outcome)
         return ()
 
-    def _in_place(self, fresh: Config) -> Config:
-        """Leave what is open, the socket and the database, as it is until a restart, and say so."""
-        refuse_open_listener(self._bound, has_token=bool(fresh.server.tokens))
-        used, self._needs_restart = self._config, ()
+    def _keep_open_resources(self, new: Config) -> Config:
+        """Keep the open socket and database until a restart, and log keys that need one."""
+        refuse_open_listener(self._bound, has_token=bool(new.server.tokens))
+        current, self._needs_restart = self._config, ()
         for key, was, now in (
-            ("server.listen", used.server.listen, fresh.server.listen),
-            ("store.url", str(Path(used.store.url).absolute()), str(Path(fresh.store.url).absolute())),
+            ("server.listen", current.server.listen, new.server.listen),
+            ("store.url", str(Path(current.store.url).absolute()), str(Path(new.store.url).absolute())),
         ):
             if was != now:
                 self._needs_restart += (key,)
                 log.warning("config.needs_restart", key=key, used=was, configured=now)
-        return replace(fresh, server=replace(fresh.server, listen=used.server.listen), store=used.store)
+        return replace(new, server=replace(new.server, listen=current.server.listen), store=current.store)
 
-    def _adopt(self, fresh: Config) -> None:
-        self._clients.adopt(fresh)  # first: a certificate may be refused
-        old, self._config = self._config, fresh
-        if old.server != fresh.server:
-            self._feed.cut()  # whoever listens is judged anew
-        log_setup.set_up(fresh.log, fresh.known_secrets)
-        self._poller.wire, self._deliverer.wire = self._clients.polls, self._clients.callbacks
-        self._poller.configure(fresh.providers, give_up_after_ms=fresh.callbacks.give_up_after_ms)
-        self._deliverer.settings = fresh.callbacks
-        self._replayer.settings = fresh.callbacks
-        self._housekeeping.settings = fresh.retention
-        self._api_settings = api_settings(self._config, self._own, self._needs_restart)
+    def _apply(self, new: Config) -> None:
+        self._clients.adopt(new)  # first, because a certificate may be refused
+        old, self._config = self._config, new
+        if old.server != new.server:
+            self._feed.end_all()  # every listener must authorize again
+        log_setup.set_up(new.log, new.all_secrets)
+        self._poller.http_client, self._deliverer.http_client = self._clients.polls, self._clients.callbacks
+        self._poller.configure(new.providers, give_up_after_ms=new.callbacks.give_up_after_ms)
+        self._deliverer.settings = new.callbacks
+        self._replayer.settings = new.callbacks
+        self._housekeeping.settings = new.retention
+        self._api_settings = make_api_settings(self._config, self._own_addresses, self._needs_restart)
         self.poll_at(self._clock.now())
 
-    def _with_secrets(self, config: Config) -> Config:
+    def _add_secrets(self, config: Config) -> Config:
         if config.callbacks.secrets:
             return config
         path = secret_path(config.store.url)
-        secrets, is_new = keep_secrets(path)
+        secrets, is_new = load_or_make_secrets(path)
         if is_new:
             log.info("secret.made", path=str(path))
-        log_setup.hide_secrets(secrets)
+        hide_secrets(secrets)
         return replace(config, callbacks=replace(config.callbacks, secrets=secrets))
 
     # -- parts
@@ -217,7 +221,7 @@ class Daemon:
     def _make_poller(self) -> Poller:
         poller = Poller(
             store=self._store,
-            wire=self._clients.polls,
+            http_client=self._clients.polls,
             clock=self._clock,
             rng=self._rng,
             owner=self._owner,
@@ -233,7 +237,7 @@ class Daemon:
     def _make_deliverer(self) -> Deliverer:
         return Deliverer(
             store=self._store,
-            wire=self._clients.callbacks,
+            http_client=self._clients.callbacks,
             clock=self._clock,
             rng=self._rng,
             owner=self._owner,
@@ -254,23 +258,23 @@ class Daemon:
             is_ready=self.why_not_ready,
             reload=self.reload,
             feed=self._feed,
-            logins=BrowserSessions(self._clock, self._rng),
-            pictures=ImageProxy(lambda: self._clients.pictures),
-            metrics=MetricsReport(self._metrics, store=self._store, clock=self._clock, standing=self).text,
+            sessions=BrowserSessions(self._clock, self._rng),
+            images=ImageProxy(lambda: self._clients.pictures),
+            metrics=MetricsReport(self._metrics, store=self._store, clock=self._clock, status=self).text,
         )
 
-    # -- what the API may ask of the engine
+    # -- called by the API and the engine
 
     def poll_at(self, instant: int) -> None:
-        """Have the poller tick at ``instant`` at the latest."""
+        """Schedule a tick of the poller at ``instant`` or earlier."""
         self._poll_job.run_at(instant)
 
     def deliver_at(self, instant: int) -> None:
-        """Have the deliverer tick at ``instant`` at the latest."""
+        """Schedule a tick of the deliverer at ``instant`` or earlier."""
         self._deliver_job.run_at(instant)
 
     def deliver_now(self) -> None:
-        """Have the deliverer tick now."""
+        """Schedule a tick of the deliverer now."""
         self.deliver_at(self._clock.now())
 
     def _shift(self, delta_ms: int) -> None:
@@ -278,23 +282,23 @@ class Daemon:
         self._deliverer.shift(delta_ms)
 
     def _conditions(self) -> dict[str, str]:
-        """Why providers are held back; nothing of those that are not."""
+        """Return the reasons of the paused providers."""
         return {name: why.text() for name, why in self.conditions().items() if why is not None}
 
     def replay_now(self) -> None:
-        """Have the replayer tick now."""
+        """Schedule a tick of the replayer now."""
         self._replay_job.run_at(self._clock.now())
 
     def why_not_ready(self) -> Cause | None:
-        """Say why the daemon does not do its work at present; None when it does. Cause before symptom."""
+        """Return why the daemon does not work at present, None if it works. Causes precede symptoms."""
         return self._housekeeping.trouble or self._scheduler.trouble or self._why_stale()
 
     def conditions(self) -> dict[str, Condition | None]:
-        """Each provider's: why it is held back; None while it is not."""
+        """Return for each configured provider why it is paused, None if it is not."""
         return {name: self.condition_of(name) for name in self._config.providers}
 
     def condition_of(self, provider: str) -> Condition | None:
-        """The same of one, whether it is configured or not."""
+        """Return why a provider, configured or not, is paused, None if it is not."""
         return self._poller.condition_of(provider)
 
     def _why_stale(self) -> Cause | None:

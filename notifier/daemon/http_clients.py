@@ -1,4 +1,4 @@
-"""The clients that the daemon holds, through reloads: a replaced one is closed after its last exchange."""
+"""Own the HTTP clients of the daemon. A reload replaces them; the old ones close after their exchanges."""
 
 import asyncio
 from collections.abc import Collection
@@ -10,45 +10,45 @@ from notifier.ports import HttpClient
 
 
 class HttpClients:
-    """One for polls, one for callbacks, one for pictures. ``own`` is where we listen ourselves."""
+    """The clients for polls, callbacks and images. ``own`` lists the addresses of our own listener."""
 
     def __init__(self, config: Config, own: Collection[tuple[str, int]]) -> None:
         self._config = config
         self._own = own
-        self._trusted = client_factory.callback_trust(config.callbacks)
+        self._trusted = client_factory.load_callback_trust(config.callbacks)
         self._retired = BackgroundTasks()
-        self.polls: HttpClient = client_factory.poll_wire(config)
-        self.callbacks: HttpClient = client_factory.callback_wire(config.callbacks, own)
-        self.pictures: HttpClient = client_factory.picture_wire(config.callbacks, own)
+        self.polls: HttpClient = client_factory.make_poll_client(config)
+        self.callbacks: HttpClient = client_factory.make_callback_client(config.callbacks, own)
+        self.pictures: HttpClient = client_factory.make_image_client(config.callbacks, own)
 
     def adopt(self, fresh: Config) -> None:
-        """Replace those made from what has changed; where that raises NotifierError nothing has changed."""
-        trusted = client_factory.callback_trust(fresh.callbacks)
+        """Replace the clients whose settings changed. If it raises NotifierError, it changed nothing."""
+        trusted = client_factory.load_callback_trust(fresh.callbacks)
         old, self._config = self._config, fresh
-        longest_ms = max(client_factory.longest_ms(old), client_factory.longest_ms(fresh))
-        if client_factory.poll_connections(old) != client_factory.poll_connections(fresh):
+        longest_ms = max(client_factory.longest_timeout_ms(old), client_factory.longest_timeout_ms(fresh))
+        if client_factory.count_poll_connections(old) != client_factory.count_poll_connections(fresh):
             self._retire(self.polls, longest_ms)
-            self.polls = client_factory.poll_wire(fresh)
+            self.polls = client_factory.make_poll_client(fresh)
         if old.callbacks != fresh.callbacks or trusted is not self._trusted:
             self._retire(self.callbacks, longest_ms)
-            self.callbacks = client_factory.callback_wire(fresh.callbacks, self._own)
+            self.callbacks = client_factory.make_callback_client(fresh.callbacks, self._own)
             self._retire(self.pictures, longest_ms)
-            self.pictures = client_factory.picture_wire(fresh.callbacks, self._own)
+            self.pictures = client_factory.make_image_client(fresh.callbacks, self._own)
             self._trusted = trusted
 
     async def close(self) -> None:
-        """Close all, also those that wait for their last exchange."""
+        """Close all clients, also replaced ones."""
         await self._retired.drain(0)
-        for wire in (self.polls, self.callbacks, self.pictures):
-            await wire.close()
+        for client in (self.polls, self.callbacks, self.pictures):
+            await client.close()
 
-    def _retire(self, wire: HttpClient, longest_ms: int) -> None:
-        """Close a client once its last exchange, begun by the old settings or the new, has ended."""
+    def _retire(self, client: HttpClient, longest_ms: int) -> None:
+        """Close a client when the timeout of its last exchange is over."""
 
         async def later() -> None:
             try:
                 await asyncio.sleep(longest_ms / 1_000 + 1)
             finally:
-                await wire.close()
+                await client.close()
 
         self._retired.start(later(), name="retire a client")

@@ -1,4 +1,4 @@
-"""The addresses of this machine: where a listener on ``0.0.0.0`` or ``::`` can be reached."""
+"""Find the addresses of this machine, on which a listener on ``0.0.0.0`` or ``::`` is reachable."""
 
 import contextlib
 import fcntl
@@ -12,10 +12,10 @@ _IFREQ_ADDRESS = slice(20, 24)
 _IF_INET6 = Path("/proc/net/if_inet6")
 
 
-def own_addresses(bound: socket.socket) -> frozenset[tuple[str, int]]:
-    """Every (address, port) that leads to this listener; nothing for a Unix socket.
+def find_own_addresses(bound: socket.socket) -> frozenset[tuple[str, int]]:
+    """Return every (address, port) of this listener; none for a Unix socket.
 
-    Addresses that come later (a new interface) are not known until the next start.
+    Addresses added later (a new interface) are known after the next start.
     """
     name = bound.getsockname()
     if isinstance(name, str):
@@ -27,13 +27,13 @@ def own_addresses(bound: socket.socket) -> frozenset[tuple[str, int]]:
 
 
 def _ipv4() -> set[str]:
-    found = set()
+    addresses = set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():
             with contextlib.suppress(OSError):  # an interface without an IPv4 address
                 answer = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
-                found.add(socket.inet_ntoa(answer[_IFREQ_ADDRESS]))
-    return found
+                addresses.add(socket.inet_ntoa(answer[_IFREQ_ADDRESS]))
+    return addresses
 
 
 def _ipv6() -> set[str]:

@@ -1,4 +1,4 @@
-"""The socket that the local API listens on: handed over by systemd, or bound here."""
+"""Bind and check the socket of the local API. systemd may pass a bound one instead."""
 
 import contextlib
 import errno
@@ -10,31 +10,31 @@ from pathlib import Path
 
 from notifier.errors import NotifierError
 
-BACKLOG = 2_048
-UNIX_MODE = 0o660
+BACKLOG = 2_048  # connections that the kernel queues; no record of why; changing it needs a measurement
+UNIX_MODE = 0o660  # the owner and the group of the socket may use the API, as with SocketMode= of the unit
 
 
 class ListenerUnusable(NotifierError):
-    """``server.listen`` cannot be bound."""
+    """The address of ``server.listen`` cannot be bound, or is not safe."""
 
     code = "listener_unusable"
     exit_status = 78
 
 
 def bind(listen: str) -> socket.socket:
-    """Bind ``host:port`` or ``unix:/path`` (as in ``server.listen``); raises ListenerUnusable."""
+    """Bind ``host:port`` or ``unix:/path`` (as in ``server.listen``). Raise ListenerUnusable."""
     try:
         if listen.startswith("unix:"):
             return _bind_unix(Path(listen.removeprefix("unix:")))
         host, _, port = listen.rpartition(":")
         return _bind_tcp(host.strip("[]"), int(port))
-    except OSError as fault:
-        cause = f"cannot listen on {listen}: {fault.strerror or fault}"
-        raise ListenerUnusable(cause, _fix(fault)) from fault
+    except OSError as error:
+        cause = f"cannot listen on {listen}: {error.strerror or error}"
+        raise ListenerUnusable(cause, _fix(error)) from error
 
 
-def listener_address(bound: socket.socket) -> str:
-    """Where the API is, as a client writes it."""
+def format_listener_url(bound: socket.socket) -> str:
+    """Return the URL of the API, as a client writes it."""
     name = bound.getsockname()
     if isinstance(name, str):
         return f"unix:{name}"
@@ -43,20 +43,20 @@ def listener_address(bound: socket.socket) -> str:
 
 
 def is_local(bound: socket.socket) -> bool:
-    """Whether only this machine can reach it."""
+    """Return whether only this machine can reach the socket."""
     name = bound.getsockname()
     return isinstance(name, (str, bytes)) or ip_address(name[0]).is_loopback
 
 
 def refuse_open_listener(bound: socket.socket, *, has_token: bool) -> None:
-    """Raise ListenerUnusable for a socket that other machines reach while there is no token.
+    """Raise ListenerUnusable for a socket that other machines can reach without a token.
 
-    The socket in use is judged: systemd hands over its own, and a changed ``server.listen`` waits for a
-    restart.
+    The check uses the open socket, because systemd may have passed another one, and a changed
+    ``server.listen`` applies only after a restart.
     """
     if not has_token and not is_local(bound):
         raise ListenerUnusable(
-            f"{listener_address(bound)} is reachable from other machines, and there is no token",
+            f"{format_listener_url(bound)} is reachable from other machines, and there is no token",
             "set server.tokens; or listen on 127.0.0.1 or a Unix socket (server.listen, or ListenStream= "
             "where systemd holds the socket), and restart",
         )
@@ -64,35 +64,35 @@ def refuse_open_listener(bound: socket.socket, *, has_token: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SocketFile:
-    """The file of a Unix socket, and which one of that name it is.
+    """The identity of the file of a Unix socket.
 
-    An inode's number may be given to the next file at once, so when it was made counts too.
+    It includes the time of modification, because a new file may get the same inode number.
     """
 
     path: Path
     device: int
     inode: int
-    made_at_ns: int
+    modified_at_ns: int
 
 
 def find_socket_file(bound: socket.socket) -> SocketFile | None:
-    """The file that a socket is reached by; None for a port."""
+    """Return the file of a Unix socket, None for a port."""
     name = bound.getsockname()
     if bound.family is not socket.AF_UNIX or not isinstance(name, str) or not name:
         return None
     return _socket_file(Path(name))
 
 
-def remove(file: SocketFile | None) -> None:
-    """Remove it, unless another has taken its place, or it cannot be: the next start replaces it."""
+def remove_socket_file(file: SocketFile | None) -> None:
+    """Remove the file of our socket, unless another process has replaced it."""
     with contextlib.suppress(OSError):
         if file is not None and _socket_file(file.path) == file:
             file.path.unlink()
 
 
 def _socket_file(path: Path) -> SocketFile:
-    found = path.stat()
-    return SocketFile(path, found.st_dev, found.st_ino, found.st_mtime_ns)
+    status = path.stat()
+    return SocketFile(path, status.st_dev, status.st_ino, status.st_mtime_ns)
 
 
 def _bind_tcp(host: str, port: int) -> socket.socket:
@@ -109,7 +109,7 @@ def _bind_tcp(host: str, port: int) -> socket.socket:
 
 
 def _bind_unix(path: Path) -> socket.socket:
-    """Bind in place of a socket that a dead process left; a living one keeps its place."""
+    """Bind a Unix socket. Replace the file of a dead process, never that of a running one."""
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISSOCK(path.stat().st_mode) and _is_dead(path):
             path.unlink()
@@ -125,16 +125,16 @@ def _bind_unix(path: Path) -> socket.socket:
 
 
 def _is_dead(path: Path) -> bool:
-    """Whether nobody listens there. One whose queue is full, or that we may not open, is a living one."""
+    """Return whether no process listens. A full queue or missing permission means that one does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         return probe.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
-def _fix(fault: OSError) -> str:
-    if fault.errno == errno.EADDRINUSE:
+def _fix(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
         return "stop the program that listens there, or set server.listen to another address"
-    if fault.errno == errno.EACCES:
+    if error.errno == errno.EACCES:
         return (
             "ports below 1024 and foreign directories need privileges; set server.listen to another address"
         )

@@ -1,8 +1,8 @@
-"""What there is to measure, in Prometheus' terms. The only file that knows its client.
+"""Count the work and report it to Prometheus. This is the only file that imports its client library.
 
-Counters and histograms live in memory: a restart is a counter reset, as Prometheus expects. What stands in
-the store is read when somebody asks, at most every ``FRESH_S`` seconds. Every label has few values: states,
-classes, and the names of providers, of which no more than ``MOST_PROVIDERS`` are told apart.
+Counters and histograms are in memory: a restart resets them, as Prometheus expects. A scrape reads the store,
+at most every ``REFRESH_INTERVAL_S``. Every label has few values: states, classes, and the names of at most
+``MAX_PROVIDERS`` providers.
 """
 
 import asyncio
@@ -41,22 +41,26 @@ from notifier.ports import Clock
 from notifier.store.protocol import Store
 from notifier.store.values import Counts
 
-FRESH_S = 5.0
-MOST_PROVIDERS = 100
+REFRESH_INTERVAL_S = 5.0  # many scrapes read the store once; no record of why 5 s
+MAX_PROVIDERS = 100  # bounds the series of a label; no record of why 100
 OTHER = "other"
 
+# Buckets are labels in queries and alerts of users, so a change of them changes the outside. Unless a line
+# says more, there is no record of why; changing them needs a measurement.
+# Up to the 15 s of an exchange: CONTRACT, request_timeout and timeout.
 _SHORT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
-_LATE_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-_NOTICE_S = (0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 120, 300, 900)
-_DELIVERY_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 300, 1_800, 7_200, 43_200)
+_LATE_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)  # no record of why
+_NOTICE_S = (0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 120, 300, 900)  # no record of why
+_DELIVERY_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 300, 1_800, 7_200, 43_200)  # no record of why
+# Within the 24 h that result URLs live: CONTRACT, result_ttl.
 _MARGIN_S = (0, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 64_800, 79_200, 86_400)
-_UNITS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+_UNITS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)  # no record of why
 
 M = TypeVar("M", Counter, Histogram)
 
 
 class _Children(dict[tuple[str, ...], M], Generic[M]):
-    """A metric's children by their labels; the library's own look-up takes a lock and three times as long."""
+    """The series of a metric by labels. The library's look-up takes a lock and three times as long."""
 
     def __init__(self, make: Callable[..., M]) -> None:
         super().__init__()
@@ -68,10 +72,10 @@ class _Children(dict[tuple[str, ...], M], Generic[M]):
 
 
 class Metrics:
-    """``ports.Meter``: counts what the parts tell, in a registry of its own."""
+    """``ports.Meter`` for Prometheus, with a registry of its own."""
 
     def __init__(self, *, stopwatch: Callable[[], float] = time.perf_counter) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # when a series began: none of our readers asks
+        disable_created_metrics()  # type: ignore[no-untyped-call] # of no use here
         self.stopwatch = stopwatch
         self.registry = CollectorRegistry()
         self._providers: set[str] = set()
@@ -84,70 +88,75 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def _make_counters(self) -> None:
-        polls = self._counter("polls", "Polls by what they brought.", "provider", "outcome")
-        ends = self._counter("ended_watches", "Watches that ended, by their end.", "provider", "state")
-        attempts = self._counter("attempts", "Attempts of deliveries by what came of them.", "outcome")
+        polls = self._counter("polls", "Polls by outcome.", "provider", "outcome")
+        ends = self._counter("ended_watches", "Ended watches by state.", "provider", "state")
+        attempts = self._counter("attempts", "Attempts of deliveries by outcome.", "outcome")
         self._polls = _Children(polls.labels)
         self._ends = _Children(ends.labels)
         self._attempts = _Children(attempts.labels)
 
     def _make_histograms(self) -> None:
-        lateness = self._histogram("poll_lateness_seconds", "How late a due poll began.", _LATE_S, "provider")
+        lateness = self._histogram(
+            "poll_lateness_seconds",
+            "Delay between the due time of a poll and its start.",
+            _LATE_S,
+            "provider",
+        )
         notice = self._histogram(
             "notice_delay_seconds",
-            "From when a task ended by the provider's word, or was registered if later, to our notice.",
+            "From the end of a task as the provider reports it, or its registration if later, to our poll.",
             _NOTICE_S,
             "provider",
         )
         self._lateness = _Children(lateness.labels)
         self._notice = _Children(notice.labels)
-        self._attempt_s = self._histogram("attempt_seconds", "How long an attempt took.", _SHORT_S)
+        self._attempt_s = self._histogram("attempt_seconds", "Duration of an attempt.", _SHORT_S)
         self._delivery_s = self._histogram(
-            "delivery_delay_seconds", "From the making of a delivery to its 2xx.", _DELIVERY_S
+            "delivery_delay_seconds", "From the creation of a delivery to its 2xx.", _DELIVERY_S
         )
         self._margin_s = self._histogram(
-            "result_margin_seconds", "How long a result was still to live when it was delivered.", _MARGIN_S
+            "result_margin_seconds", "Remaining lifetime of a result at its delivery.", _MARGIN_S
         )
         self._commit_units = self._histogram("commit_units", "Units of work in one commit.", _UNITS)
-        self._commit_s = self._histogram("commit_seconds", "How long a commit took, with its work.", _SHORT_S)
-        self._lag_s = self._histogram("loop_lag_seconds", "How late the loop woke a timer.", _SHORT_S)
+        self._commit_s = self._histogram("commit_seconds", "Duration of a commit with its work.", _SHORT_S)
+        self._lag_s = self._histogram("loop_lag_seconds", "Delay of a timer of the event loop.", _SHORT_S)
 
-    def _counter(self, name: str, words: str, *labels: str) -> Counter:
-        return Counter(f"notifier_{name}", words, labels, registry=self.registry)
+    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(f"notifier_{name}", description, labels, registry=self.registry)
 
-    def _histogram(self, name: str, words: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"notifier_{name}", words, labels, registry=self.registry, buckets=buckets)
+    def _histogram(self, name: str, description: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"notifier_{name}", description, labels, registry=self.registry, buckets=buckets)
 
-    def _told_apart(self, provider: str) -> str:
+    def _label_provider(self, provider: str) -> str:
         if provider not in self._providers:
-            if len(self._providers) >= MOST_PROVIDERS:
+            if len(self._providers) >= MAX_PROVIDERS:
                 return OTHER
             self._providers.add(provider)
         return provider
 
-    # -- what the parts tell
+    # -- ports.Meter
 
     def record_poll(self, watch: Watch, verdict: Verdict, *, late_ms: int) -> None:
         """See ``Meter``."""
-        provider = self._told_apart(watch.provider)
-        self._polls[provider, verdict_label(verdict)].inc()
+        provider = self._label_provider(watch.provider)
+        self._polls[provider, label_verdict(verdict)].inc()
         self._lateness[provider,].observe(max(0, late_ms) / 1_000)
 
     def record_end(self, watch: Watch, verdict: Verdict, end: EndWatch, *, now: int) -> None:
-        """See ``Meter``. A resumed watch was not looked at for a while; its delay would say nothing of us."""
-        provider = self._told_apart(watch.provider)
+        """Count the end of a watch, see ``Meter``. A resumed watch has no notice delay: it was not polled."""
+        provider = self._label_provider(watch.provider)
         self._ends[provider, end.state].inc()
         if isinstance(verdict, Finished) and verdict.finished_at is not None and watch.round == 0:
             since = max(verdict.finished_at, watch.registered_at)
             self._notice[provider,].observe(max(0, now - since) / 1_000)
 
     def record_attempt(
-        self, delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, *, now: int
+        self, delivery: ClaimedDelivery, attempt: Attempt, decision: AttemptDecision, *, now: int
     ) -> None:
         """See ``Meter``."""
-        self._attempts[attempt.fault or "accepted",].inc()
+        self._attempts[attempt.failure or "accepted",].inc()
         self._attempt_s.observe(attempt.duration_ms / 1_000)
-        if isinstance(sequel, Delivered):
+        if isinstance(decision, Delivered):
             self._delivery_s.observe(max(0, now - delivery.created_at) / 1_000)
             if delivery.result_expires_at is not None:
                 self._margin_s.observe((delivery.result_expires_at - now) / 1_000)
@@ -162,8 +171,8 @@ class Metrics:
         self._lag_s.observe(max(0.0, late_s))
 
 
-def verdict_label(verdict: Verdict) -> str:
-    """What a poll brought, as one word of few."""
+def label_verdict(verdict: Verdict) -> str:
+    """Return the label for the outcome of a poll."""
     match verdict:
         case Finished(state=state):
             return state
@@ -184,56 +193,56 @@ def verdict_label(verdict: Verdict) -> str:
 
 
 class DaemonStatus(Protocol):
-    """What the daemon says of itself when it is asked."""
+    """The condition of the daemon."""
 
     def why_not_ready(self) -> Cause | None:
-        """Why it does not do its work at present; None when it does."""
+        """Return the reason why the daemon does not work at present, None if it works."""
         ...
 
     def conditions(self) -> Mapping[str, Condition | None]:
-        """Each provider's: why it is held back; None while it is not."""
+        """Return for each provider the reason why it is paused, None if it is not."""
         ...
 
 
 class MetricsReport:
-    """Makes the answer of ``GET /metrics``: what was counted, and how things stand."""
+    """Makes the response to ``GET /metrics``: the counted metrics, and the state of the store."""
 
-    def __init__(self, metrics: Metrics, *, store: Store, clock: Clock, standing: DaemonStatus) -> None:
+    def __init__(self, metrics: Metrics, *, store: Store, clock: Clock, status: DaemonStatus) -> None:
         self._registry = metrics.registry
         self._store = store
         self._clock = clock
-        self._standing = standing
+        self._status = status
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
-        self._ready = self._gauge("ready", "1 when the daemon stores and polls, else 0.")
-        self._paused = self._gauge("provider_paused", "1 while a provider is held back.", "provider")
+        self._ready = self._gauge("ready", "1 while the daemon stores and polls, else 0.")
+        self._paused = self._gauge("provider_paused", "1 while a provider is paused.", "provider")
         self._watches = self._gauge("watches", "Watches by state.", "state")
         self._deliveries = self._gauge("deliveries", "Deliveries by state.", "state")
         self._oldest = self._gauge(
-            "oldest_waiting_delivery_seconds", "Age of the oldest pending delivery; 0 when none is."
+            "oldest_waiting_delivery_seconds", "Age of the oldest pending delivery; 0 without one."
         )
         self._expiring = self._gauge(
             "expiring_results",
-            "Undelivered results in the last quarter of their life or past it; up to 10000.",
+            "Undelivered results in the last quarter of their lifetime or past it; up to 10000.",
         )
         self._shut = self._gauge(
-            "shut_endpoints", "Endpoints that are not sent to freely, by why; up to 10000 each.", "state"
+            "shut_endpoints", "Endpoints that are paused, parked or failing; up to 10000 each.", "state"
         )
 
     async def text(self) -> bytes:
-        """Return all of it in Prometheus' text format 0.0.4; raises StoreUnavailable."""
+        """Return all metrics in Prometheus' text format 0.0.4. Raise StoreUnavailable."""
         async with self._reading:
-            if self._clock.monotonic() - self._read_at >= FRESH_S:
+            if self._clock.monotonic() - self._read_at >= REFRESH_INTERVAL_S:
                 now = self._clock.now()
-                self._keep(await self._store.counts(now=now), now)
+                self._set_gauges(await self._store.counts(now=now), now)
                 self._read_at = self._clock.monotonic()
-        self._ready.set(self._standing.why_not_ready() is None)
+        self._ready.set(self._status.why_not_ready() is None)
         self._paused.clear()
-        for provider, condition in self._standing.conditions().items():
+        for provider, condition in self._status.conditions().items():
             self._paused.labels(provider).set(condition is not None)
         return generate_latest(self._registry)
 
-    def _keep(self, counts: Counts, now: int) -> None:
+    def _set_gauges(self, counts: Counts, now: int) -> None:
         for gauge, by_state in (
             (self._watches, counts.watches),
             (self._deliveries, counts.deliveries),
@@ -245,5 +254,5 @@ class MetricsReport:
         self._oldest.set(max(0, now - oldest_at) / 1_000)
         self._expiring.set(counts.expiring)
 
-    def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
-        return Gauge(f"notifier_{name}", words, labels, registry=self._registry)
+    def _gauge(self, name: str, description: str, *labels: str) -> Gauge:
+        return Gauge(f"notifier_{name}", description, labels, registry=self._registry)

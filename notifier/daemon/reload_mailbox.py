@@ -1,8 +1,8 @@
-"""A reload asked for by signal, with an answer: how systemd's ExecReload learns what came of it.
+"""Request a reload by signal and receive its result, for ExecReload= of systemd.
 
-Who asks binds a datagram socket in the service's runtime directory and sends SIGHUP; once the configuration
-is read, the daemon answers on every such socket. This needs neither address, token nor credentials: before
-systemd 254 an ExecReload cannot read these, and a reload may just be about to change the others.
+The requesting process binds a datagram socket in the runtime directory of the service and sends SIGHUP. After
+the reload the daemon sends the result to every such socket. This needs neither address, token nor
+credentials. Before systemd 254 an ExecReload cannot read credentials, and the reload may change the others.
 """
 
 import contextlib
@@ -17,20 +17,20 @@ from notifier.core.formats.text import cut
 from notifier.errors import NotifierError
 
 _PREFIX = "reload-"
-_ANSWER_BYTES = 64 * 1024
-_FAULT_CHARS = 4 * 1024  # one always fits: a sign is at most twelve bytes of JSON
-PATIENCE_S = 30.0
+_MAX_REPLY_BYTES = 64 * 1024  # one datagram; no record of why; changing it needs a measurement
+_MAX_ERROR_CHARS = 4 * 1024  # one error always fits: JSON has at most 12 bytes for a character
+REPLY_TIMEOUT_S = 30.0  # no record of why; changing it needs a measurement
 
 
 class ReloadUnanswered(NotifierError):
-    """The daemon did not say what came of the reload."""
+    """The daemon did not report the result of the reload."""
 
     code = "unanswered"
     exit_status = 69
 
 
 def is_exec_reload(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process is an ExecReload of a service with a runtime directory."""
+    """Return whether this process is the ExecReload of a service with a runtime directory."""
     return environ.get("MAINPID", "").isdigit() and _folder(environ) is not None
 
 
@@ -38,36 +38,36 @@ def request_reload(
     environ: Mapping[str, str] = os.environ,
     *,
     kill: Callable[[int, int], None] = os.kill,
-    patience_s: float = PATIENCE_S,
+    timeout_s: float = REPLY_TIMEOUT_S,
 ) -> tuple[str, ...]:
-    """Have the daemon reload; returns the faults that kept it from it. Raises Unanswered."""
+    """Let the daemon reload. Return the errors that prevented it. Raise ReloadUnanswered."""
     pid, folder = int(environ["MAINPID"]), _folder(environ) or Path()
     try:
         with _mailbox(folder / f"{_PREFIX}{os.getpid()}") as mailbox:
-            mailbox.settimeout(patience_s)
+            mailbox.settimeout(timeout_s)
             kill(pid, signal.SIGHUP)
-            faults: list[str] = json.loads(mailbox.recv(_ANSWER_BYTES))
+            errors: list[str] = json.loads(mailbox.recv(_MAX_REPLY_BYTES))
     except TimeoutError:
-        cause = f"the daemon (process {pid}) has not answered for {patience_s:g} s"
-        raise ReloadUnanswered(cause, "look at its log: journalctl -u notifier") from None
-    except OSError as fault:
+        cause = f"the daemon (process {pid}) has not responded for {timeout_s:g} s"
+        raise ReloadUnanswered(cause, "read its log: journalctl -u notifier") from None
+    except OSError as error:
         raise ReloadUnanswered(
-            f"the daemon (process {pid}) cannot be asked: {fault.strerror}",
-            f"see that it runs (systemctl status notifier), and that its user may write in {folder}",
+            f"the daemon (process {pid}) cannot be signalled: {error.strerror}",
+            f"check that it runs (systemctl status notifier), and that its user may write to {folder}",
         ) from None
-    return tuple(faults)
+    return tuple(errors)
 
 
-def report_reload(faults: Sequence[str], environ: Mapping[str, str] = os.environ) -> None:
-    """Tell all who ask what came of the reload. Who has gone, or does not read, is passed over."""
+def report_reload(errors: Sequence[str], environ: Mapping[str, str] = os.environ) -> None:
+    """Send the result of a reload to every waiting process. Skip one that has ended or does not read."""
     folder = _folder(environ)
     if folder is None:
         return
-    told = _fitting(faults)
+    datagram = _encode(errors)
     for mailbox in folder.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
-            sender.sendto(told, str(mailbox))
+            sender.sendto(datagram, str(mailbox))
 
 
 @contextlib.contextmanager
@@ -86,9 +86,9 @@ def _folder(environ: Mapping[str, str]) -> Path | None:
     return Path(first) if first else None
 
 
-def _fitting(faults: Sequence[str]) -> bytes:
-    """As many as go into one datagram, cut if need be; none would say that there was no fault."""
-    kept = [cut(fault, _FAULT_CHARS) for fault in faults]
-    while len(told := json.dumps(kept).encode()) > _ANSWER_BYTES:
-        kept = kept[: len(kept) // 2]
-    return told
+def _encode(errors: Sequence[str]) -> bytes:
+    """Encode as many errors as one datagram holds, cut if needed. No error would mean success."""
+    texts = [cut(error, _MAX_ERROR_CHARS) for error in errors]
+    while len(datagram := json.dumps(texts).encode()) > _MAX_REPLY_BYTES:
+        texts = texts[: len(texts) // 2]
+    return datagram

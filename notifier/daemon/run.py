@@ -1,4 +1,4 @@
-"""`notifier run`: from the configuration to a working daemon, and orderly back. Returns the exit status."""
+"""Run the daemon for `notifier run`: load the configuration, start, serve, stop. Return the exit status."""
 
 import asyncio
 import faulthandler
@@ -26,9 +26,9 @@ from notifier.daemon.listener import (
     SocketFile,
     bind,
     find_socket_file,
-    listener_address,
+    format_listener_url,
     refuse_open_listener,
-    remove,
+    remove_socket_file,
 )
 from notifier.daemon.metrics import Metrics
 from notifier.daemon.settings import longest_interval_ms
@@ -37,54 +37,54 @@ from notifier.errors import NotifierError
 from notifier.store.sqlite.backup import keep_copy
 from notifier.store.sqlite.open import open_store
 
-STOP_LIMIT_S = 2 * DRAIN_S + 10.0
-EX_CONFIG = 78
-MIGRATION_LIMIT_S = 3_600  # a killed one begins anew: what takes too long once would never end
-GC_AFTER = 10_000  # new objects; some twenty requests under way have as many
+STOP_LIMIT_S = 2 * DRAIN_S + 10.0  # polls and callbacks drain in turn; below TimeoutStopSec=60s of the unit
+EX_CONFIG = 78  # CONTRACT, Commands: configuration or database unusable
+MIGRATION_LIMIT_S = 3_600  # a killed migration starts again; with a short limit it could never end
+GC_AFTER = 10_000  # new objects; about twenty running requests have as many
 
 log = structlog.get_logger()
 
 
-def run(load: Callable[[], Config]) -> int:
-    """Run until a signal ends it. Faults of the operator end it with their own status, said in words."""
-    _show_hangs()
+def run(load_config: Callable[[], Config]) -> int:
+    """Run until a signal stops the daemon. Print an error of the operator and return its exit status."""
+    _enable_stack_dumps()
     try:
-        config = load()
+        config = load_config()
     except InvalidConfig as bad:
-        log_setup.complain(*(f"notifier: {fault}" for fault in bad.faults))
+        log_setup.print_error(*(f"notifier: {error}" for error in bad.errors))
         return EX_CONFIG
-    log_setup.set_up(config.log, config.known_secrets)
+    log_setup.set_up(config.log, config.all_secrets)
     try:
-        _spare_collector()
+        _relax_garbage_collector()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(config, load))
-    except NotifierError as fault:
-        _tell_failure(fault)
-        return fault.exit_status
+            runner.run(_serve(config, load_config))
+    except NotifierError as error:
+        _report_failure(error)
+        return error.exit_status
     return 0
 
 
-def _show_hangs() -> None:
-    """Have the stack of each thread on stderr when systemd aborts a daemon that hangs."""
+def _enable_stack_dumps() -> None:
+    """Print the stack of each thread to stderr when systemd aborts a hanging daemon."""
     if not faulthandler.is_enabled():
         faulthandler.enable()
 
 
-def _spare_collector() -> None:
-    """Modules live as long as we do: the collector need not look through them again and again."""
+def _relax_garbage_collector() -> None:
+    """Exclude the loaded modules from garbage collection, because they live as long as the process."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_AFTER)
 
 
-def _tell_failure(fault: NotifierError) -> None:
-    """Once in each place: in words on stderr, and as a line of the log where that is not the same screen."""
+def _report_failure(error: NotifierError) -> None:
+    """Print the error to stderr, and log it unless the log is on the same terminal."""
     if not sys.stdout.isatty():
-        log.error("daemon.failed", code=fault.code, cause=fault.cause, fix=fault.fix)
-    log_setup.complain(f"notifier: {fault.code}: {fault.cause}", f"  fix: {fault.fix}")
+        log.error("daemon.failed", code=error.code, cause=error.cause, fix=error.fix)
+    log_setup.print_error(f"notifier: {error.code}: {error.cause}", f"  fix: {error.fix}")
 
 
-async def _serve(config: Config, load: Callable[[], Config]) -> None:
+async def _serve(config: Config, load_config: Callable[[], Config]) -> None:
     owner, rng = f"{socket.gethostname()}:{os.getpid()}", random.SystemRandom()
     metrics = Metrics()
     store = await open_store(
@@ -101,91 +101,91 @@ async def _serve(config: Config, load: Callable[[], Config]) -> None:
     own_file: SocketFile | None = None
     try:
         clock = SystemClock(store.anchor)
-        bound, own_file = _listener(config)
+        bound, own_file = _open_listener(config)
         daemon = Daemon(
             config,
             store=store,
             clock=clock,
             bound=bound,
             owner=owner,
-            load=partial(_read_again, load),
+            load=partial(_reload, load_config),
             metrics=metrics,
         )
-        _obey_signals(daemon)
-        _warn(config)
-        await daemon.run(lambda: _say_ready(bound, config))
+        _handle_signals(daemon)
+        _log_notes(config)
+        await daemon.run(lambda: _report_ready(bound, config))
     finally:
         await store.close()
-        remove(own_file)
+        remove_socket_file(own_file)
     log.info("daemon.stopped")
 
 
 def _keep_copy(connection: sqlite3.Connection, version: int) -> None:
-    """Before an older database is brought up to date; a large one takes its time, so say what is done."""
+    """Copy the database before its migration, and report it, because a large copy takes time."""
     sdnotify.extend_start(MIGRATION_LIMIT_S)
-    sdnotify.status("keeping a copy of the database before it is brought up to date")
-    kept = keep_copy(connection, version)
-    log.info("store.migrating", version=version, backup=str(kept))
+    sdnotify.report_status("copying the database before its migration")
+    backup = keep_copy(connection, version)
+    log.info("store.migrating", version=version, backup=str(backup))
 
 
-def _listener(config: Config) -> tuple[socket.socket, SocketFile | None]:
-    """What systemd hands over wins. The configuration could not judge it, so that is done here.
+def _open_listener(config: Config) -> tuple[socket.socket, SocketFile | None]:
+    """Return the socket of systemd, else bind ``server.listen``. Check it, as the configuration cannot.
 
-    With it the file of a Unix socket that we made, and so are to remove; systemd's is systemd's.
+    Also return the file of a Unix socket that we bound, to remove it at the end.
     """
-    given = sdnotify.listen_fds()
-    handed = given or [bind(config.server.listen)]
-    refuse_open_listener(handed[0], has_token=bool(config.server.tokens))
-    for spare in handed[1:]:
+    sockets = sdnotify.take_listen_sockets()
+    listeners = sockets or [bind(config.server.listen)]
+    refuse_open_listener(listeners[0], has_token=bool(config.server.tokens))
+    for spare in listeners[1:]:
         log.warning(
             "listener.spare",
-            address=listener_address(spare),
+            address=format_listener_url(spare),
             fix="leave one ListenStream= in the socket unit",
         )
-    return handed[0], None if given else find_socket_file(handed[0])
+    return listeners[0], None if sockets else find_socket_file(listeners[0])
 
 
-def _say_ready(bound: socket.socket, config: Config) -> None:
-    url = listener_address(bound)
+def _report_ready(bound: socket.socket, config: Config) -> None:
+    url = format_listener_url(bound)
     log.info("daemon.ready", url=url, store=config.store.url, version=__version__, pid=os.getpid())
-    sdnotify.ready(f"ready on {url}")
+    sdnotify.report_ready(f"ready on {url}")
 
 
-def _read_again(load: Callable[[], Config]) -> Config:
-    config = load()
-    _warn(config)
+def _reload(load_config: Callable[[], Config]) -> Config:
+    config = load_config()
+    _log_notes(config)
     return config
 
 
-def _warn(config: Config) -> None:
-    """Say what is allowed and yet likely a mistake."""
+def _log_notes(config: Config) -> None:
+    """Log settings that are valid but likely a mistake."""
     for note in config.notes:
         log.warning("config.note", note=note)
     for provider in config.providers.values():
         if provider.api_key is None and provider.name == "mulerouter":
             log.warning("provider.no_key", provider=provider.name, fix="set MULEROUTER_API_KEY")
-        elif provider.api_key is None:  # as written: a key that is named and not there stops the start
-            log.info("provider.no_key", provider=provider.name, note="it is asked without a key")
+        elif provider.api_key is None:  # intended: a missing key that is configured stops the start
+            log.info("provider.no_key", provider=provider.name, note="it is polled without a key")
 
 
-def _obey_signals(daemon: Daemon) -> None:
+def _handle_signals(daemon: Daemon) -> None:
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
-    ending = StopSignals()
+    signals = StopSignals()
 
     def end(number: signal.Signals) -> None:
-        is_wanted_now = ending.is_wanted_now(loop.time())
-        if is_wanted_now:
-            os._exit(128 + number)  # the store needs no goodbye
-        if is_wanted_now is None:
+        is_immediate = signals.is_immediate(loop.time())
+        if is_immediate:
+            os._exit(128 + number)  # the store survives a kill at any moment
+        if is_immediate is None:
             return
         log.info("daemon.stopping", signal=number.name)
-        sdnotify.stopping("finishing what is under way")
-        _exit_at_last(STOP_LIMIT_S)
+        sdnotify.report_stopping("finishing running requests")
+        _exit_after(STOP_LIMIT_S)
         daemon.stop()
 
     def reload() -> None:
-        task = loop.create_task(_reload_and_tell(daemon))
+        task = loop.create_task(_reload_and_report(daemon))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
@@ -194,16 +194,16 @@ def _obey_signals(daemon: Daemon) -> None:
     loop.add_signal_handler(signal.SIGHUP, reload)
 
 
-async def _reload_and_tell(daemon: Daemon) -> None:
-    faults: Sequence[str] = ["the configuration could not be read; see the log"]
+async def _reload_and_report(daemon: Daemon) -> None:
+    errors: Sequence[str] = ["the reload failed; read the log"]
     try:
-        faults = await daemon.reload()
+        errors = await daemon.reload()
     finally:
-        reload_mailbox.report_reload(faults)
+        reload_mailbox.report_reload(errors)
 
 
-def _exit_at_last(after_s: float) -> None:
-    """A thread that hangs (a disk that does not answer) must not keep a stopped daemon alive."""
+def _exit_after(after_s: float) -> None:
+    """End the process after a limit, because a hanging thread (a disk that hangs) would keep it alive."""
     timer = threading.Timer(after_s, os._exit, [1])
     timer.daemon = True
     timer.start()

@@ -1,7 +1,7 @@
-"""What systemd and its service say to each other: readiness, the watchdog, sockets handed over.
+"""Exchange state with systemd: readiness, the watchdog, passed sockets.
 
-Own code, because the protocol is one datagram, and the small package for it loses what is not Latin-1.
-Without systemd (no ``NOTIFY_SOCKET``) everything here does nothing.
+This is our own code, because the protocol is one datagram, and the small package for it loses characters
+outside Latin-1. Without systemd (no ``NOTIFY_SOCKET``) the functions have no effect.
 """
 
 import contextlib
@@ -10,14 +10,14 @@ import socket
 import time
 from collections.abc import Mapping, MutableMapping
 
-_FIRST_FD = 3
-_SEND_TIMEOUT_S = 1.0  # a manager that does not read must not hold the event loop
+FIRST_LISTEN_FD = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
+_SEND_TIMEOUT_S = 1.0  # a manager that does not read must not block the event loop
 
 
 def notify(*fields: str, environ: Mapping[str, str] = os.environ) -> bool:
-    """Send one datagram of ``NAME=value`` fields; False when nobody took it. Never raises."""
+    """Send one datagram of ``NAME=value`` fields. Return whether it was sent; never raise."""
     address = environ.get("NOTIFY_SOCKET", "")
-    if not address.startswith(("/", "@")):  # unset, or vsock: of a virtual machine
+    if not address.startswith(("/", "@")):  # unset, or the vsock of a virtual machine
         return False
     if address.startswith("@"):  # an abstract socket
         address = "\0" + address[1:]
@@ -31,44 +31,44 @@ def notify(*fields: str, environ: Mapping[str, str] = os.environ) -> bool:
     return True
 
 
-def is_heard(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether a manager wants to be told."""
+def has_manager(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether a service manager receives notifications."""
     return bool(environ.get("NOTIFY_SOCKET"))
 
 
-def ready(status: str, *, environ: Mapping[str, str] = os.environ) -> bool:
-    """Say that the start, or a reload, is done."""
+def report_ready(status: str, *, environ: Mapping[str, str] = os.environ) -> bool:
+    """Report that the start or a reload is complete."""
     return notify("READY=1", _status(status), environ=environ)
 
 
-def status(text: str, *, environ: Mapping[str, str] = os.environ) -> bool:
-    """Say in one line how things stand, for ``systemctl status``."""
+def report_status(text: str, *, environ: Mapping[str, str] = os.environ) -> bool:
+    """Report the state in one line, for ``systemctl status``."""
     return notify(_status(text), environ=environ)
 
 
 def extend_start(by_s: int, *, environ: Mapping[str, str] = os.environ) -> bool:
-    """Ask for ``by_s`` seconds from now for a start that takes longer than TimeoutStartSec= has it."""
+    """Extend the start by ``by_s`` seconds from now, beyond TimeoutStartSec=."""
     return notify(f"EXTEND_TIMEOUT_USEC={by_s * 1_000_000}", environ=environ)
 
 
-def reloading(*, environ: Mapping[str, str] = os.environ) -> bool:
-    """Say that a reload begins; ``ready`` ends it. Type=notify-reload insists on the clock field."""
+def report_reloading(*, environ: Mapping[str, str] = os.environ) -> bool:
+    """Report that a reload begins; ``report_ready`` ends it. Type=notify-reload requires the clock."""
     now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
     return notify("RELOADING=1", f"MONOTONIC_USEC={now_us}", environ=environ)
 
 
-def stopping(status: str, *, environ: Mapping[str, str] = os.environ) -> bool:
-    """Say that the stop begins."""
+def report_stopping(status: str, *, environ: Mapping[str, str] = os.environ) -> bool:
+    """Report that the stop begins."""
     return notify("STOPPING=1", _status(status), environ=environ)
 
 
-def watchdog(*, environ: Mapping[str, str] = os.environ) -> bool:
-    """Say that the daemon makes progress."""
+def report_progress(*, environ: Mapping[str, str] = os.environ) -> bool:
+    """Report progress to the watchdog of systemd."""
     return notify("WATCHDOG=1", environ=environ)
 
 
 def watchdog_interval_s(environ: Mapping[str, str] = os.environ) -> float | None:
-    """Seconds between two ``watchdog`` calls, half of what is allowed; None when nobody watches us."""
+    """Return the seconds between two reports of progress, half of the limit; None without a watchdog."""
     allowed_us = environ.get("WATCHDOG_USEC", "")
     if not _is_number(allowed_us) or int(allowed_us) == 0:
         return None
@@ -77,26 +77,26 @@ def watchdog_interval_s(environ: Mapping[str, str] = os.environ) -> float | None
     return int(allowed_us) / 2_000_000
 
 
-def listen_fds(environ: MutableMapping[str, str] = os.environ) -> list[socket.socket]:
-    """Take the sockets that were handed over to this process, and forget them in the environment.
+def take_listen_sockets(environ: MutableMapping[str, str] = os.environ) -> list[socket.socket]:
+    """Return the sockets passed to this process, and remove them from the environment.
 
-    What is no socket is left alone. They are made non-blocking and are not inherited by children.
+    Descriptors that are no sockets stay as they are. Sockets become non-blocking and are not inherited.
     """
     pid, count, _names = (environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"))
     if pid != str(os.getpid()) or not _is_number(count):
         return []
-    taken: list[socket.socket] = []
-    for fd in range(_FIRST_FD, _FIRST_FD + int(count)):
+    sockets: list[socket.socket] = []
+    for fd in range(FIRST_LISTEN_FD, FIRST_LISTEN_FD + int(count)):
         with contextlib.suppress(OSError):
             os.set_inheritable(fd, False)
-            handed = socket.socket(fileno=fd)
-            handed.setblocking(False)
-            taken.append(handed)
-    return taken
+            listener = socket.socket(fileno=fd)
+            listener.setblocking(False)
+            sockets.append(listener)
+    return sockets
 
 
 def _status(text: str) -> str:
-    return "STATUS=" + " ".join(text.split())  # a line break would begin a field of its own
+    return "STATUS=" + " ".join(text.split())  # a line break would begin another field
 
 
 def _is_number(text: str) -> bool:

@@ -1,18 +1,18 @@
-"""What a signal to end means: the first begins an orderly end, a later one wants it now."""
+"""Interpret signals that stop the daemon: the first starts an orderly stop, a later one ends it at once."""
 
-ONE_SIGNAL_S = 0.5
-"""Two within this time are one: a terminal's Ctrl-C and `timeout` each tell a whole group of processes."""
+SAME_SIGNAL_S = 0.5
+"""Signals within this time are one: Ctrl-C and `timeout` signal a whole group of processes."""
 
 
 class StopSignals:
-    """Remembers when the end began. Instants are seconds of one clock."""
+    """The time of the first signal. Instants are seconds of one clock."""
 
     def __init__(self) -> None:
         self._began_at: float | None = None
 
-    def is_wanted_now(self, at: float) -> bool | None:
-        """Hear a signal: False begins the end, True wants it at once, None is an echo of the first."""
+    def is_immediate(self, at: float) -> bool | None:
+        """Record a signal: False starts the stop, True ends it at once, None repeats the first."""
         if self._began_at is None:
             self._began_at = at
             return False
-        return True if at - self._began_at >= ONE_SIGNAL_S else None
+        return True if at - self._began_at >= SAME_SIGNAL_S else None

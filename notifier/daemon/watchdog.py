@@ -1,8 +1,8 @@
-"""What the service manager is told while the daemon runs: that it makes progress, and how it stands.
+"""Report progress and state to the service manager while the daemon runs.
 
-Progress is a commit that came back and ticks that go on. What the store refuses in words (a full disk,
-a database that somebody keeps locked) is an answer too: a restart mends neither, and would cut off what is
-under way. A writer or a loop that hangs answers nothing, and a tick that crashes is none.
+Progress means that a commit returned and that the periodic jobs tick. An error of the store (a full disk, a
+locked database) counts as progress: a restart repairs neither, and would interrupt running requests. A
+writer or an event loop that hangs makes no progress, and a tick that crashes does not count.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from notifier.ports import Clock
 from notifier.store.protocol import Store
 from notifier.store.values import Counts
 
-STALE_S = 10.0  # bells ring once a second at least
-EVERY_S = 10.0
-MOST_CHARS = 500
+STALE_S = 10.0  # a job ticks at least once a second
+REPORT_INTERVAL_S = 10.0  # below the 15 s that WatchdogSec=30s of the unit asks for
+MAX_STATUS_CHARS = 500  # one line of `systemctl status`; no record of why; changing it needs a measurement
 
-Ring = Callable[[], Awaitable[int]]
+Tick = Callable[[], Awaitable[int]]
 
 
 class Watchdog:
-    """``conditions`` says of each provider that is held back why, in words; ``trouble`` why work stands."""
+    """``conditions`` returns why providers are paused, ``trouble`` why the daemon does not work."""
 
     def __init__(
         self,
@@ -43,13 +43,13 @@ class Watchdog:
         self._ticked_at: dict[str, float] = {}
         interval_s = sdnotify.watchdog_interval_s()
         self._is_watched = interval_s is not None
-        self._every_s = EVERY_S if interval_s is None else min(EVERY_S, interval_s / 2)
+        self._every_s = REPORT_INTERVAL_S if interval_s is None else min(REPORT_INTERVAL_S, interval_s / 2)
 
-    def heard(self, name: str, tick: Ring) -> Ring:
-        """Have a bell's tick known here by this name."""
+    def observe(self, name: str, tick: Tick) -> Tick:
+        """Return the tick of a job, wrapped so that its calls count as progress."""
         self._ticked_at[name] = self._clock.monotonic()
 
-        async def ring() -> int:
+        async def observed_tick() -> int:
             try:
                 next_at = await tick()
             except StoreUnavailable:
@@ -58,70 +58,70 @@ class Watchdog:
             self._ticked_at[name] = self._clock.monotonic()
             return next_at
 
-        return ring
+        return observed_tick
 
     async def run(self) -> None:
-        """Tell again and again until cancelled; nothing where there is nobody to tell."""
+        """Report periodically until cancelled, if there is a service manager."""
         while True:
             await asyncio.sleep(self._every_s)
-            if sdnotify.is_heard():
-                await self.tell()
+            if sdnotify.has_manager():
+                await self.report()
 
-    async def tell(self) -> None:
-        """Feed the watchdog if there is progress, and say how things stand."""
+    async def report(self) -> None:
+        """Report progress, if there is any, and the state."""
         if self._is_watched:
-            await self._commit()
-            if self._is_ticking():
-                sdnotify.watchdog()
-        sdnotify.status(await self._standing())
+            await self._commit_heartbeat()
+            if self._has_progress():
+                sdnotify.report_progress()
+        sdnotify.report_status(await self._describe_status())
 
-    async def _commit(self) -> None:
-        """Come back when the disk has taken a write, or the store has said why not."""
+    async def _commit_heartbeat(self) -> None:
+        """Return after a commit, or after an error of the store."""
         try:
             await self._store.heartbeat(now=self._clock.now())
         except StoreUnavailable:
             return
 
-    def _is_ticking(self) -> bool:
+    def _has_progress(self) -> bool:
         now = self._clock.monotonic()
         return all(now - ticked_at <= STALE_S for ticked_at in self._ticked_at.values())
 
-    async def _standing(self) -> str:
+    async def _describe_status(self) -> str:
         try:
             counts = await self._store.counts(now=self._clock.now())
-        except StoreUnavailable as fault:
-            return cut(f"the store cannot be read: {fault.cause}", MOST_CHARS)
+        except StoreUnavailable as error:
+            return cut(f"the store cannot be read: {error.cause}", MAX_STATUS_CHARS)
         trouble = self._trouble()
         return describe_counts(counts, self._conditions(), None if trouble is None else trouble.text())
 
 
 def describe_counts(counts: Counts, conditions: Mapping[str, str], trouble: str | None = None) -> str:
-    """Say what is watched, what waits and what is paused, in one line."""
+    """Describe the watches, the waiting callbacks and what is paused, in one line."""
     parts = [] if trouble is None else [trouble]
-    parts.append(f"watching {_of(counts.watches.get(WatchState.WATCHING, 0), 'task')}")
+    parts.append(f"watching {_count(counts.watches.get(WatchState.WATCHING, 0), 'task')}")
     parts.append(_waiting(counts))
     dead = counts.deliveries.get(DeliveryState.DEAD, 0)
     if dead:
-        parts.append(f"{_of(dead, 'callback')} dead")
+        parts.append(f"{_count(dead, 'callback')} dead")
     parts.extend(_paused(counts.shut, conditions))
-    return cut("; ".join(parts), MOST_CHARS)
+    return cut("; ".join(parts), MAX_STATUS_CHARS)
 
 
 def _waiting(counts: Counts) -> str:
     waiting = counts.deliveries.get(DeliveryState.PENDING, 0)
     since = "" if counts.oldest_pending_at is None else f" since {format_instant(counts.oldest_pending_at)}"
-    return f"{_of(waiting, 'callback')} waiting{since}" if waiting else "no callback waiting"
+    return f"{_count(waiting, 'callback')} waiting{since}" if waiting else "no callback waiting"
 
 
 def _paused(shut: Mapping[str, int], conditions: Mapping[str, str]) -> Iterable[str]:
     held, failing = shut.get("paused", 0) + shut.get("gone", 0), shut.get("closed", 0)
     if held:
-        yield f"{_of(held, 'endpoint')} paused until resumed"
+        yield f"{_count(held, 'endpoint')} paused until resumed"
     if failing:
-        yield f"{_of(failing, 'endpoint')} failing, tried now and then"
+        yield f"{_count(failing, 'endpoint')} failing, tried now and then"
     for name, why in conditions.items():
         yield f"{name}: {why}"
 
 
-def _of(count: int, what: str) -> str:
+def _count(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,5 +1,5 @@
-"""What moves: ticks that claim due rows, do the I/O, ask the core and record.
+"""Run the work of the daemon in ticks: claim due rows, do the I/O, decide by the core, record.
 
-A tick is an ordinary coroutine function that says when it wants to be called again; ``bells.py`` (the only
-file that imports APScheduler) calls it in production, the simulation calls it by hand.
+A tick is a coroutine function that returns when it must run next. ``scheduler.py``, the only file that
+imports APScheduler, calls it in production; the simulation calls it by hand.
 """

@@ -1,4 +1,7 @@
-"""The tasks under way: referenced, so that none is collected; counted, so that a stop can wait for them."""
+"""Own the background tasks.
+
+Keep a reference to each, because the event loop keeps only a weak one, and wait for them at shutdown.
+"""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,7 +13,7 @@ log = structlog.get_logger()
 
 
 class BackgroundTasks:
-    """Runs coroutines beside each other. One that throws is logged and hurts no other."""
+    """Runs coroutines concurrently. An exception of one is logged and affects no other."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -20,13 +23,13 @@ class BackgroundTasks:
         return len(self._tasks)
 
     def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
-        """Start ``work``; what it raises is logged under ``name`` and goes no further."""
-        task = asyncio.get_running_loop().create_task(self._guarded(work, name), name=name)
+        """Start ``work``. Log its exception under ``name``."""
+        task = asyncio.get_running_loop().create_task(self._run_logged(work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, timeout_s: float) -> int:
-        """Wait until all is done, at most ``timeout_s`` seconds; cancel the rest and return their number."""
+        """Wait for all tasks, at most ``timeout_s`` seconds. Cancel the rest and return their number."""
         if not self._tasks:
             return 0
         _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
@@ -35,10 +38,10 @@ class BackgroundTasks:
         await asyncio.gather(*late, return_exceptions=True)
         return len(late)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    async def _run_logged(self, work: Coroutine[Any, Any, None], name: str) -> None:
         try:
             await work
         except Exception:
-            # Its row stays claimed and comes due again when the lease ends: no crash loop, no blocked queue.
+            # The row stays claimed until its lease ends. So there is no crash loop and no blocked queue.
             self.crashes += 1
             log.exception("work.crashed", work=name)

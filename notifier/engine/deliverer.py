@@ -1,4 +1,4 @@
-"""The way of one attempt: claim, build, post, judge, decide, record."""
+"""Send due deliveries: claim, build, post, judge, decide, record."""
 
 import asyncio
 import random
@@ -14,18 +14,19 @@ from notifier.core.causes.table import Code
 from notifier.core.delivery.backoff import decide_attempt
 from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import (
-    PRIVATE_CAP_MS,
+    MAX_PRIVATE_PROBE_MS,
     AttemptFailed,
+    AttemptResult,
     FailureScope,
-    Report,
     describe_gate,
-    hold_cause,
+    find_hold_cause,
 )
-from notifier.core.delivery.judge_attempt import failure_class, judge_attempt
+from notifier.core.delivery.judge_attempt import classify_failure, judge_attempt
 from notifier.core.delivery.request_headers import build_headers
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
+from notifier.core.formats.content_encoding import InvalidEncoding, foreign_encodings, unpack_body
 from notifier.core.formats.traceparent import SPAN_BITS, child_traceparent
-from notifier.core.formats.urls import origin_of
+from notifier.core.formats.urls import url_to_origin
 from notifier.core.model import Attempt, ClaimedDelivery
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.errors import StoreClosed, StoreUnavailable
@@ -33,32 +34,32 @@ from notifier.ports import NO_METER, Clock, HttpClient, Meter
 from notifier.store.protocol import Store
 from notifier.store.values import AttemptRecorded, Lease
 
-IDLE_MS = 1_000
-LEASE_MARGIN_MS = 15_000
-KEEPING_TRIES = 12
-KEEPING_PAUSE_S = 1.0  # so that all tries fit into the margin of the lease
-ANSWER_LIMIT = 4_096
+IDLE_MS = 1_000  # until a tick without a due row; no record of why; changing it needs a measurement
+LEASE_MARGIN_MS = 15_000  # beyond the timeout: RECORD_RETRIES with their pauses fit in
+RECORD_RETRIES = 12  # all fit into LEASE_MARGIN_MS (tests/engine/test_deliverer.py)
+RECORD_PAUSE_S = 1.0  # between two retries; as above
+MAX_ANSWER_BYTES = 4_096  # CONTRACT, HTTP: the first 4 KiB of a refused answer
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """An attempt that has been made: when it began, and what it brought."""
+    """The outcome of one attempt: when it began, its exchange, and what that means."""
 
     began_at: int
     exchange: Exchange
-    report: Report
+    report: AttemptResult
 
 
 class Deliverer:
-    """Sends what is due. ``ring`` asks for the next tick sooner than the last one said."""
+    """Sends due deliveries. ``run_at`` requests a tick earlier than the last one returned."""
 
     def __init__(
         self,
         *,
         store: Store,
-        wire: HttpClient,
+        http_client: HttpClient,
         clock: Clock,
         rng: random.Random,
         owner: str,
@@ -68,7 +69,7 @@ class Deliverer:
         meter: Meter = NO_METER,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self.wire = wire
+        self.http_client = http_client
         self.settings = settings
         self._store = store
         self._clock = clock
@@ -88,7 +89,7 @@ class Deliverer:
         self._shifted_ms += delta_ms
 
     async def tick(self) -> int:
-        """Start what is due and has a free connection; returns the instant of the next tick."""
+        """Start due deliveries that have a free connection. Return when to tick next."""
         now = self._clock.now()
         settings = self.settings
         room = settings.max_in_flight - self._busy.total()
@@ -96,7 +97,7 @@ class Deliverer:
             self.ticked_at = self._clock.monotonic()
             return now + IDLE_MS
         lease = Lease(self._owner, now + settings.timeout_ms + LEASE_MARGIN_MS)
-        shifted_ms = self._shifted_ms  # a step from here on reaches the claimed rows after they were read
+        shifted_ms = self._shifted_ms  # a later step moves the claimed rows after they were read
         claimed = await self._store.claim_deliveries(
             now=now,
             limit=room,
@@ -108,88 +109,89 @@ class Deliverer:
         )
         self.ticked_at = self._clock.monotonic()
         for delivery in claimed.deliveries:
-            self._occupy(delivery)
+            self._take_slot(delivery)
             self._tasks.start(
                 self._deliver(delivery, lease, shifted_ms), name=f"deliver {delivery.delivery_id}"
             )
-        idle_until = self._clock.now() + IDLE_MS  # read anew: the clock may have been set back meanwhile
+        idle_until = self._clock.now() + IDLE_MS  # again, because the clock may have been set back meanwhile
         return idle_until if claimed.next_due_at is None else min(claimed.next_due_at, idle_until)
 
     async def _deliver(self, delivery: ClaimedDelivery, lease: Lease, shifted_ms: int) -> None:
         try:
-            tried = await self._try(delivery)
+            outcome = await self._attempt(delivery)
         finally:
-            self._release(delivery)
-        await self._record(delivery, lease, tried, shifted_ms)
+            self._free_slot(delivery)
+        await self._record(delivery, lease, outcome, shifted_ms)
 
-    async def _try(self, delivery: ClaimedDelivery) -> AttemptOutcome:
-        """Send and judge. A fault of ours counts as one of the message: its schedule goes on."""
+    async def _attempt(self, delivery: ClaimedDelivery) -> AttemptOutcome:
+        """Send and judge. An exception of ours counts against the event, so that its schedule continues."""
         began_at = self._clock.now()
         try:
             return await self._send(delivery, began_at)
-        except Exception as fault:
+        except Exception as error:
             log.exception("attempt.crashed", delivery=delivery.delivery_id)
-            cause = Cause(Code.INTERNAL_ERROR, {"type": type(fault).__name__})
-            report = AttemptFailed(FailureScope.EVENT, cause, None, PRIVATE_CAP_MS)
+            cause = Cause(Code.INTERNAL_ERROR, {"type": type(error).__name__})
+            report = AttemptFailed(FailureScope.EVENT, cause, None, MAX_PRIVATE_PROBE_MS)
             return AttemptOutcome(began_at, NoReply(FailureKind.PROTOCOL, cause.text()), report)
 
     async def _send(self, delivery: ClaimedDelivery, began_at: int) -> AttemptOutcome:
         secrets = self.settings.secrets
         headers = build_headers(delivery, secrets, now=began_at, traceparent=self._trace(delivery))
-        exchange = await self.wire.post(
+        exchange = await self.http_client.post(
             delivery.url, headers, delivery.body, timeout_ms=self.settings.timeout_ms
         )
         report = judge_attempt(exchange, url=delivery.url, now=self._clock.now())
         return AttemptOutcome(began_at, exchange, report)
 
     def _trace(self, delivery: ClaimedDelivery) -> str | None:
-        given = delivery.traceparent
-        return None if given is None else child_traceparent(given, self._rng.getrandbits(SPAN_BITS))
+        if delivery.traceparent is None:
+            return None
+        return child_traceparent(delivery.traceparent, self._rng.getrandbits(SPAN_BITS))
 
     async def _record(
-        self, delivery: ClaimedDelivery, lease: Lease, tried: AttemptOutcome, shifted_ms: int
+        self, delivery: ClaimedDelivery, lease: Lease, outcome: AttemptOutcome, shifted_ms: int
     ) -> None:
-        """Have an attempt written down; a store that takes no writes is asked again while the lease lasts.
+        """Record an attempt. While the store refuses writes, retry as long as the lease lasts.
 
-        What follows from it is decided for each try, as the clock may have been stepped since the last. What
-        is never written down goes out again when the lease is over, marked maybe-duplicate.
+        Each retry decides anew, because the clock may have been stepped since the last. A delivery whose
+        attempt is never recorded is sent again after the lease, marked maybe-duplicate.
         """
         ended_at = self._clock.now() - (self._shifted_ms - shifted_ms)  # by the clock of the claim
-        for tries_left in reversed(range(KEEPING_TRIES)):
+        for tries_left in reversed(range(RECORD_RETRIES)):
             stepped_ms = self._shifted_ms - shifted_ms
-            moved = replace(delivery, give_up_at=delivery.give_up_at + stepped_ms)
+            shifted = replace(delivery, give_up_at=delivery.give_up_at + stepped_ms)
             try:
-                await self._keep(moved, lease, tried, now=ended_at + stepped_ms)
-            except StoreUnavailable as fault:
-                if not tries_left or isinstance(fault, StoreClosed):
-                    log.warning("delivery.not_recorded", delivery=delivery.delivery_id, **fault.log_fields())
+                await self._record_once(shifted, lease, outcome, now=ended_at + stepped_ms)
+            except StoreUnavailable as error:
+                if not tries_left or isinstance(error, StoreClosed):
+                    log.warning("delivery.not_recorded", delivery=delivery.delivery_id, **error.log_fields())
                     return
-                await self._sleep(KEEPING_PAUSE_S)
+                await self._sleep(RECORD_PAUSE_S)
             else:
                 return
 
-    async def _keep(
-        self, delivery: ClaimedDelivery, lease: Lease, tried: AttemptOutcome, *, now: int
+    async def _record_once(
+        self, delivery: ClaimedDelivery, lease: Lease, outcome: AttemptOutcome, *, now: int
     ) -> None:
-        sequel = decide_attempt(delivery, tried.report, now=now, jitter=self._rng.random())
-        attempt = _attempt(delivery, tried)
-        kept = self._store.record_attempt(delivery, lease, attempt, sequel, tried.report, now=now)
-        if (recorded := await kept) is not None:
-            _tell(delivery, attempt, sequel, tried.report)
-            _tell_gate(delivery, recorded)
-            self._meter.record_attempt(delivery, attempt, sequel, now=now)
-            if isinstance(sequel, Retry):
-                self._run_at(sequel.due_at)
+        decision = decide_attempt(delivery, outcome.report, now=now, jitter=self._rng.random())
+        attempt = _outcome_to_attempt(delivery, outcome)
+        recording = self._store.record_attempt(delivery, lease, attempt, decision, outcome.report, now=now)
+        if (recorded := await recording) is not None:
+            _log_attempt(delivery, attempt, decision, outcome.report)
+            _log_gate(delivery, recorded)
+            self._meter.record_attempt(delivery, attempt, decision, now=now)
+            if isinstance(decision, Retry):
+                self._run_at(decision.due_at)
 
-    def _occupy(self, delivery: ClaimedDelivery) -> None:
-        origin = origin_of(delivery.url)
+    def _take_slot(self, delivery: ClaimedDelivery) -> None:
+        origin = url_to_origin(delivery.url)
         self._busy[origin] += 1
         if delivery.is_trial:
             self._trials.add(origin)
 
-    def _release(self, delivery: ClaimedDelivery) -> None:
-        """Give the slot to the next. Its claim comes after our record, mostly in one commit, and sees it."""
-        origin = origin_of(delivery.url)
+    def _free_slot(self, delivery: ClaimedDelivery) -> None:
+        """Free the slot for the next delivery. Its claim follows our record, often in the same commit."""
+        origin = url_to_origin(delivery.url)
         if delivery.is_trial:
             self._trials.discard(origin)
         self._busy[origin] -= 1
@@ -198,55 +200,68 @@ class Deliverer:
         self._run_at(self._clock.now())
 
 
-def _attempt(delivery: ClaimedDelivery, tried: AttemptOutcome) -> Attempt:
-    """Only a refused answer is kept, its first 4 KiB: that is what says why."""
-    exchange = tried.exchange
+def _body_to_text(reply: HttpReply) -> str:
+    """Return the beginning of a body as text; empty if it is compressed in an unknown way."""
+    encoding = reply.headers.get("content-encoding", "")
+    try:
+        body, _ = unpack_body(reply.body, encoding, MAX_ANSWER_BYTES)
+    except InvalidEncoding:
+        return ""
+    is_packed = body is reply.body and bool(foreign_encodings(encoding))
+    return "" if is_packed else body[:MAX_ANSWER_BYTES].decode("utf-8", "replace")
+
+
+def _outcome_to_attempt(delivery: ClaimedDelivery, outcome: AttemptOutcome) -> Attempt:
+    """Make the record of an attempt. It has the body of the reply, cut, only if the attempt failed."""
+    exchange = outcome.exchange
     reply = exchange if isinstance(exchange, HttpReply) else None
-    refusal = tried.report.cause.text() if isinstance(tried.report, AttemptFailed) else None
-    answer = reply.body[:ANSWER_LIMIT].decode("utf-8", "replace") if reply and refusal else ""
+    refusal = outcome.report.cause.text() if isinstance(outcome.report, AttemptFailed) else None
+    answer = _body_to_text(reply) if reply and refusal else ""
     return Attempt(
         number=delivery.number,
-        at=tried.began_at,
+        at=outcome.began_at,
         duration_ms=exchange.elapsed_ms,
         status=reply.status if reply else None,
         error=refusal,
         answer=answer or None,
-        fault=failure_class(exchange),
+        failure=classify_failure(exchange),
         peer=exchange.peer,
         connect_ms=exchange.connect_ms,
         first_byte_ms=reply.first_byte_ms if reply else None,
     )
 
 
-def _tell(delivery: ClaimedDelivery, attempt: Attempt, sequel: AttemptDecision, report: Report) -> None:
-    """One line per change of state, not per retry."""
-    facts = {
+def _log_attempt(
+    delivery: ClaimedDelivery, attempt: Attempt, decision: AttemptDecision, report: AttemptResult
+) -> None:
+    """Log each change of state, but no retry."""
+    fields = {
         "delivery": delivery.delivery_id,
         "watch": delivery.watch_id,
         "event_id": delivery.event_id,
-        "receiver": origin_of(delivery.url),  # no path: one may hold a secret
+        "receiver": url_to_origin(delivery.url),  # without the path, which may contain a secret
         "attempt": attempt.number,
     }
     code = report.cause.code if isinstance(report, AttemptFailed) else None
-    match sequel:
+    match decision:
         case Delivered():
-            log.info("delivery.delivered", **facts, status=attempt.status)
+            log.info("delivery.delivered", **fields, status=attempt.status)
         case GiveUp(reason=reason):
-            log.error("delivery.dead", **facts, reason=reason, code=code)
+            log.error("delivery.dead", **fields, reason=reason, code=code)
         case Retry() if attempt.number == 1:
-            log.warning("delivery.failing", **facts, error=attempt.error, code=code)
+            log.warning("delivery.failing", **fields, error=attempt.error, code=code)
         case Retry():
-            log.debug("delivery.retry", **facts, error=attempt.error, code=code)
+            log.debug("delivery.retry", **fields, error=attempt.error, code=code)
 
 
-def _tell_gate(delivery: ClaimedDelivery, recorded: AttemptRecorded) -> None:
-    """When what waits for an endpoint begins to be held back, and when that is over."""
-    if recorded.turned is None:
+def _log_gate(delivery: ClaimedDelivery, recorded: AttemptRecorded) -> None:
+    """Log when the breaker of an endpoint begins to block, and when it allows again."""
+    if recorded.new_health is None:
         return
-    gate, cause = describe_gate(recorded.turned), hold_cause(recorded.turned)
-    facts = {"endpoint": recorded.endpoint_id, "receiver": origin_of(delivery.url), "gate": gate}
+    gate, cause = describe_gate(recorded.new_health), find_hold_cause(recorded.new_health)
+    fields = {"endpoint": recorded.endpoint_id, "receiver": url_to_origin(delivery.url), "gate": gate}
     if cause is None:
-        log.info("endpoint.opened", **facts)
+        log.info("endpoint.opened", **fields)
     else:
         fix = "`notifier endpoints` has its URL; `notifier test-callback URL` says what is wrong"
-        log.warning("endpoint.closed", **facts, code=cause.code, fix=fix)
+        log.warning("endpoint.closed", **fields, code=cause.code, fix=fix)

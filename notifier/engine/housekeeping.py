@@ -1,4 +1,4 @@
-"""What the store needs now and then: old rows forgotten, the log checkpointed, a sign of life."""
+"""Maintain the store: give up overdue deliveries, delete old rows, checkpoint, write a heartbeat."""
 
 import structlog
 
@@ -8,17 +8,19 @@ from notifier.errors import StoreUnavailable
 from notifier.ports import Clock
 from notifier.store.protocol import Store
 
-EVERY_MS = 60_000
-AGAIN_MS = 5_000  # after a failure: while it lasts, the daemon is not ready
-MAINTAIN_EVERY = 5
+INTERVAL_MS = 60_000  # no record of why; changing it needs a measurement
+RETRY_INTERVAL_MS = 5_000  # short, because the daemon is not ready until a tick succeeds
+MAINTAIN_EVERY_TICKS = 5  # a checkpoint every 5 min; no record of why; changing it needs a measurement
+# Rows of one transaction, for which other writes wait. No record of why; changing it needs a measurement.
 PRUNE_BATCH = 500
-SOON_MS = 100
+# Leaves the writer to others between two batches. No record of why; changing it needs a measurement.
+NEXT_BATCH_MS = 100
 
 log = structlog.get_logger()
 
 
 class Housekeeping:
-    """One tick a minute; a big clean-up goes on in small steps so that nobody waits for it."""
+    """Runs one tick per minute. A large clean-up runs in small batches, so that other writes do not wait."""
 
     def __init__(self, *, store: Store, clock: Clock, settings: RetentionSettings) -> None:
         self.settings = settings
@@ -28,7 +30,7 @@ class Housekeeping:
         self.trouble: Cause | None = None
 
     async def tick(self) -> int:
-        """Do what is due; returns the instant of the next tick."""
+        """Do the maintenance that is due. Return when to tick next."""
         now = self._clock.now()
         try:
             await self._store.heartbeat(now=now)
@@ -37,19 +39,19 @@ class Housekeeping:
                 log.info("store.recovered")
             self.trouble = None
             if is_more:
-                return now + SOON_MS
+                return now + NEXT_BATCH_MS
             self._ticks += 1
-            if self._ticks % MAINTAIN_EVERY == 0:
+            if self._ticks % MAINTAIN_EVERY_TICKS == 0:
                 await self._store.maintain()
-        except StoreUnavailable as fault:
-            if self.trouble != fault.reason:
-                log.error("store.unavailable", **fault.log_fields())
-            self.trouble = fault.reason
-            return now + AGAIN_MS
-        return now + EVERY_MS
+        except StoreUnavailable as error:
+            if self.trouble != error.reason:
+                log.error("store.unavailable", **error.log_fields())
+            self.trouble = error.reason
+            return now + RETRY_INTERVAL_MS
+        return now + INTERVAL_MS
 
     async def _give_up(self, now: int) -> int:
-        """What waits behind a closed gate is tried only singly; its time runs out all the same."""
+        """Give up overdue deliveries of blocked endpoints, because only single probes would reach them."""
         dead = await self._store.give_up_overdue(now=now, limit=PRUNE_BATCH)
         if dead:
             log.error(

@@ -1,4 +1,4 @@
-"""The way from a due watch to its next poll, or to its end: claim, fetch, judge, decide, record."""
+"""Poll due watches: claim, fetch, judge, decide, record."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -13,16 +13,16 @@ from notifier.core.circuit_breaker import Permit
 from notifier.core.event_body import build_event
 from notifier.core.exchange import Exchange
 from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_traceparent
-from notifier.core.formats.urls import task_url
+from notifier.core.formats.urls import build_task_url
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.model import Watch, shift_watch
 from notifier.core.polling.age_schedule import AgeSchedule
-from notifier.core.polling.decide_poll import LATE_MS, PATIENCE_MS, decide_poll
+from notifier.core.polling.decide_poll import LATE_MS, OVERDUE_GRACE_MS, decide_poll
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.learned_schedule import TaskDurations
-from notifier.core.polling.provider import poll_headers
-from notifier.core.polling.verdict import Inconclusive, NotPolled, Verdict
+from notifier.core.polling.provider import build_poll_headers
+from notifier.core.polling.verdict import NotPolled, Verdict, error_to_verdict
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.provider_limiter import ProviderLimiter
 from notifier.engine.waiters import WatchWaiters
@@ -31,21 +31,21 @@ from notifier.ports import NO_METER, Clock, HttpClient, Meter
 from notifier.store.protocol import Store
 from notifier.store.values import Lease
 
-IDLE_MS = 1_000
-LEASE_MARGIN_MS = 15_000
-EXPIRE_BATCH = 256
-ORPHANS_EVERY_MS = 60_000
+IDLE_MS = 1_000  # until a tick without a due row; no record of why; changing it needs a measurement
+LEASE_MARGIN_MS = 15_000  # to record after the timeout; no record of why; changing it needs a measurement
+EXPIRE_BATCH = 256  # CONTRACT P5: bounded; no record of why; changing it needs a measurement
+ORPHAN_INTERVAL_MS = 60_000  # no record of why; changing it needs a measurement
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedWatch:
-    """One watch in our hands, and by what right.
+    """A claimed watch with its lease.
 
-    ``provider`` is as it was when the request went out: its key is what the answer must be cleaned of, even
-    if a reload has brought another meanwhile. ``shifted_ms`` is how far the clock had been stepped when the
-    claim was asked for; the row and ``claimed_at`` go by that clock.
+    ``provider`` has the settings at the claim, because the reply must be cleaned of the key that was sent,
+    even after a reload. ``shifted_ms`` is the sum of clock steps before the claim. The row and ``claimed_at``
+    are by the clock of that time.
     """
 
     watch: Watch
@@ -59,17 +59,17 @@ class ClaimedWatch:
 
 
 class Poller:
-    """Asks providers about the watches that are due.
+    """Polls due watches.
 
-    ``ring`` is called with the instant at which the next tick is wanted sooner than the last one said;
-    ``deliver`` when an outcome has been written.
+    ``run_at`` requests a tick earlier than the last one returned. ``deliver`` is called after an outcome was
+    recorded.
     """
 
     def __init__(
         self,
         *,
         store: Store,
-        wire: HttpClient,
+        http_client: HttpClient,
         clock: Clock,
         rng: random.Random,
         owner: str,
@@ -79,7 +79,7 @@ class Poller:
         deliver: Callable[[], None],
         meter: Meter = NO_METER,
     ) -> None:
-        self.wire = wire
+        self.http_client = http_client
         self._store = store
         self._clock = clock
         self._rng = rng
@@ -90,7 +90,7 @@ class Poller:
         self._deliver = deliver
         self._meter = meter
         self._limiters: dict[str, ProviderLimiter] = {}
-        self._starved: set[str] = set()
+        self._waiting_for_room: set[str] = set()
         self._shifted_ms = 0
         self._since = clock.now()
         self._orphans_at = 0
@@ -98,19 +98,19 @@ class Poller:
         self.ticked_at = clock.monotonic()
 
     def configure(self, providers: Mapping[str, ProviderSettings], *, give_up_after_ms: int) -> None:
-        """Take these settings from now on; requests under way end by the old ones."""
+        """Use these settings from now on. Requests in flight end with the old ones."""
         now = self._clock.now()
         self._give_up_after_ms = give_up_after_ms
-        kept = {name: limiter for name, limiter in self._limiters.items() if name in providers}
+        limiters = {name: limiter for name, limiter in self._limiters.items() if name in providers}
         for name, provider in providers.items():
-            if name in kept:
-                kept[name].configure(provider)
+            if name in limiters:
+                limiters[name].configure(provider)
             else:
-                kept[name] = ProviderLimiter(provider, now)
-        self._limiters = kept
+                limiters[name] = ProviderLimiter(provider, now)
+        self._limiters = limiters
 
     def condition_of(self, provider: str) -> Condition | None:
-        """Why a provider is held back; None while it is not."""
+        """Return why a provider is held back; None if it is not."""
         limiter = self._limiters.get(provider)
         return Condition(Cause(Code.PROVIDER_NOT_CONFIGURED)) if limiter is None else limiter.condition
 
@@ -123,35 +123,34 @@ class Poller:
             limiter.shift(delta_ms)
 
     async def tick(self) -> int:
-        """Start what is due and may start; returns the instant of the next tick."""
+        """Start the polls that are due and allowed. Return when to tick next."""
         await self._expire_orphans()
-        nexts = [await self._serve(limiter) for limiter in list(self._limiters.values())]
+        next_ticks = [await self._serve(limiter) for limiter in list(self._limiters.values())]
         self.ticked_at = self._clock.monotonic()
-        return min([*nexts, self._clock.now() + IDLE_MS])
+        return min([*next_ticks, self._clock.now() + IDLE_MS])
 
     async def _serve(self, limiter: ProviderLimiter) -> int:
         now = self._clock.now()
         name = limiter.provider.name
-        self._starved.discard(name)
+        self._waiting_for_room.discard(name)
         match limiter.permit(now):
-            case Permit.OPEN:
-                room = limiter.free_slots(now)
+            case Permit.ALLOW:
+                room = limiter.count_free_slots(now)
                 if room == 0:
-                    return self._when_room(limiter, now)
+                    return self._wait_for_room(limiter, now)
                 return await self._claim(limiter, now, room, is_probe=False)
             case Permit.PROBE:
                 next_at = await self._claim(limiter, now, 1, is_probe=True)
                 await self._expire(limiter)
                 return next_at
-            case Permit.CLOSED:
+            case Permit.BLOCK:
                 await self._expire(limiter)
                 return limiter.gate.probe_at
 
-    def _when_room(self, limiter: ProviderLimiter, now: int) -> int:
-        """Say when to look again; a request that ends will ring when that is what is missing."""
-        self._starved.add(limiter.provider.name)
-        at = limiter.next_free_at(now)
-        return now + IDLE_MS if at is None else at
+    def _wait_for_room(self, limiter: ProviderLimiter, now: int) -> int:
+        """Return when to claim again. A request that ends requests a tick if its slot is needed."""
+        self._waiting_for_room.add(limiter.provider.name)
+        return limiter.find_next_start(now) or now + IDLE_MS
 
     async def _claim(self, limiter: ProviderLimiter, now: int, room: int, *, is_probe: bool) -> int:
         lease = Lease(self._owner, now + limiter.provider.polling.request_timeout_ms + LEASE_MARGIN_MS)
@@ -161,15 +160,17 @@ class Poller:
             limiter.record_start(len(claimed.watches), now, is_probe=is_probe)
         for watch in claimed.watches:
             durations = claimed.durations.get(watch.api_path)
-            claim = self._claimed(watch, lease, limiter, shifted_ms, is_probe=is_probe, durations=durations)
+            claim = self._make_claim(
+                watch, lease, limiter, shifted_ms, is_probe=is_probe, durations=durations
+            )
             self._tasks.start(self._poll(claim), name=f"poll {watch.id}")
         if is_probe:
             return limiter.gate.probe_at if claimed.watches else now + IDLE_MS
         if len(claimed.watches) == room:
-            return self._when_room(limiter, now)
+            return self._wait_for_room(limiter, now)
         return now + IDLE_MS if claimed.next_due_at is None else claimed.next_due_at
 
-    def _claimed(
+    def _make_claim(
         self,
         watch: Watch,
         lease: Lease,
@@ -179,39 +180,39 @@ class Poller:
         is_probe: bool,
         durations: TaskDurations | None = None,
     ) -> ClaimedWatch:
-        """A step since the claim was asked for reached the row only after it had been read."""
+        """Make the claim of a watch. A clock step since the claim moved the row after it was read."""
         claimed_at = self._clock.now() - (self._shifted_ms - shifted_ms)
         return ClaimedWatch(
             watch, lease, limiter, limiter.provider, claimed_at, shifted_ms, is_probe, durations
         )
 
     async def _expire(self, limiter: ProviderLimiter) -> None:
-        """End what reaches its deadline while the provider cannot be asked.
+        """End watches that reach their deadline while the provider is paused.
 
-        What was past it already when the pause began (after a stop of ours) may have finished meanwhile, and
-        is asked for first, unless the pause lasts.
+        A watch that was past it when the pause began (after a stop of the daemon) may have finished
+        meanwhile. So it is polled first, unless the pause lasts.
         """
         closed_at, condition = limiter.gate.since, limiter.condition
         if closed_at is not None and condition is not None:
-            deadline_from = 0 if self._clock.now() - closed_at >= PATIENCE_MS else closed_at
+            deadline_from = 0 if self._clock.now() - closed_at >= OVERDUE_GRACE_MS else closed_at
             await self._expire_all(limiter, condition, deadline_from)
 
     async def _expire_orphans(self) -> None:
-        """End what is past its deadline and whose provider has gone from the configuration."""
+        """End watches past their deadline whose provider is no longer configured."""
         now = self._clock.now()
         if now < self._orphans_at:
             return
-        self._orphans_at = now + ORPHANS_EVERY_MS
+        self._orphans_at = now + ORPHAN_INTERVAL_MS
         for name in await self._store.providers():
             if name not in self._limiters:
-                gone = ProviderLimiter(ProviderSettings(name=name), now)
-                ended = await self._expire_all(gone, Condition(Cause(Code.PROVIDER_REMOVED)), 0)
+                limiter = ProviderLimiter(ProviderSettings(name=name), now)
+                ended = await self._expire_all(limiter, Condition(Cause(Code.PROVIDER_REMOVED)), 0)
                 if ended == EXPIRE_BATCH:  # there may be more
                     self._orphans_at = self._clock.now()
 
     async def _expire_all(self, limiter: ProviderLimiter, why: Condition, deadline_from: int) -> int:
-        """Begin to end a batch of them; returns how many."""
-        now = self._clock.now()  # read anew: the caller has waited, and it may have been set back
+        """Start to end a batch of watches past their deadline. Return their number."""
+        now = self._clock.now()  # again, because the caller has awaited, and the clock may have been set back
         lease, shifted_ms = Lease(self._owner, now + LEASE_MARGIN_MS), self._shifted_ms
         claimed = await self._store.claim_watches(
             limiter.provider.name,
@@ -221,43 +222,43 @@ class Poller:
             deadline_from=deadline_from,
         )
         for watch in claimed.watches:
-            unasked = self._claimed(watch, lease, limiter, shifted_ms, is_probe=False)
-            self._tasks.start(self._settle(unasked, NotPolled(why)), name=f"expire {watch.id}")
+            claim = self._make_claim(watch, lease, limiter, shifted_ms, is_probe=False)
+            self._tasks.start(self._settle(claim, NotPolled(why)), name=f"expire {watch.id}")
         return len(claimed.watches)
 
     async def _poll(self, claimed: ClaimedWatch) -> None:
         verdict: Verdict | None = None
         try:
-            verdict = await self._ask(claimed)
+            verdict = await self._fetch_verdict(claimed)
         finally:
-            self._release(claimed, verdict)
+            self._free_slot(claimed, verdict)
         due_at = claimed.watch.due_at or claimed.claimed_at
         self._meter.record_poll(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
         await self._settle(claimed, verdict)
 
-    async def _ask(self, claimed: ClaimedWatch) -> Verdict:
-        """Fetch and judge. A fault of ours is no end of the watch and no secret: its rules go on."""
+    async def _fetch_verdict(self, claimed: ClaimedWatch) -> Verdict:
+        """Fetch and judge. An exception of ours is logged. It does not end the watch; polling continues."""
         try:
             return self._judge(claimed, await self._fetch(claimed))
-        except Exception as fault:
+        except Exception as error:
             log.exception("poll.crashed", watch=claimed.watch.id, task=claimed.watch.task_id)
-            return Inconclusive(Cause(Code.INTERNAL_ERROR, {"type": type(fault).__name__}), is_outage=False)
+            return error_to_verdict(error)
 
     async def _fetch(self, claimed: ClaimedWatch) -> Exchange:
-        provider, watch = claimed.provider, claimed.watch
-        dialect = provider.dialect
-        url = task_url(provider.base_url, dialect.task_path, watch.api_path, watch.task_id)
-        headers = dict(poll_headers(dialect, provider.api_key))
+        watch, provider, description = claimed.watch, claimed.provider, claimed.provider.description
+        url = build_task_url(provider.base_url, description.task_path, watch.api_path, watch.task_id)
+        headers = dict(build_poll_headers(description, provider.api_key))
         if watch.traceparent is not None:
             headers[TRACEPARENT] = child_traceparent(watch.traceparent, self._rng.getrandbits(SPAN_BITS))
-        return await self.wire.get(url, headers, timeout_ms=provider.polling.request_timeout_ms)
+        timeout_ms, max_body = provider.polling.request_timeout_ms, description.max_body
+        return await self.http_client.get(url, headers, timeout_ms=timeout_ms, max_body=max_body)
 
     def _judge(self, claimed: ClaimedWatch, exchange: Exchange) -> Verdict:
         provider = claimed.provider
         return judge_poll(
             exchange,
             task_id=claimed.watch.task_id,
-            dialect=provider.dialect,
+            description=provider.description,
             key=provider.api_key,
             now=self._clock.now(),
         )
@@ -270,9 +271,9 @@ class Poller:
                     await self._record_wait(claimed, decision)
                 case EndWatch():
                     await self._record_end(claimed, verdict, decision)
-        except StoreUnavailable as fault:
-            # Nothing was kept; the lease runs out and the watch is polled again.
-            log.warning("watch.not_recorded", watch=claimed.watch.id, **fault.log_fields())
+        except StoreUnavailable as error:
+            # Nothing was recorded. The watch is polled again after its lease.
+            log.warning("watch.not_recorded", watch=claimed.watch.id, **error.log_fields())
 
     def _decide(self, claimed: ClaimedWatch, verdict: Verdict) -> PollDecision:
         provider, polling = claimed.provider, claimed.provider.polling
@@ -284,13 +285,12 @@ class Poller:
             result_ttl_ms=provider.result_ttl_ms,
             now=self._clock.now(),
             jitter=self._rng.random(),
-            asked_at=claimed.claimed_at + stepped_ms,
+            poll_started_at=claimed.claimed_at + stepped_ms,
             durations=claimed.durations if polling.learn else None,
         )
 
     async def _record_wait(self, claimed: ClaimedWatch, wait: PollAgain) -> None:
-        watch = claimed.watch
-        now = self._clock.now()
+        watch, now = claimed.watch, self._clock.now()
         if not await self._store.record_wait(watch, claimed.lease, wait, now=now):
             return
         before, cause = (each.cause if each else None for each in (watch.trouble, wait.trouble))
@@ -313,7 +313,7 @@ class Poller:
             self._waiters.wake(watch.id)
             self._deliver()
 
-    def _release(self, claimed: ClaimedWatch, verdict: Verdict | None) -> None:
+    def _free_slot(self, claimed: ClaimedWatch, verdict: Verdict | None) -> None:
         limiter, now = claimed.limiter, self._clock.now()
         before = limiter.condition
         limiter.record_end(verdict, now, is_probe=claimed.is_probe)
@@ -324,5 +324,5 @@ class Poller:
         if before is not None and limiter.condition is None:
             log.info("provider.resumed", provider=limiter.provider.name)
             self._run_at(now)
-        if limiter.provider.name in self._starved:
+        if limiter.provider.name in self._waiting_for_room:
             self._run_at(now)

@@ -1,4 +1,4 @@
-"""How much may go to one provider now: requests in flight, requests a second, and the gate before it."""
+"""Limit the polls of one provider: requests in flight, requests per second, and a circuit breaker."""
 
 from notifier.config.model import ProviderSettings
 from notifier.core import circuit_breaker
@@ -6,13 +6,13 @@ from notifier.core.causes.cause import Condition
 from notifier.core.circuit_breaker import CircuitBreaker, Permit
 from notifier.core.polling.verdict import AccountRefused, Inconclusive, Throttled, Verdict
 
-BURST_S = 0.25
-DEFAULT_PAUSE_MS = 5_000
-LONGEST_ABSENCE_MS = 60_000
+BURST_S = 0.25  # of the rate may be saved up; no record of why; changing it needs a measurement
+DEFAULT_PAUSE_MS = 5_000  # after a 429 without Retry-After; no record of why; changing it needs a measurement
+MAX_RETURN_MS = 60_000  # CONTRACT P7: a provider that is back is polled within 60 s
 
 
 class ProviderLimiter:
-    """One provider's budget. Throttling (429) and refusals hold back the whole provider, not one watch."""
+    """The limits of one provider. A 429 or a refusal holds back the whole provider, not one watch."""
 
     def __init__(self, provider: ProviderSettings, now: int) -> None:
         self.provider = provider
@@ -24,38 +24,38 @@ class ProviderLimiter:
 
     @property
     def condition(self) -> Condition | None:
-        """Why the provider is held back, and since its first failure in a row; None while it is not."""
+        """Why the provider is held back, since its first failure in a row; None if it is not."""
         if self.gate.since is None or self.gate.reason is None:
             return None
         since = self.gate.since if self._failing_since is None else self._failing_since
         return Condition(self.gate.reason, since)
 
     def permit(self, now: int) -> Permit:
-        """Say whether requests may go out freely, singly, or not at all."""
+        """Return whether requests may start now: freely, as the only probe, or not."""
         return circuit_breaker.permit(self.gate, now)
 
-    def free_slots(self, now: int) -> int:
-        """How many requests may start now, by the number in flight and by the rate."""
+    def count_free_slots(self, now: int) -> int:
+        """Return how many requests may start now, by the number in flight and by the rate."""
         self._fill(now)
         return max(0, min(self.provider.max_in_flight - self.in_flight, int(self._tokens)))
 
-    def next_free_at(self, now: int) -> int | None:
-        """When the rate lets the next one start; None when a request must end before that."""
+    def find_next_start(self, now: int) -> int | None:
+        """Return when the rate allows the next request; None if one in flight must end first."""
         if self.in_flight >= self.provider.max_in_flight:
             return None
         missing = max(0.0, 1.0 - self._tokens)
         return now + round(missing * 1_000 / self.provider.max_rate_per_s + 0.5)
 
     def record_start(self, count: int, now: int, *, is_probe: bool) -> None:
-        """Note that ``count`` requests go out."""
+        """Record the start of ``count`` requests."""
         self.in_flight += count
         self._tokens -= count
         if is_probe:
-            patience = self.provider.polling.request_timeout_ms + DEFAULT_PAUSE_MS
-            self.gate = circuit_breaker.record_probe(self.gate, now, patience_ms=patience)
+            timeout_ms = self.provider.polling.request_timeout_ms + DEFAULT_PAUSE_MS
+            self.gate = circuit_breaker.record_probe(self.gate, now, timeout_ms=timeout_ms)
 
     def record_end(self, verdict: Verdict | None, now: int, *, is_probe: bool) -> None:
-        """Note what a request brought; None when it broke off without a verdict."""
+        """Record the end of a request; None if it ended without a verdict."""
         self.in_flight -= 1
         match verdict:
             case None:
@@ -77,7 +77,7 @@ class ProviderLimiter:
             self._failing_since = now
 
     def configure(self, provider: ProviderSettings) -> None:
-        """Go on under changed settings. A new key or address deserves a fresh start."""
+        """Use changed settings. Reset the breaker for a new key or base URL."""
         if (provider.api_key, provider.base_url) != (self.provider.api_key, self.provider.base_url):
             self.gate, self._failing_since = CircuitBreaker(), None
         self.provider = provider
@@ -91,8 +91,8 @@ class ProviderLimiter:
 
     @property
     def _cap_ms(self) -> int:
-        """The longest wait for a probe: with the time that a probe may hang, within a minute in all."""
-        return max(DEFAULT_PAUSE_MS, LONGEST_ABSENCE_MS - self.provider.polling.request_timeout_ms)
+        """The longest wait for a probe. With the timeout of a probe it is a minute (CONTRACT P7)."""
+        return max(DEFAULT_PAUSE_MS, MAX_RETURN_MS - self.provider.polling.request_timeout_ms)
 
     @property
     def _burst(self) -> float:

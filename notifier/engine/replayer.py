@@ -1,4 +1,4 @@
-"""Replays at their pace: some deliveries a tick are made pending again, and the deliverer sends them."""
+"""Replay deliveries at a limited rate: each tick makes some pending again, and the deliverer sends them."""
 
 from collections.abc import Callable
 
@@ -9,15 +9,15 @@ from notifier.errors import StoreUnavailable
 from notifier.ports import Clock
 from notifier.store.protocol import Store
 
-RATE_PER_S = 10
-IDLE_MS = 60_000
-AFTER_TROUBLE_MS = 5_000
+RATE_PER_S = 10  # a replay must not flood receivers; no record of why; changing it needs a measurement
+IDLE_MS = 60_000  # a new replay wakes the job at once; no record of why; changing it needs a measurement
+RETRY_INTERVAL_MS = 5_000  # no record of why; changing it needs a measurement
 
 log = structlog.get_logger()
 
 
 class Replayer:
-    """At most ``rate_per_s`` deliveries a second. ``deliver`` is called when there is something to send."""
+    """Replays at most ``rate_per_s`` deliveries per second. Calls ``deliver`` after some were replayed."""
 
     def __init__(
         self,
@@ -34,10 +34,10 @@ class Replayer:
         self._deliver = deliver
         self._rate_per_s = rate_per_s
         self._next_at = 0
-        self._is_under_way = False
+        self._is_replaying = False
 
     async def tick(self) -> int:
-        """Do a second's worth; returns the instant of the next tick. A ring before its time does nothing."""
+        """Replay the deliveries of one second. Return when to tick next; an earlier tick does nothing."""
         now = self._clock.now()
         if now < self._next_at <= now + 1_000:
             return self._next_at
@@ -45,10 +45,10 @@ class Replayer:
             count = await self._store.replay_some(
                 now=now, give_up_at=now + self.settings.give_up_after_ms, limit=self._rate_per_s
             )
-        except StoreUnavailable as fault:
-            log.warning("replay.delayed", **fault.log_fields())
-            return now + AFTER_TROUBLE_MS
-        self._tell(count)
+        except StoreUnavailable as error:
+            log.warning("replay.delayed", **error.log_fields())
+            return now + RETRY_INTERVAL_MS
+        self._log_progress(count)
         if count is None:
             return now + IDLE_MS
         if count:
@@ -56,8 +56,8 @@ class Replayer:
         self._next_at = now + count * 1_000 // self._rate_per_s
         return self._next_at
 
-    def _tell(self, count: int | None) -> None:
-        """One line when replaying begins and one when all is done, however many replays that were."""
-        if (count is not None) != self._is_under_way:
-            self._is_under_way = count is not None
-            log.info("replay.began" if self._is_under_way else "replay.ended")
+    def _log_progress(self, count: int | None) -> None:
+        """Log the start of replaying and its end, once for any number of replays."""
+        if (count is not None) != self._is_replaying:
+            self._is_replaying = count is not None
+            log.info("replay.began" if self._is_replaying else "replay.ended")

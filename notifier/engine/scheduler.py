@@ -1,9 +1,9 @@
-"""APScheduler rings; it knows nothing that matters.
+"""Run the daemon's periodic jobs on APScheduler.
 
-Each bell is one job that is re-armed after every ring, so there is never a list of missed runs. What
-APScheduler 3 does not do by itself stands here: it drops late jobs unless told otherwise (misfire grace),
-skips a job that comes due while it runs, sleeps on when the wall clock is set back, and cancels running
-coroutines when it is shut down.
+All state is in the database; a job only returns when it must run next. It is scheduled again after each run,
+so there is never a list of missed runs. This file also makes up for APScheduler 3. It drops late jobs by
+default (misfire grace) and skips a job that comes due while it runs. It sleeps on when the wall clock is set
+back, and cancels running coroutines at shutdown.
 """
 
 import asyncio
@@ -20,182 +20,187 @@ from notifier.core.causes.cause import Cause
 from notifier.errors import NotifierError, StoreUnavailable
 from notifier.ports import Clock
 
-SPACING_S = 0.02  # rings gather what falls due meanwhile: one claim for many watches
-SOON_S = 0.02  # a ring as near as this is not worth the scheduler's work for it
-AFTER_CRASH_MS = 1_000
-OVERDUE_S = 0.5
-LONGEST_S = 60.0  # no bell wants to wait longer: such an instant is from before the clock was set back
-# When to ring if nobody re-arms: a job with no next time is thrown away.
-SPARE = IntervalTrigger(days=1, timezone=UTC)
+MIN_SPACING_S = 0.02  # between two runs, so that one claim takes many watches
+DIRECT_TIMER_S = 0.02  # a run as near as this uses a timer of the loop, which costs less
+AFTER_CRASH_MS = 1_000  # no record of why; changing it needs a measurement
+OVERDUE_S = 0.5  # no record of why; changing it needs a measurement
+MAX_WAIT_S = 60.0  # no job waits longer: a later instant is from before the clock was set back
+# Used only if a job is not scheduled again, because APScheduler deletes a job without a next time.
+FALLBACK_TRIGGER = IntervalTrigger(days=1, timezone=UTC)
 
 log = structlog.get_logger()
 
 Run = Callable[[], Awaitable[int]]
-Failed = asyncio.Future[NotifierError]
+FailureFuture = asyncio.Future[NotifierError]
 
 
 class PeriodicJob:
-    """Calls ``ring``, which says when it wants to be called next. ``at`` asks for an earlier call.
+    """Calls ``run``, which returns when it must be called next. ``run_at`` requests an earlier call.
 
-    ``spacing_s`` is the least time between two rings; ``trouble`` says why the last one came to nothing.
+    ``spacing_s`` is the minimum time between two runs; ``trouble`` is why the last one failed.
     """
 
     def __init__(
-        self, name: str, run: Run, scheduler: AsyncIOScheduler, clock: Clock, failed: Failed
+        self, name: str, run: Run, scheduler: AsyncIOScheduler, clock: Clock, failure: FailureFuture
     ) -> None:
         self.name = name
-        self.spacing_s = SPACING_S
+        self.spacing_s = MIN_SPACING_S
         self.trouble: Cause | None = None
-        self._failed = failed
+        self._failure = failure
         self._run = run
         self._scheduler = scheduler
         self._clock = clock
         self._job: Job | None = None
-        self._wanted_at: int | None = None
+        self._requested_at: int | None = None
         self._armed_for = float("inf")
-        self._rung = float("-inf")
-        self._is_ringing = False
-        self._is_open = False
+        self._ran_at = float("-inf")
+        self._is_running = False
+        self._is_enabled = False
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._silent = asyncio.Event()
-        self._silent.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def arm(self) -> None:
-        """Ring from now on, the first time at once."""
-        self._is_open = True
+        """Start the job. It runs at once."""
+        self._is_enabled = True
         self.run_at(self._clock.now())
 
     def run_at(self, instant: int) -> None:
-        """Ring at ``instant`` (epoch milliseconds) or, if that is sooner, when it would have rung anyway."""
-        if not self._is_open:
+        """Run at ``instant`` (epoch milliseconds), or at the scheduled time if that is earlier."""
+        if not self._is_enabled:
             return
-        if self._is_ringing:
-            self._wanted_at = instant if self._wanted_at is None else min(self._wanted_at, instant)
+        if self._is_running:
+            self._requested_at = instant if self._requested_at is None else min(self._requested_at, instant)
             return
         monotonic = self._clock.monotonic()
-        wanted_s = min((instant - self._clock.now()) / 1_000, LONGEST_S)
-        wait_s = max(wanted_s, self._rung + self.spacing_s - monotonic, 0.0)
+        requested_s = min((instant - self._clock.now()) / 1_000, MAX_WAIT_S)
+        wait_s = max(requested_s, self._ran_at + self.spacing_s - monotonic, 0.0)
         if monotonic + wait_s < self._armed_for:
             self._arm(wait_s)
 
     def check(self) -> None:
-        """Re-arm if the ring is overdue: the wall clock that APScheduler goes by was set back."""
+        """Schedule an overdue run again, because the wall clock of APScheduler was set back."""
         late_s = self._clock.monotonic() - self._armed_for
-        if self._is_open and not self._is_ringing and late_s > OVERDUE_S:
+        if self._is_enabled and not self._is_running and late_s > OVERDUE_S:
             log.info("bell.rearmed", bell=self.name, late_s=round(late_s, 3))
             self._arm(0.0)
 
     async def close(self) -> None:
-        """Ring no more; wait for the ring under way."""
-        self._is_open = False
-        await self._silent.wait()
+        """Stop the job, and wait for a run in progress."""
+        self._is_enabled = False
+        await self._idle.wait()
 
     def _arm(self, wait_s: float) -> None:
-        """Have it rung: by the scheduler or, if that is soon, by the loop, at a fraction of the price."""
+        """Schedule the next run: on APScheduler, or on a timer of the loop if it is soon."""
         self._armed_for = self._clock.monotonic() + wait_s
         if self._timer is not None:
             self._timer.cancel()
-        if wait_s > SOON_S:
+        if wait_s > DIRECT_TIMER_S:
             self._schedule(wait_s)
         else:
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._start)
 
     def _start(self) -> None:
-        self._task = asyncio.create_task(self._on_time(), name=f"bell {self.name}")
+        self._task = asyncio.create_task(self._run_once(), name=f"job {self.name}")
 
     def _schedule(self, wait_s: float) -> None:
         when = datetime.now(UTC) + timedelta(seconds=wait_s)
         if self._job is None:
             self._job = self._scheduler.add_job(
-                self._on_time, SPARE, id=self.name, next_run_time=when, misfire_grace_time=None, coalesce=True
+                self._run_once,
+                FALLBACK_TRIGGER,
+                id=self.name,
+                next_run_time=when,
+                misfire_grace_time=None,
+                coalesce=True,
             )
         else:
             self._job.modify(next_run_time=when)
 
-    async def _on_time(self) -> None:
-        if not self._is_open or self._is_ringing:
+    async def _run_once(self) -> None:
+        if not self._is_enabled or self._is_running:
             return
-        self._is_ringing = True
-        self._silent.clear()
+        self._is_running = True
+        self._idle.clear()
         next_at = self._clock.now() + AFTER_CRASH_MS
         try:
             next_at = await self._run()
-            self._recovered()
-        except StoreUnavailable as fault:
-            self._troubled(fault)
-        except NotifierError as fault:
-            self._fail(fault)
+            self._clear_trouble()
+        except StoreUnavailable as error:
+            self._record_trouble(error)
+        except NotifierError as error:
+            self._fail(error)
         except Exception:
             log.exception("bell.crashed", bell=self.name)
         finally:
-            self._is_ringing = False
-            self._silent.set()
+            self._is_running = False
+            self._idle.set()
             self._rearm(next_at)
 
-    def _troubled(self, fault: StoreUnavailable) -> None:
-        """Tell it once, not with each ring: a full disk may hold the log as well."""
-        if self.trouble != fault.reason:
-            log.error("store.unavailable", bell=self.name, **fault.log_fields())
-        self.trouble = fault.reason
+    def _record_trouble(self, error: StoreUnavailable) -> None:
+        """Log a trouble once and not for each run, because a full disk may also have the log."""
+        if self.trouble != error.reason:
+            log.error("store.unavailable", bell=self.name, **error.log_fields())
+        self.trouble = error.reason
 
-    def _recovered(self) -> None:
+    def _clear_trouble(self) -> None:
         if self.trouble is not None:
             log.info("store.recovered", bell=self.name)
         self.trouble = None
 
-    def _fail(self, fault: NotifierError) -> None:
-        """Hand it on: it needs the operator, and no later ring would fare better."""
-        if not self._failed.done():
-            self._failed.set_result(fault)
+    def _fail(self, error: NotifierError) -> None:
+        """Report an error that needs the operator, and that a later run would meet again."""
+        if not self._failure.done():
+            self._failure.set_result(error)
 
     def _rearm(self, next_at: int) -> None:
-        self._rung = self._clock.monotonic()
+        self._ran_at = self._clock.monotonic()
         self._armed_for = float("inf")
-        wanted, self._wanted_at = self._wanted_at, None
-        self.run_at(next_at if wanted is None else min(next_at, wanted))
+        requested_at, self._requested_at = self._requested_at, None
+        self.run_at(next_at if requested_at is None else min(next_at, requested_at))
 
 
 class JobScheduler:
-    """All bells of the daemon on one scheduler. Make it inside the running loop."""
+    """All jobs of the daemon on one scheduler. Create it in the running loop."""
 
     def __init__(self, clock: Clock) -> None:
-        self._failed: Failed = asyncio.get_running_loop().create_future()
+        self._failure: FailureFuture = asyncio.get_running_loop().create_future()
         self._clock = clock
-        # UTC: no time zone file and no TZ variable can move a ring. Many instances: a job that is re-armed
-        # before its last run has left the executor would be skipped for good; bells see to it themselves
-        # that no two rings overlap.
+        # UTC, so that no time zone file and no TZ variable moves a run. Many instances, because a job that is
+        # scheduled before its last run has left the executor would be skipped for ever. PeriodicJob itself
+        # prevents overlapping runs.
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults={"max_instances": 1_000})
         self._jobs: list[PeriodicJob] = []
 
     def add(self, name: str, run: Run) -> PeriodicJob:
-        """Hang up a bell; it is silent until ``start``."""
-        job = PeriodicJob(name, run, self._scheduler, self._clock, self._failed)
+        """Add a job. It does not run before ``start``."""
+        job = PeriodicJob(name, run, self._scheduler, self._clock, self._failure)
         self._jobs.append(job)
         return job
 
     @property
     def trouble(self) -> Cause | None:
-        """Why the store keeps a bell from its work; None while it does not."""
+        """Why the store prevents the work of a job; None if it does not."""
         return next((job.trouble for job in self._jobs if job.trouble is not None), None)
 
     def start(self) -> None:
-        """Ring all, and go on as they say."""
+        """Start all jobs."""
         self._scheduler.start()
         for job in self._jobs:
             job.arm()
 
     def check(self) -> None:
-        """Look after every bell; to be called about once a second by something that is no job."""
+        """Check every job. It must be called about once a second, and not by a job."""
         for job in self._jobs:
             job.check()
 
     async def until_failed(self) -> NoReturn:
-        """Raise the first fault of ours that a ring has met and that waiting does not mend."""
-        raise await self._failed
+        """Raise the first error of a run that waiting does not cure."""
+        raise await self._failure
 
     async def stop(self) -> None:
-        """Silence all: no ring is cancelled, none starts any more."""
+        """Stop all jobs. No run is cancelled, and none starts any more."""
         for job in self._jobs:
             await job.close()
         if self._scheduler.running:

@@ -1,23 +1,26 @@
-"""Who waits for the end of a watch is told here; who missed it reads it from the store."""
+"""Wake API requests that wait for a watch to end.
+
+Nothing is remembered: a caller registers first and reads the store afterwards.
+"""
 
 import asyncio
 
 
 class WatchWaiters:
-    """Wakes those who wait for a watch. Keeps nothing for those who come later."""
+    """The requests that wait, by watch."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._is_closed = False
 
     def wake(self, watch_id: str) -> None:
-        """Wake all who wait for this watch."""
+        """Wake all requests that wait for this watch."""
         for future in self._waiting.pop(watch_id, ()):
             if not future.done():
                 future.set_result(None)
 
     def close(self) -> None:
-        """Wake everybody, and let nobody wait any more: the daemon stops."""
+        """Wake all requests and let no other wait, because the daemon stops."""
         self._is_closed = True
         for watch_id in list(self._waiting):
             self.wake(watch_id)

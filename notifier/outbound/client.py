@@ -15,26 +15,29 @@ import httpx
 from notifier import __version__
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.outbound.connector import Connector
+from notifier.outbound.connector import TcpConnector
 from notifier.outbound.errors import ExchangeError, connection_page
 from notifier.outbound.exchange_state import EXTENSION, ExchangeState
 from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
 from notifier.outbound.transport import HttpTransport, origin_of
 
-REST_S = 0.02
-"""How long an accepted POST waits for the rest of its reply, so that the connection can be kept."""
+REMAINDER_LIMIT_S = 0.02
+"""Time for the rest of the reply to an accepted POST; after it the connection is not reused.
+
+No record of why; changing it needs a measurement.
+"""
 
 _DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
 _CLOSED = NoReply(FailureKind.CONNECT, "given up on our side: the daemon is stopping or was reconfigured")
 
 
 class HttpxClient:
-    """``ports.HttpClient`` over httpx. Polls have one, callbacks another: they share no connections.
+    """``ports.HttpClient`` over httpx. Polls and callbacks have one each and share no connections.
 
-    ``policy`` says which addresses may be connected to (None: all). ``max_body`` bounds what is read of a
-    reply. An idle connection is kept for ``keepalive_s``. ``ca_file`` holds certificates trusted beside the
-    system's; raise OSError if there are none in it.
+    ``policy`` restricts the addresses (None: all are allowed). ``max_body`` limits the bytes read of a reply,
+    whose body is as it was sent, compressed or not. An idle connection is kept for ``keepalive_s``.
+    ``ca_file`` has certificates to trust beside the system's; raise OSError without any.
     """
 
     def __init__(
@@ -53,18 +56,20 @@ class HttpxClient:
         self._slots = asyncio.Semaphore(connections)
         self._deadlines: set[asyncio.Timeout] = set()
         self._is_closed = False
-        connector = Connector(policy, make_tls_context(ca_file), resolver or CachingResolver(), monotonic)
+        connector = TcpConnector(policy, make_tls_context(ca_file), resolver or CachingResolver(), monotonic)
         self._transport = HttpTransport(
             connector, max_idle=connections, keepalive_s=keepalive_s, monotonic=monotonic
         )
 
-    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
-        """Send a GET. The reply has its whole body, or the body cut at ``max_body``, or there is no reply."""
-        return await self._exchange("GET", url, headers, None, timeout_ms)
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+    ) -> Exchange:
+        """Send a GET. The body of the reply is whole or cut at ``max_body``."""
+        return await self._exchange("GET", url, headers, None, timeout_ms, max_body or self._max_body)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
-        """Send a POST. A 2xx head is the whole reply; of any other status the body is read as well."""
-        return await self._exchange("POST", url, headers, body, timeout_ms)
+        """Send a POST. For a 2xx status the body does not matter; for another status it is read."""
+        return await self._exchange("POST", url, headers, body, timeout_ms, self._max_body)
 
     async def close(self) -> None:
         """Close all connections. An exchange under way ends without a reply."""
@@ -75,12 +80,18 @@ class HttpxClient:
         await self._transport.aclose()
 
     async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_ms: int
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_ms: int,
+        max_body: int,
     ) -> Exchange:
         state = ExchangeState(self._monotonic())
         try:
             request = _make_request(method, url, headers, body, state)
-            exchange = await self._reply(request, state, timeout_ms)
+            exchange = await self._send(request, state, timeout_ms, max_body)
         except (httpx.InvalidURL, ValueError):  # UnicodeError too: idna, a header that is not ASCII
             return NoReply(FailureKind.PROTOCOL, "this URL or a header cannot be sent")
         return replace(
@@ -90,8 +101,10 @@ class HttpxClient:
             connect_ms=None if state.connected_at is None else state.ms_until(state.connected_at),
         )
 
-    async def _reply(self, request: httpx.Request, state: ExchangeState, timeout_ms: int) -> Exchange:
-        """Send and read, in time. ``state.reply`` holds even if the body never ends."""
+    async def _send(
+        self, request: httpx.Request, state: ExchangeState, timeout_ms: int, max_body: int
+    ) -> Exchange:
+        """Send the request and read the reply. ``state.final_reply`` counts even if the body never ends."""
         deadline = asyncio.timeout(timeout_ms / 1_000)
         self._deadlines.add(deadline)
         try:
@@ -100,42 +113,43 @@ class HttpxClient:
                     return _CLOSED
                 response = await self._transport.handle_async_request(request)
                 try:
-                    return await self._read(response, request.method, state)
+                    return await self._receive(response, request.method, state, max_body)
                 finally:
                     await response.stream.aclose()  # type: ignore[union-attr] # the transport's are async
         except TimeoutError:
             no_reply = NoReply(FailureKind.TIMEOUT, f"{timeout_ms / 1_000:g} s, {state.stage}")
-            return state.reply or (_CLOSED if self._is_closed else no_reply)
+            return state.final_reply or (_CLOSED if self._is_closed else no_reply)
         except ExchangeError as error:
-            return state.reply or error.no_reply
+            return state.final_reply or error.no_reply
         finally:
             self._deadlines.discard(deadline)
 
-    async def _read(self, response: httpx.Response, method: str, state: ExchangeState) -> Exchange:
-        """Read a response after its head, as far as it matters."""
+    async def _receive(
+        self, response: httpx.Response, method: str, state: ExchangeState, max_body: int
+    ) -> Exchange:
+        """Read the body of a reply as far as it matters."""
         first_byte_ms = state.ms_until(self._monotonic())
         reply = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
         if response.is_success and method == "POST":
-            state.reply = reply
-            async with asyncio.timeout(REST_S):
-                await self._read_body(response)
+            state.final_reply = reply
+            async with asyncio.timeout(REMAINDER_LIMIT_S):
+                await _read_body(response, max_body)
             return reply
         if not response.is_success:
-            state.reply = replace(reply, is_cut=True)
-        if reply.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
-            return state.reply or NoReply(FailureKind.PROTOCOL, "encoded although asked not to")
-        body, is_cut = await self._read_body(response)
+            state.final_reply = replace(reply, is_cut=True)
+        body, is_cut = await _read_body(response, max_body)
         return connection_page(reply.status, body) or replace(reply, body=body, is_cut=is_cut)
 
-    async def _read_body(self, response: httpx.Response) -> tuple[bytes, bool]:
-        """Return the body up to the limit, and whether it was longer."""
-        body = bytearray()
-        async for piece in response.stream:  # type: ignore[union-attr] # the transport's are async
-            room = self._max_body - len(body)
-            body += piece[:room]
-            if len(piece) > room:
-                return bytes(body), True
-        return bytes(body), False
+
+async def _read_body(response: httpx.Response, max_body: int) -> tuple[bytes, bool]:
+    """Return the body up to the limit, and whether it was longer."""
+    body = bytearray()
+    async for piece in response.stream:  # type: ignore[union-attr] # the transport's are async
+        room = max_body - len(body)
+        body += piece[:room]
+        if len(piece) > room:
+            return bytes(body), True
+    return bytes(body), False
 
 
 def _make_request(

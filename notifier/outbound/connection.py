@@ -24,8 +24,8 @@ from notifier.outbound.errors import (
 )
 from notifier.outbound.tls import TlsSession
 
-MAX_HEAD_BYTES = 64 * 1024  # decision 0011: all heads of a response together, to bound memory
-MAX_HEADS = 101  # decision 0011: at most 100 interim heads, then the final one
+MAX_HEAD_BYTES = 64 * 1024  # decision 0012: all heads of a response together, to bound memory
+MAX_HEADS = 101  # decision 0012: at most 100 interim heads, then the final one
 READ_AHEAD_BYTES = 128 * 1024  # trade-off: holds any head, and of a body no more than this unread
 
 
@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
         self._take(b"")
         while not tls.is_established:
             if not await self._wait():
-                raise ExchangeError(tls_failed(self._error))
+                raise ExchangeError(tls_failed(self._error)) from self._error
 
     def send(self, data: bytes) -> None:
         """Send in one go. If that breaks, ``read_head`` tells, unless an answer has come all the same."""
@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
         return data
 
     def is_silent(self) -> bool:
-        """Whether nothing has come, nothing is still to be sent, and the peer has not closed.
+        """Return whether nothing has come, nothing is still to be sent, and the peer has not closed.
 
         The event loop may not have seen the end yet, so the kernel is asked as well.
         """
@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
             if not await self._wait():
                 is_unanswered = not self._received and limit == MAX_HEAD_BYTES
                 kind = ClosedUnansweredError if is_unanswered else ExchangeError
-                raise kind(connection_lost(self._error, self.peer))
+                raise kind(connection_lost(self._error, self.peer)) from self._error
         if end is None or end.end() > limit:
             raise ExchangeError(NoReply(FailureKind.TOO_LARGE, "a head over 64 KiB"))
         raw = bytes(self._received[: end.end()])

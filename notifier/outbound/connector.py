@@ -10,19 +10,44 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
+from typing import Protocol
 
 from notifier.core.exchange import FailureKind, NoReply
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.outbound.connection import Connection, Origin
-from notifier.outbound.errors import ExchangeError, blocked, describe_os_error
+from notifier.outbound.errors import ExchangeError, blocked, connect_failed
 from notifier.outbound.exchange_state import ExchangeState, Stage, format_address
 from notifier.outbound.resolver import CachingResolver
 
 NEXT_ADDRESS_S = 3.0  # DELIVERY.md 5.2: connect 3 s; after that another address of the name gets its chance
 
 
-class Connector:
-    """Opens connections to the addresses that the policy allows; without a policy, to all."""
+class Connector(Protocol):
+    """Open the connections of a transport."""
+
+    async def connect(self, origin: Origin, state: ExchangeState) -> Connection:
+        """Return a new connection. Raise ExchangeError if there is none."""
+        ...
+
+
+class UnixConnector:
+    """Connect to one Unix socket, whatever host the URL has."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    async def connect(self, origin: Origin, state: ExchangeState) -> Connection:
+        """Return a new connection without TLS. Raise ExchangeError if there is none."""
+        state.peer = self._path
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            return await _open(sock, self._path, origin, self._path, state.started_at)
+        except OSError as error:
+            raise ExchangeError(connect_failed(error, self._path)) from error
+
+
+class TcpConnector:
+    """Connect to the addresses that the policy allows; without a policy, to all."""
 
     def __init__(
         self,
@@ -68,9 +93,8 @@ class Connector:
         try:
             return await self._resolver.resolve(host)
         except OSError as error:
-            raise ExchangeError(
-                NoReply(FailureKind.DNS, f"{host}: {error.strerror or 'no address'}")
-            ) from None
+            no_reply = NoReply(FailureKind.DNS, f"{host}: {error.strerror or 'no address'}")
+            raise ExchangeError(no_reply) from error
 
     async def _connect_to_one(
         self, origin: Origin, addresses: Sequence[str], state: ExchangeState
@@ -78,26 +102,30 @@ class Connector:
         """Try the addresses in order. The last may take as long as the deadline of the exchange allows."""
         last = addresses[-1]
         for address in addresses:
-            state.peer = format_address(address, origin.port)
+            state.peer = peer = format_address(address, origin.port)
             try:
                 async with asyncio.timeout(None if address is last else NEXT_ADDRESS_S):
-                    return await self._open(origin, address, state.peer)
+                    return await self._open(origin, address, peer)
             except OSError as error:  # TimeoutError too
-                failure = NoReply(FailureKind.CONNECT, f"{state.peer}: {describe_os_error(error)}")
-        raise ExchangeError(failure)
+                last_error = error
+        raise ExchangeError(connect_failed(last_error, peer)) from last_error
 
     async def _open(self, origin: Origin, address: str, peer: str) -> Connection:
-        """Connect a socket of our own: with it ``Connection`` can read what asyncio would leave unread."""
-        loop = asyncio.get_running_loop()
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.sock_connect(sock, (address, origin.port))
-            _, connection = await loop.create_connection(
-                lambda: Connection(origin, peer, sock, self._monotonic()), sock=sock
-            )
-        except BaseException:
-            sock.close()
-            raise
-        return connection
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return await _open(sock, (address, origin.port), origin, peer, self._monotonic())
+
+
+async def _open(
+    sock: socket.socket, address: str | tuple[str, int], origin: Origin, peer: str, now: float
+) -> Connection:
+    """Connect a socket of our own: with it ``Connection`` can read what asyncio would leave unread."""
+    loop = asyncio.get_running_loop()
+    try:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, address)
+        _, connection = await loop.create_connection(lambda: Connection(origin, peer, sock, now), sock=sock)
+    except BaseException:
+        sock.close()
+        raise
+    return connection

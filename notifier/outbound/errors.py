@@ -33,7 +33,7 @@ _CONNECTION_PAGES = {
 
 
 class ExchangeError(httpx.TransportError):
-    """Why an exchange brought no reply."""
+    """The reason why an exchange has no reply; the cause is the error of the system or of TLS, if any."""
 
     def __init__(self, no_reply: NoReply) -> None:
         super().__init__(no_reply.detail)
@@ -48,6 +48,11 @@ def blocked(refusals: Collection[AddressRefusal]) -> NoReply:
     """Describe why no address of a host is allowed."""
     never = FailureSubkind.NEVER_ALLOWED if all(refusal.is_final for refusal in refusals) else None
     return NoReply(FailureKind.BLOCKED, "; ".join(refusal.text for refusal in refusals), subkind=never)
+
+
+def connect_failed(error: OSError, peer: str) -> NoReply:
+    """Describe a connection that could not be opened."""
+    return NoReply(FailureKind.CONNECT, f"{peer}: {describe_os_error(error)}")
 
 
 def connection_lost(error: Exception | None, peer: str) -> NoReply:

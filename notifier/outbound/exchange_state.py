@@ -22,15 +22,15 @@ class Stage(StrEnum):
 class ExchangeState:
     """One exchange under way. Instants are seconds of the client's clock.
 
-    ``peer`` is the address and port at the other end, or the last one tried. ``connected_at`` stays None on a
-    reused connection. ``reply`` is a reply that holds, whatever becomes of its body.
+    ``peer`` is the address and port at the other end, or the last one tried. ``connected_at`` stays None for
+    a reused connection. ``final_reply`` is a reply that counts even if its body never ends.
     """
 
     started_at: float
     stage: Stage = Stage.CONNECT
     peer: str | None = None
     connected_at: float | None = None
-    reply: HttpReply | None = None
+    final_reply: HttpReply | None = None
 
     def ms_until(self, instant: float) -> int:
         """Return the milliseconds from the start to an instant."""
@@ -38,5 +38,5 @@ class ExchangeState:
 
 
 def format_address(address: str, port: int) -> str:
-    """Write an address and port as in a URL."""
+    """Format an address and port as in a URL."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,7 +1,7 @@
 """An httpx transport: a pool of kept connections over ``connector.py``.
 
 httpx's own pool loses a connection for good when an exchange is cancelled, and a deadline is a cancellation
-(docs/decisions/0011-own-http-transport.md). Here a connection belongs to its exchange from start to end, and
+(docs/decisions/0012-own-http-transport.md). Here a connection belongs to its exchange from start to end, and
 every way out of the exchange either gives it back or aborts it.
 """
 
@@ -17,7 +17,7 @@ from notifier.outbound.errors import ClosedUnansweredError
 from notifier.outbound.exchange_state import EXTENSION, ExchangeState, Stage
 from notifier.outbound.response_body import ResponseBody
 
-CONNECTION_LIFETIME_S = 300.0  # decision 0011: steady traffic follows a change of DNS
+CONNECTION_LIFETIME_S = 300.0  # decision 0012: steady traffic follows a change of DNS
 
 
 class HttpTransport(httpx.AsyncBaseTransport):

@@ -1,1 +1,1 @@
-"""Serve HTTP on accepted sockets: limits, access, bodies, problems. It knows no watches and no store."""
+"""Serve HTTP on accepted sockets: limits, access, bodies, problems; nothing about watches or the store."""

@@ -1,4 +1,4 @@
-"""Reading bodies: of the right type, of bounded size each, and of bounded size together."""
+"""Read request bodies: of the right media type, and of bounded size, each and in total."""
 
 import re
 from collections.abc import Iterator
@@ -6,64 +6,66 @@ from contextlib import contextmanager
 
 from starlette.types import Receive, Scope
 
-from notifier.server.middleware import ClientDisconnected, has_body, request_headers
+from notifier.server.middleware import ClientDisconnected, get_headers, has_body
 from notifier.server.problems import ProblemError
 
-BODY_BYTES = 256 * 1024
-BATCH_BYTES = 4 * 1024 * 1024
-TOGETHER_BYTES = 32 * 1024 * 1024  # decoded they take some ten times as much
+MAX_BODY_BYTES = 256 * 1024  # CONTRACT, HTTP
+MAX_BATCH_BODY_BYTES = 4 * 1024 * 1024  # CONTRACT, HTTP
+MAX_TOTAL_BODY_BYTES = 32 * 1024 * 1024
+"""Eight batches at once. Trade-off: decoded JSON takes some ten times as much memory."""
 
 _JSON = re.compile(rb"application/json(?:[ \t]*;[ \t]*charset=\"?utf-8\"?)?", re.IGNORECASE)
+_MAX_LENGTH_DIGITS = 18  # more digits than any limit has; int() of a long text is slow
 
 
 class BodyBudget:
-    """How many bytes of bodies may be in memory, over all requests."""
+    """How many bytes of request bodies may be in memory, over all requests."""
 
-    def __init__(self, room: int = TOGETHER_BYTES) -> None:
-        self._room = room
+    def __init__(self, limit: int = MAX_TOTAL_BODY_BYTES) -> None:
+        self._free = limit
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
-        """Keep ``size`` bytes for as long as this lasts; raises Problem when they are not there."""
-        if size > self._room:
+        """Reserve ``size`` bytes within the ``with`` block. Raise ProblemError if they are not free."""
+        if size > self._free:
             raise ProblemError("busy", "too many large requests at once")
-        self._room -= size
+        self._free -= size
         try:
             yield
         finally:
-            self._room += size
+            self._free += size
 
 
-def check_type(scope: Scope) -> None:
-    """Raise Problem for a body that does not say that it is JSON, or is packed."""
+def check_media_type(scope: Scope) -> None:
+    """Raise ProblemError for a body that is not declared as JSON, or is compressed."""
     if not has_body(scope):
         return
-    kinds = request_headers(scope, b"content-type")
-    if len(kinds) != 1 or not _JSON.fullmatch(kinds[0].strip()):
+    types = get_headers(scope, b"content-type")
+    if len(types) != 1 or not _JSON.fullmatch(types[0].strip()):
         raise ProblemError(
             "unsupported_media_type", "a request with a body needs Content-Type: application/json"
         )
-    packings = request_headers(scope, b"content-encoding")
-    if any(packing.strip().lower() not in (b"", b"identity") for packing in packings):
-        raise ProblemError("unsupported_media_type", "a body is sent as it is, without Content-Encoding")
+    codings = get_headers(scope, b"content-encoding")
+    if any(coding.strip().lower() not in (b"", b"identity") for coding in codings):
+        raise ProblemError("unsupported_media_type", "send the body uncompressed, without Content-Encoding")
 
 
-def declared_size(scope: Scope, limit: int) -> int:
-    """How large the body may become: what it says, else ``limit``; raises Problem for more than that."""
+def read_declared_size(scope: Scope, limit: int) -> int:
+    """Return the Content-Length, or ``limit`` for a chunked body. Raise ProblemError above the limit."""
     if not has_body(scope):
         return 0
-    lengths = request_headers(scope, b"content-length")
-    if request_headers(scope, b"transfer-encoding"):
+    lengths = get_headers(scope, b"content-length")
+    if get_headers(scope, b"transfer-encoding"):
         return limit
     if len(lengths) != 1 or not lengths[0].isdigit():
-        raise ProblemError("bad_request", "Content-Length is one number")
-    if len(lengths[0]) > 18 or int(lengths[0]) > limit:
-        raise body_too_large(limit)
+        raise ProblemError("bad_request", "Content-Length must be one number")
+    if len(lengths[0]) > _MAX_LENGTH_DIGITS or int(lengths[0]) > limit:
+        raise make_size_problem(limit)
     return int(lengths[0])
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """Read the body to its end; raises Problem as soon as it is too large, ClientGone when it breaks off."""
+    """Read the whole body. Raise ProblemError above the limit, ClientDisconnected if the client goes."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -73,12 +75,12 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise body_too_large(limit)
+            raise make_size_problem(limit)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
 
 
-def body_too_large(limit: int) -> ProblemError:
-    """Say how much a body, or an entry of a batch, may have."""
-    return ProblemError("payload_too_large", f"a body has at most {limit // 1024} KiB here")
+def make_size_problem(limit: int) -> ProblemError:
+    """Return the problem of a body, or of an entry of a batch, that is larger than ``limit``."""
+    return ProblemError("payload_too_large", f"a body must have at most {limit // 1024} KiB")

@@ -1,35 +1,41 @@
-"""The outermost layer: headers that every answer has, faults as problems, and a clean end of the connection.
+"""Wrap the application: common headers, problems for exceptions, a clean end of the connection.
 
-An answer that goes out before the whole body came in says ``Connection: close``. It is whole on the wire
-before the connection ends, and what the client is still sending is read away for a moment: closing at once
-would reset the connection, and the client would see that instead of the answer.
+A response sent before the whole body has come in carries ``Connection: close``. The rest of the body is then
+read and dropped for a moment. Closing at once would reset the connection, and the client would see the reset
+instead of the response.
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from notifier.errors import StoreUnavailable
-from notifier.server.problems import ProblemError, problem_response, store_problem
-from notifier.web.render import problem_page
+from notifier.server.problems import ProblemError, store_error_to_problem
 
 LINGER_S = 3.0
+"""How long to drop the rest of a body. No record of why 3 s; changing it needs a measurement."""
 
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+ProblemRenderer = Callable[[Scope, ProblemError], Response]
+"""A function that makes the response to a request that ended with a problem."""
 
 log = structlog.get_logger()
 
 
 class ClientDisconnected(Exception):
-    """The client went away before its request was complete; there is nobody to answer."""
+    """The client disconnected before its request was complete. No response can be sent."""
 
 
 class ResponseMiddleware:
-    """Wraps the whole application."""
+    """Outermost middleware of the application."""
 
-    def __init__(self, app: ASGIApp, *, linger_s: float = LINGER_S) -> None:
+    def __init__(self, app: ASGIApp, render_problem: ProblemRenderer, *, linger_s: float = LINGER_S) -> None:
         self._app = app
+        self._render_problem = render_problem
         self._linger_s = linger_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,25 +52,35 @@ class ResponseMiddleware:
         except ClientDisconnected:
             return
         except ProblemError as problem:
-            await exchange.refuse(problem)
-        except StoreUnavailable as fault:
-            log.warning("api.not_stored", **fault.log_fields())
-            await exchange.refuse(store_problem(fault))
+            await self._refuse(exchange, problem)
+        except StoreUnavailable as error:
+            log.warning("api.not_stored", **error.log_fields())
+            await self._refuse(exchange, store_error_to_problem(error))
         except Exception:
             log.exception("api.unexpected", method=scope["method"], route=scope.get("notifier.route"))
-            await exchange.refuse(ProblemError("internal", "something went wrong here; the log says what"))
+            await self._refuse(
+                exchange,
+                ProblemError("internal", "an unexpected error occurred; the daemon's log has the details"),
+            )
+
+    async def _refuse(self, exchange: "_Exchange", problem: ProblemError) -> None:
+        """Respond with a problem, unless a response has begun; then the broken connection must show it."""
+        if exchange.is_started:
+            raise problem
+        response = self._render_problem(exchange.scope, problem)
+        await response(exchange.scope, exchange.receive, exchange.send)
 
 
 class _Exchange:
-    """One request and its answer: what has come in, what has gone out."""
+    """The progress of one request and its response."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, linger_s: float) -> None:
-        self._scope = scope
+        self.scope = scope
         self._receive = receive
         self._send = send
         self._linger_s = linger_s
         self._is_body_in = not has_body(scope)
-        self._is_started = False
+        self.is_started = False
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -74,7 +90,7 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._is_started = True
+            self.is_started = True
             closing = () if self._is_body_in else ((b"connection", b"close"),)
             message = {**message, "headers": [*message.get("headers", ()), *_ALWAYS, *closing]}
         elif not message.get("more_body", False) and not self._is_body_in:
@@ -82,13 +98,6 @@ class _Exchange:
             await self._linger()
             message = {"type": "http.response.body", "body": b""}
         await self._send(message)
-
-    async def refuse(self, problem: ProblemError) -> None:
-        """Answer with a problem, unless an answer has begun; then the broken connection has to say it."""
-        if self._is_started:
-            raise problem
-        response = problem_page(problem) if _is_for_person(self._scope) else problem_response(problem)
-        await response(self._scope, self.receive, self.send)
 
     async def _linger(self) -> None:
         try:
@@ -99,21 +108,14 @@ class _Exchange:
             return
 
 
-def _is_for_person(scope: Scope) -> bool:
-    """Whether a browser goes to one of the pages: a program asks for no HTML, or elsewhere."""
-    path: str = scope["path"]
-    is_page = path in ("/", "/login") or path.startswith(("/watches/", "/deliveries/"))
-    return is_page and any(b"text/html" in each for each in request_headers(scope, b"accept"))
-
-
 def has_body(scope: Scope) -> bool:
-    """Whether a body is announced, be it an empty one in chunks."""
-    lengths = request_headers(scope, b"content-length")
-    return bool(request_headers(scope, b"transfer-encoding")) or any(length.strip(b"0") for length in lengths)
+    """Return whether the head declares a body, even an empty one in chunks."""
+    lengths = get_headers(scope, b"content-length")
+    return bool(get_headers(scope, b"transfer-encoding")) or any(length.strip(b"0") for length in lengths)
 
 
-def request_headers(scope: Scope, name: bytes) -> list[bytes]:
-    """All values of a header; ``name`` is in lower case, as ASGI has them. The headers are sorted once."""
+def get_headers(scope: Scope, name: bytes) -> list[bytes]:
+    """Return all values of a header. ``name`` is in lower case. The first call indexes the headers."""
     by_name: dict[bytes, list[bytes]] | None = scope.get("notifier.headers")
     if by_name is None:
         by_name = scope["notifier.headers"] = {}

@@ -1,32 +1,33 @@
-"""Whether the head of a request can be read in one way only, and how long the body is that it tells of.
+"""Check that the head of a request can be read in one way only, and find the length of its body.
 
-What two parsers may read in two ways (bare line feeds, folded lines, several framings) is refused: that is
-how requests are smuggled (RFC 9112, 11.2).
+Two parsers may read bare line feeds, folded lines or two framings differently. Such a head is refused,
+because request smuggling works with them (RFC 9112, 11.2).
 """
 
 import re
 
 import httptools
 
-HEAD_BYTES = 16 * 1024
+MAX_HEAD_BYTES = 16 * 1024
+"""CONTRACT P5: bounded. No record of why 16 KiB; changing it needs a measurement."""
 
 _HEAD = re.compile(rb"[!-~]+ [!-~]+ HTTP/1\.[01](?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*)*")
 _FIELD = re.compile(rb"\r\n([^:]+):[ \t]*([^\r]*)")
-# In a head that is not all there yet: a line feed with no return before it, a return with no feed after it,
-# a folded line, a control character.
+# In a head that is not complete yet: a line feed without a return before it, a return without a feed after
+# it, a folded line, a control character.
 _AMBIGUOUS = re.compile(rb"(?<!\r)\n|\r(?!\n)(?!\Z)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ONCE = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization"))
-_LENGTH = re.compile(rb"[0-9]{1,20}[ \t]*")  # whether 64 bits hold it, the parser says
+_LENGTH = re.compile(rb"[0-9]{1,20}[ \t]*")  # httptools refuses a length of more than 64 bits
 
 
 class BadRequestHead(httptools.HttpParserError):
-    """What came in is no proper request; the message says why."""
+    """The bytes received are no valid head of a request. The message says why."""
 
 
 def check_head(head: bytes) -> int | None:
-    """Return how long the body is, None when it comes in chunks; raises BadRequest.
+    """Return the length of the body, None for a chunked one. Raise BadRequestHead.
 
-    ``head`` stands without the empty line at its end.
+    ``head`` is without the empty line at its end.
     """
     if not _HEAD.fullmatch(head):
         raise BadRequestHead("the head of a request is not plain lines of HTTP/1.1 or HTTP/1.0")
@@ -36,7 +37,10 @@ def check_head(head: bytes) -> int | None:
         raise BadRequestHead("a header that may stand once stands twice")
     if b"host" not in values and not head.partition(b"\r\n")[0].endswith(b"1.0"):
         raise BadRequestHead("no host")
-    length, coding = values.get(b"content-length"), values.get(b"transfer-encoding")
+    return _find_body_length(values.get(b"content-length"), values.get(b"transfer-encoding"))
+
+
+def _find_body_length(length: bytes | None, coding: bytes | None) -> int | None:
     if coding is not None:
         if length is not None or coding.rstrip(b" \t").lower() != b"chunked":
             raise BadRequestHead("a body has a length or comes in chunks, and nothing else")
@@ -48,9 +52,9 @@ def check_head(head: bytes) -> int | None:
     return int(length)
 
 
-def check_begun(received: bytes) -> None:
-    """Raise BadRequest for the beginning of a head that can become no good one."""
-    if len(received) > HEAD_BYTES:
+def check_partial_head(received: bytes) -> None:
+    """Raise BadRequestHead if no valid head can begin with these bytes."""
+    if len(received) > MAX_HEAD_BYTES:
         raise BadRequestHead("the head of a request is too long")
     if _AMBIGUOUS.search(received):
         raise BadRequestHead("the head of a request has bare or folded lines or control characters")

@@ -1,4 +1,4 @@
-"""uvicorn, embedded: no signals of its own, no idle ticks, a stop that is bounded."""
+"""Embed uvicorn: without signal handlers, without idle ticks, with a bounded stop."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import uvicorn
 
 
 class EmbeddedServer(uvicorn.Server):
-    """Serves an ASGI ``app`` on one bound socket until ``stop``. ``options`` are uvicorn's own."""
+    """Serve an ASGI ``app`` on one bound socket until ``stop``. ``options`` are those of uvicorn."""
 
     def __init__(self, app: Any, bound: socket.socket, **options: Any) -> None:
         config = uvicorn.Config(
@@ -25,40 +25,40 @@ class EmbeddedServer(uvicorn.Server):
             **options,
         )
         super().__init__(config)
-        _send_at_once(bound)
+        _disable_nagle(bound)
         self.is_up = asyncio.Event()
         self._bound = bound
         self._is_over = asyncio.Event()
 
     async def run_until_stopped(self) -> None:
-        """Serve; returns when ``stop`` was called and what was under way is answered or cut off."""
+        """Serve until ``stop`` is called and the requests under way are answered or cut off."""
         await self.serve(sockets=[self._bound])
 
     def stop(self) -> None:
-        """Accept nothing more."""
+        """Accept no more connections."""
         self.should_exit = True
         self._is_over.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start listening, and say so."""
+        """Start listening, then set ``is_up``."""
         await super().startup(sockets=sockets)
         self.is_up.set()
 
     async def main_loop(self) -> None:
-        """Wait. The original wakes ten times a second for headers that we do not send."""
+        """Wait for ``stop``. uvicorn's loop wakes ten times a second for headers that we do not send."""
         await self._is_over.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to whoever embeds it."""
+        """Install no signal handlers, because the daemon has its own."""
         yield
 
 
-def _send_at_once(bound: socket.socket) -> None:
-    """Have what it accepts send each piece as it comes (Linux hands the option down).
+def _disable_nagle(bound: socket.socket) -> None:
+    """Set TCP_NODELAY; on Linux accepted sockets inherit it.
 
-    asyncio sees to that itself only where a socket was made for TCP by number; else an answer in two pieces
-    comes 40 ms late, when the client's kernel has acknowledged the first.
+    asyncio sets it only on sockets created with the protocol number of TCP, which one of systemd is not.
+    Without it, a response in two pieces is 40 ms late: the second waits for the client's delayed ACK.
     """
     if bound.family in (socket.AF_INET, socket.AF_INET6):
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,5 +1,5 @@
-"""A MuleRouter to try things on: exact shapes, scripted tasks, and faults on demand.
+"""Simulate MuleRouter: its exact JSON, scripted tasks, and failures on demand.
 
-For the demo, the tests and the benchmarks; ``notifier simulator`` runs it by itself, and so does
-``python -m notifier.simulator``.
+The demo, the tests and the benchmarks use it. ``notifier simulator`` and ``python -m notifier.simulator`` run
+it as a process.
 """

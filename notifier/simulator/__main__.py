@@ -1,6 +1,6 @@
-"""The simulated upstream as a process: prints where it is as one line of JSON, ends on SIGTERM or Ctrl-C.
+"""Run the simulated provider. It prints its URL as one line of JSON and ends on SIGTERM or Ctrl-C.
 
-``notifier simulator`` is the same under another name.
+``notifier simulator`` does the same.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from notifier.simulator.upstream import SimulatedProvider
 
 
 async def run(host: str, port: int, key: str | None) -> None:
-    """Serve until told to end."""
+    """Serve until a signal ends the process."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -23,38 +23,38 @@ async def run(host: str, port: int, key: str | None) -> None:
     async with serve(SimulatedProvider(key=key), host, port) as url:
         print(json.dumps({"url": url}), flush=True)
         if sys.stderr.isatty():
-            print(*_talk(url, key), sep="\n", file=sys.stderr, flush=True)
+            print(*_describe(url, key), sep="\n", file=sys.stderr, flush=True)
         await ended.wait()
 
 
-def _talk(url: str, key: str | None) -> list[str]:
-    """Say to a person what to set, and what to submit. A key that was given is not repeated."""
-    shown = "any" if key is None else "…"
+def _describe(url: str, key: str | None) -> list[str]:
+    """Describe what to set and what to submit. The key itself is not printed."""
+    key_hint = "any" if key is None else "…"
     return [
-        f"A simulated MuleRouter; Ctrl-C ends. Set MULEROUTER_BASE_URL={url} MULEROUTER_API_KEY={shown}",
+        f"A simulated MuleRouter; Ctrl-C ends. Set MULEROUTER_BASE_URL={url} MULEROUTER_API_KEY={key_hint}",
         *describe_words(),
     ]
 
 
 def main() -> None:
-    """Read the arguments and run."""
-    given = arguments().parse_args()
+    """Parse the arguments and run."""
+    args = make_parser().parse_args()
     try:
-        asyncio.run(run(given.host, given.port, given.key))
-    except OSError as fault:
-        cause = f"cannot listen on {given.host}:{given.port}: {fault.strerror or fault}"
+        asyncio.run(run(args.host, args.port, args.key))
+    except OSError as error:
+        cause = f"cannot listen on {args.host}:{args.port}: {error.strerror or error}"
         sys.exit(f"simulator: {cause}; give another --port or --host")
 
 
 def _port(text: str) -> int:
-    """The system would take a larger number for its last 16 bits."""
+    """Parse a port. The system would use the last 16 bits of a larger number."""
     if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65_536):
         raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
     return int(text)
 
 
-def arguments() -> argparse.ArgumentParser:
-    """What it can be told."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m notifier.simulator",
         description=__doc__,

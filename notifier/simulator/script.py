@@ -1,6 +1,6 @@
-"""What a simulated task does, as data, and the answers that this comes to.
+"""Describe a simulated task as data, and make the replies that follow from it.
 
-Shapes and words are those of MuleRouter's "Get Generation Task" and "Async tasks" pages.
+The JSON and the words are those of MuleRouter's pages "Get Generation Task" and "Async tasks".
 """
 
 import re
@@ -15,7 +15,7 @@ from notifier.core.formats.times import format_instant
 Outcome = Literal["completed", "failed", "cancelled", "never", "vanish"]
 Result = Literal["images", "videos", "audios", "image", "video", "audio"]
 
-# MuleRouter documents two vocabularies for the same field, each on pages of its own.
+# MuleRouter documents two vocabularies for the same field, on different pages.
 WORDS: Mapping[str, Mapping[str, str]] = {
     "endpoint": {
         "pending": "pending",
@@ -32,7 +32,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "cancelled": "canceled",
     },
 }
-# What a word in a submission's prompt changes in the script of its task, and how that is told.
+# What a word in the prompt of a submission changes in the script of its task, and its description.
 PROMPTS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "fail": ({"outcome": "failed"}, "it fails"),
     "forbidden": ({"outcome": "failed"}, "it fails too"),
@@ -42,12 +42,12 @@ PROMPTS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "slow": ({"duration_s": 30.0}, "it takes 30 s; goes with each of the others"),
 }
 _SUFFIXES = {"image": "png", "video": "mp4", "audio": "mp3"}
-_PENDING_SHARE = 0.25
+_PENDING_SHARE = 0.25  # of the duration; no record of why; changing it needs a measurement
 
 
 @dataclass(frozen=True, slots=True)
 class FixedReply:
-    """An answer that has nothing to do with the task: an outage, a limit, HTML. It comes ``after_s``."""
+    """A reply independent of the task: an outage, a limit, HTML. It is sent after ``after_s``."""
 
     status: int = 503
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -57,10 +57,10 @@ class FixedReply:
 
 @dataclass(frozen=True, slots=True)
 class TaskScript:
-    """A task's life: pending for a quarter of ``duration_s``, then processing, then its outcome.
+    """The course of a task: pending for a quarter of ``duration_s``, then processing, then its outcome.
 
-    ``never`` stays processing, ``vanish`` is unknown from then on. The first polls get the answers in
-    ``first``, whatever the task does meanwhile.
+    ``never`` stays processing; ``vanish`` is unknown afterwards. The first polls get the replies in ``first``
+    in any state of the task.
     """
 
     duration_s: float = 2.0
@@ -75,7 +75,7 @@ class TaskScript:
 
 
 def parse_prompt(prompt: object, script: TaskScript) -> TaskScript:
-    """Return the script with what the words of a prompt change in it."""
+    """Return the script as changed by the words of a prompt."""
     words = re.findall(r"[a-z]+", prompt.lower()) if isinstance(prompt, str) else []
     for word in words:
         script = replace(script, **PROMPTS[word][0]) if word in PROMPTS else script
@@ -83,7 +83,7 @@ def parse_prompt(prompt: object, script: TaskScript) -> TaskScript:
 
 
 def describe_words() -> list[str]:
-    """Say which words in a prompt do what, a line each."""
+    """Describe the words of a prompt that have an effect, one a line."""
     return [
         "A task is completed after two seconds. A word in its prompt changes that:",
         *(f"  {word:<10} {text}" for word, (_, text) in PROMPTS.items()),
@@ -91,7 +91,7 @@ def describe_words() -> list[str]:
 
 
 class PreparedReply:
-    """A whole answer, as the messages that ASGI wants; made once, sent many times."""
+    """A whole reply as ASGI messages, made once and sent many times."""
 
     __slots__ = ("after_s", "body", "content", "head")
 
@@ -106,31 +106,31 @@ class PreparedReply:
         self.after_s = after_s
 
 
-def json_reply(status: int, content: object) -> PreparedReply:
-    """Answer with JSON."""
+def make_json_reply(status: int, content: object) -> PreparedReply:
+    """Make a reply of JSON."""
     return PreparedReply(status, msgspec.json.encode(content))
 
 
-def fixed_reply(canned: FixedReply) -> PreparedReply:
-    """Answer as told."""
-    return PreparedReply(canned.status, canned.body.encode(), canned.headers, canned.after_s)
+def make_fixed_reply(reply: FixedReply) -> PreparedReply:
+    """Make a reply from its description."""
+    return PreparedReply(reply.status, reply.body.encode(), reply.headers, reply.after_s)
 
 
-def not_found() -> PreparedReply:
-    """The provider knows no such task; its body is this short."""
-    return json_reply(404, {"status": 404, "title": "Not Found"})
+def make_missing_reply() -> PreparedReply:
+    """Make the reply for an unknown task; the body of the provider is as short."""
+    return make_json_reply(404, {"status": 404, "title": "Not Found"})
 
 
-def problem(status: int, title: str, path: str) -> PreparedReply:
-    """An error of the provider's HTTP side, shaped as one was seen."""
+def make_problem(status: int, title: str, path: str) -> PreparedReply:
+    """Make an error of the provider's HTTP server, in the form of a recorded one."""
     detail = "None (request_id: 00000000-0000-4000-8000-000000000000)"
-    return json_reply(
+    return make_json_reply(
         status, {"status": status, "title": title, "detail": detail, "instance": path, "error_code": 0}
     )
 
 
-def timeline(script: TaskScript, task_id: str, created_at: int) -> tuple[tuple[float, PreparedReply], ...]:
-    """Say what is answered from which second of the task's life on, in order."""
+def make_stages(script: TaskScript, task_id: str, created_at: int) -> tuple[tuple[float, PreparedReply], ...]:
+    """Return the replies of a task with the second from which each applies, in order."""
     words = WORDS[script.words]
 
     def stage(word: str, after_s: float, **more: Any) -> tuple[float, PreparedReply]:
@@ -142,7 +142,7 @@ def timeline(script: TaskScript, task_id: str, created_at: int) -> tuple[tuple[f
             "updated_at": format_instant(created_at + round(after_s * 1_000)),
             **({"error": error} if error else {}),
         }
-        return after_s, json_reply(200, {"task_info": info, **more})
+        return after_s, make_json_reply(200, {"task_info": info, **more})
 
     running = [stage("pending", 0.0), stage("processing", script.duration_s * _PENDING_SHARE)]
     match script.outcome:
@@ -154,7 +154,7 @@ def timeline(script: TaskScript, task_id: str, created_at: int) -> tuple[tuple[f
         case "cancelled":
             end = [stage("cancelled", script.duration_s)]
         case "vanish":
-            end = [(script.duration_s, not_found())]
+            end = [(script.duration_s, make_missing_reply())]
         case "never":
             end = []
     return tuple(running + end)

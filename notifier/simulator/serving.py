@@ -1,4 +1,4 @@
-"""An ASGI application on a port of this machine, for as long as a block runs."""
+"""Serve an ASGI application on a local port while a block runs."""
 
 import asyncio
 import contextlib
@@ -10,14 +10,14 @@ from notifier.server.server import EmbeddedServer
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
-_GRACE_S = 1
+_GRACE_S = 1  # no record of why; changing it needs a measurement
 
 
 @contextlib.asynccontextmanager
 async def serve(app: App, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve ``app`` and yield its base URL; port 0 is any free one. Raises OSError when it cannot be bound.
+    """Serve ``app`` and yield its base URL; port 0 is any free port. Raise OSError if it cannot be bound.
 
-    At the end requests under way get a second, and whatever then still hangs is cut off.
+    At the end running requests get ``_GRACE_S``; then they are cut off.
     """
     bound = _bound(host, port)
     server = EmbeddedServer(

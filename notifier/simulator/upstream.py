@@ -1,16 +1,16 @@
-"""A MuleRouter upstream as an ASGI application.
+"""Simulate the MuleRouter API as an ASGI application.
 
-``GET {api_path}/{task_id}`` and ``POST {api_path}`` are the provider's; words in a submission's ``prompt``
-choose what becomes of its task (``script.PROMPTS``). Everything under ``/_sim/`` drives it from another
-process:
+``GET {api_path}/{task_id}`` and ``POST {api_path}`` are those of the provider. Words in the ``prompt`` of a
+submission choose the outcome of its task (``script.PROMPTS``). Paths under ``/_sim/`` control the simulation
+from another process:
 
-    POST /_sim/tasks   {"api_path": …, "task_id": …, "script": {…}}, or an array of such: make tasks
-    GET  /_sim/tasks   what was made, when each ends, how often and when it was polled
-    POST /_sim/script  {…}: the script of tasks made by the provider's own POST, where no prompt says else
-    POST /_sim/faults  [{"status": 503, …}, …]: what the next polls get, of whatever task
-    POST /_sim/reset   forget everything
+    POST /_sim/tasks   {"api_path": …, "task_id": …, "script": {…}}, or an array of them: create tasks
+    GET  /_sim/tasks   the tasks, when each ends, how often and when it was polled
+    POST /_sim/script  {…}: the default script of tasks created by the POST of the provider
+    POST /_sim/faults  [{"status": 503, …}, …]: the replies to the next polls of any task
+    POST /_sim/reset   remove tasks, counts and failures
 
-Bodies are made when a task is, so that a poll costs little and benchmarks measure the poller.
+Bodies are made with their task, so that a poll is cheap and benchmarks measure the poller.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from notifier.simulator.script import (
     FixedReply,
     PreparedReply,
     TaskScript,
-    fixed_reply,
-    json_reply,
-    not_found,
+    make_fixed_reply,
+    make_json_reply,
+    make_missing_reply,
+    make_problem,
+    make_stages,
     parse_prompt,
-    problem,
-    timeline,
 )
 
 Scope = MutableMapping[str, Any]
@@ -40,12 +40,12 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 CONTROL = "/_sim/"
-_POLLS_KEPT = 1_000
+MAX_POLL_INSTANTS = 1_000  # bounds the memory of a task; no record of why; changing it needs a measurement
 
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task to be made. Without a task_id one is made up."""
+    """A task to create. Without a task_id the simulator chooses one."""
 
     api_path: str
     task_id: str | None = None
@@ -54,27 +54,27 @@ class NewTask:
 
 @dataclass(slots=True)
 class SimulatedTask:
-    """One simulated task. Instants are epoch milliseconds; ``born`` is the clock's second of its birth."""
+    """One simulated task. Instants are epoch milliseconds; ``started_s`` is a second of the clock."""
 
     api_path: str
     task_id: str
     script: TaskScript
     created_at: int
-    born: float
+    started_s: float
     stages: tuple[tuple[float, PreparedReply], ...]
     first: deque[PreparedReply]
     polls: int = 0
-    polled_at: deque[int] = field(default_factory=lambda: deque(maxlen=_POLLS_KEPT))
+    polled_at: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_POLL_INSTANTS))
 
     def answer(self, now: float) -> PreparedReply:
-        """Say what a poll at this second of the clock gets."""
+        """Return the reply to a poll at this second of the clock."""
         if self.first:
             return self.first.popleft()
-        age = now - self.born
+        age = now - self.started_s
         return next(answer for after_s, answer in reversed(self.stages) if age >= after_s or after_s == 0.0)
 
-    def told(self) -> dict[str, Any]:
-        """Return what the control side says about it."""
+    def describe(self) -> dict[str, Any]:
+        """Return the JSON of the task for the control paths."""
         ends = self.script.outcome != "never"
         return {
             "api_path": self.api_path,
@@ -88,10 +88,10 @@ class SimulatedTask:
 
 
 class SimulatedProvider:
-    """The application. ``key`` is the one accepted; None accepts any bearer.
+    """The application. It accepts ``key`` alone; None accepts any bearer token.
 
-    ``monotonic`` counts seconds; ``epoch_ms`` is the wall time when it is made (now, if None). Nothing else
-    tells time here: where the clock stands still, so do the tasks.
+    ``monotonic`` returns seconds; ``epoch_ms`` is the wall time at creation (None: the system's). There is no
+    other source of time, so tests can stop the tasks by stopping the clock.
     """
 
     def __init__(
@@ -111,42 +111,42 @@ class SimulatedProvider:
         self._epoch_ms = time.time_ns() // 1_000_000 if epoch_ms is None else epoch_ms
         self._make_id = make_id
         self._tasks: dict[str, SimulatedTask] = {}
-        self._faults: deque[PreparedReply] = deque()
+        self._failures: deque[PreparedReply] = deque()
 
     # -- in the same process
 
     def add(
         self, api_path: str, script: TaskScript | None = None, task_id: str | None = None
     ) -> SimulatedTask:
-        """Make a task, as if somebody had just submitted it."""
+        """Create a task as if it had just been submitted."""
         script = script or self.script
         task_id = task_id or self._make_id()
-        born = self._monotonic()
-        created_at = self._wall(born)
-        stages = timeline(script, task_id, created_at)
-        first = deque(map(fixed_reply, script.first))
-        task = SimulatedTask(api_path, task_id, script, created_at, born, stages, first)
+        started_s = self._monotonic()
+        created_at = self._wall(started_s)
+        stages = make_stages(script, task_id, created_at)
+        first = deque(map(make_fixed_reply, script.first))
+        task = SimulatedTask(api_path, task_id, script, created_at, started_s, stages, first)
         self._tasks[f"{api_path}/{task_id}"] = task
         return task
 
     def fail_next(self, answers: Iterable[FixedReply]) -> None:
-        """Have the next polls answered with these, of whatever task they are."""
-        self._faults.extend(map(fixed_reply, answers))
+        """Use these replies for the next polls of any task."""
+        self._failures.extend(map(make_fixed_reply, answers))
 
     def recover(self) -> None:
-        """Forget the faults that no poll has met yet."""
-        self._faults.clear()
+        """Remove the replies that ``fail_next`` added and no poll has received."""
+        self._failures.clear()
 
     def reset(self) -> None:
-        """Forget all tasks, counts and faults."""
+        """Remove all tasks, counts and failures."""
         self._tasks.clear()
-        self._faults.clear()
+        self._failures.clear()
         self.polls = self.refused = self.unknown = 0
 
-    def told(self) -> dict[str, Any]:
-        """Return what ``GET /_sim/tasks`` answers."""
+    def describe(self) -> dict[str, Any]:
+        """Return the JSON of ``GET /_sim/tasks``."""
         return {
-            "tasks": [task.told() for task in self._tasks.values()],
+            "tasks": [task.describe() for task in self._tasks.values()],
             "polls": self.polls,
             "refused": self.refused,
             "unknown": self.unknown,
@@ -155,60 +155,63 @@ class SimulatedProvider:
     # -- over HTTP
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         if scope["type"] != "http":
             return
         path, method = scope["path"], scope["method"]
         if path.startswith(CONTROL):
-            answer = self._controlled(method, path.removeprefix(CONTROL), await _body_of(receive))
-        elif not self._is_let_in(scope["headers"]):
+            answer = self._control(method, path.removeprefix(CONTROL), await _read_body(receive))
+        elif not self._is_authorized(scope["headers"]):
             self.refused += 1
-            answer = problem(401, "Unauthorized", path)
+            answer = make_problem(401, "Unauthorized", path)
         elif method == "GET":
-            answer = self._polled(path)
+            answer = self._answer_poll(path)
         elif method == "POST":
-            answer = self._submitted(path, await _body_of(receive))
+            answer = self._create_task(path, await _read_body(receive))
         else:
-            answer = problem(405, "Method Not Allowed", path)
+            answer = make_problem(405, "Method Not Allowed", path)
         if answer.after_s:
             await asyncio.sleep(answer.after_s)
         await send(answer.head)
         await send(answer.body)
 
-    def _is_let_in(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        given = next((value for name, value in headers if name == b"authorization"), b"")
-        return given.startswith(b"Bearer ") if self._bearer is None else given == self._bearer
+    def _is_authorized(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        value = next((value for name, value in headers if name == b"authorization"), b"")
+        return value.startswith(b"Bearer ") if self._bearer is None else value == self._bearer
 
-    def _polled(self, path: str) -> PreparedReply:
+    def _answer_poll(self, path: str) -> PreparedReply:
         now = self._monotonic()
         self.polls += 1
         task = self._tasks.get(path)
         if task is not None:
             task.polls += 1
             task.polled_at.append(self._wall(now))
-        if self._faults:
-            return self._faults.popleft()
+        if self._failures:
+            return self._failures.popleft()
         if task is None:
             self.unknown += 1
-            return not_found()
+            return make_missing_reply()
         return task.answer(now)
 
-    def _submitted(self, path: str, body: bytes) -> PreparedReply:
+    def _create_task(self, path: str, body: bytes) -> PreparedReply:
         try:
             submission = msgspec.json.decode(body, type=dict[str, Any])
         except msgspec.MsgspecError:
-            return problem(400, "Bad Request", path)
+            return make_problem(400, "Bad Request", path)
         script = parse_prompt(submission.get("prompt"), self.script)
         return PreparedReply(202, self.add(path, script).stages[0][1].content)
 
-    def _controlled(self, method: str, name: str, body: bytes) -> PreparedReply:
+    def _control(self, method: str, name: str, body: bytes) -> PreparedReply:
         try:
             match method, name:
                 case "GET", "tasks":
-                    return json_reply(200, self.told())
+                    return make_json_reply(200, self.describe())
                 case "POST", "tasks":
-                    made = [self.add(new.api_path, new.script, new.task_id).told() for new in _news(body)]
-                    return json_reply(201, {"tasks": made})
+                    created = [
+                        self.add(new.api_path, new.script, new.task_id).describe()
+                        for new in _parse_tasks(body)
+                    ]
+                    return make_json_reply(201, {"tasks": created})
                 case "POST", "script":
                     self.script = msgspec.json.decode(body, type=TaskScript)
                 case "POST", "faults":
@@ -216,22 +219,22 @@ class SimulatedProvider:
                 case "POST", "reset":
                     self.reset()
                 case _:
-                    return not_found()
-        except msgspec.MsgspecError as fault:
-            return json_reply(422, {"status": 422, "title": "Not a script", "detail": str(fault)})
-        return json_reply(200, {})
+                    return make_missing_reply()
+        except msgspec.MsgspecError as error:
+            return make_json_reply(422, {"status": 422, "title": "Not a script", "detail": str(error)})
+        return make_json_reply(200, {})
 
     def _wall(self, now: float) -> int:
         return self._epoch_ms + round((now - self._origin) * 1_000)
 
 
-def _news(body: bytes) -> list[NewTask]:
+def _parse_tasks(body: bytes) -> list[NewTask]:
     if body.lstrip().startswith(b"["):
         return msgspec.json.decode(body, type=list[NewTask])
     return [msgspec.json.decode(body, type=NewTask)]
 
 
-async def _body_of(receive: Receive) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     body = bytearray()
     while True:
         message = await receive()

@@ -1,1 +1,1 @@
-"""Everything that lasts. ``protocol.py`` says what a store does; SQLite is the one there is."""
+"""What must survive the process. ``protocol.py`` states what a store promises; SQLite implements it."""

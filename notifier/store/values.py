@@ -1,4 +1,4 @@
-"""What the verbs of a store take and answer: plain values."""
+"""Arguments and results of the verbs of a store: plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ from notifier.core.model import (
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.task_statistics import FinishedTask
 
-MAX_TRIALS = 16
-MAX_REPLAYS = 100
+MAX_TRIALS = 16  # half of the default of callbacks.max_in_flight, so that receivers that hang leave half free
+MAX_REPLAYS = 100  # CONTRACT P5: every queue is bounded; no record of why this number
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who claims, and until when nobody else may."""
+    """The owner of a claim, and the time until which nobody else may claim the row."""
 
     owner: str
     until: int
@@ -31,7 +31,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class WatchAdded:
-    """A registration's watch; ``is_new`` is False when it was known before."""
+    """The watch of a registration; ``is_new`` is False if it existed before."""
 
     watch: Watch
     is_new: bool
@@ -39,39 +39,38 @@ class WatchAdded:
 
 @dataclass(frozen=True, slots=True)
 class WatchLimitReached:
-    """Refused: as many watches are live as may be."""
+    """A registration or resume was refused: ``live`` watches are the limit."""
 
     live: int
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackLimitReached:
-    """Refused: the watch would have ``count`` callbacks, more than ``core.model.MAX_CALLBACKS``."""
+    """A registration was refused: ``count`` callbacks are more than ``core.model.MAX_CALLBACKS``."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayLimitReached:
-    """Refused: as many replays are under way as may be."""
+    """A replay was refused: ``under_way`` replays are the limit."""
 
     under_way: int
 
 
 class ChangeRefused(StrEnum):
-    """Why a change of a watch or delivery was not made."""
+    """Why a watch, delivery or endpoint was not changed."""
 
-    NOT_FOUND = "not_found"
+    UNKNOWN_ID = "unknown_id"
     CONFLICT = "conflict"
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedWatches:
-    """Watches to poll now, most overdue first; ``next_due_at`` is when the first unclaimed one is due.
+    """Watches to poll now, most overdue first.
 
-    Of a claim by deadlines alone it is not told.
-
-    ``habits`` is what is known of how long their tasks take, by api_path.
+    ``next_due_at`` is when the first unclaimed watch is due; it is None for a claim by deadlines.
+    ``durations`` are the learned durations of their api_paths.
     """
 
     watches: tuple[Watch, ...]
@@ -81,7 +80,7 @@ class ClaimedWatches:
 
 @dataclass(frozen=True, slots=True)
 class PathDurations:
-    """How long the tasks of an api_path took so far."""
+    """The learned durations of one api_path."""
 
     provider: str
     api_path: str
@@ -98,7 +97,7 @@ class ClaimedDeliveries:
 
 @dataclass(frozen=True, slots=True)
 class WatchDetail:
-    """A watch with its latest event (the payload is in its body) and its deliveries, oldest first."""
+    """A watch with its latest event, which holds the payload, and its deliveries, oldest first."""
 
     watch: Watch
     event: Event | None
@@ -114,8 +113,8 @@ class DeliveryDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundRows:
-    """What there is of what was asked for by id, oldest first."""
+class RowsById:
+    """The rows of the requested ids that exist, oldest first."""
 
     watches: tuple[Watch, ...]
     deliveries: tuple[Delivery, ...]
@@ -123,7 +122,7 @@ class FoundRows:
 
 @dataclass(frozen=True, slots=True)
 class RecentActivity:
-    """What happened last: ends of watches, and how long callbacks took from their making to the first 2xx."""
+    """The latest ends of watches, and the times from the creation of a delivery to its first 2xx."""
 
     ends: tuple[FinishedTask, ...]
     callbacks_ms: tuple[int, ...]
@@ -131,7 +130,7 @@ class RecentActivity:
 
 @dataclass(frozen=True, slots=True)
 class WatchQuery:
-    """A page of watches, newest first. ``before`` is the id that the last page ended with."""
+    """A page of watches, newest first. ``before`` is the last id of the page before."""
 
     state: WatchState | None = None
     provider: str | None = None
@@ -142,7 +141,7 @@ class WatchQuery:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryQuery:
-    """A page of deliveries, newest first. ``before`` is the id that the last page ended with."""
+    """A page of deliveries, newest first. ``before`` is the last id of the page before."""
 
     state: DeliveryState | None = None
     watch_id: str | None = None
@@ -153,14 +152,15 @@ class DeliveryQuery:
 
 @dataclass(frozen=True, slots=True)
 class EndpointDetail:
-    """A callback URL without its query: how it stands, and what there is of it.
+    """An endpoint with its health and the number of its deliveries.
 
-    ``pending`` counts what waits and what is in flight; ``oldest_pending_at`` is None when nothing does.
+    ``pending`` counts waiting deliveries and those in flight; ``oldest_pending_at`` is None if there are
+    none.
     """
 
     id: str
     url: str
-    standing: EndpointHealth
+    health: EndpointHealth
     pending: int
     delivered: int
     dead: int
@@ -169,7 +169,7 @@ class EndpointDetail:
 
 @dataclass(frozen=True, slots=True)
 class ReplayQuery:
-    """Which deliveries to send again: made in [since, until), in this state, to this very URL. None: any."""
+    """Which deliveries to send again: created in [since, until), of this state, to this URL; None is any."""
 
     since: int | None = None
     until: int | None = None
@@ -179,12 +179,12 @@ class ReplayQuery:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many of each there are, and since when the oldest pending delivery waits.
+    """The number of rows by state, and the creation of the oldest pending delivery.
 
-    ``expiring``: pending deliveries whose result is in the last quarter of its life, or past it. ``shut``:
-    endpoints that are ``closed`` by an outage while something waits for them, or held as ``paused`` or
-    ``gone``. ``troubled``: live watches in trouble, ``lasting`` those for a minute or more. ``refused``:
-    pending deliveries that a receiver has refused for what they are. These counts end at 10 000.
+    ``expiring`` counts pending deliveries whose result is in the last quarter of its life, or expired.
+    ``shut`` counts endpoints that are held: by an outage (``closed``) while something waits, ``paused`` or
+    ``gone``. ``troubled`` counts live watches in trouble, ``lasting`` those for a minute or more. ``refused``
+    counts pending deliveries that a receiver refused because of the event. These counts stop at 10 000.
     """
 
     watches: Mapping[WatchState, int] = field(default_factory=dict)
@@ -199,7 +199,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecorded:
-    """An attempt has been kept. ``turned`` is its endpoint, where its gate has just closed or opened."""
+    """An attempt was recorded. ``new_health`` belongs to its endpoint, if its gate closed or opened."""
 
     endpoint_id: str
-    turned: EndpointHealth | None = None
+    new_health: EndpointHealth | None = None

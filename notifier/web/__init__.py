@@ -1,1 +1,1 @@
-"""The page for people: HTML, its scripts and its plots, made of what the API reads from the store."""
+"""Serve the page: HTML, its scripts and its plots, from the data that the API loads."""

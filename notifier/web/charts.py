@@ -1,7 +1,7 @@
-"""The plots as inline SVG with a table beside each; ``page/plots.js`` draws the same, live. Pure.
+"""Draw the plots as inline SVG, each with a table of the same data. Pure; ``plots.js`` draws the same, live.
 
-Sizes are in the units of one view box, so that all plots are equally high and nothing moves when they come.
-What has colour has a class: the style sheet knows light and dark.
+Sizes are in units of one view box, so that all plots are equally high and the page does not move when they
+appear. Colours come from classes, because the style sheet has a light and a dark theme.
 """
 
 from collections.abc import Sequence
@@ -10,39 +10,39 @@ from notifier.api.plots import BarsBody, PlotsBody, RangesBody
 from notifier.web.filters import Html, table, tag
 
 WIDTH, HEIGHT = 320, 150
-BASE, TOP = 126, 18  # where bars stand, and how high the highest may be
-BAR_SHARE = 0.72
-LEAST = 2  # so high is a bar of few
-RANGES_DRAWN = 4
+BASE, TOP = 126, 18  # y of the foot of bars, and of the top of the highest; labels need the rest
+BAR_SHARE = 0.72  # of a column's width; the rest separates the bars
+MIN_BAR_HEIGHT = 2  # a bar of few is visible too
+RANGES_DRAWN = 4  # rows of ``ROW`` that fit into ``HEIGHT``
 ROW, TEXT, TRACK, THICK = 36, 14, 20, 8
-TWIN = "as a table"
+TABLE_LABEL = "as a table"
 
 
 def draw_plots(body: PlotsBody) -> Html:
-    """Draw all four."""
+    """Draw all four plots."""
     bars = (("notice", body.notice), ("polls", body.polls), ("callbacks", body.callbacks))
-    figures = [_figure(name, each, _bars(name, each), _twin_of_bars(each)) for name, each in bars]
+    figures = [_figure(name, each, _bars(name, each), _bars_table(each)) for name, each in bars]
     durations = body.durations
-    first = _figure("durations", durations, _ranges("durations", durations), _twin_of_ranges(durations))
+    first = _figure("durations", durations, _ranges("durations", durations), _ranges_table(durations))
     return tag("div", first, *figures, class_="plots")
 
 
-def _figure(name: str, plot: BarsBody | RangesBody, picture: Html, twin: Html) -> Html:
+def _figure(name: str, plot: BarsBody | RangesBody, picture: Html, alternative: Html) -> Html:
     return tag(
         "figure",
-        tag("figcaption", tag("h3", plot.title), tag("p", plot.said)),
+        tag("figcaption", tag("h3", plot.title), tag("p", plot.summary)),
         picture,
-        tag("details", tag("summary", TWIN), tag("p", plot.about), twin),
+        tag("details", tag("summary", TABLE_LABEL), tag("p", plot.about), alternative),
         data_plot=name,
     )
 
 
 def _svg(name: str, plot: BarsBody | RangesBody, shapes: Sequence[Html]) -> Html:
-    """An empty plot keeps its place, so that the page stands still when the first task ends."""
+    """Draw the frame of a plot. An empty plot has the full size, so that the page does not move later."""
     return tag(
         "svg",
         tag("title", plot.title, id=f"{name}-title"),
-        tag("desc", f"{plot.said}. {plot.about}", id=f"{name}-desc"),
+        tag("desc", f"{plot.summary}. {plot.about}", id=f"{name}-desc"),
         *shapes,
         role="img",
         aria_labelledby=f"{name}-title {name}-desc",
@@ -60,7 +60,7 @@ def _bars(name: str, plot: BarsBody) -> Html:
     shapes = [_line()]
     for number, bar in enumerate(plot.bars):
         middle = number * step + step / 2
-        height = max(LEAST, _near((BASE - TOP) * bar.count / most)) if bar.count else 0
+        height = max(MIN_BAR_HEIGHT, _near((BASE - TOP) * bar.count / most)) if bar.count else 0
         width = _near(step * BAR_SHARE)
         shapes.append(_rect("bar", _near(middle - width / 2), BASE - height, width, height))
         if bar.count:
@@ -70,29 +70,29 @@ def _bars(name: str, plot: BarsBody) -> Html:
 
 
 def _ranges(name: str, plot: RangesBody) -> Html:
-    shown = plot.ranges[:RANGES_DRAWN]
-    longest = max((each.high_s for each in shown), default=0) or 1
+    visible = plot.ranges[:RANGES_DRAWN]
+    longest = max((each.high_s for each in visible), default=0) or 1
     shapes = []
-    for number, each in enumerate(shown):
+    for number, each in enumerate(visible):
         top = number * ROW
         low, middle, high = (_near(WIDTH * at / longest) for at in (each.low_s, each.middle_s, each.high_s))
-        told = f"half within {seconds(each.middle_s)} s"
+        label = f"half within {seconds(each.middle_s)} s"
         shapes += [
             _text("edge", 0, top + TEXT, each.label, "start"),
-            _text("count", WIDTH, top + TEXT, told, "end"),
+            _text("count", WIDTH, top + TEXT, label, "end"),
             _rect("track", 0, top + TRACK, WIDTH, THICK),
-            _rect("bar", low, top + TRACK, max(LEAST, high - low), THICK),
+            _rect("bar", low, top + TRACK, max(MIN_BAR_HEIGHT, high - low), THICK),
             _rect("mark", min(middle, WIDTH - 3), top + TRACK - 2, 3, THICK + 4),
         ]
     return _svg(name, plot, shapes or [_line()])
 
 
-def _twin_of_bars(plot: BarsBody) -> Html:
+def _bars_table(plot: BarsBody) -> Html:
     rows: list[tuple[str, ...]] = [(bar.label, str(bar.count)) for bar in plot.bars]
     return table(plot.title, ("Up to", plot.of.capitalize()), rows)
 
 
-def _twin_of_ranges(plot: RangesBody) -> Html:
+def _ranges_table(plot: RangesBody) -> Html:
     rows: list[tuple[str, ...]] = [
         (
             each.api_path,
@@ -107,13 +107,13 @@ def _twin_of_ranges(plot: RangesBody) -> Html:
 
 
 def seconds(value: float) -> str:
-    """A number of seconds, to a tenth where that matters."""
+    """Format seconds, with a tenth below 10 s."""
     tenths = _near(value * 10)
     return f"{tenths // 10}.{tenths % 10}" if tenths < 100 else str(_near(value))
 
 
 def _near(value: float) -> int:
-    """Round as JavaScript does: half goes up."""
+    """Round half up, as JavaScript does, so that script and daemon draw the same."""
     return int(value + 0.5)
 
 

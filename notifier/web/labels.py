@@ -1,6 +1,6 @@
-"""The words of the page, once: the daemon writes them into it, and its scripts get them as a module.
+"""Define the texts of the page once. The daemon renders them, and the scripts import them as a module.
 
-Titles of columns, names of fields, states and fixes are those of the commands; ``tests/cli`` compares them.
+Titles of columns, names of fields, states and fixes equal those of the commands; ``tests/cli`` compares them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from notifier.core.causes.failures import attempt_fix
+from notifier.core.causes.failures import find_attempt_fix
 from notifier.core.causes.table import STATUS_FIXES
 from notifier.core.exchange import FailureKind
 from notifier.core.model import DeliveryState, WatchState
 
 EXAMPLE_PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
 
-HEADS: Mapping[str, Sequence[str]] = MappingProxyType(
+COLUMNS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "watches": ("Task", "Provider", "State", "Age", "Polls", "Next poll", "Note"),
         "deliveries": ("Event", "URL", "State", "Tries", "Age", "Last answer", "Next try", "Result expires"),
@@ -41,7 +41,7 @@ TITLES = MappingProxyType(
         "metadata": "Metadata",
     }
 )
-FACTS: Mapping[str, Sequence[str]] = MappingProxyType({
+FIELDS: Mapping[str, Sequence[str]] = MappingProxyType({
     "watch": (
         "state", "trouble", "error", "id", "provider", "api_path", "upstream_status", "registered_at",
         "polls", "last_polled_at", "next_poll_at", "expires_at", "ended_at", "callbacks",
@@ -64,10 +64,11 @@ EMPTY = MappingProxyType(
     }
 )
 DUE = "due"
-HELD = MappingProxyType({"closed": "held back", "paused": "paused", "gone": "parked"})  # instead, by the gate
+# Instead of DUE, by the state of the endpoint.
+HELD = MappingProxyType({"closed": "held back", "paused": "paused", "gone": "parked"})
 OLDEST = "oldest waiting"
 GOOD_UNTIL = "These links are good until"
-MOST_RESULTS = 100
+MAX_RESULTS = 100  # a million outputs stopped the event loop for 4.5 s (commit f536570)
 MORE_RESULTS = "… and {count} more; the API has all of them."
 SHOW = "show picture"
 NO_PICTURES = (
@@ -93,35 +94,35 @@ RESUMABLE = (WatchState.EXPIRED.value, WatchState.LOST.value, WatchState.STOPPED
 
 
 def field_label(field: str) -> str:
-    """A field of the API in words, as the commands show it."""
+    """Return the label of a field of the API, as in the commands."""
     return field.replace("_", " ")
 
 
 def curl_auth(*, has_tokens: bool) -> str:
-    """What a curl line needs to be let in; the commands take the token from the same variable."""
+    """Return the option for the token in a curl command. The commands read the same variable."""
     return ' -H "Authorization: Bearer $NOTIFIER_TOKEN"' if has_tokens else ""
 
 
 def registration_line(origin: str, *, has_tokens: bool = False) -> str:
-    """Write the command that registers a task here."""
+    """Return the command that registers a task at this daemon."""
     body = f'{{"api_path":"{EXAMPLE_PATH}","task_id":"TASK_ID","callback_url":"http://127.0.0.1:9001/hook"}}'
     auth = curl_auth(has_tokens=has_tokens)
     return f"curl -X POST {origin}/v1/watches{auth} -H 'Content-Type: application/json' -d '{body}'"
 
 
 def module(*, has_tokens: bool) -> str:
-    """All of it as a module of JavaScript. Where the page is, and by which scheme, the browser knows."""
+    """Return all texts as a JavaScript module. The browser inserts the origin, which it knows better."""
     words: Mapping[str, Any] = {
-        "heads": dict(HEADS),
+        "heads": dict(COLUMNS),
         "actions": ACTIONS,
         "titles": dict(TITLES),
-        "facts": dict(FACTS),
+        "facts": dict(FIELDS),
         "empty": dict(EMPTY),
         "due": DUE,
         "held": dict(HELD),
         "oldest": OLDEST,
         "good_until": GOOD_UNTIL,
-        "most_results": MOST_RESULTS,
+        "most_results": MAX_RESULTS,
         "more_results": MORE_RESULTS,
         "show": SHOW,
         "no_pictures": NO_PICTURES,
@@ -130,7 +131,10 @@ def module(*, has_tokens: bool) -> str:
         "live": LIVE,
         "states": {"watches": WATCH_STATES, "deliveries": DELIVERY_STATES},
         "resumable": RESUMABLE,
-        "advice": {"status": STATUS_FIXES, "fault": {kind: attempt_fix(None, kind) for kind in FailureKind}},
+        "advice": {
+            "status": STATUS_FIXES,
+            "fault": {kind: find_attempt_fix(None, kind) for kind in FailureKind},
+        },
         "auth": curl_auth(has_tokens=has_tokens),
         "register": registration_line("{origin}", has_tokens=has_tokens),
     }

@@ -1,4 +1,4 @@
-"""The first page as it is before any script runs: read-only, and whole without one. Pure."""
+"""Render the overview, complete and read-only without scripts. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,27 +17,27 @@ _SCRIPTLESS = "Without JavaScript this page is read-only; reload it for news."
 
 @dataclass(frozen=True, slots=True)
 class PageFilter:
-    """What its address asks for: a state of each list, or ``all``; or one task by its id."""
+    """What the address selects: a state of each list, or ``all``; or one task by its id."""
 
     watches: str = labels.LIVE
     deliveries: str = labels.ALL
     task: str = ""
 
     def address(self, **other: str) -> str:
-        """Write the address of this page with other wishes; those that go without saying are left out."""
-        wishes = {"watches": self.watches, "deliveries": self.deliveries, **other}
-        usual = {"watches": labels.LIVE, "deliveries": labels.ALL}
-        said = {name: value for name, value in wishes.items() if value != usual[name]}
-        return f"/?{urlencode(said)}" if said else "/"
+        """Return the address with other values. Default values are left out."""
+        values = {"watches": self.watches, "deliveries": self.deliveries, **other}
+        defaults = {"watches": labels.LIVE, "deliveries": labels.ALL}
+        query = {name: value for name, value in values.items() if value != defaults[name]}
+        return f"/?{urlencode(query)}" if query else "/"
 
 
 @dataclass(frozen=True, slots=True)
 class OverviewData:
-    """What the page shows first. ``register`` is the command that registers a task at this daemon."""
+    """The data of the overview. ``register`` is the command that registers a task at this daemon."""
 
     register: str
     now: int
-    wanted: PageFilter
+    page_filter: PageFilter
     status: StatusBody
     watches: Sequence[WatchBody]
     deliveries: Sequence[DeliveryBody]
@@ -45,40 +45,40 @@ class OverviewData:
     plots: PlotsBody
 
 
-def overview(shown: OverviewData) -> Html:
-    """Write what goes into ``main``."""
-    status = shown.status
+def overview(data: OverviewData) -> Html:
+    """Render the content of ``main``."""
+    status = data.status
     return join(
         tag("h1", "What is being watched and delivered", class_="unseen"),
-        _summary(status, shown.now),
+        _summary(status, data.now),
         tag("noscript", tag("p", _SCRIPTLESS)),
-        _tiles("watches", status.watches, shown.wanted),
-        _tiles("deliveries", status.deliveries, shown.wanted, _oldest(status, shown.now)),
-        _section("watches", _watches(shown)),
-        _section("deliveries", _deliveries(shown)),
-        _section("endpoints", _endpoints(shown)),
-        _section("plots", draw_plots(shown.plots)),
-        _section("providers", _providers(status, shown.now)),
+        _tiles("watches", status.watches, data.page_filter),
+        _tiles("deliveries", status.deliveries, data.page_filter, _oldest(status, data.now)),
+        _section("watches", _watches(data)),
+        _section("deliveries", _deliveries(data)),
+        _section("endpoints", _endpoints(data)),
+        _section("plots", draw_plots(data.plots)),
+        _section("providers", _providers(status, data.now)),
     )
 
 
 def task_cell(watch: WatchBody) -> Html:
-    """A task by its id, which leads to all about it, and what it was submitted to."""
+    """Render a task: its id, linked to its page, and its api_path."""
     return join(tag("a", watch.task_id, href=f"/watches/{watch.id}"), tag("small", watch.api_path))
 
 
 def delivery_rows(
     deliveries: Sequence[DeliveryBody], now: int, gates: Mapping[str, str] = MappingProxyType({})
 ) -> list[tuple[str, ...]]:
-    """The rows of a table of deliveries.
+    """Return the rows of a table of deliveries.
 
-    ``gates`` says how endpoints stand, by URL: what is due is held back where that is not open.
+    ``gates`` are the states of endpoints by URL. A delivery that is due is held back unless its gate is open.
     """
     return [_delivery(each, now, gates.get(each.url.partition("?")[0], "")) for each in deliveries]
 
 
 def state(word: str) -> Html:
-    """A word of state, in its colour."""
+    """Render a state, with the class of its colour."""
     return tag("span", word, class_=f"state {word}")
 
 
@@ -94,14 +94,14 @@ def _oldest(status: StatusBody, now: int) -> Html:
     return tag("li", f"{labels.OLDEST}: ", waited, class_="soft") if waited else Html("")
 
 
-def _tiles(name: str, counts: Mapping[str, int], wanted: PageFilter, more: str = "") -> Html:
-    """Links, one for each state, that filter a list."""
-    chosen = "" if name == "watches" and wanted.task else getattr(wanted, name)
+def _tiles(name: str, counts: Mapping[str, int], page_filter: PageFilter, more: str = "") -> Html:
+    """Render links, one for each state, that filter a list."""
+    chosen = "" if name == "watches" and page_filter.task else getattr(page_filter, name)
     tiles = []
     for word, count in ((labels.ALL, sum(counts.values())), *counts.items()):
         current = {"aria_current": "true"} if word == chosen else {}
         class_ = word if count else f"{word} none"
-        to = wanted.address(**{name: word})
+        to = page_filter.address(**{name: word})
         tiles.append(
             tag("li", tag("a", tag("strong", str(count)), " ", word, href=to, class_=class_, **current))
         )
@@ -111,17 +111,17 @@ def _tiles(name: str, counts: Mapping[str, int], wanted: PageFilter, more: str =
     )
 
 
-def _watches(shown: OverviewData) -> Html:
-    if shown.watches:
-        rows = [_watch(each, shown.now) for each in shown.watches]
-        return table(labels.TITLES["watches"], labels.HEADS["watches"], rows, is_wide=True)
-    wanted, total = shown.wanted, sum(shown.status.watches.values())
-    if wanted.task:
-        return tag("p", labels.EMPTY["task"].format(task=wanted.task))
-    if total and wanted.watches not in (labels.LIVE, labels.ALL):
-        return tag("p", labels.EMPTY["watches"].format(state=wanted.watches))
+def _watches(data: OverviewData) -> Html:
+    if data.watches:
+        rows = [_watch(each, data.now) for each in data.watches]
+        return table(labels.TITLES["watches"], labels.COLUMNS["watches"], rows, is_wide=True)
+    page_filter, total = data.page_filter, sum(data.status.watches.values())
+    if page_filter.task:
+        return tag("p", labels.EMPTY["task"].format(task=page_filter.task))
+    if total and page_filter.watches not in (labels.LIVE, labels.ALL):
+        return tag("p", labels.EMPTY["watches"].format(state=page_filter.watches))
     teaching = labels.EMPTY["idle" if total else "first"]
-    return join(tag("p", teaching), tag("pre", tag("code", shown.register), tabindex="0"))
+    return join(tag("p", teaching), tag("pre", tag("code", data.register), tabindex="0"))
 
 
 def _watch(watch: WatchBody, now: int) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def _watch(watch: WatchBody, now: int) -> tuple[str, ...]:
 
 
 def note(watch: WatchBody, now: int) -> str:
-    """What is to be said of a watch in one cell: its trouble, why it failed, or the provider's word."""
+    """Render the note of a watch: its trouble, why it failed, or the provider's status."""
     if watch.trouble:
         return tag("span", timed(watch.trouble, now), class_="trouble")
     if watch.error is not None:
@@ -145,13 +145,13 @@ def note(watch: WatchBody, now: int) -> str:
     return watch.upstream_status or "" if watch.state is WatchState.WATCHING else ""
 
 
-def _deliveries(shown: OverviewData) -> Html:
-    if shown.deliveries:
-        gates = {each.url: each.state.value for each in shown.endpoints}
-        rows = delivery_rows(shown.deliveries, shown.now, gates)
-        return table(labels.TITLES["deliveries"], labels.HEADS["deliveries"], rows, is_wide=True)
-    if sum(shown.status.deliveries.values()) and shown.wanted.deliveries != labels.ALL:
-        return tag("p", labels.EMPTY["deliveries"].format(state=shown.wanted.deliveries))
+def _deliveries(data: OverviewData) -> Html:
+    if data.deliveries:
+        gates = {each.url: each.state.value for each in data.endpoints}
+        rows = delivery_rows(data.deliveries, data.now, gates)
+        return table(labels.TITLES["deliveries"], labels.COLUMNS["deliveries"], rows, is_wide=True)
+    if sum(data.status.deliveries.values()) and data.page_filter.deliveries != labels.ALL:
+        return tag("p", labels.EMPTY["deliveries"].format(state=data.page_filter.deliveries))
     return tag("p", labels.EMPTY["ends"])
 
 
@@ -169,12 +169,12 @@ def _delivery(delivery: DeliveryBody, now: int, gate: str) -> tuple[str, ...]:
     )
 
 
-def _endpoints(shown: OverviewData) -> Html:
-    if not shown.endpoints:
+def _endpoints(data: OverviewData) -> Html:
+    if not data.endpoints:
         return tag("p", labels.EMPTY["endpoints"])
-    held_first = sorted(shown.endpoints, key=lambda each: each.state is EndpointState.OPEN)
-    rows = [_endpoint(each, shown.now) for each in held_first]
-    return table(labels.TITLES["endpoints"], labels.HEADS["endpoints"], rows, is_wide=True)
+    held_first = sorted(data.endpoints, key=lambda each: each.state is EndpointState.OPEN)
+    rows = [_endpoint(each, data.now) for each in held_first]
+    return table(labels.TITLES["endpoints"], labels.COLUMNS["endpoints"], rows, is_wide=True)
 
 
 def _endpoint(endpoint: EndpointBody, now: int) -> tuple[str, ...]:
@@ -195,7 +195,7 @@ def _endpoint(endpoint: EndpointBody, now: int) -> tuple[str, ...]:
 def _providers(status: StatusBody, now: int) -> Html:
     causes = status.provider_causes
     rows = [(name, _condition(text, causes.get(name), now)) for name, text in status.providers.items()]
-    return table(labels.TITLES["providers"], labels.HEADS["providers"], rows)
+    return table(labels.TITLES["providers"], labels.COLUMNS["providers"], rows)
 
 
 def _condition(text: str, cause: CauseBody | None, now: int) -> Html:
@@ -205,12 +205,12 @@ def _condition(text: str, cause: CauseBody | None, now: int) -> Html:
 
 
 def fixed(cause: CauseBody | None) -> Html:
-    """Say what to do about a cause, on a line of its own; nothing where there is none."""
+    """Render what to do about a cause, on its own line; nothing for None."""
     return fix_line("" if cause is None else cause.fix)
 
 
 def fix_line(fix: str) -> Html:
-    """Say what to do, on a line of its own; nothing where that is not known."""
+    """Render what to do, on its own line; nothing for an empty text."""
     return tag("span", f"fix: {fix}", class_="fix") if fix else Html("")
 
 

@@ -1,13 +1,15 @@
-"""The frame of every page for people, and what its headers forbid."""
+"""Render the frame of every page, with headers that restrict what it may load."""
 
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
 from starlette.responses import Response
+from starlette.types import Scope
 
 from notifier import __version__
-from notifier.server.problems import KINDS, ProblemError
+from notifier.server.middleware import get_headers
+from notifier.server.problems import KINDS, ProblemError, problem_to_response
 from notifier.web.filters import Html, join, tag
 
 HTML = "text/html; charset=utf-8"
@@ -39,7 +41,7 @@ SCRIPT = Html('<script type="module" src="/page/app.js"></script>')
 
 
 def render_frame(title: str, main: Html, *, status: int = 200, has_script: bool = True) -> Response:
-    """Answer with a page."""
+    """Return a response with a page."""
     script = SCRIPT if has_script else Html("")
     parts = {"title": join(title), "script": script, "version": join(__version__), "main": main}
     text = _frame()
@@ -49,11 +51,20 @@ def render_frame(title: str, main: Html, *, status: int = 200, has_script: bool 
     return Response(text, status, headers=dict(HEADERS), media_type=HTML)
 
 
-def problem_page(problem: ProblemError) -> Response:
-    """Tell a person who is looking, and not a program, what is wrong.
+def render_problem(scope: Scope, problem: ProblemError) -> Response:
+    """Render a problem as a page where a browser requests one of the pages, as JSON for programs."""
+    return problem_page(problem) if _is_page_request(scope) else problem_to_response(problem)
 
-    Without the scripts: they would ask the same API, and may not be let in either.
-    """
+
+def _is_page_request(scope: Scope) -> bool:
+    """Return whether a browser requests a page. Programs accept no HTML or request other paths."""
+    path: str = scope["path"]
+    is_page = path in ("/", "/login") or path.startswith(("/watches/", "/deliveries/"))
+    return is_page and any(b"text/html" in each for each in get_headers(scope, b"accept"))
+
+
+def problem_page(problem: ProblemError) -> Response:
+    """Render a problem as a page, without scripts, because the API may refuse their requests too."""
     kind = KINDS[problem.code]
     main = join(
         tag("h1", kind.title),

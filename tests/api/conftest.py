@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from notifier.api.app import build_app
 from notifier.api.event_feed import EventFeed
-from notifier.api.outputs import ImageProxy
+from notifier.api.routes import API_ROUTES
 from notifier.api.services import ApiSettings, RegistrationDefaults, Services
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.event_body import build_event
@@ -20,14 +20,18 @@ from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.decision import EndWatch
+from notifier.core.polling.payload_notes import PayloadNote
 from notifier.core.polling.provider import ProviderDescription
 from notifier.engine.waiters import WatchWaiters
+from notifier.results.image_proxy import ImageProxy
+from notifier.server.access import AccessSettings
 from notifier.server.sessions import BrowserSessions
-from notifier.store.observed import told
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.values import Lease
+from notifier.web.render import render_problem
+from notifier.web.routes import WEB_ROUTES
 from tests.fakes import FakeClock, FakeWire
 
 PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
@@ -41,14 +45,20 @@ MULEROUTER = RegistrationDefaults(
 )
 SETTINGS = ApiSettings(
     providers={"mulerouter": MULEROUTER},
-    listen="127.0.0.1:8484",
-    allowed_hosts=("notifier.example",),
-    tokens=(),
+    access=AccessSettings("127.0.0.1:8484", allowed_hosts=("notifier.example",), tokens=()),
     max_watches=1_000,
     give_up_after_ms=72 * HOUR_MS,
     policy=AddressPolicy.of(("loopback", "private", "public"), (("127.0.0.1", 8484),)),
     version="0.1.0",
 )
+
+
+ROUTES = (*API_ROUTES, *WEB_ROUTES)
+
+
+def make_app(services: Services) -> ASGIApp:
+    """Build the application as the daemon does."""
+    return build_app(services, ROUTES, render_problem)
 
 
 class Wake:
@@ -102,10 +112,11 @@ class Bench:
             epoch=EPOCH,
             condition_of=self.conditions.get,
             conditions=lambda: dict(self.conditions),
-            beat_s=HOUR_MS / 1_000,  # tests beat by hand
+            tick_s=HOUR_MS / 1_000,  # tests beat by hand
         )
+        self.store.add_listener(self.feed)
         self.services = Services(
-            store=told(self.store, self.feed),
+            store=self.store,
             clock=self.clock,
             settings=lambda: self.settings,
             wake=self.wake,
@@ -115,14 +126,14 @@ class Bench:
             reload=self._reload,
             metrics=self._scrape,
             feed=self.feed,
-            logins=BrowserSessions(self.clock, random.Random(7)),
-            pictures=ImageProxy(lambda: self.wire),
+            sessions=BrowserSessions(self.clock, random.Random(7)),
+            images=ImageProxy(lambda: self.wire),
         )
         self.remake()
 
     def remake(self) -> None:
         """Build the application, anew where ``services`` are others now."""
-        self.app: ASGIApp = build_app(self.services)
+        self.app: ASGIApp = make_app(self.services)
         self.http = self.client(self.app)
 
     def client(self, app: ASGIApp) -> httpx.AsyncClient:
@@ -130,8 +141,10 @@ class Bench:
         return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8484")
 
     def configure(self, **changes: Any) -> None:
-        """Change settings as a reload does."""
-        self.settings = replace(self.settings, **changes)
+        """Change settings as a reload does; those of access by their own names."""
+        names = {field.name for field in fields(AccessSettings)} & changes.keys()
+        access = replace(self.settings.access, **{name: changes.pop(name) for name in names})
+        self.settings = replace(self.settings, access=access, **changes)
 
     async def register(self, task_id: str = "task-1", **more: Any) -> dict[str, Any]:
         answer = await self.http.post("/v1/watches", json=registration(task_id, **more))
@@ -145,6 +158,7 @@ class Bench:
         state: WatchState = WatchState.COMPLETED,
         payload: str | None = '{"n": 1.0}',
         outputs: tuple[str, ...] = ("https://x/1.jpg",),
+        notes: tuple[PayloadNote, ...] = (),
     ) -> None:
         """End a watch as the poller does."""
         now = self.clock.now()
@@ -153,10 +167,9 @@ class Bench:
         claimed = await self.store.claim_watches("mulerouter", now=now, limit=500, lease=lease)
         watch = next(each for each in claimed.watches if each.id == watch_id)
         error = None if state is WatchState.COMPLETED else TaskError("provider", 3001, "Bad", "no")
-        end = EndWatch(state, str(state), outputs, error, payload, now + HOUR_MS, None)
+        end = EndWatch(state, str(state), outputs, error, payload, now + HOUR_MS, None, notes=notes)
         event = build_event(watch, end, event_id=f"evt_{watch_id[4:]}", now=now)
-        told_store, give_up_at = self.services.store, now + HOUR_MS
-        assert await told_store.record_end(watch, lease, end, event, now=now, give_up_at=give_up_at)
+        assert await self.store.record_end(watch, lease, end, event, now=now, give_up_at=now + HOUR_MS)
         self.waiters.wake(watch_id)
 
     async def see(self, watch_id: str, **query: str) -> dict[str, Any]:

@@ -12,12 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from notifier.api.routes import ROUTES
 from notifier.engine.waiters import WatchWaiters
 from notifier.server.problems import KINDS
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
-from tests.api.conftest import HOOK, PATH, Bench, Wake
+from tests.api.conftest import HOOK, PATH, ROUTES, Bench, Wake
 from tests.fakes import FakeClock
 
 OFTEN = settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -6,7 +6,7 @@ import pytest
 
 from notifier.core.causes.cause import EndpointSubject
 from notifier.core.delivery.decision import AttemptDecision, GiveUp, Retry
-from notifier.core.delivery.endpoint import AttemptFailed, FailureScope, Report
+from notifier.core.delivery.endpoint import AttemptFailed, AttemptResult, FailureScope
 from notifier.core.model import Attempt
 from notifier.store.values import Lease
 from tests.api.conftest import HOOK, LEASE_MS, Bench, pointers
@@ -16,7 +16,9 @@ NOON_TEXT = "2026-11-23T12:00:00.000Z"
 GONE = AttemptFailed(FailureScope.GONE, answered(410), None, MINUTE)
 
 
-async def fail(bench: Bench, report: Report, times: int = 1, sequel: AttemptDecision | None = None) -> None:
+async def fail(
+    bench: Bench, report: AttemptResult, times: int = 1, sequel: AttemptDecision | None = None
+) -> None:
     """Have what is due tried and refused so often."""
     now = bench.clock.now()
     sequel = sequel or Retry(now)

@@ -29,11 +29,11 @@ async def stream(port: int, head: bytes = EVENTS) -> AsyncIterator[tuple[asyncio
 
 async def told(bench: Bench, task_id: str, **more: object) -> None:
     await bench.register(task_id, **more)
-    await bench.feed.beat()
+    await bench.feed.tick()
 
 
 def listeners(feed: EventFeed) -> int:
-    return len(feed._listeners)
+    return len(feed._subscribers)
 
 
 async def test_a_stream_says_what_it_is_and_brings_events(bench: Bench) -> None:
@@ -110,7 +110,7 @@ async def test_a_client_that_does_not_read_is_cut_and_others_hear_all(bench: Ben
         watch_id, sent = (await bench.register(metadata=BIG))["id"], 0
         while listeners(bench.feed) == 2:
             bench.feed.watch(watch_id)
-            await bench.feed.beat()
+            await bench.feed.tick()
             sent += 1
             while heard < sent:
                 await asyncio.sleep(0)
@@ -119,7 +119,7 @@ async def test_a_client_that_does_not_read_is_cut_and_others_hear_all(bench: Ben
         await asyncio.gather(listening, return_exceptions=True)
 
 
-@pytest.mark.parametrize("how", ["close", "cut"])
+@pytest.mark.parametrize("how", ["close", "end_all"])
 async def test_a_stream_that_we_end_is_whole(bench: Bench, how: str) -> None:
     """At the stop of the daemon, and when the settings of the server change."""
     async with serving(bench.app) as port, stream(port, EVENTS + b"Connection: close\r\n") as (reader, _):

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from notifier.api import event_feed
+from notifier.api import event_buffer
 from notifier.api.event_feed import (
-    BEATS_A_SECOND,
-    LINGER_BEATS,
-    MOST_LISTENERS,
-    MOST_MARKED,
-    RESET_BEATS,
+    MAX_MARKED,
+    MAX_SUBSCRIBERS,
+    PAUSE_AFTER_TICKS,
+    RESET_INTERVAL_TICKS,
+    TICKS_PER_SECOND,
     EventFeed,
 )
 from notifier.core.causes.cause import Condition
@@ -94,13 +94,13 @@ class Ear:
 
 @contextmanager
 def listening(feed: EventFeed, last_id: str | None = None) -> Iterator[Ear]:
-    with feed.listening(last_id) as listener:
+    with feed.subscribe(last_id) as listener:
         yield Ear(listener.pieces(heartbeat_s=0))
 
 
 async def beat(bench: Bench, count: int = 1) -> None:
     for _ in range(count):
-        await bench.feed.beat()
+        await bench.feed.tick()
 
 
 async def poll(bench: Bench, trouble: str | None = None) -> None:
@@ -161,15 +161,15 @@ async def test_changes_in_quick_succession_are_one_event(bench: Bench) -> None:
 async def test_what_was_only_polled_is_told_once_a_second(bench: Bench) -> None:
     with listening(bench.feed) as ear:
         await bench.register()
-        await beat(bench, BEATS_A_SECOND)
+        await beat(bench, TICKS_PER_SECOND)
         await ear.hear()
         bench.clock.advance(5_000)
-        for _ in range(BEATS_A_SECOND - 1):
+        for _ in range(TICKS_PER_SECOND - 1):
             await poll(bench)
             await beat(bench)
         assert await ear.hear() == []
         await beat(bench)
-        assert [event.body["polls"] for event in await ear.hear()] == [BEATS_A_SECOND - 1]
+        assert [event.body["polls"] for event in await ear.hear()] == [TICKS_PER_SECOND - 1]
 
 
 async def test_metadata_of_many_lines_stays_one_event(bench: Bench) -> None:
@@ -188,22 +188,22 @@ async def test_metadata_of_many_lines_stays_one_event(bench: Bench) -> None:
 async def test_a_provider_that_is_held_back_is_told_as_a_reset(bench: Bench) -> None:
     """It is the trouble of all its watches."""
     with listening(bench.feed) as ear:
-        await beat(bench, BEATS_A_SECOND)
+        await beat(bench, TICKS_PER_SECOND)
         bench.conditions["mulerouter"] = Condition(KEY_REFUSED, NOON)
-        await beat(bench, BEATS_A_SECOND)
+        await beat(bench, TICKS_PER_SECOND)
         assert await ear.names() == ["reset"]
-        await beat(bench, 2 * RESET_BEATS)
+        await beat(bench, 2 * RESET_INTERVAL_TICKS)
         assert await ear.names() == []
 
 
 async def test_more_than_is_told_singly_is_a_reset_and_not_one_after_the_other(bench: Bench) -> None:
     with listening(bench.feed) as ear:
-        for number in range(MOST_MARKED + 2):
+        for number in range(MAX_MARKED + 2):
             bench.feed.watch(f"wch_{number}")
         await beat(bench)
         assert await ear.names() == ["reset"]
         bench.feed.many()
-        await beat(bench, RESET_BEATS - 1)
+        await beat(bench, RESET_INTERVAL_TICKS - 1)
         assert await ear.names() == []
         await beat(bench)
         assert await ear.names() == ["reset"]
@@ -263,7 +263,7 @@ async def test_an_id_that_is_not_ours_begins_with_a_reset(bench: Bench, last_id:
 async def test_an_id_that_is_forgotten_begins_with_a_reset(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_feed, "MOST_EVENTS", 2)
+    monkeypatch.setattr(event_buffer, "MAX_EVENTS", 2)
     with listening(bench.feed):
         for number in range(4):
             await bench.register(f"task-{number}")
@@ -278,7 +278,7 @@ async def test_after_a_minute_without_listeners_nothing_is_noted(bench: Bench) -
     """What happens then is in no event, so ids of before are too old."""
     with listening(bench.feed) as ear:
         await ear.hear()
-    await beat(bench, LINGER_BEATS)
+    await beat(bench, PAUSE_AFTER_TICKS)
     await bench.register()
     with listening(bench.feed, ear.last_id) as again:
         await beat(bench)
@@ -295,7 +295,7 @@ async def test_while_nobody_listens_the_store_is_not_read(
     monkeypatch.setattr(bench.store, "find", lambda *args, **named: read.append((args, named)))
     await bench.end((await bench.register())["id"])
     bench.feed.many()
-    await beat(bench, BEATS_A_SECOND)
+    await beat(bench, TICKS_PER_SECOND)
     assert read == []
 
 
@@ -303,13 +303,13 @@ async def test_while_nobody_listens_the_store_is_not_read(
 
 
 async def test_memory_is_bounded_by_bytes_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_feed, "MOST_BYTES", 2_000)
+    monkeypatch.setattr(event_buffer, "MAX_EVENT_BYTES", 2_000)
     with listening(bench.feed) as ear:
         for number in range(5):
             await bench.register(f"task-{number}", metadata={"x": "y" * 500})
             await beat(bench)
-        assert bench.feed.since(5) is not None
-        assert bench.feed.since(3) is None
+        assert bench.feed._events.read_from(5) is not None
+        assert bench.feed._events.read_from(3) is None
         await ear.hear()
         assert ear.is_cut
 
@@ -317,7 +317,7 @@ async def test_memory_is_bounded_by_bytes_too(bench: Bench, monkeypatch: pytest.
 async def test_a_slow_listener_is_cut_and_hurts_no_other(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_feed, "MOST_EVENTS", 3)
+    monkeypatch.setattr(event_buffer, "MAX_EVENTS", 3)
     with listening(bench.feed) as slow, listening(bench.feed) as quick:
         for number in range(5):
             await bench.register(f"task-{number}")
@@ -330,13 +330,13 @@ async def test_a_slow_listener_is_cut_and_hurts_no_other(
 
 async def test_only_so_many_may_listen(bench: Bench) -> None:
     """One more is refused, until one leaves."""
-    held = [bench.feed.listening(None) for _ in range(MOST_LISTENERS)]
+    held = [bench.feed.subscribe(None) for _ in range(MAX_SUBSCRIBERS)]
     for each in held:
         each.__enter__()
-    with pytest.raises(ProblemError, match="busy"), bench.feed.listening(None):
+    with pytest.raises(ProblemError, match="busy"), bench.feed.subscribe(None):
         pass
     held.pop().__exit__(None, None, None)
-    with bench.feed.listening(None):
+    with bench.feed.subscribe(None):
         pass
     for each in held:
         each.__exit__(None, None, None)
@@ -344,12 +344,12 @@ async def test_only_so_many_may_listen(bench: Bench) -> None:
 
 async def test_a_long_memory_comes_in_pieces(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """None of them much larger than a piece, whatever one missed."""
-    monkeypatch.setattr(event_feed, "PIECE_BYTES", 1_000)
-    with bench.feed.listening(None):
+    monkeypatch.setattr(event_buffer, "PIECE_BYTES", 1_000)
+    with bench.feed.subscribe(None):
         for number in range(4):
             await bench.register(f"task-{number}")
             await beat(bench)
-    with bench.feed.listening(f"{EPOCH}-0") as listener:
+    with bench.feed.subscribe(f"{EPOCH}-0") as listener:
         pieces = listener.pieces(heartbeat_s=0)
         sizes = [len(await anext(pieces)) for _ in range(4)]
         assert await anext(pieces) == COMMENT
@@ -362,7 +362,7 @@ async def test_the_end_of_the_daemon_ends_every_stream(bench: Bench) -> None:
         bench.feed.close()
         await ear.hear()
         assert ear.is_cut
-    with pytest.raises(ProblemError, match="not_ready"), bench.feed.listening(None):
+    with pytest.raises(ProblemError, match="not_ready"), bench.feed.subscribe(None):
         pass
 
 
@@ -370,7 +370,7 @@ async def test_a_beat_that_throws_ends_the_streams_and_the_next_listener_begins_
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No listener is left waiting for a feed that is dead."""
-    feed = EventFeed(store=bench.store, epoch=EPOCH, condition_of=lambda _: None, conditions=dict, beat_s=0)
+    feed = EventFeed(store=bench.store, epoch=EPOCH, condition_of=lambda _: None, conditions=dict, tick_s=0)
     with listening(feed) as ear, monkeypatch.context() as patched:
         await ear.hear()
         patched.setattr(bench.store, "find", None)

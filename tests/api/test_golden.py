@@ -30,7 +30,7 @@ async def test_the_texts_of_the_pages(bench: Bench) -> None:
     lease = Lease("test", now + LEASE_MS)
     claimed = await bench.store.claim_deliveries(now=now, limit=9, per_origin=9, lease=lease, busy={})
     [first, *_] = claimed.deliveries
-    attempt = Attempt(1, now, 12, 422, "HTTP 422", "no such order", fault="http_4xx")
+    attempt = Attempt(1, now, 12, 422, "HTTP 422", "no such order", failure="http_4xx")
     assert await bench.store.record_attempt(first, lease, attempt, GiveUp("HTTP 422"), REFUSED, now=now)
     bench.conditions["mulerouter"] = Condition(KEY_REFUSED, NOON + 30_000)
     paths = ["/", *(f"/watches/{each}" for each in (live, done, failed)), f"/deliveries/{first.delivery_id}"]

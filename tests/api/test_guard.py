@@ -4,10 +4,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from notifier.api.routes import ROUTES
 from notifier.api.status import TEXT_FORMAT
 from notifier.core.secret import Secret
-from tests.api.conftest import Bench, registration
+from tests.api.conftest import ROUTES, Bench, registration
 
 Pairs = Iterable[tuple[bytes, bytes]]
 

@@ -9,14 +9,14 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from notifier.api.app import build_app
 from notifier.core.causes.cause import Cause
 from notifier.core.causes.table import Code
 from notifier.errors import StoreFull, StoreUnavailable
-from notifier.server.bodies import BATCH_BYTES, BODY_BYTES, BodyBudget
+from notifier.server.bodies import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, BodyBudget
 from notifier.server.middleware import ResponseMiddleware
 from notifier.server.problems import KINDS, ProblemError
-from tests.api.conftest import Bench, registration
+from notifier.web.render import render_problem
+from tests.api.conftest import Bench, make_app, registration
 
 GOOD = json.dumps(registration()).encode()
 
@@ -64,7 +64,7 @@ async def test_a_packed_body_is_415(bench: Bench) -> None:
 
 
 async def test_a_body_that_says_it_is_too_large_is_not_read(bench: Bench) -> None:
-    for path, limit in (("/v1/watches", BODY_BYTES), ("/v1/watches/batch", BATCH_BYTES)):
+    for path, limit in (("/v1/watches", MAX_BODY_BYTES), ("/v1/watches/batch", MAX_BATCH_BODY_BYTES)):
         headers = {"content-type": "application/json", "content-length": str(limit + 1)}
         answer = await bench.http.post(path, content=_endless(1), headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
@@ -76,14 +76,16 @@ async def test_a_body_that_says_it_is_too_large_is_not_read(bench: Bench) -> Non
 async def test_a_body_in_chunks_is_counted(bench: Bench) -> None:
     """Row 85 of the fault matrix."""
     headers = {"content-type": "application/json", "transfer-encoding": "chunked"}
-    answer = await bench.http.post("/v1/watches", content=_endless(BODY_BYTES // 1024 + 1), headers=headers)
+    answer = await bench.http.post(
+        "/v1/watches", content=_endless(MAX_BODY_BYTES // 1024 + 1), headers=headers
+    )
     assert answer.status_code == 413
 
 
 async def test_a_body_may_be_as_large_as_its_limit(bench: Bench) -> None:
     for path, limit, body in (
-        ("/v1/watches", BODY_BYTES, GOOD),
-        ("/v1/watches/batch", BATCH_BYTES, b'{"watches": [%s]}' % GOOD),
+        ("/v1/watches", MAX_BODY_BYTES, GOOD),
+        ("/v1/watches/batch", MAX_BATCH_BODY_BYTES, b'{"watches": [%s]}' % GOOD),
     ):
         answer = await bench.http.post(
             path, content=body.ljust(limit), headers={"content-type": "application/json"}
@@ -103,7 +105,7 @@ async def test_a_length_that_is_no_number_is_no_500(bench: Bench, length: bytes)
 @pytest.mark.threat(16)
 async def test_bodies_together_are_bounded() -> None:
     """However many ask at once."""
-    budget = BodyBudget(room=100)
+    budget = BodyBudget(limit=100)
     with budget.hold(60):
         with pytest.raises(ProblemError, match="busy"), budget.hold(60):
             pass
@@ -181,7 +183,7 @@ async def test_a_store_that_cannot_write_is_told_apart(
     bench: Bench, fault: Exception, status: int, code: str
 ) -> None:
     """Rows 19 and 29 of the fault matrix."""
-    http = bench.client(build_app(replace(bench.services, store=Broken(fault))))  # type: ignore[arg-type]
+    http = bench.client(make_app(replace(bench.services, store=Broken(fault))))  # type: ignore[arg-type]
     for method, path, body in CALLS:
         answer = await http.request(method, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -194,7 +196,7 @@ async def test_a_store_that_cannot_write_is_told_apart(
 async def test_an_unexpected_fault_is_logged_and_not_shown(bench: Bench) -> None:
     """The answer has no trace of ours, and the log has no body."""
     canary = "sk-canary https://user:pw@host/"
-    http = bench.client(build_app(replace(bench.services, store=Broken(RuntimeError(canary)))))  # type: ignore[arg-type]
+    http = bench.client(make_app(replace(bench.services, store=Broken(RuntimeError(canary)))))  # type: ignore[arg-type]
     with capture_logs() as logs:
         for method, path, body in CALLS:
             answer = await http.request(method, path, json=body)
@@ -248,7 +250,7 @@ async def test_a_problem_has_the_shape_of_rfc_9457(bench: Bench) -> None:
         "type": "urn:notifier:problem:not_found",
         "title": "Not found",
         "status": 404,
-        "detail": "there is no watch of this id; ended ones are forgotten after a while",
+        "detail": "no watch has this id; old ended watches are deleted",
         "code": "not_found",
     }
     assert all(400 <= kind.status < 600 and kind.title.isascii() for kind in KINDS.values())
@@ -302,7 +304,7 @@ async def test_reading_away_ends_by_time(chunk: bytes, is_silent: bool) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"transfer-encoding", b"chunked")]}
-    await ResponseMiddleware(refuse, linger_s=0.05)(scope, receive, send)
+    await ResponseMiddleware(refuse, render_problem, linger_s=0.05)(scope, receive, send)
     assert [message.get("more_body", False) for message in sent] == [False, True, False]
 
 

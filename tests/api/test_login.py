@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from notifier.core.secret import Secret
-from notifier.server.sessions import CODE_LIFE_S, MOST_CODES, SESSION_LIFE_S
+from notifier.server.sessions import CODE_TTL_S, MAX_CODES, SESSION_TTL_S
 from tests.api.conftest import Bench
 
 TOKENS = (Secret("t0ken-" + "a" * 40), Secret("t0ken-" + "b" * 40))
@@ -73,18 +73,18 @@ async def test_a_look_at_a_link_does_not_use_it_up(bench: Bench) -> None:
 async def test_a_link_is_good_for_a_minute(bench: Bench) -> None:
     """By the time that passes, whatever the wall clock is set to."""
     path = await link(bench)
-    bench.clock.advance(CODE_LIFE_S * 1_000 - 1)
+    bench.clock.advance(CODE_TTL_S * 1_000 - 1)
     assert (await bench.http.get(path)).status_code == 303
     path = await link(bench)
     bench.clock.step(-3_600_000)
-    bench.clock.advance(CODE_LIFE_S * 1_000)
+    bench.clock.advance(CODE_TTL_S * 1_000)
     assert (await bench.http.get(path)).status_code == 401
 
 
 async def test_a_login_ends(bench: Bench) -> None:
     """After half a day."""
     client = await browser(bench)
-    bench.clock.advance(SESSION_LIFE_S * 1_000 - 1)
+    bench.clock.advance(SESSION_TTL_S * 1_000 - 1)
     assert (await client.get("/v1/status")).status_code == 200
     bench.clock.advance(1)
     assert (await client.get("/v1/status")).status_code == 401
@@ -155,7 +155,7 @@ async def test_a_cookie_that_stands_twice_or_was_altered_is_none(bench: Bench) -
 
 async def test_codes_are_bounded_and_the_oldest_goes(bench: Bench) -> None:
     """Asking often costs no memory."""
-    paths = [await link(bench) for _ in range(MOST_CODES + 1)]
+    paths = [await link(bench) for _ in range(MAX_CODES + 1)]
     assert (await bench.http.get(paths[0])).status_code == 401
     assert (await bench.http.get(paths[-1])).status_code == 303
 
@@ -172,7 +172,7 @@ async def test_a_code_is_not_kept_as_it_is(bench: Bench) -> None:
     """A dump of memory's values shows digests."""
     code = (await link(bench)).partition("code=")[2]
     assert code
-    assert code not in repr(vars(bench.services.logins))
+    assert code not in repr(vars(bench.services.sessions))
 
 
 def _task() -> dict[str, str]:

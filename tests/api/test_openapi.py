@@ -9,20 +9,20 @@ from typing import Any
 import msgspec
 import pytest
 
+from notifier.api import examples
 from notifier.api import schemas as shapes
-from notifier.api.app import build_app
 from notifier.api.callbacks import FIELDS as CALLBACK_FIELDS
 from notifier.api.json_fields import FieldErrors
 from notifier.api.openapi import HEADERS, PARAMETERS
-from notifier.api.operations import OPERATIONS
 from notifier.api.query import DEFAULT_LIMIT, MAX_LIMIT
 from notifier.api.registration import FIELDS, MAX_BATCH, read_batch, read_registration, read_resume
 from notifier.api.replays import FIELDS as REPLAY_FIELDS
 from notifier.api.replays import read_replay
-from notifier.api.routes import ROUTES
+from notifier.api.request import TextResponse
 from notifier.core.model import MAX_CALLBACKS
 from notifier.errors import StoreUnavailable
-from tests.api.conftest import SETTINGS, Bench
+from notifier.server.problems import ProblemBody
+from tests.api.conftest import ROUTES, SETTINGS, Bench, make_app
 from tests.api.test_limits import Broken
 from tests.builders import DISK_FULL
 from tests.fakes import NOON
@@ -32,6 +32,7 @@ IDS = {
     "deliveries": "dlv_01KAQ7W3G0ABCDEFGHJKMNPQRS",
     "endpoints": "ep_01KAQ7W3G0ABCDEFGHJKMNPQRS",
 }
+BY_CALL = {(route.method, route.path): route for route in ROUTES}
 WITHOUT_STORE = {
     ("GET", "/v1/events"),
     ("POST", "/v1/reload"),
@@ -60,14 +61,14 @@ async def described(bench: Bench, call: tuple[str, str], status: int) -> str:
 
 
 def example_of_request(call: tuple[str, str]) -> Any:
-    request = OPERATIONS[call].request
-    return None if request is None else json.loads(msgspec.json.encode(request[1], enc_hook=dict))
+    request = BY_CALL[call].request
+    return None if request is None else json.loads(msgspec.json.encode(request.example, enc_hook=dict))
 
 
 async def test_every_route_is_described_and_nothing_else(bench: Bench) -> None:
     paths = (await document(bench))["paths"]
     described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    assert described == {(route.method, route.path) for route in ROUTES} == set(OPERATIONS)
+    assert described == set(BY_CALL)
 
 
 async def test_every_parameter_is_described(bench: Bench) -> None:
@@ -78,14 +79,14 @@ async def test_every_parameter_is_described(bench: Bench) -> None:
         in_path = [each["name"] for each in parameters if each["in"] == "path"]
         assert in_query == list(route.query)
         in_header = [each["name"] for each in parameters if each["in"] == "header"]
-        assert in_header == list(OPERATIONS[route.method, route.path].headers)
+        assert in_header == list(route.headers)
         assert in_path == re.findall(r"{(\w+)}", route.path)
-        assert ("requestBody" in paths[route.path][route.method.lower()]) == route.takes_body
+        assert ("requestBody" in paths[route.path][route.method.lower()]) == (route.request is not None)
     assert {name for route in ROUTES for name in route.query} == set(PARAMETERS)
-    assert {name for each in OPERATIONS.values() for name in each.headers} == set(HEADERS)
+    assert {name for route in ROUTES for name in route.headers} == set(HEADERS)
 
 
-@pytest.mark.parametrize("call", OPERATIONS)
+@pytest.mark.parametrize("call", BY_CALL)
 async def test_that_it_refuses_what_it_does_not_know_is_said_of_every_call(
     bench: Bench, call: tuple[str, str]
 ) -> None:
@@ -95,13 +96,13 @@ async def test_that_it_refuses_what_it_does_not_know_is_said_of_every_call(
     assert "validation_failed" in await described(bench, call, 422)
 
 
-@pytest.mark.parametrize("call", [call for call in OPERATIONS if call not in WITHOUT_STORE])
+@pytest.mark.parametrize("call", [call for call in BY_CALL if call not in WITHOUT_STORE])
 async def test_that_the_store_may_be_out_of_order_is_said_of_all_that_need_it(
     bench: Bench, call: tuple[str, str]
 ) -> None:
     """Of what only reads as well: a disk can fail under that too."""
     broken = Broken(StoreUnavailable(DISK_FULL))
-    http = bench.client(build_app(replace(bench.services, store=broken)))  # type: ignore[arg-type]
+    http = bench.client(make_app(replace(bench.services, store=broken)))  # type: ignore[arg-type]
     an_id = next((an_id for name, an_id in IDS.items() if f"/{name}/" in call[1]), "")
     path = call[1].format(id=an_id, number=0)
     answer = await http.request(call[0], path, json=example_of_request(call))
@@ -129,15 +130,31 @@ async def test_every_reference_leads_somewhere(bench: Bench) -> None:
     assert set(_references(described)) == targets
 
 
-@pytest.mark.parametrize("call", OPERATIONS)
+@pytest.mark.parametrize("call", BY_CALL)
 async def test_every_example_of_an_answer_has_its_shape(bench: Bench, call: tuple[str, str]) -> None:
     responses = (await document(bench))["paths"][call[1]][call[0].lower()]["responses"]
-    for status, (shape, _) in OPERATIONS[call].answers.items():
-        if shape is None:
+    for status, response in BY_CALL[call].responses.items():
+        if isinstance(response, TextResponse):
             continue
         example = responses[str(status)]["content"]["application/json"]["example"]
-        strict = msgspec.json.decode(json.dumps(example), type=shape)
+        strict = msgspec.json.decode(json.dumps(example), type=response.schema)
         assert msgspec.json.decode(msgspec.json.encode(strict)) == example
+
+
+@pytest.mark.parametrize(
+    ("example", "code"),
+    [
+        (examples.ENDPOINT, "receiver_http_status"),
+        (examples.PAUSED_ENDPOINT, "endpoint_paused"),
+        (examples.RESUMED_ENDPOINT, None),
+    ],
+)
+def test_the_example_of_an_endpoint_has_the_cause_of_its_gate(
+    example: Mapping[str, Any], code: str | None
+) -> None:
+    """A paused endpoint has the cause of the pause, and an open one has none."""
+    cause = example["cause"]
+    assert (None if cause is None else cause["code"]) == code
 
 
 async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:
@@ -152,7 +169,7 @@ async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:
     }
     for path, reader in read.items():
         assert reader(json.dumps(_request_example(paths[path])).encode())
-    assert {route.path for route in ROUTES if route.takes_body} == set(read)
+    assert {route.path for route in ROUTES if route.request is not None} == set(read)
 
 
 def test_the_shapes_of_requests_are_those_that_are_read() -> None:
@@ -179,7 +196,7 @@ async def test_real_answers_have_the_described_shapes(bench: Bench) -> None:
         ("/v1/deliveries", shapes.DeliveryPage),
         ("/v1/endpoints", shapes.EndpointPage),
         ("/v1/status", shapes.StatusBody),
-        ("/v1/watches/x", shapes.ProblemBody),
+        ("/v1/watches/x", ProblemBody),
     ):
         answer = await bench.http.get(path)
         assert (
@@ -193,7 +210,7 @@ def test_faults_are_counted_to_a_bound() -> None:
     for n in range(1_000):
         faults.add(f"/{n}", "x")
     assert faults.is_full
-    assert len(faults.found) < 1_000
+    assert len(faults.entries) < 1_000
 
 
 def _request_example(methods: Mapping[str, Any]) -> Any:

@@ -14,11 +14,11 @@ from notifier.core.delivery.decision import GiveUp
 from notifier.core.model import Attempt, WatchState
 from notifier.core.secret import Secret
 from notifier.store.values import Lease
-from notifier.web.detail import CUT, MOST_SIGNS
+from notifier.web.detail import CUT, MAX_JSON_CHARS
 from notifier.web.filters import Html, age, instant, join, moment, tag, timed
-from notifier.web.labels import MORE_RESULTS, MOST_RESULTS, registration_line
+from notifier.web.labels import MAX_RESULTS, MORE_RESULTS, registration_line
 from notifier.web.render import FOLDER
-from notifier.web.views import KINDS, WORDS
+from notifier.web.views import KINDS, LABELS_FILE
 from tests.api.conftest import HOOK, LEASE_MS, PATH, Bench
 from tests.builders import KEY_REFUSED, REFUSED
 from tests.fakes import NOON
@@ -101,7 +101,7 @@ def test_no_script_makes_markup_of_text_or_loads_from_elsewhere(path: Path) -> N
     text = path.read_text()
     assert not MARKUP.search(text)
     imports = re.findall(r'^import .* from "(.*)";$', text, re.MULTILINE)
-    assert all(each == f"./{WORDS}" or (FOLDER / each).resolve() in FILES for each in imports)
+    assert all(each == f"./{LABELS_FILE}" or (FOLDER / each).resolve() in FILES for each in imports)
     assert set(re.findall(r"https?://[^\s\"'`]+", text)) <= {NAMESPACE}  # a name, which nobody fetches
 
 
@@ -223,10 +223,10 @@ async def test_a_watch_has_a_page_that_needs_no_script(bench: Bench) -> None:
 async def test_of_very_many_results_a_bounded_number_is_shown(bench: Bench) -> None:
     """A million of them would stop all others for seconds, and no browser could show them."""
     watch_id = (await bench.register())["id"]
-    await bench.end(watch_id, outputs=tuple(f"https://x/{n}.png" for n in range(MOST_RESULTS + 7)))
+    await bench.end(watch_id, outputs=tuple(f"https://x/{n}.png" for n in range(MAX_RESULTS + 7)))
     seen = Seen((await bench.http.get(f"/watches/{watch_id}")).text)
-    assert f"https://x/{MOST_RESULTS - 1}.png" in seen.links
-    assert f"https://x/{MOST_RESULTS}.png" not in seen.links
+    assert f"https://x/{MAX_RESULTS - 1}.png" in seen.links
+    assert f"https://x/{MAX_RESULTS}.png" not in seen.links
     assert MORE_RESULTS.format(count=7) in seen.text
 
 
@@ -242,7 +242,7 @@ async def test_what_stands_behind_a_film_s_name_makes_it_no_picture(bench: Bench
 async def test_an_answer_that_is_cut_is_not_spread_out_before(bench: Bench) -> None:
     """Nested deeply, 4 MiB of it would take half a GiB, and all others would wait for it."""
     watch_id = (await bench.register())["id"]
-    await bench.end(watch_id, payload="[" * 60 + ",".join("1" * MOST_SIGNS) + "]" * 60)
+    await bench.end(watch_id, payload="[" * 60 + ",".join("1" * MAX_JSON_CHARS) + "]" * 60)
     text = Seen((await bench.http.get(f"/watches/{watch_id}")).text).text
     assert "[" * 60 + "1,1,1" in text
     assert CUT.strip() in text
@@ -316,7 +316,7 @@ async def test_a_person_is_told_in_a_page_and_a_program_in_json(bench: Bench) ->
     missing = "/watches/wch_01KAQ7W3G0ABCDEFGHJKMNPQRS"
     answer = await bench.http.get(missing, headers=BROWSER)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert "there is no watch of this id" in Seen(answer.text).text
+    assert "no watch has this id" in Seen(answer.text).text
     assert "script" not in Seen(answer.text).names()
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     for path, given in ((missing, {}), (f"/v1{missing}", BROWSER), ("/page/nothing.js", BROWSER)):
@@ -328,7 +328,7 @@ async def test_a_person_is_told_in_a_page_and_a_program_in_json(bench: Bench) ->
     assert "for a browser, `notifier open`" in Seen(answer.text).text
     for name in ("style.css", "icon.svg"):
         assert (await bench.http.get(f"/page/{name}")).status_code == 200
-    for name in ("app.js", WORDS, "index.html", "../style.css"):
+    for name in ("app.js", LABELS_FILE, "index.html", "../style.css"):
         assert (await bench.http.get(f"/page/{name}")).status_code == 401
     stale = await bench.http.get("/login?code=x", headers=BROWSER)
     assert (stale.status_code, "`notifier open` makes a new one" in stale.text) == (401, True)
@@ -336,7 +336,7 @@ async def test_a_person_is_told_in_a_page_and_a_program_in_json(bench: Bench) ->
 
 async def test_the_scripts_get_the_words_as_a_module(bench: Bench) -> None:
     """With the command that registers a task, wherever the browser found us, and the token it needs."""
-    answer = await bench.http.get(f"/page/{WORDS}", headers={"host": "notifier.example:8484"})
+    answer = await bench.http.get(f"/page/{LABELS_FILE}", headers={"host": "notifier.example:8484"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, KINDS[".js"])
     words = json.loads(answer.text.removeprefix("export const WORDS = ").removesuffix(";\n"))
     assert words["register"] == registration_line("{origin}")
@@ -344,6 +344,6 @@ async def test_the_scripts_get_the_words_as_a_module(bench: Bench) -> None:
     assert words["auth"] == ""
     bench.configure(tokens=(token := Secret("t0ken-" + "a" * 40),))
     shown = {"authorization": f"Bearer {token.reveal()}"}
-    text = (await bench.http.get(f"/page/{WORDS}", headers=shown)).text
+    text = (await bench.http.get(f"/page/{LABELS_FILE}", headers=shown)).text
     assert "Authorization: Bearer $NOTIFIER_TOKEN" in text
     assert token.reveal() not in text

@@ -17,7 +17,7 @@ GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 class Brief(StoppingProtocol):
     """For a client that never asks, a test waits no longer than this."""
 
-    last_word_s = 0.05
+    idle_grace_s = 0.05
 
 
 @asynccontextmanager

@@ -5,17 +5,18 @@ from collections.abc import Mapping
 
 import pytest
 
-from notifier.api import outputs as pictures
-from notifier.api.outputs import AT_ONCE, MOST_WANTED, ImageProxy
 from notifier.core.exchange import Exchange, HttpReply
+from notifier.core.images import Image
 from notifier.core.secret import Secret
-from notifier.server.problems import ProblemError
+from notifier.results import image_proxy
+from notifier.results.image_proxy import MAX_FETCHES, MAX_REQUESTS, ImageProxy, ImageProxyBusy
 from tests.api.conftest import Bench
 from tests.core.test_picture import BEGINNINGS, SVG
 from tests.fakes import FakeWire
 
 URL = "https://cdn.example/router/result_00.png?sig=a%2Fb"
 PNG = HttpReply(200, {"content-type": "image/png"}, BEGINNINGS["image/png"])
+IMAGE = Image("image/png", PNG.body)
 
 
 async def ended(bench: Bench, *outputs: str) -> str:
@@ -67,7 +68,7 @@ async def test_only_what_the_provider_gave_can_be_named(bench: Bench, number: st
 async def test_an_unknown_output_is_told_how_many_there_are(bench: Bench) -> None:
     """And from where they are counted."""
     answer = await bench.http.get(f"{await ended(bench, URL)}/1")
-    assert answer.json()["detail"] == "there is no such output; this watch has 1, and they are counted from 0"
+    assert answer.json()["detail"] == "there is no such output; this watch has 1, counted from 0"
 
 
 async def test_an_unknown_watch_has_no_pictures(bench: Bench) -> None:
@@ -118,7 +119,7 @@ class SlowWire(FakeWire):
         self.let_go = asyncio.Event()
         self.under_way = self.most = 0
 
-    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
+    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int, **_: object) -> Exchange:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         await self.let_go.wait()
@@ -130,24 +131,32 @@ class SlowWire(FakeWire):
 async def test_few_are_fetched_at_once_and_few_may_wait() -> None:
     """So that they take a bounded part of memory and of everybody's time."""
     wire = SlowWire()
-    shown = ImageProxy(lambda: wire)
-    fetching = [asyncio.create_task(shown.get(URL)) for _ in range(MOST_WANTED)]
+    proxy = ImageProxy(lambda: wire)
+    fetching = [asyncio.create_task(proxy.get(URL)) for _ in range(MAX_REQUESTS)]
     await asyncio.sleep(0)
-    with pytest.raises(ProblemError, match="busy"):
-        await shown.get(URL)
+    assert await proxy.get(URL) == ImageProxyBusy("10 requests for images are waiting already")
     wire.let_go.set()
-    assert await asyncio.gather(*fetching) == [("image/png", PNG.body)] * MOST_WANTED
-    assert wire.most == AT_ONCE
-    assert await shown.get(URL) == ("image/png", PNG.body)  # every place was given back
+    assert await asyncio.gather(*fetching) == [IMAGE] * MAX_REQUESTS
+    assert wire.most == MAX_FETCHES
+    assert await proxy.get(URL) == IMAGE  # every place was given back
 
 
 async def test_who_waits_too_long_for_a_place_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "PATIENCE_S", 0)
+    monkeypatch.setattr(image_proxy, "QUEUE_TIMEOUT_S", 0)
     wire = SlowWire()
-    shown = ImageProxy(lambda: wire)
-    fetching = [asyncio.create_task(shown.get(URL)) for _ in range(AT_ONCE + 1)]
+    proxy = ImageProxy(lambda: wire)
+    fetching = [asyncio.create_task(proxy.get(URL)) for _ in range(MAX_FETCHES + 1)]
     done, _ = await asyncio.wait(fetching, return_when=asyncio.FIRST_COMPLETED)
-    assert [str(each.exception()) for each in done] == ["busy: other pictures take their time"]
+    assert [each.result() for each in done] == [ImageProxyBusy("no fetch of an image finished in time")]
     wire.let_go.set()
-    outcomes = await asyncio.gather(*fetching, return_exceptions=True)
-    assert outcomes.count(("image/png", PNG.body)) == AT_ONCE
+    outcomes = await asyncio.gather(*fetching)
+    assert outcomes.count(IMAGE) == MAX_FETCHES
+
+
+async def test_a_request_beyond_the_limit_is_busy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client may retry a second later."""
+    monkeypatch.setattr(image_proxy, "MAX_REQUESTS", 0)
+    answer = await bench.http.get(f"{await ended(bench, URL)}/0")
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+    assert answer.headers["retry-after"] == "1"
+    assert bench.wire.requests == []

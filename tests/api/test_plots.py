@@ -6,21 +6,21 @@ from typing import Any
 import pytest
 
 from notifier.api.plots import (
-    CALLBACK_MS,
-    LOOKED_AT,
+    CALLBACK_EDGES_MS,
     MORE,
     NO_CALLBACK,
     NO_FINISH,
     NO_TASK,
-    NOTICE_MS,
-    POLLS,
+    NOTICE_EDGES_MS,
+    POLL_EDGES,
+    SCAN_LIMIT,
     Bar,
     BarsBody,
     PlotsBody,
     Range,
     RangesBody,
     format_measured,
-    short_path,
+    shorten_path,
 )
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.task_statistics import FinishedTask
@@ -41,7 +41,7 @@ class Past:
         self._learned = list(learned)
 
     async def recent(self, *, limit: int) -> RecentActivity:
-        assert limit == LOOKED_AT
+        assert limit == SCAN_LIMIT
         return self._recent
 
     async def learned(self, *, limit: int) -> list[PathDurations]:
@@ -98,7 +98,7 @@ async def test_where_no_task_told_when_it_was_over_that_is_said(bench: Bench) ->
 
 async def test_every_plot_of_bars_has_all_its_bars(bench: Bench) -> None:
     body = await plots(bench, RecentActivity((ended(10, 1, 3),), (15,)))
-    for name, edges in (("notice", NOTICE_MS), ("polls", POLLS), ("callbacks", CALLBACK_MS)):
+    for name, edges in (("notice", NOTICE_EDGES_MS), ("polls", POLL_EDGES), ("callbacks", CALLBACK_EDGES_MS)):
         assert len(body[name]["bars"]) == len(edges) + 1
         assert body[name]["count"] == 1
 
@@ -115,7 +115,7 @@ async def test_polls_saved_are_said_beside_a_loop(bench: Bench, polls: int, said
     """Be it more or fewer."""
     body = await plots(bench, RecentActivity((ended(25, 1, polls),), ()))
     assert (body["polls"]["said"], body["polls_saved"]) == (said, pytest.approx(saved))
-    assert f"would have asked 10 times; we asked {polls} times" in body["polls"]["about"]
+    assert f"would have polled 10 times; notifier polled {polls} times" in body["polls"]["about"]
 
 
 async def test_durations_stand_by_their_path(bench: Bench) -> None:
@@ -146,7 +146,7 @@ def test_measured_times_are_said_in_few_digits() -> None:
     assert said == ["0 ms", "40 ms", "994 ms", "1.0 s", "1.2 s", "99.9 s", "100 s", "140 s"]
     assert [seconds(each) for each in (0.04, 0.05, 8.44, 9.95, 140.4)] == ["0.0", "0.1", "8.4", "10", "140"]
     paths = ("/v/qwen-image/generation", "/v/sora-2", "/generation", "/a/tasks/tasks")
-    assert [short_path(each) for each in paths] == ["qwen-image", "sora-2", "generation", "tasks"]
+    assert [shorten_path(each) for each in paths] == ["qwen-image", "sora-2", "generation", "tasks"]
 
 
 # ---- the drawing

@@ -18,8 +18,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from notifier.server.protocol import RECEIVE_S, DeadlineProtocol
-from notifier.server.request_head import HEAD_BYTES
+from notifier.server.protocol import REQUEST_TIMEOUT_S, DeadlineProtocol
+from notifier.server.request_head import MAX_HEAD_BYTES
 from tests.api.conftest import Bench, registration
 
 SHORT_S = 0.2
@@ -30,7 +30,7 @@ POST = b"POST /v1/watches HTTP/1.1\r\nHost: localhost\r\nContent-Type: applicati
 class Hasty(DeadlineProtocol):
     """So that no test waits for ten seconds."""
 
-    receive_s = SHORT_S
+    timeout_s = SHORT_S
 
 
 @asynccontextmanager
@@ -109,7 +109,7 @@ def statuses(answers: bytes) -> list[int]:
         b"GET /h\xc3\xa9 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        GET + b"X: " + b"a" * (HEAD_BYTES + 1) + b"\r\n\r\n",
+        GET + b"X: " + b"a" * (MAX_HEAD_BYTES + 1) + b"\r\n\r\n",
         GET + b"X: " + b"a" * 2_000_000,
         POST + b"Transfer-Encoding: chunked\r\n\r\nxx\r\n{}\r\n0\r\n\r\n",
         POST + b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
@@ -119,8 +119,8 @@ def statuses(answers: bytes) -> list[int]:
         POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\n0\r\n\r\n",
         POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\n\n",
         POST + b"Transfer-Encoding: chunked\r\n\r\n2;\n{}\r\n0\r\n\r\n",
-        POST + b"Transfer-Encoding: chunked\r\n\r\n2;" + b"a" * 2 * HEAD_BYTES,
-        POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: " + b"a" * 2 * HEAD_BYTES,
+        POST + b"Transfer-Encoding: chunked\r\n\r\n2;" + b"a" * 2 * MAX_HEAD_BYTES,
+        POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: " + b"a" * 2 * MAX_HEAD_BYTES,
         POST + b"Content-Length: 99999999999999999999\r\n\r\n{}",
         POST + b"Content-Length: " + b"0" * 5_000 + b"2\r\n\r\n{}",
         b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -401,7 +401,7 @@ def test_who_reads_slowly_gets_all_of_it() -> None:
     protocol.pause_writing()
     for left in (200, 199, 1):
         transport.get_write_buffer_size.return_value = left
-        assert timers.run() == RECEIVE_S
+        assert timers.run() == REQUEST_TIMEOUT_S
         assert not transport.abort.called
     protocol.resume_writing()
     assert timers.waiting == []
@@ -434,7 +434,7 @@ def test_a_connection_that_is_lost_leaves_no_timer() -> None:
 
 
 def test_the_deadline_is_what_the_contract_says() -> None:
-    assert RECEIVE_S == 10.0
+    assert REQUEST_TIMEOUT_S == 10.0
 
 
 async def _read(reader: asyncio.StreamReader) -> bytes:

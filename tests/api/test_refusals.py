@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from notifier.api import json_fields
-from notifier.api.json_fields import MAX_FAULTS
+from notifier.api.json_fields import MAX_ERRORS
 from notifier.core.formats.headers import MAX_VALUE_CHARS
 from notifier.core.model import WatchState
-from notifier.core.nearest import nearest
+from notifier.core.nearest import find_nearest
 from tests.api.conftest import HOOK, Bench, pointers, registration
 
 JSON = {"content-type": "application/json"}
@@ -131,11 +131,11 @@ async def test_the_list_of_faults_is_bounded(bench: Bench, monkeypatch: pytest.M
 
     def counted(word: str, names: Iterable[str]) -> str | None:
         asked.append(word)
-        return nearest(word, names)
+        return find_nearest(word, names)
 
-    monkeypatch.setattr(json_fields, "nearest", counted)
-    assert len(await refused(bench, {f"x{n}": 1 for n in range(5_000)})) == MAX_FAULTS
-    assert len(asked) == MAX_FAULTS
+    monkeypatch.setattr(json_fields, "find_nearest", counted)
+    assert len(await refused(bench, {f"x{n}": 1 for n in range(5_000)})) == MAX_ERRORS
+    assert len(asked) == MAX_ERRORS
 
 
 @pytest.mark.fault(92)

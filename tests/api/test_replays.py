@@ -86,7 +86,7 @@ async def test_a_replay_of_nothing_in_particular_is_refused_with_the_fix(
         ({"until": "2026-02-30T00:00:00Z"}, "/until", "instant"),
         ({"since": NOON_TEXT, "until": NOON_TEXT}, "/until", "later"),
         ({"state": "ded"}, "/state", "did you mean dead"),
-        ({"state": "pending"}, "/state", "resume its endpoint"),
+        ({"state": "pending"}, "/state", "resume their endpoint"),
         ({"state": ["dead"]}, "/state", "string"),
         ({"url": "hook"}, "/url", ""),
         ({"url": 3}, "/url", "string"),

@@ -12,17 +12,17 @@ import pytest
 from starlette.types import Message
 
 from notifier.api import watches
-from notifier.api.app import build_app
 from notifier.api.registration import read_batch
 from notifier.api.schemas import WatchBody
-from notifier.api.watches import TURN
+from notifier.api.watches import YIELD_EVERY
 from notifier.core.causes.cause import Condition
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import WatchState
+from notifier.core.polling.payload_notes import NoteCode, PayloadNote
 from notifier.engine.waiters import WatchWaiters
 from notifier.store.protocol import Store
 from notifier.store.values import WatchDetail
-from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, pointers, registration
+from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, make_app, pointers, registration
 from tests.builders import KEY_REFUSED
 from tests.fakes import NOON
 
@@ -58,6 +58,7 @@ async def test_a_new_watch_is_answered_with_201_and_its_place(bench: Bench) -> N
         "outputs": [],
         "result_expires_at": None,
         "payload": None,
+        "payload_note": None,
         "error": None,
         "deliveries": [],
     }
@@ -148,7 +149,7 @@ async def test_the_provider_may_be_left_out_when_there_is_one(bench: Bench) -> N
     assert (await bench.register(provider=...))["provider"] == "mulerouter"
     bench.configure(providers={"mulerouter": MULEROUTER, "other": MULEROUTER})
     refused = await bench.http.post("/v1/watches", json=registration("t", provider=...))
-    assert "there is mulerouter, other" in refused.json()["detail"]
+    assert "there are several: mulerouter, other" in refused.json()["detail"]
     assert pointers(refused) == ["/provider"]
 
 
@@ -294,7 +295,7 @@ async def test_others_have_their_turn_while_a_batch_is_read(bench: Bench) -> Non
     running = asyncio.create_task(other())
     await bench.http.post("/v1/watches/batch", json={"watches": [1] * 1_000})
     running.cancel()
-    assert turns > 1_000 / TURN
+    assert turns > 1_000 / YIELD_EVERY
 
 
 async def test_pages_go_on_where_the_last_one_ended(bench: Bench) -> None:
@@ -382,6 +383,17 @@ async def test_an_unknown_parameter_names_the_nearest(bench: Bench) -> None:
     assert "did you mean completed?" in answer.text
 
 
+async def test_an_ended_watch_shows_the_note_on_its_payload(bench: Bench) -> None:
+    """One watch has it beside the payload; lists have neither."""
+    watch_id = (await bench.register())["id"]
+    await bench.end(watch_id, payload=None, notes=(PayloadNote(NoteCode.PAYLOAD_TOO_DEEP, {"limit": 500}),))
+    body = await bench.see(watch_id)
+    text = "payload left out: nested deeper than 500 levels"
+    assert (body["payload"], body["payload_note"]) == (None, text)
+    page = (await bench.http.get("/v1/watches")).json()
+    assert page["watches"][0]["payload_note"] is None
+
+
 async def test_an_ended_watch_shows_payload_outputs_and_deliveries(bench: Bench) -> None:
     watch_id = (await bench.register())["id"]
     await bench.end(watch_id, payload='{"task_info": {"n": 1.0}}')
@@ -464,7 +476,7 @@ async def test_an_end_between_reading_and_waiting_is_heard(bench: Bench) -> None
     detail = await bench.store.watch(watch_id)
     assert detail is not None
     store = cast("Store", EndsMeanwhile(bench.waiters, detail))
-    http = bench.client(build_app(replace(bench.services, store=store)))
+    http = bench.client(make_app(replace(bench.services, store=store)))
     async with asyncio.timeout(20):  # not the 60 s of the wait
         answer = await http.get(f"/v1/watches/{watch_id}", params={"wait": "60s"})
     assert answer.json()["state"] == "stopped"

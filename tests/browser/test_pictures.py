@@ -10,7 +10,7 @@ import pytest
 
 from notifier.simulator.script import FixedReply, TaskScript
 from notifier.simulator.serving import serve
-from notifier.web.labels import MORE_RESULTS, MOST_RESULTS
+from notifier.web.labels import MAX_RESULTS, MORE_RESULTS
 from tests.browser.png import written
 from tests.browser.stage import Stage
 from tests.e2e.daemon import API_PATH
@@ -101,8 +101,8 @@ async def test_a_picture_can_be_seen_without_scripts(stage: Stage) -> None:
 
 async def test_of_very_many_results_a_bounded_number_is_shown(stage: Stage) -> None:
     """The same as without scripts: so many links, and how many more there are."""
-    async with ended_with(stage, *(f"{n}.mp4" for n in range(MOST_RESULTS + 7))) as (_, watch_id):
+    async with ended_with(stage, *(f"{n}.mp4" for n in range(MAX_RESULTS + 7))) as (_, watch_id):
         page = await stage.page(f"/watches/{watch_id}")
         await page.wait_for_selector("h1[tabindex]")  # the scripts have made it
         await page.wait_for_selector(f".results li:has-text('{MORE_RESULTS.format(count=7)}')")
-        assert await page.locator(".results li").count() == MOST_RESULTS + 1
+        assert await page.locator(".results li").count() == MAX_RESULTS + 1

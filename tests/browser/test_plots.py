@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from notifier.core.causes.failures import attempt_fix
-from notifier.core.delivery.judge_attempt import failure_class
+from notifier.core.causes.failures import find_attempt_fix
+from notifier.core.delivery.judge_attempt import classify_failure
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.text import describe_task_error
 from tests.browser.stage import Stage
@@ -108,9 +108,9 @@ async def test_the_scripts_advise_as_the_commands_do(stage: Stage) -> None:
     tried = [*map(HttpReply, (200, 204, 301, 400, 401, 404, 408, 410, 418, 429, 500, 503))]
     exchanges: list[Exchange] = [*tried, *(NoReply(fault, "x") for fault in FailureKind)]
     for exchange in exchanges:
-        status, fault = getattr(exchange, "status", None), failure_class(exchange)
+        status, fault = getattr(exchange, "status", None), classify_failure(exchange)
         told = await in_page(page, "adviceOf", {"status": status, "fault": fault})
-        assert told == attempt_fix(status, fault), exchange
+        assert told == find_attempt_fix(status, fault), exchange
     for error in (
         ("provider", 3001, "Bad", "no"),
         ("notifier", None, "Expired.", None),

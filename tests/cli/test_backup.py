@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.daemon.signing_secrets import keep_secrets
+from notifier.daemon.signing_secrets import load_or_make_secrets
 from notifier.store.sqlite.connection import connect_writer
 from notifier.store.sqlite.open import migrate, migrations
 from tests.cli.conftest import Run
@@ -23,7 +23,7 @@ def database() -> Path:
     path = Path("notifier.db").absolute()
     with closing(connect_writer(str(path))) as connection:
         migrate(connection)
-    keep_secrets(path.with_suffix(".secret"))
+    load_or_make_secrets(path.with_suffix(".secret"))
     return path
 
 

@@ -120,7 +120,7 @@ def test_a_refusal_by_a_proxy_ends_with_77_too(ask: Run, daemon: FakeDaemon) -> 
     daemon.on("GET", "/v1/watches", Canned(401, b"no", kind="text/plain"))
     result = ask("ls")
     assert result.code == 77
-    assert "answers 401, but not as notifier does" in result.err
+    assert "responds with 401, but not as notifier does" in result.err
     assert "name the daemon by --url" in result.err
 
 

@@ -191,10 +191,10 @@ def test_a_full_disk_leaves_no_file(
     asked(monkeypatch, KEY)
     left, fdopen = [True] * room, os.fdopen
 
-    def scarce(handle: int, *_: object, **__: object) -> IO[str]:
+    def scarce(handle: int, *_: object, **__: object) -> IO[bytes]:
         if left:
             left.pop()
-            return fdopen(handle, "w")
+            return fdopen(handle, "wb")
         os.close(handle)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

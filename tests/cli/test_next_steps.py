@@ -125,7 +125,7 @@ def test_an_error_of_a_filter_has_the_option(ask: Run, daemon: FakeDaemon, point
 
 def test_a_missing_endpoint_has_a_fix_with_a_command(ask: Run, daemon: FakeDaemon) -> None:
     """The text of the API names a call of the API."""
-    detail = "there is no endpoint of this id; GET /v1/endpoints lists what there is"
+    detail = "no endpoint has this id; GET /v1/endpoints lists all endpoints"
     daemon.on("POST", "/v1/endpoints/ep_123/resume", problem(404, "not_found", detail))
     result = ask("endpoints", "resume", "ep_123")
     assert (result.code, result.out) == (1, "")

@@ -100,7 +100,7 @@ def first_page(providers: dict[str, str], causes: dict[str, dict[str, str]] | No
     return OverviewData(
         register=registration_line(ORIGIN),
         now=NOON,
-        wanted=PageFilter(),
+        page_filter=PageFilter(),
         status=made(schemas.StatusBody, status),
         watches=[],
         deliveries=[],
@@ -126,11 +126,11 @@ def test_states_are_those_that_the_commands_filter_by() -> None:
     ],
 )
 def test_columns_have_the_titles_of_the_commands(name: str, columns: tuple[Column, ...]) -> None:
-    heads = {head.upper(): head for head in words.HEADS[name]}
+    heads = {head.upper(): head for head in words.COLUMNS[name]}
     for column in columns:
         if column.title == "ID" and name != "watches":
             continue  # a row leads to its page by a link
-        assert heads.get(column.title) or APART[column.title] in words.HEADS[name], column.title
+        assert heads.get(column.title) or APART[column.title] in words.COLUMNS[name], column.title
 
 
 def test_what_holds_a_delivery_back_is_told_alike() -> None:
@@ -149,10 +149,10 @@ def test_what_holds_a_delivery_back_is_told_alike() -> None:
 def test_facts_have_the_names_of_the_commands() -> None:
     """Those that `show` and `deliveries ID` print, but for what the page has a section or a title for."""
     watch = shown({**FAILED, "trouble": REFUSED}, excluded="deliveries")
-    told = {words.field_label(name) for name in words.FACTS["watch"]}
+    told = {words.field_label(name) for name in words.FIELDS["watch"]}
     assert watch.keys() - told == {"task id", "metadata"}
     delivery = shown({**DELIVERY, "attempts": []}, excluded="attempts")
-    told = {words.field_label(name) for name in words.FACTS["delivery"]}
+    told = {words.field_label(name) for name in words.FIELDS["delivery"]}
     assert delivery.keys() - told == {"type", "url"}
 
 

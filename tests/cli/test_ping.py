@@ -11,10 +11,10 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from notifier.cli.callback_diagnosis import diagnose
 from notifier.cli.send_ping import list_own_addresses
-from notifier.core.causes.failures import attempt_fix
+from notifier.core.causes.failures import find_attempt_fix
 from notifier.core.delivery.signature import make_secret
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
-from notifier.daemon.signing_secrets import keep_secrets
+from notifier.daemon.signing_secrets import load_or_make_secrets
 from tests.cli.conftest import Run
 from tests.fakes import NOON
 
@@ -90,7 +90,7 @@ def test_without_a_secret_it_is_signed_as_the_daemon_signs(run: Run, hook: Hook)
     result = run("test-callback", hook.url)
     assert result.code == 78
     assert hook.seen == []
-    hook.secret = keep_secrets(Path("notifier.secret"))[0][0].reveal()
+    hook.secret = load_or_make_secrets(Path("notifier.secret"))[0][0].reveal()
     run("secret", "rotate")
     assert run("test-callback", hook.url).code == 0
 
@@ -185,7 +185,7 @@ def test_every_answer_is_explained_and_only_2xx_is_well(status: int) -> None:
 @pytest.mark.parametrize("fault", FailureKind)
 def test_every_fault_has_its_advice(fault: FailureKind) -> None:
     advice = diagnose(NoReply(fault, "x"), url="http://127.0.0.1/", now=NOON)
-    assert advice.fix == attempt_fix(None, fault) != ""
+    assert advice.fix == find_attempt_fix(None, fault) != ""
 
 
 def test_https_to_a_receiver_that_speaks_none_says_so(run: Run, hook: Hook) -> None:

@@ -26,7 +26,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.setattr("notifier.cli.progress.sys", SimpleNamespace(stderr=screen))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(waiting, "REQUEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(waiting, "REPEAT_PAUSE_S", 0.01)
     return screen
 
 

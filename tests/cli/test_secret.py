@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from notifier.core.secret import Secret
-from notifier.daemon.signing_secrets import MAX_SECRETS, keep_secrets, read_secrets
+from notifier.daemon.signing_secrets import MAX_SECRETS, load_or_make_secrets, read_secrets
 from tests.cli.conftest import Run
 
 FILE = Path("notifier.secret")
@@ -17,7 +17,7 @@ CONFIGURED = "whsec_" + "A" * 44
 @pytest.fixture
 def existing_secret() -> Secret:
     """The secret that the daemon creates at its first start."""
-    return keep_secrets(FILE)[0][0]
+    return load_or_make_secrets(FILE)[0][0]
 
 
 @pytest.fixture

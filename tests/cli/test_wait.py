@@ -12,7 +12,7 @@ DONE = {**WATCH, "state": "completed", "outputs": ["https://x/1.jpg"]}
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "REQUEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(waiting, "REPEAT_PAUSE_S", 0.01)
     monkeypatch.setattr(waiting, "RECONNECT_LIMIT_S", 0.2)
 
 

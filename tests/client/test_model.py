@@ -14,6 +14,7 @@ from notifier.client import model
 from notifier.client.errors import Fault, Problem
 from notifier.core.event_body import build_event, mark_expired
 from notifier.core.model import Watch, WatchState
+from notifier.server.problems import FieldError, ProblemBody
 from tests.builders import end, new_watch
 from tests.fakes import NOON
 
@@ -24,8 +25,8 @@ PAIRS: list[tuple[type[Struct], type[Struct]]] = [
     (model.Endpoint, schemas.EndpointBody),
     (model.TimelineLine, schemas.MomentBody),
     (model.Status, schemas.StatusBody),
-    (Problem, schemas.ProblemBody),
-    (Fault, schemas.FaultBody),
+    (Problem, ProblemBody),
+    (Fault, FieldError),
     (LoginLink, schemas.LoginBody),
     (ReloadResult, schemas.Reloaded),
 ]

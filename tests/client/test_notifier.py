@@ -49,7 +49,8 @@ def ask(request: pytest.FixtureRequest, daemon: FakeDaemon) -> Call:
 async def test_a_watch_is_a_typed_value(ask: Call, daemon: FakeDaemon) -> None:
     daemon.on(
         "GET", "/v1/watches/wch_1",
-        {**WATCH, "state": "failed", "payload": {"n": 1}, "deliveries": [DELIVERY], "field_of_tomorrow": 1,
+        {**WATCH, "state": "failed", "payload": {"n": 1}, "payload_note": "repaired",
+         "deliveries": [DELIVERY], "field_of_tomorrow": 1,
          "error": {"source": "provider", "code": 3001, "title": "No", "detail": None}},
     )  # fmt: skip
     watch = await ask("get", "wch_1")
@@ -60,6 +61,7 @@ async def test_a_watch_is_a_typed_value(ask: Call, daemon: FakeDaemon) -> None:
         {"n": 1},
         3001,
     )
+    assert watch.payload_note == "repaired"
     assert watch.deliveries[0].attempts == 2
 
 
@@ -146,10 +148,10 @@ async def test_a_daemon_that_breaks_off_each_time_is_not_taken_for_somebody_else
 ) -> None:
     """What comes is the beginning of its answer, so that another address would be no help."""
     daemon.on("GET", "/v1/watches/wch_1", *[Canned(200, WATCH, lost=9)] * 4)
-    with pytest.raises(Unreachable, match="broke off before its answer was whole") as fault:
+    with pytest.raises(Unreachable, match="closed the connection before its response was complete") as fault:
         await ask("get", "wch_1")
     assert fault.value.is_broken
-    assert "look at its log" in fault.value.fix
+    assert "look at the log" in fault.value.fix
 
 
 @pytest.mark.parametrize("make", [Notifier, AsyncNotifier])
@@ -158,8 +160,7 @@ def test_the_environment_alone_suffices(make: Any, monkeypatch: pytest.MonkeyPat
 
     def aim(url: str | None = None, token: str | None = None) -> tuple[str, str | None]:
         made = make(url, token)
-        holder = made._api if make is Notifier else made
-        return holder._address.text, holder._token
+        return made._api._address.text, made._api._token
 
     monkeypatch.delenv("NOTIFIER_URL", raising=False)
     monkeypatch.delenv("NOTIFIER_TOKEN", raising=False)

@@ -10,6 +10,7 @@ from notifier.client import BadEvent, BadSecret, BadSignature, verify
 from notifier.core.delivery.signature import entry_of, make_secret, sign
 from notifier.core.event_body import build_event, mark_expired
 from notifier.core.model import TaskError, Watch, WatchState
+from notifier.core.polling.payload_notes import NoteCode, PayloadNote
 from notifier.core.secret import Secret
 from tests.builders import OUTPUT, end, new_watch
 from tests.fakes import NOON
@@ -51,6 +52,14 @@ def test_a_completed_task_is_read_with_all_it_says() -> None:
     assert event.timestamp.timestamp() * 1_000 == NOON + 5
     assert event.data.result_expires_at is not None
     assert not event.data.expired
+
+
+def test_a_note_on_the_payload_is_read() -> None:
+    """Nothing if there is none."""
+    note = PayloadNote(NoteCode.OUTPUTS_CUT, {"limit": 1_000})
+    for notes, text in (((note,), "outputs cut: only the first 1000 are told"), ((), None)):
+        body = told(notes=notes)
+        assert verify(body, signed(body), ONE, now_s=NOW_S).data.payload_note == text
 
 
 def test_an_end_by_us_has_no_payload_and_says_whose_word_it_is() -> None:
@@ -133,7 +142,7 @@ def test_a_secret_that_is_none_is_the_receivers_fault(secret: str | list[str]) -
 
 @pytest.mark.parametrize("body", ["{}", {"id": 1}, None])
 def test_only_the_bytes_that_came_can_be_verified(body: Any) -> None:
-    with pytest.raises(TypeError, match="as they came"):
+    with pytest.raises(TypeError, match="as received"):
         verify(body, {}, ONE, now_s=NOW_S)
 
 

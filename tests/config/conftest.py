@@ -37,8 +37,8 @@ def refuse(read: Read, tmp_path: Path) -> Refuse:
     def refuse(text: str = "", environ: Mapping[str, str] | None = None) -> list[str]:
         with pytest.raises(InvalidConfig) as refused:
             read(text, environ)
-        assert str(refused.value) == "\n".join(map(str, refused.value.faults))
+        assert str(refused.value) == "\n".join(map(str, refused.value.errors))
         assert refused.value.exit_status == 78
-        return [str(fault).replace(f"{tmp_path}/", "") for fault in refused.value.faults]
+        return [str(fault).replace(f"{tmp_path}/", "") for fault in refused.value.errors]
 
     return refuse

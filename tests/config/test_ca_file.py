@@ -35,14 +35,14 @@ def test_empty_means_none(read: Read) -> None:
 def test_a_file_without_a_certificate_is_a_fault(refuse: Refuse, pem: Path, content: bytes) -> None:
     pem.write_bytes(content)
     assert refuse('[callbacks]\nca_file = "ca.pem"') == [
-        "config.toml:2: callbacks.ca_file: file ca.pem holds no certificate; put the CA's into it, as PEM"
+        "config.toml:2: callbacks.ca_file: file ca.pem contains no certificate; put the CA's into it, as PEM"
     ]
 
 
 def test_a_file_that_is_not_there_is_a_fault(refuse: Refuse) -> None:
     assert refuse('[callbacks]\nca_file = "gone.pem"') == [
         "config.toml:2: callbacks.ca_file: file gone.pem cannot be read: No such file or directory; "
-        "it must be there and readable for us"
+        "it must exist and be readable for this user"
     ]
 
 

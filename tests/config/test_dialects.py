@@ -4,7 +4,7 @@ import pytest
 
 from notifier.config.model import ProviderSettings
 from notifier.config.parsers import InvalidValue
-from notifier.config.provider_parsers import place
+from notifier.config.provider_parsers import parse_expression
 from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
 from tests.config.conftest import Read, Refuse
 
@@ -30,7 +30,7 @@ def test_a_provider_may_speak_in_every_way_otherwise(read: Read) -> None:
         words.running = ["PENDING", "THROTTLED", "RUNNING"]
         """
     )
-    assert config.providers["runway"].dialect == ProviderDescription(
+    assert config.providers["runway"].description == ProviderDescription(
         task_path="/v1/tasks/{task_id}",
         auth_header="X-Key",
         auth_value="Key {key}",
@@ -64,7 +64,7 @@ def test_a_provider_may_speak_in_every_way_otherwise(read: Read) -> None:
 )
 def test_a_task_path_may_be_any_end_of_a_url(read: Read, path: str) -> None:
     assert (
-        read(f"[providers.mulerouter]\ntask_path = '{path}'").providers["mulerouter"].dialect.task_path
+        read(f"[providers.mulerouter]\ntask_path = '{path}'").providers["mulerouter"].description.task_path
         == path
     )
 
@@ -72,29 +72,29 @@ def test_a_task_path_may_be_any_end_of_a_url(read: Read, path: str) -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("task_path = '/v1/tasks'", "must hold {task_id}"),
+        ("task_path = '/v1/tasks'", "must contain {task_id}"),
         (
             "task_path = '/{task_idd}'",
-            'no other places than {api_path} and {task_id}; did you mean "task_id"?',
+            'no other placeholders than {api_path} and {task_id}; did you mean "task_id"?',
         ),
-        ("task_path = '/{task_id}/{x}'", "no other places than {api_path} and {task_id}"),
-        ("task_path = '/{task_id}/{'", "must hold braces only around"),
+        ("task_path = '/{task_id}/{x}'", "no other placeholders than {api_path} and {task_id}"),
+        ("task_path = '/{task_id}/{'", "must contain braces only around"),
         ("task_path = '/{task_id}#x'", "must be a path that a URL can end in: "),
         ("task_path = '/{task_id} x'", "must be a path that a URL can end in: "),
         ("task_path = '/../{task_id}'", "must be a path that a URL can end in: "),
         ("task_path = 3", "must be text, not a number"),
         ("auth_header = 'X Key'", "cannot be sent: "),
         ("auth_header = 'Host'", "cannot be sent: "),
-        ("auth_value = 'Bearer'", "must hold {key}"),
+        ("auth_value = 'Bearer'", "must contain {key}"),
         ("auth_value = 'Schlüssel {key}'", "cannot be sent: "),
         ("headers = 'x'", "must be a table such as"),
-        ("headers = { X = 1 }", "must hold text only"),
+        ("headers = { X = 1 }", "must contain text only"),
         ("headers = { 'X Y' = 'a' }", "cannot be sent: "),
         ('headers = { X = "a\\r\\nY: b" }', "cannot be sent: "),
         ("headers = { Content-Type = 'a' }", "cannot be sent: "),
         ("headers = { X-A = 'a', x-a = 'a' }", "cannot be sent: "),
-        ("headers = { authorization = 'canary' }", "must not hold keys"),
-        ("headers = { X-Mine = 'a' }\nauth_header = 'x-mine'", "holds the header of the key too"),
+        ("headers = { authorization = 'canary' }", "must not contain keys"),
+        ("headers = { X-Mine = 'a' }\nauth_header = 'x-mine'", "contains the header of the key too"),
         ("status = ''", "must not be empty"),
         ("status = 'a..b'", "must be a JMESPath expression (jmespath.org): "),
         ("outputs = 'nope(@)['", "must be a JMESPath expression (jmespath.org): "),
@@ -106,8 +106,8 @@ def test_a_task_path_may_be_any_end_of_a_url(read: Read, path: str) -> None:
         ("words.complete = ['a']", 'unknown key; did you mean "completed"?'),
         ("words.completed = 'done'", 'must be a list such as ["done"]'),
         ("words.completed = ['']", "must not be empty"),
-        ("words.completed = ['Failed']", 'words.completed: "failed" stands in completed and in failed'),
-        ("words.failed = ['Succeeded']", 'words.failed: "Succeeded" stands in completed and in failed'),
+        ("words.completed = ['Failed']", 'words.completed: "failed" is listed in completed and in failed'),
+        ("words.failed = ['Succeeded']", 'words.failed: "Succeeded" is listed in completed and in failed'),
     ],
 )
 def test_a_dialect_that_cannot_work_is_refused(refuse: Refuse, line: str, fault: str) -> None:
@@ -121,6 +121,6 @@ def test_a_dialect_that_cannot_work_is_refused(refuse: Refuse, line: str, fault:
 def test_a_bad_expression_says_why_in_whole_words(expression: str) -> None:
     """The library goes on in lines that are not shown."""
     with pytest.raises(InvalidValue) as refused:
-        place(expression)
+        parse_expression(expression)
     assert not str(refused.value).endswith(":")
     assert "for expression" not in str(refused.value)

@@ -37,6 +37,8 @@ VALUES = {
     "max_in_flight_per_origin": ("7", 7),
     "max_rate": ("7/s", 7.0),
     "result_ttl": ("0", 0),
+    "max_body": ("1MiB", 1 << 20),
+    "utc_offset": ("+08:00", 28_800_000),
     "growth": ("1", 1.0),
     "learn": ("false", False),
     "allow": ('["public"]', ("public",)),
@@ -59,14 +61,14 @@ VALUES = {
     ("path", "key"), [pytest.param(path, key, id=".".join(path)) for path, key in keys(ROOT)]
 )
 def test_every_key_can_be_set_by_its_variable(read: Read, path: KeyPath, key: SettingKey) -> None:
-    is_duration = key.field.endswith("_ms") and path[-1] != "result_ttl"
+    is_duration = key.field.endswith("_ms") and path[-1] not in {"result_ttl", "utc_offset"}
     text, wanted = ("30s", 30_000) if is_duration else VALUES.get(path[-1], ("a.b", "a.b"))
     environ = {variable_name(path): text, "SECRET": "whsec_" + "a" * 40}
     found: object = read("", environ)
     for name in path[:-1]:
         found = found[name] if isinstance(found, dict) else getattr(found, name, found)
     if path[0] == "providers" and path[2] != "polling" and not hasattr(found, key.field):
-        found = getattr(found, "dialect", found)
+        found = getattr(found, "description", found)
     found = found.words[path[-1]] if "words" in path else getattr(found, key.field)  # type: ignore[attr-defined]
     assert found == wanted
 
@@ -112,13 +114,13 @@ def test_a_variable_mends_what_is_wrong_in_the_file(read: Read) -> None:
             "1",
             'unknown section; did you mean "NOTIFIER_PROVIDERS__MULEROUTER__POLLING__GROWTH"?',
         ),
-        ("NOTIFIER_PROVIDERS__MULEROUTER", "x", "names a section; add __ and a key of it"),
-        ("NOTIFIER_PROVIDERS__MULEROUTER__POLLING", "x", "names a section; add __ and a key of it"),
+        ("NOTIFIER_PROVIDERS__MULEROUTER", "x", "names a section; add __ and one of its keys"),
+        ("NOTIFIER_PROVIDERS__MULEROUTER__POLLING", "x", "names a section; add __ and one of its keys"),
         ("NOTIFIER_PROVIDERS__1A__BASE_URL", "x", "unknown section; a provider's name is a small letter"),
         (
             "NOTIFIER_PROVIDERS__MULEROUTER__API_KEY__ENV",
             "X",
-            "unknown key; api_key is one value, set it whole by NOTIFIER_PROVIDERS__MULEROUTER__API_KEY",
+            "unknown key; api_key is one value, set it as a whole by NOTIFIER_PROVIDERS__MULEROUTER__API_KEY",
         ),
         ("NOTIFIER_LOG__LEVEL", "5", "must be one of debug, info"),
         ("NOTIFIER_LOG__LEVEL", "", "must be one of debug, info"),
@@ -185,5 +187,5 @@ def test_a_slip_in_a_kind_of_address_is_noted(read: Read) -> None:
     """A host may have any name; one that nearly is a kind is more likely a slip."""
     config = read('[callbacks]\nallow = ["loopbak", "public", "localhost", "printer.lan"]\n')
     assert config.notes == (
-        'callbacks.allow: "loopbak" is taken for the name of a host; did you mean "loopback"?',
+        'callbacks.allow: "loopbak" is read as the name of a host; did you mean "loopback"?',
     )

@@ -64,8 +64,8 @@ def test_every_field_of_every_dataclass_has_its_key(section: str) -> None:
     if section == "providers":
         named = {field for table, field in fields_read() if table == "mulerouter"}
         provider = {one.name for one in dataclasses.fields(Config().providers["mulerouter"])}
-        dialect = {one.name for one in dataclasses.fields(ProviderDescription)}
-        assert named == (provider - {"name", "polling", "dialect"}) | (dialect - {"words"})
+        description = {one.name for one in dataclasses.fields(ProviderDescription)}
+        assert named == (provider - {"name", "polling", "description"}) | (description - {"words"})
         assert {field for table, field in fields_read() if table == "words"} == set(
             ProviderDescription().words
         )

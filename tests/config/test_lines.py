@@ -89,7 +89,7 @@ def test_statements_are_told_apart_in_any_valid_text(statements: list[str]) -> N
         try:
             tomllib.loads(text + statement + "\n")
         except ValueError:
-            continue  # a key that stands twice
+            continue  # a key that is set twice
         if statement.strip() and not statement.startswith("#"):
             starts.add(text.count("\n") + 1)
         text += statement + "\n"

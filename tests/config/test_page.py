@@ -25,4 +25,4 @@ def test_the_page_s_own_provider_can_be_used(tmp_path: Path) -> None:
     [block] = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     (tmp_path / "config.toml").write_text(block)
     config = load(tmp_path / "config.toml", {"ACME_KEY": "sk-acme-0123456789"})
-    assert config.providers["acme"].dialect.words["completed"] == ("done",)
+    assert config.providers["acme"].description.words["completed"] == ("done",)

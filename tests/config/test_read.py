@@ -86,6 +86,29 @@ def test_a_provider_polls_as_all_do_but_for_what_it_says(read: Read) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ('"64KiB"', 65_536),
+        ('"16MiB"', 1 << 24),
+        ('"16 MiB"', 1 << 24),
+        ('"1MB"', 1_000_000),
+        ('"256MiB"', 1 << 28),
+        ("100000", 100_000),
+        ('"100000B"', 100_000),
+    ],
+)
+def test_a_size_has_a_unit_or_counts_bytes(read: Read, text: str, size: int) -> None:
+    config = read(f"[providers.mulerouter]\nmax_body = {text}")
+    assert config.providers["mulerouter"].description.max_body == size
+
+
+@pytest.mark.parametrize(("text", "offset_ms"), [("+08:00", 28_800_000), ("-0530", -19_800_000), ("Z", 0)])
+def test_an_offset_is_ahead_of_utc(read: Read, text: str, offset_ms: int) -> None:
+    config = read(f"[providers.mulerouter]\nutc_offset = '{text}'")
+    assert config.providers["mulerouter"].description.utc_offset_ms == offset_ms
+
+
 def test_a_result_ttl_of_zero_is_unknown(read: Read) -> None:
     for zero in ('"0"', '"0s"', "0"):
         assert read(f"[providers.mulerouter]\nresult_ttl = {zero}").providers["mulerouter"].result_ttl_ms == 0
@@ -158,8 +181,8 @@ level = "inf"
         ("[store]\nurl = '/'", "must name a file"),
         ("[store]\nurl = '/var/lib/'", "must name a file"),
         ("[store]\nurl = '..'", "must name a file"),
-        ("[store]\nurl = 'notifier.secret'", "must not end in .secret: the signing secrets are kept under"),
-        ('[store]\nurl = "a\\u0000b"', "must not hold line breaks or control characters"),
+        ("[store]\nurl = 'notifier.secret'", "must not end in .secret: the file of the signing secrets"),
+        ('[store]\nurl = "a\\u0000b"', "must not contain line breaks or control characters"),
         ("[polling]\ngrowth = nan", "must be from 0 to 10"),
         ("[polling]\ngrowth = inf", "must be from 0 to 10"),
         ("[polling]\ngrowth = -0.1", "must be from 0 to 10"),
@@ -188,6 +211,14 @@ level = "inf"
         ("[providers]\nbase_url = 'https://h'", "config.toml:2: providers.base_url: must be a table"),
         ("[providers.mulerouter]\nmax_rate = '50'", 'must be a rate such as "50/s", "300/min" or "1000/h"'),
         ("[providers.mulerouter]\nmax_rate = '0/s'", 'must be from "1/h" to "10000/s"'),
+        ("[providers.mulerouter]\nmax_body = '1'", 'must be a size such as "512KiB", "16MiB" or a number'),
+        ("[providers.mulerouter]\nmax_body = '16 mib'", 'must be a size such as "512KiB"'),
+        ("[providers.mulerouter]\nmax_body = '63KiB'", 'must be from "64KiB" to "256MiB"'),
+        ("[providers.mulerouter]\nmax_body = 268435457", 'must be from "64KiB" to "256MiB"'),
+        ("[providers.mulerouter]\nmax_body = true", 'must be a size such as "16MiB", not true or false'),
+        ("[providers.mulerouter]\nmax_body = 1e6", 'must be a size such as "16MiB", not a number'),
+        ("[providers.mulerouter]\nutc_offset = '8'", 'must be an offset from UTC such as "+08:00" or "Z"'),
+        ("[providers.mulerouter]\nutc_offset = 8", "must be text, not a number"),
         ("[providers.mulerouter]\nbase_url = 'h'", "starts with http:// or https://"),
         ("[providers.mulerouter]\nbase_url = 'ftp://h'", "starts with http:// or https://"),
         ("[providers.mulerouter]\nbase_url = 'https://h/?a=1'", "a base URL has no query"),
@@ -289,8 +320,8 @@ def test_mulerouters_own_variables_count_where_nothing_else_is_said(read: Read, 
     assert read("", named).providers["mulerouter"].base_url == "https://named.example"
     assert read("", {"MULEROUTER_API_KEY": "", "MULEROUTER_BASE_URL": ""}).providers == Config().providers
     assert refuse("", {"MULEROUTER_BASE_URL": "nowhere", "MULEROUTER_API_KEY": "a b"}) == [
-        "environment: MULEROUTER_API_KEY: environment variable MULEROUTER_API_KEY holds signs that cannot "
-        "stand in a header; it must be one line of visible ASCII",
+        "environment: MULEROUTER_API_KEY: environment variable MULEROUTER_API_KEY contains characters "
+        "that no header allows; it must be one line of visible ASCII",
         'environment: MULEROUTER_BASE_URL: must be a URL such as "https://api.example.com": '
         "a URL here starts with http:// or https://",
     ]
@@ -477,11 +508,11 @@ def test_a_home_that_is_hidden_is_passed_over_but_a_hidden_system_file_is_not(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('[server]\nlisten = "a:1"\nlisten = "b:1"\n', "; listen stands twice"),
-        ("[server]\nlisten = 127.0.0.1:8484\n", 'text stands in quotes: listen = "…"'),
-        ("[store]\nurl = /var/x.db\n", 'text stands in quotes: url = "…"'),
-        ("[polling]\nfirst_after = 5s # soon\n", 'text stands in quotes: first_after = "…"'),
-        ('listen = "127.0.0.1:1"\n', "config.toml:1: listen: unknown key; it belongs into [server]"),
+        ('[server]\nlisten = "a:1"\nlisten = "b:1"\n', "; listen is set twice"),
+        ("[server]\nlisten = 127.0.0.1:8484\n", 'text needs quotes: listen = "…"'),
+        ("[store]\nurl = /var/x.db\n", 'text needs quotes: url = "…"'),
+        ("[polling]\nfirst_after = 5s # soon\n", 'text needs quotes: first_after = "…"'),
+        ('listen = "127.0.0.1:1"\n', "config.toml:1: listen: unknown key; it belongs in [server]"),
     ],
 )
 def test_a_slip_in_toml_is_told_by_its_key(refuse: Refuse, text: str, words: str) -> None:
@@ -495,7 +526,7 @@ def test_a_slip_in_toml_repeats_no_secret(refuse: Refuse, value: str) -> None:
     """A secret that stands by itself in a list, and ends in the padding of base64, is no key of ours."""
     (fault,) = refuse(f"[callbacks]\nsecrets = [\n  {value}\n]\n")
     assert "config.toml:3: Invalid value" in fault
-    assert "text stands in quotes" in fault
+    assert "text needs quotes" in fault
     assert value.partition("=")[0] not in fault
 
 

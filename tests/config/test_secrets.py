@@ -33,7 +33,7 @@ HOW = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
 @pytest.mark.parametrize(
     ("reference", "fault"),
     [
-        (f'"{CANARY}"', f"must not hold the secret itself; write {HOW}"),
+        (f'"{CANARY}"', f"must not contain the secret itself; write {HOW}"),
         ("3", f"must be {HOW}, not a number"),
         ("{}", f"must be one of {HOW}"),
         ('{ env = "A", file = "B" }', f"must be one of {HOW}"),
@@ -46,14 +46,14 @@ HOW = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
         ('{ env = "NOPE" }', "environment variable NOPE is not set or empty; set it, or name another"),
         ('{ env = "EMPTY" }', "environment variable EMPTY is not set or empty; set it, or name another"),
         ('{ env = "BLANK" }', "environment variable BLANK is empty; put the secret into it"),
-        ('{ env = "TWO" }', "environment variable TWO holds signs that cannot stand in a header"),
-        ('{ env = "UMLAUT" }', "environment variable UMLAUT holds signs that cannot stand in a header"),
-        ('{ file = "none" }', "file none cannot be read: No such file or directory; it must be there"),
+        ('{ env = "TWO" }', "environment variable TWO contains characters that no header allows"),
+        ('{ env = "UMLAUT" }', "environment variable UMLAUT contains characters that no header allows"),
+        ('{ file = "none" }', "file none cannot be read: No such file or directory; it must exist"),
         ('{ file = "." }', "file . is not a regular file"),
         ('{ file = "pipe" }', "file pipe is not a regular file"),
         ('{ file = "empty" }', "file empty is empty; put the secret into it"),
         ('{ file = "large" }', "file large is larger than 8192 bytes"),
-        ('{ file = "binary" }', "file binary holds signs that cannot stand in a header"),
+        ('{ file = "binary" }', "file binary contains characters that no header allows"),
         (
             '{ credential = "x" }',
             "CREDENTIALS_DIRECTORY is not set; systemd sets it for a unit with LoadCredential=x:PATH",
@@ -85,7 +85,7 @@ def test_a_file_that_may_not_be_read_is_told(refuse: Refuse, monkeypatch: pytest
 
 def test_the_entry_that_is_wrong_is_told_by_its_number(refuse: Refuse) -> None:
     [told] = refuse("[server]\ntokens = [{ env = 'A' }, 'b']", {"A": "a"})
-    assert "entry 2 must not hold the secret itself" in told
+    assert "entry 2 must not contain the secret itself" in told
 
 
 @pytest.mark.parametrize("secret", ["no-prefix-0123456789", "whsec_!!!", "whsec_c2hvcnQ="])
@@ -100,7 +100,7 @@ def test_a_secret_file_that_everybody_can_read_is_noted(read: Read, tmp_path: Pa
     (tmp_path / "key").write_text(CANARY)
     (tmp_path / "key").chmod(0o644)
     config = read('[providers.mulerouter]\napi_key = { file = "key" }')
-    assert config.notes == ("file key holds a secret and can be read by everybody; chmod 600 it",)
+    assert config.notes == ("file key contains a secret and can be read by every user; chmod 600 it",)
     (tmp_path / "key").chmod(0o640)
     assert read('[providers.mulerouter]\napi_key = { file = "key" }').notes == ()
 

@@ -8,7 +8,7 @@ import pytest
 
 from notifier.config.load import load
 from notifier.core.secret import Secret
-from notifier.outbound.resolver import THREADS
+from notifier.outbound.resolver import MAX_THREADS
 
 UNIT = (Path(__file__).parents[2] / "systemd" / "notifier.service").read_text()
 
@@ -48,7 +48,7 @@ def test_the_unit_leaves_room_for_the_lookups_of_both_clients() -> None:
     """Else names that hang take the last thread, and the good ones, that threads are kept for, find none."""
     [most] = values("TasksMax")
     spare = 64  # the loop, the database, a pool of threads, lookups of a client that a reload retired
-    assert int(most) >= 2 * THREADS + spare
+    assert int(most) >= 2 * MAX_THREADS + spare
 
 
 SELF_EVIDENT = {"Description", "WantedBy", "RestartSec", "Restart", "StartLimitBurst", "ExecStart"}

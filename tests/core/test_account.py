@@ -24,6 +24,7 @@ from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
     Inconclusive,
+    InconclusiveKind,
     NotPolled,
     Running,
     TaskUnknown,
@@ -81,7 +82,7 @@ ATTEMPTS = (
         (TaskUnknown(404), "HTTP 404: the provider does not know the task"),
         (AccountRefused(401, KEY_REFUSED), "provider refuses the key (401)"),
         (Throttled(None, THROTTLED), "provider throttles (429)"),
-        (Inconclusive(SERVER_ERROR, is_outage=True), "provider answers HTTP 503"),
+        (Inconclusive(SERVER_ERROR, InconclusiveKind.SERVER_ERROR), "provider answers HTTP 503"),
         (NotPolled(Condition(KEY_REFUSED)), "provider refuses the key (401)"),
     ],
 )
@@ -91,7 +92,7 @@ def test_what_a_poll_brought_is_said_in_the_judges_words(verdict: Verdict, words
 
 def test_a_decision_carries_what_was_said_and_why_the_next_poll_is_when_it_is() -> None:
     """The line of the issue: what came, that the watch is kept, when the next poll is and by which rule."""
-    verdict = Inconclusive(SERVER_ERROR, is_outage=True)
+    verdict = Inconclusive(SERVER_ERROR, InconclusiveKind.SERVER_ERROR)
     decision = decide_poll(WATCH, verdict, schedule=SCHEDULE, result_ttl_ms=0, now=T + 30_000, jitter=0.0)
     assert isinstance(decision, PollAgain)
     words = "provider answers HTTP 503: kept, next in 3.0 s (by age: the task is 30.0 s old)"
@@ -102,7 +103,7 @@ def test_an_end_carries_what_was_said() -> None:
     verdict = Finished(WatchState.COMPLETED, "completed", (), None, "{}")
     decision = decide_poll(WATCH, verdict, schedule=SCHEDULE, result_ttl_ms=0, now=T, jitter=0.0)
     assert isinstance(decision, EndWatch)
-    assert decision.said == "completed"
+    assert decision.summary == "completed"
 
 
 def test_a_timeline_is_in_order_and_causes_stand_before_effects() -> None:
@@ -191,10 +192,10 @@ def test_only_the_latest_round_has_its_outcome_told() -> None:
     """What an earlier round ended with is known by the type of its event."""
     error = TaskError("notifier", "lost", "The provider does not know the task", "three answers said so")
     watch = replace(ENDED, state=WatchState.LOST, error=error, outputs=())
-    endings = (RoundEnd(T + 5_000, "task.expired"), RoundEnd(T + 9_000, "task.lost"))
+    round_ends = (RoundEnd(T + 5_000, "task.expired"), RoundEnd(T + 9_000, "task.lost"))
     texts = [
         each.text
-        for each in build_timeline(WatchHistory(watch, endings=endings))
+        for each in build_timeline(WatchHistory(watch, round_ends=round_ends))
         if each.kind is TimelineKind.DECISION
     ]
     assert texts == [

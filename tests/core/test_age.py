@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.model import Callback, Trouble, Watch, WatchState
-from notifier.core.polling.task_age import began_at, duration_ms
+from notifier.core.polling.task_age import find_start, measure_duration_ms
 from tests.builders import SERVER_ERROR
 
 SECOND = 1_000
@@ -35,39 +35,39 @@ RESUMED = replace(POLLED, round=1, interval_ms=0)
 
 @pytest.mark.parametrize("created_at", [None, T - DAY - 1, T + HOUR + 1, 0])
 def test_an_implausible_creation_counts_as_none(created_at: int | None) -> None:
-    assert began_at(UNPOLLED, created_at, T + HOUR) == T
+    assert find_start(UNPOLLED, created_at, T + HOUR) == T
 
 
 def test_the_providers_own_stamps_say_it_exactly() -> None:
-    assert duration_ms(POLLED, T - 3 * SECOND, T + 22 * SECOND, T + 24 * SECOND) == 25 * SECOND
+    assert measure_duration_ms(POLLED, T - 3 * SECOND, T + 22 * SECOND, T + 24 * SECOND) == 25 * SECOND
 
 
 @pytest.mark.parametrize("skew", [-60 * SECOND, -30 * SECOND])
 def test_a_provider_whose_clock_is_behind_is_believed_all_the_same(skew: int) -> None:
-    found = duration_ms(POLLED, T - 3 * SECOND + skew, T + 22 * SECOND + skew, T + 24 * SECOND)
+    found = measure_duration_ms(POLLED, T - 3 * SECOND + skew, T + 22 * SECOND + skew, T + 24 * SECOND)
     assert found == 25 * SECOND
 
 
 @pytest.mark.parametrize("told_s", [-5, 0, 10, 18])
 def test_stamps_that_say_less_than_we_saw_are_not_taken(told_s: int) -> None:
     """Such as those of a provider that writes the creation into both; it ran when we asked at 20 s."""
-    assert duration_ms(POLLED, T, T + told_s * SECOND, T + 24 * SECOND) == 22 * SECOND
+    assert measure_duration_ms(POLLED, T, T + told_s * SECOND, T + 24 * SECOND) == 22 * SECOND
 
 
 def test_an_end_in_the_future_is_now() -> None:
-    assert duration_ms(POLLED, T, T + HOUR, T + 24 * SECOND) == 24 * SECOND
+    assert measure_duration_ms(POLLED, T, T + HOUR, T + 24 * SECOND) == 24 * SECOND
 
 
 @pytest.mark.parametrize(("created_at", "finished_at"), [(None, T + 22 * SECOND), (T, None), (None, None)])
 def test_without_both_stamps_the_end_is_in_the_middle_of_the_last_wait(
     created_at: int | None, finished_at: int | None
 ) -> None:
-    assert duration_ms(POLLED, created_at, finished_at, T + 24 * SECOND) == 22 * SECOND
+    assert measure_duration_ms(POLLED, created_at, finished_at, T + 24 * SECOND) == 22 * SECOND
 
 
 def test_what_the_first_poll_finds_ended_took_half_the_time_until_then() -> None:
     """So that a kind which became faster is polled earlier and earlier."""
-    assert duration_ms(UNPOLLED, None, None, T + 8 * SECOND) == 4 * SECOND
+    assert measure_duration_ms(UNPOLLED, None, None, T + 8 * SECOND) == 4 * SECOND
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_what_the_first_poll_finds_ended_took_half_the_time_until_then() -> None
 )
 def test_where_nobody_looked_nothing_is_learned_without_stamps(watch: Watch) -> None:
     now = T + HOUR
-    assert duration_ms(watch, None, None, now) is None
-    assert duration_ms(watch, T, T + 30 * SECOND, now) == 30 * SECOND
+    assert measure_duration_ms(watch, None, None, now) is None
+    assert measure_duration_ms(watch, T, T + 30 * SECOND, now) == 30 * SECOND
 
 
 @given(
@@ -95,5 +95,5 @@ def test_whatever_a_provider_says_no_task_took_longer_than_it_can_have(
     watch: Watch, created_at: int | None, finished_at: int | None, after_ms: int
 ) -> None:
     now = T + after_ms
-    found = duration_ms(watch, created_at, finished_at, now)
-    assert found is None or 0 <= found <= now - min(T, began_at(watch, created_at, now))
+    found = measure_duration_ms(watch, created_at, finished_at, now)
+    assert found is None or 0 <= found <= now - min(T, find_start(watch, created_at, now))

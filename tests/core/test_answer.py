@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifier.core.formats.json_reading import JsonReading
 from notifier.core.polling.provider_reply import ProviderReply
 
 NAMES = st.sampled_from(["a", "b", "task_info", "status", "A1", "_x", "true", "null"])
@@ -20,7 +21,7 @@ DOCUMENTS = st.recursive(
 def test_a_plain_place_is_what_jmespath_finds(document: object, names: list[str]) -> None:
     """The short cut for ``a.b`` gives what the library gives, whatever stands there."""
     place = ".".join(names)
-    assert ProviderReply("", document).at(place) == jmespath.search(place, document)
+    assert ProviderReply(JsonReading(b"", document)).at(place) == jmespath.search(place, document)
 
 
 @pytest.mark.parametrize(
@@ -29,4 +30,5 @@ def test_a_plain_place_is_what_jmespath_finds(document: object, names: list[str]
 )
 def test_any_other_place_is_an_expression(place: str, found: object) -> None:
     """What is more than names goes to the library."""
-    assert ProviderReply("", {"data": [{"url": "u"}, {"url": "v"}], "a b": 1}).at(place) == found
+    document = {"data": [{"url": "u"}, {"url": "v"}], "a b": 1}
+    assert ProviderReply(JsonReading(b"", document)).at(place) == found

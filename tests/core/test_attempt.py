@@ -3,14 +3,14 @@
 import pytest
 
 from notifier.core.delivery.endpoint import (
-    PRIVATE_CAP_MS,
-    PUBLIC_CAP_MS,
+    MAX_PRIVATE_PROBE_MS,
+    MAX_PUBLIC_PROBE_MS,
     AttemptAccepted,
     AttemptFailed,
+    AttemptResult,
     FailureScope,
-    Report,
 )
-from notifier.core.delivery.judge_attempt import failure_class, failure_scope, is_public, judge_attempt
+from notifier.core.delivery.judge_attempt import classify_failure, is_public, judge_attempt, status_to_scope
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.outbound.exchange_state import format_address
 from tests.builders import answered
@@ -19,7 +19,7 @@ NOW = 1_795_435_200_000
 HOOK = "http://127.0.0.1:9001/hook"
 
 
-def judge(exchange: Exchange, url: str = HOOK) -> Report:
+def judge(exchange: Exchange, url: str = HOOK) -> AttemptResult:
     return judge_attempt(exchange, url=url, now=NOW)
 
 
@@ -33,11 +33,11 @@ def failed(exchange: Exchange) -> AttemptFailed:
 def test_a_2xx_is_taken_whatever_its_body(status: int) -> None:
     """Success is a 2xx status and nothing else."""
     assert judge(HttpReply(status, body=b"<html>", is_cut=True)) == AttemptAccepted()
-    assert failure_class(HttpReply(status)) is None
+    assert classify_failure(HttpReply(status)) is None
 
 
 @pytest.mark.parametrize(
-    ("blame", "statuses"),
+    ("scope", "statuses"),
     [
         (
             FailureScope.ENDPOINT,
@@ -48,22 +48,22 @@ def test_a_2xx_is_taken_whatever_its_body(status: int) -> None:
     ],
 )  # fmt: skip
 def test_every_other_status_is_refused_and_speaks_against_somebody(
-    blame: FailureScope, statuses: list[int]
+    scope: FailureScope, statuses: list[int]
 ) -> None:
     """A wrong path, a refused signature and a 5xx are the endpoint's; 400 and its like are this event's."""
     for status in statuses:
-        assert failure_scope(status) is blame
-        assert failed(HttpReply(status)) == AttemptFailed(blame, answered(status), None, PRIVATE_CAP_MS)
-        assert failure_class(HttpReply(status)) == f"http_{status // 100}xx"
+        assert status_to_scope(status) is scope
+        assert failed(HttpReply(status)) == AttemptFailed(scope, answered(status), None, MAX_PRIVATE_PROBE_MS)
+        assert classify_failure(HttpReply(status)) == f"http_{status // 100}xx"
 
 
 @pytest.mark.parametrize("fault", FailureKind)
 def test_no_answer_is_the_endpoints_fault_and_told_in_words(fault: FailureKind) -> None:
     """DNS, connect, TLS, timeout and the rest are one kind: an outage."""
     report = failed(NoReply(fault, "so and so"))
-    assert report.blame is FailureScope.ENDPOINT
+    assert report.scope is FailureScope.ENDPOINT
     assert report.cause.text().endswith(": so and so")
-    assert failure_class(NoReply(fault, "")) == str(fault)
+    assert classify_failure(NoReply(fault, "")) == str(fault)
 
 
 @pytest.mark.fault(69)
@@ -125,7 +125,7 @@ def test_how_long_a_probe_may_wait_goes_by_where_the_receiver_is(
     assert is_public(url, peer) is expected
     report = judge(NoReply(FailureKind.CONNECT, "", peer=peer), url)
     assert isinstance(report, AttemptFailed)
-    assert report.cap_ms == (PUBLIC_CAP_MS if expected else PRIVATE_CAP_MS)
+    assert report.cap_ms == (MAX_PUBLIC_PROBE_MS if expected else MAX_PRIVATE_PROBE_MS)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from notifier.core.event_body import build_event, mark_expired
 from notifier.core.formats.times import parse_instant
 from notifier.core.model import ClaimedDelivery, EventType, TaskError, Watch, WatchState
 from notifier.core.polling.decision import EndWatch
+from notifier.core.polling.payload_notes import NoteCode, PayloadNote
 from notifier.core.secret import Secret
 from tests.core.texts import any_text
 
@@ -84,7 +85,20 @@ def test_the_body_is_what_the_contract_shows_byte_for_byte() -> None:
         f'"status":"completed","upstream_status":"succeeded","metadata":{METADATA},'
         '"outputs":["https://h/1.jpg","https://h/ü.jpg"],"result_expires_at":"2026-11-24T11:59:58.000Z","error":null,'
         '"registered_at":"2026-11-23T11:58:00.000Z","ended_at":"2026-11-23T12:00:00.250Z","polls":4,'
-        f'"payload":{PAYLOAD}}}}}'
+        f'"payload":{PAYLOAD},"payload_note":null}}}}'
+    )
+
+
+def test_the_notes_of_an_end_are_told_as_one_text() -> None:
+    """In the order in which they were made."""
+    notes = (
+        PayloadNote(NoteCode.OUTPUTS_CUT, {"limit": 1_000}),
+        PayloadNote(NoteCode.EXPRESSION_FAILED, {"place": "'a b'"}),
+    )
+    event = build_event(WATCH, replace(END, notes=notes), event_id="evt_1", now=NOW)
+    assert json.loads(event.body)["data"]["payload_note"] == (
+        "outputs cut: only the first 1000 are told; "
+        "the reply does not fit the expression 'a b', which counts as null"
     )
 
 

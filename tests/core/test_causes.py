@@ -18,13 +18,13 @@ from notifier.core.causes.cause import (
     ProviderSubject,
     Subject,
 )
-from notifier.core.causes.failures import FAILURE_CODES, attempt_fix
+from notifier.core.causes.failures import FAILURE_CODES, find_attempt_fix
 from notifier.core.causes.table import CAUSES, Code, Template
 from notifier.core.circuit_breaker import CircuitBreaker
-from notifier.core.delivery.endpoint import EndpointHealth, Suspension, hold_cause
-from notifier.core.delivery.judge_attempt import failure_class
+from notifier.core.delivery.endpoint import EndpointHealth, Suspension, find_hold_cause
+from notifier.core.delivery.judge_attempt import classify_failure
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
-from notifier.core.polling.judge_poll import Judged, judge_poll
+from notifier.core.polling.judge_poll import ReplyVerdict, judge_poll
 from notifier.core.polling.provider import ProviderDescription
 from notifier.core.polling.verdict import AccountRefused, Inconclusive, Running, Throttled
 from notifier.core.secret import Secret
@@ -56,8 +56,8 @@ def parameters(code: Code) -> list[str]:
     return [name for name in dict.fromkeys(names) if name != "key"]
 
 
-def judge(reply: HttpReply | NoReply, key: Secret | None = None) -> Judged:
-    return judge_poll(reply, task_id="t", dialect=ProviderDescription(), key=key, now=0)
+def judge(reply: HttpReply | NoReply, key: Secret | None = None) -> ReplyVerdict:
+    return judge_poll(reply, task_id="t", description=ProviderDescription(), key=key, now=0)
 
 
 def status_reply(word: str) -> HttpReply:
@@ -71,7 +71,7 @@ def test_the_table_has_every_code_and_no_other() -> None:
     assert set(CAUSES) == set(Code)
 
 
-@pytest.mark.parametrize(("code", "template"), CAUSES.items(), ids=str)
+@pytest.mark.parametrize(("code", "template"), CAUSES.items(), ids=[str(code) for code in CAUSES])
 def test_every_code_has_a_text_and_a_remedy_or_a_reason_why_none(code: Code, template: Template) -> None:
     """Whoever adds a cause decides what an operator is to do about it."""
     assert template.text, code
@@ -271,17 +271,17 @@ def test_what_is_not_known_has_no_remedy() -> None:
     ("endpoint", "sign"),
     [
         (EndpointHealth(), ""),
-        (EndpointHealth(width=1), ""),
+        (EndpointHealth(concurrency=1), ""),
         (
             EndpointHealth(CircuitBreaker(since=1, reason=answered(503))),
             "notifier test-callback http://x/hook",
         ),
-        (EndpointHealth(hold=Suspension.PAUSED), "notifier endpoints resume ep_1"),
-        (EndpointHealth(hold=Suspension.GONE), "notifier endpoints resume ep_1"),
+        (EndpointHealth(suspension=Suspension.PAUSED), "notifier endpoints resume ep_1"),
+        (EndpointHealth(suspension=Suspension.GONE), "notifier endpoints resume ep_1"),
     ],
 )
 def test_a_receiver_that_is_held_back_has_its_remedy(endpoint: EndpointHealth, sign: str) -> None:
-    cause = hold_cause(endpoint)
+    cause = find_hold_cause(endpoint)
     fix = "" if cause is None else cause.fix(EndpointSubject("ep_1", "http://x/hook"))
     assert sign in fix
     assert bool(fix) == bool(sign)
@@ -311,19 +311,21 @@ def test_whatever_closed_a_gate_its_endpoint_has_a_remedy(cause: Cause) -> None:
 
 @pytest.mark.parametrize("status", [*range(100, 200), *range(300, 600)])
 def test_every_status_but_2xx_has_its_remedy(status: int) -> None:
-    assert attempt_fix(status, failure_class(HttpReply(status))) == answered(status).fix(ATTEMPT) != ""
+    assert (
+        find_attempt_fix(status, classify_failure(HttpReply(status))) == answered(status).fix(ATTEMPT) != ""
+    )
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))
 def test_every_kind_of_failure_has_its_remedy(kind: FailureKind) -> None:
     """By the class that is stored with the attempt."""
     fix = Cause(FAILURE_CODES[kind]).fix(ATTEMPT)
-    assert attempt_fix(None, failure_class(NoReply(kind, "x"))) == fix != ""
+    assert find_attempt_fix(None, classify_failure(NoReply(kind, "x"))) == fix != ""
 
 
 @pytest.mark.parametrize(("status", "fault"), [(204, None), (200, None), (None, None), (None, "unheard_of")])
 def test_what_was_accepted_or_is_not_known_has_none(status: int | None, fault: str | None) -> None:
-    assert attempt_fix(status, fault) == ""
+    assert find_attempt_fix(status, fault) == ""
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)

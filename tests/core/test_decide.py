@@ -18,6 +18,7 @@ from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
     Inconclusive,
+    InconclusiveKind,
     NotPolled,
     Running,
     TaskUnknown,
@@ -46,7 +47,7 @@ A_WATCH = Watch(
     upstream_status="pending",
 )
 RUNNING = Running("processing")
-OUTAGE = Inconclusive(SERVER_ERROR, is_outage=True)
+OUTAGE = Inconclusive(SERVER_ERROR, InconclusiveKind.SERVER_ERROR)
 REFUSED = AccountRefused(401, KEY_REFUSED)
 THROTTLED = Throttled(None, SLOW_DOWN)
 ODD = Cause(Code.PROVIDER_STATUS_UNKNOWN, {"word": "odd"})
@@ -144,7 +145,11 @@ def test_jitter_puts_a_poll_off_by_up_to_a_tenth() -> None:
 
 @pytest.mark.parametrize(
     "verdict",
-    [Throttled(90_000, SLOW_DOWN), Inconclusive(SERVER_ERROR, is_outage=True, retry_after_ms=90_000)],
+    [
+        Running("processing", retry_after_ms=90_000),
+        Throttled(90_000, SLOW_DOWN),
+        Inconclusive(SERVER_ERROR, InconclusiveKind.SERVER_ERROR, retry_after_ms=90_000),
+    ],
 )
 def test_a_longer_retry_after_puts_the_poll_off_but_not_the_interval(verdict: Verdict) -> None:
     found = wait(verdict)
@@ -328,10 +333,10 @@ def test_a_poll_begun_before_the_deadline_does_not_judge_it() -> None:
     """Asked just before, answered just after: asked once more, and then it has expired."""
     watch = replace(A_WATCH, expires_at=T)
     more = {"schedule": SCHEDULE, "result_ttl_ms": 0, "jitter": 0.0}
-    early = decide_poll(watch, Running("pending"), now=T + 500, asked_at=T - 500, **more)  # type: ignore[arg-type]
+    early = decide_poll(watch, Running("pending"), now=T + 500, poll_started_at=T - 500, **more)  # type: ignore[arg-type]
     assert isinstance(early, PollAgain)
     assert early.due_at <= T + 500
-    late = decide_poll(watch, Running("pending"), now=T + 900, asked_at=T + 600, **more)  # type: ignore[arg-type]
+    late = decide_poll(watch, Running("pending"), now=T + 900, poll_started_at=T + 600, **more)  # type: ignore[arg-type]
     assert isinstance(late, EndWatch)
 
 
@@ -349,7 +354,7 @@ def test_the_interval_runs_from_request_to_request(answered_after_ms: int, due_a
         result_ttl_ms=DAY,
         now=now,
         jitter=0.0,
-        asked_at=T,
+        poll_started_at=T,
     )
     assert isinstance(found, PollAgain)
     assert found.due_at == T + due_after_ms
@@ -364,7 +369,7 @@ def test_retry_after_runs_from_the_answer() -> None:
         result_ttl_ms=DAY,
         now=T + 900,
         jitter=0.0,
-        asked_at=T,
+        poll_started_at=T,
     )
     assert isinstance(found, PollAgain)
     assert found.due_at == T + 900 + 10_000
@@ -452,7 +457,7 @@ def test_an_outcome_is_passed_on_as_it_is() -> None:
         task_created_at=T - 60_000,
         duration_ms=59_000,
         finished_at=T - 1_000,
-        said="failed",
+        summary="failed",
     )
 
 
@@ -463,7 +468,11 @@ def test_an_outcome_is_passed_on_as_it_is() -> None:
         (T - 90_000, T - 90_000 + DAY),
         (T, T + DAY),
         (T + HOUR, T + DAY),
-        (1_699_335_116_000, 1_699_335_116_000 + DAY),
+        (T - 10 * DAY, T - 9 * DAY),
+        (T - 30 * DAY, T - 29 * DAY),
+        (T - 31 * DAY, T + DAY),
+        (1_699_335_116_000, T + DAY),
+        (0, T + DAY),
     ],
 )
 def test_the_life_of_results_counts_from_the_providers_finish(finished_at: int | None, expected: int) -> None:
@@ -495,12 +504,16 @@ ANY_CAUSE = st.builds(
 )
 VERDICTS = st.one_of(
     st.builds(
-        Running, st.just("processing"), st.none() | st.integers(-(10**15), 10**15), st.none() | st.just(ODD)
+        Running,
+        st.just("processing"),
+        st.none() | st.integers(-(10**15), 10**15),
+        st.none() | st.just(ODD),
+        WAITS_MS,
     ),
     st.builds(TaskUnknown, st.sampled_from([404, 410])),
     st.builds(AccountRefused, st.just(401), ANY_CAUSE),
     st.builds(Throttled, WAITS_MS, ANY_CAUSE),
-    st.builds(Inconclusive, ANY_CAUSE, st.booleans(), WAITS_MS),
+    st.builds(Inconclusive, ANY_CAUSE, st.sampled_from(InconclusiveKind), WAITS_MS),
 )
 
 
@@ -555,7 +568,7 @@ def test_silence_that_changes_its_words_gets_five_minutes_in_all() -> None:
     watch, now = replace(A_WATCH, expires_at=T - DAY), T
     for polls in range(100):
         cause = Cause(Code.PROVIDER_SERVER_ERROR, {"status": 502 + polls % 2})
-        found = decide(Inconclusive(cause, is_outage=True), now, watch=watch)
+        found = decide(Inconclusive(cause, InconclusiveKind.SERVER_ERROR), now, watch=watch)
         if isinstance(found, EndWatch):
             break
         watch, now = replace(after(watch, found), last_polled_at=now), found.due_at
@@ -568,14 +581,14 @@ def test_in_the_usual_run_the_deadline_is_kept_whatever_the_provider_says(verdic
     assert isinstance(decide(verdict, watch=replace(A_WATCH, expires_at=T)), EndWatch)
 
 
-VIDEO = TaskDurations(finishes=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
+VIDEO = TaskDurations(finished_count=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
 
 
 def test_what_is_known_of_such_tasks_decides_the_step() -> None:
     watch = replace(A_WATCH, polls=1, last_polled_at=T + 100 * SECOND)
     now = T + 200 * SECOND
     assert wait(RUNNING, now, watch=watch, durations=VIDEO).due_at == now + 12_250
-    assert wait(RUNNING, now, watch=watch, durations=replace(VIDEO, finishes=9)).due_at == now + 20_000
+    assert wait(RUNNING, now, watch=watch, durations=replace(VIDEO, finished_count=9)).due_at == now + 20_000
     assert wait(RUNNING, now, watch=watch).due_at == now + 20_000
 
 
@@ -583,7 +596,7 @@ def test_what_is_known_of_such_tasks_decides_the_step() -> None:
     ("verdict", "over", "durations", "rule", "text"),
     [
         (RUNNING, {}, None, ScheduleRule.AGE, "by age: the task is 200 s old"),
-        (RUNNING, {}, replace(VIDEO, finishes=9), ScheduleRule.AGE, "by age: the task is 200 s old"),
+        (RUNNING, {}, replace(VIDEO, finished_count=9), ScheduleRule.AGE, "by age: the task is 200 s old"),
         (
             RUNNING,
             {},

@@ -10,22 +10,22 @@ from notifier.core.causes.cause import Cause
 from notifier.core.causes.table import Code
 from notifier.core.circuit_breaker import CircuitBreaker, Permit, record_probe
 from notifier.core.delivery.endpoint import (
-    PRIVATE_CAP_MS,
-    PUBLIC_CAP_MS,
+    MAX_PRIVATE_PROBE_MS,
+    MAX_PUBLIC_PROBE_MS,
     AttemptAccepted,
     AttemptFailed,
     EndpointHealth,
     FailureScope,
     Suspension,
+    count_free_slots,
     describe_gate,
     describe_hold,
-    free_slots,
     is_unblocked,
+    judge_origin,
     lift_suspension,
     permit,
     record_result,
     suspend,
-    trust_in_origin,
 )
 from notifier.core.model import DeliveryHold
 from tests.builders import answered
@@ -34,12 +34,12 @@ NOW = 1_795_435_200_000
 OK = AttemptAccepted()
 
 
-def down(retry_after_ms: int | None = None, cap_ms: int = PRIVATE_CAP_MS) -> AttemptFailed:
+def down(retry_after_ms: int | None = None, cap_ms: int = MAX_PRIVATE_PROBE_MS) -> AttemptFailed:
     return AttemptFailed(FailureScope.ENDPOINT, answered(503), retry_after_ms, cap_ms)
 
 
-REFUSED = AttemptFailed(FailureScope.EVENT, answered(422), None, PRIVATE_CAP_MS)
-GONE = AttemptFailed(FailureScope.GONE, answered(410), None, PRIVATE_CAP_MS)
+REFUSED = AttemptFailed(FailureScope.EVENT, answered(422), None, MAX_PRIVATE_PROBE_MS)
+GONE = AttemptFailed(FailureScope.GONE, answered(410), None, MAX_PRIVATE_PROBE_MS)
 
 
 def closed(now: int = NOW) -> EndpointHealth:
@@ -59,13 +59,16 @@ def test_three_failures_in_a_row_close_it() -> None:
     endpoint = EndpointHealth()
     for report in (down(), down(), OK, down(), down()):
         endpoint = record_result(endpoint, report, NOW, is_probe=False)
-        assert permit(endpoint, NOW) is Permit.OPEN
-    assert permit(record_result(endpoint, down(), NOW, is_probe=False), NOW) is Permit.CLOSED
+        assert permit(endpoint, NOW) is Permit.ALLOW
+    assert permit(record_result(endpoint, down(), NOW, is_probe=False), NOW) is Permit.BLOCK
 
 
 @pytest.mark.parametrize(
     ("cap_ms", "waits_s"),
-    [(PRIVATE_CAP_MS, [5, 10, 20, 40, 60, 60]), (PUBLIC_CAP_MS, [5, 10, 20, 40, 80, 160, 320, 600, 600])],
+    [
+        (MAX_PRIVATE_PROBE_MS, [5, 10, 20, 40, 60, 60]),
+        (MAX_PUBLIC_PROBE_MS, [5, 10, 20, 40, 80, 160, 320, 600, 600]),
+    ],
 )
 def test_probes_come_at_growing_distances_and_never_stop(cap_ms: int, waits_s: list[int]) -> None:
     """5, 10, 20, 40 s and on to the cap: a minute on private addresses, ten on public ones."""
@@ -74,9 +77,9 @@ def test_probes_come_at_growing_distances_and_never_stop(cap_ms: int, waits_s: l
         assert endpoint.gate.probe_at == now + wait_s * 1_000
         now = endpoint.gate.probe_at
         assert permit(endpoint, now) is Permit.PROBE
-        assert free_slots(endpoint, 0, now, most=4) == 1
+        assert count_free_slots(endpoint, 0, now, limit=4) == 1
         endpoint = probed(endpoint, down(cap_ms=cap_ms), now)
-        assert permit(endpoint, now) is Permit.CLOSED
+        assert permit(endpoint, now) is Permit.BLOCK
 
 
 def test_the_first_2xx_opens_it_wakes_all_and_starts_slowly() -> None:
@@ -86,21 +89,21 @@ def test_the_first_2xx_opens_it_wakes_all_and_starts_slowly() -> None:
     assert is_unblocked(shut, endpoint)
     now, rooms = shut.gate.probe_at, []
     for _ in range(6):
-        rooms.append(free_slots(endpoint, 0, now, most=16))
+        rooms.append(count_free_slots(endpoint, 0, now, limit=16))
         endpoint = record_result(endpoint, OK, now, is_probe=False)
     assert rooms == [2, 4, 8, 16, 16, 16]
-    assert free_slots(endpoint, 3, now, most=16) == 13
+    assert count_free_slots(endpoint, 3, now, limit=16) == 13
 
 
 def test_what_never_took_anything_or_failed_last_gets_one_at_a_time() -> None:
     """One acceptance ends the trial; a refused event, which says that it answers, begins none."""
     endpoint = EndpointHealth()
-    assert free_slots(endpoint, 0, NOW, most=4) == 1
+    assert count_free_slots(endpoint, 0, NOW, limit=4) == 1
     endpoint = record_result(endpoint, OK, NOW, is_probe=False)
-    assert free_slots(endpoint, 0, NOW, most=4) == 2
+    assert count_free_slots(endpoint, 0, NOW, limit=4) == 2
     endpoint = record_result(endpoint, REFUSED, NOW, is_probe=False)
-    assert free_slots(endpoint, 0, NOW, most=4) == 2
-    assert free_slots(record_result(endpoint, down(), NOW, is_probe=False), 0, NOW, most=4) == 1
+    assert count_free_slots(endpoint, 0, NOW, limit=4) == 2
+    assert count_free_slots(record_result(endpoint, down(), NOW, is_probe=False), 0, NOW, limit=4) == 1
 
 
 @pytest.mark.parametrize(("report", "word"), [(OK, True), (down(), False), (REFUSED, None), (GONE, None)])
@@ -108,14 +111,14 @@ def test_an_origin_is_judged_by_what_speaks_of_it(
     report: AttemptFailed | AttemptAccepted, word: bool | None
 ) -> None:
     """A refused event and an endpoint that is gone say nothing of its neighbours."""
-    assert trust_in_origin(report) is word
+    assert judge_origin(report) is word
 
 
 def test_retry_after_closes_it_at_once_for_at_least_that_long() -> None:
     """The wish of the endpoint goes before our own schedule, and a success in flight does not undo it."""
     endpoint = record_result(EndpointHealth(), down(retry_after_ms=3_600_000), NOW, is_probe=False)
-    assert permit(endpoint, NOW + 3_599_999) is Permit.CLOSED
-    assert permit(record_result(endpoint, OK, NOW + 1, is_probe=False), NOW + 2) is Permit.CLOSED
+    assert permit(endpoint, NOW + 3_599_999) is Permit.BLOCK
+    assert permit(record_result(endpoint, OK, NOW + 1, is_probe=False), NOW + 2) is Permit.BLOCK
     assert permit(endpoint, NOW + 3_600_000) is Permit.PROBE
 
 
@@ -124,34 +127,34 @@ def test_a_refused_event_speaks_not_against_the_endpoint() -> None:
     endpoint = EndpointHealth()
     for _ in range(10):
         endpoint = record_result(endpoint, REFUSED, NOW, is_probe=False)
-    assert permit(endpoint, NOW) is Permit.OPEN
+    assert permit(endpoint, NOW) is Permit.ALLOW
     shut = closed()
-    assert permit(probed(shut, REFUSED, shut.gate.probe_at), shut.gate.probe_at) is Permit.CLOSED
+    assert permit(probed(shut, REFUSED, shut.gate.probe_at), shut.gate.probe_at) is Permit.BLOCK
 
 
 def test_410_parks_it_until_a_user_resumes_it() -> None:
     """No probe, no success in flight and no time brings it back; `resumed` does."""
     endpoint = record_result(EndpointHealth(), GONE, NOW, is_probe=False)
-    assert endpoint.hold is Suspension.GONE
+    assert endpoint.suspension is Suspension.GONE
     endpoint = record_result(endpoint, OK, NOW, is_probe=False)
-    assert permit(endpoint, NOW + 10**12) is Permit.CLOSED
+    assert permit(endpoint, NOW + 10**12) is Permit.BLOCK
     assert "410" in describe_gate(endpoint)
-    assert permit(lift_suspension(endpoint), NOW) is Permit.OPEN
+    assert permit(lift_suspension(endpoint), NOW) is Permit.ALLOW
 
 
 def test_a_pause_is_a_users_word() -> None:
     """Paused stays paused whatever comes in; resuming opens even a gate that was closed."""
     endpoint = record_result(suspend(closed()), OK, NOW, is_probe=True)
-    assert permit(endpoint, NOW + 10**12) is Permit.CLOSED
+    assert permit(endpoint, NOW + 10**12) is Permit.BLOCK
     assert describe_gate(endpoint) == "paused by a user"
     again = lift_suspension(endpoint)
     assert is_unblocked(endpoint, again)
-    assert free_slots(again, 0, NOW, most=4) == 1
+    assert count_free_slots(again, 0, NOW, limit=4) == 1
 
 
 def test_to_resume_what_is_well_changes_nothing() -> None:
     """It would put a receiver that works on trial."""
-    proven = EndpointHealth(width=None)
+    proven = EndpointHealth(concurrency=None)
     assert lift_suspension(proven) == proven
 
 
@@ -171,9 +174,9 @@ def test_whatever_happened_a_probe_will_go_out(
         way = permit(endpoint, now)
         if way is Permit.PROBE:
             endpoint = probed(endpoint, report, now)
-        elif way is Permit.OPEN:
+        elif way is Permit.ALLOW:
             endpoint = record_result(endpoint, report, now, is_probe=False)
-        assert permit(endpoint, now + 86_400_000) is not Permit.CLOSED
+        assert permit(endpoint, now + 86_400_000) is not Permit.BLOCK
 
 
 def test_what_is_held_back_says_since_when_and_when_it_is_tried_again() -> None:
@@ -189,7 +192,7 @@ def test_what_is_held_back_says_since_when_and_when_it_is_tried_again() -> None:
 
 def test_a_gate_that_closed_without_a_reason_still_holds() -> None:
     """No version wrote such a row; should one be there, its deliveries can be read all the same."""
-    hold = describe_hold(EndpointHealth(CircuitBreaker(since=NOW, probe_at=NOW)))
-    assert hold is not None
-    assert hold.cause.code is Code.LEGACY
-    assert hold.text.startswith("closed: ")
+    suspension = describe_hold(EndpointHealth(CircuitBreaker(since=NOW, probe_at=NOW)))
+    assert suspension is not None
+    assert suspension.cause.code is Code.LEGACY
+    assert suspension.text.startswith("closed: ")

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.task_statistics import (
-    FIXED_MS,
+    FIXED_INTERVAL_MS,
     FinishedTask,
+    compute_saved_share,
     count_bars,
-    fixed_polls,
-    notice_ms,
-    saved_share,
+    count_fixed_polls,
+    measure_notice_ms,
 )
 
 T = 1_795_435_200_000
@@ -35,7 +35,7 @@ def past(ended_s: float, finished_s: float | None = None, polls: int = 3) -> Fin
 def test_the_notice_delay_counts_from_when_it_could_have_been_seen(
     end: FinishedTask, expected: int | None
 ) -> None:
-    assert notice_ms(end) == expected
+    assert measure_notice_ms(end) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,31 +49,31 @@ def test_the_notice_delay_counts_from_when_it_could_have_been_seen(
     ],
 )
 def test_a_loop_asks_every_interval_until_it_sees_the_end(end: FinishedTask, expected: int) -> None:
-    assert fixed_polls(end) == expected
+    assert count_fixed_polls(end) == expected
 
 
 @given(INSTANTS, INSTANTS, st.none() | INSTANTS)
 def test_a_loop_sees_the_end_at_its_last_poll_and_not_before(
     registered_at: int, ended_at: int, finished_at: int | None
 ) -> None:
-    polls = fixed_polls(FinishedTask(registered_at, ended_at, finished_at, 1))
+    polls = count_fixed_polls(FinishedTask(registered_at, ended_at, finished_at, 1))
     over_at = ended_at if finished_at is None else finished_at
-    assert registered_at + polls * FIXED_MS >= over_at
-    assert polls == 1 or registered_at + (polls - 1) * FIXED_MS < over_at
+    assert registered_at + polls * FIXED_INTERVAL_MS >= over_at
+    assert polls == 1 or registered_at + (polls - 1) * FIXED_INTERVAL_MS < over_at
 
 
 def test_what_is_saved_is_counted_over_all_of_them() -> None:
     """Not as a mean of shares: one long task weighs as much as its polls."""
-    assert saved_share([past(100, 100, polls=10), past(2, 2, polls=1)]) == pytest.approx(1 - 11 / 41)
+    assert compute_saved_share([past(100, 100, polls=10), past(2, 2, polls=1)]) == pytest.approx(1 - 11 / 41)
 
 
 def test_more_polls_than_the_loop_are_said_to_be_so() -> None:
     """Somebody pressed `poll now`."""
-    assert saved_share([past(2, 2, polls=3)]) == -2
+    assert compute_saved_share([past(2, 2, polls=3)]) == -2
 
 
 def test_nothing_is_said_of_nothing() -> None:
-    assert saved_share([]) is None
+    assert compute_saved_share([]) is None
     assert count_bars([], (1, 2)) is None
 
 

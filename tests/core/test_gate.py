@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from notifier.core.causes.cause import Cause
 from notifier.core.causes.table import Code
 from notifier.core.circuit_breaker import (
-    PATIENCE_MS,
+    PROBE_TIMEOUT_MS,
     CircuitBreaker,
     Permit,
     block_until,
@@ -36,7 +36,7 @@ def probe_waits(cap_ms: int, count: int) -> list[int]:
     """Seconds from each failure to the probe that follows it, every probe failing at once."""
     gate, now, waits = closed_at(), T, []
     for _ in range(count):
-        assert permit(gate, gate.probe_at - 1) is Permit.CLOSED
+        assert permit(gate, gate.probe_at - 1) is Permit.BLOCK
         assert permit(gate, gate.probe_at) is Permit.PROBE
         waits.append((gate.probe_at - now) // SECOND)
         now = gate.probe_at
@@ -48,8 +48,8 @@ def test_three_failures_in_a_row_close_it() -> None:
     gate = CircuitBreaker()
     for _ in range(2):
         gate = record_failure(gate, DOWN, T, is_probe=False)
-        assert permit(gate, T) is Permit.OPEN
-    assert permit(record_failure(gate, DOWN, T, is_probe=False), T) is Permit.CLOSED
+        assert permit(gate, T) is Permit.ALLOW
+    assert permit(record_failure(gate, DOWN, T, is_probe=False), T) is Permit.BLOCK
 
 
 def test_a_success_between_starts_the_count_anew() -> None:
@@ -57,7 +57,7 @@ def test_a_success_between_starts_the_count_anew() -> None:
         record_failure(CircuitBreaker(), RESET, T, is_probe=False), RESET, T, is_probe=False
     )
     gate = record_failure(record_success(gate, T), RESET, T, is_probe=False)
-    assert permit(gate, T) is Permit.OPEN
+    assert permit(gate, T) is Permit.ALLOW
 
 
 @pytest.mark.parametrize("threshold", [1, 5])
@@ -85,16 +85,16 @@ def test_while_a_probe_is_under_way_nothing_else_passes() -> None:
     gate = closed_at()
     began_at = gate.probe_at
     gate = record_probe(gate, began_at)
-    assert permit(gate, began_at) is Permit.CLOSED
-    assert permit(gate, began_at + PATIENCE_MS - 1) is Permit.CLOSED
+    assert permit(gate, began_at) is Permit.BLOCK
+    assert permit(gate, began_at + PROBE_TIMEOUT_MS - 1) is Permit.BLOCK
 
 
 def test_a_probe_that_never_reports_is_followed_by_another() -> None:
     gate = closed_at()
     began_at = gate.probe_at
-    assert permit(record_probe(gate, began_at), began_at + PATIENCE_MS) is Permit.PROBE
-    patient = record_probe(gate, began_at, patience_ms=90 * SECOND)
-    assert permit(patient, began_at + 90 * SECOND - 1) is Permit.CLOSED
+    assert permit(record_probe(gate, began_at), began_at + PROBE_TIMEOUT_MS) is Permit.PROBE
+    patient = record_probe(gate, began_at, timeout_ms=90 * SECOND)
+    assert permit(patient, began_at + 90 * SECOND - 1) is Permit.BLOCK
 
 
 def test_late_failures_of_what_was_under_way_do_not_put_the_probe_off() -> None:
@@ -111,7 +111,7 @@ def test_since_stays_and_the_reason_is_that_of_the_latest_probe() -> None:
 def test_retry_after_closes_at_once_and_sets_the_next_probe() -> None:
     gate = block_until(CircuitBreaker(), T + 30 * SECOND, BUSY, T, is_probe=False)
     assert (gate.since, gate.reason) == (T, BUSY)
-    assert permit(gate, T + 30 * SECOND - 1) is Permit.CLOSED
+    assert permit(gate, T + 30 * SECOND - 1) is Permit.BLOCK
     assert permit(gate, T + 30 * SECOND) is Permit.PROBE
 
 
@@ -147,7 +147,7 @@ def test_a_success_that_was_under_way_does_not_end_a_pause() -> None:
 def test_a_stepped_clock_moves_it_along(delta: int) -> None:
     gate = block_until(closed_at(), T + 30 * SECOND, BUSY, T, is_probe=False)
     moved = shift_breaker(gate, delta)
-    assert permit(moved, T + delta + 30 * SECOND - 1) is Permit.CLOSED
+    assert permit(moved, T + delta + 30 * SECOND - 1) is Permit.BLOCK
     assert permit(moved, T + delta + 30 * SECOND) is Permit.PROBE
     assert moved.since == T + delta
     assert shift_breaker(moved, -delta) == gate
@@ -171,7 +171,7 @@ def test_whatever_happens_one_probe_at_a_time_and_the_next_is_never_out_of_reach
         match what:
             case "ask":
                 if permit(gate, now) is Permit.PROBE:
-                    assert probing_since is None or now - probing_since >= PATIENCE_MS
+                    assert probing_since is None or now - probing_since >= PROBE_TIMEOUT_MS
                     gate, probing_since = record_probe(gate, now), now
             case "fail":
                 gate, probing_since = record_failure(gate, DOWN, now, is_probe=is_probe, cap_ms=cap_ms), None
@@ -185,7 +185,7 @@ def test_whatever_happens_one_probe_at_a_time_and_the_next_is_never_out_of_reach
                 probing_since = None
         if gate.since is not None:
             assert gate.since <= now
-            assert gate.probe_at <= max(now + max(cap_ms, PATIENCE_MS), latest_pause)
+            assert gate.probe_at <= max(now + max(cap_ms, PROBE_TIMEOUT_MS), latest_pause)
             assert permit(gate, gate.probe_at) is Permit.PROBE
         else:
-            assert permit(gate, now) is Permit.OPEN
+            assert permit(gate, now) is Permit.ALLOW

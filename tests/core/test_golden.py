@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from notifier.core.causes.cause import Cause, Condition, EndpointSubject, ProviderSubject
-from notifier.core.causes.failures import attempt_fix
+from notifier.core.causes.failures import find_attempt_fix
 from notifier.core.causes.table import CAUSES, Code
 from notifier.core.circuit_breaker import CircuitBreaker
 from notifier.core.delivery.endpoint import (
@@ -16,11 +16,11 @@ from notifier.core.delivery.endpoint import (
     Suspension,
     describe_gate,
     describe_hold,
-    hold_cause,
+    find_hold_cause,
 )
-from notifier.core.delivery.judge_attempt import failure_class, judge_attempt
+from notifier.core.delivery.judge_attempt import classify_failure, judge_attempt
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.core.formats.urls import endpoint_of
+from notifier.core.formats.urls import url_to_endpoint
 from notifier.core.model import Watch, WatchState
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import decide_poll
@@ -48,7 +48,10 @@ def task(status: object, **more: object) -> HttpReply:
 
 
 REPLIES: dict[str, Exchange] = {
-    **{f"HTTP {status}": HttpReply(status) for status in (400, 401, 402, 403, 404, 410, 418, 429, 500, 503)},
+    **{
+        f"HTTP {status}": HttpReply(status, body=b"" if status not in (404, 410) else b"{}")
+        for status in (400, 401, 402, 403, 404, 410, 418, 429, 500, 503)
+    },
     **{f"301 to {place!r}": HttpReply(301, {"location": place}) for place in REDIRECTS},
     **{
         f"{kind} {detail!r}": NoReply(kind, detail)
@@ -60,7 +63,10 @@ BODIES: dict[str, Exchange] = {
     "an unknown word": task("dreaming"),
     "a hostile word": task('x" is full (401) {key} {detail}\nlocked'),
     "another task": task("queued", id='other"\n'),
-    "no status": task(7),
+    "no status": task([7]),
+    "a number as status": task(7),
+    "a broken encoding": HttpReply(200, {"content-encoding": "gzip"}, b"\x1f\x8b\x08"),
+    "too deep": HttpReply(200, {}, b"[" * 20_000),
     "an empty status": task("  "),
     "too large": HttpReply(200, {}, b"{" * 1_048_576, is_cut=True),
     "cut at once": HttpReply(200, {}, b"", is_cut=True),
@@ -84,13 +90,13 @@ def polls() -> Iterator[str]:
     """What a poll brings: its words, the trouble, what to do, and what a receiver reads at the deadline."""
     for key_name, key in KEYS.items():
         for name, exchange in {**REPLIES, **(BODIES if key is None else {})}.items():
-            verdict = judge_poll(exchange, task_id="t", dialect=ProviderDescription(), key=key, now=NOON)
+            verdict = judge_poll(exchange, task_id="t", description=ProviderDescription(), key=key, now=NOON)
             wait, end = decided(verdict), decided(verdict, now=NOON + 60_000)
             assert isinstance(wait, PollAgain)
             assert isinstance(end, EndWatch)
             assert end.error is not None
             yield f"{name}, {key_name}"
-            yield f"  said     {wait.said}"
+            yield f"  said     {wait.summary}"
             yield f"  trouble  {trouble_text(wait)}"
             for provider in ("mulerouter", "runway", ""):
                 yield f"  fix      {provider}: {trouble_fix(wait, provider)}"
@@ -126,14 +132,14 @@ def attempts() -> Iterator[str]:
         assert isinstance(report, AttemptFailed)
         status = exchange.status if isinstance(exchange, HttpReply) else None
         yield f"{name}: {report.cause.text()}"
-        yield f"  fix {attempt_fix(status, failure_class(exchange))}"
+        yield f"  fix {find_attempt_fix(status, classify_failure(exchange))}"
         gate = CircuitBreaker(since=NOON, reason=report.cause, probe_at=NOON + 5_000)
         yield f"  held {hold_text(EndpointHealth(gate))}"
 
 
 def hold_text(health: EndpointHealth) -> str | None:
-    hold = describe_hold(health)
-    return None if hold is None else hold.text
+    suspension = describe_hold(health)
+    return None if suspension is None else suspension.text
 
 
 def endpoints() -> Iterator[str]:
@@ -141,18 +147,18 @@ def endpoints() -> Iterator[str]:
     down = CircuitBreaker(
         since=NOON, reason=Cause(Code.RECEIVER_HTTP_STATUS, {"status": 503}), probe_at=NOON + 5_000
     )
-    url = endpoint_of(HOOK)
+    url = url_to_endpoint(HOOK)
     for health in (
         EndpointHealth(),
-        EndpointHealth(width=None),
+        EndpointHealth(concurrency=None),
         EndpointHealth(down),
         EndpointHealth(down, Suspension.PAUSED),
-        EndpointHealth(hold=Suspension.GONE),
+        EndpointHealth(suspension=Suspension.GONE),
     ):
         for is_waited_for in (True, False):
             gate = describe_gate(health, is_waited_for=is_waited_for)
             yield f"{gate}: {hold_text(health)}"
-            cause = hold_cause(health) if is_waited_for or health.hold else None
+            cause = find_hold_cause(health) if is_waited_for or health.suspension else None
             yield f"  fix {'' if cause is None else cause.fix(EndpointSubject('ep_1', url))}"
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.formats.headers import InvalidHeader, check_callback_headers, is_refused
+from notifier.core.formats.headers import InvalidHeader, check_callback_headers, is_reserved
 from tests.core.texts import any_text
 
 
@@ -109,4 +109,4 @@ def test_what_passes_can_be_written_on_one_line_each(headers: dict[str, str]) ->
     for name, value in passed:
         assert f"{name}: {value}".isascii()
         assert f"{name}: {value}".isprintable()
-        assert not is_refused(name)
+        assert not is_reserved(name)

@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -6,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.formats.times import (
-    LONGEST_MS,
+    MAX_DURATION_MS,
     InvalidDuration,
     format_instant,
     parse_duration,
     parse_instant,
+    parse_stamp,
+    parse_utc_offset,
 )
 from tests.core.texts import any_text
 
@@ -90,6 +93,66 @@ def test_whatever_else_is_no_instant(value: object) -> None:
     assert parse_instant(value) is None
 
 
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (1_700_000_000, "2023-11-14T22:13:20.000Z"),
+        (1_700_000_000.25, "2023-11-14T22:13:20.250Z"),
+        (1_700_000_000_250, "2023-11-14T22:13:20.250Z"),
+        (0, "1970-01-01T00:00:00.000Z"),
+        (-1, "1969-12-31T23:59:59.000Z"),
+        (99_999_999_999, "5138-11-16T09:46:39.000Z"),
+        (100_000_000_000, "1973-03-03T09:46:40.000Z"),
+        (LAST, "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_a_number_below_1e11_counts_seconds_else_milliseconds(number: float, written: str) -> None:
+    at = parse_stamp(number)
+    assert at is not None
+    assert format_instant(at) == written
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 1e300, -1e300, 10**400, math.nan, math.inf, True, False, b"1", [], {}, "1700000000", "now"],
+)
+def test_whatever_else_is_no_stamp(value: object) -> None:
+    assert parse_stamp(value) is None
+
+
+@pytest.mark.parametrize(
+    ("offset", "ms"),
+    [
+        ("+08:00", 8 * 3_600_000),
+        ("-0530", -19_800_000),
+        ("Z", 0),
+        ("z", 0),
+        ("+00:00", 0),
+        ("+23:59", 86_340_000),
+    ],
+)
+def test_text_without_an_offset_is_of_the_offset_that_is_configured(offset: str, ms: int) -> None:
+    """One that has an offset keeps it."""
+    assert parse_utc_offset(offset) == ms
+    plain = parse_instant("2023-11-07T05:31:56")
+    assert plain is not None
+    assert parse_instant("2023-11-07T05:31:56", ms) == plain - ms
+    assert parse_instant("2023-11-07T05:31:56Z", ms) == plain
+    assert parse_instant("2023-11-07T05:31:56+00:00", ms) == plain
+    assert parse_stamp("2023-11-07T05:31:56", ms) == plain - ms
+
+
+@pytest.mark.parametrize("text", ["", "8", "+8", "+24:00", "+08:60", "UTC", "Asia/Shanghai", "+08:00 "])
+def test_whatever_else_is_no_offset(text: str) -> None:
+    assert parse_utc_offset(text) is None
+
+
+@given(st.integers() | st.floats())
+def test_reading_a_number_never_raises_and_yields_what_can_be_written(number: float) -> None:
+    at = parse_stamp(number)
+    assert at is None or format_instant(at)
+
+
 @given(any_text | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d)?"))
 def test_reading_a_stamp_never_raises_and_yields_what_can_be_written(text: str) -> None:
     at = parse_instant(text)
@@ -102,7 +165,7 @@ def test_reading_a_stamp_never_raises_and_yields_what_can_be_written(text: str) 
         ("50ms", 50), ("250ms", 250), ("2.5s", 2_500), ("0.1s", 100), ("1m", 60_000), ("10m", 600_000),
         ("5m30s", 330_000), ("1h30m", 5_400_000), ("72h", 259_200_000), ("7d", 604_800_000),
         ("1.5d", 129_600_000),
-        ("1d2h3m4s5ms", 93_784_005), ("0h90s", 90_000), ("0.05s", 50), ("3650d", LONGEST_MS),
+        ("1d2h3m4s5ms", 93_784_005), ("0h90s", 90_000), ("0.05s", 50), ("3650d", MAX_DURATION_MS),
         (1, 1_000), (30, 30_000), (2.5, 2_500), (0.05, 50), (0.1, 100), (1.005, 1_005),
         (86_400.0, 86_400_000),
         (1e3, 1_000_000), (0.0515, 52), (1.0015, 1_002), ("1.0004s", 1_000), ("1.0006s", 1_001),
@@ -141,13 +204,13 @@ def test_zero_allowed_allows_nothing_else(value: object) -> None:
         parse_duration(value, allow_zero=True)
 
 
-@given(st.integers(50, LONGEST_MS))
+@given(st.integers(50, MAX_DURATION_MS))
 def test_every_millisecond_survives_as_text_and_as_a_decimal_of_seconds(ms: int) -> None:
     assert parse_duration(f"{ms}ms") == ms
     assert parse_duration(f"{ms // 1_000}.{ms % 1_000:03}s") == ms
 
 
-@given(st.floats(0.05, LONGEST_MS / 1_000))
+@given(st.floats(0.05, MAX_DURATION_MS / 1_000))
 def test_a_number_of_seconds_is_rounded_once_from_its_decimal_form(seconds: float) -> None:
     assert parse_duration(seconds) == round(Fraction(repr(seconds)) * 1_000)
 
@@ -158,4 +221,4 @@ def test_reading_a_duration_raises_nothing_but_bad_duration(value: object) -> No
         ms = parse_duration(value)
     except InvalidDuration:
         return
-    assert 50 <= ms <= LONGEST_MS
+    assert 50 <= ms <= MAX_DURATION_MS

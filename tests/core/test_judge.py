@@ -1,5 +1,6 @@
 """What a reply means: tables of what providers do, and fuzzing with what none should."""
 
+import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,17 +10,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notifier.core.causes.cause import Cause, ProviderSubject
+from notifier.core.causes.cause import Audience, Cause, ProviderSubject
 from notifier.core.causes.table import Code
 from notifier.core.delivery.judge_attempt import judge_attempt
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.model import TaskError, WatchState
-from notifier.core.polling.judge_poll import DETAIL_LIMIT, STATUS_LIMIT, TITLE_LIMIT, Judged, judge_poll
+from notifier.core.polling.judge_poll import MAX_STATUS_CHARS, ReplyVerdict, judge_poll
+from notifier.core.polling.payload_notes import NoteCode, PayloadNote
 from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
+from notifier.core.polling.task_error import MAX_DETAIL_CHARS, MAX_TITLE_CHARS
 from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
     Inconclusive,
+    InconclusiveKind,
     Running,
     TaskUnknown,
     Throttled,
@@ -32,17 +36,21 @@ KEY = "sk-0123456789/abcdef"
 MULEROUTER = ProviderDescription()
 
 
-def judge(exchange: Exchange, dialect: ProviderDescription = MULEROUTER, key: str | None = KEY) -> Judged:
+def judge(
+    exchange: Exchange, description: ProviderDescription = MULEROUTER, key: str | None = KEY
+) -> ReplyVerdict:
     secret = None if key is None else Secret(key)
-    return judge_poll(exchange, task_id=TASK, dialect=dialect, key=secret, now=NOW)
+    return judge_poll(exchange, task_id=TASK, description=description, key=secret, now=NOW)
 
 
-def judge_body(body: bytes | str, dialect: ProviderDescription = MULEROUTER, status: int = 200) -> Judged:
-    return judge(HttpReply(status, body=body.encode() if isinstance(body, str) else body), dialect)
+def judge_body(
+    body: bytes | str, description: ProviderDescription = MULEROUTER, status: int = 200
+) -> ReplyVerdict:
+    return judge(HttpReply(status, body=body.encode() if isinstance(body, str) else body), description)
 
 
-def judge_json(document: object, dialect: ProviderDescription = MULEROUTER) -> Judged:
-    return judge_body(json.dumps(document), dialect)
+def judge_json(document: object, description: ProviderDescription = MULEROUTER) -> ReplyVerdict:
+    return judge_body(json.dumps(document), description)
 
 
 def an_answer(
@@ -52,16 +60,22 @@ def an_answer(
     return {"task_info": {"id": TASK, "status": status} | info} | dict(beside or {})
 
 
-def finished(document: object, dialect: ProviderDescription = MULEROUTER) -> Finished:
-    found = judge_json(document, dialect)
+def finished(document: object, description: ProviderDescription = MULEROUTER) -> Finished:
+    found = judge_json(document, description)
     assert isinstance(found, Finished), found
     return found
 
 
-def unclear(found: Judged) -> str:
+def unclear(found: ReplyVerdict, kind: InconclusiveKind = InconclusiveKind.UNREADABLE) -> str:
     assert isinstance(found, Inconclusive), found
+    assert found.kind is kind
     assert not found.is_outage
     return found.cause.text()
+
+
+def payload_of(verdict: Finished) -> Any:
+    assert verdict.payload is not None
+    return json.loads(verdict.payload)
 
 
 # ---- the words
@@ -116,8 +130,8 @@ def test_an_unknown_word_is_bounded_and_on_one_line() -> None:
     assert found.oddity is not None
     assert found.oddity.text().isprintable()
     assert found.upstream_status is not None
-    assert len(found.upstream_status) <= STATUS_LIMIT
-    assert len(found.oddity.text()) <= STATUS_LIMIT + 100
+    assert len(found.upstream_status) <= MAX_STATUS_CHARS
+    assert len(found.oddity.text()) <= MAX_STATUS_CHARS + 100
 
 
 # ---- what is no outcome
@@ -129,24 +143,26 @@ def test_an_unknown_word_is_bounded_and_on_one_line() -> None:
     [
         (b"", "answer is empty"),
         (b" \r\n", "answer is empty"),
-        (b"<!doctype html><title>OK</title>", "answer is HTML or XML, not JSON"),
-        (b"\n <html>", "answer is HTML or XML, not JSON"),
-        (b'\xef\xbb\xbf{"task_info": {"status": "completed"}}', "answer starts with a byte order mark"),
         (b'{"task_info": {"status": "completed"}', "answer is not JSON"),
         (b'{"task_info": {"status": "completed"}} {}', "answer is not JSON"),
-        (b'{"task_info": {"status": "completed"}, "x": NaN}', "answer is not JSON"),
-        (b'{"task_info": {"status": "completed"}, "x": -Infinity}', "answer is not JSON"),
-        (b'{"task_info": {"status": "completed"}, "x": "\xff"}', "answer is not JSON"),
-        (b'{"task_info": {"status": "completed"}, "x": "\xed\xa0\x80"}', "answer is not JSON"),
-        ('{"task_info": {"status": "completed"}}'.encode("utf-16"), "answer is not JSON"),
-        ('{"task_info": {"status": "completed"}}'.encode("utf-16-le"), "answer is not JSON"),
-        (b'{"task_info": {"status": "completed"}, "x": 1e999}', "do not take: a number beyond a double"),
-        (b'{"task_info": {"status": "failed", "status": "completed"}}', "do not take: this key stands twice"),
+        (b'{"task_info": {"status": "completed"}, "x": nan}', "answer is not JSON"),
+        (b'{"task_info": {"status": "completed"}, "x": -infinity}', "answer is not JSON"),
+        (b'{"task_info": {"status": "completed"}, "x": \xff}', "answer is not JSON"),
+        (b'{"task_info": {"status": "completed"}, "x": "\xed\xa0\x80}', "answer is not JSON"),
+        ('{"task_info": {"status": "completed"}'.encode("utf-16"), "answer is not JSON"),
+        ('{"task_info": {"status": "completed"}}'.encode("utf-16-le")[:-1], "answer is not JSON"),
+        (b'{"task_info": {"status": "completed"}, "x": 1e999', "answer is not JSON"),
+        (b'{"task_info": {"status": "failed", "status": "completed"}', "answer is not JSON"),
         (b"[" * 100_000, "nested deep"),
         (b'{"a":' * 100_000, "nested deep"),
-        (b"[" * 70 + b"]" * 70, "nested deep"),
+        (b"[" * 9_000, "answer is not JSON"),
+        (b"[" * 70 + b"]" * 70, "answer has no status at task_info.status"),
         (b"[99999999999999999999," + b"[" * 100_000, "nested"),
         (b"[1e999,", "answer is not JSON"),
+        (
+            b"{" + b",".join(b'"%d":0' % number for number in range(100_001)) + b"}",
+            "answer has no status at task_info.status",
+        ),
         (b"null", "answer has no status at task_info.status"),
         (b"[]", "answer has no status at task_info.status"),
         (b'"completed"', "answer has no status at task_info.status"),
@@ -157,18 +173,30 @@ def test_an_unknown_word_is_bounded_and_on_one_line() -> None:
     ],
 )
 def test_an_answer_that_cannot_be_read_is_unclear_and_says_why(body: bytes, words: str) -> None:
-    """HTML, nothing, half of it, a byte order mark, no task_info: each has its words."""
+    """Nothing, half of it, no task_info: each has its words."""
     assert words in unclear(judge_body(body))
 
 
+@pytest.mark.fault(53)
+@pytest.mark.parametrize(
+    "body", [b"<!doctype html><title>OK</title>", b"\n <html>", b"\xef\xbb\xbf\r\n<?xml version='1.0'?>"]
+)
+def test_a_page_is_unclear_and_not_of_the_api(body: bytes) -> None:
+    """A gateway wrote it: that is another kind of evidence than a reply that the API spoiled."""
+    found = judge_body(body)
+    assert unclear(found, InconclusiveKind.PAGE) == "answer is HTML or XML, not JSON"
+
+
 def test_text_cut_in_the_middle_of_an_emoji_costs_nobody_a_finished_task() -> None:
-    """Half a surrogate pair becomes U+FFFD; the same with a key that stands twice stays unclear."""
+    """Half a surrogate pair becomes U+FFFD; also beside a key that stands twice, whose last value counts."""
     cut = b'{"task_info": {"status": "completed"}, "x": "sun \\ud83d"}'
     verdict = judge_body(cut)
     assert isinstance(verdict, Finished)
-    assert json.loads(verdict.payload)["x"] == "sun \ufffd"
+    assert payload_of(verdict)["x"] == "sun \ufffd"
     twice = b'{"x": "\\ud83d", "task_info": {"status": "failed", "status": "completed"}}'
-    assert "stands twice" in unclear(judge_body(twice))
+    verdict = judge_body(twice)
+    assert isinstance(verdict, Finished)
+    assert (verdict.state, payload_of(verdict)["x"]) == (WatchState.COMPLETED, "\ufffd")
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 206, 299])
@@ -178,10 +206,18 @@ def test_every_2xx_is_read_by_its_body(status: int) -> None:
 
 
 @pytest.mark.fault(54)
-@pytest.mark.parametrize("status", [None, 1, 1.5, True, [], ["completed"], {}, {"status": "completed"}])
+@pytest.mark.parametrize("status", [None, [], ["completed"], {}, {"status": "completed"}])
 def test_a_status_of_another_type_is_unclear(status: object) -> None:
-    """A number, a list, null: no word, no outcome."""
+    """A list, an object, null: no word, no outcome."""
     assert unclear(judge_json(an_answer(status))) == "answer has no status at task_info.status"
+
+
+@pytest.mark.fault(54)
+@pytest.mark.parametrize(("status", "word"), [(1, "1"), (1.5, "1.5"), (True, "true"), (False, "false")])
+def test_a_status_that_is_no_text_is_an_unknown_word(status: object, word: str) -> None:
+    """It is no outcome, and is named as its JSON text."""
+    oddity = Cause(Code.PROVIDER_STATUS_UNKNOWN, {"word": word})
+    assert judge_json(an_answer(status)) == Running(word, oddity=oddity)
 
 
 @pytest.mark.parametrize("status", ["", " \n"])
@@ -190,7 +226,7 @@ def test_an_empty_status_is_unclear(status: str) -> None:
 
 
 @pytest.mark.fault(56)
-@pytest.mark.parametrize("other", ["other", "", 7, False, [TASK], {"id": TASK}, TASK + " ", TASK[:-1]])
+@pytest.mark.parametrize("other", ["other", " ", 7, False, [TASK], {"id": TASK}, TASK + " ", TASK[:-1]])
 @pytest.mark.parametrize("status", ["processing", "completed", "failed", "martian"])
 def test_an_answer_about_another_task_is_never_an_outcome(other: object, status: str) -> None:
     """Whatever it says of it."""
@@ -203,7 +239,7 @@ def test_an_id_is_compared_as_text_whatever_its_case_and_may_be_absent() -> None
     number = judge_poll(
         HttpReply(200, body=b'{"task_info": {"status": "failed", "id": 17}}'),
         task_id="17",
-        dialect=MULEROUTER,
+        description=MULEROUTER,
         key=None,
         now=NOW,
     )
@@ -212,12 +248,22 @@ def test_an_id_is_compared_as_text_whatever_its_case_and_may_be_absent() -> None
 
 @pytest.mark.fault(58)
 @pytest.mark.parametrize(
-    ("size", "words"), [(1 << 20, "1 MiB"), (65_536, "64 KiB"), (1_000, "1000 bytes"), (0, "allowed")]
+    ("size", "words"), [(1 << 20, "1 MiB"), (65_536, "64 KiB"), (1_000, "1000 bytes"), (16 << 20, "16 MiB")]
 )
-def test_a_cut_body_is_unclear_even_if_it_reads_well(size: int, words: str) -> None:
-    """What was cut off might have said something else."""
+@pytest.mark.parametrize(
+    ("declared", "of_size"), [("20971520", " of 20 MiB"), ("no number", ""), (None, ""), ("9" * 40, "")]
+)
+def test_a_cut_body_is_unclear_even_if_it_reads_well(
+    size: int, words: str, declared: str | None, of_size: str
+) -> None:
+    """What was cut off might have said something else. The trouble names the size, the limit and its key."""
     body = json.dumps(an_answer("completed")).encode().ljust(size)[:size]
-    assert unclear(judge(HttpReply(200, body=body, is_cut=True))) == f"answer larger than {words}"
+    headers = {} if declared is None else {"content-length": declared}
+    found = judge(HttpReply(200, headers, body, is_cut=True), replace(MULEROUTER, max_body=size))
+    assert unclear(found) == f"reply{of_size} is larger than max_body ({words})"
+    assert isinstance(found, Inconclusive)
+    fix = found.cause.fix(ProviderSubject("runway"))
+    assert fix == "raise max_body in providers.runway, if replies of this size are meant"
 
 
 # ---- HTTP statuses
@@ -234,10 +280,14 @@ def test_a_cut_body_is_unclear_even_if_it_reads_well(size: int, words: str) -> N
 )
 def test_a_refused_account_is_not_the_tasks_fault(status: int, text: str) -> None:
     """401, 402 and 403 say something of the account, each in its own words."""
-    body = json.dumps(an_answer("failed")).encode()
+    body = json.dumps(an_answer("failed") | {"message": "no"}).encode()
     found = judge(HttpReply(status, body=body))
     assert isinstance(found, AccountRefused)
-    assert (found.status, found.cause.text()) == (status, text)
+    assert (found.status, found.cause.text()) == (status, f'{text}; it says "no"')
+    assert found.cause.text(Audience.RECEIVER) == text, "what is said of the account is the operator's"
+    bare = judge(HttpReply(status))
+    assert isinstance(bare, AccountRefused)
+    assert bare.cause.text() == text
 
 
 def test_who_has_no_key_is_told_that_none_is_set() -> None:
@@ -253,7 +303,18 @@ def test_who_has_no_key_is_told_that_none_is_set() -> None:
 @pytest.mark.parametrize("status", [404, 410])
 def test_404_and_410_do_not_know_the_task(status: int) -> None:
     """Neither is an outcome by itself."""
-    assert judge(HttpReply(status)) == TaskUnknown(status)
+    assert judge(HttpReply(status, body=b"{}")) == TaskUnknown(status)
+    assert judge(HttpReply(status, body=b'{"title": "no task"}')) == TaskUnknown(status, "no task")
+    assert judge(HttpReply(status, body=b"[]")) == TaskUnknown(status)
+
+
+@pytest.mark.fault(109)
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("body", [b"", b"<html></html>", b"not found", b'"not found"'])
+def test_404_and_410_without_json_are_of_a_gateway(status: int, body: bytes) -> None:
+    """The API behind it was not asked."""
+    found = judge(HttpReply(status, body=body))
+    assert "says nothing about the task" in unclear(found, InconclusiveKind.PAGE)
 
 
 @pytest.mark.parametrize(
@@ -270,8 +331,9 @@ def test_404_and_410_do_not_know_the_task(status: int) -> None:
 )
 def test_retry_after_is_honoured_and_clamped_to_an_hour(header: str | None, expected: int | None) -> None:
     headers = {} if header is None else {"retry-after": header}
+    ignored = header if header and expected is None else ""
     throttled = judge(HttpReply(429, headers))
-    assert throttled == Throttled(expected, Cause(Code.PROVIDER_THROTTLED))
+    assert throttled == Throttled(expected, Cause(Code.PROVIDER_THROTTLED), ignored)
     for status in (408, 425, 500, 503):
         found = judge(HttpReply(status, headers))
         assert isinstance(found, Inconclusive)
@@ -283,16 +345,19 @@ def test_retry_after_is_honoured_and_clamped_to_an_hour(header: str | None, expe
 def test_5xx_is_an_outage_of_the_provider(status: int) -> None:
     """It counts against the provider, whose probes then come ever more rarely."""
     found = judge(HttpReply(status, body=json.dumps(an_answer("completed")).encode()))
-    assert found == Inconclusive(Cause(Code.PROVIDER_SERVER_ERROR, {"status": status}), is_outage=True)
-    assert found.cause.text() == f"provider answers HTTP {status}"
+    cause = Cause(Code.PROVIDER_SERVER_ERROR, {"status": status})
+    assert found == Inconclusive(cause, InconclusiveKind.SERVER_ERROR)
+    assert found.is_outage
+    assert found.cause.text().startswith(f'provider answers HTTP {status}; it says "')
 
 
 @pytest.mark.fault(49, 50)
 @pytest.mark.parametrize("status", [400, 405, 408, 409, 418, 422, 423, 425, 451, 499, 100, 199, 600, 999])
 def test_every_other_status_is_unclear_and_no_outage(status: int) -> None:
     """It is no outcome: polling goes on until the deadline, and says so."""
-    body = json.dumps(an_answer("failed")).encode()
-    assert unclear(judge(HttpReply(status, body=body))) == f"provider answers HTTP {status}"
+    body = json.dumps(an_answer("failed", error={"title": "no"})).encode()
+    found = judge(HttpReply(status, body=body))
+    assert unclear(found, InconclusiveKind.STATUS) == f'provider answers HTTP {status}; it says "no"'
 
 
 REDIRECTS = [
@@ -310,13 +375,15 @@ REDIRECTS = [
 def test_a_redirect_is_named_by_its_host_and_never_an_outcome(location: str, words: str) -> None:
     """Only its host: what follows may hold secrets."""
     body = json.dumps(an_answer("completed")).encode()
-    assert unclear(judge(HttpReply(302, {"location": location}, body))) == f"provider: {words}"
+    found = judge(HttpReply(302, {"location": location}, body))
+    assert unclear(found, InconclusiveKind.STATUS) == f"provider: {words}"
 
 
 @pytest.mark.parametrize("status", [300, 301, 303, 304, 307, 308, 399])
 def test_all_of_3xx_is_a_redirect(status: int) -> None:
-    assert "evil.example" in unclear(judge(HttpReply(status, {"location": "https://evil.example"})))
-    assert unclear(judge(HttpReply(status))) == f"provider: HTTP {status}"
+    found = judge(HttpReply(status, {"location": "https://evil.example"}))
+    assert "evil.example" in unclear(found, InconclusiveKind.STATUS)
+    assert unclear(judge(HttpReply(status)), InconclusiveKind.STATUS) == f"provider: HTTP {status}"
 
 
 @pytest.mark.parametrize("fault", FailureKind)
@@ -327,6 +394,32 @@ def test_no_reply_is_an_outage_in_words_of_its_own(fault: FailureKind) -> None:
     assert found.cause.text().endswith(": the particulars of it")
     assert found not in others
     assert found.is_outage == (fault is not FailureKind.TOO_LARGE)
+
+
+def test_evidence_of_a_failure_says_how_far_the_exchange_came() -> None:
+    """Whose failure it is follows from it: without a connection nobody's tasks are polled."""
+    kinds = InconclusiveKind
+    assert {kind: evidence(NoReply(kind, "")) for kind in FailureKind} == {
+        FailureKind.DNS: kinds.CONNECTION,
+        FailureKind.CONNECT: kinds.CONNECTION,
+        FailureKind.TLS: kinds.CONNECTION,
+        FailureKind.BLOCKED: kinds.CONNECTION,
+        FailureKind.TIMEOUT: kinds.EXCHANGE,
+        FailureKind.RESET: kinds.EXCHANGE,
+        FailureKind.PROTOCOL: kinds.EXCHANGE,
+        FailureKind.TOO_LARGE: kinds.UNREADABLE,
+    }
+    assert evidence(HttpReply(500)) is kinds.SERVER_ERROR
+    assert evidence(HttpReply(422)) is kinds.STATUS
+    assert evidence(HttpReply(403, body=b"<html>")) is kinds.PAGE
+    assert evidence(HttpReply(200, body=b"<html>")) is kinds.PAGE
+    assert evidence(HttpReply(200)) is kinds.UNREADABLE
+
+
+def evidence(exchange: Exchange) -> InconclusiveKind:
+    found = judge(exchange)
+    assert isinstance(found, Inconclusive)
+    return found.kind
 
 
 # ---- outcomes
@@ -392,7 +485,7 @@ def test_the_error_is_the_providers() -> None:
 
 
 @pytest.mark.fault(61)
-@pytest.mark.parametrize("error", [None, {}, [], "boom", 7, {"code": None, "title": "", "detail": " "}])
+@pytest.mark.parametrize("error", [None, {}, [], "", " ", False, {"code": None, "title": "", "detail": " "}])
 def test_a_failure_without_a_reason_says_so(error: object) -> None:
     """It is told as it is."""
     found = finished(an_answer("failed", error=error)).error
@@ -410,9 +503,9 @@ def test_a_failure_without_a_reason_says_so(error: object) -> None:
         (" ", None),
         (3001.0, 3001),
         (1.5, "1.5"),
-        (True, None),
-        ([1], None),
-        ({"a": 1}, None),
+        (True, "true"),
+        ([1], "[1]"),
+        ({"a": 1}, '{"a": 1}'),
         (2**63 - 1, 2**63 - 1),
         (2**63, str(2**63)),
         (1e300, "1e+300"),
@@ -431,17 +524,30 @@ def test_a_code_alone_is_a_reason() -> None:
     assert found == TaskError("provider", 3001, "The task failed", None)
 
 
-@pytest.mark.parametrize("detail", [None, True, [], ["why"], {"why": 1}])
-def test_a_detail_is_text_or_nothing(detail: object) -> None:
+@pytest.mark.parametrize(
+    ("detail", "text"),
+    [
+        (None, None),
+        (False, None),
+        ([], None),
+        ({}, None),
+        (True, "true"),
+        (1.5, "1.5"),
+        (["why"], '["why"]'),
+        ({"why": 1}, '{"why": 1}'),
+        ({"why": "é" * 10_000}, '{"why": "' + "é" * (MAX_DETAIL_CHARS - 10) + "…"),
+    ],
+)
+def test_a_detail_that_is_no_text_is_its_json_text(detail: object, text: str | None) -> None:
     found = finished(an_answer("failed", error={"title": "t", "detail": detail})).error
-    assert found == TaskError("provider", None, "t", None)
+    assert found == TaskError("provider", None, "t", text)
 
 
 def test_title_and_detail_are_bounded() -> None:
     found = finished(an_answer("failed", error={"title": "t" * 10_000, "detail": "d" * 10_000})).error
     assert found is not None
     assert found.detail is not None
-    assert (len(found.title), len(found.detail)) == (TITLE_LIMIT, DETAIL_LIMIT)
+    assert (len(found.title), len(found.detail)) == (MAX_TITLE_CHARS, MAX_DETAIL_CHARS)
 
 
 def test_a_cancelled_task_has_an_error_only_if_the_provider_gives_one() -> None:
@@ -455,7 +561,8 @@ def test_a_completed_task_has_no_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "stamp", [None, 5, "", "yesterday", [], "2026-13-45T99:99:99Z", "0001-01-01T00:00:00+23:59"]
+    "stamp",
+    [None, True, 1e300, "5", "", "yesterday", [], "2026-13-45T99:99:99Z", "0001-01-01T00:00:00+23:59"],
 )
 def test_a_stamp_that_cannot_be_read_is_none(stamp: object) -> None:
     found = finished(an_answer("completed", created_at=stamp, updated_at=stamp))
@@ -478,15 +585,15 @@ def test_the_payload_is_the_answer_to_the_byte(body: str) -> None:
     assert found.payload == body
 
 
-def texts_of(verdict: Judged) -> str:
+def texts_of(verdict: ReplyVerdict) -> str:
     """All that a verdict carries, as one text; escapes of the payload are resolved."""
-    payload = json.loads(verdict.payload) if isinstance(verdict, Finished) else None
+    payload = payload_of(verdict) if isinstance(verdict, Finished) else None
     return "\n".join([str(verdict), str(payload)])
 
 
 WITH_KEY = [
     HttpReply(200, body=json.dumps(an_answer(f"odd {KEY}")).encode()),
-    HttpReply(200, body=json.dumps(an_answer("x" * (STATUS_LIMIT - 10) + KEY)).encode()),
+    HttpReply(200, body=json.dumps(an_answer("x" * (MAX_STATUS_CHARS - 10) + KEY)).encode()),
     HttpReply(200, body=json.dumps(an_answer("completed", id=KEY)).encode()),
     HttpReply(
         200,
@@ -503,6 +610,18 @@ WITH_KEY = [
     HttpReply(302, {"location": f"https://{KEY}.example.com/"}),
     HttpReply(302, {"location": f"https://u:{KEY}@example.com/"}),
     HttpReply(401, body=KEY.encode()),
+    HttpReply(401, body=json.dumps({"message": f"bad key {KEY}"}).replace("/", "\\/").encode()),
+    HttpReply(422, body=json.dumps({KEY: 1}).encode()),
+    HttpReply(500, body=b"x" * 190 + KEY.encode()),
+    HttpReply(403, body=f"<title>{KEY}</title>".replace("/", "&#47;", 1).encode()),
+    HttpReply(403, body=f"<e><k>{KEY}</k></e>".encode()),
+    HttpReply(404, body=json.dumps({"title": KEY}).encode()),
+    HttpReply(503, {"retry-after": f"after {KEY}"}),
+    HttpReply(200, {"retry-after": KEY}, json.dumps(an_answer("processing")).encode()),
+    HttpReply(200, {"content-encoding": KEY}, b"{"),
+    HttpReply(200, {"content-encoding": "gzip"}, gzip.compress(json.dumps(an_answer(KEY)).encode(), mtime=0)),
+    HttpReply(200, body=json.dumps(an_answer("failed", error=[KEY])).encode("utf-16")),
+    HttpReply(200, body=json.dumps(an_answer("failed") | {KEY: [KEY]}).encode() + b" "),
     NoReply(FailureKind.TLS, f"bad header {KEY}"),
     NoReply(FailureKind.TLS, "x" * 190 + KEY),
 ]
@@ -537,18 +656,30 @@ def test_only_the_key_is_replaced() -> None:
         "join(`,`, [task_info])",
     ],
 )
-@pytest.mark.parametrize("field", ["status", "id", "created_at", "finished_at", "outputs", "error_code"])
-def test_an_expression_that_fails_makes_it_unclear(place: str, field: str) -> None:
-    dialect = replace(MULEROUTER, **{field: place})  # type: ignore[arg-type]
-    found = judge_json(an_answer("failed"), dialect)
+@pytest.mark.parametrize("field", ["status", "id"])
+def test_an_expression_of_status_or_id_that_fails_makes_it_unclear(place: str, field: str) -> None:
+    description = replace(MULEROUTER, **{field: place})  # type: ignore[arg-type]
+    found = judge_json(an_answer("failed"), description)
     assert isinstance(found, Inconclusive | Finished)
     if place != "a[::0]":  # which is nothing, and no error
         assert "does not fit the expression" in unclear(found)
 
 
+@pytest.mark.fault(105)
+@pytest.mark.parametrize(
+    "place", ["task_info..status", "]", "nope(@)", "length(`1`)", "sort_by(@, &x)", "join(`,`, [task_info])"]
+)
+@pytest.mark.parametrize("field", ["created_at", "finished_at", "outputs", "error_code"])
+def test_any_other_expression_that_fails_is_null_with_a_note(place: str, field: str) -> None:
+    """The outcome is told."""
+    description = replace(MULEROUTER, **{field: place})  # type: ignore[arg-type]
+    found = finished(an_answer("failed"), description)
+    assert found.notes == (PayloadNote(NoteCode.EXPRESSION_FAILED, {"place": repr(place)}),)
+
+
 def test_an_empty_place_is_nothing() -> None:
-    dialect = replace(MULEROUTER, id="", created_at="", finished_at="", error_code="")
-    found = finished(an_answer("failed", id="other", created_at="2026-11-23T11:58:00Z"), dialect)
+    description = replace(MULEROUTER, id="", created_at="", finished_at="", error_code="")
+    found = finished(an_answer("failed", id="other", created_at="2026-11-23T11:58:00Z"), description)
     assert (found.created_at, found.finished_at) == (None, None)
 
 
@@ -603,12 +734,14 @@ DOCUMENTS = VALUES | st.fixed_dictionaries(
 HEADERS = st.dictionaries(st.sampled_from(["retry-after", "location", "content-type"]), st.text())
 
 
-def check(verdict: Judged, reply: HttpReply) -> None:
+def check(verdict: ReplyVerdict, reply: HttpReply) -> None:
     """What holds for every verdict, whatever was answered."""
     if isinstance(verdict, Finished):
         assert 200 <= reply.status <= 299
-        json.loads(verdict.payload, parse_constant=pytest.fail)
-        verdict.payload.encode()
+        if verdict.payload is not None:
+            json.loads(verdict.payload, parse_constant=pytest.fail)
+            verdict.payload.encode()
+        assert len(verdict.outputs) <= 1_000
         assert verdict.state in {WatchState.COMPLETED, WatchState.FAILED, WatchState.CANCELLED}
         assert (verdict.error is not None) or verdict.state is not WatchState.FAILED
     if isinstance(verdict, Inconclusive):
@@ -622,6 +755,10 @@ def check(verdict: Judged, reply: HttpReply) -> None:
 @example(b"[" * 200_000, 200, {}, False)
 @example(b'{"task_info":' * 200_000, 200, {}, False)
 @example(b'{"a":1,"a":' + b"[" * 200_000, 200, {}, False)
+@example(b"<" * 200_000, 403, {}, False)
+@example(b"<title" * 20_000, 500, {}, False)
+@example(b'"\\' * 50_000, 500, {}, False)
+@example(b"\x1f\x8b" * 50_000, 200, {"content-encoding": "gzip"}, False)
 def test_no_bytes_make_it_raise(body: bytes, status: int, headers: dict[str, str], is_cut: bool) -> None:
     """Not even such as are no JSON."""
     reply = HttpReply(status, headers, body, is_cut=is_cut)
@@ -669,4 +806,4 @@ def test_no_json_gets_the_key_through(said: object, key: str, is_ascii: bool) ->
     if isinstance(found, Finished):
         assert found.error is not None
         texts = [*found.outputs, str(found.error.code), found.error.title, str(found.error.detail)]
-        assert not [text for text in texts + strings_in(json.loads(found.payload)) if key in text]
+        assert not [text for text in texts + strings_in(payload_of(found)) if key in text]

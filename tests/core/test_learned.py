@@ -10,22 +10,22 @@ from notifier.core.polling import age_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.histogram import DurationHistogram, add_duration
 from notifier.core.polling.learned_schedule import (
-    ENOUGH,
+    MIN_SAMPLES,
     TaskDurations,
-    first_poll_at,
+    compute_interval_ms,
     histogram_to_durations,
-    interval_ms,
-    longest_wait_ms,
+    limit_wait_ms,
+    schedule_first_poll,
 )
 
 DAY = 86_400_000
 SCHEDULE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
-VIDEO = TaskDurations(finishes=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
+VIDEO = TaskDurations(finished_count=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
 STEP = 12_250  # of a video: 0.035 of the time from 150 s to 500 s
 
 HABITS = st.builds(
     lambda finishes, p5, more, most: TaskDurations(finishes, p5, p5 + more, p5 + more + most),
-    st.integers(ENOUGH, 10**6),
+    st.integers(MIN_SAMPLES, 10**6),
     st.integers(0, 10**9),
     st.integers(0, 10**9),
     st.integers(0, 10**9),
@@ -43,7 +43,7 @@ LIVES = st.integers(0, 365 * DAY)
 
 def most_of(schedule: AgeSchedule, ttl: int) -> int:
     """The longest wait, its jitter included."""
-    most = max(schedule.min_interval_ms, min(schedule.max_interval_ms, longest_wait_ms(ttl)))
+    most = max(schedule.min_interval_ms, min(schedule.max_interval_ms, limit_wait_ms(ttl)))
     return most + most // 10
 
 
@@ -54,14 +54,16 @@ def wait(
     schedule: AgeSchedule = SCHEDULE,
     ttl: int = DAY,
 ) -> int:
-    return interval_ms(durations, schedule, age_ms=age, last_interval_ms=last, jitter=0.0, result_ttl_ms=ttl)
+    return compute_interval_ms(
+        durations, schedule, age_ms=age, last_interval_ms=last, jitter=0.0, result_ttl_ms=ttl
+    )
 
 
 @given(HABITS, PACES, AGES, st.integers(0, 10**12), CHANCES, LIVES)
 def test_an_interval_is_bounded_and_never_shorter_than_the_last(
     durations: TaskDurations, schedule: AgeSchedule, age: int, last: int, jitter: float, ttl: int
 ) -> None:
-    found = interval_ms(
+    found = compute_interval_ms(
         durations, schedule, age_ms=age, last_interval_ms=last, jitter=jitter, result_ttl_ms=ttl
     )
     assert schedule.min_interval_ms <= found <= most_of(schedule, ttl)
@@ -83,10 +85,12 @@ def test_over_a_life_of_polls_no_interval_shrinks_whatever_is_learned_meanwhile(
     for poll in range(100):
         jitter = (jitter + poll * 0.618) % 1
         if poll < learned_at:
-            found = age_schedule.interval_ms(schedule, age_ms=age, last_interval_ms=last, jitter=jitter)
+            found = age_schedule.compute_interval_ms(
+                schedule, age_ms=age, last_interval_ms=last, jitter=jitter
+            )
         else:
             durations = one if poll < changed_at else other
-            found = interval_ms(
+            found = compute_interval_ms(
                 durations, schedule, age_ms=age, last_interval_ms=last, jitter=jitter, result_ttl_ms=365 * DAY
             )
         assert found >= min(last, most_of(schedule, 365 * DAY))
@@ -99,7 +103,7 @@ def test_while_tasks_end_the_steps_are_even() -> None:
     while age <= 500_000:
         jitter = len(steps) * 0.618 % 1
         steps.append(
-            interval_ms(
+            compute_interval_ms(
                 VIDEO, SCHEDULE, age_ms=age, last_interval_ms=steps[-1], jitter=jitter, result_ttl_ms=DAY
             )
         )
@@ -159,15 +163,15 @@ def test_no_wait_eats_up_the_life_of_a_result(ttl: int, expected: int) -> None:
         (VIDEO, 1_000, 2_500),
         (VIDEO, None, 2_500),
         (None, 10**6, 2_500),
-        (TaskDurations(ENOUGH, 1_000, 2_000, 3_000), 10**6, 2_500),
-        (TaskDurations(ENOUGH - 1, 150_000, 300_000, 500_000), 10**6, 2_500),
+        (TaskDurations(MIN_SAMPLES, 1_000, 2_000, 3_000), 10**6, 2_500),
+        (TaskDurations(MIN_SAMPLES - 1, 150_000, 300_000, 500_000), 10**6, 2_500),
     ],
 )
 def test_the_first_poll_is_where_tasks_start_to_end(
     durations: TaskDurations | None, latest: int | None, expected: int
 ) -> None:
     """Not before first_after, not after what learning may add, and not learned from fewer than ten."""
-    assert first_poll_at(durations, registered_at=0, earliest=2_500, latest=latest) == expected
+    assert schedule_first_poll(durations, registered_at=0, earliest=2_500, latest=latest) == expected
 
 
 @given(HABITS, st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
@@ -175,13 +179,15 @@ def test_the_first_poll_is_never_early_and_never_past_its_bound(
     durations: TaskDurations, registered_at: int, first_after: int, more: int
 ) -> None:
     earliest = registered_at + first_after
-    found = first_poll_at(durations, registered_at=registered_at, earliest=earliest, latest=earliest + more)
+    found = schedule_first_poll(
+        durations, registered_at=registered_at, earliest=earliest, latest=earliest + more
+    )
     assert earliest <= found <= earliest + more
 
 
 @given(st.integers(0, 365 * DAY))
 def test_the_longest_wait_leaves_a_result_most_of_its_life(ttl: int) -> None:
-    assert 0 <= longest_wait_ms(ttl) <= min((ttl or DAY) / 4, 2 * 3_600_000)
+    assert 0 <= limit_wait_ms(ttl) <= min((ttl or DAY) / 4, 2 * 3_600_000)
 
 
 @given(st.lists(st.integers(0, DAY), min_size=1, max_size=200))
@@ -191,4 +197,4 @@ def test_a_habit_has_its_quantiles_in_order(durations: list[int]) -> None:
         sketch = add_duration(sketch, duration)
     learned = histogram_to_durations(sketch, len(durations))
     assert 0 <= learned.p5_ms <= learned.p50_ms <= learned.p90_ms
-    assert learned.is_known == (len(durations) >= ENOUGH)
+    assert learned.is_reliable == (len(durations) >= MIN_SAMPLES)

@@ -20,7 +20,7 @@ HTML = b"<!doctype html><script>alert(1)</script>"
 def judged(body: bytes, kind: str | None, status: int = 200, **more: object) -> Image | ImageRejected:
     headers = {} if kind is None else {"content-type": kind}
     reply = HttpReply(status, {**headers, **more.pop("headers", {})}, body, **more)  # type: ignore[arg-type,dict-item]
-    return check_image(reply, most_bytes=MOST)
+    return check_image(reply, max_bytes=MOST)
 
 
 def refused(found: Image | ImageRejected) -> str:
@@ -69,8 +69,8 @@ def test_a_picture_under_another_name_is_none(kind: str, told: str | None) -> No
         (judged(b"\0", "video/mp4"), "it is video/mp4, and only PNG"),
         (judged(b"\0", None), "it is of no type"),
         (judged(HTML, "image/png"), "says that it is image/png, and does not begin like one"),
-        (check_image(NoReply(FailureKind.DNS, "x"), most_bytes=MOST), "name not resolved: x"),
-        (check_image(NoReply(FailureKind.BLOCKED, "10.0.0.1"), most_bytes=MOST), "address not allowed"),
+        (check_image(NoReply(FailureKind.DNS, "x"), max_bytes=MOST), "name not resolved: x"),
+        (check_image(NoReply(FailureKind.BLOCKED, "10.0.0.1"), max_bytes=MOST), "address not allowed"),
     ],
 )
 def test_why_there_is_none_is_said(found: Image | ImageRejected, said: str) -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.delivery.backoff import decide_attempt, next_attempt_at
+from notifier.core.delivery.backoff import decide_attempt, schedule_retry
 from notifier.core.delivery.decision import Delivered, GiveUp, Retry
-from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptAccepted, AttemptFailed, FailureScope
+from notifier.core.delivery.endpoint import MAX_PRIVATE_PROBE_MS, AttemptAccepted, AttemptFailed, FailureScope
 from notifier.core.model import ClaimedDelivery
 from tests.builders import answered
 
@@ -35,7 +35,7 @@ def a_dispatch(number: int = 1, give_up_at: int = FAR) -> ClaimedDelivery:
 
 
 def wait(number: int, retry_after_ms: int | None = None, jitter: float = 0.5) -> int:
-    due_at = next_attempt_at(number, now=0, give_up_at=FAR, retry_after_ms=retry_after_ms, jitter=jitter)
+    due_at = schedule_retry(number, now=0, give_up_at=FAR, retry_after_ms=retry_after_ms, jitter=jitter)
     assert due_at is not None
     return due_at
 
@@ -64,7 +64,7 @@ def test_retry_after_only_ever_puts_off(retry_after_ms: int | None, expected: in
 
 @given(st.integers(1, 10_000), st.integers(0, 10**12), st.integers(-1_000, 10**9), CHANCES)
 def test_it_is_due_after_now_and_not_after_the_end(number: int, now: int, left: int, jitter: float) -> None:
-    due_at = next_attempt_at(number, now=now, give_up_at=now + left, retry_after_ms=None, jitter=jitter)
+    due_at = schedule_retry(number, now=now, give_up_at=now + left, retry_after_ms=None, jitter=jitter)
     if left <= 0:
         assert due_at is None
     else:
@@ -76,16 +76,14 @@ def test_it_is_due_after_now_and_not_after_the_end(number: int, now: int, left: 
 def test_the_last_attempt_is_made_when_time_is_up(retry_after_ms: int | None) -> None:
     """However long was to be waited, and once only."""
     at = {"give_up_at": 5_000, "retry_after_ms": retry_after_ms, "jitter": 0.5}
-    assert next_attempt_at(9, now=1_000, **at) == 5_000  # type: ignore[arg-type]
-    assert next_attempt_at(10, now=5_000, **at) is None  # type: ignore[arg-type]
+    assert schedule_retry(9, now=1_000, **at) == 5_000  # type: ignore[arg-type]
+    assert schedule_retry(10, now=5_000, **at) is None  # type: ignore[arg-type]
 
 
 def test_over_72_hours_a_delivery_is_tried_about_eighty_times() -> None:
     now, instants = 0, [0]
     while True:
-        due_at = next_attempt_at(
-            len(instants), now=now, give_up_at=72 * HOUR, retry_after_ms=None, jitter=0.5
-        )
+        due_at = schedule_retry(len(instants), now=now, give_up_at=72 * HOUR, retry_after_ms=None, jitter=0.5)
         if due_at is None:
             break
         now = due_at
@@ -95,8 +93,8 @@ def test_over_72_hours_a_delivery_is_tried_about_eighty_times() -> None:
     assert 75 <= len(instants) <= 90
 
 
-def report(blame: FailureScope, retry_after_ms: int | None = None) -> AttemptFailed:
-    return AttemptFailed(blame, answered(503), retry_after_ms, PRIVATE_CAP_MS)
+def report(scope: FailureScope, retry_after_ms: int | None = None) -> AttemptFailed:
+    return AttemptFailed(scope, answered(503), retry_after_ms, MAX_PRIVATE_PROBE_MS)
 
 
 def test_what_was_taken_is_delivered() -> None:
@@ -133,7 +131,7 @@ def test_what_alone_fails_at_an_open_gate_is_sent_ever_less_often(number: int, w
     assert found == Retry(10 + wait_ms)
     latest = decide_attempt(a_dispatch(number), report(FailureScope.ENDPOINT), now=10, jitter=1.0)
     assert isinstance(latest, Retry)
-    assert latest.due_at <= 10 + PRIVATE_CAP_MS
+    assert latest.due_at <= 10 + MAX_PRIVATE_PROBE_MS
 
 
 def test_an_endpoint_that_is_gone_drops_nothing() -> None:
@@ -142,12 +140,12 @@ def test_an_endpoint_that_is_gone_drops_nothing() -> None:
     assert found == Retry(10)
 
 
-@pytest.mark.parametrize("blame", [FailureScope.ENDPOINT, FailureScope.EVENT])
+@pytest.mark.parametrize("scope", [FailureScope.ENDPOINT, FailureScope.EVENT])
 @pytest.mark.parametrize(("number", "times"), [(1, "1 attempt"), (31, "31 attempts")])
-def test_giving_up_says_how_often_and_what_came_last(blame: FailureScope, number: int, times: str) -> None:
+def test_giving_up_says_how_often_and_what_came_last(scope: FailureScope, number: int, times: str) -> None:
     """Only time ends it: not before ``give_up_at``, and at it."""
     assert isinstance(
-        decide_attempt(a_dispatch(number, give_up_at=10), report(blame), now=9, jitter=0.5), Retry
+        decide_attempt(a_dispatch(number, give_up_at=10), report(scope), now=9, jitter=0.5), Retry
     )
-    found = decide_attempt(a_dispatch(number, give_up_at=10), report(blame), now=10, jitter=0.5)
+    found = decide_attempt(a_dispatch(number, give_up_at=10), report(scope), now=10, jitter=0.5)
     assert found == GiveUp(f"given up after {times}; the last: HTTP 503")

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from notifier.core.formats.urls import (
     InvalidUrl,
     TaskUrlTemplate,
+    build_task_url,
     check_api_path,
     check_base_url,
     check_callback_url,
     check_task_id,
-    endpoint_of,
-    origin_of,
     split_task_url,
-    task_url,
+    url_to_endpoint,
+    url_to_origin,
 )
 from tests.core.texts import any_text
 
@@ -162,7 +162,7 @@ def test_checking_a_url_raises_nothing_else_and_its_result_is_settled(text: str)
     parts = urlsplit(canonical)
     assert parts.username is None
     assert parts.hostname
-    assert canonical.startswith(origin_of(canonical) + "/")
+    assert canonical.startswith(url_to_origin(canonical) + "/")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_checking_a_url_raises_nothing_else_and_its_result_is_settled(text: str)
 )  # fmt: skip
 def test_origin_and_endpoint_of_a_canonical_url(url: str, origin: str, endpoint: str) -> None:
     assert check_callback_url(url) == url
-    assert (origin_of(url), endpoint_of(url)) == (origin, endpoint)
+    assert (url_to_origin(url), url_to_endpoint(url)) == (origin, endpoint)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_what_is_no_api_path_is_refused(text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_task_url_is_made_from_base_template_path_and_id(base_url: str, task_path: str, url: str) -> None:
-    assert task_url(base_url, task_path, "/v1/x", "T1") == url
+    assert build_task_url(base_url, task_path, "/v1/x", "T1") == url
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_task_url_is_made_from_base_template_path_and_id(base_url: str, task_p
 )
 def test_no_task_url_is_made_of_a_bad_path_or_id(api_path: str, task_id: str) -> None:
     with pytest.raises(InvalidUrl):
-        task_url("https://h", MULEROUTER_PATH, api_path, task_id)
+        build_task_url("https://h", MULEROUTER_PATH, api_path, task_id)
 
 
 @pytest.mark.threat(8, 9)
@@ -276,7 +276,7 @@ def test_no_task_url_is_made_of_a_bad_path_or_id(api_path: str, task_id: str) ->
 def test_no_path_and_no_id_changes_the_host_that_a_key_is_sent_to(api_path: str, task_id: str) -> None:
     """Whatever they hold, the URL stays below its base."""
     try:
-        url = task_url("https://h", MULEROUTER_PATH, api_path, task_id)
+        url = build_task_url("https://h", MULEROUTER_PATH, api_path, task_id)
     except InvalidUrl:
         return
     assert url.startswith("https://h/")
@@ -292,7 +292,7 @@ def test_a_task_url_that_was_made_is_taken_apart_again(api_path: str, task_id: s
         check_api_path(api_path)
     except InvalidUrl:
         return
-    url = task_url(BASES["local"], MULEROUTER_PATH, api_path, task_id)
+    url = build_task_url(BASES["local"], MULEROUTER_PATH, api_path, task_id)
     assert split_task_url(url, PLACES) == ("local", api_path, task_id)
 
 
@@ -359,7 +359,7 @@ def test_a_task_url_is_read_as_its_provider_is_asked(
     """Each dialect says where the id stands: to take the last word of the path for it would lose the task."""
     assert split_task_url(url, {"p": TaskUrlTemplate("https://h", task_path)}) == ("p", *parts)
     if "{api_path}" in task_path:
-        assert task_url("https://h", task_path, *parts) == url
+        assert build_task_url("https://h", task_path, *parts) == url
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from notifier.daemon.daemon import Daemon
 from notifier.daemon.metrics import Metrics
 from notifier.daemon.signing_secrets import SecretUnusable
 from notifier.errors import DatabaseUnusable, NotifierError, StoreUnavailable
-from notifier.server.access import allowed_names
+from notifier.server.access import collect_allowed_names
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.sqlite.writer import Writer
@@ -123,7 +123,7 @@ async def test_a_writer_that_died_ends_the_daemon(bench: Bench, monkeypatch: pyt
         def die(_writer: Writer) -> None:
             raise RuntimeError("planted")
 
-        monkeypatch.setattr(Writer, "_take", die)
+        monkeypatch.setattr(Writer, "_take_batch", die)
 
     with pytest.raises(NotifierError, match="planted"):
         await bench.run(daemon, kill)
@@ -196,12 +196,12 @@ async def test_a_reload_reads_the_authority_anew(bench: Bench) -> None:
     trustme.CA().cert_pem.write_to_path(str(path))
     bench.config = replace(bench.config, callbacks=replace(bench.config.callbacks, ca_file=str(path)))
     daemon = bench.daemon()
-    before = daemon._deliverer.wire
+    before = daemon._deliverer.http_client
     assert await daemon.reload() == ()
-    assert daemon._deliverer.wire is before
+    assert daemon._deliverer.http_client is before
     trustme.CA().cert_pem.write_to_path(str(path))
     assert await daemon.reload() == ()
-    assert daemon._deliverer.wire is not before
+    assert daemon._deliverer.http_client is not before
     await daemon._clients._retired.drain(0)
 
 
@@ -214,7 +214,7 @@ async def test_an_authority_that_is_gone_at_a_reload_keeps_the_old_one_and_all_e
     trustme.CA().cert_pem.write_to_path(str(path))
     bench.config = replace(bench.config, callbacks=replace(bench.config.callbacks, ca_file=str(path)))
     daemon = bench.daemon()
-    before, config = daemon._deliverer.wire, daemon._config
+    before, config = daemon._deliverer.http_client, daemon._config
     path.unlink()
     if content is not None:
         path.write_bytes(content)
@@ -222,7 +222,7 @@ async def test_an_authority_that_is_gone_at_a_reload_keeps_the_old_one_and_all_e
     (fault,) = await daemon.reload()
     assert str(path) in fault
     assert "as PEM, and reload" in fault
-    assert (daemon._deliverer.wire, daemon._config) == (before, config)
+    assert (daemon._deliverer.http_client, daemon._config) == (before, config)
     assert bench.has_said_ready_last()
 
 
@@ -284,7 +284,7 @@ async def test_a_reload_with_another_listen_is_served_under_the_old_name(bench: 
     assert await daemon.reload() == ()
     settings = daemon._api_settings
     assert settings.needs_restart == ("server.listen",)
-    names = allowed_names(settings.listen, settings.allowed_hosts)
+    names = collect_allowed_names(settings.access.listen, settings.access.allowed_hosts)
     assert names >= {"notifier.lan", "x.lan"}
     assert "another.lan" not in names
 
@@ -304,7 +304,7 @@ async def test_a_reload_that_drops_the_tokens_is_refused_while_other_machines_re
     (fault,) = await daemon.reload()
     assert "no token" in fault
     assert "server.tokens" in fault
-    assert daemon._api_settings.tokens == (Secret("t" * 16),)
+    assert daemon._api_settings.access.tokens == (Secret("t" * 16),)
     assert bench.has_said_ready_last()
 
 

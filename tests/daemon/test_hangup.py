@@ -31,8 +31,8 @@ def test_the_one_who_asks_gets_the_faults(tmp_path: Path, faults: tuple[str, ...
 
 def test_an_answer_that_does_not_come_is_told(tmp_path: Path) -> None:
     """69, naming the process; the reload counts as failed."""
-    with pytest.raises(reload_mailbox.ReloadUnanswered, match=f"process {os.getpid()}.*has not answered"):
-        reload_mailbox.request_reload(environ(tmp_path), kill=lambda *_: None, patience_s=0.01)
+    with pytest.raises(reload_mailbox.ReloadUnanswered, match=f"process {os.getpid()}.*has not responded"):
+        reload_mailbox.request_reload(environ(tmp_path), kill=lambda *_: None, timeout_s=0.01)
     assert list(tmp_path.iterdir()) == []
 
 

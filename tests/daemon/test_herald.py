@@ -8,7 +8,7 @@ import pytest
 
 from notifier.core.model import DeliveryState, WatchState
 from notifier.daemon import sdnotify
-from notifier.daemon.watchdog import MOST_CHARS, STALE_S, Watchdog, describe_counts
+from notifier.daemon.watchdog import MAX_STATUS_CHARS, STALE_S, Watchdog, describe_counts
 from notifier.errors import StoreFull
 from notifier.store.values import Counts
 from tests.builders import DISK_FULL
@@ -41,7 +41,7 @@ class Bench:
         self.clock = FakeClock()
         self.herald = Watchdog(store=store, clock=self.clock, conditions=dict, trouble=lambda: None)
         self.next_tick: Callable[[], Awaitable[int]] = self.good
-        self.ring = self.herald.heard("poll", self.tick)
+        self.ring = self.herald.observe("poll", self.tick)
 
     async def tick(self) -> int:
         return await self.next_tick()
@@ -74,7 +74,7 @@ async def test_ticks_and_a_commit_feed_the_watchdog(said: list[tuple[str, ...]])
     """And the status comes with it."""
     bench = Bench()
     await bench.ring()
-    await bench.herald.tell()
+    await bench.herald.report()
     assert said == [FED, ("STATUS=watching 0 tasks; no callback waiting",)]
 
 
@@ -82,7 +82,7 @@ async def test_ticks_that_stop_feed_it_no_more(said: list[tuple[str, ...]]) -> N
     """The loop lives, but nobody polls: that is as bad as dead."""
     bench = Bench()
     bench.clock.advance(round((STALE_S + 1) * 1_000))
-    await bench.herald.tell()
+    await bench.herald.report()
     assert FED not in said
 
 
@@ -93,7 +93,7 @@ async def test_ticks_that_crash_are_no_progress(said: list[tuple[str, ...]]) -> 
     bench.next_tick = bench.crashed
     with pytest.raises(RuntimeError, match="planted"):
         await bench.ring()
-    await bench.herald.tell()
+    await bench.herald.report()
     assert FED not in said
 
 
@@ -101,7 +101,7 @@ async def test_a_writer_that_hangs_feeds_nothing(said: list[tuple[str, ...]]) ->
     """Though every tick goes on, because all that is under way waits for it."""
     bench = Bench()
     bench.disk.hangs.clear()
-    telling = asyncio.create_task(bench.herald.tell())
+    telling = asyncio.create_task(bench.herald.report())
     await asyncio.sleep(0)
     await bench.ring()
     assert said == []
@@ -117,7 +117,7 @@ async def test_a_full_disk_is_no_hang(said: list[tuple[str, ...]]) -> None:
     bench.clock.advance(round((STALE_S + 1) * 1_000))
     with pytest.raises(StoreFull):
         await bench.ring()
-    await bench.herald.tell()
+    await bench.herald.report()
     assert FED in said
 
 
@@ -128,7 +128,7 @@ async def test_without_a_watchdog_nothing_is_written_for_it(
     monkeypatch.delenv("WATCHDOG_USEC")
     bench = Bench()
     bench.disk.hangs.clear()  # a write would never come back
-    await bench.herald.tell()
+    await bench.herald.report()
     assert [fields[0].partition("=")[0] for fields in said] == ["STATUS"]
 
 
@@ -152,4 +152,4 @@ def test_trouble_comes_first_and_the_line_stays_short() -> None:
     """What an operator must see is not cut off."""
     text = describe_counts(Counts(), {f"p{n}": "x" * 80 for n in range(50)}, "the disk is full")
     assert text.startswith("the disk is full; watching 0 tasks")
-    assert len(text) <= MOST_CHARS
+    assert len(text) <= MAX_STATUS_CHARS

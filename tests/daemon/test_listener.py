@@ -13,16 +13,16 @@ from notifier.daemon.listener import (
     ListenerUnusable,
     bind,
     find_socket_file,
+    format_listener_url,
     is_local,
-    listener_address,
-    remove,
+    remove_socket_file,
 )
 
 
 def test_a_tcp_address_is_bound_and_named_as_a_client_writes_it() -> None:
     """Port 0 takes a free one, and the address says which."""
     with bind("127.0.0.1:0") as bound:
-        assert listener_address(bound) == f"http://127.0.0.1:{bound.getsockname()[1]}"
+        assert format_listener_url(bound) == f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 def test_a_taken_port_says_so_and_names_the_fix() -> None:
@@ -43,7 +43,7 @@ def test_a_unix_socket_is_for_its_group_at_most(tmp_path: Path) -> None:
     path = tmp_path / "n.sock"
     with bind(f"unix:{path}") as bound:
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
-        assert listener_address(bound) == f"unix:{path}"
+        assert format_listener_url(bound) == f"unix:{path}"
 
 
 def test_a_dead_socket_is_replaced_and_a_living_one_is_not(tmp_path: Path) -> None:
@@ -76,16 +76,16 @@ def test_the_file_of_a_socket_is_removed_while_it_is_ours(tmp_path: Path) -> Non
         ours = find_socket_file(bound)
     path.rename(tmp_path / "kept")
     with bind(f"unix:{path}"):
-        remove(ours)
+        remove_socket_file(ours)
         assert path.is_socket()
     path.unlink()
-    remove(ours)
+    remove_socket_file(ours)
     (tmp_path / "kept").rename(path)
-    remove(ours)
+    remove_socket_file(ours)
     assert not path.exists()
     with bind("127.0.0.1:0") as bound:
         assert find_socket_file(bound) is None
-        remove(None)
+        remove_socket_file(None)
 
 
 def test_a_socket_that_got_the_number_of_ours_is_anothers(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_socket_that_got_the_number_of_ours_is_anothers(tmp_path: Path) -> Non
     with bind(f"unix:{path}"):
         found = path.stat()
         os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1_000_000))
-        remove(replace(ours, inode=found.st_ino))
+        remove_socket_file(replace(ours, inode=found.st_ino))
         assert path.is_socket()
 
 

@@ -16,7 +16,7 @@ import structlog
 
 from notifier.config.model import LogSettings
 from notifier.core.secret import Secret
-from notifier.daemon import log_setup
+from notifier.daemon import log_lines, log_setup
 
 CANARY = "sk-canary-0123456789"
 VILE = "a\nb\x1b[31mc\u2028d\r\u202ee\x00f\x85g"
@@ -31,7 +31,7 @@ class Terminal(io.StringIO):
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    monkeypatch.setattr(log_setup, "_hidden", set())
+    monkeypatch.setattr(log_lines, "_hidden", set())
     yield
     structlog.reset_defaults()
     logging.captureWarnings(False)
@@ -119,7 +119,7 @@ def test_no_secret_is_told_wherever_it_stands(stream: io.StringIO) -> None:
     except RuntimeError as fault:
         logger.exception("a.b", fault=fault, deep={CANARY: [{"k": (CANARY,)}]}, raw=CANARY.encode())
     logger.info("a.b", key=Secret(CANARY), other=Tattler(), url=f"http://h/?k={CANARY}&x=1")
-    logger.info("a.b", long="x" * (log_setup.VALUE_CHARS - 5) + CANARY)
+    logger.info("a.b", long="x" * (log_lines.VALUE_CHARS - 5) + CANARY)
     logging.getLogger("some.library").error("sent %s", CANARY, extra={"key": CANARY})
     assert stream.getvalue().count("\n") == 4
     assert CANARY not in stream.getvalue()
@@ -130,7 +130,7 @@ def test_no_secret_is_told_wherever_it_stands(stream: io.StringIO) -> None:
 def test_a_short_secret_is_left_alone_because_it_would_blank_out_the_rest() -> None:
     stream = io.StringIO()
     logger = set_up(stream)
-    log_setup.hide_secrets([Secret("info"), Secret("0123456789")])
+    log_lines.hide_secrets([Secret("info"), Secret("0123456789")])
     logger.info("a.b", text="info 0123456789")
     assert (only_event(stream)["level"], only_event(stream)["text"]) == ("info", "info ***")
 
@@ -138,7 +138,7 @@ def test_a_short_secret_is_left_alone_because_it_would_blank_out_the_rest() -> N
 def test_of_two_secrets_one_within_the_other_nothing_is_left() -> None:
     stream = io.StringIO()
     logger = set_up(stream)
-    log_setup.hide_secrets([Secret("abcdefgh"), Secret("abcdefgh-and-more")])
+    log_lines.hide_secrets([Secret("abcdefgh"), Secret("abcdefgh-and-more")])
     logger.info("a.b", text="abcdefgh-and-more")
     assert only_event(stream)["text"] == "***"
 
@@ -157,7 +157,7 @@ def test_odd_numbers_are_still_json() -> None:
     set_up(stream).info("a.b", nan=float("nan"), inf=float("-inf"), huge=10**5_000, lone="\ud800", flag=True)
     event = only_event(stream)
     assert (event["nan"], event["inf"], event["lone"], event["flag"]) == ("nan", "-inf", "\ud800", True)
-    assert len(event["huge"]) == log_setup.VALUE_CHARS
+    assert len(event["huge"]) == log_lines.VALUE_CHARS
 
 
 @pytest.mark.threat(17)
@@ -213,12 +213,37 @@ def test_a_line_comes_even_when_it_cannot_be_rendered(monkeypatch: pytest.Monkey
     def fail(*_: object) -> object:
         raise RecursionError
 
-    monkeypatch.setattr(log_setup, "_clean", fail)
+    monkeypatch.setattr(log_lines, "_clean", fail)
     logger.error("c.d", secret_field=CANARY)
     event = json.loads(stream.getvalue().splitlines()[1])
     assert (event["event"], event["level"]) == ("c.d", "error")
     assert event["log_trouble"] == "this line could not be rendered: RecursionError"
     assert CANARY not in stream.getvalue()
+
+
+class _Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_an_exception_that_has_no_text_is_logged_with_its_place(stream: io.StringIO) -> None:
+    """What cannot be printed costs its own text, and nothing else of the line."""
+    logger = set_up(stream, environ={"NO_COLOR": "1"})
+    try:
+        raise _Unprintable
+    except _Unprintable:
+        logger.exception("poll.crashed", kept=1)
+    assert "log_trouble" not in only_line(stream)
+    assert all(part in only_line(stream) for part in ("poll.crashed", "kept", "_Unprintable", "test_log.py"))
+
+
+def test_a_library_whose_message_has_no_text_is_logged() -> None:
+    """A failing message never reaches the library that logs it."""
+    stream = io.StringIO()
+    set_up(stream)
+    logging.getLogger("some.library").error(_Unprintable())
+    assert "_Unprintable: RuntimeError" in only_event(stream)["message"]
 
 
 def test_a_stream_that_is_gone_stops_nobody() -> None:

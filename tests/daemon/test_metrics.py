@@ -19,13 +19,21 @@ from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
     Inconclusive,
+    InconclusiveKind,
     NotPolled,
     Running,
     TaskUnknown,
     Throttled,
     Verdict,
 )
-from notifier.daemon.metrics import FRESH_S, MOST_PROVIDERS, OTHER, Metrics, MetricsReport, verdict_label
+from notifier.daemon.metrics import (
+    MAX_PROVIDERS,
+    OTHER,
+    REFRESH_INTERVAL_S,
+    Metrics,
+    MetricsReport,
+    label_verdict,
+)
 from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
@@ -52,8 +60,8 @@ VERDICTS: Mapping[str, Verdict] = {
     "unknown": TaskUnknown(404),
     "refused": AccountRefused(401, KEY_REFUSED),
     "throttled": Throttled(None, THROTTLED),
-    "outage": Inconclusive(SERVER_ERROR, is_outage=True),
-    "unclear": Inconclusive(Cause(Code.REPLY_EMPTY), is_outage=False),
+    "outage": Inconclusive(SERVER_ERROR, InconclusiveKind.SERVER_ERROR),
+    "unclear": Inconclusive(Cause(Code.REPLY_EMPTY), InconclusiveKind.UNREADABLE),
     "unpolled": NotPolled(Condition(KEY_REFUSED)),
 }
 
@@ -69,7 +77,7 @@ class Bench:
     trouble: Cause | None = None
 
     def __post_init__(self) -> None:
-        self.scrape = MetricsReport(self.metrics, store=self.store, clock=self.clock, standing=self)
+        self.scrape = MetricsReport(self.metrics, store=self.store, clock=self.clock, status=self)
 
     def why_not_ready(self) -> Cause | None:
         return self.trouble
@@ -137,13 +145,13 @@ def exercise(meter: Meter) -> None:
         meter.record_end(watch(), done, end(state), now=NOON + SECOND)
     for fault in (None, "dns", "connect", "timeout", "http_4xx", "http_5xx"):
         sequel = Retry(NOON) if fault else Delivered()
-        meter.record_attempt(dispatch(NOON + HOUR), attempt(fault=fault), sequel, now=NOON)
+        meter.record_attempt(dispatch(NOON + HOUR), attempt(failure=fault), sequel, now=NOON)
     meter.record_commit(3, 0.004)
     meter.record_lag(0.002)
 
 
 def test_every_verdict_has_its_word() -> None:
-    assert {word: verdict_label(verdict) for word, verdict in VERDICTS.items()} == {
+    assert {word: label_verdict(verdict) for word, verdict in VERDICTS.items()} == {
         word: word for word in VERDICTS
     }
 
@@ -180,9 +188,9 @@ async def test_notice_delay_counts_from_the_tasks_own_end(bench: Bench) -> None:
 
 
 async def test_the_margin_of_a_result_that_died_before_is_below_nought(bench: Bench) -> None:
-    bench.metrics.record_attempt(dispatch(NOON - MINUTE), attempt(fault=None), Delivered(), now=NOON)
-    bench.metrics.record_attempt(dispatch(NOON + MINUTE), attempt(fault=None), Delivered(), now=NOON)
-    bench.metrics.record_attempt(dispatch(NOON + MINUTE), attempt(fault="dns"), Retry(NOON), now=NOON)
+    bench.metrics.record_attempt(dispatch(NOON - MINUTE), attempt(failure=None), Delivered(), now=NOON)
+    bench.metrics.record_attempt(dispatch(NOON + MINUTE), attempt(failure=None), Delivered(), now=NOON)
+    bench.metrics.record_attempt(dispatch(NOON + MINUTE), attempt(failure="dns"), Retry(NOON), now=NOON)
     assert await bench.value("notifier_result_margin_seconds_bucket", le="0.0") == 1
     assert await bench.value("notifier_result_margin_seconds_count") == 2
     assert await bench.value("notifier_attempts_total", outcome="accepted") == 2
@@ -191,10 +199,10 @@ async def test_the_margin_of_a_result_that_died_before_is_below_nought(bench: Be
 
 async def test_providers_beyond_a_bound_are_not_told_apart(bench: Bench) -> None:
     """A label has few values, whatever reloads bring."""
-    for number in range(MOST_PROVIDERS + 5):
+    for number in range(MAX_PROVIDERS + 5):
         bench.metrics.record_poll(watch(provider=f"p{number}"), VERDICTS["running"], late_ms=0)
     polls = [each for each in await bench.samples() if each.name == "notifier_polls_total"]
-    assert len(polls) == MOST_PROVIDERS + 1
+    assert len(polls) == MAX_PROVIDERS + 1
     assert await bench.value("notifier_polls_total", provider=OTHER, outcome="running") == 5
 
 
@@ -216,7 +224,7 @@ async def test_the_store_is_not_asked_again_within_seconds(bench: Bench) -> None
     """However often somebody scrapes."""
     assert await bench.value("notifier_watches", state="watching") == 0
     await add(bench.store, new_watch())
-    bench.clock.advance(int(FRESH_S * 1_000) - 1)
+    bench.clock.advance(int(REFRESH_INTERVAL_S * 1_000) - 1)
     assert await bench.value("notifier_watches", state="watching") == 0
     bench.clock.advance(1)
     assert await bench.value("notifier_watches", state="watching") == 1

@@ -26,15 +26,15 @@ def environ(manager: socket.socket) -> dict[str, str]:
 
 
 def test_each_change_of_state_is_one_datagram(manager: socket.socket, environ: dict[str, str]) -> None:
-    assert sdnotify.ready("3 watches → 2 receivers", environ=environ)
+    assert sdnotify.report_ready("3 watches → 2 receivers", environ=environ)
     assert manager.recv(4096).decode() == "READY=1\nSTATUS=3 watches → 2 receivers"
     assert sdnotify.extend_start(90, environ=environ)
     assert manager.recv(4096) == b"EXTEND_TIMEOUT_USEC=90000000"
-    assert sdnotify.stopping("draining", environ=environ)
+    assert sdnotify.report_stopping("draining", environ=environ)
     assert manager.recv(4096) == b"STOPPING=1\nSTATUS=draining"
-    assert sdnotify.watchdog(environ=environ)
+    assert sdnotify.report_progress(environ=environ)
     assert manager.recv(4096) == b"WATCHDOG=1"
-    assert sdnotify.reloading(environ=environ)
+    assert sdnotify.report_reloading(environ=environ)
     first, second = manager.recv(4096).decode().split("\n")
     assert first == "RELOADING=1"
     assert second.removeprefix("MONOTONIC_USEC=").isdigit()
@@ -43,7 +43,7 @@ def test_each_change_of_state_is_one_datagram(manager: socket.socket, environ: d
 def test_a_status_is_one_line_and_cannot_smuggle_a_field(
     manager: socket.socket, environ: dict[str, str]
 ) -> None:
-    assert sdnotify.status("one\nMAINPID=1\r\ntwo \udc80", environ=environ)
+    assert sdnotify.report_status("one\nMAINPID=1\r\ntwo \udc80", environ=environ)
     assert manager.recv(4096) == b"STATUS=one MAINPID=1 two ?"
 
 
@@ -66,7 +66,7 @@ def test_a_manager_that_does_not_read_holds_nobody_for_long(
 ) -> None:
     monkeypatch.setattr(sdnotify, "_SEND_TIMEOUT_S", 0.01)
     sent = 0
-    while sent < 10_000 and sdnotify.watchdog(environ=environ):
+    while sent < 10_000 and sdnotify.report_progress(environ=environ):
         sent += 1
     assert 0 < sent < 10_000
 
@@ -91,13 +91,13 @@ def test_the_watchdog_is_fed_twice_in_its_time(environ: dict[str, str], interval
 
 HEIR = """
 import os, socket, sys
-from notifier.daemon.sdnotify import listen_fds
+from notifier.daemon.sdnotify import take_listen_sockets
 os.dup2(int(sys.argv[1]), 3, inheritable=True)
 os.dup2(os.open(os.devnull, os.O_RDONLY), 4, inheritable=True)
 os.environ.update(LISTEN_PID=sys.argv[2] or str(os.getpid()), LISTEN_FDS="3", LISTEN_FDNAMES="control:x:y")
-taken = listen_fds()
+taken = take_listen_sockets()
 print([(one.getsockname(), one.fileno(), one.getblocking(), one.get_inheritable()) for one in taken])
-print([name for name in os.environ if name.startswith("LISTEN_")], listen_fds())
+print([name for name in os.environ if name.startswith("LISTEN_")], take_listen_sockets())
 """
 
 
@@ -125,4 +125,4 @@ def test_sockets_for_another_process_are_left_alone(pid: str) -> None:
 
 
 def test_a_count_that_is_no_number_hands_over_nothing() -> None:
-    assert sdnotify.listen_fds({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "many"}) == []
+    assert sdnotify.take_listen_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "many"}) == []

@@ -50,11 +50,11 @@ async def test_a_restart_brings_no_poll_forward_that_the_settings_put_off(tmp_pa
         assert added.watch.due_at == due_at
 
 
-def test_a_provider_without_a_key_is_told_calmly_and_mulerouters_as_a_warning() -> None:
+def test_a_provider_without_a_key_is_told_calmly_and_mulerouters_as_a_log_notesing() -> None:
     """One may be asked without a key, and that is on purpose; MuleRouter answers nobody without one."""
     acme = ProviderSettings(name="acme", base_url="https://acme.example")
     with capture_logs() as told:
-        run._warn(Config(providers={"acme": acme, "mulerouter": ProviderSettings()}))
+        run._log_notes(Config(providers={"acme": acme, "mulerouter": ProviderSettings()}))
     assert [(line["provider"], line["log_level"], line.get("fix")) for line in told] == [
         ("acme", "info", None),
         ("mulerouter", "warning", "set MULEROUTER_API_KEY"),

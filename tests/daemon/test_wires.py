@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 import trustme
 
-from notifier.api.outputs import MOST_BYTES, ImageProxy
 from notifier.config.model import CallbackSettings
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.daemon.client_factory import callback_wire, picture_wire
-from notifier.server.problems import ProblemError
+from notifier.core.images import Image
+from notifier.daemon.client_factory import make_callback_client, make_image_client
+from notifier.results.image_proxy import MAX_IMAGE_BYTES, ImageProxy
 from tests.wire.peers import LONG_MS, answer, listening, saying
 
 
 async def called(settings: CallbackSettings, url: str, own: tuple[tuple[str, int], ...] = ()) -> Exchange:
-    wire = callback_wire(settings, own)
+    wire = make_callback_client(settings, own)
     try:
         return await wire.post(url, {}, b"{}", timeout_ms=LONG_MS)
     finally:
@@ -44,7 +44,7 @@ async def test_callbacks_go_only_where_they_may(tmp_path: Path) -> None:
         own = await called(CallbackSettings(), peer.url(), (("127.0.0.1", peer.port),))
     for exchange in (far, own):
         assert isinstance(exchange, NoReply)
-        assert exchange.fault is FailureKind.BLOCKED
+        assert exchange.kind is FailureKind.BLOCKED
     assert peer.connections == 0
 
 
@@ -53,11 +53,10 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 
 async def shown(url: str, settings: CallbackSettings, own: tuple[tuple[str, int], ...] = ()) -> bytes | str:
     """The picture there, or why there is none."""
-    wire = picture_wire(settings, own)
+    wire = make_image_client(settings, own)
     try:
-        return (await ImageProxy(lambda: wire).get(url))[1]
-    except ProblemError as problem:
-        return str(problem)
+        image = await ImageProxy(lambda: wire).get(url)
+        return image.body if isinstance(image, Image) else image.text
     finally:
         await wire.close()
 
@@ -92,14 +91,14 @@ async def test_a_picture_is_fetched_only_where_callbacks_may_go() -> None:
     metadata = await shown("http://169.254.169.254/latest/meta-data/", CallbackSettings())
     for refusal in (far, own, metadata):
         assert isinstance(refusal, str)
-        assert refusal.startswith("no_picture: address not allowed")
+        assert refusal.startswith("address not allowed")
     assert isinstance(led, str)
-    assert led.startswith("no_picture: redirect to")
+    assert led.startswith("redirect to")
 
 
 @pytest.mark.threat(19)
 async def test_a_picture_is_read_up_to_a_limit() -> None:
     """However much comes."""
-    async with listening(saying(png(PNG + b"\0" * MOST_BYTES))) as peer:
+    async with listening(saying(png(PNG + b"\0" * MAX_IMAGE_BYTES))) as peer:
         found = await shown(peer.url(), CallbackSettings())
-    assert found == "no_picture: it is larger than 8 MiB; open the link itself"
+    assert found == "it is larger than 8 MiB; open the link itself"

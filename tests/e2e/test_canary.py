@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from notifier.api.routes import ROUTES
 from notifier.simulator.serving import serve
+from tests.api.conftest import ROUTES
 from tests.e2e.daemon import DaemonProcess
 
 pytestmark = pytest.mark.e2e

@@ -42,12 +42,12 @@ class Seen(AsyncNotifier):
         self.all_held = asyncio.Event()
         self._held = 0
 
-    async def _done(self, step: calls.RequestStep | calls.PauseStep) -> object:
+    async def _perform(self, step: calls.RequestStep | calls.PauseStep) -> object:
         if isinstance(step, calls.RequestStep) and step.query and "wait" in step.query:
             self._held += 1
             if self._held == WAITS:
                 self.all_held.set()
-        return await super()._done(step)
+        return await super()._perform(step)
 
 
 class Receiver:

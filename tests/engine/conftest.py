@@ -134,7 +134,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     rung: list[int] = []
     poller = Poller(
         store=store,
-        wire=polls,
+        http_client=polls,
         clock=clock,
         rng=rng,
         owner="test",
@@ -146,7 +146,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     poller.configure({"mulerouter": PROVIDER}, give_up_after_ms=72 * HOUR_MS)
     deliverer = Deliverer(
         store=store,
-        wire=posts,
+        http_client=posts,
         clock=clock,
         rng=rng,
         owner="test",

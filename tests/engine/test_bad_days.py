@@ -139,7 +139,7 @@ async def test_a_receiver_that_fails_twice_in_three_times_stays_in_business(benc
     for _ in range(150):
         await run_for(bench, 2_000)
         (endpoint,) = await bench.store.endpoints(before=None, limit=2)
-        assert endpoint.standing.gate.since is None
+        assert endpoint.health.gate.since is None
     assert await states(bench) == {DeliveryState.DELIVERED}
     assert len(bench.posts.requests) == 60
 

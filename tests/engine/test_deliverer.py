@@ -9,7 +9,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.model import DeliveryState
-from notifier.engine.deliverer import KEEPING_TRIES, LEASE_MARGIN_MS
+from notifier.engine.deliverer import LEASE_MARGIN_MS, RECORD_RETRIES
 from notifier.errors import StoreFull
 from notifier.store.values import AttemptRecorded, ClaimedDeliveries, DeliveryDetail
 from tests.builders import DISK_FULL
@@ -141,7 +141,7 @@ async def test_an_attempt_that_was_cut_off_says_that_it_may_be_a_repeat(bench: B
 
 
 @pytest.mark.fault(20)
-@pytest.mark.parametrize("refusals", [1, KEEPING_TRIES - 1, KEEPING_TRIES])
+@pytest.mark.parametrize("refusals", [1, RECORD_RETRIES - 1, RECORD_RETRIES])
 async def test_an_answer_that_cannot_be_written_down_is_kept_in_hand(bench: Bench, refusals: int) -> None:
     """A full disk must cost no repeat: it is tried again each second while the lease surely lasts."""
     watch_id = await finished(bench, OK)
@@ -161,7 +161,7 @@ async def test_an_answer_that_cannot_be_written_down_is_kept_in_hand(bench: Benc
     await bench.deliver()
     assert sum(naps) * 1_000 < LEASE_MARGIN_MS
     state = (await delivery_of(bench, watch_id)).delivery.state
-    is_kept = refusals < KEEPING_TRIES
+    is_kept = refusals < RECORD_RETRIES
     assert state is (DeliveryState.DELIVERED if is_kept else DeliveryState.PENDING)
     bench.clock.advance(31_000)
     await bench.deliver()
@@ -212,7 +212,7 @@ async def test_no_origin_gets_more_than_its_share_at_once(bench: Bench) -> None:
             await answer.wait()
             return OK
 
-    bench.deliverer.wire = Slow()  # type: ignore[assignment]
+    bench.deliverer.http_client = Slow()  # type: ignore[assignment]
     for _ in range(3):
         await bench.deliverer.tick()
         await asyncio.sleep(0)

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifier.config.model import RetentionSettings
-from notifier.engine.housekeeping import EVERY_MS, PRUNE_BATCH, Housekeeping
+from notifier.engine.housekeeping import INTERVAL_MS, PRUNE_BATCH, Housekeeping
 from notifier.errors import StoreUnavailable
 from notifier.store.protocol import Store
 from tests.builders import DISK_FULL
@@ -48,7 +48,7 @@ async def test_a_heartbeat_that_failed_is_repeated_soon(disk: Disk, keeping: Hou
     assert await keeping.tick() == now + 5_000
     assert keeping.trouble == DISK_FULL
     disk.is_failing = False
-    assert await keeping.tick() == now + EVERY_MS
+    assert await keeping.tick() == now + INTERVAL_MS
     assert keeping.trouble is None
 
 

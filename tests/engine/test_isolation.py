@@ -56,7 +56,7 @@ class Receivers:
 @pytest.fixture
 async def receivers(bench: Bench) -> AsyncIterator[Receivers]:
     wire, sends = Receivers(), BackgroundTasks()
-    bench.deliverer.wire, bench.deliverer._tasks = wire, sends
+    bench.deliverer.http_client, bench.deliverer._tasks = wire, sends
     yield wire
     wire.give_up()
     await sends.drain(60)

@@ -10,7 +10,7 @@ from notifier.core.exchange import HttpReply
 from notifier.core.model import Attempt, ClaimedDelivery, Watch
 from notifier.core.polling.decision import EndWatch
 from notifier.core.polling.verdict import Finished, Running, Verdict
-from notifier.engine.clock_watch import BEAT_S, ClockWatch
+from notifier.engine.clock_watch import TICK_S, ClockWatch
 from notifier.ports import NoMeter
 from tests.engine.conftest import HOOK, Bench, task
 from tests.engine.test_pulse import Rows, Silent, WallClock
@@ -83,7 +83,7 @@ async def test_the_pulse_tells_how_late_it_was_woken(monkeypatch: pytest.MonkeyP
     async def sleep(_seconds: float) -> None:
         if notes.told:
             raise asyncio.CancelledError
-        notes.seconds += BEAT_S + 0.5
+        notes.seconds += TICK_S + 0.5
 
     monkeypatch.setattr("notifier.engine.clock_watch.asyncio.sleep", sleep)
     with pytest.raises(asyncio.CancelledError):

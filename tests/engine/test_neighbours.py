@@ -53,7 +53,7 @@ async def test_a_dead_endpoint_with_a_long_queue_costs_its_99_neighbours_less_th
         bench.clock.advance(100)
         await bench.poll()
     network = OneHangs(HOOK)
-    bench.deliverer.wire = network  # type: ignore[assignment] # only its posts are asked for
+    bench.deliverer.http_client = network  # type: ignore[assignment] # only its posts are asked for
     began = bench.clock.now()
     while len(network.told) <= NEIGHBOURS:
         await step(bench, network)

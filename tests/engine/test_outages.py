@@ -37,7 +37,7 @@ def times_of(bench: Bench, url: str = HOOK) -> Iterator[int]:
         *(NoReply(fault, "") for fault in FailureKind),
         *map(HttpReply, (302, 401, 403, 404, 405, 408, 425, 500, 502, 503, 504)),
     ],
-    ids=lambda trouble: str(getattr(trouble, "fault", None) or trouble.status),
+    ids=lambda trouble: str(getattr(trouble, "kind", None) or trouble.status),
 )
 async def test_three_failures_of_any_kind_park_everything(bench: Bench, trouble: Exchange) -> None:
     """With twenty waiting, three are tried in vain; then single probes go out at 5, 10, 20, 40, 60 s."""

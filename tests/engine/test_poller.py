@@ -76,6 +76,33 @@ async def test_the_key_goes_out_and_nowhere_else(bench: Bench) -> None:
     assert b"***" in detail.event.body
 
 
+@pytest.mark.fault(58)
+async def test_a_poll_reads_no_more_than_its_provider_allows(bench: Bench) -> None:
+    """Each provider has its own limit, and the trouble names it."""
+    provider = replace(PROVIDER, description=replace(PROVIDER.description, max_body=65_536))
+    bench.poller.configure({"mulerouter": provider}, give_up_after_ms=72 * HOUR_MS)
+    watch_id = await bench.register()
+    bench.polls.add(bench.url_of(), HttpReply(200, body=b"{" * 65_536, is_cut=True))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    assert bench.polls.requests[0].max_body == 65_536
+    trouble = (await bench.see(watch_id)).watch.trouble
+    assert trouble is not None
+    assert trouble.cause.text() == "reply is larger than max_body (64 KiB)"
+
+
+@pytest.mark.fault(107)
+async def test_a_running_task_is_polled_again_when_the_provider_asks(bench: Bench) -> None:
+    """Its own Retry-After puts off this one watch."""
+    watch_id = await bench.register()
+    body = task("processing").body
+    bench.polls.add(bench.url_of(), HttpReply(202, {"retry-after": "30"}, body))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    detail = await bench.see(watch_id)
+    assert (detail.watch.due_at, detail.watch.trouble) == (bench.clock.now() + 30_000, None)
+
+
 @pytest.mark.fault(45, 46)
 async def test_no_trouble_of_the_provider_fails_a_task(bench: Bench) -> None:
     """Outage, refused key, empty account, HTML: the watch waits and says why; then the outcome comes."""
@@ -415,7 +442,7 @@ async def test_a_write_that_fails_is_made_good_after_the_lease(bench: Bench) -> 
 async def test_an_unknown_task_is_lost_after_three_answers_over_half_a_minute(bench: Bench) -> None:
     """404 three times over 30 s, told within 60 s of the first."""
     watch_id = await bench.register()
-    bench.polls.add(bench.url_of(), HttpReply(404))
+    bench.polls.add(bench.url_of(), HttpReply(404, body=b'{"title": "Not Found"}'))
     bench.clock.advance(2_500)
     began = bench.clock.now()
     while (await bench.see(watch_id)).watch.state is WatchState.WATCHING:

@@ -63,7 +63,7 @@ class Receiver:
 @pytest.fixture
 async def receiver(bench: Bench) -> AsyncIterator[Receiver]:
     one, sends = Receiver(), BackgroundTasks()
-    bench.deliverer.wire, bench.deliverer._tasks = one, sends
+    bench.deliverer.http_client, bench.deliverer._tasks = one, sends
     yield one
     assert sends.crashes == 0
 

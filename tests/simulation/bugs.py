@@ -19,16 +19,16 @@ from notifier.core.delivery.request_headers import build_headers
 from notifier.core.exchange import HttpReply
 from notifier.core.model import Attempt, ClaimedDelivery, Event, WatchState
 from notifier.core.polling import age_schedule, provider_reply
-from notifier.core.polling.age_schedule import interval_ms
+from notifier.core.polling.age_schedule import compute_interval_ms
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.verdict import Finished
 from notifier.daemon.daemon import Daemon
 from notifier.engine import deliverer, poller
 from notifier.engine.deliverer import Deliverer
 from notifier.errors import NotifierError
-from notifier.store.sqlite import claiming, deliveries, endpoints, maintenance, watches
+from notifier.store.sqlite import claiming, deliveries, endpoints, registration, watches
 from notifier.store.sqlite.queries import SQL
-from notifier.store.sqlite.store import SqliteStore
+from notifier.store.sqlite.store import SqliteStore, write
 
 Switch = Callable[[], AbstractContextManager[Any]]
 
@@ -36,15 +36,16 @@ Switch = Callable[[], AbstractContextManager[Any]]
 @contextmanager
 def two_transactions() -> Iterator[None]:
     """The end of a watch is committed, and its deliveries after that."""
-    end, submit = watches.record_end, SqliteStore.record_end
     later: dict[str, Callable[[Any], None]] = {}
 
-    def note(_connection: Any, event: Event, *what: Any, **when: Any) -> None:
-        later[event.id] = lambda connection: deliveries.add_deliveries(connection, event, *what, **when)
+    def note(_transaction: Any, event: Event, *what: Any, **when: Any) -> None:
+        later[event.id] = lambda transaction: deliveries.add_deliveries(transaction, event, *what, **when)
 
     def end_alone(*args: Any, **kwargs: Any) -> bool:
         with mock.patch.object(watches, "add_deliveries", note):
-            return end(*args, **kwargs)
+            return watches.record_end(*args, **kwargs)
+
+    submit = write(end_alone)
 
     async def record_end(
         self: SqliteStore, watch: Any, lease: Any, end: Any, event: Event, **when: Any
@@ -54,10 +55,7 @@ def two_transactions() -> Iterator[None]:
             await self._writer.submit(later.pop(event.id))
         return kept
 
-    with (
-        mock.patch.object(watches, "record_end", end_alone),
-        mock.patch.object(SqliteStore, "record_end", record_end),
-    ):
+    with mock.patch.object(SqliteStore, "record_end", record_end):
         yield
 
 
@@ -70,9 +68,9 @@ def delivered_before_sent() -> Iterator[None]:
         made = Attempt(dispatch.number, now, 0, 200, None, None)
         await self._store.record_attempt(dispatch, lease, made, Delivered(), AttemptAccepted(), now=now)
         try:
-            await self._try(dispatch)
+            await self._attempt(dispatch)
         finally:
-            self._release(dispatch)
+            self._free_slot(dispatch)
 
     with mock.patch.object(Deliverer, "_deliver", deliver):
         yield
@@ -81,13 +79,13 @@ def delivered_before_sent() -> Iterator[None]:
 @contextmanager
 def store_closed_first() -> Iterator[None]:
     """A stop closes the store, and lets what is under way end after that."""
-    wind_up = Daemon._wind_up
+    stop_parts = Daemon._stop_parts
 
     async def wrong_way_round(self: Daemon, *args: Any) -> None:
         await self._store.close()
-        await wind_up(self, *args)
+        await stop_parts(self, *args)
 
-    with mock.patch.object(Daemon, "_wind_up", wrong_way_round):
+    with mock.patch.object(Daemon, "_stop_parts", wrong_way_round):
         yield
 
 
@@ -107,7 +105,7 @@ def given_up_at_410() -> Iterator[None]:
     """An endpoint that says that it is gone costs its deliveries their life."""
 
     def decided(dispatch: ClaimedDelivery, report: Any, **kwargs: Any) -> Any:
-        if isinstance(report, AttemptFailed) and report.blame is FailureScope.GONE:
+        if isinstance(report, AttemptFailed) and report.scope is FailureScope.GONE:
             return GiveUp(f"given up: {report.cause.text()}")
         return decide_attempt(dispatch, report, **kwargs)
 
@@ -121,7 +119,7 @@ def sent_again_after_410() -> Iterator[None]:
     original = endpoint.record_result
 
     def after(standing: EndpointHealth, report: Any, now: int, *, is_probe: bool) -> EndpointHealth:
-        if isinstance(report, AttemptFailed) and report.blame is FailureScope.GONE:
+        if isinstance(report, AttemptFailed) and report.scope is FailureScope.GONE:
             return standing
         return original(standing, report, now, is_probe=is_probe)
 
@@ -165,8 +163,8 @@ def answered_before_commit() -> Iterator[None]:
 
         answers: list[Any] = []
 
-        def work(connection: Any) -> None:
-            answers[:] = watches.add_watches(connection, args[0], self._mint, **kwargs)
+        def work(transaction: Any) -> None:
+            answers[:] = registration.add_watches(transaction, args[0], **kwargs)
             raise Undone
 
         with contextlib.suppress(Undone):
@@ -179,7 +177,8 @@ def answered_before_commit() -> Iterator[None]:
         yield
 
 
-_GUARD = "AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls"
+_GUARD = """AND state IN (SELECT value FROM json_each(:from_states))
+  AND owner = :owner AND round = :round AND polls = :polls"""
 
 
 async def _late(work: Callable[[], Awaitable[object]]) -> None:
@@ -189,7 +188,7 @@ async def _late(work: Callable[[], Awaitable[object]]) -> None:
 
 
 def _interval_without_memory(*args: Any, **kwargs: Any) -> int:
-    return interval_ms(*args, **{**kwargs, "last_interval_ms": 0})
+    return compute_interval_ms(*args, **{**kwargs, "last_interval_ms": 0})
 
 
 def _nothing(*_: Any, **__: Any) -> None:
@@ -222,7 +221,9 @@ BUGS: Mapping[str, Bug] = {
         _in_sql(claiming, "claim_deliveries", "WHERE seq IN", "WHERE 0 AND seq IN"), (CLAIM,)
     ),
     "delivered before it is sent": Bug(delivered_before_sent, (CLAIM,)),
-    "intervals shrink": Bug(_in_module(age_schedule, "interval_ms", _interval_without_memory), ("pace",)),
+    "intervals shrink": Bug(
+        _in_module(age_schedule, "compute_interval_ms", _interval_without_memory), ("pace",)
+    ),
     "given up at 410": Bug(given_up_at_410, ("410",)),
     "sent again after 410": Bug(sent_again_after_410, ("410",)),
     "no wake-up after the gate opens": Bug(
@@ -236,17 +237,17 @@ BUGS: Mapping[str, Bug] = {
     "order by age alone": Bug(
         _in_sql(claiming, "due_deliveries", "ORDER BY urgency, due_at", "ORDER BY due_at"), ("order",)
     ),
-    "key not redacted": Bug(_in_module(provider_reply, "redact", lambda text, _key: text), ("P6 keys",)),
+    "key not redacted": Bug(_in_module(provider_reply, "redact_json", lambda raw, _key: raw), ("P6 keys",)),
     "no bound per origin": Bug(in_flight_forgotten, ("P5 bounded",)),
     "a refused poll is a failed task": Bug(refusal_is_failure, (TRUTH,)),
     "a stepped clock is believed": Bug(
-        _in_module(maintenance, "shift_times", _nothing), (TRUTH, RETURN, "order")
+        _in_module(SqliteStore, "shift_times", write(_nothing)), (TRUTH, RETURN, "order")
     ),
     "a paused endpoint is sent to": Bug(
         _in_module(endpoints, "suspend", lambda standing: standing), ("pause",)
     ),
     "claims never lapse": Bug(
-        _in_sql(claiming, "lapse_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)
+        _in_sql(claiming, "release_expired_claims", "WHERE leased_until <= :now", "WHERE 0"), (RETURN,)
     ),
     "a neighbour is probed as seldom as the internet": Bug(
         _in_module(judge_attempt, "is_public", lambda _url, _peer: True), (RETURN,)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from notifier.core.delivery.signature import BadSignature, verify
 from notifier.core.event_body import mark_expired
-from notifier.core.formats.urls import endpoint_of
+from notifier.core.formats.urls import url_to_endpoint
 from tests.simulation.audit import DELIVERY, MORE_URGENT, WATCH_OF_TASK, Audit
 from tests.simulation.books import Paced, Receipt, Watched
 from tests.simulation.city import City, Tempo
@@ -309,7 +309,7 @@ class Oracle:
 
     def touch(self, url: str) -> None:
         """A user pauses or resumes an endpoint."""
-        self.touched[endpoint_of(url)] = self.world.elapsed_ms()
+        self.touched[url_to_endpoint(url)] = self.world.elapsed_ms()
 
 
 def _is_missed(misses: list[int]) -> bool:

@@ -1,7 +1,10 @@
 """Providers and receivers: what they are asked, and how they misbehave, mood by mood."""
 
+import codecs
+import gzip
 import json
 import random
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -97,6 +100,10 @@ NO_REPLY: Mapping[str, Exchange] = {
 }
 
 
+PAGE = b"<html>failed</html>"
+BLEMISHES = ("byte order mark", "NaN", "half a pair", "equal keys", "gzip", "deep", *9 * ("none",))
+
+
 @dataclass
 class Upstream:
     """A provider. ``keys`` are those that it takes."""
@@ -136,10 +143,11 @@ class Upstream:
         if mood == "redirect":
             return HttpReply(302, {"location": "https://elsewhere.example/login"})
         if mood == "garbage":
-            return HttpReply(200, body=self._garbage(task))
+            garbage = self._garbage(task)
+            return HttpReply(404 if garbage in (b"", PAGE) and now % 2 else 200, body=garbage)
         if task is None or mood == "amnesia" or now < task.known_from or self._is_gone(task, now):
             return HttpReply(self.rng.choice([404, 410]), body=b'{"title": "unknown"}')
-        return HttpReply(200, body=self._truth(task, key, now))
+        return self._spoil(self._truth(task, key, now))
 
     def _is_gone(self, task: Task, now: int) -> bool:
         return task.vanishes_at is not None and now >= task.vanishes_at
@@ -171,26 +179,53 @@ class Upstream:
             document["debug"] = f"called with Bearer {key}"
         return json.dumps(document).encode()
 
+    def _spoil(self, body: bytes) -> HttpReply:
+        """Give four replies in ten a blemish that must cost nobody a finished task.
+
+        It follows from the bytes, so that no story changes by it.
+        """
+        match BLEMISHES[zlib.crc32(body) % len(BLEMISHES)]:
+            case "byte order mark":
+                return HttpReply(200, body=codecs.BOM_UTF8 + body)
+            case "NaN":
+                return HttpReply(200, body=body[:-1] + b', "x": NaN}')
+            case "half a pair":
+                return HttpReply(200, body=body[:-1] + b', "x": "\\ud83d"}')
+            case "equal keys":
+                return HttpReply(200, body=b'{"task_info": {"status": "failed"}, ' + body[1:])
+            case "gzip":
+                return HttpReply(200, {"content-encoding": "gzip"}, gzip.compress(body, mtime=0))
+            case "deep":
+                return HttpReply(200, body=body[:-1] + b', "x": ' + b"[" * 70 + b"]" * 70 + b"}")
+        return HttpReply(200, body=body)
+
     def _garbage(self, task: Task | None) -> bytes:
         task_id = "" if task is None else task.key[2]
         other = {"task_info": {"id": f"not-{task_id}", "status": "completed"}, "images": ["https://x/y.jpg"]}
         return self.rng.choice(
             [
                 b"",
-                b"<html>failed</html>",
+                PAGE,
                 b'{"task_info": {"id": "' + task_id.encode() + b'", "status": "fai',
                 b"\xef\xbb\xbf{}",
                 b"[]",
                 b"null",
                 b'{"task_info": {"status": 7}}',
                 b'{"task_info": {"status": null}}',
-                b'{"task_info": {"status": "failed", "status": "completed"}}',
-                b'{"x": NaN, "task_info": {"status": "failed"}}',
+                b'{"task_info": {"status": "failed", "status": "completed"}',
+                b'{"x": NaN, "task_info": {"status": "failed"}',
                 b'{"error": "task failed"}',
                 b"[" * 5_000,
                 json.dumps(other).encode(),
             ]
         )
+
+
+def meaning_of(reply: HttpReply) -> str:
+    """Return what a reply of a provider says, without the blemishes that are repaired."""
+    body = gzip.decompress(reply.body) if "content-encoding" in reply.headers else reply.body
+    text = body.removeprefix(codecs.BOM_UTF8).decode()
+    return text.replace(": NaN", ": null").replace("\\ud83d", "\ufffd")
 
 
 # -- receivers

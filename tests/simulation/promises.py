@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from notifier.core.formats.urls import endpoint_of
+from notifier.core.formats.urls import url_to_endpoint
 from tests.simulation.audit import EVENTS, FINAL, Audit
 from tests.simulation.books import Watched
 from tests.simulation.oracle import WORD_OF_TYPE
@@ -68,7 +68,9 @@ def check_return(simulation: "Simulation") -> None:
     now, since = world.elapsed_ms(), simulation.faults_ended_at
     slack_ms = REACTION_MS + simulation.tempo.idle_s * 2_000
     sent_to = {
-        endpoint_of(url): each[-1].at for (_, url), each in oracle.receipts.items() if each[-1].at >= since
+        url_to_endpoint(url): each[-1].at
+        for (_, url), each in oracle.receipts.items()
+        if each[-1].at >= since
     }
     waits = {row["url"] for row in simulation.audit.rows(PENDING_BY_ENDPOINT)}
     for url, latest in simulation.returning.items():

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
-from notifier.core.formats.urls import endpoint_of
-from tests.simulation.peers import MEANING, Task, Turn, Upstream
+from notifier.core.formats.urls import url_to_endpoint
+from tests.simulation.peers import MEANING, Task, Turn, Upstream, meaning_of
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -23,7 +23,7 @@ class SimWire:
         self._world = life.world
         self._is_closed = False
 
-    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int) -> Exchange:
+    async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int, **_: object) -> Exchange:
         """See ``Wire``."""
         self._check_open(url)
         upstream, task = self._city.find_task(url)
@@ -41,7 +41,7 @@ class SimWire:
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         """See ``Wire``."""
         self._check_open(url)
-        receiver = self._city.receivers.get(endpoint_of(url))
+        receiver = self._city.receivers.get(url_to_endpoint(url))
         if receiver is None:
             self._world.breach("P2 no invention", f"a callback goes to {url}, which nobody gave")
             return NoReply(FailureKind.CONNECT, "")
@@ -78,9 +78,10 @@ class SimWire:
         if task is None or not isinstance(exchange, HttpReply):
             return
         if exchange.status in (404, 410):
-            task.misses.append(self._world.elapsed_ms())
-        elif exchange.status == 200 and (word := _word_about(task, exchange.body)) in MEANING:
-            task.told.setdefault(MEANING[word], []).append(exchange.body.decode())
+            if _is_of_an_api(exchange.body):
+                task.misses.append(self._world.elapsed_ms())
+        elif exchange.status == 200 and (word := _word_about(task, meaning_of(exchange))) in MEANING:
+            task.told.setdefault(MEANING[word], []).append(meaning_of(exchange))
 
     def _check_open(self, url: str) -> None:
         if self._life.is_dead:
@@ -94,10 +95,18 @@ def _is_good(exchange: Exchange | None) -> bool:
 
 
 def _said(exchange: Exchange) -> str:
-    return str(exchange.status) if isinstance(exchange, HttpReply) else str(exchange.fault)
+    return str(exchange.status) if isinstance(exchange, HttpReply) else str(exchange.kind)
 
 
-def _word_about(task: Task, body: bytes) -> str:
+def _is_of_an_api(body: bytes) -> bool:
+    """Whether a reply is a JSON object or list; any other is of a gateway."""
+    try:
+        return isinstance(json.loads(body), dict | list)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _word_about(task: Task, body: str) -> str:
     try:
         info = json.loads(body)["task_info"]
     except (ValueError, LookupError, TypeError, RecursionError):

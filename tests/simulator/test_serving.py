@@ -12,7 +12,7 @@ import pytest
 
 from notifier.cli import main
 from notifier.core.exchange import HttpReply, NoReply
-from notifier.simulator.__main__ import arguments
+from notifier.simulator.__main__ import make_parser
 from notifier.simulator.script import PROMPTS, FixedReply, TaskScript
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import SimulatedProvider
@@ -159,7 +159,7 @@ def test_both_helps_say_what_a_prompt_can_ask_for(capsys: pytest.CaptureFixture[
     """The words stand once, in the script's table."""
     assert main(["simulator", "--help"]) == 0
     with pytest.raises(SystemExit, match="0"):
-        arguments().parse_args(["--help"])
+        make_parser().parse_args(["--help"])
     for said in capsys.readouterr().out.split("usage: python"):
         assert all(f"  {word} " in said for word in PROMPTS)
 
@@ -168,5 +168,5 @@ def test_both_helps_say_what_a_prompt_can_ask_for(capsys: pytest.CaptureFixture[
 def test_what_is_no_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     """99999 would be 34463."""
     with pytest.raises(SystemExit, match="2"):
-        arguments().parse_args([f"--port={port}"])
+        make_parser().parse_args([f"--port={port}"])
     assert "is no port from 0 to 65535" in capsys.readouterr().err

@@ -166,8 +166,8 @@ async def test_without_the_key_there_is_a_401_before_anything_else(method: str, 
     status, body, _ = await call(method, f"{API_PATH}/{TASK_ID}", {}, bearer=bearer)
     assert status == 401
     assert set(body) == {"status", "title", "detail", "instance", "error_code"}
-    assert call.upstream.told()["refused"] == 1
-    assert call.upstream.told()["tasks"] == []
+    assert call.upstream.describe()["refused"] == 1
+    assert call.upstream.describe()["tasks"] == []
 
 
 async def test_with_the_key_or_where_none_is_set_one_is_let_in() -> None:

@@ -2,7 +2,7 @@
 
 from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
-from notifier.core.formats.urls import origin_of
+from notifier.core.formats.urls import url_to_origin
 from notifier.core.model import Callback, ClaimedDelivery, NewWatch, Watch, WatchState
 from notifier.store.protocol import Store
 from notifier.store.values import WatchAdded
@@ -57,7 +57,7 @@ async def finished(
 async def proven(store: Store, *urls: str) -> None:
     """Have the origin of each URL accept something, so that its new endpoints are in good standing."""
     for n, url in enumerate(urls):
-        origin = origin_of(url)
+        origin = url_to_origin(url)
         await finished(store, f"{origin}/proof", task_id=f"proof-{n}", now=NOON - DAY)
         (dispatch,) = await take(store, NOON - DAY)
         assert await store.record_attempt(

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+from notifier.atomic_file import publish
 from notifier.core.model import DeliveryState, WatchState
 from notifier.errors import DatabaseUnusable, NotifierError
 from notifier.store.sqlite import backup
 from notifier.store.sqlite import open as opening_module
-from notifier.store.sqlite.atomic_file import BackupFailed, TargetExists, publish
-from notifier.store.sqlite.backup import back_up, copy_to, keep_copy
+from notifier.store.sqlite.backup import BackupFailed, TargetExists, back_up, copy_to, keep_copy
 from notifier.store.sqlite.connection import connect_source, connect_writer
 from notifier.store.sqlite.open import migrate, migrations
 from notifier.store.values import DeliveryQuery, WatchQuery

@@ -12,7 +12,7 @@ from notifier.api.representations import endpoint_body, watch_body
 from notifier.core.causes.cause import Cause
 from notifier.core.causes.table import Code
 from notifier.core.delivery.decision import Retry
-from notifier.core.delivery.endpoint import PRIVATE_CAP_MS, AttemptFailed, FailureScope, describe_gate
+from notifier.core.delivery.endpoint import MAX_PRIVATE_PROBE_MS, AttemptFailed, FailureScope, describe_gate
 from notifier.core.model import Trouble, Watch
 from notifier.store.protocol import Store
 from notifier.store.values import DeliveryQuery, EndpointDetail
@@ -45,7 +45,7 @@ async def only_endpoint(store: Store) -> EndpointDetail:
 async def fail(store: Store, cause: Cause, *, now: int) -> None:
     """Have the due delivery fail with this cause, and be due again at once."""
     (claimed,) = await take(store, now)
-    failed = AttemptFailed(FailureScope.ENDPOINT, cause, None, PRIVATE_CAP_MS)
+    failed = AttemptFailed(FailureScope.ENDPOINT, cause, None, MAX_PRIVATE_PROBE_MS)
     tried = attempt(claimed.number, at=now, error=cause.text())
     assert await store.record_attempt(claimed, lease(now + 20_000), tried, Retry(now), failed, now=now)
 
@@ -69,7 +69,7 @@ async def test_the_reason_of_a_gate_comes_back_as_it_went_in(store: Store) -> No
     for n, code in enumerate(Code):
         cause = cause_with(code, HOSTILE[5])
         await fail(store, cause, now=NOON + n * HOUR)
-        assert (await only_endpoint(store)).standing.gate.reason == cause
+        assert (await only_endpoint(store)).health.gate.reason == cause
 
 
 async def test_a_poll_that_goes_well_clears_code_and_parameters(store: Store, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ async def test_an_old_file_shows_its_texts_until_the_next_poll_and_probe(
     assert waiting.held is not None
     assert waiting.held.text.startswith(f"closed: {OLD_REASON} since ")
     before = await only_endpoint(store)
-    assert before.standing.gate.reason == Cause(Code.LEGACY, {"text": OLD_REASON})
+    assert before.health.gate.reason == Cause(Code.LEGACY, {"text": OLD_REASON})
     assert endpoint_body(before).gate == f"closed: {OLD_REASON}"
     (claimed,) = await claim(store)
     assert claimed.trouble == Trouble(Cause(Code.LEGACY, {"text": OLD_TROUBLE}), NOON)
@@ -141,16 +141,16 @@ async def test_an_old_file_shows_its_texts_until_the_next_poll_and_probe(
     assert await store.record_wait(claimed, lease(), wait(NOON + 60, trouble=fresh), now=NOON + 1)
     assert await trouble_of(store, claimed) == fresh
     await fail(store, answered(503), now=NOON + 5_000)
-    assert describe_gate((await only_endpoint(store)).standing) == "closed: HTTP 503"
+    assert describe_gate((await only_endpoint(store)).health) == "closed: HTTP 503"
 
 
 async def test_an_old_reason_outlives_what_is_no_probe(tmp_path: Path, opening: OpenStore) -> None:
     """A pause writes the gate anew; the text is then stored under the code legacy."""
     await old_file(tmp_path, opening)
     store = await opening()
-    legacy = (await only_endpoint(store)).standing.gate.reason
+    legacy = (await only_endpoint(store)).health.gate.reason
     assert isinstance(await store.pause_endpoint((await only_endpoint(store)).id), EndpointDetail)
-    assert (await only_endpoint(store)).standing.gate.reason == legacy
+    assert (await only_endpoint(store)).health.gate.reason == legacy
 
 
 async def test_what_is_given_up_behind_an_old_reason_keeps_its_text(

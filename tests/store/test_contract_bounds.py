@@ -41,7 +41,7 @@ async def test_a_delivery_keeps_its_newest_fifty_attempts(store: Store) -> None:
 async def test_the_oldest_attempts_of_all_go_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """By when they were made, not by whose they are: an old delivery may have been tried just now."""
     monkeypatch.setattr(maintenance.trim_attempts, "__kwdefaults__", {"most": 4})
-    monkeypatch.setattr(maintenance, "TRIMMED_AT_ONCE", 2)
+    monkeypatch.setattr(maintenance, "TRIM_LIMIT", 2)
     await finished(store, A, task_id="old")
     old = await fail(store, 3)
     (dispatch,) = await take(store)

@@ -262,4 +262,4 @@ async def test_a_redelivery_of_what_is_being_sent_does_not_send_it_twice_at_once
 async def test_what_is_not_there_is_not_found(store: Store) -> None:
     nobody = "dlv_00000000000000000000000000"
     assert await store.delivery(nobody) is None
-    assert await store.redeliver(nobody, now=NOON, give_up_at=NOON) == ChangeRefused.NOT_FOUND
+    assert await store.redeliver(nobody, now=NOON, give_up_at=NOON) == ChangeRefused.UNKNOWN_ID

@@ -8,8 +8,8 @@ from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, 
 from notifier.core.delivery.endpoint import (
     AttemptAccepted,
     AttemptFailed,
+    AttemptResult,
     FailureScope,
-    Report,
     Suspension,
     describe_gate,
 )
@@ -44,7 +44,7 @@ async def resume(store: Store, url: str = A, *, now: int) -> EndpointDetail:
     return opened
 
 
-async def end_one(store: Store, sequel: AttemptDecision, report: Report, *, now: int = NOON) -> str:
+async def end_one(store: Store, sequel: AttemptDecision, report: AttemptResult, *, now: int = NOON) -> str:
     """Take one delivery and record this of it; returns its id."""
     (dispatch,) = await take(store, now, limit=1)
     tried = attempt(dispatch.number)
@@ -56,7 +56,7 @@ async def closed(store: Store, url: str = A) -> None:
     """Have its gate closed by three failures of the one delivery that is due."""
     for _ in range(3):
         await end_one(store, Retry(NOON), DOWN)
-    assert (await endpoint(store, url)).standing.gate.since == NOON
+    assert (await endpoint(store, url)).health.gate.since == NOON
 
 
 async def see(store: Store, delivery_id: str) -> Delivery:
@@ -81,7 +81,7 @@ async def test_an_endpoint_is_shown_with_what_there_is_of_it(store: Store) -> No
     assert (newest.url, newest.pending, newest.delivered, newest.dead) == (B, 1, 0, 0)
     assert (oldest.url, oldest.pending, oldest.delivered, oldest.dead) == (A, 2, 1, 1)
     assert (newest.oldest_pending_at, oldest.oldest_pending_at) == (NOON + 9, NOON + 2)
-    assert describe_gate(oldest.standing) == "open"
+    assert describe_gate(oldest.health) == "open"
 
 
 async def test_an_endpoint_with_nothing_waiting_has_no_oldest(store: Store) -> None:
@@ -101,7 +101,7 @@ async def test_endpoints_come_in_pages_newest_first(store: Store) -> None:
 async def test_a_closed_gate_is_shown_with_its_reason(store: Store) -> None:
     await finished(store, A)
     await closed(store)
-    standing = (await endpoint(store)).standing
+    standing = (await endpoint(store)).health
     assert describe_gate(standing) == "closed: HTTP 503"
     assert standing.gate.probe_at == NOON + 5 * SECOND
 
@@ -112,7 +112,7 @@ async def test_a_closed_gate_is_shown_with_its_reason(store: Store) -> None:
 async def test_nothing_is_sent_to_a_paused_endpoint_and_nothing_of_it_is_lost(store: Store) -> None:
     """Neither what waits nor what comes later goes out; others are not held up."""
     await finished(store, A)
-    assert (await pause(store)).standing.hold is Suspension.PAUSED
+    assert (await pause(store)).health.suspension is Suspension.PAUSED
     await finished(store, A, B, task_id="later", now=NOON + 1)
     assert [dispatch.url for dispatch in await take(store, NOON + DAY)] == [B]
     assert (await endpoint(store)).pending == 2
@@ -149,7 +149,7 @@ async def test_what_a_user_forces_goes_to_a_paused_endpoint_once(store: Store) -
 async def test_an_endpoint_parked_by_410_stays_so_when_a_user_pauses_it(store: Store) -> None:
     await finished(store, A)
     await end_one(store, Retry(NOON), GONE)
-    assert (await pause(store)).standing.hold is Suspension.GONE
+    assert (await pause(store)).health.suspension is Suspension.GONE
 
 
 async def test_a_pause_outlives_the_last_delivery(store: Store) -> None:
@@ -159,7 +159,7 @@ async def test_a_pause_outlives_the_last_delivery(store: Store) -> None:
     await pause(store)
     assert await store.prune(delivered_before=NOON + DAY, dead_before=NOON + DAY, limit=9) == 1
     held = await endpoint(store)
-    assert (held.standing.hold, held.delivered) == (Suspension.PAUSED, 0)
+    assert (held.health.suspension, held.delivered) == (Suspension.PAUSED, 0)
 
 
 async def test_a_pause_that_is_over_keeps_no_endpoint_without_deliveries(store: Store) -> None:
@@ -168,7 +168,7 @@ async def test_a_pause_that_is_over_keeps_no_endpoint_without_deliveries(store: 
     await end_one(store, Delivered(), AttemptAccepted())
     await pause(store)
     await store.prune(delivered_before=NOON + DAY, dead_before=NOON + DAY, limit=9)
-    assert (await resume(store, now=NOON + DAY)).standing.hold is None
+    assert (await resume(store, now=NOON + DAY)).health.suspension is None
     assert await store.endpoints(before=None, limit=9) == []
 
 
@@ -182,7 +182,7 @@ async def test_a_resumed_endpoint_gets_all_that_waits_at_once_but_slowly(store: 
     await end_one(store, Retry(NOON + DAY), REFUSED)
     await pause(store)
     opened = await resume(store, now=NOON + HOUR)
-    assert describe_gate(opened.standing) == "open, starting slowly"
+    assert describe_gate(opened.health) == "open, starting slowly"
     sizes = []
     while deliveries := await take(store, NOON + HOUR):
         sizes.append(len(deliveries))
@@ -197,10 +197,10 @@ async def test_resume_opens_whatever_held_it(store: Store) -> None:
     await finished(store, A, B)
     await store.pause_endpoint((await endpoint(store, B)).id)
     await closed(store)
-    assert (await resume(store, now=NOON)).standing.gate.since is None
+    assert (await resume(store, now=NOON)).health.gate.since is None
     await end_one(store, Retry(NOON), GONE)
-    assert (await endpoint(store)).standing.hold is Suspension.GONE
-    assert (await resume(store, now=NOON + 1)).standing.hold is None
+    assert (await endpoint(store)).health.suspension is Suspension.GONE
+    assert (await resume(store, now=NOON + 1)).health.suspension is None
     assert len(await take(store, NOON + 1)) == 1
 
 
@@ -227,7 +227,7 @@ async def test_a_closed_endpoint_with_nothing_waiting_holds_nothing_back(store: 
     await closed(store)
     assert (await store.counts(now=NOON)).shut["closed"] == 1
     await end_one(store, GiveUp("given up"), DOWN, now=NOON + HOUR)
-    assert (await endpoint(store)).standing.gate.since is not None
+    assert (await endpoint(store)).health.gate.since is not None
     assert (await store.counts(now=NOON)).shut["closed"] == 0
     await pause(store)
     assert (await store.counts(now=NOON)).shut["paused"] == 1
@@ -250,8 +250,8 @@ async def deliveries(store: Store) -> list[Delivery]:
 
 
 async def test_an_unknown_endpoint_is_not_found(store: Store) -> None:
-    assert await store.pause_endpoint(NOBODY) is ChangeRefused.NOT_FOUND
-    assert await store.resume_endpoint(NOBODY, now=NOON) is ChangeRefused.NOT_FOUND
+    assert await store.pause_endpoint(NOBODY) is ChangeRefused.UNKNOWN_ID
+    assert await store.resume_endpoint(NOBODY, now=NOON) is ChangeRefused.UNKNOWN_ID
 
 
 # ---- given up behind a closed gate
@@ -361,7 +361,7 @@ async def test_a_gate_that_opens_wakes_all_but_what_has_failed_often(
     now = NOON + MINUTE
     await finished(store, A, task_id="other", now=now)
     assert await end_one(store, Delivered(), AttemptAccepted(), now=now) != often
-    assert (await endpoint(store)).standing.gate.since is None
+    assert (await endpoint(store)).health.gate.since is None
     assert (await see(store, often)).due_at == (now if is_woken else NOON + HOUR)
     await resume(store, now=now + 1)
     assert (await see(store, often)).due_at == (now if is_woken else now + 1)

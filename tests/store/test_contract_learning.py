@@ -5,7 +5,7 @@ import random
 import pytest
 
 from notifier.core.model import NewWatch, WatchState
-from notifier.core.polling.learned_schedule import ENOUGH, TaskDurations
+from notifier.core.polling.learned_schedule import MIN_SAMPLES, TaskDurations
 from notifier.store.protocol import Store
 from notifier.store.sqlite import durations
 from tests.builders import API_PATH, HOUR, PROVIDER, SECOND, end, event, lease, new_watch
@@ -41,7 +41,7 @@ async def durations_of(store: Store) -> TaskDurations:
 async def test_an_outcome_teaches_how_long_it_took(store: Store) -> None:
     await teach(store, *[100 * SECOND] * 5)
     found = await durations_of(store)
-    assert found.finishes == 5
+    assert found.finished_count == 5
     assert 88 * SECOND <= found.p5_ms <= found.p50_ms <= found.p90_ms <= 113 * SECOND
 
 
@@ -71,7 +71,7 @@ async def test_an_outcome_that_is_not_kept_is_not_learned_from(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("planted")
 
-    monkeypatch.setattr("notifier.store.sqlite.store.watches.learn", fail)
+    monkeypatch.setattr("notifier.store.sqlite.store.watches.record_duration", fail)
     with pytest.raises(RuntimeError, match="planted"):
         await finish(store, watch, duration_ms=SECOND)
     detail = await store.watch(watch.id)
@@ -80,7 +80,7 @@ async def test_an_outcome_that_is_not_kept_is_not_learned_from(
 
 
 async def test_from_ten_outcomes_on_the_first_poll_is_where_such_tasks_start_to_end(store: Store) -> None:
-    await teach(store, *[100 * SECOND] * (ENOUGH - 1))
+    await teach(store, *[100 * SECOND] * (MIN_SAMPLES - 1))
     (cold,) = await add(store, patient("cold"))
     await teach(store, 100 * SECOND, name="tenth")
     (warm,) = await add(store, patient("warm"))
@@ -89,7 +89,7 @@ async def test_from_ten_outcomes_on_the_first_poll_is_where_such_tasks_start_to_
 
 
 async def test_a_first_poll_is_put_off_only_as_far_as_it_may_be(store: Store) -> None:
-    await teach(store, *[100 * SECOND] * ENOUGH)
+    await teach(store, *[100 * SECOND] * MIN_SAMPLES)
     bounded, unlearned, another = await add(
         store,
         patient("bounded", first_poll_by=NOON + 9 * SECOND),
@@ -126,17 +126,17 @@ async def test_the_paths_with_most_outcomes_are_told_first(store: Store) -> None
 
 
 async def test_what_was_learned_outlives_its_watches(store: Store) -> None:
-    await teach(store, *[100 * SECOND] * ENOUGH)
+    await teach(store, *[100 * SECOND] * MIN_SAMPLES)
     kept = await durations_of(store)
     forever = NOON + 400 * HOUR
-    assert await store.prune(delivered_before=forever, dead_before=forever, limit=100) == ENOUGH
+    assert await store.prune(delivered_before=forever, dead_before=forever, limit=100) == MIN_SAMPLES
     assert await durations_of(store) == kept
 
 
 async def test_only_so_many_paths_are_remembered_those_heard_of_last(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(durations, "MOST", 3)
+    monkeypatch.setattr(durations, "MAX_PATHS", 3)
     for number in range(5):
         await add(store, new_watch(api_path=f"/p{number}"))
         (watch,) = await claim(store)
@@ -146,7 +146,7 @@ async def test_only_so_many_paths_are_remembered_those_heard_of_last(
 
 async def test_what_was_learned_survives_a_restart(opening: OpenStore) -> None:
     first = await opening()
-    await teach(first, *[100 * SECOND] * ENOUGH)
+    await teach(first, *[100 * SECOND] * MIN_SAMPLES)
     kept = await durations_of(first)
     await first.close()
     again = await opening(rng=random.Random(2))

@@ -2,7 +2,7 @@
 
 from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
-from notifier.core.timeline import POLLS_KEPT, TimelineKind, WatchHistory
+from notifier.core.timeline import MAX_POLLS, TimelineKind, WatchHistory
 from notifier.store.protocol import Store
 from tests.builders import attempt, lease, wait
 from tests.fakes import NOON
@@ -18,7 +18,7 @@ async def history(store: Store, watch_id: str) -> WatchHistory:
 async def polled(store: Store, at: int, said: str) -> None:
     """One poll that ends nothing, recorded at ``at``; the next is due in a second."""
     (watch,) = await claim(store, at)
-    assert await store.record_wait(watch, lease(), wait(at + 1_000, said=said), now=at)
+    assert await store.record_wait(watch, lease(), wait(at + 1_000, summary=said), now=at)
 
 
 async def test_an_unknown_watch_has_no_life(store: Store) -> None:
@@ -37,10 +37,10 @@ async def test_each_poll_is_kept_with_what_followed(store: Store) -> None:
 async def test_the_last_fifty_polls_are_kept(store: Store) -> None:
     """However long a task runs, its life takes so much and no more."""
     (watch,) = await add(store)
-    for n in range(POLLS_KEPT + 3):
+    for n in range(MAX_POLLS + 3):
         await polled(store, NOON + n * 1_000, f"poll {n}")
     told = sorted(moment.at for moment in (await history(store, watch.id)).moments)
-    assert told == [NOON + n * 1_000 for n in range(3, POLLS_KEPT + 3)]
+    assert told == [NOON + n * 1_000 for n in range(3, MAX_POLLS + 3)]
 
 
 async def test_a_record_that_comes_too_late_leaves_no_trace(store: Store) -> None:
@@ -48,7 +48,7 @@ async def test_a_record_that_comes_too_late_leaves_no_trace(store: Store) -> Non
     (watch,) = await add(store)
     (claimed,) = await claim(store)
     await store.stop_watch(watch.id, now=NOON)
-    assert not await store.record_wait(claimed, lease(), wait(said="late"), now=NOON + 1)
+    assert not await store.record_wait(claimed, lease(), wait(summary="late"), now=NOON + 1)
     assert [moment.kind for moment in (await history(store, watch.id)).moments] == [TimelineKind.STOPPED]
 
 
@@ -72,7 +72,7 @@ async def test_an_end_is_told_with_its_deliveries_and_attempts(store: Store) -> 
     tried = attempt(status=204)
     assert await store.record_attempt(dispatch, lease(), tried, Delivered(), AttemptAccepted(), now=NOON)
     told = await history(store, watch.id)
-    assert [(ending.at, ending.type) for ending in told.endings] == [(NOON, "task.completed")]
+    assert [(ending.at, ending.type) for ending in told.round_ends] == [(NOON, "task.completed")]
     ((delivery, attempts),) = told.deliveries
     assert (delivery.id, attempts) == (dispatch.delivery_id, (tried,))
 

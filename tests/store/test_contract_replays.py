@@ -162,8 +162,8 @@ async def test_a_replay_crosses_a_wide_gap_in_bounded_steps(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A step that finds nothing in its window returns 0, and the next one looks further."""
-    monkeypatch.setattr(replays, "LOOKED_AT", 2)
-    monkeypatch.setattr(replays, "COUNTED_AT_ONCE", 2)
+    monkeypatch.setattr(replays, "SCAN_LIMIT", 2)
+    monkeypatch.setattr(replays, "COUNT_WINDOW", 2)
     urls = [A, B, B, B, B, B, A]
     for n, url in enumerate(urls):
         await settled(store, str(n), url, at=NOON + n)

@@ -56,7 +56,7 @@ async def in_state(store: Store, state: WatchState) -> str:
 async def test_a_user_moves_a_watch_as_the_table_says(
     store: Store, state: WatchState, action: WatchAction
 ) -> None:
-    """``core/transitions.py``; what it does not allow is a conflict and changes nothing."""
+    """``core/states.py``; what it does not allow is a conflict and changes nothing."""
     watch_id = await in_state(store, state)
     moved: Watch | ChangeRefused | WatchLimitReached
     if action is WatchAction.STOP:
@@ -506,11 +506,12 @@ async def test_a_poll_now_does_not_put_off_what_is_overdue(store: Store) -> None
 async def test_what_is_not_there_is_not_found(store: Store) -> None:
     nobody = "wch_00000000000000000000000000"
     assert await store.watch(nobody) is None
-    assert await store.stop_watch(nobody, now=NOON) == ChangeRefused.NOT_FOUND
+    assert await store.stop_watch(nobody, now=NOON) == ChangeRefused.UNKNOWN_ID
     assert (
-        await store.resume_watch(nobody, now=NOON, expires_at=NOON, max_live=1_000) == ChangeRefused.NOT_FOUND
+        await store.resume_watch(nobody, now=NOON, expires_at=NOON, max_live=1_000)
+        == ChangeRefused.UNKNOWN_ID
     )
-    assert await store.poll_now(nobody, now=NOON) == ChangeRefused.NOT_FOUND
+    assert await store.poll_now(nobody, now=NOON) == ChangeRefused.UNKNOWN_ID
 
 
 async def test_a_resumed_watch_shows_the_event_of_its_last_end(store: Store) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
-from notifier.core.delivery.endpoint import AttemptAccepted, Report
+from notifier.core.delivery.endpoint import AttemptAccepted, AttemptResult
 from notifier.core.model import Callback, ClaimedDelivery, Watch, WatchState
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.store import SqliteStore
@@ -147,7 +147,7 @@ class Life:
         dispatch = self.deliveries.pop(self.rng.randrange(len(self.deliveries)))
         sequels: list[AttemptDecision] = [Delivered(), Retry(self.now + 7_000), GiveUp("x")]
         sequel = self.rng.choice(sequels)
-        reports: list[Report] = [AttemptAccepted(), REFUSED, DOWN]
+        reports: list[AttemptResult] = [AttemptAccepted(), REFUSED, DOWN]
         report = self.rng.choice(reports)
         await self.store.record_attempt(
             dispatch, lease(), attempt(dispatch.number), sequel, report, now=self.now

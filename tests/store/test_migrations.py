@@ -1,9 +1,11 @@
 """Migrations: from every older version to the same schema, each step whole or not at all."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,12 +15,45 @@ from notifier.store.sqlite.integrity import APPLICATION_ID
 from notifier.store.sqlite.open import migrate, migrations
 from tests.store.conftest import OpenStore
 
+SCHEMA = Path(opening_module.__file__).with_name("schema.sql")
 SECOND_STEP = "CREATE TABLE later (x INTEGER) STRICT;"
 
 
 def schema(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
     rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")
     return [tuple(row) for row in rows]
+
+
+def tokens(sql: str) -> str:
+    """The words and signs of a statement, without comments and white space."""
+    return " ".join(re.findall(r"'[^']*'|\w+|[^\s\w]", re.sub(r"--.*", "", sql)))
+
+
+def content(
+    connection: sqlite3.Connection,
+) -> tuple[list[tuple[str, ...]], dict[str, list[tuple[object, ...]]]]:
+    """Everything that the schema creates, and the rows of all tables."""
+    objects = [(*names, tokens(sql or "")) for *names, sql in schema(connection)]
+    tables = sorted(name for kind, name, *_ in objects if kind == "table")
+    return objects, {
+        table: [tuple(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in tables
+    }
+
+
+def migrated(steps: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What an empty database holds after these steps."""
+    monkeypatch.setattr(opening_module, "migrations", lambda: steps)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection)
+        return content(connection)
+
+
+@pytest.fixture
+def end_state() -> Any:
+    """What ``schema.sql`` makes."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(SCHEMA.read_text(encoding="utf-8"))
+        return content(connection)
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -48,6 +83,32 @@ def test_every_older_version_reaches_the_schema_of_a_new_one(
             monkeypatch.setattr(opening_module, "migrations", lambda: everything)
             migrate(old)
             assert schema(old) == expected
+
+
+def test_all_migrations_lead_to_the_schema_that_is_written_down(
+    end_state: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``schema.sql`` is the end state: a new migration changes both, and an old one never changes."""
+    assert migrated(migrations(), monkeypatch) == end_state
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("CREATE INDEX habits_heard ON habits (heard_at);", ""),
+        ("started_at INTEGER", "started_at TEXT"),
+        ("CHECK (is_late IN (0, 1))", ""),
+        (", ('delivery', 'dead')", ""),
+    ],
+    ids=["an index less", "another column type", "a check less", "an initial row less"],
+)
+def test_a_change_of_an_old_step_is_noticed(
+    end_state: Any, monkeypatch: pytest.MonkeyPatch, was: str, becomes: str
+) -> None:
+    """Such a change reaches new databases alone: those that have run the step keep what it made then."""
+    steps = [script.replace(was, becomes) for script in migrations()]
+    assert steps != migrations()
+    assert migrated(steps, monkeypatch) != end_state
 
 
 def test_a_second_time_changes_nothing(connection: sqlite3.Connection) -> None:

@@ -93,8 +93,8 @@ async def test_what_is_answered_is_written_through(opening: OpenStore) -> None:
     """FULL (2): the log is synced at every commit, so that a power cut takes back nothing."""
     store = await opening()
     asked = await store._writer.submit(
-        lambda connection: {
-            name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+        lambda transaction: {
+            name: transaction.connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("synchronous", "foreign_keys", "journal_mode")
         }
     )

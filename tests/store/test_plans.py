@@ -1,5 +1,6 @@
 """How SQLite goes about what must stay cheap with a million rows: by these indexes, with no scan."""
 
+import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from notifier.store.changes import ChangeCollector
 from notifier.store.sqlite import claiming
 from notifier.store.sqlite.connection import connect_writer
+from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.open import migrate
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME
+from notifier.store.sqlite.transactions import Transaction
 from tests.builders import DAY, HOUR, lease
 
 OF_STATE = "USING INDEX deliveries_listed (state=? AND rowid>? AND rowid<?)"
@@ -40,20 +44,23 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "step"),
     [
-        ("wake_deliveries", "USING INDEX deliveries_due (endpoint_seq=? AND due_at>?)"),
+        ("make_deliveries_due", "USING INDEX deliveries_due (endpoint_seq=? AND due_at>?)"),
         ("count_to_replay", OF_STATE),
         ("next_to_replay", OF_STATE),
         ("count_to_replay_to", OF_ENDPOINT),
         ("next_to_replay_to", OF_ENDPOINT),
-        ("expiring", "USING INDEX deliveries_expiring (<expr><?)"),
-        ("shut_endpoints", "USING INDEX endpoints_closed"),
-        ("shut_endpoints", "USING COVERING INDEX endpoints_held (hold=?)"),
-        ("shut_endpoints", "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=?)"),
-        ("troubled", "USING COVERING INDEX watches_troubled (trouble_since>?)"),
-        ("troubled", "USING COVERING INDEX watches_troubled (trouble_since<?)"),
-        ("refused", "USING INDEX deliveries_refused (refusals>?)"),
-        ("overdue", "USING INDEX deliveries_overdue (give_up_at<?)"),
-        ("trim_attempts", "USING COVERING INDEX attempts_at"),
+        ("count_expiring", "USING INDEX deliveries_expiring (<expr><?)"),
+        ("count_blocked_endpoints", "USING INDEX endpoints_closed"),
+        ("count_blocked_endpoints", "USING COVERING INDEX endpoints_held (hold=?)"),
+        (
+            "count_blocked_endpoints",
+            "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=?)",
+        ),
+        ("count_troubled", "USING COVERING INDEX watches_troubled (trouble_since>?)"),
+        ("count_troubled", "USING COVERING INDEX watches_troubled (trouble_since<?)"),
+        ("count_refused", "USING INDEX deliveries_refused (refusals>?)"),
+        ("overdue_deliveries", "USING INDEX deliveries_overdue (give_up_at<?)"),
+        ("delete_oldest_attempts", "USING COVERING INDEX attempts_at"),
         ("endpoint_details", "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=?)"),
         ("endpoint_by_id", "USING INDEX sqlite_autoindex_endpoints_1 (id=?)"),
         ("oldest_replay", "SCAN replays"),
@@ -61,7 +68,7 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
         ("recent_ends", "USING INDEX watches_ended (ended_at>?)"),
         ("recent_callbacks", "USING INDEX deliveries_listed (state=?)"),
         ("recent_callbacks", "SEARCH attempts USING PRIMARY KEY (delivery_seq=?)"),
-        ("give_up_overdue", "USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("give_up_deliveries", "USING INTEGER PRIMARY KEY (rowid=?)"),
     ],
 )
 def test_a_query_goes_by_its_index(connection: sqlite3.Connection, name: str, step: str) -> None:
@@ -106,8 +113,14 @@ def test_a_claim_walks_through_no_long_queue(connection: sqlite3.Connection) -> 
     queue_up(connection, 20_000)
     thousands: list[int] = []
     connection.set_progress_handler(lambda: thousands.append(1), 1_000)
-    slots = claiming.InFlightLimits({}, 4, frozenset(), 16)
-    claimed = claiming.claim_deliveries(connection, now=2, limit=32, lease=lease(DAY), slots=slots)
+    limits = claiming.InFlightLimits({}, 4, frozenset(), 16)
+    claimed = claiming.claim_deliveries(
+        Transaction(connection, IdSequence(random.Random(1)), ChangeCollector()),
+        now=2,
+        limit=32,
+        lease=lease(DAY),
+        limits=limits,
+    )
     connection.set_progress_handler(None, 0)
     assert [dispatch.delivery_id for dispatch in claimed.deliveries] == ["d0"]
     assert claimed.next_due_at == HOUR

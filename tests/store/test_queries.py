@@ -24,19 +24,19 @@ SCANS_ALLOWED = {
     "shift_endpoints": "moves every endpoint that is due",
     "provider_seqs": "the configuration has a handful",
     "tallies": "ten rows",
-    "trim_attempts": "from the oldest end of an index, no further than it deletes",
+    "delete_oldest_attempts": "from the oldest end of an index, no further than it deletes",
     "shift_ended_deliveries": "once a step of the clock",
 }
 
 HOT = {
-    "before_adding": {"sqlite_autoindex_watches_2", "SEARCH h USING PRIMARY KEY"},
+    "names_before_adding": {"sqlite_autoindex_watches_2", "SEARCH h USING PRIMARY KEY"},
     "due_watches": {"watches_due", "SEARCH h USING PRIMARY KEY"},
     "next_watch_due": {"watches_due"},
     "due_watches_past_deadline": {"watches_deadline"},
     "record_wait": {"sqlite_autoindex_watches_1"},
     "record_end": {"sqlite_autoindex_watches_1"},
-    "habit": {"SEARCH habits USING PRIMARY KEY"},
-    "lapse_claims": {"COVERING INDEX deliveries_claimed"},
+    "durations_of_path": {"SEARCH habits USING PRIMARY KEY"},
+    "release_expired_claims": {"COVERING INDEX deliveries_claimed"},
     "due_origins": {"origins_due"},
     "origins_on_trial": {"origins_on_trial"},
     "next_trial_due": {"origins_on_trial"},
@@ -44,11 +44,11 @@ HOT = {
     "due_deliveries": {"COVERING INDEX deliveries_urgent"},
     "longest_due_deliveries": {"COVERING INDEX deliveries_due"},
     "forced_deliveries": {"deliveries_forced"},
-    "serve_endpoint": {"COVERING INDEX deliveries_due", "deliveries_forced"},
+    "requeue_endpoint": {"COVERING INDEX deliveries_due", "deliveries_forced"},
     "next_delivery_due": {"origins_due"},
     "release_watches": {"watches_claimed"},
     "release_deliveries": {"deliveries_claimed"},
-    "clamp_watches": {"watches_due"},
+    "limit_due_times": {"watches_due"},
     "ended_watches": {"COVERING INDEX watches_ended"},
     "oldest_pending": {"deliveries_listed"},
 }
@@ -198,6 +198,6 @@ async def test_a_long_log_is_cut_off(
     await store.maintain()
     assert log.stat().st_size == 0
     timeout = await store._writer.submit(
-        lambda connection: connection.execute("PRAGMA busy_timeout").fetchone()[0]
+        lambda transaction: transaction.connection.execute("PRAGMA busy_timeout").fetchone()[0]
     )
     assert timeout == 200

@@ -1,6 +1,11 @@
-"""Who listens is told of every change, and of nothing that is not on disk."""
+"""A listener is notified of every change, and of nothing that is not on disk."""
 
+import asyncio
+import inspect
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +14,18 @@ from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Trouble
 from notifier.errors import StoreUnavailable
-from notifier.store.observed import _Told, told
 from notifier.store.protocol import Store
-from notifier.store.values import DeliveryQuery, ReplayQuery
-from tests.builders import DISK_FULL, HOUR, SERVER_ERROR, attempt, lease, new_watch, wait
+from notifier.store.sqlite import maintenance, registration
+from notifier.store.sqlite.store import SqliteStore
+from notifier.store.sqlite.transactions import Transaction
+from notifier.store.values import DeliveryQuery, ReplayQuery, WatchQuery
+from tests.builders import HOUR, SERVER_ERROR, attempt, lease, new_watch, wait
 from tests.fakes import NOON
+from tests.store.conftest import OpenStore
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
+
+OF_SEVERAL_STEPS = {"give_up_overdue": maintenance.give_up, "prune": maintenance.prune}
+"""Verbs that are no single function: the function of theirs that changes what is listed."""
 
 UNLISTED = {
     "claim_watches",
@@ -22,6 +33,7 @@ UNLISTED = {
     "start_replay",
     "heartbeat",
     "maintain",
+    "add_listener",
     "until_closed",
     "close",
 }
@@ -74,13 +86,21 @@ def ear() -> Ear:
 
 @pytest.fixture
 def telling(store: Store, ear: Ear) -> Store:
-    return told(store, ear)
+    store.add_listener(ear)
+    return store
+
+
+def notes_a_change(verb: str) -> bool:
+    """Whether the function behind the verb notes one, by itself or by the one that it returns from."""
+    function: Any = OF_SEVERAL_STEPS.get(verb) or getattr(vars(SqliteStore)[verb], "__wrapped__", None)
+    source = "" if function is None else inspect.getsource(function)
+    return "transaction.changes." in source or "return _changed(transaction" in source
 
 
 def test_every_verb_tells_or_changes_nothing_that_is_listed() -> None:
     """A new verb must be put on one side before anything can be changed by it in silence."""
     verbs = {name for name, verb in vars(Store).items() if callable(verb) and not name.startswith("_")}
-    tells = {name for name in vars(_Told) if not name.startswith("_")}
+    tells = {name for name in verbs if notes_a_change(name)}
     assert verbs == tells | UNLISTED | READING
     assert not tells & (UNLISTED | READING)
 
@@ -173,20 +193,74 @@ async def test_what_was_not_done_is_not_told(telling: Store, ear: Ear) -> None:
     assert ear.take() == []
 
 
-async def test_what_did_not_reach_the_disk_is_not_told(ear: Ear) -> None:
-    class Full:
-        def __getattr__(self, _name: str) -> Callable[..., Awaitable[Any]]:
-            async def verb(*_args: object, **_named: object) -> None:
-                raise StoreUnavailable(DISK_FULL)
-
-            return verb
-
-    full: Any = Full()
-    with pytest.raises(StoreUnavailable):
-        await told(full, ear).add_watches([new_watch()], give_up_at=GIVE_UP, max_live=5)
-    with pytest.raises(StoreUnavailable):
-        await told(full, ear).stop_watch("wch_1", now=NOON)
+async def test_what_did_not_reach_the_disk_is_not_told(tmp_path: Path, ear: Ear, opening: OpenStore) -> None:
+    """Another program holds the database: nothing is written, and nothing told."""
+    full = await opening()
+    full.add_listener(ear)
+    with closing(sqlite3.connect(tmp_path / "notifier.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable):
+            await full.add_watches([new_watch()], give_up_at=GIVE_UP, max_live=5)
+        with pytest.raises(StoreUnavailable):
+            await full.stop_watch("wch_1", now=NOON)
     assert ear.take() == []
+
+
+async def test_what_is_told_is_on_disk_and_told_before_the_caller_goes_on(
+    tmp_path: Path, opening: OpenStore
+) -> None:
+    """Any program finds it at the moment of the notice."""
+    store = await opening()
+    kept: list[list[str]] = []
+
+    class Looking(Ear):
+        def watch(self, watch_id: str) -> None:
+            super().watch(watch_id)
+            with closing(sqlite3.connect(tmp_path / "notifier.db")) as other:
+                kept.append([row[0] for row in other.execute("SELECT id FROM watches")])
+
+    store.add_listener(looking := Looking())
+    (watch,) = await add(store)
+    assert (looking.take(), kept) == ([("watch", watch.id)], [[watch.id]])
+
+
+async def test_a_change_is_told_though_its_caller_was_cancelled(opening: OpenStore, ear: Ear) -> None:
+    """The unit of a cancelled caller is committed, so its change is one like any other."""
+    store = await opening()
+    store.add_listener(ear)
+    adding = asyncio.ensure_future(add(store))
+    await asyncio.sleep(0)
+    adding.cancel()
+    await asyncio.gather(adding, return_exceptions=True)
+    await store.heartbeat(now=NOON)
+    (watch,) = await store.watches(WatchQuery())
+    assert ear.take() == [("watch", watch.id)]
+
+
+async def test_of_a_batch_only_what_was_kept_is_told_and_once(opening: OpenStore, ear: Ear) -> None:
+    """A unit that throws has all others run again: no notice of its own, none of theirs twice."""
+    store = await opening()
+    store.add_listener(ear)
+
+    def half_done(transaction: Transaction) -> None:
+        registration.add_watches(transaction, [new_watch("half")], give_up_at=GIVE_UP, max_live=5)
+        raise LookupError("planted")
+
+    first = asyncio.create_task(add(store, new_watch("task-1")))
+    failing = asyncio.ensure_future(store._writer.submit(half_done))
+    second = asyncio.create_task(add(store, new_watch("task-2")))
+    with pytest.raises(LookupError):
+        await failing
+    added = [*await first, *await second]
+    assert ear.take() == [("watch", watch.id) for watch in added]
+
+
+async def test_every_listener_is_told(store: Store) -> None:
+    ears = [Ear(), Ear()]
+    for ear in ears:
+        store.add_listener(ear)
+    (watch,) = await add(store)
+    assert [ear.take() for ear in ears] == [[("watch", watch.id)]] * 2
 
 
 async def test_finding_by_id_brings_what_there_is(store: Store) -> None:

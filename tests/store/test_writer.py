@@ -1,6 +1,7 @@
 """The writer: many callers, one transaction; what is answered is kept, what is refused is not."""
 
 import asyncio
+import random
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from notifier.errors import NotifierError, StoreClosed, StoreFull, StoreUnavaila
 from notifier.store.sqlite import writer as writer_module
 from notifier.store.sqlite.connection import connect_writer
 from notifier.store.sqlite.driver import AiosqliteDriver, Driver, InlineDriver, OpenDriver, T
+from notifier.store.sqlite.ids import IdSequence
+from notifier.store.sqlite.transactions import Transaction
 from notifier.store.sqlite.writer import Writer
 
 BUSY_MS = 100
@@ -61,7 +64,14 @@ class Bench:
     async def start(self, **over: Any) -> None:
         with closing(connect_writer(str(self.path))) as connection:
             connection.execute("CREATE TABLE t (x UNIQUE)")
-        self.writer = Writer(str(self.path), await self.open(), self.open, sleep=self.nap, **over)
+        self.writer = Writer(
+            str(self.path),
+            await self.open(),
+            self.open,
+            ids=IdSequence(random.Random(1)),
+            sleep=self.nap,
+            **over,
+        )
 
     async def open(self) -> Recorder:
         self.opened.append(Recorder(await self._open_driver(self.connect), self.log))
@@ -81,8 +91,8 @@ class Bench:
             return [row[0] for row in connection.execute("SELECT x FROM t ORDER BY rowid")]
 
 
-def insert(connection: sqlite3.Connection, value: object) -> object:
-    connection.execute("INSERT INTO t VALUES (?)", (value,))
+def insert(transaction: Transaction, value: object) -> object:
+    transaction.connection.execute("INSERT INTO t VALUES (?)", (value,))
     return value
 
 
@@ -147,8 +157,8 @@ async def test_an_answer_is_given_only_when_it_is_kept(bench: Bench) -> None:
 
 
 async def test_one_that_throws_undoes_itself_alone(bench: Bench) -> None:
-    def half_done(connection: sqlite3.Connection) -> None:
-        insert(connection, "half")
+    def half_done(transaction: Transaction) -> None:
+        insert(transaction, "half")
         raise LookupError("a bug")
 
     results = await asyncio.gather(
@@ -156,7 +166,7 @@ async def test_one_that_throws_undoes_itself_alone(bench: Bench) -> None:
         bench.writer.submit(half_done),
         bench.insert(1),
         bench.insert(2),
-        bench.writer.submit(lambda connection: connection.execute("SELECT nonsense")),
+        bench.writer.submit(lambda transaction: transaction.connection.execute("SELECT nonsense")),
         bench.insert(2**70),
         return_exceptions=True,
     )
@@ -167,8 +177,8 @@ async def test_one_that_throws_undoes_itself_alone(bench: Bench) -> None:
 
 
 async def test_one_that_throws_all_alone_keeps_nothing(bench: Bench) -> None:
-    def half_done(connection: sqlite3.Connection) -> None:
-        insert(connection, "half")
+    def half_done(transaction: Transaction) -> None:
+        insert(transaction, "half")
         raise LookupError("a bug")
 
     with pytest.raises(LookupError):
@@ -180,10 +190,10 @@ async def test_one_that_throws_all_alone_keeps_nothing(bench: Bench) -> None:
 async def test_no_unit_sees_half_of_another(bench: Bench) -> None:
     seen: list[int] = []
 
-    def two(connection: sqlite3.Connection) -> None:
-        seen.append(connection.execute("SELECT count(*) FROM t").fetchone()[0])
-        insert(connection, f"a{len(seen)}")
-        insert(connection, f"b{len(seen)}")
+    def two(transaction: Transaction) -> None:
+        seen.append(transaction.connection.execute("SELECT count(*) FROM t").fetchone()[0])
+        insert(transaction, f"a{len(seen)}")
+        insert(transaction, f"b{len(seen)}")
 
     await asyncio.gather(*(bench.writer.submit(two) for _ in range(5)))
     assert seen == [0, 2, 4, 6, 8]
@@ -268,7 +278,7 @@ def test_patience_is_the_loops_own_time(tmp_path: Path) -> None:
         connect = partial(connect_writer, str(tmp_path / "x.db"))
         driver = await InlineDriver.open(connect)
         await driver.run(lambda connection: connection.execute("CREATE TABLE t (x)").fetchall())
-        writer = Writer("x.db", driver, partial(InlineDriver.open, connect))
+        writer = Writer("x.db", driver, partial(InlineDriver.open, connect), ids=IdSequence(random.Random(1)))
         await writer.submit(partial(insert, value=1))
         urgent = loop.time()
         await writer.submit(partial(insert, value=2), urgent=False)
@@ -326,7 +336,7 @@ async def test_callers_cancelled_at_every_moment(bench: Bench) -> None:
 async def test_a_full_disk_refuses_the_whole_batch_and_comes_back_by_itself(bench: Bench) -> None:
     """Nothing of it is kept; once there is room the next is taken."""
     pages = await bench.writer.submit(
-        lambda connection: connection.execute("PRAGMA max_page_count = 6").fetchone()[0]
+        lambda transaction: transaction.connection.execute("PRAGMA max_page_count = 6").fetchone()[0]
     )
     assert pages == 6
     small = [bench.insert(n) for n in range(3)]
@@ -336,7 +346,7 @@ async def test_a_full_disk_refuses_the_whole_batch_and_comes_back_by_itself(benc
     assert bench.kept() == []
     assert await bench.insert("small") == "small"
     await bench.writer.submit(
-        lambda connection: connection.execute("PRAGMA max_page_count = 9999").fetchone()
+        lambda transaction: transaction.connection.execute("PRAGMA max_page_count = 9999").fetchone()
     )
     await bench.insert("x" * 100_000)
     assert len(bench.kept()) == 2
@@ -421,8 +431,8 @@ async def test_a_connection_that_cannot_even_roll_back_is_given_up(
     await bench.start()
     bench.connect = sound
 
-    def half_done(connection: sqlite3.Connection) -> None:
-        insert(connection, "half")
+    def half_done(transaction: Transaction) -> None:
+        insert(transaction, "half")
         raise LookupError("a bug")
 
     with pytest.raises(StoreUnavailable):
@@ -508,24 +518,25 @@ async def test_what_must_stand_outside_a_transaction_does(bench: Bench) -> None:
 def test_a_crash_between_two_units_keeps_neither(tmp_path: Path) -> None:
     """The process is gone in the middle of a batch: nothing of it was answered, nothing of it is kept."""
     script = f"""
-import asyncio, os, sqlite3
+import asyncio, os, random, sqlite3
 from functools import partial
 from notifier.store.sqlite.connection import connect_writer
 from notifier.store.sqlite.driver import AiosqliteDriver
+from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.writer import Writer
-def insert(connection, n):
-    connection.execute("INSERT INTO t VALUES (?)", (n,))
+def insert(transaction, n):
+    transaction.connection.execute("INSERT INTO t VALUES (?)", (n,))
     return n
 async def main():
     open_driver = partial(AiosqliteDriver.open, partial(connect_writer, {str(tmp_path / "x.db")!r}))
     driver = await open_driver()
     await driver.run(lambda connection: connection.execute("CREATE TABLE t (x)").fetchall())
-    writer = Writer("x", driver, open_driver)
+    writer = Writer("x", driver, open_driver, ids=IdSequence(random.Random(1)))
     for n in range(3):
         print(await writer.submit(partial(insert, n=n)))
     await asyncio.gather(
         *(writer.submit(partial(insert, n=n)) for n in (3, 4)),
-        writer.submit(lambda connection: os._exit(9)),
+        writer.submit(lambda transaction: os._exit(9)),
     )
 asyncio.run(main())
 """
@@ -538,14 +549,14 @@ asyncio.run(main())
 
 
 def test_the_limits_are_what_the_interface_says() -> None:
-    assert (writer_module.MAX_BATCH, writer_module.PATIENCE_S) == (512, 0.05)
+    assert (writer_module.MAX_BATCH, writer_module.GROUP_COMMIT_WAIT_S) == (512, 0.05)
 
 
 async def test_the_writer_outlives_every_bug(bench: Bench) -> None:
     """A unit that commits by itself, which no unit may, costs its batch and nothing else."""
 
-    def unruly(connection: sqlite3.Connection) -> None:
-        connection.execute("COMMIT")
+    def unruly(transaction: Transaction) -> None:
+        transaction.connection.execute("COMMIT")
         raise LookupError("a bug")
 
     results = await asyncio.gather(bench.insert(1), bench.writer.submit(unruly), return_exceptions=True)
@@ -584,7 +595,7 @@ async def test_a_writer_that_died_says_so_and_leaves_nobody_waiting(
         raise RuntimeError("planted")
 
     watching = asyncio.ensure_future(bench.writer.until_closed())
-    monkeypatch.setattr(Writer, "_take", die)
+    monkeypatch.setattr(Writer, "_take_batch", die)
     async with asyncio.timeout(20):
         with structlog.testing.capture_logs() as told:
             results = await asyncio.gather(*map(bench.insert, range(3)), return_exceptions=True)

@@ -11,13 +11,13 @@ BUSY = f"""
 import pathlib, time
 from notifier.daemon import sdnotify
 
-def reloading(*, reloading=sdnotify.reloading):
+def reloading(*, reloading=sdnotify.report_reloading):
     pathlib.Path('{STATE}/began').touch()
     while not pathlib.Path('{GO}').exists():
         time.sleep(0.02)
     return reloading()
 
-sdnotify.reloading = reloading
+sdnotify.report_reloading = reloading
 """
 HANGS = """
 import signal, time
@@ -160,7 +160,7 @@ def test_a_stop_lets_the_delivery_under_way_end(service: Service) -> None:
     service.register("a-task")
     service.until(lambda: service.peer.asked == 1, "a callback under way")
     stopping = service.begin("stop")
-    service.until(lambda: service.is_(StatusText="finishing what is under way"), "the stop begun")
+    service.until(lambda: service.is_(StatusText="finishing running requests"), "the stop begun")
     service.peer.takes.set()
     assert stopping.wait() == 0
     assert service.is_(ActiveState="inactive", Result="success")

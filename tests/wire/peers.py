@@ -185,4 +185,4 @@ def fault_of(exchange: Exchange) -> FailureKind:
     assert "\n" not in exchange.detail
     assert exchange.detail
     assert "canary" not in exchange.detail
-    return exchange.fault
+    return exchange.kind

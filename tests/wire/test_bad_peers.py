@@ -217,22 +217,26 @@ def bomb() -> bytes:
     return gzip.compress(b"a" * 10_000_000)
 
 
-@pytest.mark.fault(58)
+@pytest.mark.fault(58, 101)
 @pytest.mark.threat(12)
-async def test_a_compressed_answer_is_not_unpacked() -> None:
-    """A few bytes might become a gigabyte."""
-    exchange, _ = await fetch(saying(answer(bomb(), "200 OK", "Content-Encoding: gzip")))
-    assert fault_of(exchange) is FailureKind.PROTOCOL
-    assert isinstance(exchange, NoReply)
-    assert exchange.detail == "encoded although asked not to"
-
-
-async def test_a_compressed_error_keeps_its_status_and_headers() -> None:
-    """A proxy that compresses its 429 page still says 429, and when to come back."""
-    exchange, _ = await fetch(saying(answer(bomb(), "429 Slow", "Content-Encoding: gzip", "Retry-After: 7")))
+@pytest.mark.parametrize("status", ["200 OK", "429 Slow"])
+async def test_a_compressed_body_is_handed_on_as_it_came(status: str) -> None:
+    """Who reads it unpacks it, and knows how much may come of it. The status and the headers count."""
+    packed = bomb()
+    exchange, _ = await fetch(saying(answer(packed, status, "Content-Encoding: gzip", "Retry-After: 7")))
     assert isinstance(exchange, HttpReply)
-    assert (exchange.status, exchange.headers["retry-after"]) == (429, "7")
-    assert (exchange.body, exchange.is_cut) == (b"", True)
+    assert (exchange.status, exchange.headers["retry-after"]) == (int(status[:3]), "7")
+    assert (exchange.body, exchange.is_cut) == (packed, False)
+
+
+@pytest.mark.fault(58)
+@pytest.mark.parametrize(("size", "is_cut"), [(100, False), (101, True)])
+async def test_a_request_may_have_a_limit_of_its_own(size: int, is_cut: bool) -> None:
+    """Providers have limits of their own, and share the client."""
+    async with listening(saying(answer(b"a" * size))) as peer, wired() as wire:
+        exchange = await wire.get(peer.url(), {}, timeout_ms=LONG_MS, max_body=100)
+    assert isinstance(exchange, HttpReply)
+    assert (exchange.body, exchange.is_cut) == (b"a" * 100, is_cut)
 
 
 @pytest.mark.parametrize("coding", ["identity", "Identity", ""])
@@ -280,7 +284,7 @@ async def test_what_cannot_be_sent_is_a_value_too(url: str, headers: dict[str, s
     async with wired(resolver=resolving()) as wire:
         exchange = await wire.get(url, headers, timeout_ms=LONG_MS)
     assert isinstance(exchange, NoReply)
-    assert exchange.fault in {FailureKind.PROTOCOL, FailureKind.DNS, FailureKind.CONNECT}
+    assert exchange.kind in {FailureKind.PROTOCOL, FailureKind.DNS, FailureKind.CONNECT}
 
 
 # -- what stands although the body does not end
@@ -309,7 +313,7 @@ async def test_a_2xx_to_a_post_is_the_whole_answer(tail: tuple[bytes, bytes, flo
 async def test_an_accepted_post_stands_when_the_deadline_falls_into_its_body(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("notifier.outbound.client.REST_S", LONG_MS)
+    monkeypatch.setattr("notifier.outbound.client.REMAINDER_LIMIT_S", LONG_MS)
     script = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
     exchange, _ = await fetch(script, method="POST", timeout_ms=SOON_MS)
     assert isinstance(exchange, HttpReply)

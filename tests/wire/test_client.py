@@ -120,7 +120,7 @@ async def test_a_connection_is_kept_when_the_short_answer_comes_in_pieces(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As most servers send it: first the head, then the body."""
-    monkeypatch.setattr("notifier.outbound.client.REST_S", LONG_MS)
+    monkeypatch.setattr("notifier.outbound.client.REMAINDER_LIMIT_S", LONG_MS)
     script = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", b"o", b"k", b"!!", pause_s=0.005)
     async with listening(script) as peer, wired() as wire:
         for _ in range(3):

@@ -19,7 +19,7 @@ LOOPBACK = AddressPolicy.of(("loopback",))
 
 def blocked(exchange: Exchange) -> str:
     assert isinstance(exchange, NoReply), exchange
-    assert exchange.fault is FailureKind.BLOCKED
+    assert exchange.kind is FailureKind.BLOCKED
     assert exchange.peer is None, "something was connected to"
     return exchange.detail
 
@@ -90,7 +90,7 @@ async def test_a_refused_address_beside_a_dead_one_is_no_connection() -> None:
     async with wired(policy=ALL, resolver=resolving(half_example=[METADATA, "127.0.0.1"])) as wire:
         exchange = await wire.get(f"http://half.example:{port}/", {}, timeout_ms=LONG_MS)
     assert isinstance(exchange, NoReply)
-    assert (exchange.fault, exchange.peer) == (FailureKind.CONNECT, f"127.0.0.1:{port}")
+    assert (exchange.kind, exchange.peer) == (FailureKind.CONNECT, f"127.0.0.1:{port}")
 
 
 @pytest.mark.threat(7)

@@ -47,7 +47,7 @@ async def test_what_follows_an_answer_is_never_taken_for_the_next_one(receiver: 
 
 
 def _summary(exchange: Exchange) -> object:
-    return exchange.status if isinstance(exchange, HttpReply) else exchange.fault
+    return exchange.status if isinstance(exchange, HttpReply) else exchange.kind
 
 
 @pytest.mark.parametrize("loop_factory", LOOPS, ids=["asyncio", "uvloop"])

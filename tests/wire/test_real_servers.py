@@ -79,7 +79,7 @@ async def post(client: HttpxClient, front: Running, path: str, body: bytes = BOD
 
 
 def statuses(exchanges: list[Exchange]) -> list[object]:
-    return [e.status if isinstance(e, HttpReply) else (e.fault, e.detail) for e in exchanges]
+    return [e.status if isinstance(e, HttpReply) else (e.kind, e.detail) for e in exchanges]
 
 
 async def test_a_keep_alive_shorter_than_ours_fails_nothing(front: Running, client: HttpxClient) -> None:
@@ -152,9 +152,9 @@ async def test_plain_http_to_a_tls_port_is_told(
         exchange = await client.post(url, {}, BODY, timeout_ms=LONG_MS)
     assert isinstance(exchange, NoReply), exchange
     if server.name in {"haproxy", "lighttpd"}:
-        assert exchange.fault is FailureKind.RESET
+        assert exchange.kind is FailureKind.RESET
     else:
-        assert exchange.fault is FailureKind.TLS
+        assert exchange.kind is FailureKind.TLS
         assert exchange.subkind is FailureSubkind.TLS_EXPECTED
 
 

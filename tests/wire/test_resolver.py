@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from notifier.core.exchange import HttpReply
-from notifier.outbound.resolver import BAD_FOR_S, GOOD_FOR_S, CachingResolver, system_lookup
+from notifier.outbound.resolver import ADDRESSES_TTL_S, FAILURE_TTL_S, CachingResolver, system_lookup
 from tests.wire.peers import answer, listening, saying, wired
 
 
@@ -58,7 +58,7 @@ async def test_a_good_answer_is_remembered_for_30_s_and_a_bad_one_for_5(names: N
     now = 0.0
     resolver = CachingResolver(names, monotonic=lambda: now)
 
-    for now in (0.0, BAD_FOR_S - 0.1, BAD_FOR_S, GOOD_FOR_S - 0.1, GOOD_FOR_S):  # noqa: B007 - the resolver reads it
+    for now in (0.0, FAILURE_TTL_S - 0.1, FAILURE_TTL_S, ADDRESSES_TTL_S - 0.1, ADDRESSES_TTL_S):  # noqa: B007 - the resolver reads it
         await addresses(resolver, "a.example")
         with pytest.raises(socket.gaierror, match="not known"):
             await addresses(resolver, "missing.example")
@@ -106,7 +106,7 @@ async def test_with_all_threads_taken_known_names_get_through_and_new_ones_fail_
     now = 0.0
     resolver = CachingResolver(names, monotonic=lambda: now, threads=8)
     await addresses(resolver, "known.example")
-    now = GOOD_FOR_S + 1
+    now = ADDRESSES_TTL_S + 1
     hanging = [asyncio.create_task(addresses(resolver, f"dead{n}.example")) for n in range(30)]
     await asyncio.sleep(0.01)
     refused = [task for task in hanging if task.done()]

@@ -38,7 +38,7 @@ def server_side(cert: trustme.LeafCert) -> ssl.SSLContext:
 
 def tls_fault(exchange: Exchange) -> str:
     assert isinstance(exchange, NoReply), exchange
-    assert exchange.fault is FailureKind.TLS
+    assert exchange.kind is FailureKind.TLS
     return exchange.detail
 
 
@@ -125,7 +125,7 @@ async def test_a_handshake_that_never_ends_is_left_at_the_deadline() -> None:
     async with listening(for_ever(b"", b"")) as peer, wired() as wire:
         exchange = await wire.get(peer.url().replace("http:", "https:"), {}, timeout_ms=SOON_MS)
     assert isinstance(exchange, NoReply)
-    assert exchange.fault is FailureKind.TIMEOUT
+    assert exchange.kind is FailureKind.TIMEOUT
 
 
 async def test_a_peer_that_connects_and_is_silent_is_told_from_one_that_does_not_connect() -> None:
@@ -133,7 +133,7 @@ async def test_a_peer_that_connects_and_is_silent_is_told_from_one_that_does_not
     async with listening(lambda line: line.hang()) as peer, wired() as wire:
         exchange = await wire.get(peer.url().replace("http:", "https:"), {}, timeout_ms=SOON_MS)
     assert isinstance(exchange, NoReply)
-    assert exchange.fault is FailureKind.TIMEOUT
+    assert exchange.kind is FailureKind.TIMEOUT
     assert exchange.detail == "1 s, connected, and the TLS handshake did not end"
     assert exchange.peer == f"127.0.0.1:{peer.port}"
 

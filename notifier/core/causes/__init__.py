@@ -1,1 +1,1 @@
-"""What goes wrong: one code, one text and one remedy for each cause."""
+"""Define what can go wrong: a code, a text and a remedy for each cause."""

@@ -1,25 +1,27 @@
-"""A cause as a value: a code with parameters. Its text and its remedy are made when somebody reads them."""
+"""Define a cause as a value: a code with parameters. Text and remedy are made when they are needed."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
 from notifier.core.causes.table import CAUSES, STATUS_FIXES, Code
+from notifier.core.formats.text import fill_template
 from notifier.core.formats.times import format_instant
 
 MULEROUTER_KEY = "MULEROUTER_API_KEY"
-"""The variable that the key of the built-in provider is set by."""
+"""The environment variable with the key of the built-in provider."""
 
 Params = Mapping[str, str | int]
 
+QUOTE = "message"
+"""The parameter with a peer's own words. They may differ each time, for example by the id of a request."""
+
 _NONE: Params = MappingProxyType({})
-_PLACE = re.compile(r"\{(\w+)\}|\{([^{}\[\]]*)\[(\w+)\]([^{}\[\]]*)\}")
 
 
 class Audience(Enum):
-    """Who reads a text: the operator of this daemon, or the receivers of its callbacks."""
+    """The reader of a text: the operator of this daemon, or a receiver of its callbacks."""
 
     OPERATOR = "operator"
     RECEIVER = "receiver"
@@ -27,19 +29,24 @@ class Audience(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ProviderSubject:
-    """The remedy is for a provider's watches, or for the daemon itself where there is no name."""
+    """A provider and its watches; without a name, the daemon itself."""
 
     name: str = ""
 
     @property
     def key(self) -> str:
-        """What sets the key of this provider."""
+        """The setting or variable that has the key of this provider."""
         return MULEROUTER_KEY if self.name == "mulerouter" else f"api_key of {self.name or 'the provider'}"
+
+    @property
+    def table(self) -> str:
+        """The table of the configuration that has this provider."""
+        return f"providers.{self.name}" if self.name else "the provider's table"
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointSubject:
-    """The remedy is for an endpoint that is held back. Where the id is not at hand, the URL is one too."""
+    """An endpoint that is held back. Where the id is not known, the URL takes its place."""
 
     id: str
     url: str
@@ -47,7 +54,7 @@ class EndpointSubject:
 
 @dataclass(frozen=True, slots=True)
 class AttemptSubject:
-    """The remedy is for one attempt to deliver."""
+    """One attempt of a delivery."""
 
 
 Subject = ProviderSubject | EndpointSubject | AttemptSubject
@@ -55,31 +62,40 @@ DAEMON = ProviderSubject()
 ATTEMPT = AttemptSubject()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cause:
-    """Why something does not work. Two are the same where code and parameters are equal.
+    """Why something does not work. Causes with the same code and parameters except the quote are equal.
 
-    The parameters are plain values, cleaned and cut where they are made: they may be a stranger's words.
+    Parameters may be words of a foreign server. So whoever makes a cause cleans and shortens them.
     """
 
     code: Code
-    params: Params = field(default_factory=lambda: _NONE, hash=False)
+    params: Params = field(default_factory=lambda: _NONE)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Cause) or self.code is not other.code:
+            return False
+        return self.params == other.params or _without_quote(self.params) == _without_quote(other.params)
+
+    def __hash__(self) -> int:
+        return hash(self.code)
 
     def text(self, audience: Audience = Audience.OPERATOR) -> str:
-        """Return the cause in words; those for a receiver hold no private parameter."""
+        """Return the cause in words. The text for receivers leaves out private parameters."""
         template = CAUSES[self.code]
         hidden = template.private if audience is Audience.RECEIVER else frozenset()
         visible = {name: value for name, value in self.params.items() if name not in hidden}
-        return _fill(template.text, visible)
+        return fill_template(template.text, visible)
 
     def fix(self, subject: Subject = DAEMON) -> str:
-        """Return what to do about it; empty where nothing is known."""
+        """Return what to do about it; empty if nothing is known."""
         template = CAUSES[self.code]
         match subject:
             case ProviderSubject():
-                return _fill(template.fix, {**self.params, "key": self.params.get("key_origin", subject.key)})
+                key = self.params.get("key_origin", subject.key)
+                return fill_template(template.fix, {**self.params, "key": key, "table": subject.table})
             case EndpointSubject():
-                return _fill(template.endpoint_fix, {"id": subject.id, "url": subject.url})
+                return fill_template(template.endpoint_fix, {"id": subject.id, "url": subject.url})
             case AttemptSubject():
                 return template.attempt_fix or self._status_fix()
 
@@ -92,25 +108,16 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A cause that lasts, and since when, where that is known."""
+    """A cause that lasts, and since when, if that is known."""
 
     cause: Cause
     since: int | None = None
 
     def text(self, audience: Audience = Audience.OPERATOR) -> str:
-        """Return the cause in words, with since when."""
+        """Return the cause in words, with the time since when."""
         text = self.cause.text(audience)
         return text if self.since is None else f"{text} since {format_instant(self.since)}"
 
 
-def _fill(pattern: str, values: Params) -> str:
-    """Put the values into their places, in one pass: a value that holds braces is not expanded again."""
-
-    def value_at(place: re.Match[str]) -> str:
-        plain, before, optional, after = place.groups()
-        if plain is not None:
-            return str(values.get(plain, ""))
-        value = values.get(optional, "")
-        return "" if value == "" else f"{before}{value}{after}"
-
-    return _PLACE.sub(value_at, pattern)
+def _without_quote(params: Params) -> Params:
+    return {name: value for name, value in params.items() if name != QUOTE}

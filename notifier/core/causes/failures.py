@@ -1,4 +1,4 @@
-"""From a failed exchange to its cause. Here a peer's particulars are cleaned and cut."""
+"""Make causes of failed exchanges. Details from a peer are cleaned and shortened here."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,8 +9,8 @@ from notifier.core.causes.table import Code
 from notifier.core.exchange import FailureKind, FailureSubkind, NoReply
 from notifier.core.formats.text import one_line
 
-DETAIL_CHARS = 200  # no record of why; changing it needs a measurement
-HOST_CHARS = 100  # no record of why; changing it needs a measurement
+MAX_DETAIL_CHARS = 200  # no record of why; changing it needs a measurement
+MAX_HOST_CHARS = 100  # no record of why; changing it needs a measurement
 
 FAILURE_CODES: Mapping[FailureKind, Code] = MappingProxyType(
     {
@@ -24,8 +24,7 @@ FAILURE_CODES: Mapping[FailureKind, Code] = MappingProxyType(
         FailureKind.TOO_LARGE: Code.BODY_TOO_LARGE,
     }
 )
-"""The code of each kind of failure, where nothing closer is known of it."""
-
+"""The code of each kind of failure without a subkind."""
 
 _SUBKIND_CODES: Mapping[FailureSubkind, Code] = MappingProxyType(
     {
@@ -40,16 +39,16 @@ _SUBKIND_CODES: Mapping[FailureSubkind, Code] = MappingProxyType(
 def failure_to_cause(failure: NoReply, *, peer: str = "") -> Cause:
     """Make the cause of an exchange without a reply.
 
-    ``peer`` names whose peer failed, where the text must say so. The particulars must hold no secret.
+    ``peer`` names the side that failed, if the text must say so. The detail must contain no secret.
     """
-    code = FAILURE_CODES[failure.fault] if failure.subkind is None else _SUBKIND_CODES[failure.subkind]
-    params = {"peer": peer, "detail": one_line(failure.detail, DETAIL_CHARS)}
+    code = FAILURE_CODES[failure.kind] if failure.subkind is None else _SUBKIND_CODES[failure.subkind]
+    params = {"peer": peer, "detail": one_line(failure.detail, MAX_DETAIL_CHARS)}
     return Cause(code, {name: value for name, value in params.items() if value})
 
 
 def redirect_to_cause(status: int, location: str) -> Cause:
-    """Make the cause of a 3xx that is not a provider's."""
-    host = redirect_host(location)
+    """Make the cause of a 3xx of a receiver or of a result."""
+    host = describe_redirect_host(location)
     return (
         Cause(Code.RECEIVER_REDIRECT, {"host": host})
         if host
@@ -57,10 +56,10 @@ def redirect_to_cause(status: int, location: str) -> Cause:
     )
 
 
-def redirect_host(location: str) -> str:
-    """Say where a redirect points to; empty where it names no place.
+def describe_redirect_host(location: str) -> str:
+    """Return the host that a redirect points to; empty without a location.
 
-    By host alone: paths and userinfo may hold secrets.
+    Paths and userinfo are left out, because they may contain secrets.
     """
     if not location.strip():
         return ""
@@ -68,12 +67,12 @@ def redirect_host(location: str) -> str:
         host = urlsplit(location.strip()).hostname
     except ValueError:
         return "an unreadable place"
-    return one_line(host, HOST_CHARS) if host else "the same host"
+    return one_line(host, MAX_HOST_CHARS) if host else "the same host"
 
 
-def attempt_fix(status: int | None, fault: str | None) -> str:
-    """Say what to do about a stored attempt; empty for one that was accepted, or where nothing is known."""
+def find_attempt_fix(status: int | None, failure: str | None) -> str:
+    """Return what to do about a stored attempt; empty if it was accepted or nothing is known."""
     if status is not None:
         is_accepted = 200 <= status <= 299
         return "" if is_accepted else Cause(Code.RECEIVER_HTTP_STATUS, {"status": status}).fix(ATTEMPT)
-    return Cause(FAILURE_CODES[FailureKind(fault)]).fix(ATTEMPT) if fault in set(FailureKind) else ""
+    return Cause(FAILURE_CODES[FailureKind(failure)]).fix(ATTEMPT) if failure in set(FailureKind) else ""

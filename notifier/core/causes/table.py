@@ -1,7 +1,7 @@
-"""The table of causes: for each code its text, and what to do about it.
+"""Define the table of causes: the text and the remedies of each code.
 
-In a text ``{name}`` is the value of a parameter. ``{before[name]after}`` is that value with what stands
-around it, and nothing where the parameter is missing.
+In a text ``{name}`` is the value of a parameter. ``{before[name]after}`` is the value with the words around
+it; without the parameter it is empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,17 @@ from types import MappingProxyType
 
 
 class Code(StrEnum):
-    """A cause by its stable name, in lower case: it is stored, and stands in the API and in the log."""
+    """The stable name of a cause, in lower case. It is stored, and is in the API and in the log."""
 
     PROVIDER_KEY_MISSING = auto()
     PROVIDER_KEY_REFUSED = auto()
     PROVIDER_ACCOUNT_EMPTY = auto()
     PROVIDER_ACCESS_FORBIDDEN = auto()
+    PROVIDER_ACCESS_BLOCKED = auto()
     PROVIDER_THROTTLED = auto()
 
     PROVIDER_TASK_UNKNOWN = auto()
+    PROVIDER_PATH_UNKNOWN = auto()
     PROVIDER_SERVER_ERROR = auto()
     PROVIDER_HTTP_STATUS = auto()
     PROVIDER_REDIRECT = auto()
@@ -28,7 +30,8 @@ class Code(StrEnum):
     REPLY_MARKUP = auto()
     REPLY_NOT_JSON = auto()
     REPLY_JSON_REJECTED = auto()
-    REPLY_BYTE_ORDER_MARK = auto()
+    REPLY_BYTE_ORDER_MARK = auto()  # only in old rows: a byte order mark is dropped now
+    REPLY_ENCODING_INVALID = auto()
     REPLY_TOO_LARGE = auto()
     REPLY_EXPRESSION_FAILED = auto()
     REPLY_STATUS_MISSING = auto()
@@ -79,8 +82,8 @@ class Template:
     """The text of a cause and its remedies.
 
     ``fix`` is for a provider, a watch and the daemon, ``attempt_fix`` for one attempt of a delivery,
-    ``endpoint_fix`` for an endpoint that is held back. ``no_fix`` is the reason why there is no remedy.
-    ``private`` names the parameters that no receiver may read.
+    ``endpoint_fix`` for an endpoint that is held back. ``no_fix`` says why there is no remedy. ``private``
+    names the parameters that receivers may not read.
     """
 
     text: str
@@ -99,7 +102,11 @@ _HELD_FIX = "`notifier endpoints resume {id}` when it may be called again"
 
 _BY_ITSELF = "nothing is lost; polling goes on by itself when it answers again"
 _NO_HTTP = "see that an HTTP/1.1 server answers there, and whether the URL is to be http or https"
-_KEY_ORIGIN = frozenset({"key_origin"})  # the path of a file, say: callbacks leave the host
+# Callbacks leave the host. A provider's words about the account may name it, and a path would disclose the
+# layout of the host.
+_OF_THE_ACCOUNT = frozenset({"message"})
+_OF_THE_KEY = _OF_THE_ACCOUNT | {"key_origin"}
+_QUOTE = '{; it says "[message]"}'
 _ODD_REPLY = "only the provider can change its reply, or a user its description in the configuration"
 _BUSY = "the receiver is busy; a delivery would wait, by its Retry-After, and go out again"
 _REFUSED = (
@@ -121,19 +128,19 @@ STATUS_FIXES: Sequence[tuple[int, int, str]] = (
     (400, 499, "the receiver refuses this message; have it answer 2xx to events that it does not know"),
     (0, 999, "the receiver failed; look at its log"),
 )
-"""First and last status of an attempt, and what to do; the first entry that holds a status counts."""
+"""First and last status of an attempt, and what to do. The first entry that includes a status counts."""
 
 
 def _account(text: str, fix: str) -> Template:
-    return Template(f"{text}{{, key from [key_origin]}}", fix, private=_KEY_ORIGIN)
+    return Template(f"{text}{{, key from [key_origin]}}{_QUOTE}", fix, private=_OF_THE_KEY)
 
 
-def _reply(text: str) -> Template:
-    return Template(text, no_fix=_ODD_REPLY)
+def _reply(text: str, fix: str = "") -> Template:
+    return Template(text, fix, no_fix="" if fix else _ODD_REPLY)
 
 
 def _network(text: str, fix: str, attempt_fix: str, *, no_fix: str = "") -> Template:
-    """Make the template of a failed exchange; ``peer`` is named where the text must say whose peer failed."""
+    """Make the template of a failed exchange. ``peer`` names the side that failed, if it must be named."""
     return Template(f"{{[peer]: }}{text}{{: [detail]}}", fix, attempt_fix, _CLOSED_FIX, no_fix)
 
 
@@ -143,35 +150,59 @@ _ADDRESS_FIX = "see base_url: it names an address that is never asked"
 CAUSES: Mapping[Code, Template] = MappingProxyType(
     {
         Code.PROVIDER_KEY_MISSING: Template(
-            "provider wants a key, and none is set (401)", "set {key}, then restart the daemon"
+            f"provider wants a key, and none is set (401){_QUOTE}",
+            "set {key}, then restart the daemon",
+            private=_OF_THE_ACCOUNT,
         ),
         Code.PROVIDER_KEY_REFUSED: _account(
             "provider refuses the key (401)", "check {key}, then reload the daemon; for a variable restart it"
         ),
         Code.PROVIDER_ACCOUNT_EMPTY: Template(
-            "account is empty (402)", "top up the account; polling goes on by itself"
+            f"account is empty (402){_QUOTE}",
+            "top up the account; polling goes on by itself",
+            private=_OF_THE_ACCOUNT,
         ),
         Code.PROVIDER_ACCESS_FORBIDDEN: _account(
             "provider forbids access (403)",
             "see that {key} is active and may use this API; `notifier check --online` asks again",
         ),
+        Code.PROVIDER_ACCESS_BLOCKED: Template(
+            f"a web page forbids access (403), not the provider's API{_QUOTE}",
+            "see that this machine's address may reach base_url: a firewall, a CDN or a proxy before the API "
+            "blocks it, and the key is not what is refused; then polling goes on by itself",
+        ),
         Code.PROVIDER_THROTTLED: Template(
-            "provider throttles (429)", "nothing; polling goes on by itself. A lower max_rate avoids it"
+            f"provider throttles (429){_QUOTE}",
+            "nothing; polling goes on by itself. A lower max_rate avoids it",
+            private=_OF_THE_ACCOUNT,
         ),
         Code.PROVIDER_TASK_UNKNOWN: Template(
-            "provider does not know the task ({status})",
+            f"provider does not know the task ({{status}}){_QUOTE}",
             no_fix="if it lasts, the watch ends as lost, and what to do about that is its owner's to say",
         ),
-        Code.PROVIDER_SERVER_ERROR: Template("provider answers HTTP {status}", _BY_ITSELF),
-        Code.PROVIDER_HTTP_STATUS: _reply("provider answers HTTP {status}"),
-        Code.PROVIDER_REDIRECT: _reply("provider: {redirect to [host] not followed}{HTTP [status]}"),
+        Code.PROVIDER_PATH_UNKNOWN: Template(
+            f"provider returns HTTP {{status}} without JSON, which says nothing about the task{_QUOTE}",
+            "see base_url and task_path in {table}; if they are right, a gateway before the provider has "
+            "lost it, and polling goes on by itself when it is back",
+        ),
+        Code.PROVIDER_SERVER_ERROR: Template(f"provider answers HTTP {{status}}{_QUOTE}", _BY_ITSELF),
+        Code.PROVIDER_HTTP_STATUS: _reply(f"provider answers HTTP {{status}}{_QUOTE}"),
+        Code.PROVIDER_REDIRECT: _reply(
+            "provider: {redirect to [host] not followed}{HTTP [status]}",
+            "set base_url and task_path in {table} to the address that it points to; redirects are never "
+            "followed, because the key would go along",
+        ),
         Code.PROVIDER_STATUS_UNKNOWN: _reply('provider says "{word}", a status we do not know'),
         Code.REPLY_EMPTY: _reply("answer is empty"),
         Code.REPLY_MARKUP: _reply("answer is HTML or XML, not JSON"),
         Code.REPLY_NOT_JSON: _reply("answer is not JSON"),
         Code.REPLY_JSON_REJECTED: _reply("answer is JSON that we do not take: {detail}"),
         Code.REPLY_BYTE_ORDER_MARK: _reply("answer starts with a byte order mark"),
-        Code.REPLY_TOO_LARGE: _reply("answer larger than {limit}"),
+        Code.REPLY_ENCODING_INVALID: _reply("reply cannot be unpacked (Content-Encoding: {encoding})"),
+        Code.REPLY_TOO_LARGE: _reply(
+            "reply{ of [size]} is larger than max_body ({limit})",
+            "raise max_body in {table}, if replies of this size are meant",
+        ),
         Code.REPLY_EXPRESSION_FAILED: _reply("answer does not fit the expression {place}"),
         Code.REPLY_STATUS_MISSING: _reply("answer has no status at {place}"),
         Code.REPLY_STATUS_EMPTY: _reply("answer's status is empty"),
@@ -290,4 +321,4 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
         ),
     }
 )
-"""Every code has its entry; ``tests/core/test_causes.py`` holds them to each other."""
+"""Every code has an entry; ``tests/core/test_causes.py`` checks it."""

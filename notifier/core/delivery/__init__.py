@@ -1,1 +1,1 @@
-"""The rules of delivery: signing, judging an attempt, backoff, the health of an endpoint."""
+"""Define the rules of delivery: signatures, results of attempts, backoff, the health of an endpoint."""

@@ -1,10 +1,10 @@
-"""When a delivery that was not taken is sent again: soon at first, hourly at last, until its time is up."""
+"""Decide when a failed delivery is sent again: soon at first, hourly at last, until it is given up."""
 
 from typing import assert_never
 
-from notifier.core.circuit_breaker import THRESHOLD
+from notifier.core.circuit_breaker import FAILURE_THRESHOLD
 from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
-from notifier.core.delivery.endpoint import AttemptAccepted, AttemptFailed, FailureScope, Report
+from notifier.core.delivery.endpoint import AttemptAccepted, AttemptFailed, AttemptResult, FailureScope
 from notifier.core.model import ClaimedDelivery
 
 SCHEDULE_MS = (
@@ -20,68 +20,73 @@ SCHEDULE_MS = (
     1_800_000,
     3_600_000,
 )
-"""The wait after the first attempt, the second …; the last one from there on."""
+"""The waits after the first attempt, the second …; then the last one repeats.
 
-SOON = THRESHOLD
-"""So many attempts are made soon, and close the gate of what is down. What fails then waits longer."""
+They are short at first, because a receiver that restarts is back soon.
+"""
+
+SOON_ATTEMPTS = FAILURE_THRESHOLD
+"""The number of attempts without a growing wait: so many failures in a row block the endpoint anyway."""
 
 
-def next_attempt_at(
+def schedule_retry(
     number: int, *, now: int, give_up_at: int, retry_after_ms: int | None, jitter: float
 ) -> int | None:
-    """Return when to send again after attempt ``number``; None when no time is left.
+    """Return when to send again after attempt ``number``; None at or after ``give_up_at``.
 
-    The wait is that of the schedule ±20 %, or ``Retry-After`` if longer. The last attempt is made at
-    ``give_up_at`` itself, however much was to be waited, so that no time is given away.
+    The wait is the one of the schedule ±20 %, or ``Retry-After`` if that is longer. The last attempt is made
+    at ``give_up_at`` even if the wait would be longer, so that the whole time is used.
     """
     if now >= give_up_at:
         return None
     wait_ms = SCHEDULE_MS[min(max(number, 1), len(SCHEDULE_MS)) - 1]
-    return min(now + max(_jittered(wait_ms, jitter), retry_after_ms or 0), give_up_at)
+    return min(now + max(_add_jitter(wait_ms, jitter), retry_after_ms or 0), give_up_at)
 
 
-def decide_attempt(dispatch: ClaimedDelivery, report: Report, *, now: int, jitter: float) -> AttemptDecision:
-    """Say what follows from an attempt for its delivery; what follows for the endpoint is the gate's.
+def decide_attempt(
+    delivery: ClaimedDelivery, result: AttemptResult, *, now: int, jitter: float
+) -> AttemptDecision:
+    """Decide what follows from an attempt for its delivery. ``endpoint.py`` decides for the endpoint.
 
-    Only a refusal of the event itself moves it along the schedule. An outage costs it nothing: it is sent
-    again soon, or, once the gate is closed, when the endpoint is back. Where others are taken meanwhile, and
-    no gate closes, it is sent again ever less often, up to the longest wait for a probe.
+    Only a refusal of the event itself uses up the schedule. During an outage the delivery is sent again soon,
+    or when the breaker of the endpoint allows it. If the endpoint accepts other deliveries meanwhile, the
+    breaker never blocks. Then the waits grow up to the longest wait for a probe.
     """
-    if isinstance(report, AttemptAccepted):
+    if isinstance(result, AttemptAccepted):
         return Delivered()
-    match report.blame:
+    match result.scope:
         case FailureScope.EVENT:
-            number = dispatch.refusals + 1
-            due_at = next_attempt_at(
+            number = delivery.refusals + 1
+            due_at = schedule_retry(
                 number,
                 now=now,
-                give_up_at=dispatch.give_up_at,
-                retry_after_ms=report.retry_after_ms,
+                give_up_at=delivery.give_up_at,
+                retry_after_ms=result.retry_after_ms,
                 jitter=jitter,
             )
-            return _given_up(dispatch, report) if due_at is None else Retry(due_at, is_refusal=True)
+            return _give_up(delivery, result) if due_at is None else Retry(due_at, is_refusal=True)
         case FailureScope.GONE:
-            return Retry(now)  # parked: nothing is dropped
-        case FailureScope.ENDPOINT if now >= dispatch.give_up_at:
-            return _given_up(dispatch, report)
+            return Retry(now)  # the suspension of the endpoint holds it back; nothing is dropped
+        case FailureScope.ENDPOINT if now >= delivery.give_up_at:
+            return _give_up(delivery, result)
         case FailureScope.ENDPOINT:
-            wait_ms = _jittered(_patience_ms(dispatch), jitter)
-            return Retry(min(now + min(wait_ms, report.cap_ms), dispatch.give_up_at))
+            wait_ms = _add_jitter(_retry_wait_ms(delivery), jitter)
+            return Retry(min(now + min(wait_ms, result.cap_ms), delivery.give_up_at))
         case _:
-            assert_never(report.blame)
+            assert_never(result.scope)
 
 
-def _patience_ms(dispatch: ClaimedDelivery) -> int:
-    """What fails at an open gate waits longer after the attempts that would have closed it by themselves."""
-    if dispatch.is_probe:  # when the next one goes out is for the gate to say
+def _retry_wait_ms(delivery: ClaimedDelivery) -> int:
+    """Return the wait of the schedule, counted from the attempts that would block the endpoint alone."""
+    if delivery.is_probe:  # the breaker decides when the next one is sent
         return SCHEDULE_MS[0]
-    return SCHEDULE_MS[min(max(dispatch.number - SOON, 0), len(SCHEDULE_MS) - 1)]
+    return SCHEDULE_MS[min(max(delivery.number - SOON_ATTEMPTS, 0), len(SCHEDULE_MS) - 1)]
 
 
-def _given_up(dispatch: ClaimedDelivery, report: AttemptFailed) -> GiveUp:
-    times = "1 attempt" if dispatch.number == 1 else f"{dispatch.number} attempts"
-    return GiveUp(f"given up after {times}; the last: {report.cause.text()}")
+def _give_up(delivery: ClaimedDelivery, result: AttemptFailed) -> GiveUp:
+    times = "1 attempt" if delivery.number == 1 else f"{delivery.number} attempts"
+    return GiveUp(f"given up after {times}; the last: {result.cause.text()}")
 
 
-def _jittered(wait_ms: int, jitter: float) -> int:
+def _add_jitter(wait_ms: int, jitter: float) -> int:
     return wait_ms * (800 + int(jitter * 401)) // 1_000

@@ -1,16 +1,16 @@
-"""What follows from an attempt for its delivery."""
+"""Define what follows from an attempt for its delivery."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The receiver answered 2xx."""
+    """The delivery is done: the receiver replied 2xx."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Send again at ``due_at``. ``is_refusal``: the attempt spoke against the event itself."""
+    """Another attempt at ``due_at``. ``is_refusal``: this one failed because of the event itself."""
 
     due_at: int
     is_refusal: bool = False
@@ -18,7 +18,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The delivery is dead."""
+    """The end of a delivery without success: it is dead."""
 
     reason: str
 

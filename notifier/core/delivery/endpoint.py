@@ -1,12 +1,13 @@
-"""What stands between a queue of callbacks and their endpoint (a URL without its query).
+"""Decide when callbacks to an endpoint (a callback URL without its query) are held back.
 
-An outage is the endpoint's, not a message's: three failures in a row, of whatever kind, close its gate, and
-what waits burns no attempts. A single probe goes out now and then; the first 2xx opens the gate, wakes all,
-and starts slowly. A user may pause it; 410 parks it until a user resumes it (Standard Webhooks: "the endpoint
-is gone"). Nothing here ever gives an endpoint up.
+An outage concerns the endpoint and not one delivery. So three failures in a row, of any kind, make its
+breaker block, and waiting deliveries use up no attempts. Single probes are sent. The first 2xx makes the
+breaker allow all, and sending starts slowly. A user may pause an endpoint. A 410 parks it until a user
+resumes it (Standard Webhooks: "the endpoint is gone"). An endpoint is never given up.
 
-What has taken nothing yet, or failed last, is on trial: it gets one message at a time until it takes one. All
-that are on trial share a part of the slots, so that however many hang, what works has room.
+An endpoint that has accepted nothing yet, or failed last, is on trial: it gets one delivery at a time until
+it accepts one. All trials together use only a part of the slots, so that endpoints that hang leave room for
+others.
 """
 
 from dataclasses import dataclass, replace
@@ -20,15 +21,16 @@ from notifier.core.circuit_breaker import CircuitBreaker, Permit
 from notifier.core.formats.times import format_instant
 from notifier.core.model import DeliveryHold
 
-PRIVATE_CAP_MS = 60_000
-PUBLIC_CAP_MS = 600_000
+MAX_PRIVATE_PROBE_MS = 60_000  # CONTRACT P7: a receiver on a private address, within 60 s
+MAX_PUBLIC_PROBE_MS = 600_000  # CONTRACT P7: a receiver on the internet, within 10 min
+# Above each limit per origin that is likely. No record of why; changing it needs a measurement.
+MAX_SLOW_START = 64
 
-
-_UNKNOWN = Cause(Code.LEGACY)  # of a gate that closed before reasons were kept
+_UNKNOWN = Cause(Code.LEGACY)  # of an endpoint that an older version blocked without a reason
 
 
 class FailureScope(StrEnum):
-    """Whom a failed attempt speaks against."""
+    """What a failure says something about: the endpoint, the event, or an endpoint that is gone."""
 
     ENDPOINT = "endpoint"
     EVENT = "event"
@@ -36,7 +38,7 @@ class FailureScope(StrEnum):
 
 
 class Suspension(StrEnum):
-    """A stop that only a user lifts."""
+    """A hold on an endpoint that only a user lifts."""
 
     PAUSED = "paused"
     GONE = "gone"
@@ -50,158 +52,163 @@ _SUSPENSION_CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class EndpointHealth:
-    """Its gate, and how many may be in flight to it while it starts slowly (None: as many as its origin).
+    """The state of an endpoint: its breaker (``gate``), a suspension, and its slow start.
 
-    A width of 1 is a trial.
+    ``concurrency`` limits what is in flight during a slow start, and 1 is a trial. None: the limit of the
+    origin alone counts.
     """
 
     gate: CircuitBreaker = CircuitBreaker()
-    hold: Suspension | None = None
-    width: int | None = 1
+    suspension: Suspension | None = None
+    concurrency: int | None = 1
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptAccepted:
-    """The endpoint took a message."""
+    """The endpoint accepted the event."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """The endpoint did not. ``retry_after_ms`` is clamped already; ``cap_ms`` bounds the wait for a probe."""
+    """The attempt failed. ``retry_after_ms`` is within its limits; ``cap_ms`` bounds the wait for a probe."""
 
-    blame: FailureScope
+    scope: FailureScope
     cause: Cause
     retry_after_ms: int | None
     cap_ms: int
 
 
-Report = AttemptAccepted | AttemptFailed
+AttemptResult = AttemptAccepted | AttemptFailed
 
 
 def permit(endpoint: EndpointHealth, now: int) -> Permit:
-    """Say whether a message may go out: freely, as the one probe, or not."""
-    return Permit.CLOSED if endpoint.hold is not None else circuit_breaker.permit(endpoint.gate, now)
+    """Return whether a delivery may be sent now: freely, as the only probe, or not."""
+    return Permit.BLOCK if endpoint.suspension is not None else circuit_breaker.permit(endpoint.gate, now)
 
 
-def free_slots(endpoint: EndpointHealth, in_flight: int, now: int, *, most: int) -> int:
-    """How many more may go out now, of at most ``most`` at once."""
+def count_free_slots(endpoint: EndpointHealth, in_flight: int, now: int, *, limit: int) -> int:
+    """Return how many more deliveries may be sent now, of at most ``limit`` at once."""
     match permit(endpoint, now):
-        case Permit.OPEN:
-            widest = most if endpoint.width is None else min(endpoint.width, most)
+        case Permit.ALLOW:
+            widest = limit if endpoint.concurrency is None else min(endpoint.concurrency, limit)
             return max(0, widest - in_flight)
         case Permit.PROBE:
             return 1
-        case Permit.CLOSED:
+        case Permit.BLOCK:
             return 0
 
 
-def probes_longest_due(endpoint: EndpointHealth) -> bool:
-    """Whether the next probe is what is due longest, not what expires first.
+def is_longest_due_next(endpoint: EndpointHealth) -> bool:
+    """Return whether the next probe is the delivery that is due longest, not the one that expires first.
 
-    Every other one is: else a message that the endpoint never takes would be each probe, and hold up all.
-    What has just failed is due anew, behind the rest.
+    It is so for every other probe. Otherwise a delivery that the endpoint never accepts would be every probe
+    and hold up all others. A delivery that failed is due again behind the rest.
     """
     return endpoint.gate.probes % 2 == 1
 
 
-def record_result(endpoint: EndpointHealth, report: Report, now: int, *, is_probe: bool) -> EndpointHealth:
-    """Return the endpoint after an attempt has been reported."""
-    if isinstance(report, AttemptAccepted):
-        return _after_success(endpoint, now)
-    match report.blame:
+def record_result(
+    endpoint: EndpointHealth, result: AttemptResult, now: int, *, is_probe: bool
+) -> EndpointHealth:
+    """Return the health of the endpoint after an attempt."""
+    if isinstance(result, AttemptAccepted):
+        return _record_success(endpoint, now)
+    match result.scope:
         case FailureScope.ENDPOINT:
-            return _put_off(endpoint, report, now, is_probe)
+            return _record_failure(endpoint, result, now, is_probe)
         case FailureScope.GONE:
-            return replace(endpoint, hold=endpoint.hold or Suspension.GONE)
+            return replace(endpoint, suspension=endpoint.suspension or Suspension.GONE)
         case FailureScope.EVENT if endpoint.gate.since is None:
             return replace(endpoint, gate=CircuitBreaker())
         case FailureScope.EVENT:
-            # It answers, but with no 2xx yet: that opens nothing.
-            return _put_off(endpoint, report, now, is_probe)
+            # A reply, but no 2xx: the breaker keeps blocking.
+            return _record_failure(endpoint, result, now, is_probe)
         case _:
-            assert_never(report.blame)
+            assert_never(result.scope)
 
 
-def trust_in_origin(report: Report) -> bool | None:
-    """Whether a new endpoint of the same origin may be trusted at once; None when this report does not say.
+def judge_origin(result: AttemptResult) -> bool | None:
+    """Return whether new endpoints of the same origin need no trial; None if this result does not show it.
 
-    Some callers have a URL for each task. They would be on trial for ever if every URL were.
+    Some programs use a URL per task. If each new URL were on trial, all their deliveries would be.
     """
-    if isinstance(report, AttemptAccepted):
+    if isinstance(result, AttemptAccepted):
         return True
-    return False if report.blame is FailureScope.ENDPOINT else None
+    return False if result.scope is FailureScope.ENDPOINT else None
 
 
-def is_unblocked(before: EndpointHealth, now_is: EndpointHealth) -> bool:
-    """Whether what waits may go again that could not before."""
-    return _is_shut(before) and not _is_shut(now_is)
+def is_unblocked(before: EndpointHealth, after: EndpointHealth) -> bool:
+    """Return whether waiting deliveries may be sent that could not before."""
+    return _is_blocked(before) and not _is_blocked(after)
 
 
 def suspend(endpoint: EndpointHealth) -> EndpointHealth:
-    """Stop sending on a user's word."""
-    return replace(endpoint, hold=endpoint.hold or Suspension.PAUSED)
+    """Return the endpoint after a user paused it."""
+    return replace(endpoint, suspension=endpoint.suspension or Suspension.PAUSED)
 
 
 def lift_suspension(endpoint: EndpointHealth) -> EndpointHealth:
-    """Send again on a user's word, whatever the gate thought, slowly at first; what is well stays so."""
-    return EndpointHealth() if _is_shut(endpoint) else endpoint
+    """Return the endpoint after a user resumed it: it starts slowly, unless it was not blocked."""
+    return EndpointHealth() if _is_blocked(endpoint) else endpoint
 
 
 def describe_gate(endpoint: EndpointHealth, *, is_waited_for: bool = True) -> str:
-    """Say how it stands, for the API, the command line and the page alike.
+    """Describe the gate in words, for the API, the commands and the page.
 
-    ``is_waited_for``: something waits for it. Where nothing does, a closed gate makes no probe.
+    ``is_waited_for``: a delivery waits for it. Without one there are no probes.
     """
-    cause = hold_cause(endpoint)
+    cause = find_hold_cause(endpoint)
     if cause is None:
-        return "open" if endpoint.width is None else "open, starting slowly"
-    if endpoint.hold is not None:
+        return "open" if endpoint.concurrency is None else "open, starting slowly"
+    if endpoint.suspension is not None:
         return cause.text()
     word = "closed" if is_waited_for else "closed, but nothing waits (the next callback is its probe)"
     return f"{word}: {cause.text()}"
 
 
-def hold_cause(endpoint: EndpointHealth) -> Cause | None:
-    """Return why messages for it are held back; None where nothing holds them."""
-    if endpoint.hold is not None:
-        return _SUSPENSION_CAUSES[endpoint.hold]
+def find_hold_cause(endpoint: EndpointHealth) -> Cause | None:
+    """Return why its deliveries are held back; None if they are not."""
+    if endpoint.suspension is not None:
+        return _SUSPENSION_CAUSES[endpoint.suspension]
     return None if endpoint.gate.since is None else endpoint.gate.reason or _UNKNOWN
 
 
 def describe_hold(endpoint: EndpointHealth) -> DeliveryHold | None:
-    """Say what holds back the messages for it, since when and until when; None where nothing does."""
-    cause, gate = hold_cause(endpoint), endpoint.gate
+    """Describe what holds its deliveries back, since when and until when; None if nothing does."""
+    cause, gate = find_hold_cause(endpoint), endpoint.gate
     if cause is None:
         return None
     text = describe_gate(endpoint)
-    if endpoint.hold is None and gate.since is not None:
+    if endpoint.suspension is None and gate.since is not None:
         text += f" since {format_instant(gate.since)}, next probe at {format_instant(gate.probe_at)}"
     return DeliveryHold(text, cause)
 
 
-def _after_success(endpoint: EndpointHealth, now: int) -> EndpointHealth:
+def _record_success(endpoint: EndpointHealth, now: int) -> EndpointHealth:
     gate = circuit_breaker.record_success(endpoint.gate, now)
     if gate.since is not None:
         return replace(endpoint, gate=gate)
-    return replace(endpoint, gate=gate, width=_wider(endpoint.width))
+    return replace(endpoint, gate=gate, concurrency=_widen(endpoint.concurrency))
 
 
-def _wider(width: int | None) -> int | None:
-    """1, 2, 4 …, then without limit."""
-    if width is None or width >= 64:
+def _widen(concurrency: int | None) -> int | None:
+    """Double the concurrency of a slow start; None is without a limit."""
+    if concurrency is None or concurrency >= MAX_SLOW_START:
         return None
-    return width * 2
+    return concurrency * 2
 
 
-def _put_off(endpoint: EndpointHealth, report: AttemptFailed, now: int, is_probe: bool) -> EndpointHealth:
-    gate, cap_ms = endpoint.gate, report.cap_ms
-    if report.retry_after_ms is not None and report.blame is FailureScope.ENDPOINT:
-        until = now + report.retry_after_ms
-        shut = circuit_breaker.block_until(gate, until, report.cause, now, is_probe=is_probe, cap_ms=cap_ms)
+def _record_failure(
+    endpoint: EndpointHealth, result: AttemptFailed, now: int, is_probe: bool
+) -> EndpointHealth:
+    gate, cap_ms = endpoint.gate, result.cap_ms
+    if result.retry_after_ms is not None and result.scope is FailureScope.ENDPOINT:
+        until = now + result.retry_after_ms
+        shut = circuit_breaker.block_until(gate, until, result.cause, now, is_probe=is_probe, cap_ms=cap_ms)
     else:
-        shut = circuit_breaker.record_failure(gate, report.cause, now, is_probe=is_probe, cap_ms=cap_ms)
-    return replace(endpoint, gate=shut, width=1)
+        shut = circuit_breaker.record_failure(gate, result.cause, now, is_probe=is_probe, cap_ms=cap_ms)
+    return replace(endpoint, gate=shut, concurrency=1)
 
 
-def _is_shut(endpoint: EndpointHealth) -> bool:
-    return endpoint.hold is not None or endpoint.gate.since is not None
+def _is_blocked(endpoint: EndpointHealth) -> bool:
+    return endpoint.suspension is not None or endpoint.gate.since is not None

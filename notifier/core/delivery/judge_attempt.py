@@ -1,4 +1,4 @@
-"""Judging an attempt: what an exchange with a receiver means, and whom a failure speaks against."""
+"""Judge an attempt: decide what an exchange with a receiver means, and what a failure concerns."""
 
 from ipaddress import ip_address
 from typing import assert_never
@@ -7,53 +7,55 @@ from urllib.parse import urlsplit
 from notifier.core.causes.failures import failure_to_cause, redirect_to_cause
 from notifier.core.circuit_breaker import FIRST_PROBE_MS
 from notifier.core.delivery.endpoint import (
-    PRIVATE_CAP_MS,
-    PUBLIC_CAP_MS,
+    MAX_PRIVATE_PROBE_MS,
+    MAX_PUBLIC_PROBE_MS,
     AttemptAccepted,
     AttemptFailed,
+    AttemptResult,
     FailureScope,
-    Report,
 )
 from notifier.core.exchange import Exchange, HttpReply, NoReply
-from notifier.core.formats.addresses import PUBLIC, kind_of
-from notifier.core.formats.retry_after import ATTEMPT_CAP_MS, retry_after_ms
+from notifier.core.formats.addresses import PUBLIC, classify_address
+from notifier.core.formats.retry_after import MAX_ATTEMPT_RETRY_AFTER_MS, parse_retry_after
 
 _ABOUT_THE_ENDPOINT = frozenset({401, 403, 404, 405, 407, 408, 425, 429})
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
-def judge_attempt(exchange: Exchange, *, url: str, now: int) -> Report:
-    """Say whether a receiver has taken a callback: a 2xx status says so and nothing else.
+def judge_attempt(exchange: Exchange, *, url: str, now: int) -> AttemptResult:
+    """Return whether a receiver accepted a callback: only a 2xx status does.
 
-    Standard Webhooks: 3xx is a failure, 410 says that the endpoint is gone, ``Retry-After`` is honoured.
+    Standard Webhooks: 3xx is a failure, 410 means that the endpoint is gone, ``Retry-After`` is honoured.
     """
     match exchange:
         case HttpReply(status=status) if 200 <= status <= 299:
             return AttemptAccepted()
         case NoReply():
             cause = failure_to_cause(exchange)
-            return AttemptFailed(FailureScope.ENDPOINT, cause, None, _cap_ms(exchange, url))
+            return AttemptFailed(FailureScope.ENDPOINT, cause, None, _limit_probe_wait_ms(exchange, url))
         case HttpReply(status=status):
             location = exchange.headers.get("location", "") if 300 <= status <= 399 else ""
             cause = redirect_to_cause(status, location)
             header = exchange.headers.get("retry-after")
-            retry_ms = retry_after_ms(header, now=now, cap_ms=ATTEMPT_CAP_MS)
-            return AttemptFailed(failure_scope(status), cause, retry_ms, _cap_ms(exchange, url))
+            retry_ms = parse_retry_after(header, now=now, cap_ms=MAX_ATTEMPT_RETRY_AFTER_MS)
+            return AttemptFailed(
+                status_to_scope(status), cause, retry_ms, _limit_probe_wait_ms(exchange, url)
+            )
         case _:
             assert_never(exchange)
 
 
-def _cap_ms(exchange: Exchange, url: str) -> int:
-    """The longest wait for a probe: from one to the next, so that the time this one took is part of it."""
-    longest_ms = PUBLIC_CAP_MS if is_public(url, exchange.peer) else PRIVATE_CAP_MS
+def _limit_probe_wait_ms(exchange: Exchange, url: str) -> int:
+    """Return the longest wait for a probe. It counts from probe to probe, so subtract this one."""
+    longest_ms = MAX_PUBLIC_PROBE_MS if is_public(url, exchange.peer) else MAX_PRIVATE_PROBE_MS
     return max(longest_ms - exchange.elapsed_ms, FIRST_PROBE_MS)
 
 
-def failure_scope(status: int) -> FailureScope:
-    """Say whom a status other than 2xx speaks against.
+def status_to_scope(status: int) -> FailureScope:
+    """Return what a status other than 2xx concerns.
 
-    A refused signature, a wrong path or method, and every 5xx are the same for every message: a redeploy or
-    a fault of the endpoint. 400, 413, 422 and their like are about this one.
+    A refused signature, a wrong path or method, and every 5xx concern all events: the endpoint is being
+    deployed or has an error. 400, 413, 422 and similar concern this event.
     """
     if status == 410:
         return FailureScope.GONE
@@ -62,11 +64,11 @@ def failure_scope(status: int) -> FailureScope:
     return FailureScope.ENDPOINT
 
 
-def failure_class(exchange: Exchange) -> str | None:
-    """The class of a failure in one word (``dns``, ``timeout``, ``http_5xx`` …); None for a success."""
+def classify_failure(exchange: Exchange) -> str | None:
+    """Return the class of a failure (``dns``, ``timeout``, ``http_5xx`` …); None for a success."""
     match exchange:
-        case NoReply(fault=fault):
-            return str(fault)
+        case NoReply(kind=kind):
+            return str(kind)
         case HttpReply(status=status) if 200 <= status <= 299:
             return None
         case HttpReply(status=status):
@@ -76,13 +78,13 @@ def failure_class(exchange: Exchange) -> str | None:
 
 
 def is_public(url: str, peer: str | None) -> bool:
-    """Whether the receiver is on the internet, by the address spoken to, else by how its host is written.
+    """Return whether the receiver is on the internet, by its address, else by the name of its host.
 
-    ``peer`` is that address with its port, as in a URL. Where a name did not resolve, one without a dot or
-    below a local domain counts as of this network.
+    ``peer`` is the address with its port, as in a URL. If the name did not resolve, a name without a dot or
+    below a local domain counts as local.
     """
     host = (urlsplit(url if peer is None else f"//{peer}").hostname or "").rstrip(".")
     try:
-        return kind_of(ip_address(host)) == PUBLIC
+        return classify_address(ip_address(host)) == PUBLIC
     except ValueError:
         return "." in host and not host.endswith(_LOCAL_SUFFIXES)

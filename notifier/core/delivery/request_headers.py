@@ -1,37 +1,37 @@
-"""The headers of one attempt: the callback's own, and those of Standard Webhooks and of notifier."""
+"""Build the headers of one attempt: of the callback, of Standard Webhooks and of notifier."""
 
 from collections.abc import Iterable, Mapping
 
 from notifier import __version__
 from notifier.core.delivery.signature import sign
-from notifier.core.formats.headers import is_refused
+from notifier.core.formats.headers import is_reserved
 from notifier.core.formats.traceparent import TRACEPARENT
 from notifier.core.model import ClaimedDelivery
 from notifier.core.secret import Secret
 
 
 def build_headers(
-    dispatch: ClaimedDelivery, secrets: Iterable[Secret], *, now: int, traceparent: str | None = None
+    delivery: ClaimedDelivery, secrets: Iterable[Secret], *, now: int, traceparent: str | None = None
 ) -> Mapping[str, str]:
-    """Make the headers of one attempt: the callback's own, and ours, which nothing overrides.
+    """Build the headers of one attempt. Custom headers of the callback cannot override ours.
 
-    ``traceparent`` is that of this very attempt, if its watch belongs to a trace.
+    ``traceparent`` is the one of this attempt, if its watch belongs to a trace.
     """
     timestamp_s = now // 1_000
-    headers = {name: value for name, value in dispatch.headers if not is_refused(name)}
+    headers = {name: value for name, value in delivery.headers if not is_reserved(name)}
     if traceparent is not None:
         headers = {name: value for name, value in headers.items() if name.lower() != TRACEPARENT}
         headers[TRACEPARENT] = traceparent
     headers |= {
         "Content-Type": "application/json",
         "User-Agent": f"notifier/{__version__}",
-        "webhook-id": dispatch.event_id,
+        "webhook-id": delivery.event_id,
         "webhook-timestamp": str(timestamp_s),
-        "webhook-signature": sign(secrets, dispatch.event_id, timestamp_s, dispatch.body),
-        "notifier-attempt": str(dispatch.number),
+        "webhook-signature": sign(secrets, delivery.event_id, timestamp_s, delivery.body),
+        "notifier-attempt": str(delivery.number),
     }
-    if dispatch.is_maybe_duplicate:
+    if delivery.is_maybe_duplicate:
         headers["notifier-maybe-duplicate"] = "1"
-    if dispatch.result_expires_at is not None:
-        headers["notifier-result-expires-in"] = str(max(0, dispatch.result_expires_at - now) // 1_000)
+    if delivery.result_expires_at is not None:
+        headers["notifier-result-expires-in"] = str(max(0, delivery.result_expires_at - now) // 1_000)
     return headers

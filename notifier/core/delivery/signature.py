@@ -1,4 +1,4 @@
-"""Standard Webhooks signatures: HMAC-SHA256 over ``id.timestamp.body``, one ``v1,`` entry a secret.
+"""Make and verify signatures of Standard Webhooks: HMAC-SHA256 over ``id.timestamp.body``.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -13,20 +13,20 @@ from notifier.core.causes.cause import Cause
 from notifier.core.causes.table import Code
 from notifier.core.secret import Secret
 
-TOLERANCE_S = 300
+TOLERANCE_S = 300  # Standard Webhooks: its libraries allow five minutes either way
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public mark of a secret
 _KEY_BYTES = range(24, 65)
 _TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
 
 
 class BadSecret(ValueError):
-    """No signing secret; the message does not quote it."""
+    """A text that is no signing secret. The message does not quote it."""
 
 
 class BadSignature(ValueError):
-    """A message that must not be trusted; the message says why.
+    """A request that must not be trusted. The message says why.
 
-    ``cause`` is set where a wrong secret may be the reason.
+    ``cause`` is set if a wrong secret may be the reason.
     """
 
     def __init__(self, reason: str, cause: Cause | None = None) -> None:
@@ -35,12 +35,12 @@ class BadSignature(ValueError):
 
 
 def make_secret(entropy: bytes) -> Secret:
-    """Write random bytes (32 of them, say) as a signing secret."""
+    """Encode random bytes, for example 32, as a signing secret."""
     return Secret(SECRET_PREFIX + base64.b64encode(entropy).decode("ascii"))
 
 
 def key_of(secret: Secret) -> bytes:
-    """Return the key inside ``whsec_…``; raises BadSecret."""
+    """Return the key in ``whsec_…``. Raise BadSecret."""
     text = secret.reveal()
     if not text.startswith(SECRET_PREFIX):
         raise BadSecret(f"a signing secret starts with {SECRET_PREFIX}")
@@ -54,28 +54,28 @@ def key_of(secret: Secret) -> bytes:
 
 
 def sign(secrets: Iterable[Secret], message_id: str, timestamp_s: int, body: bytes) -> str:
-    """Make the value of ``webhook-signature``: one entry a secret, in their order."""
+    """Make the value of ``webhook-signature``: one entry per secret, in their order."""
     return " ".join(entry_of(key_of(secret), message_id, str(timestamp_s), body) for secret in secrets)
 
 
 def entry_of(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
-    """Make one ``v1,`` entry with the key itself, whatever its length."""
+    """Make one ``v1,`` entry with the key itself, of any length."""
     digest = digest_of(key, signed_part(message_id, timestamp, body))
     return f"v1,{base64.b64encode(digest).decode('ascii')}"
 
 
 def signed_part(message_id: str, timestamp: str, body: bytes) -> bytes:
-    """Return the bytes that are signed, by any version of the standard's signatures."""
+    """Return the bytes that every version of the standard signs."""
     return f"{message_id}.{timestamp}.".encode("utf-8", "surrogatepass") + body
 
 
 def digest_of(key: bytes, signed: bytes) -> bytes:
-    """HMAC-SHA256."""
+    """Return the HMAC-SHA256 of the bytes."""
     return hmac.digest(key, signed, hashlib.sha256)
 
 
 def verify(secrets: Iterable[Secret], headers: Mapping[str, str], body: bytes, *, now: int) -> None:
-    """Return when one entry is by one of the secrets and the timestamp is near; else raise BadSignature."""
+    """Check that an entry is by one of the secrets and that the time is near. Raise BadSignature."""
     named = {name.lower(): value for name, value in headers.items()}
     missing = [name for name in ("webhook-id", "webhook-timestamp", "webhook-signature") if name not in named]
     if missing:
@@ -85,8 +85,8 @@ def verify(secrets: Iterable[Secret], headers: Mapping[str, str], body: bytes, *
     entries = [entry for entry in named["webhook-signature"].split(" ") if entry.startswith("v1,")]
     if not entries:
         raise BadSignature("webhook-signature holds no v1 entry")
-    wanted = [entry_of(key_of(secret), named["webhook-id"], timestamp, body) for secret in secrets]
-    if not any([_is_same(ours, theirs) for ours in wanted for theirs in entries]):  # noqa: C419 - all, in even time
+    expected = [entry_of(key_of(secret), named["webhook-id"], timestamp, body) for secret in secrets]
+    if not any([_is_same(ours, theirs) for ours in expected for theirs in entries]):  # noqa: C419 - compare all, in constant time
         mismatch = Cause(Code.SIGNATURE_MISMATCH)
         raise BadSignature(mismatch.text(), mismatch)
 

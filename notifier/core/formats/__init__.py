@@ -1,1 +1,1 @@
-"""Formats of values and texts: JSON, URLs, addresses, times, headers, images."""
+"""Read and write formats: JSON, URLs, addresses, times, headers, texts."""

@@ -1,7 +1,7 @@
-"""Which addresses a callback may be sent to: judged at the connect, on the address that a name resolved to.
+"""Decide which addresses a callback may be sent to, when connecting to the address that a name resolved to.
 
-``ipaddress.is_global`` and its kin are not asked: they call NAT64, 6to4 and multicast global. The tables here
-are the IANA special-purpose registries, with the metadata services of the clouds.
+``ipaddress.is_global`` and similar are not used, because they call NAT64, 6to4 and multicast global. The
+tables here are the IANA special-purpose registries, with the metadata services of the clouds.
 """
 
 import re
@@ -25,48 +25,48 @@ LOOPBACK, PRIVATE, PUBLIC = "loopback", "private", "public"
 KINDS = (LOOPBACK, PRIVATE, PUBLIC)
 
 
-def _table(text: str) -> tuple[Network, ...]:
+def _parse_networks(text: str) -> tuple[Network, ...]:
     return tuple(ip_network(word) for word in text.split())
 
 
-# Nobody's receiver is there, and a credential service may be. Link-local is last: it holds some others.
+# No receiver is there, but a service with credentials may be. Link-local is last: it includes some others.
 _NEVER: Mapping[str, tuple[Network, ...]] = MappingProxyType(
     {
         # AWS, Azure and GCP · AWS · Alibaba · Azure's wire server · Oracle · GCP · Scaleway
-        "a metadata service": _table(
+        "a metadata service": _parse_networks(
             "169.254.169.254 fd00:ec2::254 100.100.100.200 168.63.129.16 192.0.0.192 fd20:ce::254 fd00:42::42"
         ),
-        "unspecified": _table("0.0.0.0/8 ::"),
-        "broadcast": _table("255.255.255.255"),
-        "multicast": _table("224.0.0.0/4 ff00::/8"),
-        "link-local": _table("169.254.0.0/16 fe80::/10"),
+        "unspecified": _parse_networks("0.0.0.0/8 ::"),
+        "broadcast": _parse_networks("255.255.255.255"),
+        "multicast": _parse_networks("224.0.0.0/4 ff00::/8"),
+        "link-local": _parse_networks("169.254.0.0/16 fe80::/10"),
     }
 )
-_LOOPBACK = _table("127.0.0.0/8 ::1")
-# What no router on the internet carries is somebody's own network: RFC 1918, CGNAT (Tailscale), ULA,
-# site-local, and the reserved ranges too. Proxies that answer DNS with addresses of 198.18.0.0/15 are common
-# on developers' machines; to refuse those would break every callback there, and "public" leaves them out.
-_PRIVATE = _table(
+_LOOPBACK = _parse_networks("127.0.0.0/8 ::1")
+# Ranges that are not routed on the internet: RFC 1918, CGNAT (Tailscale), ULA, site-local, and the reserved
+# ones too. Proxies that reply to DNS with addresses of 198.18.0.0/15 are common on developers' machines.
+# Refusing those always would break every callback there, so they are private and not "public".
+_PRIVATE = _parse_networks(
     "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 "
     "192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 240.0.0.0/4 "
     "fc00::/7 fec0::/10 2001:2::/48 2001:10::/28 2001:20::/28 2001:db8::/32 3fff::/20 5f00::/16 100::/64"
 )
-_GLOBAL_V6 = IPv6Network("2000::/3")  # all that IANA has given out; the rest of IPv6 counts as private
-_EMBEDDING_LAST = _table(
+_GLOBAL_V6 = IPv6Network("2000::/3")  # everything that IANA has allocated; the rest of IPv6 counts as private
+_EMBEDDING_LAST = _parse_networks(
     "::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 ::/96"
 )  # SIIT, NAT64 twice, IPv4-compatible
-_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214, 6.1: the upper half of the interface id
 _NAME = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 _NUMERIC_END = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
 
 
 class InvalidAllowRule(ValueError):
-    """An entry of ``callbacks.allow`` that means nothing; the message quotes it."""
+    """An invalid entry of ``callbacks.allow``. The message quotes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddressRefusal:
-    """Why an address is not connected to. ``is_final``: no setting would allow it."""
+    """Why an address is refused. ``is_final``: no setting would allow it."""
 
     text: str
     is_final: bool
@@ -74,12 +74,13 @@ class AddressRefusal:
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """What ``callbacks.allow`` says, and the addresses that are our own.
+    """The rules of ``callbacks.allow``, and the addresses of our own listeners.
 
-    ``allow`` holds the kinds ``loopback``, ``private`` and ``public``, host names (exact, or ``*.suffix`` for
-    all below it) and CIDRs or addresses. A name opens whatever it resolves to but what is always refused.
-    ``own`` holds (address, port) of each listener of ours. ``0.0.0.0`` or ``::`` there stands for every
-    loopback address; the core cannot know the machine's others, so the daemon adds a pair for each of them.
+    ``allow`` has the kinds ``loopback``, ``private`` and ``public``, host names (exact, or ``*.suffix`` for
+    all below it) and CIDRs or addresses. A name allows every address that it resolves to, except those that
+    are always refused. ``own`` has (address, port) of each of our listeners. ``0.0.0.0`` or ``::`` in it
+    means every loopback address. The core does not know the other addresses of the machine, so the daemon
+    adds a pair for each.
     """
 
     kinds: frozenset[str]
@@ -90,10 +91,10 @@ class AddressPolicy:
 
     @classmethod
     def of(cls, allow: Iterable[str], own: Collection[tuple[str, int]] = ()) -> Self:
-        """Read the configuration's entries; raises BadAllow."""
+        """Parse the entries of the configuration. Raise InvalidAllowRule."""
         entries = [entry.strip().lower() for entry in allow]
-        networks = [network for entry in entries if (network := _network(entry)) is not None]
-        words = {entry for entry in entries if _network(entry) is None}
+        networks = [network for entry in entries if (network := _parse_network(entry)) is not None]
+        words = {entry for entry in entries if _parse_network(entry) is None}
         for word in sorted(words):
             if not _NAME.fullmatch(word) or _NUMERIC_END.search(word):
                 raise InvalidAllowRule(
@@ -104,13 +105,13 @@ class AddressPolicy:
             names=frozenset(word for word in words if word not in KINDS and not word.startswith("*.")),
             suffixes=tuple(sorted(word[1:] for word in words if word.startswith("*."))),
             networks=tuple(networks),
-            own=frozenset((_plain(ip_address(address)), port) for address, port in own),
+            own=frozenset((_unmap(ip_address(address)), port) for address, port in own),
         )
 
     def refuse(self, host: str, address: str, port: int) -> AddressRefusal | None:
-        """Say why ``address``, to which ``host`` resolved, is not connected to; None when it may be."""
+        """Return why ``address``, to which ``host`` resolved, is refused; None if it is allowed."""
         try:
-            forms = list(_forms(ip_address(address)))
+            forms = list(_list_forms(ip_address(address)))
         except ValueError:
             return AddressRefusal(f"not an address: {address[:100]}", is_final=False)
         for form in forms:
@@ -123,7 +124,7 @@ class AddressPolicy:
         if self._is_allowed_name(host):
             return None
         for form in forms:
-            kind = kind_of(form)
+            kind = classify_address(form)
             if kind not in self.kinds and not _is_in(form, self.networks):
                 text = f"{address} is {kind}, and callbacks.allow has neither that nor this host"
                 return AddressRefusal(text, is_final=False)
@@ -140,46 +141,46 @@ class AddressPolicy:
         return name in self.names or name.endswith(self.suffixes)
 
 
-def kind_of(address: Address) -> str:
-    """``loopback``, ``private`` or ``public``, of an address that is not always refused."""
+def classify_address(address: Address) -> str:
+    """Return ``loopback``, ``private`` or ``public`` for an address that is not always refused."""
     if _is_in(address, _LOOPBACK):
         return LOOPBACK
     if _is_in(address, _PRIVATE):
         return PRIVATE
-    if isinstance(address, IPv6Address) and address not in _GLOBAL_V6 and not _embedded(address):
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_V6 and not _find_embedded(address):
         return PRIVATE
     return PUBLIC
 
 
-def _forms(address: Address) -> Iterator[Address]:
-    """The address and those that a gateway on the way may take it for; a mapped one is only what it maps."""
-    address = _plain(address)
+def _list_forms(address: Address) -> Iterator[Address]:
+    """List the address and those that a gateway may translate it to. A mapped address is only its target."""
+    address = _unmap(address)
     yield address
-    for inner in _embedded(address):
-        yield from _forms(inner)
+    for inner in _find_embedded(address):
+        yield from _list_forms(inner)
 
 
-def _plain(address: Address) -> Address:
+def _unmap(address: Address) -> Address:
     if isinstance(address, IPv4Address):
         return address
-    return address.ipv4_mapped or IPv6Address(int(address))  # the number leaves out the zone (%eth0)
+    return address.ipv4_mapped or IPv6Address(int(address))  # the number has no zone (%eth0)
 
 
-def _embedded(address: Address) -> list[IPv4Address]:
-    if isinstance(address, IPv4Address) or int(address) <= 1:  # :: and ::1 hold no IPv4 address
+def _find_embedded(address: Address) -> list[IPv4Address]:
+    if isinstance(address, IPv4Address) or int(address) <= 1:  # :: and ::1 contain no IPv4 address
         return []
     last = int(address) & 0xFFFF_FFFF
-    found = [address.sixtofour, *(address.teredo or ())]
+    inner_addresses = [address.sixtofour, *(address.teredo or ())]
     if _is_in(address, _EMBEDDING_LAST) or int(address) >> 32 & 0xFFFF_FFFF in _ISATAP:
-        found.append(IPv4Address(last))
-    return [inner for inner in found if inner is not None]
+        inner_addresses.append(IPv4Address(last))
+    return [inner for inner in inner_addresses if inner is not None]
 
 
 def _is_in(address: Address, networks: Iterable[Network]) -> bool:
     return any(address in network for network in networks)
 
 
-def _network(text: str) -> Network | None:
+def _parse_network(text: str) -> Network | None:
     try:
         return ip_network(text)
     except ValueError:

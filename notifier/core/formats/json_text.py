@@ -1,27 +1,26 @@
-"""JSON as text: read strictly, written compactly, passed through unchanged, and with a key taken out.
+"""Read JSON strictly, write it compactly, and pass it on unchanged.
 
-Numbers that come in: integers from -2**63 to 2**64-1, and what fits a double. Nesting: at most 64.
-What only passes through (metadata, payloads) is kept as the text it came as (``raw_members``), so that
-``1.0``, ``1e2`` and ``0.10`` stay what they are.
+Allowed numbers are integers from -2**63 to 2**64-1, and what fits a double. Nesting is limited to 64. JSON
+that is only passed on (metadata, payloads) stays text (``split_members``), so that ``1.0``, ``1e2`` and
+``0.10`` do not change.
 """
 
 import codecs
 import json
 import re
 from collections.abc import Iterable
-from json.encoder import encode_basestring
 from math import isinf
 from typing import Any, Never
 
 import msgspec
 
-MAX_DEPTH = 64
-MIN_INT = -(2**63)
-MAX_INT = 2**64 - 1
-SHORTEST_SECRET = 4
+MAX_DEPTH = 64  # CONTRACT P5: bounded; no record of why; changing it needs a measurement
+MIN_INT = -(2**63)  # CONTRACT, HTTP: numbers of up to 64 bits; signed
+MAX_INT = 2**64 - 1  # CONTRACT, HTTP: numbers of up to 64 bits; unsigned
+MIN_SECRET_CHARS = 4  # no provider issues such short keys, and replacing each "1" would destroy a reply
 
 _MAX_INT_CHARS = len(str(MAX_INT))
-_MAX_POINTER_PART = 200
+_MAX_POINTER_CHARS = 200  # of one part; no record of why; changing it needs a measurement
 _REPEATED = "this key stands twice in its object"
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH}"
 _TOO_LARGE_INT = "an integer beyond 64 bits"
@@ -30,16 +29,14 @@ _NUL = "holds NUL (\\u0000)"
 HALF_PAIR = "holds half a surrogate pair"
 _LONE = re.compile("[\ud800-\udfff]")
 _MAY_BE_BAD_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-# A string or a number. Possessive, and matching an unclosed string to its end, so that the time stays linear.
-_LITERAL = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?[0-9][0-9.eE+-]*+', re.DOTALL)
 
 
 class InvalidJson(ValueError):
-    """Not JSON: its syntax or its encoding is wrong."""
+    """A text that is not JSON: its syntax or its encoding is wrong."""
 
 
 class RejectedJson(ValueError):
-    """JSON that is not taken. ``pointer`` (RFC 6901) says where, ``detail`` why."""
+    """JSON that is refused. ``pointer`` (RFC 6901) says where, ``detail`` why."""
 
     def __init__(self, pointer: str, detail: str) -> None:
         super().__init__(f"{pointer or '(the whole body)'}: {detail}")
@@ -48,95 +45,58 @@ class RejectedJson(ValueError):
 
 
 def decode_strict(raw: bytes) -> Any:
-    """Read JSON that leaves no doubt; raises BadJson or RefusedJson, and nothing else.
+    """Decode unambiguous JSON. Raise InvalidJson or RejectedJson, and nothing else.
 
-    BadJson: not UTF-8, a byte order mark, bad syntax, NaN, Infinity. RefusedJson: a key that stands twice,
-    NUL or half a surrogate pair in a string or key, numbers out of range, nesting too deep.
+    InvalidJson: not UTF-8, a byte order mark, wrong syntax, NaN, Infinity. RejectedJson: a duplicate key, NUL
+    or a lone surrogate in a string or key, numbers out of range, nesting that is too deep.
     """
-    text = _text_of(raw)
+    text = _decode_text(raw)
     try:
         value = _parse(_STRICT, text)
         is_clean = not _MAY_BE_BAD_TEXT.search(raw) and not _is_too_deep(raw, value)
     except _Doubt:
         value, is_clean = None, False
     if not is_clean:
-        _refuse_first_fault(text)
+        _reject_first_error(text)
     return value
 
 
-def raw_members(text: bytes | str) -> dict[str, str]:
-    """The members of a JSON object, each value as it is written. For text that ``decode_strict`` took."""
+def split_members(text: bytes | str) -> dict[str, str]:
+    """Split a JSON object into its members, each value as written. ``decode_strict`` must accept the text."""
     return {key: bytes(raw).decode() for key, raw in _RAW_MEMBERS.decode(text).items()}
 
 
-def raw_items(text: bytes | str) -> list[str]:
-    """The items of a JSON array, each as it is written. For text that ``decode_strict`` took."""
+def split_items(text: bytes | str) -> list[str]:
+    """Split a JSON array into its items, each as written. ``decode_strict`` must accept the text."""
     return [bytes(raw).decode() for raw in msgspec.json.decode(text, type=list[msgspec.Raw])]
 
 
 def encode(value: object) -> str:
-    """Write compact JSON that can always be encoded as UTF-8; raises ValueError for NaN and infinities."""
+    """Write compact JSON that UTF-8 can encode. Raise ValueError for NaN and infinities."""
     text = _COMPACT.encode(value)
     return _COMPACT_ASCII.encode(value) if _LONE.search(text) else text
 
 
 def scrub(text: str) -> str:
-    """Replace halves of surrogate pairs by U+FFFD: neither SQLite nor UTF-8 can hold them."""
+    """Replace lone surrogates by U+FFFD, because neither SQLite nor UTF-8 can store them."""
     return _LONE.sub("\ufffd", text)
 
 
-def mend(text: str) -> str:
-    """Replace halves of surrogate pairs by U+FFFD in the strings and keys of JSON text.
+def mask_of(secret: str) -> str:
+    """Return the text that replaces a secret: ``***``.
 
-    For text cut in the middle of an emoji. All else keeps its bytes, and every other doubt stays one.
+    Other signs replace those that the secret contains, because a mask and its neighbours must not complete
+    the secret again.
     """
-    return _LITERAL.sub(lambda found: _mend_literal(found[0]), text)
-
-
-def redact(text: str, secret: str) -> str:
-    """Replace ``secret`` by ``***`` in the strings and keys of JSON text, however they are escaped.
-
-    All else keeps its bytes. A number that holds the secret becomes the string ``"***"``. Secrets under
-    4 characters stay: no provider gives out such keys, and to replace each ``1`` would wreck the answer.
-    """
-    if len(secret) < SHORTEST_SECRET or (secret not in text and "\\" not in text):
-        return text
-    return _LITERAL.sub(lambda found: _redact_literal(found[0], secret), text)
+    return 3 * next((sign for sign in "*#-+_" if sign not in secret), "\ufffd")
 
 
 def redact_plain(text: str, secret: str) -> str:
-    """Replace ``secret`` by ``***`` in text that is not JSON, under the same rule for short ones."""
-    if len(secret) < SHORTEST_SECRET:
-        return text
-    while secret in text:  # again, should *** complete it anew; each round makes the text shorter
-        text = text.replace(secret, "***")
-    return text
+    """Replace ``secret`` by ``***`` in text that is not JSON. Shorter ones than ``MIN_SECRET_CHARS`` stay."""
+    return text if len(secret) < MIN_SECRET_CHARS else text.replace(secret, mask_of(secret))
 
 
-def _mend_literal(literal: str) -> str:
-    value = _unescaped(literal) if "\\u" in literal else literal
-    return encode_basestring(scrub(value)) if _LONE.search(value) else literal
-
-
-def _redact_literal(literal: str, secret: str) -> str:
-    if literal[0] != '"':
-        return '"***"' if secret in literal else literal
-    written = literal[1:-1]
-    value = _unescaped(literal) if "\\" in written else written
-    if secret not in value:
-        return literal
-    clean = redact_plain(value, secret)
-    return json.dumps(clean) if _LONE.search(clean) else encode_basestring(clean)
-
-
-def _unescaped(literal: str) -> str:
-    try:
-        return str(json.loads(literal, strict=False))
-    except ValueError:  # the text was no JSON
-        return literal[1:-1]
-
-
-def _text_of(raw: bytes) -> str:
+def _decode_text(raw: bytes) -> str:
     if not raw.strip():
         raise InvalidJson("not JSON: empty")
     if raw.startswith(codecs.BOM_UTF8):
@@ -145,44 +105,44 @@ def _text_of(raw: bytes) -> str:
         raise InvalidJson("not JSON: holds NUL bytes; JSON is UTF-8")
     try:
         return raw.decode("utf-8")
-    except UnicodeDecodeError as fault:
-        raise InvalidJson(f"not JSON: byte {fault.start} is not UTF-8") from None
+    except UnicodeDecodeError as error:
+        raise InvalidJson(f"not JSON: byte {error.start} is not UTF-8") from None
 
 
 def _parse(decoder: json.JSONDecoder, text: str) -> Any:
     try:
         return decoder.decode(text)
-    except json.JSONDecodeError as fault:
-        raise InvalidJson(f"not JSON: {fault}") from None
+    except json.JSONDecodeError as error:
+        raise InvalidJson(f"not JSON: {error}") from None
     except RecursionError:
         raise RejectedJson("", _TOO_DEEP) from None
 
 
 class _Doubt(Exception):
-    """The quick reading met something to be refused; the exact one says what and where."""
+    """The fast decoder met something to refuse. The exact one finds what and where."""
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise _Doubt
     return members
 
 
-def _int(digits: str) -> int:
-    if _fault_of_int(digits):
+def _parse_int(digits: str) -> int:
+    if _check_int(digits):
         raise _Doubt
     return int(digits)
 
 
-def _float(digits: str) -> float:
+def _parse_float(digits: str) -> float:
     value = float(digits)
     if isinf(value):
         raise _Doubt
     return value
 
 
-def _constant(name: str) -> Never:
+def _reject_constant(name: str) -> Never:
     raise InvalidJson(f"not JSON: {name}")
 
 
@@ -191,97 +151,102 @@ def _is_too_deep(raw: bytes, value: Any) -> bool:
         return False
     level = [value]
     for _ in range(MAX_DEPTH):
-        level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
+        level = [
+            child for parent in level for child in _list_children(parent) if isinstance(child, dict | list)
+        ]
         if not level:
             return False
     return True
 
 
-def _children(value: Any) -> Iterable[Any]:
+def _list_children(value: Any) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value
 
 
 class _Members(list[tuple[str, Any]]):
-    """An object as it is written, repeated keys and all."""
+    """An object as written, with duplicate keys."""
 
 
 class _Number(str):
-    """What is wrong with a number, empty when nothing is."""
+    """The error of a number, empty without one."""
 
     __slots__ = ()
 
 
-def _refuse_first_fault(text: str) -> None:
+def _reject_first_error(text: str) -> None:
     path: list[str | int] = []
-    fault = _fault_in(_parse(_EXACT, text), path)
-    if fault:
-        raise RejectedJson("".join(f"/{_pointer_part(step)}" for step in path), fault)
+    error = _find_error(_parse(_EXACT, text), path)
+    if error:
+        raise RejectedJson("".join(f"/{_escape_pointer(step)}" for step in path), error)
 
 
-def _fault_in(value: Any, path: list[str | int]) -> str:
-    """Find the first fault in reading order; ``path`` is left pointing at it."""
+def _find_error(value: Any, path: list[str | int]) -> str:
+    """Find the first error in reading order, and leave its path in ``path``."""
     match value:
         case _Number():
             return str(value)
         case str():
-            return _fault_of_text(value)
+            return _check_text(value)
         case list() if len(path) >= MAX_DEPTH:
             return _TOO_DEEP
         case _Members():
-            return _fault_in_members(value, path)
+            return _find_member_error(value, path)
         case list():
-            return _fault_in_items(value, path)
+            return _find_item_error(value, path)
         case _:
             return ""
 
 
-def _fault_in_members(members: _Members, path: list[str | int]) -> str:
+def _find_member_error(members: _Members, path: list[str | int]) -> str:
     seen: set[str] = set()
     for key, child in members:
         path.append(key)
-        fault = _REPEATED if key in seen else _fault_of_text(key) or _fault_in(child, path)
-        if fault:
-            return fault
+        error = _REPEATED if key in seen else _check_text(key) or _find_error(child, path)
+        if error:
+            return error
         path.pop()
         seen.add(key)
     return ""
 
 
-def _fault_in_items(items: list[Any], path: list[str | int]) -> str:
+def _find_item_error(items: list[Any], path: list[str | int]) -> str:
     for index, child in enumerate(items):
         path.append(index)
-        fault = _fault_in(child, path)
-        if fault:
-            return fault
+        error = _find_error(child, path)
+        if error:
+            return error
         path.pop()
     return ""
 
 
-def _fault_of_text(text: str) -> str:
+def _check_text(text: str) -> str:
     if "\0" in text:
         return _NUL
     return HALF_PAIR if _LONE.search(text) else ""
 
 
-def _fault_of_int(digits: str) -> str:
+def _check_int(digits: str) -> str:
     if len(digits) > _MAX_INT_CHARS or not MIN_INT <= int(digits) <= MAX_INT:
         return _TOO_LARGE_INT
     return ""
 
 
-def _pointer_part(step: str | int) -> str:
+def _escape_pointer(step: str | int) -> str:
     part = scrub(str(step)).replace("\0", "\ufffd").replace("~", "~0").replace("/", "~1")
-    return part if len(part) <= _MAX_POINTER_PART else part[:_MAX_POINTER_PART] + "…"
+    return part if len(part) <= _MAX_POINTER_CHARS else part[:_MAX_POINTER_CHARS] + "…"
 
 
 _STRICT = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_int, parse_float=_float, parse_constant=_constant
+    object_pairs_hook=_make_object,
+    parse_int=_parse_int,
+    parse_float=_parse_float,
+    parse_constant=_reject_constant,
 )
 _EXACT = json.JSONDecoder(
     object_pairs_hook=_Members,
-    parse_int=lambda digits: _Number(_fault_of_int(digits)),
+    parse_int=lambda digits: _Number(_check_int(digits)),
     parse_float=lambda digits: _Number(_TOO_LARGE_FLOAT if isinf(float(digits)) else ""),
-    parse_constant=_constant,
+    parse_constant=_reject_constant,
 )
 _RAW_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

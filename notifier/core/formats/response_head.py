@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MAX_HEAD_LINES = 200  # decision 0011: bounds the CPU that one head takes
+MAX_HEAD_LINES = 200  # decision 0012: bounds the CPU that one head takes
 CHUNKED = -1
 """The framing of a body of chunks; others are a number of bytes, or None: until the connection closes."""
 
@@ -52,7 +52,7 @@ class ResponseHead:
 
 
 def can_become_head(start: bytes | bytearray) -> bool:
-    """Whether a head can come of these first bytes."""
+    """Return whether a head can come of these first bytes."""
     return b"HTTP/".startswith(start[:5]) and start.count(b"\n") <= MAX_HEAD_LINES
 
 
@@ -88,11 +88,14 @@ def body_framing(head: ResponseHead) -> int | None:
 
 
 def keeps_alive(head: ResponseHead) -> bool:
-    """Whether the connection can be used again. Both framings at once end it (RFC 9112, 6.3)."""
+    """Return whether the connection can be used again. Both framings at once end it (RFC 9112, 6.3)."""
     framings = {name.lower() for name, _ in head.headers} & {b"content-length", b"transfer-encoding"}
     return head.version == b"1.1" and b"close" not in head.values(b"connection") and len(framings) < 2
 
 
 def _is_length(values: set[bytes]) -> bool:
-    """Whether these values are one length at most. 18 digits are below 2^63, the limit of other programs."""
+    """Return whether these values are at most one length.
+
+    18 digits are below 2^63, the limit of other programs.
+    """
     return len(values) <= 1 and all(value.isdigit() and len(value) <= 18 for value in values)

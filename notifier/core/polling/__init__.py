@@ -1,1 +1,1 @@
-"""The rules of polling: reading a reply, judging it, deciding what follows and when."""
+"""Define the rules of polling: read a reply, judge it, decide what follows and when."""

@@ -1,41 +1,41 @@
-"""How long to wait between two polls of a task: the older it is, the longer, within bounds."""
+"""Compute the interval between two polls of a task: it grows with age, within bounds."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class AgeSchedule:
-    """A provider's polling policy: interval = growth × age of the task, within min and max."""
+    """The polling settings of a provider: interval = growth × age of the task, within min and max."""
 
     min_interval_ms: int
     max_interval_ms: int
     growth: float
 
 
-def interval_ms(schedule: AgeSchedule, *, age_ms: int, last_interval_ms: int, jitter: float) -> int:
-    """Return the next wait by age alone, jitter of up to +10 % included."""
-    grown = grown_ms(schedule, age_ms)
-    return bounded_ms(
-        schedule, grown, most_ms=schedule.max_interval_ms, last_interval_ms=last_interval_ms, jitter=jitter
+def compute_interval_ms(schedule: AgeSchedule, *, age_ms: int, last_interval_ms: int, jitter: float) -> int:
+    """Return the next interval by age alone, with jitter of up to +10 %."""
+    grown = grow_ms(schedule, age_ms)
+    return bound_ms(
+        schedule, grown, max_ms=schedule.max_interval_ms, last_interval_ms=last_interval_ms, jitter=jitter
     )
 
 
-def grown_ms(schedule: AgeSchedule, age_ms: int) -> int:
-    """Return growth × age, in integers all the way, so that no age overflows."""
+def grow_ms(schedule: AgeSchedule, age_ms: int) -> int:
+    """Return growth × age, computed with integers, so that no age overflows."""
     return age_ms * round(schedule.growth * 1_000_000) // 1_000_000
 
 
-def bounded_ms(
-    schedule: AgeSchedule, wait_ms: int, *, most_ms: int, last_interval_ms: int, jitter: float
+def bound_ms(
+    schedule: AgeSchedule, wait_ms: int, *, max_ms: int, last_interval_ms: int, jitter: float
 ) -> int:
-    """Return a wait within the minimum and ``most_ms`` that is no shorter than the last one.
+    """Return an interval within the minimum and ``max_ms`` that is no shorter than the last one.
 
-    Jitter is added where it becomes longer; steps that stay even keep the jitter that they have, else each
-    would be a little longer than the one before. It never exceeds ``most_ms`` with its jitter; where both
-    cannot be (a lowered maximum), the maximum wins, and over the maximum the minimum.
+    Jitter is added only if the interval grows. Otherwise each of a row of even intervals would be a little
+    longer than the one before. With its jitter the interval never exceeds 1.1 × ``max_ms``. The maximum takes
+    precedence over the last interval (a lowered maximum), and the minimum over the maximum.
     """
-    most_ms = max(most_ms, schedule.min_interval_ms)
-    base = min(max(wait_ms, schedule.min_interval_ms), most_ms)
+    max_ms = max(max_ms, schedule.min_interval_ms)
+    base = min(max(wait_ms, schedule.min_interval_ms), max_ms)
     if base <= last_interval_ms:
-        return min(last_interval_ms, most_ms + most_ms // 10)
+        return min(last_interval_ms, max_ms + max_ms // 10)
     return base + base * int(jitter * 1_000) // 10_000

@@ -1,20 +1,20 @@
-"""Deciding: what is to be done about a watch, given what a poll meant."""
+"""Decide what follows for a watch from the verdict of a poll."""
 
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from notifier.core.causes.cause import Audience, Cause
-from notifier.core.causes.table import Code
 from notifier.core.model import MissingStreak, TaskError, Trouble, Watch, WatchState
 from notifier.core.polling import age_schedule, learned_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision, ScheduleReason, ScheduleRule
 from notifier.core.polling.learned_schedule import TaskDurations
-from notifier.core.polling.task_age import began_at, duration_ms
+from notifier.core.polling.task_age import find_finish, find_start, measure_duration_ms
 from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
     Inconclusive,
+    InconclusiveKind,
     NotPolled,
     Running,
     TaskUnknown,
@@ -23,21 +23,26 @@ from notifier.core.polling.verdict import (
     describe_verdict,
 )
 
-LOST_AFTER_COUNT = 3
-LOST_AFTER_MS = 30_000
+LOST_MIN_REPLIES = 3  # CONTRACT, Names: lost after at least three replies …
+LOST_MIN_MS = 30_000  # … over at least 30 s
+# A last poll later than this follows a stop of the daemon. No record of why; changing it needs a measurement.
 LATE_MS = 10_000
-PATIENCE_MS = 300_000
-MISSING_INTERVAL_MS = 15_000  # while missing: three answers over 30 s, told within 60
+# Past the deadline without a reply about the task. No record of why; changing it needs a measurement.
+OVERDUE_GRACE_MS = 300_000
+MISSING_INTERVAL_MS = 15_000  # CONTRACT, Names: three replies over 30 s, an event within 60 s
 
 _MISSING = ScheduleReason(ScheduleRule.MISSING)
 _DEADLINE = ScheduleReason(ScheduleRule.DEADLINE)
+
+# A gateway's page says as little about the task as no reply.
+_OF_THE_TASK = frozenset({InconclusiveKind.STATUS, InconclusiveKind.UNREADABLE, InconclusiveKind.INTERNAL})
 
 _OpenVerdict = Running | TaskUnknown | AccountRefused | Throttled | Inconclusive
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleInputs:
-    """What the interval follows from, beside the watch: settings, and how long such tasks took."""
+    """The inputs of the interval beside the watch: settings, and learned durations."""
 
     schedule: AgeSchedule
     result_ttl_ms: int
@@ -52,39 +57,39 @@ def decide_poll(
     result_ttl_ms: int,
     now: int,
     jitter: float,
-    asked_at: int | None = None,
+    poll_started_at: int | None = None,
     durations: TaskDurations | None = None,
 ) -> PollDecision:
-    """Say whether the watch ends now and how, or when it is polled again.
+    """Decide whether and how the watch ends now, or when it is polled again.
 
-    ``asked_at`` is when the poll began (now, if None): a deadline is judged by a poll begun after it.
-    ``habit`` is what is known of such tasks; None: go by age.
+    ``poll_started_at`` is the start of the poll (None: now). Only a poll that started after the deadline ends
+    a watch by it. ``durations`` are the learned ones; without them the interval follows from age.
     """
     decision: PollDecision
     match verdict:
         case Finished():
-            decision = _finished(watch, verdict, result_ttl_ms, now)
+            decision = _end_finished(watch, verdict, result_ttl_ms, now)
         case NotPolled(condition=condition):
             if now < watch.expires_at:
                 raise AssertionError("an unpolled watch is decided at its deadline only")
             why = condition.text(Audience.RECEIVER)
-            decision = _expired(watch, watch.upstream_status, watch.task_created_at, why, is_polled=False)
+            decision = _end_expired(watch, watch.upstream_status, watch.task_created_at, why, is_polled=False)
         case Running() | TaskUnknown() | AccountRefused() | Throttled() | Inconclusive():
-            when = (now if asked_at is None else asked_at, now)
-            decision = _unfinished(
+            when = (now if poll_started_at is None else poll_started_at, now)
+            decision = _decide_unfinished(
                 watch, verdict, ScheduleInputs(schedule, result_ttl_ms, durations), when, jitter
             )
         case _:
             assert_never(verdict)
-    return replace(decision, said=describe_verdict(verdict))
+    return replace(decision, summary=describe_verdict(verdict))
 
 
-def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> EndWatch:
-    # A finish in the future is a wrong clock; one long ago is honoured, the links may be dead already.
-    finished_at = now if verdict.finished_at is None else min(verdict.finished_at, now)
+def _end_finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> EndWatch:
+    # An end some days ago counts, because its links may have expired.
+    finished_at = find_finish(watch, verdict.finished_at, now)
     has_life = result_ttl_ms > 0 and bool(verdict.outputs)
     created_at = watch.task_created_at if verdict.created_at is None else verdict.created_at
-    # What was cancelled says nothing of how long such tasks take.
+    # A cancelled task does not show how long such tasks take.
     is_whole = verdict.state in (WatchState.COMPLETED, WatchState.FAILED)
     return EndWatch(
         state=verdict.state,
@@ -92,30 +97,31 @@ def _finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> 
         outputs=verdict.outputs,
         error=verdict.error,
         payload=verdict.payload,
-        result_expires_at=finished_at + result_ttl_ms if has_life else None,
+        result_expires_at=(now if finished_at is None else finished_at) + result_ttl_ms if has_life else None,
         task_created_at=created_at,
-        duration_ms=duration_ms(watch, created_at, verdict.finished_at, now) if is_whole else None,
-        finished_at=None if verdict.finished_at is None else finished_at,
+        duration_ms=measure_duration_ms(watch, created_at, verdict.finished_at, now) if is_whole else None,
+        finished_at=finished_at,
+        notes=verdict.notes,
     )
 
 
-def _unfinished(
+def _decide_unfinished(
     watch: Watch, verdict: _OpenVerdict, inputs: ScheduleInputs, when: tuple[int, int], jitter: float
 ) -> PollDecision:
-    asked_at, now = when
+    poll_started_at, now = when
     status, created_at = watch.upstream_status, watch.task_created_at
     if isinstance(verdict, Running):
         status = verdict.upstream_status or status
         created_at = created_at if verdict.created_at is None else verdict.created_at
-    missing = _missing(watch, verdict, now)
-    trouble = _trouble(watch, verdict, asked_at, now)
+    missing = _count_missing(watch, verdict, now)
+    trouble = _update_trouble(watch, verdict, poll_started_at, now)
     if isinstance(verdict, TaskUnknown) and missing is not None and _is_lost(missing, now):
-        return _lost(status, created_at, missing, verdict.status, now)
-    if _is_over(watch, verdict, trouble, asked_at):
+        return _end_lost(status, created_at, missing, verdict.status, now)
+    if _has_expired(watch, verdict, trouble, poll_started_at):
         why = trouble.cause.text(Audience.RECEIVER) if trouble else None
-        return _expired(watch, status, created_at, why)
-    interval, reason = _interval(watch, inputs, now - began_at(watch, created_at, now), jitter)
-    due_at, reason = _due(watch, (interval, reason), when, missing, _retry_after_ms(verdict) or 0)
+        return _end_expired(watch, status, created_at, why)
+    interval, reason = _compute_interval(watch, inputs, now - find_start(watch, created_at, now), jitter)
+    due_at, reason = _compute_due(watch, (interval, reason), when, missing, _get_retry_after_ms(verdict) or 0)
     return PollAgain(
         due_at=due_at,
         interval_ms=interval,
@@ -127,15 +133,17 @@ def _unfinished(
     )
 
 
-def _interval(watch: Watch, inputs: ScheduleInputs, age_ms: int, jitter: float) -> tuple[int, ScheduleReason]:
-    """Return the interval, which is kept whatever else moves the next poll."""
+def _compute_interval(
+    watch: Watch, inputs: ScheduleInputs, age_ms: int, jitter: float
+) -> tuple[int, ScheduleReason]:
+    """Return the interval, and the rule that it follows. Other rules may still move the next poll."""
     durations, last_ms = inputs.durations, watch.interval_ms
-    if durations is None or not durations.is_known:
-        interval = age_schedule.interval_ms(
+    if durations is None or not durations.is_reliable:
+        interval = age_schedule.compute_interval_ms(
             inputs.schedule, age_ms=age_ms, last_interval_ms=last_ms, jitter=jitter
         )
         return interval, ScheduleReason(ScheduleRule.AGE, age_ms)
-    interval = learned_schedule.interval_ms(
+    interval = learned_schedule.compute_interval_ms(
         durations,
         inputs.schedule,
         age_ms=age_ms,
@@ -146,66 +154,66 @@ def _interval(watch: Watch, inputs: ScheduleInputs, age_ms: int, jitter: float) 
     return interval, ScheduleReason(ScheduleRule.LEARNED, age_ms, durations)
 
 
-def _due(
+def _compute_due(
     watch: Watch,
     paced: tuple[int, ScheduleReason],
     when: tuple[int, int],
     missing: MissingStreak | None,
     retry_ms: int,
 ) -> tuple[int, ScheduleReason]:
-    """Return when to poll next, and which rule had the last word on it."""
-    asked_at, now = when
+    """Return when to poll next, and the rule that decided it."""
+    poll_started_at, now = when
     interval, reason = paced
-    wait_ms = _wait_ms(interval, missing)
+    wait_ms = _bound_wait_ms(interval, missing)
     if wait_ms < interval:
         reason = _MISSING
-    due_at = _paced_at(asked_at, now, wait_ms)
+    due_at = _pace(poll_started_at, now, wait_ms)
     if now + retry_ms > due_at:
         due_at = now + retry_ms
         reason = ScheduleReason(ScheduleRule.RETRY_AFTER, wait_ms=retry_ms)
     deadline = max(watch.expires_at, now)
-    if asked_at < watch.expires_at and deadline < due_at:
+    if poll_started_at < watch.expires_at and deadline < due_at:
         return deadline, _DEADLINE
     return due_at, reason
 
 
-def _is_over(watch: Watch, verdict: _OpenVerdict, trouble: Trouble | None, asked_at: int) -> bool:
-    """Whether the deadline ends the watch now.
+def _has_expired(watch: Watch, verdict: _OpenVerdict, trouble: Trouble | None, poll_started_at: int) -> bool:
+    """Return whether the deadline ends the watch now.
 
-    The last poll is made at the deadline. One that comes late follows a stop of ours: the task may have
-    finished meanwhile, so a provider that tells nothing of it just then is given some minutes more.
+    The last poll is made at the deadline. A later one follows a stop of the daemon, and the task may have
+    finished meanwhile. So a provider that says nothing about the task then gets ``OVERDUE_GRACE_MS`` more.
     """
-    if asked_at < watch.expires_at:
+    if poll_started_at < watch.expires_at:
         return False
-    if _is_heard(verdict) or asked_at - watch.expires_at <= LATE_MS:
+    if _is_about_task(verdict) or poll_started_at - watch.expires_at <= LATE_MS:
         return True
-    return trouble is not None and asked_at - trouble.since >= PATIENCE_MS
+    return trouble is not None and poll_started_at - trouble.since >= OVERDUE_GRACE_MS
 
 
-def _is_heard(verdict: _OpenVerdict) -> bool:
-    """Whether the provider has said anything about this very task."""
+def _is_about_task(verdict: _OpenVerdict) -> bool:
+    """Return whether the reply says something about this task."""
     match verdict:
         case Running() | TaskUnknown():
             return True
-        case Inconclusive(is_outage=is_outage):
-            return not is_outage
+        case Inconclusive(kind=kind):
+            return kind in _OF_THE_TASK
         case AccountRefused() | Throttled():
             return False
         case _:
             assert_never(verdict)
 
 
-def _paced_at(asked_at: int, now: int, wait_ms: int) -> int:
-    """The wait runs from request to request. After a slow answer at least half of it is left for a breath."""
-    return max(asked_at + wait_ms, now + wait_ms // 2)
+def _pace(poll_started_at: int, now: int, wait_ms: int) -> int:
+    """Return the time of the next poll: one wait after the last start, and half a wait from now at least."""
+    return max(poll_started_at + wait_ms, now + wait_ms // 2)
 
 
-def _wait_ms(interval: int, missing: MissingStreak | None) -> int:
-    """While a task is missing, the promise to tell of it within 60 s goes before the pace."""
+def _bound_wait_ms(interval: int, missing: MissingStreak | None) -> int:
+    """Shorten the wait while a task is missing, because it must be reported lost within 60 s (CONTRACT)."""
     return interval if missing is None else min(interval, MISSING_INTERVAL_MS)
 
 
-def _missing(watch: Watch, verdict: _OpenVerdict, now: int) -> MissingStreak | None:
+def _count_missing(watch: Watch, verdict: _OpenVerdict, now: int) -> MissingStreak | None:
     match verdict:
         case Running():
             return None
@@ -219,65 +227,63 @@ def _missing(watch: Watch, verdict: _OpenVerdict, now: int) -> MissingStreak | N
 
 
 def _is_lost(missing: MissingStreak, now: int) -> bool:
-    return missing.count >= LOST_AFTER_COUNT and now - missing.since >= LOST_AFTER_MS
+    return missing.count >= LOST_MIN_REPLIES and now - missing.since >= LOST_MIN_MS
 
 
-def _trouble(watch: Watch, verdict: _OpenVerdict, asked_at: int, now: int) -> Trouble | None:
-    """The trouble, and since when. Patience counts from it: past the deadline from the first late poll on,
-    whatever was before, and whatever the cause is after.
+def _update_trouble(watch: Watch, verdict: _OpenVerdict, poll_started_at: int, now: int) -> Trouble | None:
+    """Return the trouble after a poll, and since when it lasts.
+
+    ``OVERDUE_GRACE_MS`` counts from that time. So past the deadline it is the time of the first late poll,
+    whatever the trouble was before and whatever its cause is later.
     """
-    cause, last = _trouble_cause(verdict), watch.trouble
+    cause, last = _find_cause(verdict), watch.trouble
     if cause is None:
         return None
     was_past = watch.last_polled_at is not None and watch.last_polled_at >= watch.expires_at
     if was_past and last is not None:
         return Trouble(cause, last.since)
-    is_same = last is not None and last.cause == cause and asked_at - watch.expires_at <= LATE_MS
+    is_same = last is not None and last.cause == cause and poll_started_at - watch.expires_at <= LATE_MS
     return last if is_same else Trouble(cause, now)
 
 
-def _trouble_cause(verdict: _OpenVerdict) -> Cause | None:
-    match verdict:
-        case Running(oddity=oddity):
-            return oddity
-        case TaskUnknown(status=status):
-            return Cause(Code.PROVIDER_TASK_UNKNOWN, {"status": status})
-        case AccountRefused(cause=cause) | Throttled(cause=cause) | Inconclusive(cause=cause):
-            return cause
-        case _:
-            assert_never(verdict)
+def _find_cause(verdict: _OpenVerdict) -> Cause | None:
+    return verdict.oddity if isinstance(verdict, Running) else verdict.cause
 
 
-def _retry_after_ms(verdict: _OpenVerdict) -> int | None:
+def _get_retry_after_ms(verdict: _OpenVerdict) -> int | None:
     match verdict:
-        case Throttled(retry_after_ms=wait_ms) | Inconclusive(retry_after_ms=wait_ms):
+        case (
+            Running(retry_after_ms=wait_ms)
+            | Throttled(retry_after_ms=wait_ms)
+            | Inconclusive(retry_after_ms=wait_ms)
+        ):
             return wait_ms
-        case Running() | TaskUnknown() | AccountRefused():
+        case TaskUnknown() | AccountRefused():
             return None
         case _:
             assert_never(verdict)
 
 
-def _lost(
+def _end_lost(
     status: str | None, created_at: int | None, missing: MissingStreak, http_status: int, now: int
 ) -> EndWatch:
     seconds = (now - missing.since) // 1_000
     detail = f"{missing.count} answers in a row over {seconds} s said so, the last with HTTP {http_status}"
     error = TaskError("notifier", "lost", "The provider does not know the task", detail)
-    return _ended(WatchState.LOST, status, created_at, error)
+    return _end_unfinished(WatchState.LOST, status, created_at, error)
 
 
-def _expired(
+def _end_expired(
     watch: Watch, status: str | None, created_at: int | None, trouble: str | None, *, is_polled: bool = True
 ) -> EndWatch:
-    """End the watch at its deadline. ``trouble`` stands in the event, so it is the text for receivers."""
-    known = f'the provider last said "{status}"' if status else "the provider never said how it stands"
-    detail = f"{known}; trouble: {trouble}" if trouble else known
+    """End the watch at its deadline. ``trouble`` is in the event, so it is the text for receivers."""
+    status_text = f'the provider last said "{status}"' if status else "the provider never said how it stands"
+    detail = f"{status_text}; trouble: {trouble}" if trouble else status_text
     error = TaskError("notifier", "expired", "The deadline passed before the task ended", detail)
-    return _ended(WatchState.EXPIRED, status, created_at, error, is_polled=is_polled)
+    return _end_unfinished(WatchState.EXPIRED, status, created_at, error, is_polled=is_polled)
 
 
-def _ended(
+def _end_unfinished(
     state: WatchState, status: str | None, created_at: int | None, error: TaskError, *, is_polled: bool = True
 ) -> EndWatch:
     return EndWatch(

@@ -1,4 +1,4 @@
-"""What follows from a poll: the types that ``decide_poll`` returns and the store writes."""
+"""Define what follows from a poll: the types that ``decide_poll`` returns and the store writes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,10 +7,11 @@ from typing import assert_never
 from notifier.core.formats.text import format_duration
 from notifier.core.model import MissingStreak, TaskError, Trouble, WatchState
 from notifier.core.polling.learned_schedule import TaskDurations
+from notifier.core.polling.payload_notes import PayloadNote
 
 
 class ScheduleRule(StrEnum):
-    """By which rule the next poll is when it is."""
+    """The rule that decided the time of the next poll."""
 
     AGE = "age"
     LEARNED = "learned"
@@ -21,7 +22,7 @@ class ScheduleRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScheduleReason:
-    """Why the next poll is when it is: the rule and its figures, to be put into words when they are read."""
+    """Why the next poll is at its time: the rule and its values. The text is made when it is needed."""
 
     rule: ScheduleRule
     age_ms: int = 0
@@ -35,7 +36,8 @@ class ScheduleReason:
             case ScheduleRule.AGE:
                 return f"by age: the task is {format_duration(self.age_ms)} old"
             case ScheduleRule.LEARNED:
-                return f"learned: the task is {format_duration(self.age_ms)} old, {_usual(self.durations)}"
+                durations = _describe_durations(self.durations)
+                return f"learned: the task is {format_duration(self.age_ms)} old, {durations}"
             case ScheduleRule.RETRY_AFTER:
                 return f"the provider asks to wait {format_duration(self.wait_ms)}"
             case ScheduleRule.MISSING:
@@ -46,18 +48,18 @@ class ScheduleReason:
                 assert_never(self.rule)
 
 
-def _usual(durations: TaskDurations | None) -> str:
+def _describe_durations(durations: TaskDurations | None) -> str:
     if durations is None:
         return "and its kind is known"
     span = f"{format_duration(durations.p5_ms)} to {format_duration(durations.p90_ms)}"
-    return f"such take {span} ({durations.finishes} have ended)"
+    return f"such take {span} ({durations.finished_count} have ended)"
 
 
 @dataclass(frozen=True, slots=True)
 class PollAgain:
-    """Poll again at ``due_at`` for this ``reason``; the rest is what the watch now looks like.
+    """Another poll at ``due_at`` for this ``reason``. The other fields are the new values of the watch.
 
-    ``said`` is what the poll brought, in words.
+    ``summary`` describes the verdict of the poll.
     """
 
     due_at: int
@@ -67,16 +69,16 @@ class PollAgain:
     trouble: Trouble | None
     missing: MissingStreak | None
     reason: ScheduleReason = ScheduleReason(ScheduleRule.AGE)
-    said: str = ""
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EndWatch:
-    """The watch ends. ``is_polled`` is False when no poll stands behind it (a deadline while paused).
+    """The end of the watch. ``is_polled`` is False without a poll (a deadline while the provider is paused).
 
-    ``duration_ms`` is how long the task took, to learn from; None where that is not known well enough.
-    ``finished_at`` is when it was over by the provider's word, never later than now; None if it did not say.
-    ``said`` is what the last poll brought, in words.
+    ``duration_ms`` is the duration of the task, to learn from; None if it is too uncertain. ``finished_at``
+    is the end time of the provider, never later than now; None without one. ``summary`` describes the last
+    verdict. ``notes`` are about payload and outputs.
     """
 
     state: WatchState
@@ -89,12 +91,13 @@ class EndWatch:
     is_polled: bool = True
     duration_ms: int | None = None
     finished_at: int | None = None
-    said: str = ""
+    summary: str = ""
+    notes: tuple[PayloadNote, ...] = ()
 
 
 PollDecision = PollAgain | EndWatch
 
 
 def describe_wait(wait: PollAgain, now: int) -> str:
-    """Say what a poll brought that ended nothing, what follows, and by which rule."""
-    return f"{wait.said}: kept, next in {format_duration(max(0, wait.due_at - now))} ({wait.reason.text})"
+    """Describe a poll that did not end the watch: its verdict, the next poll, and the rule."""
+    return f"{wait.summary}: kept, next in {format_duration(max(0, wait.due_at - now))} ({wait.reason.text})"

@@ -1,8 +1,8 @@
-"""How a provider speaks, as data: where its task is asked for and what stands where in the answer.
+"""Describe a provider as data: the URL and headers of a poll, and the places of values in the reply.
 
-Places are JMESPath expressions on the decoded answer; words are compared case-folded. MuleRouter's dialect
-is the default of every field (source: MuleRouter's "Get Generation Task" page, and the seven words that its
-official CLI accepts). A further provider is a table of such fields in the configuration, and no code.
+Places are JMESPath expressions on the decoded reply. Words are compared case-folded. The default of each
+field is MuleRouter's (source: MuleRouter's "Get Generation Task" page, and the seven words that its official
+CLI accepts). Another provider is a table of these fields in the configuration, and no code.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from notifier.core.secret import Secret
+
+DEFAULT_MAX_BODY = 16 * 1024 * 1024  # PROVIDER-TABLES, max_body
 
 MULEROUTER_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -23,10 +25,11 @@ MULEROUTER_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ProviderDescription:
-    """One way of asking for a task and reading the answer.
+    """How tasks of a provider are polled, and how its replies are read.
 
-    ``task_path`` is appended to the provider's base URL; ``auth_value`` is sent in ``auth_header``.
-    ``outputs`` yields a string or an array; strings in it are the outputs.
+    ``task_path`` is appended to the base URL; ``auth_value`` is sent in ``auth_header``. ``outputs`` returns
+    a string or an array; its strings are the outputs. Times without an offset are ``utc_offset_ms`` ahead of
+    UTC. ``max_body`` is the longest reply that is read, in bytes.
     """
 
     task_path: str = "{api_path}/{task_id}"
@@ -41,12 +44,14 @@ class ProviderDescription:
     error_code: str = "task_info.error.code"
     error_title: str = "task_info.error.title"
     error_detail: str = "task_info.error.detail"
+    utc_offset_ms: int = 0
+    max_body: int = DEFAULT_MAX_BODY
     words: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MULEROUTER_WORDS)
 
 
-def poll_headers(dialect: ProviderDescription, key: Secret | None) -> dict[str, str]:
-    """Make the headers that a task is asked for with; the key stands in one of them."""
-    headers = {"accept": "application/json", **dialect.headers}
+def build_poll_headers(description: ProviderDescription, key: Secret | None) -> dict[str, str]:
+    """Build the headers of a poll, with the key in one of them."""
+    headers = {"accept": "application/json", **description.headers}
     if key is not None:
-        headers[dialect.auth_header] = dialect.auth_value.replace("{key}", key.reveal())
+        headers[description.auth_header] = description.auth_value.replace("{key}", key.reveal())
     return headers

@@ -1,6 +1,7 @@
-"""What a provider answered: bytes to JSON, free of the key, and the places where things stand in it."""
+"""Parse the reply of a provider: unpack it, remove the key, read its JSON, and look up places in it."""
 
 import functools
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,18 +12,24 @@ import jmespath
 from notifier.core.causes.cause import Cause
 from notifier.core.causes.table import Code
 from notifier.core.exchange import HttpReply
-from notifier.core.formats.json_text import HALF_PAIR, RejectedJson, decode_strict, mend, redact
+from notifier.core.formats.content_encoding import InvalidEncoding, foreign_encodings, unpack_body
+from notifier.core.formats.json_pruning import MAX_DEPTH
+from notifier.core.formats.json_reading import JsonReading, is_too_deep, read_json
+from notifier.core.formats.json_redaction import redact_json
+from notifier.core.formats.json_text import InvalidJson, RejectedJson, redact_plain
 from notifier.core.formats.text import cut, format_size, one_line
-from notifier.core.formats.times import parse_instant
+from notifier.core.polling.payload_notes import NoteCode, PayloadNote
 from notifier.core.secret import Secret
 
-PLACE_LIMIT = 200  # no record of why; changing it needs a measurement
-_BOM = b"\xef\xbb\xbf"
+MAX_PLACE_CHARS = 200  # no record of why; changing it needs a measurement
+MAX_ENCODING_CHARS = 60  # two names, and room for a third
+MAX_CODE_CHARS = 200  # no record of why; changing it needs a measurement
+_MARKUP_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
 class UnreadableReply(Exception):
-    """A reply that says nothing about the task, and why. It never leaves the judge."""
+    """A reply that says nothing about the task, with the cause. Only ``judge_poll`` catches it."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause.text())
@@ -31,92 +38,154 @@ class UnreadableReply(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProviderReply:
-    """A provider's answer that is strictly valid JSON: its text, and what it says.
+    """A reply that is JSON: the decoded document, and the bytes to pass on.
 
-    The key stands in neither, so that nothing read from here can carry it on.
+    Neither contains the key, so nothing that is read from it can pass the key on.
     """
 
-    text: str
-    document: Any
+    reading: JsonReading
 
     def at(self, place: str) -> Any:
-        """Return what stands at a JMESPath place; None for nothing, and for an empty place."""
+        """Return the value at a JMESPath place; None without a value, and for an empty place.
+
+        Raise UnreadableReply if the reply does not fit the expression.
+        """
         if not place:
             return None
         try:
-            return _finder(place)(self.document)
-        except Exception as error:  # foreign code on foreign data: whatever it trips over
-            expression = one_line(repr(place), PLACE_LIMIT)
-            raise UnreadableReply(Cause(Code.REPLY_EXPRESSION_FAILED, {"place": expression})) from error
+            return _compile_place(place)(self.reading.document)
+        except Exception as error:  # of jmespath, for any expression and document
+            raise UnreadableReply(
+                Cause(Code.REPLY_EXPRESSION_FAILED, {"place": name_place(place)})
+            ) from error
 
-    def text_at(self, place: str, limit: int) -> str | None:
-        """Return the text at a place, stripped and bounded; numbers are text too, all else is None."""
-        found = self.at(place)
-        if isinstance(found, bool) or not isinstance(found, str | int | float):
+    def at_or_none(self, place: str, notes: list[PayloadNote]) -> Any:
+        """Return the value at a place that decides nothing. A failing expression is None, with a note."""
+        try:
+            return self.at(place)
+        except UnreadableReply:
+            note = PayloadNote(NoteCode.EXPRESSION_FAILED, {"place": name_place(place)})
+            if note not in notes:
+                notes.append(note)
             return None
-        return cut(str(found).strip(), limit) or None
 
-    def code_at(self, place: str) -> int | str | None:
-        """Return a code: an integer where it is one that fits 64 bits, else as text."""
-        found = self.at(place)
-        if isinstance(found, float) and found.is_integer():
-            found = int(found)
-        if isinstance(found, int) and not isinstance(found, bool) and -(2**63) <= found < 2**63:
-            return found
-        return self.text_at(place, 200)
-
-    def texts_at(self, place: str) -> tuple[str, ...]:
-        """Return the strings at a place: one, or those of an array."""
-        found = self.at(place)
-        items = found if isinstance(found, list) else [found]
-        return tuple(item for item in items if isinstance(item, str))
-
-    def instant_at(self, place: str) -> int | None:
-        """Return the instant written at a place, None if there is none that can be read."""
-        return parse_instant(self.at(place))
+    def payload(self, notes: list[PayloadNote]) -> str | None:
+        """Return the text to pass on; a note says what was repaired in it, or why there is none."""
+        raw = self.reading.raw
+        if raw is None or is_too_deep(raw):
+            notes.append(PayloadNote(NoteCode.PAYLOAD_TOO_DEEP, {"limit": MAX_DEPTH}))
+            return None
+        notes += (PayloadNote(NoteCode.PAYLOAD_REPAIRED, {"repair": each}) for each in self.reading.repairs)
+        return raw.decode()
 
 
-def parse_reply(reply: HttpReply, key: Secret | None) -> ProviderReply:
-    """Parse a reply's body as strictly as a registration's, or raise ``UnreadableReply``.
+def parse_reply(reply: HttpReply, max_body: int, key: Secret | None) -> ProviderReply:
+    """Parse the body of a reply as every common reader would, or raise UnreadableReply.
 
-    The answer is passed on unchanged, so that whatever a strict receiver would refuse is refused here: a
-    byte order mark, NaN, a key that stands twice, nesting without end. The one thing mended is text cut in
-    the middle of an emoji, which must not cost anybody a finished task. The key is taken out first.
+    The key is taken out first, from the bytes.
     """
-    body = reply.body
-    if reply.is_cut:
-        limit = format_size(len(body)) if body else "allowed"
-        raise UnreadableReply(Cause(Code.REPLY_TOO_LARGE, {"limit": limit}))
-    if body.startswith(_BOM):
-        raise UnreadableReply(Cause(Code.REPLY_BYTE_ORDER_MARK))
-    start = body.lstrip()[:1]
-    if not start:
-        raise UnreadableReply(Cause(Code.REPLY_EMPTY))
-    if start == b"<":
-        raise UnreadableReply(Cause(Code.REPLY_MARKUP))
+    body = read_body(reply, max_body, key)
+
+    def clean(raw: bytes) -> bytes:
+        return raw if key is None else redact_json(raw, key.reveal())
+
     try:
-        text = body.decode()
-        clean = text if key is None else redact(text, key.reveal())
-        return _strictly(clean)
+        return ProviderReply(read_json(body, clean))
     except RejectedJson as error:
         raise UnreadableReply(Cause(Code.REPLY_JSON_REJECTED, {"detail": error.detail})) from error
-    except ValueError as error:
-        raise UnreadableReply(Cause(Code.REPLY_NOT_JSON)) from error
+    except InvalidJson as error:
+        raise UnreadableReply(_why_not_json(body, reply, key)) from error
 
 
-def _strictly(text: str) -> ProviderReply:
+def hide_key(text: str, key: Secret | None) -> str:
+    """Return text that is no JSON without the key."""
+    return text if key is None else redact_plain(text, key.reveal())
+
+
+def read_body(reply: HttpReply, max_body: int, key: Secret | None) -> bytes:
+    """Return the whole body of a reply, unpacked; raise UnreadableReply if it is too large or damaged."""
+    body, is_cut = reply.body, reply.is_cut
+    encoding = reply.headers.get("content-encoding")
+    if encoding and not is_cut:
+        try:
+            body, is_cut = unpack_body(body, encoding, max_body)
+        except InvalidEncoding as error:
+            raise UnreadableReply(_invalid_encoding(encoding, key)) from error
+    if is_cut:
+        raise UnreadableReply(_too_large(reply, max_body))
+    return body
+
+
+def is_markup(body: bytes) -> bool:
+    """Return whether a body is HTML or XML, by how it begins."""
+    return _MARKUP_START.match(body) is not None
+
+
+def name_place(place: str) -> str:
+    """Return an expression as it is quoted."""
+    return one_line(repr(place), MAX_PLACE_CHARS)
+
+
+def scalar_to_text(value: object) -> str | None:
+    """Return a scalar as its JSON text, a string as it is; None for a list or an object."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")  # PostgreSQL holds no NUL in a text
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)  # as JSON.stringify writes it
+    return None if isinstance(value, list | dict) else json.dumps(value)
+
+
+def value_to_text(value: object, limit: int) -> str | None:
+    """Return any value as text of at most ``limit`` characters; None for what says nothing.
+
+    Scalars are text, lists and objects are their JSON text. Null, false and what is empty say nothing.
+    """
+    if value is None or value is False:
+        return None
+    text = scalar_to_text(value)
+    if text is None:
+        text = _to_json(value) if value else ""
+    return cut(text.strip(), limit) or None
+
+
+def value_to_code(value: object) -> int | str | None:
+    """Return an error code: an integer where it is one that fits 64 bits, else as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value_to_text(value, MAX_CODE_CHARS)
+    is_integer = -(2**63) <= value < 2**63 and value == int(value)
+    return int(value) if is_integer else value_to_text(value, MAX_CODE_CHARS)
+
+
+def _to_json(value: object) -> str:
     try:
-        return ProviderReply(text, decode_strict(text.encode()))
-    except RejectedJson as error:
-        if error.detail != HALF_PAIR:
-            raise
-        mended = mend(text)
-        return ProviderReply(mended, decode_strict(mended.encode()))
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
+
+
+def _why_not_json(body: bytes, reply: HttpReply, key: Secret | None) -> Cause:
+    encoding = reply.headers.get("content-encoding", "")
+    if not body.strip():
+        return Cause(Code.REPLY_EMPTY)
+    if is_markup(body):
+        return Cause(Code.REPLY_MARKUP)
+    return _invalid_encoding(encoding, key) if foreign_encodings(encoding) else Cause(Code.REPLY_NOT_JSON)
+
+
+def _invalid_encoding(encoding: str, key: Secret | None) -> Cause:
+    name = one_line(hide_key(encoding, key), MAX_ENCODING_CHARS)
+    return Cause(Code.REPLY_ENCODING_INVALID, {"encoding": name})
+
+
+def _too_large(reply: HttpReply, max_body: int) -> Cause:
+    declared = reply.headers.get("content-length", "")
+    size = format_size(int(declared)) if declared.isdecimal() and len(declared) < 20 else ""
+    return Cause(Code.REPLY_TOO_LARGE, {"limit": format_size(max_body)} | ({"size": size} if size else {}))
 
 
 @functools.lru_cache(maxsize=256)
-def _finder(place: str) -> Callable[[Any], Any]:
-    """What looks up a place. Plain ones (``task_info.status``) need no interpreter, which is 40 us a poll."""
+def _compile_place(place: str) -> Callable[[Any], Any]:
+    """Compile a place into a function. Plain names avoid jmespath, which costs 40 us per poll."""
     if not _PLAIN.fullmatch(place):
         return cast("Callable[[Any], Any]", jmespath.compile(place).search)
     names = place.split(".")
@@ -124,7 +193,7 @@ def _finder(place: str) -> Callable[[Any], Any]:
 
 
 def _walk(document: Any, names: Sequence[str]) -> Any:
-    """JMESPath's rule for identifiers: what is no object has no members."""
+    """Look up names by JMESPath's rule for identifiers: only an object has members."""
     for name in names:
         if not isinstance(document, dict):
             return None

@@ -1,42 +1,82 @@
-"""What a poll can mean: the types that the judge returns, and their words."""
+"""Define what a poll can mean: the types that ``judge_poll`` returns, and their texts."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import assert_never
 
-from notifier.core.causes.cause import Cause, Condition
+from notifier.core.causes.cause import QUOTE, Cause, Condition
+from notifier.core.causes.table import Code
 from notifier.core.model import TaskError, WatchState
+from notifier.core.polling.payload_notes import PayloadNote
+
+
+class InconclusiveKind(StrEnum):
+    """The kind of failure behind an inconclusive poll: the evidence for whose failure it is."""
+
+    CONNECTION = "connection"
+    """No connection: DNS, connect, TLS, an address that is not allowed."""
+    EXCHANGE = "exchange"
+    """A connection, and no reply: timeout, reset, no HTTP."""
+    SERVER_ERROR = "server_error"
+    """HTTP 5xx."""
+    STATUS = "status"
+    """Any other HTTP status."""
+    PAGE = "page"
+    """HTML, or no JSON where the status needs it: a gateway replied, and not the API."""
+    UNREADABLE = "unreadable"
+    """A reply of the API that cannot be read, is too large, or is about another task."""
+    INTERNAL = "internal"
+    """A bug of ours."""
+
+
+_OUTAGES = frozenset({InconclusiveKind.CONNECTION, InconclusiveKind.EXCHANGE, InconclusiveKind.SERVER_ERROR})
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The provider knows the task and it has not ended. ``oddity`` is what was strange, else None."""
+    """The provider knows the task, and it has not ended. ``oddity`` is what was unexpected, or None.
+
+    ``retry_after_ms`` is how long the provider asks to wait, clamped. ``ignored_retry_after`` is a header of
+    it that cannot be read. Both mean the same in every verdict.
+    """
 
     upstream_status: str | None
     created_at: int | None = None
     oddity: Cause | None = None
+    retry_after_ms: int | None = None
+    ignored_retry_after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The provider says how the task ended.
+    """The provider reports how the task ended.
 
-    ``payload`` is the provider's answer, valid JSON text, the key redacted and otherwise unchanged.
+    ``payload`` is the provider's reply as valid JSON text, unchanged but for the redacted key and what
+    ``notes`` say; None if it cannot be passed on.
     """
 
     state: WatchState
     upstream_status: str
     outputs: tuple[str, ...]
     error: TaskError | None
-    payload: str
+    payload: str | None
     created_at: int | None = None
     finished_at: int | None = None
+    notes: tuple[PayloadNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TaskUnknown:
-    """The provider does not know the task id (404 or 410)."""
+    """The provider's API does not know the task id (404 or 410). ``message`` is the provider's own words."""
 
     status: int
+    message: str = ""
+
+    @property
+    def cause(self) -> Cause:
+        """Return it as the cause of a trouble."""
+        quote = {QUOTE: self.message} if self.message else {}
+        return Cause(Code.PROVIDER_TASK_UNKNOWN, {"status": self.status, **quote})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +89,31 @@ class AccountRefused:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """429: too much of the whole account. ``retry_after_ms`` is clamped already."""
+    """A 429: the account sends too many requests. ``retry_after_ms`` is within its limits."""
 
     retry_after_ms: int | None
     cause: Cause
+    ignored_retry_after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Inconclusive:
-    """Anything else; no outcome. ``is_outage``: the provider as a whole seems down (no reply, 5xx)."""
+    """A reply, or none, that says nothing about the task. It never ends the watch."""
 
     cause: Cause
-    is_outage: bool
+    kind: InconclusiveKind
     retry_after_ms: int | None = None
+    ignored_retry_after: str = ""
+
+    @property
+    def is_outage(self) -> bool:
+        """Return whether it counts as a failure of the provider as a whole: no reply, or HTTP 5xx."""
+        return self.kind in _OUTAGES
 
 
 @dataclass(frozen=True, slots=True)
 class NotPolled:
-    """The provider could not be polled at all: ``condition`` is why, and since when."""
+    """The provider could not be polled. ``condition`` says why, and since when."""
 
     condition: Condition
 
@@ -74,18 +121,33 @@ class NotPolled:
 Verdict = Running | Finished | TaskUnknown | AccountRefused | Throttled | Inconclusive | NotPolled
 
 
+def error_to_verdict(error: Exception) -> Inconclusive:
+    """Return the verdict of a poll that a bug of ours spoiled."""
+    cause = Cause(Code.INTERNAL_ERROR, {"type": type(error).__name__})
+    return Inconclusive(cause, InconclusiveKind.INTERNAL)
+
+
 def describe_verdict(verdict: Verdict) -> str:
-    """Say what a poll brought."""
+    """Describe the verdict of a poll in words."""
     match verdict:
         case Running(upstream_status=status, oddity=oddity):
-            return f"{status or 'running'} ({oddity.text()})" if oddity else status or "running"
+            text = f"{status or 'running'} ({oddity.text()})" if oddity else status or "running"
+            return text + _describe_ignored(verdict)
         case Finished(upstream_status=status):
             return status
-        case TaskUnknown(status=status):
-            return f"HTTP {status}: the provider does not know the task"
-        case AccountRefused(cause=cause) | Throttled(cause=cause) | Inconclusive(cause=cause):
+        case TaskUnknown(status=status, message=message):
+            quote = f'; it says "{message}"' if message else ""
+            return f"HTTP {status}: the provider does not know the task{quote}"
+        case AccountRefused(cause=cause):
             return cause.text()
+        case Throttled(cause=cause) | Inconclusive(cause=cause):
+            return cause.text() + _describe_ignored(verdict)
         case NotPolled(condition=condition):
             return condition.text()
         case _:
             assert_never(verdict)
+
+
+def _describe_ignored(verdict: Running | Throttled | Inconclusive) -> str:
+    value = verdict.ignored_retry_after
+    return f'; its Retry-After "{value}" is not understood' if value else ""

@@ -1,1 +1,1 @@
-"""The store on SQLite: one file, one writer. The only SQL and the only aiosqlite of the package."""
+"""The store on SQLite: one file, one writer. All SQL of the package and its only use of aiosqlite."""

@@ -1,41 +1,56 @@
-"""Copies of the database: of one moment, checked, and never half under their name.
+"""Copies of the database: of one moment, verified, and never partial under their name.
 
-SQLite's backup copies the pages of one snapshot, those of the log among them, while others go on reading
-and writing; a copy of the file alone would lose what stands in the log. The copy is one plain file without
-a log of its own, so that to move it is to move all of it.
+SQLite's backup copies the pages of one snapshot, including those in the log, while others read and write. A
+copy of the file alone would lose what is in the log. The copy is one file without a log of its own.
 """
 
-import glob
+import errno
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from notifier.atomic_file import publish, temp_path, write_file
 from notifier.core.formats.text import one_line
-from notifier.errors import DatabaseUnusable
-from notifier.store.sqlite.atomic_file import BackupFailed, TargetExists, publish, temp_path
+from notifier.errors import DatabaseUnusable, NotifierError
 from notifier.store.sqlite.connection import BUSY_MS, connect_source
+from notifier.store.sqlite.database_files import (
+    journal_path,
+    migration_copies,
+    migration_copy,
+    secret_of_backup,
+)
 from notifier.store.sqlite.errors import error_code, error_to_unavailable, is_locked
 from notifier.store.sqlite.integrity import APPLICATION_ID
 from notifier.store.sqlite.queries import SQL
 
-_FULL = 13
+
+class BackupFailed(NotifierError):
+    """A copy could not be made. No file was created or changed under its name."""
+
+    code = "backup_failed"
+    exit_status = 1
+
+
+class TargetExists(BackupFailed):
+    """A file with that name exists, and it may not be replaced."""
+
+    code = "name_taken"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} exists already", "name another file, or replace it with --force")
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A copy that was made: ``version`` is its schema's, ``secret`` the copy beside it, if any."""
+    """A finished copy. ``version`` is that of its schema, ``secret`` the copied secrets beside it, if any."""
 
     path: Path
     size_bytes: int
     version: int
     watches: int
     secret: Path | None
-
-
-def find_secret(backup: Path) -> Path:
-    """Where a backup's signing secrets are kept: after the whole of its name, so that no two share a file."""
-    return backup.with_name(f"{backup.name}.secret")
 
 
 def back_up(
@@ -46,75 +61,74 @@ def back_up(
     may_replace: bool = False,
     busy_ms: int = BUSY_MS,
 ) -> Backup:
-    """Copy the database to ``final``, whether a daemon works on it or not, and the file of secrets beside it.
+    """Copy the database to ``final``, even while a daemon uses it, and the file of secrets beside it.
 
-    The secrets go first: where there is a backup, it can be restored whole. Raises DatabaseUnusable if there
-    is no database of ours, NameTaken, or BackupFailed (no room, no right, damage); then no new name is there.
+    The secrets are copied first, so that every backup can be restored whole. Raise DatabaseUnusable if the
+    source is not a database of ours, else TargetExists or BackupFailed (no room, no right, damage). No new
+    file is left then.
     """
-    kept = find_secret(final) if secret is not None else None
-    for name in (final, kept):
+    saved_secret = secret_of_backup(final) if secret is not None else None
+    for name in (final, saved_secret):
         if name is not None and name.exists() and not may_replace:
             raise TargetExists(name)
-    had_secret = kept is not None and kept.exists()
+    had_secret = saved_secret is not None and saved_secret.exists()
     content = b"" if secret is None else _read(secret)
-    with temp_path(final) as draft:
-        version, watches = _copied(database, draft, busy_ms)
-        size_bytes = draft.stat().st_size
-        if kept is not None:
-            _keep_secret(content, kept, may_replace=may_replace)
+    with _temp_database(final) as temp:
+        version, watches = _copy_checked(database, temp, busy_ms)
+        size_bytes = temp.stat().st_size
+        if saved_secret is not None:
+            _write_secret(content, saved_secret, may_replace=may_replace)
         try:
-            publish(draft, final, may_replace=may_replace)
+            publish(temp, final, may_replace=may_replace)
         except BaseException:
-            if kept is not None and not had_secret and not final.exists():
-                kept.unlink(missing_ok=True)
+            if saved_secret is not None and not had_secret and not final.exists():
+                saved_secret.unlink(missing_ok=True)
             raise
-    return Backup(final, size_bytes, version, watches, kept)
+    return Backup(final, size_bytes, version, watches, saved_secret)
 
 
 def keep_copy(connection: sqlite3.Connection, version: int) -> Path:
-    """Before a migration: copy the database to ``NAME.vVERSION.backup`` beside it, and return that path.
+    """Copy the database to ``NAME.vVERSION.backup`` before a migration, and return that path.
 
-    The latest copy is kept; those of other versions go once it stands. Raises DatabaseUnusable: without a
-    copy there is no migration.
+    Copies of other versions are deleted after that. Raise DatabaseUnusable, because there must be no
+    migration without a copy.
     """
     database = Path(connection.execute("PRAGMA database_list").fetchone()[2])
-    kept = database.with_name(f"{database.name}.v{version}.backup")
+    copy_path = migration_copy(database, version)
     try:
-        with temp_path(kept) as draft:
-            copy_to(connection, draft)
-            publish(draft, kept, may_replace=True)
+        with _temp_database(copy_path) as temp:
+            copy_to(connection, temp)
+            publish(temp, copy_path, may_replace=True)
     except BackupFailed as failed:
         cause = f"{database} was not brought up to date, for no copy of it could be kept: {failed.cause}"
         raise DatabaseUnusable(cause, failed.fix) from failed
-    for older in database.parent.glob(f"{glob.escape(database.name)}.v*.backup"):
-        if older != kept:
+    for older in migration_copies(database):
+        if older != copy_path:
             with suppress(OSError):  # the next migration tries again
                 older.unlink(missing_ok=True)
-    return kept
+    return copy_path
 
 
-def copy_to(source: sqlite3.Connection, draft: Path) -> None:
-    """Copy a snapshot of the source into an empty file, and read all of the copy; raises BackupFailed."""
+def copy_to(source: sqlite3.Connection, temp: Path) -> None:
+    """Copy a snapshot of the source into an empty file, and read all of the copy; raise BackupFailed."""
     try:
-        with closing(sqlite3.connect(draft, isolation_level=None)) as copy:
-            copy.execute(
-                "PRAGMA synchronous = OFF"
-            )  # it is brought to the disk once, before it gets its name
-            source.backup(copy, progress=_no_waiting)
+        with closing(sqlite3.connect(temp, isolation_level=None)) as copy:
+            copy.execute("PRAGMA synchronous = OFF")  # publish syncs the whole copy once
+            source.backup(copy, progress=_fail_if_locked)
             copy.execute("PRAGMA journal_mode = DELETE")
-        with closing(sqlite3.connect(draft, isolation_level=None)) as copy:
-            finding = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        with closing(sqlite3.connect(temp, isolation_level=None)) as copy:
+            damage = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
     except sqlite3.Error as error:
-        raise _in_words(error, draft.parent) from error
-    if finding != "ok":
+        raise _sqlite_failed(error, temp.parent) from error
+    if damage != "ok":
         raise BackupFailed(
-            f"the copy is damaged ({one_line(finding, 200)}), so the database is, or the disk under the copy",
+            f"the copy is damaged ({one_line(damage, 200)}), so the database is, or the disk under the copy",
             "look at the disk and the system's log; an older backup may be sound",
         )
 
 
-def _copied(database: Path, draft: Path, busy_ms: int) -> tuple[int, int]:
-    """Copy it; its version, and how many watches are in the copy."""
+def _copy_checked(database: Path, temp: Path, busy_ms: int) -> tuple[int, int]:
+    """Copy the database, and return its version and the number of watches in the copy."""
     if not database.is_file() or database.stat().st_size == 0:
         raise DatabaseUnusable(
             f"there is no database at {database}",
@@ -125,43 +139,74 @@ def _copied(database: Path, draft: Path, busy_ms: int) -> tuple[int, int]:
             application_id = source.execute("PRAGMA application_id").fetchone()[0]
             if application_id != APPLICATION_ID:
                 raise DatabaseUnusable(f"{database} is a database of another program", "name the daemon's")
-            copy_to(source, draft)
-        with closing(sqlite3.connect(draft)) as copy:
+            copy_to(source, temp)
+        with closing(sqlite3.connect(temp)) as copy:
             version: int = copy.execute("PRAGMA user_version").fetchone()[0]
             tallies = copy.execute(SQL["tallies"]).fetchall()
     except sqlite3.Error as error:
-        raise _in_words(error, database) from error
+        raise _sqlite_failed(error, database) from error
     return version, sum(n for kind, _, n in tallies if kind == "watch")
 
 
 def _read(secret: Path) -> bytes:
     try:
         return secret.read_bytes()
-    except OSError as fault:
+    except OSError as error:
         raise BackupFailed(
-            f"the signing secrets in {secret} cannot be read ({fault.strerror})",
+            f"the signing secrets in {secret} cannot be read ({error.strerror})",
             "run this as the user that runs notifier",
-        ) from fault
+        ) from error
 
 
-def _keep_secret(content: bytes, kept: Path, *, may_replace: bool) -> None:
-    with temp_path(kept) as draft:
-        draft.write_bytes(content)
-        publish(draft, kept, may_replace=may_replace)
+def _write_secret(content: bytes, saved_secret: Path, *, may_replace: bool) -> None:
+    with _translate_errors(saved_secret):
+        write_file(saved_secret, content, may_replace=may_replace)
 
 
-def _no_waiting(status: int, remaining: int, total: int) -> None:
-    """Python would try for ever where somebody holds the database; the busy timeout has passed already."""
+@contextmanager
+def _temp_database(final: Path) -> Iterator[Path]:
+    """Create a temporary file for a copy; raise BackupFailed for an error of a file in the block."""
+    with _translate_errors(final), temp_path(final) as temp:
+        try:
+            yield temp
+        finally:
+            with suppress(OSError):  # SQLite leaves it behind if the disk fails
+                journal_path(temp).unlink(missing_ok=True)
+
+
+@contextmanager
+def _translate_errors(final: Path) -> Iterator[None]:
+    """Raise TargetExists or BackupFailed for an OSError of the block."""
+    try:
+        yield
+    except FileExistsError:
+        raise TargetExists(final) from None
+    except OSError as error:
+        raise _file_failed(error, final) from error
+
+
+def _file_failed(error: OSError, final: Path) -> BackupFailed:
+    fixes = {
+        errno.ENOSPC: "free some space on that disk, or name a file on another one",
+        errno.EDQUOT: "free some space on that disk, or name a file on another one",
+        errno.ENOENT: f"the directory {final.parent} must exist",
+    }
+    fix = fixes.get(error.errno or 0, f"the user that runs this must be able to write in {final.parent}")
+    return BackupFailed(f"{final} cannot be written ({error.strerror or error})", fix)
+
+
+def _fail_if_locked(status: int, remaining: int, total: int) -> None:
+    """Raise BackupFailed if the source is locked: Python would retry without end after the busy timeout."""
     if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         raise BackupFailed(
             "another program keeps the database locked", "end it (a sqlite3 shell?), then try again"
         )
 
 
-def _in_words(error: sqlite3.Error, place: Path) -> BackupFailed:
-    if error_code(error) == _FULL:
+def _sqlite_failed(error: sqlite3.Error, place: Path) -> BackupFailed:
+    if error_code(error) == sqlite3.SQLITE_FULL:
         return BackupFailed(
             f"the disk that holds {place} is full", "free some space, or name a file on another one"
         )
-    fault = error_to_unavailable(error, str(place))
-    return BackupFailed(fault.cause, "try again" if is_locked(error) else fault.fix)
+    unavailable = error_to_unavailable(error, str(place))
+    return BackupFailed(unavailable.cause, "try again" if is_locked(error) else unavailable.fix)

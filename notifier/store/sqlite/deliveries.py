@@ -1,25 +1,25 @@
-"""The verbs on deliveries: functions to be run inside a transaction or, where they read, on a snapshot."""
+"""The verbs on deliveries: functions over a transaction, or over a connection if they only read."""
 
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, assert_never
 
-from notifier.core.delivery.backoff import SOON
+from notifier.core.delivery.backoff import SOON_ATTEMPTS
 from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import (
-    Report,
+    AttemptResult,
     describe_hold,
     is_unblocked,
+    judge_origin,
     record_result,
-    trust_in_origin,
 )
-from notifier.core.formats.urls import endpoint_of, origin_of
+from notifier.core.formats.urls import url_to_endpoint, url_to_origin
 from notifier.core.ids import DELIVERY, ENDPOINT
-from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, DeliveryState, Event
-from notifier.store.sqlite.claiming import enqueue, make_due, write_health
-from notifier.store.sqlite.endpoints import row_to_health
-from notifier.store.sqlite.ids import IdSequence
+from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, Event
+from notifier.core.states import DeliveryAction
+from notifier.store.sqlite.claiming import enqueue, make_due
+from notifier.store.sqlite.endpoints import row_to_health, write_health
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import (
     END_OF_TIME,
@@ -28,28 +28,29 @@ from notifier.store.sqlite.rows import (
     row_to_body,
     row_to_delivery,
 )
+from notifier.store.sqlite.state_changes import DELIVERY_CHANGES
+from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import AttemptRecorded, ChangeRefused, DeliveryDetail, Lease
 
 
 def add_deliveries(
-    connection: sqlite3.Connection,
+    transaction: Transaction,
     event: Event,
     event_seq: int,
     callbacks: Iterable[Callback],
-    mint: IdSequence,
     *,
     due_at: int,
     give_up_at: int,
 ) -> None:
-    """Make a delivery of the event for each callback that wants it."""
+    """Create a delivery of the event for each callback that subscribes to it."""
     for callback in callbacks:
         if event.type not in callback.events:
             continue
-        endpoint_seq = _endpoint_seq(connection, callback.url, mint, due_at)
-        connection.execute(
+        endpoint_seq = _endpoint_seq(transaction, callback.url, due_at)
+        transaction.connection.execute(
             SQL["add_delivery"],
             {
-                "id": mint(DELIVERY, due_at),
+                "id": transaction.ids(DELIVERY, due_at),
                 "event_seq": event_seq,
                 "endpoint_seq": endpoint_seq,
                 "url": callback.url,
@@ -59,35 +60,37 @@ def add_deliveries(
                 "give_up_at": give_up_at,
             },
         )
-        make_due(connection, endpoint_seq, due_at)
+        make_due(transaction.connection, endpoint_seq, due_at)
 
 
-def _endpoint_seq(connection: sqlite3.Connection, url: str, mint: IdSequence, at: int) -> int:
-    endpoint = endpoint_of(url)
+def _endpoint_seq(transaction: Transaction, url: str, at: int) -> int:
+    connection = transaction.connection
+    endpoint = url_to_endpoint(url)
     row = connection.execute(SQL["endpoint"], {"url": endpoint}).fetchone()
     if row is None:
-        origin = origin_of(url)
+        origin = url_to_origin(url)
         connection.execute(SQL["add_origin"], {"name": origin})
-        values = {"id": mint(ENDPOINT, at), "url": endpoint, "origin": origin}
+        values = {"id": transaction.ids(ENDPOINT, at), "url": endpoint, "origin": origin}
         row = connection.execute(SQL["add_endpoint"], values).fetchone()
     return int(row["seq"])
 
 
 def record_attempt(
-    connection: sqlite3.Connection,
-    dispatch: ClaimedDelivery,
+    transaction: Transaction,
+    delivery: ClaimedDelivery,
     lease: Lease,
     attempt: Attempt,
-    sequel: AttemptDecision,
-    report: Report,
+    decision: AttemptDecision,
+    report: AttemptResult,
     *,
     now: int,
 ) -> AttemptRecorded | None:
     """See ``Store``."""
-    sequel = _with_fresh_budget(connection, dispatch, sequel, now)
-    values = {"id": dispatch.delivery_id, "owner": lease.owner, "number": dispatch.number}
+    connection = transaction.connection
+    decision = _with_fresh_budget(connection, delivery, decision, now)
+    values = {"id": delivery.delivery_id, "owner": lease.owner, "number": delivery.number}
     row = connection.execute(
-        SQL["record_attempt"], {**values, **_standing_after(attempt, sequel, now)}
+        SQL["record_attempt"], {**values, **_columns_after(attempt, decision, now)}
     ).fetchone()
     if row is None:
         return None
@@ -95,82 +98,93 @@ def record_attempt(
         SQL["add_attempt"],
         {
             "delivery_seq": row["seq"],
-            "number": dispatch.number,
+            "number": delivery.number,
             "at": attempt.at,
             "duration_ms": attempt.duration_ms,
             "status": attempt.status,
             "error": attempt.error,
             "answer": attempt.answer,
-            "fault": attempt.fault,
+            "fault": attempt.failure,
             "peer": attempt.peer,
             "connect_ms": attempt.connect_ms,
             "first_byte_ms": attempt.first_byte_ms,
         },
     )
-    if isinstance(sequel, Retry):
-        make_due(connection, row["endpoint_seq"], sequel.due_at)
-    return _report(connection, row["endpoint_seq"], report, now, is_probe=dispatch.is_probe)
+    if isinstance(decision, Retry):
+        make_due(connection, row["endpoint_seq"], decision.due_at)
+    transaction.changes.delivery(delivery.delivery_id)
+    return _report(connection, row["endpoint_seq"], report, now, is_probe=delivery.is_probe)
 
 
 def _with_fresh_budget(
-    connection: sqlite3.Connection, dispatch: ClaimedDelivery, sequel: AttemptDecision, now: int
+    connection: sqlite3.Connection, delivery: ClaimedDelivery, decision: AttemptDecision, now: int
 ) -> AttemptDecision:
-    """A redelivery asked for while this attempt was under way is owed, even if the attempt was the last."""
-    if not isinstance(sequel, GiveUp):
-        return sequel
-    row = connection.execute(SQL["delivery"], {"id": dispatch.delivery_id}).fetchone()
-    is_owed = row is not None and row["give_up_at"] > max(dispatch.give_up_at, now)
-    return Retry(now) if is_owed else sequel
+    """Retry instead of giving up if a user redelivered while this attempt was under way."""
+    if not isinstance(decision, GiveUp):
+        return decision
+    row = connection.execute(SQL["delivery"], {"id": delivery.delivery_id}).fetchone()
+    is_redelivered = row is not None and row["give_up_at"] > max(delivery.give_up_at, now)
+    return Retry(now) if is_redelivered else decision
 
 
 def _report(
-    connection: sqlite3.Connection, endpoint_seq: int, report: Report, now: int, *, is_probe: bool
+    connection: sqlite3.Connection, endpoint_seq: int, report: AttemptResult, now: int, *, is_probe: bool
 ) -> AttemptRecorded:
-    """Tell the gate, and of what the origin is to be held. A gate that opens wakes everything behind it."""
+    """Record the result at the endpoint, and whether its origin is trusted.
+
+    When the gate opens, all deliveries behind it become due.
+    """
     row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
     before = row_to_health(row)
-    standing = record_result(before, report, now, is_probe=is_probe)
-    is_trusted = trust_in_origin(report)
+    health = record_result(before, report, now, is_probe=is_probe)
+    is_trusted = judge_origin(report)
     if is_trusted is not None and is_trusted != bool(row["is_trusted"]):
         trust = {"origin_seq": row["origin_seq"], "is_trusted": int(is_trusted)}
         connection.execute(SQL["trust_origin"], trust)
-    if standing == before and standing.width is None:
+    if health == before and health.concurrency is None:
         return AttemptRecorded(row["id"])
-    if standing != before:
-        write_health(connection, endpoint_seq, standing)
-    if is_unblocked(before, standing):
-        waking = {"endpoint_seq": endpoint_seq, "now": now, "most_attempts": SOON}
-        connection.execute(SQL["wake_deliveries"], waking)
+    if health != before:
+        write_health(connection, endpoint_seq, health)
+    if is_unblocked(before, health):
+        values = {"endpoint_seq": endpoint_seq, "now": now, "most_attempts": SOON_ATTEMPTS}
+        connection.execute(SQL["make_deliveries_due"], values)
     enqueue(connection, endpoint_seq, now)
-    is_turned = is_unblocked(before, standing) or is_unblocked(standing, before)
-    return AttemptRecorded(row["id"], standing if is_turned else None)
+    is_changed = is_unblocked(before, health) or is_unblocked(health, before)
+    return AttemptRecorded(row["id"], health if is_changed else None)
 
 
-def _standing_after(attempt: Attempt, sequel: AttemptDecision, now: int) -> dict[str, Any]:
+def _columns_after(attempt: Attempt, decision: AttemptDecision, now: int) -> dict[str, Any]:
     ended = {"due_at": None, "ended_at": now, "is_refusal": 0}
-    match sequel:
+    match decision:
         case Delivered():
-            return {**ended, "state": DeliveryState.DELIVERED, "last_error": None}
+            return {**ended, **DELIVERY_CHANGES[DeliveryAction.DELIVER], "last_error": None}
         case Retry(due_at=due_at, is_refusal=is_refusal):
             error = attempt.error or f"HTTP {attempt.status}"
             waiting = {"due_at": due_at, "ended_at": None, "is_refusal": int(is_refusal)}
-            return {**waiting, "state": DeliveryState.PENDING, "last_error": error}
+            return {**waiting, **DELIVERY_CHANGES[DeliveryAction.RETRY], "last_error": error}
         case GiveUp(reason=reason):
-            return {**ended, "state": DeliveryState.DEAD, "last_error": reason}
+            return {**ended, **DELIVERY_CHANGES[DeliveryAction.GIVE_UP], "last_error": reason}
         case _:
-            assert_never(sequel)
+            assert_never(decision)
 
 
 def redeliver(
-    connection: sqlite3.Connection, delivery_id: str, *, now: int, give_up_at: int
+    transaction: Transaction, delivery_id: str, *, now: int, give_up_at: int
 ) -> Delivery | ChangeRefused:
-    """See ``Store``. One that is being sent keeps its claim and only gets the fresh budget."""
-    values = {"id": delivery_id, "now": now, "give_up_at": give_up_at}
+    """See ``Store``. A delivery in flight keeps its claim and gets the new ``give_up_at`` only."""
+    connection = transaction.connection
+    values = {
+        "id": delivery_id,
+        "now": now,
+        "give_up_at": give_up_at,
+        **DELIVERY_CHANGES[DeliveryAction.REDELIVER],
+    }
     row = connection.execute(SQL["redeliver"], values).fetchone()
     if row is None:
-        return ChangeRefused.NOT_FOUND
+        return ChangeRefused.UNKNOWN_ID
     if row["is_waiting"]:
-        connection.execute(SQL["force_endpoint"], {"endpoint_seq": row["endpoint_seq"]})
+        connection.execute(SQL["queue_endpoint_first"], {"endpoint_seq": row["endpoint_seq"]})
+    transaction.changes.delivery(delivery_id)
     return row_to_delivery(connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone())
 
 
@@ -184,7 +198,10 @@ def delivery_detail(connection: sqlite3.Connection, delivery_id: str) -> Deliver
 
 
 def delivery_in_full(connection: sqlite3.Connection, row: sqlite3.Row) -> Delivery:
-    """Read a row of ``delivery_rows``, with what holds it back. What is forced or under way is not held."""
+    """Read a row of ``delivery_rows``, with what holds it back.
+
+    Nothing holds back a delivery that is forced or in flight.
+    """
     delivery = row_to_delivery(row)
     if row["due_at"] is None or row["is_forced"]:
         return delivery
@@ -199,6 +216,6 @@ def message(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:
 
 
 def deliveries_of_watch(connection: sqlite3.Connection, watch_seq: int) -> tuple[Delivery, ...]:
-    """All of a watch's, oldest first."""
+    """List all deliveries of a watch, oldest first."""
     rows = connection.execute(SQL["deliveries_of_watch"], {"watch_seq": watch_seq}).fetchall()
     return tuple(delivery_in_full(connection, row) for row in rows)

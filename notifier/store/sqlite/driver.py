@@ -1,7 +1,7 @@
-"""How a function gets to run on a SQLite connection: in a thread of its own (production) or in place.
+"""Drivers: they run a function on a SQLite connection, in a thread (production) or in place (simulation).
 
-Functions run whole, with nobody else on the connection meanwhile: a transaction costs one thread hop, and
-cancelling the caller leaves nothing half done.
+A function runs to its end while nobody else uses the connection. So a transaction costs one change of
+threads, and cancelling the caller leaves nothing half done.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ Connect = Callable[[], sqlite3.Connection]
 
 
 class Driver(Protocol):
-    """One connection, one function at a time."""
+    """One connection that runs one function at a time."""
 
     async def run(self, fn: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``fn`` on the connection to its end, also when the caller is cancelled meanwhile."""
+        """Run ``fn`` on the connection to its end, even if the caller is cancelled meanwhile."""
         ...
 
     async def close(self) -> None:
-        """Close the connection, rolling back what is open. A second time does nothing."""
+        """Close the connection and roll back what is open. A second call does nothing."""
         ...
 
 
@@ -32,9 +32,10 @@ OpenDriver = Callable[[Connect], Awaitable[Driver]]
 
 
 class AiosqliteDriver:
-    """The connection lives in aiosqlite's thread, so that no fsync ever stops the event loop.
+    """A connection in a thread of aiosqlite, so that no sync of the disk stops the event loop.
 
-    That thread is no daemon: a process with an unclosed driver does not end. Close it in ``finally``.
+    The thread is not a daemon thread: a process with an unclosed driver does not end. Close it in
+    ``finally``.
     """
 
     def __init__(self, proxy: aiosqlite.Connection) -> None:
@@ -42,13 +43,13 @@ class AiosqliteDriver:
 
     @classmethod
     async def open(cls, connect: Connect) -> Self:
-        """Start the thread and let it make the connection."""
+        """Start the thread and open the connection in it."""
         return cls(await aiosqlite.Connection(connect, iter_chunk_size=64))
 
     async def run(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """See ``Driver``."""
-        # aiosqlite has no public call for "this function, in that thread"; its own are one statement each.
-        # Only this line reaches in, and a test fails when it no longer can.
+        # aiosqlite has no public call that runs a function in its thread; each of its calls is one statement.
+        # A test fails if these two private names change.
         result: T = await self._proxy._execute(lambda: fn(self._proxy._conn))  # type: ignore[no-untyped-call]
         return result
 
@@ -58,19 +59,19 @@ class AiosqliteDriver:
 
 
 class InlineDriver:
-    """The connection lives in the event loop's thread: for simulations, where time must not be real."""
+    """A connection in the thread of the event loop, for simulations with virtual time."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     @classmethod
     async def open(cls, connect: Connect) -> Self:
-        """Make the connection here."""
+        """Open the connection here."""
         return cls(connect())
 
     async def run(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """See ``Driver``."""
-        await asyncio.sleep(0)  # others get their turn, as they would while a thread works
+        await asyncio.sleep(0)  # let other tasks run, as they do while a thread works
         return fn(self._connection)
 
     async def close(self) -> None:

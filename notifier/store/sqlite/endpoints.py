@@ -1,4 +1,4 @@
-"""Endpoints: their gate between columns and ``EndpointHealth``, and the verbs of those who operate them."""
+"""Endpoints: their health in columns and as ``EndpointHealth``, and the verbs that pause and resume them."""
 
 import json
 import sqlite3
@@ -8,11 +8,12 @@ from notifier.core.circuit_breaker import CircuitBreaker
 from notifier.core.delivery.endpoint import EndpointHealth, Suspension, lift_suspension, suspend
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, cause_to_columns, columns_to_cause
+from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import ChangeRefused, EndpointDetail
 
 
 def row_to_health(row: sqlite3.Row) -> EndpointHealth:
-    """Read the gate columns of a row of ``endpoints``."""
+    """Read the health from a row of ``endpoints``."""
     gate = CircuitBreaker(
         failures=row["failures"],
         since=row["closed_at"],
@@ -25,7 +26,7 @@ def row_to_health(row: sqlite3.Row) -> EndpointHealth:
 
 
 def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
-    """Write the gate columns of a row of ``endpoints``: a value for each, by the column's name."""
+    """Map the columns of the health to their values."""
     gate = endpoint.gate
     code, params = cause_to_columns(gate.reason)
     return {
@@ -36,52 +37,60 @@ def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
         "probe_at": gate.probe_at,
         "probes": gate.probes,
         "paused_until": gate.paused_until,
-        "hold": endpoint.hold,
-        "width": endpoint.width,
+        "hold": endpoint.suspension,
+        "width": endpoint.concurrency,
     }
 
 
+def write_health(connection: sqlite3.Connection, endpoint_seq: int, health: EndpointHealth) -> None:
+    """Write the health of an endpoint."""
+    connection.execute(SQL["write_health"], {"endpoint_seq": endpoint_seq, **health_to_columns(health)})
+
+
 def list_details(connection: sqlite3.Connection, seqs: list[int]) -> list[EndpointDetail]:
-    """Read these endpoints and count what there is of each, in the order of ``seqs``."""
+    """Read these endpoints and count their deliveries, in the order of ``seqs``."""
     rows = connection.execute(SQL["endpoint_details"], {"seqs": json.dumps(seqs)})
-    return [_detail_of(row) for row in rows]
+    return [_row_to_detail(row) for row in rows]
 
 
-def pause(connection: sqlite3.Connection, endpoint_id: str) -> EndpointDetail | ChangeRefused:
-    """See ``Store.pause_endpoint``. Only what is forced still goes out, and that has been due already."""
-    row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
-    return (
-        ChangeRefused.NOT_FOUND if row is None else _hold(connection, row, suspend(row_to_health(row)), now=0)
-    )
+def pause(transaction: Transaction, endpoint_id: str) -> EndpointDetail | ChangeRefused:
+    """See ``Store.pause_endpoint``. Forced deliveries still go out; they are due already."""
+    row = transaction.connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
+    if row is None:
+        return ChangeRefused.UNKNOWN_ID
+    transaction.changes.many()
+    return _write_suspension(transaction.connection, row, suspend(row_to_health(row)), now=0)
 
 
-def resume(connection: sqlite3.Connection, endpoint_id: str, *, now: int) -> EndpointDetail | ChangeRefused:
-    """See ``Store.resume_endpoint``. One that was kept for its hold alone is forgotten with it."""
+def resume(transaction: Transaction, endpoint_id: str, *, now: int) -> EndpointDetail | ChangeRefused:
+    """See ``Store.resume_endpoint``. Delete the endpoint if only its suspension kept it."""
+    connection = transaction.connection
     row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
     if row is None:
-        return ChangeRefused.NOT_FOUND
-    waking = {"endpoint_seq": row["seq"], "now": now, "most_attempts": END_OF_TIME}
-    connection.execute(SQL["wake_deliveries"], waking)
-    detail = _hold(connection, row, lift_suspension(row_to_health(row)), now=now)
-    connection.execute(SQL["forget_endpoint"], {"endpoint_seq": row["seq"]})
+        return ChangeRefused.UNKNOWN_ID
+    transaction.changes.many()
+    values = {"endpoint_seq": row["seq"], "now": now, "most_attempts": END_OF_TIME}
+    connection.execute(SQL["make_deliveries_due"], values)
+    detail = _write_suspension(connection, row, lift_suspension(row_to_health(row)), now=now)
+    connection.execute(SQL["delete_unused_endpoint"], {"endpoint_seq": row["seq"]})
     return detail
 
 
-def _hold(
-    connection: sqlite3.Connection, row: sqlite3.Row, standing: EndpointHealth, *, now: int
+def _write_suspension(
+    connection: sqlite3.Connection, row: sqlite3.Row, health: EndpointHealth, *, now: int
 ) -> EndpointDetail:
     seq = row["seq"]
-    connection.execute(SQL["keep_gate"], {"endpoint_seq": seq, **health_to_columns(standing)})
-    connection.execute(SQL["serve_endpoint"], {"endpoint_seq": seq, "now": now})
+    write_health(connection, seq, health)
+    connection.execute(SQL["requeue_endpoint"], {"endpoint_seq": seq, "now": now})
     (detail,) = list_details(connection, [seq])
     return detail
 
 
-def _detail_of(row: sqlite3.Row) -> EndpointDetail:
+def _row_to_detail(row: sqlite3.Row) -> EndpointDetail:
     return EndpointDetail(
         id=row["id"],
         url=row["url"],
-        standing=row_to_health(row),
+        health=row_to_health(row),
         pending=row["pending"],
         delivered=row["delivered"],
         dead=row["dead"],

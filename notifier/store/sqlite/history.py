@@ -1,50 +1,50 @@
-"""What becomes of a watch, noted beside it for its timeline: functions to be run inside a transaction."""
+"""The timeline of a watch: the entries that are stored beside it, and all that the timeline shows."""
 
 import sqlite3
 
 from notifier.core.model import Attempt
-from notifier.core.timeline import ACTS_KEPT, POLLS_KEPT, RoundEnd, TimelineEntry, TimelineKind, WatchHistory
+from notifier.core.timeline import MAX_ACTIONS, MAX_POLLS, RoundEnd, TimelineEntry, TimelineKind, WatchHistory
 from notifier.store.sqlite.deliveries import delivery_in_full
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import row_to_attempt, row_to_watch
 
 
 def record_poll(connection: sqlite3.Connection, watch_seq: int, number: int, at: int, text: str) -> None:
-    """Note the ``number``-th poll, in place of the one ``POLLS_KEPT`` before it."""
-    _note(connection, watch_seq, number % POLLS_KEPT, TimelineEntry(at, TimelineKind.POLL, text))
+    """Store the entry of the ``number``-th poll in place of the one ``MAX_POLLS`` before it."""
+    _write_slot(connection, watch_seq, number % MAX_POLLS, TimelineEntry(at, TimelineKind.POLL, text))
 
 
-def record_action(connection: sqlite3.Connection, watch_seq: int, turn: int, moment: TimelineEntry) -> None:
-    """Note what a user did; ``turn`` counts such acts."""
-    _note(connection, watch_seq, POLLS_KEPT + turn % ACTS_KEPT, moment)
+def record_action(connection: sqlite3.Connection, watch_seq: int, number: int, entry: TimelineEntry) -> None:
+    """Store what a user did; ``number`` counts these actions."""
+    _write_slot(connection, watch_seq, MAX_POLLS + number % MAX_ACTIONS, entry)
 
 
 def read_history(connection: sqlite3.Connection, watch_id: str) -> WatchHistory | None:
-    """See ``Store.life``."""
+    """See ``Store.history``."""
     row = connection.execute(SQL["watch"], {"id": watch_id}).fetchone()
     if row is None:
         return None
     of_watch = {"watch_seq": row["seq"]}
-    endings = connection.execute(SQL["endings"], of_watch)
+    round_ends = connection.execute(SQL["round_ends"], of_watch)
     deliveries = connection.execute(SQL["deliveries_of_watch"], of_watch).fetchall()
     return WatchHistory(
         watch=row_to_watch(row),
-        moments=tuple(map(_moment_of, connection.execute(SQL["moments"], of_watch))),
-        endings=tuple(RoundEnd(each["at"], each["type"]) for each in endings),
+        moments=tuple(map(_row_to_entry, connection.execute(SQL["timeline_entries"], of_watch))),
+        round_ends=tuple(RoundEnd(each["at"], each["type"]) for each in round_ends),
         deliveries=tuple(
             (delivery_in_full(connection, each), _attempts(connection, each["seq"])) for each in deliveries
         ),
     )
 
 
-def _note(connection: sqlite3.Connection, watch_seq: int, slot: int, moment: TimelineEntry) -> None:
+def _write_slot(connection: sqlite3.Connection, watch_seq: int, slot: int, entry: TimelineEntry) -> None:
     place = {"watch_seq": watch_seq, "slot": slot}
     connection.execute(
-        SQL["note_moment"], {**place, "at": moment.at, "kind": moment.kind, "text": moment.text}
+        SQL["write_timeline_entry"], {**place, "at": entry.at, "kind": entry.kind, "text": entry.text}
     )
 
 
-def _moment_of(row: sqlite3.Row) -> TimelineEntry:
+def _row_to_entry(row: sqlite3.Row) -> TimelineEntry:
     return TimelineEntry(row["at"], TimelineKind(row["kind"]), row["text"])
 
 

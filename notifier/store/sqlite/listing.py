@@ -1,8 +1,8 @@
-"""Pages, newest first, by the place of the last row and never by counting off.
+"""Pages, newest first. A page starts at the seq of the last row, never at an offset.
 
-Each lane is one range of an index, read backwards and no further than the page is long; several lanes are
-merged. So a page costs the same however many rows there are. The exception: where an endpoint has many URLs,
-by their queries, a page of one of them walks over the deliveries of the others.
+A filter is one or more ranges of an index, each read backwards and no further than the page is long; then
+they are merged. So a page costs the same however many rows there are. One exception: if an endpoint has many
+URLs (by their queries), a page of one URL scans the deliveries of the others.
 """
 
 import heapq
@@ -12,70 +12,74 @@ from collections.abc import Iterable, Mapping
 from itertools import islice, product
 from typing import Any
 
-from notifier.core.formats.urls import endpoint_of
+from notifier.core.formats.urls import url_to_endpoint
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
 from notifier.core.task_statistics import FinishedTask
 from notifier.store.sqlite.deliveries import delivery_in_full
 from notifier.store.sqlite.endpoints import list_details
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, row_to_watch
-from notifier.store.values import DeliveryQuery, EndpointDetail, FoundRows, RecentActivity, WatchQuery
+from notifier.store.values import DeliveryQuery, EndpointDetail, RecentActivity, RowsById, WatchQuery
 
 
 def list_watches(connection: sqlite3.Connection, query: WatchQuery) -> list[Watch]:
     """See ``Store.watches``."""
-    before = _place(connection, SQL["watch_place"], query.before)
+    before = _find_place(connection, SQL["watch_place"], query.before)
     page: dict[str, Any] = {"before": before, "limit": query.limit}
     filters = {"provider": query.provider, "state": query.state}
     if query.task_id is not None:
-        lanes = [
-            _seqs(connection, SQL["newest_watches_of_task"], {**page, **filters, "task_id": query.task_id})
+        ranges = [
+            _read_seqs(
+                connection, SQL["newest_watches_of_task"], {**page, **filters, "task_id": query.task_id}
+            )
         ]
     elif query.provider is None and query.state is None:
-        lanes = [_seqs(connection, SQL["newest_watches"], page)]
+        ranges = [_read_seqs(connection, SQL["newest_watches"], page)]
     else:
-        providers = _seqs(connection, SQL["provider_seqs"], {"provider": query.provider})
+        providers = _read_seqs(connection, SQL["provider_seqs"], {"provider": query.provider})
         states = WatchState if query.state is None else [query.state]
-        lanes = [
-            _seqs(connection, SQL["newest_watches_in"], {**page, "provider_seq": provider, "state": state})
+        ranges = [
+            _read_seqs(
+                connection, SQL["newest_watches_in"], {**page, "provider_seq": provider, "state": state}
+            )
             for provider, state in product(providers, states)
         ]
-    rows = connection.execute(SQL["watches_by_seq"], {"seqs": _merged(lanes, query.limit)})
+    rows = connection.execute(SQL["watches_by_seq"], {"seqs": _merge(ranges, query.limit)})
     return [row_to_watch(row) for row in rows]
 
 
 def list_deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> list[Delivery]:
     """See ``Store.deliveries``."""
-    before = _place(connection, SQL["delivery_place"], query.before)
+    before = _find_place(connection, SQL["delivery_place"], query.before)
     page: dict[str, Any] = {"before": before, "limit": query.limit}
     filters = {"state": query.state, "url": query.url}
     if query.watch_id is not None:
         of_watch = {**page, **filters, "watch_id": query.watch_id}
-        lanes = [_seqs(connection, SQL["newest_deliveries_of_watch"], of_watch)]
+        ranges = [_read_seqs(connection, SQL["newest_deliveries_of_watch"], of_watch)]
     elif query.url is not None:
-        list_endpoints = _seqs(connection, SQL["endpoint"], {"url": endpoint_of(query.url)})
+        endpoints = _read_seqs(connection, SQL["endpoint"], {"url": url_to_endpoint(query.url)})
         states = DeliveryState if query.state is None else [query.state]
-        lanes = [
-            _seqs(
+        ranges = [
+            _read_seqs(
                 connection,
                 SQL["newest_deliveries_to"],
                 {**page, "url": query.url, "endpoint_seq": endpoint, "state": state},
             )
-            for endpoint, state in product(list_endpoints, states)
+            for endpoint, state in product(endpoints, states)
         ]
     elif query.state is not None:
-        lanes = [_seqs(connection, SQL["newest_deliveries_in"], {**page, "state": query.state})]
+        ranges = [_read_seqs(connection, SQL["newest_deliveries_in"], {**page, "state": query.state})]
     else:
-        lanes = [_seqs(connection, SQL["newest_deliveries"], page)]
-    rows = connection.execute(SQL["deliveries_by_seq"], {"seqs": _merged(lanes, query.limit)})
+        ranges = [_read_seqs(connection, SQL["newest_deliveries"], page)]
+    rows = connection.execute(SQL["deliveries_by_seq"], {"seqs": _merge(ranges, query.limit)})
     return [delivery_in_full(connection, row) for row in rows.fetchall()]
 
 
 def list_endpoints(connection: sqlite3.Connection, *, before: str | None, limit: int) -> list[EndpointDetail]:
     """See ``Store.endpoints``."""
-    place = _place(connection, SQL["endpoint_place"], before)
+    place = _find_place(connection, SQL["endpoint_place"], before)
     return list_details(
-        connection, _seqs(connection, SQL["newest_endpoints"], {"before": place, "limit": limit})
+        connection, _read_seqs(connection, SQL["newest_endpoints"], {"before": place, "limit": limit})
     )
 
 
@@ -86,13 +90,16 @@ def list_recent(connection: sqlite3.Connection, *, limit: int) -> RecentActivity
     accepted = ((row["created_at"], row["accepted_at"]) for row in callbacks)
     return RecentActivity(
         ends=tuple(FinishedTask(*row) for row in ends),
-        # The very attempt may be forgotten; and a clock may have been set between the two instants.
+        # The attempt may be deleted, and the clock may have been set between the two times.
         callbacks_ms=tuple(max(0, at - created_at) for created_at, at in accepted if at is not None),
     )
 
 
-def _place(connection: sqlite3.Connection, sql: str, before: str | None) -> int:
-    """Return the seq that the page stays below. Ids sort by time: one that is gone has a neighbour."""
+def _find_place(connection: sqlite3.Connection, sql: str, before: str | None) -> int:
+    """Return the seq below which the page starts.
+
+    Ids ascend, so if the row was deleted, the next lower id has its place.
+    """
     if before is None:
         return END_OF_TIME
     row = connection.execute(sql, {"id": before}).fetchone()
@@ -101,21 +108,25 @@ def _place(connection: sqlite3.Connection, sql: str, before: str | None) -> int:
     return int(row["seq"]) if row["is_it"] else int(row["seq"]) + 1
 
 
-def _seqs(connection: sqlite3.Connection, sql: str, values: Mapping[str, Any]) -> list[int]:
+def _read_seqs(connection: sqlite3.Connection, sql: str, values: Mapping[str, Any]) -> list[int]:
     return [row[0] for row in connection.execute(sql, values)]
 
 
-def _merged(lanes: Iterable[list[int]], limit: int) -> str:
-    return json.dumps(list(islice(heapq.merge(*lanes, reverse=True), limit)))
+def _merge(ranges: Iterable[list[int]], limit: int) -> str:
+    return json.dumps(list(islice(heapq.merge(*ranges, reverse=True), limit)))
 
 
 def find_rows(
-    connection: sqlite3.Connection, *, watch_ids: list[str], delivery_ids: list[str], deliveries_of: list[str]
-) -> FoundRows:
+    connection: sqlite3.Connection,
+    watch_ids: Iterable[str],
+    delivery_ids: Iterable[str],
+    *,
+    deliveries_of: Iterable[str],
+) -> RowsById:
     """See ``Store.find``."""
-    further = connection.execute(SQL["delivery_ids_of_watches"], {"ids": json.dumps(deliveries_of)})
-    of_watches = [row["id"] for row in further]
-    watch_rows = connection.execute(SQL["watches_by_id"], {"ids": json.dumps(watch_ids)})
-    rows = connection.execute(SQL["deliveries_by_id"], {"ids": json.dumps(delivery_ids + of_watches)})
-    found = tuple(delivery_in_full(connection, row) for row in rows.fetchall())
-    return FoundRows(tuple(map(row_to_watch, watch_rows)), found)
+    extra = connection.execute(SQL["delivery_ids_of_watches"], {"ids": json.dumps([*deliveries_of])})
+    of_watches = [row["id"] for row in extra]
+    watch_rows = connection.execute(SQL["watches_by_id"], {"ids": json.dumps([*watch_ids])})
+    rows = connection.execute(SQL["deliveries_by_id"], {"ids": json.dumps([*delivery_ids, *of_watches])})
+    deliveries = tuple(delivery_in_full(connection, row) for row in rows.fetchall())
+    return RowsById(tuple(map(row_to_watch, watch_rows)), deliveries)

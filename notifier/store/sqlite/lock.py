@@ -1,7 +1,7 @@
-"""One daemon a database: a lock on a file beside it, named after it, that holds the pid.
+"""The lock that keeps a second daemon from a database: a file beside it that holds the process id.
 
-The database itself is not locked so, nor ever opened but by SQLite: closing any handle on it would drop all
-of SQLite's own locks in this process.
+The database itself is not locked and is opened by SQLite only. Closing any other handle on it would drop all
+locks that SQLite has in this process (POSIX locks belong to the process).
 """
 
 import fcntl
@@ -9,11 +9,12 @@ import os
 from pathlib import Path
 
 from notifier.errors import DatabaseBusy, DatabaseUnusable
+from notifier.store.sqlite.database_files import lock_path
 from notifier.store.sqlite.errors import cannot_create
 
 
 class InstanceLock:
-    """Held from ``take`` to ``release``, or until the process is gone."""
+    """A lock held from ``take`` to ``release``, or until the process ends."""
 
     def __init__(self, path: Path, handle: int) -> None:
         self._path = path
@@ -21,8 +22,8 @@ class InstanceLock:
 
     @classmethod
     def take(cls, database: Path) -> "InstanceLock":
-        """Take it at once; raises DatabaseBusy, naming who has it."""
-        path = database.with_name(f"{database.name}.lock")
+        """Take the lock at once; raise DatabaseBusy with the process that has it."""
+        path = lock_path(database)
         while True:
             handle = _open(path)
             lock = cls(path, handle)
@@ -41,12 +42,12 @@ class InstanceLock:
                     f"{path} cannot be locked ({error.strerror})", "keep the database on a local disk"
                 ) from error
             if lock.is_in_place():
-                lock._say_who()
+                lock._write_pid()
                 return lock
-            os.close(handle)  # its last holder removed it between our two calls
+            os.close(handle)  # the last owner removed the file between open and flock
 
-    def _say_who(self) -> None:
-        """Write down which process has it."""
+    def _write_pid(self) -> None:
+        """Write the id of this process into the file."""
         try:
             os.truncate(self._handle, 0)
             os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
@@ -55,16 +56,16 @@ class InstanceLock:
             raise cannot_create(self._path, error, "look at the disk and the system's log") from error
 
     def is_in_place(self) -> bool:
-        """Whether the file that we hold is still the one that others would find."""
+        """Return whether the path still names the file that we hold."""
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError:
             return False
-        held = os.fstat(self._handle)
-        return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+        own = os.fstat(self._handle)
+        return (status.st_dev, status.st_ino) == (own.st_dev, own.st_ino)
 
     def release(self) -> None:
-        """Remove the file, then let go of it; a second time does nothing."""
+        """Remove the file, then release the lock; a second call does nothing."""
         if self._handle < 0:
             return
         if self.is_in_place():
@@ -74,7 +75,7 @@ class InstanceLock:
 
 
 class DatabaseLocation:
-    """Where a database that is in use was found, and where others would look for it."""
+    """The file of a database in use, to notice that it or its lock was removed or replaced."""
 
     def __init__(self, database: Path, lock: InstanceLock) -> None:
         self._database = database
@@ -82,7 +83,7 @@ class DatabaseLocation:
         self._identity = _identity(database)
 
     def check(self) -> None:
-        """Raise DatabaseUnusable when it or its lock is gone: nobody would ever find what is written."""
+        """Raise DatabaseUnusable if the database or its lock is gone, because writes to it would be lost."""
         if _identity(self._database) != self._identity or not self._lock.is_in_place():
             raise DatabaseUnusable(
                 f"{self._database} or its lock was removed or replaced while in use",
@@ -92,10 +93,10 @@ class DatabaseLocation:
 
 def _identity(file: Path) -> tuple[int, int] | None:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _open(path: Path) -> int:

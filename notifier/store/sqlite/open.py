@@ -1,24 +1,26 @@
-"""Opening: look first, then lock, then touch. Whatever is wrong is said before a byte has changed."""
+"""Open a database: check, lock, migrate, release old claims. A refusal comes before any byte changes."""
 
 import asyncio
 import os
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib import resources
 from pathlib import Path
 
+from notifier.core.formats.retry_after import MAX_POLL_RETRY_AFTER_MS
 from notifier.errors import DatabaseBusy, DatabaseUnusable, NotifierError
 from notifier.ports import NO_METER, Meter
 from notifier.store.sqlite.backup import keep_copy
 from notifier.store.sqlite.connection import BUSY_MS, connect_reader, connect_writer
-from notifier.store.sqlite.driver import AiosqliteDriver, OpenDriver
+from notifier.store.sqlite.driver import AiosqliteDriver, Driver, OpenDriver
 from notifier.store.sqlite.errors import cannot_create, error_to_unavailable, is_damaged, is_locked
+from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.integrity import APPLICATION_ID, check
 from notifier.store.sqlite.lock import DatabaseLocation, InstanceLock
-from notifier.store.sqlite.maintenance import HOUR_MS, ClockReading, take_over
+from notifier.store.sqlite.maintenance import ClockReading, take_over
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.sqlite.writer import Sleep, Writer
 
@@ -36,37 +38,28 @@ async def open_store(
     open_driver: OpenDriver = AiosqliteDriver.open,
     sleep: Sleep = asyncio.sleep,
     busy_ms: int = BUSY_MS,
-    max_interval_ms: int = HOUR_MS,
+    max_interval_ms: int = MAX_POLL_RETRY_AFTER_MS,
     before_migration: BeforeMigration = keep_copy,
     meter: Meter = NO_METER,
 ) -> SqliteStore:
-    """Open the database, making it if it is not there; raises DatabaseUnusable, DatabaseBusy or StoreFull.
+    """Open the database, and create it if there is none; raise DatabaseUnusable, DatabaseBusy or StoreFull.
 
-    ``now`` is the machine's word, ``elapsed`` counts milliseconds within this ``boot`` of it (``clock.py``).
-
-    ``before_migration`` gets the connection and the version of an existing file that is about to be
-    migrated, and keeps a copy; what it raises stops the opening.
+    ``now`` is the wall clock of the machine; ``elapsed`` counts milliseconds within this ``boot``
+    (``clock.py``). ``before_migration`` gets the connection and the version of an existing file that is to be
+    migrated. It saves a copy; an exception from it stops the opening.
     """
     file = _resolved(path)
     async with AsyncExitStack() as stack:
-        lock = InstanceLock.take(file)
-        stack.callback(lock.release)
-        check(file, len(migrations()))
-        _make_private(file)
-        writer_driver = partial(open_driver, partial(connect_writer, str(file), busy_ms))
-        try:
-            driver = await writer_driver()
-            stack.push_async_callback(driver.close)
-            await driver.run(lambda connection: migrate(connection, before_migration))
-            reader = await open_driver(partial(connect_reader, str(file), busy_ms))
-            stack.push_async_callback(reader.close)
-        except sqlite3.Error as error:
-            raise _fault_of(error, file) from error
+        lock = _lock(stack, file)
+        open_writer = partial(open_driver, partial(connect_writer, str(file), busy_ms))
+        open_reader = partial(open_driver, partial(connect_reader, str(file), busy_ms))
+        driver, reader = await _connect(stack, file, open_writer, open_reader, before_migration)
         writer = Writer(
             str(file),
             driver,
-            writer_driver,
-            look=DatabaseLocation(file, lock).check,
+            open_writer,
+            ids=IdSequence(rng),
+            check=DatabaseLocation(file, lock).check,
             sleep=sleep,
             meter=meter,
         )
@@ -80,19 +73,46 @@ async def open_store(
         writer=writer,
         reader=reader,
         lock=lock,
-        rng=rng,
         anchor=start - clocks.elapsed,
         elapsed=elapsed,
         boot=boot,
     )
 
 
+def _lock(stack: AsyncExitStack, file: Path) -> InstanceLock:
+    """Lock the database and check its file; create a private one if there is none."""
+    lock = InstanceLock.take(file)
+    stack.callback(lock.release)
+    check(file, len(migrations()))
+    _make_private(file)
+    return lock
+
+
+async def _connect(
+    stack: AsyncExitStack,
+    file: Path,
+    open_writer: Callable[[], Awaitable[Driver]],
+    open_reader: Callable[[], Awaitable[Driver]],
+    before_migration: BeforeMigration,
+) -> tuple[Driver, Driver]:
+    """Open the connections of the writer and the readers; bring the schema up to date between the two."""
+    try:
+        driver = await open_writer()
+        stack.push_async_callback(driver.close)
+        await driver.run(lambda connection: migrate(connection, before_migration))
+        reader = await open_reader()
+        stack.push_async_callback(reader.close)
+    except sqlite3.Error as error:
+        raise _opening_failed(error, file) from error
+    return driver, reader
+
+
 def _resolved(path: str | Path) -> Path:
-    """One name for one file, so that links to it share a lock."""
+    """Resolve the path, so that all links to one file share a lock."""
     try:
         file = Path(path).resolve()
         is_folder = file.is_dir()
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
         reason = getattr(error, "strerror", None) or error
         raise DatabaseUnusable(
             f"{path} cannot be reached ({reason})",
@@ -104,14 +124,14 @@ def _resolved(path: str | Path) -> Path:
 
 
 def migrations() -> list[str]:
-    """The scripts in ``migrations/``, in order; the n-th makes version n."""
+    """Read the scripts in ``migrations/``, in order; the n-th leads to version n."""
     folder = resources.files(__package__).joinpath("migrations")
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return [folder.joinpath(name).read_text("utf-8") for name in names]
 
 
 def migrate(connection: sqlite3.Connection, before: BeforeMigration | None = None) -> None:
-    """Bring the schema up to date, each step in a transaction with the number that says it was made."""
+    """Bring the schema up to date. Each step is one transaction with its version number."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     scripts = migrations()
     if before is not None and 0 < version < len(scripts):
@@ -133,7 +153,7 @@ def migrate(connection: sqlite3.Connection, before: BeforeMigration | None = Non
 
 
 def _make_private(file: Path) -> None:
-    """Have a file that only its owner may read, before SQLite makes its log with the same mode."""
+    """Create a file that only its owner may read, because SQLite gives its log the same mode."""
     try:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -142,13 +162,13 @@ def _make_private(file: Path) -> None:
     except OSError as error:
         raise cannot_create(file, error, f"let the user that runs notifier own {file.parent}") from error
     else:
-        os.close(handle)  # no connection is open on it yet, so no lock of SQLite's is lost
+        os.close(handle)  # before any connection is open: closing a handle drops the locks of SQLite
 
 
-def _fault_of(error: sqlite3.Error, file: Path) -> NotifierError:
-    fault = error_to_unavailable(error, str(file))
+def _opening_failed(error: sqlite3.Error, file: Path) -> NotifierError:
+    failure = error_to_unavailable(error, str(file))
     if is_locked(error):
-        return DatabaseBusy(fault.cause, fault.fix)
+        return DatabaseBusy(failure.cause, failure.fix)
     if is_damaged(error):
-        return DatabaseUnusable(fault.cause, fault.fix)
-    return fault
+        return DatabaseUnusable(failure.cause, failure.fix)
+    return failure

@@ -1,4 +1,4 @@
-"""The statements of ``queries.sql``, by name."""
+"""Read the statements of ``queries.sql`` by name."""
 
 import re
 from collections.abc import Mapping

@@ -1,9 +1,10 @@
--- Every statement that the store runs, by name, but for the schema (migrations/) and PRAGMAs (connection.py, open.py, sqlite.py).
--- Sets of rows go in as a JSON array. A + before a column keeps the planner from choosing an index by it.
+-- The statements of the store, by name. The schema is in migrations/, PRAGMAs are in connection.py, open.py,
+-- maintenance.py, backup.py and integrity.py. A set is passed as a JSON array. A + before a column keeps the
+-- planner from choosing an index by it.
 
 -- ---- watches: registering
 
--- name: before_adding
+-- name: names_before_adding
 SELECT t.n AS live, p.seq AS provider_seq, a.seq AS api_path_seq, w.seq AS watch_seq,
   h.finishes, h.p5_ms, h.p50_ms, h.p90_ms
 FROM tallies t
@@ -71,7 +72,8 @@ UPDATE watches SET
   trouble = NULL, trouble_params = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL,
   ended_at = :ended_at, finished_at = :finished_at, outputs = :outputs, result_expires_at = :result_expires_at,
   error = :error
-WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls
+WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
+  AND owner = :owner AND round = :round AND polls = :polls
 RETURNING seq, callbacks
 
 -- name: add_event
@@ -79,34 +81,35 @@ INSERT INTO events (id, watch_seq, round, type, at, body, result_expires_at)
 VALUES (:id, :watch_seq, :round, :type, :at, :body, :result_expires_at)
 RETURNING seq
 
--- ---- watches: how long tasks take
+-- ---- watches: learned durations
 
--- name: habit
+-- name: durations_of_path
 SELECT finishes, sketch FROM habits WHERE provider = :provider AND api_path = :api_path
 
--- name: keep_habit
+-- name: record_durations
 INSERT INTO habits (provider, api_path, finishes, heard_at, p5_ms, p50_ms, p90_ms, sketch)
 VALUES (:provider, :api_path, :finishes, :now, :p5_ms, :p50_ms, :p90_ms, :sketch)
 ON CONFLICT (provider, api_path) DO UPDATE SET
   finishes = excluded.finishes, heard_at = excluded.heard_at, p5_ms = excluded.p5_ms,
   p50_ms = excluded.p50_ms, p90_ms = excluded.p90_ms, sketch = excluded.sketch
 
--- name: forget_habits
+-- name: delete_oldest_durations
 DELETE FROM habits WHERE (provider, api_path) IN (
   SELECT provider, api_path FROM habits ORDER BY heard_at DESC LIMIT -1 OFFSET :most
 )
 
--- name: habits
+-- name: list_durations
 SELECT provider, api_path, finishes, p5_ms, p50_ms, p90_ms FROM habits
 ORDER BY finishes DESC, provider, api_path LIMIT :limit
 
--- ---- watches: the user's word
+-- ---- watches: stop, resume, poll now, timeline
 
 -- name: stop_watch
+-- A stopped watch may be stopped again; it keeps the time of its end.
 UPDATE watches SET
-  state = 'stopped', due_at = NULL, owner = NULL, ended_at = :now,
+  state = :state, due_at = NULL, owner = NULL, ended_at = :now,
   trouble = NULL, trouble_params = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
-WHERE id = :id AND state = 'watching'
+WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states)) AND ended_at IS NULL
 RETURNING seq, round
 
 -- name: live_watches
@@ -114,18 +117,18 @@ SELECT n FROM tallies WHERE kind = 'watch' AND state = 'watching'
 
 -- name: resume_watch
 UPDATE watches SET
-  state = 'watching', round = round + 1, due_at = :now, expires_at = :expires_at, interval_ms = 0,
+  state = :state, round = round + 1, due_at = :now, expires_at = :expires_at, interval_ms = 0,
   ended_at = NULL, finished_at = NULL, outputs = NULL, result_expires_at = NULL, error = NULL
-WHERE id = :id AND state IN ('expired', 'lost', 'stopped')
+WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
 RETURNING seq, round
 
--- name: note_moment
+-- name: write_timeline_entry
 INSERT OR REPLACE INTO moments (watch_seq, slot, at, kind, text) VALUES (:watch_seq, :slot, :at, :kind, :text)
 
--- name: moments
+-- name: timeline_entries
 SELECT at, kind, text FROM moments WHERE watch_seq = :watch_seq
 
--- name: endings
+-- name: round_ends
 SELECT at, type FROM events WHERE watch_seq = :watch_seq ORDER BY round
 
 -- name: deliveries_of_watch
@@ -133,7 +136,7 @@ SELECT d.* FROM events e CROSS JOIN delivery_rows d ON d.event_seq = e.seq
 WHERE e.watch_seq = :watch_seq ORDER BY d.seq
 
 -- name: poll_now
--- Before everything else that is due at its provider, however long the queue.
+-- Due before everything else at its provider, however long the queue is.
 UPDATE watches SET due_at = min(due_at, :now, coalesce((
   SELECT first.due_at - 1 FROM watches first
   WHERE first.provider_seq = watches.provider_seq AND first.state = 'watching' AND first.seq <> watches.seq
@@ -177,7 +180,7 @@ ORDER BY +seq DESC LIMIT :limit
 SELECT * FROM watch_rows WHERE seq = :seq
 
 -- name: recent_ends
--- What is left out was looked at all the same: so many rows are read and no more.
+-- The limit counts the rows that are left out too, so that no more rows are read.
 SELECT registered_at, ended_at, finished_at, polls
 FROM (SELECT * FROM watches WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT :limit)
 WHERE state <> 'stopped' AND round = 0
@@ -188,7 +191,7 @@ SELECT * FROM watch_rows WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER
 -- name: watches_by_id
 SELECT * FROM watch_rows WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY seq
 
--- ---- deliveries: making
+-- ---- deliveries: creating
 
 -- name: add_origin
 INSERT INTO origins (name) VALUES (:name) ON CONFLICT DO NOTHING
@@ -207,17 +210,17 @@ INSERT INTO deliveries
 VALUES
   (:id, :event_seq, :endpoint_seq, :url, :headers, 'pending', :urgency, :due_at, :due_at, :give_up_at)
 
--- name: hasten_endpoint
+-- name: make_endpoint_due
 UPDATE endpoints SET due_at = max(:due_at, probe_at)
 WHERE seq = :endpoint_seq AND hold IS NULL AND (due_at IS NULL OR due_at > max(:due_at, probe_at))
 
--- name: force_endpoint
--- Before all others that wait: somebody is looking.
+-- name: queue_endpoint_first
+-- Before all other endpoints, because a user waits for it.
 UPDATE endpoints SET due_at = 0 WHERE seq = :endpoint_seq
 
 -- ---- deliveries: sending
 
--- name: lapse_claims
+-- name: release_expired_claims
 UPDATE deliveries SET owner = NULL, leased_until = NULL, due_at = leased_until, is_interrupted = 1
 WHERE leased_until <= :now
 RETURNING endpoint_seq
@@ -244,12 +247,12 @@ SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 
 LIMIT :limit
 
 -- name: due_deliveries
--- The most urgent of those due, in the order of the inner statement, which ends as soon as there are enough. What
--- was refused waits for a later time; where a great many do, they are not all walked through.
+-- The most urgent due deliveries, in the order of the inner statement, which stops when there are enough. Refused
+-- deliveries wait for a later time; if very many wait, not all are scanned.
 SELECT seq FROM (
   SELECT seq, due_at FROM deliveries
   WHERE endpoint_seq = :endpoint_seq AND due_at IS NOT NULL
-  ORDER BY urgency, due_at, seq LIMIT :most_walked
+  ORDER BY urgency, due_at, seq LIMIT :max_scanned
 ) WHERE due_at <= :now LIMIT :limit
 
 -- name: longest_due_deliveries
@@ -261,8 +264,8 @@ UPDATE deliveries SET owner = :owner, leased_until = :until, due_at = NULL,
   is_late = is_late OR (attempts = 0 AND is_interrupted = 0 AND urgency <= :now)
 WHERE seq IN (SELECT value FROM json_each(:seqs))
 
--- name: serve_endpoint
--- What a user or a 410 holds is due for nothing but what is forced; what is closed, not before its probe.
+-- name: requeue_endpoint
+-- A paused or parked endpoint is due for forced deliveries only; a closed one not before its probe.
 UPDATE endpoints SET due_at = CASE
   WHEN EXISTS (SELECT 1 FROM deliveries
     WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 AND +due_at IS NOT NULL) THEN :now
@@ -273,14 +276,14 @@ UPDATE endpoints SET due_at = CASE
   END
 WHERE seq = :endpoint_seq
 
--- name: rest_endpoint
+-- name: unqueue_endpoint
 UPDATE endpoints SET due_at = NULL WHERE seq = :endpoint_seq
 
 -- name: endpoint_by_seq
 SELECT e.*, o.is_trusted FROM endpoints e CROSS JOIN origins o ON o.seq = e.origin_seq
 WHERE e.seq = :endpoint_seq
 
--- name: keep_gate
+-- name: write_health
 UPDATE endpoints SET failures = :failures, closed_at = :closed_at, reason = :reason,
   reason_params = :reason_params, probe_at = :probe_at, probes = :probes, paused_until = :paused_until,
   hold = :hold, width = :width
@@ -289,12 +292,13 @@ WHERE seq = :endpoint_seq
 -- name: trust_origin
 UPDATE origins SET is_trusted = :is_trusted WHERE seq = :origin_seq
 
--- name: wake_deliveries
--- What fails alone would be sent first by its age, and close the gate again: it keeps its time, a probe's wait at most.
+-- name: make_deliveries_due
+-- A delivery with many attempts would be sent first by its age, and close the gate again. So it keeps its due
+-- time, which is a probe's wait away at most.
 UPDATE deliveries SET due_at = :now
 WHERE endpoint_seq = :endpoint_seq AND due_at > :now AND (attempts <= :most_attempts OR refusals > 0)
 
--- name: dispatches
+-- name: claimed_deliveries
 SELECT d.*, e.body, w.traceparent FROM json_each(:seqs) j
 CROSS JOIN delivery_rows d ON d.seq = j.value
 CROSS JOIN events e ON e.seq = d.event_seq
@@ -316,7 +320,8 @@ UPDATE deliveries SET
   state = :state, attempts = :number, owner = NULL, leased_until = NULL, is_interrupted = 0,
   is_forced = 0, refusals = refusals + :is_refusal,
   due_at = :due_at, ended_at = :ended_at, last_error = :last_error
-WHERE id = :id AND state = 'pending' AND owner = :owner AND attempts = :number - 1
+WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
+  AND owner = :owner AND attempts = :number - 1
 RETURNING seq, endpoint_seq
 
 -- name: add_attempt
@@ -328,9 +333,9 @@ VALUES
 
 -- name: redeliver
 UPDATE deliveries SET
-  state = 'pending', due_at = iif(owner IS NULL, :now, NULL), give_up_at = :give_up_at, ended_at = NULL,
+  state = :state, due_at = iif(owner IS NULL, :now, NULL), give_up_at = :give_up_at, ended_at = NULL,
   refusals = 0, is_forced = 1
-WHERE id = :id
+WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
 RETURNING endpoint_seq, owner IS NULL AS is_waiting
 
 -- ---- deliveries: reading
@@ -365,7 +370,7 @@ WHERE e.watch_seq = (SELECT seq FROM watches WHERE id = :watch_id) AND d.seq < :
 ORDER BY d.seq DESC LIMIT :limit
 
 -- name: recent_callbacks
--- The first 2xx counts: what was sent again later has an end that says nothing of the receiver.
+-- The first 2xx counts, because a delivery that was sent again ended later for another reason.
 SELECT created_at, (SELECT at + duration_ms FROM attempts
   WHERE delivery_seq = newest.seq AND status BETWEEN 200 AND 299 ORDER BY number LIMIT 1) AS accepted_at
 FROM (SELECT seq, created_at FROM deliveries WHERE state = 'delivered' ORDER BY seq DESC LIMIT :limit) AS newest
@@ -403,7 +408,7 @@ SELECT e.*,
 FROM json_each(:seqs) j CROSS JOIN endpoints e ON e.seq = j.value
 ORDER BY j.key
 
--- name: forget_endpoint
+-- name: delete_unused_endpoint
 DELETE FROM endpoints WHERE seq = :endpoint_seq AND hold IS NULL
   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_seq = :endpoint_seq)
 
@@ -454,11 +459,11 @@ DELETE FROM replays WHERE seq = :seq
 
 -- name: replay
 UPDATE deliveries SET
-  state = 'pending', due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0
-WHERE seq IN (SELECT value FROM json_each(:seqs))
+  state = :state, due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FROM json_each(:from_states))
 RETURNING endpoint_seq
 
--- ---- upkeep
+-- ---- maintenance
 
 -- name: tallies
 SELECT kind, state, n FROM tallies
@@ -466,14 +471,14 @@ SELECT kind, state, n FROM tallies
 -- name: oldest_pending
 SELECT created_at FROM deliveries WHERE state = 'pending' ORDER BY seq LIMIT 1
 
--- name: expiring
--- Three quarters of the way from creation to expiry are over. The expression is that of the index.
+-- name: count_expiring
+-- Three quarters of the time from creation to expiry are over. The index has the same expression.
 SELECT count(*) AS n FROM (SELECT 1 FROM deliveries
   WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
   LIMIT :most)
 
--- name: shut_endpoints
--- No more rows are looked at than are counted. What is closed and has nothing waiting holds nothing back.
+-- name: count_blocked_endpoints
+-- No more rows are read than are counted. A closed endpoint with nothing waiting holds nothing back.
 SELECT 'closed' AS state, count(*) AS n
 FROM (SELECT seq, hold FROM endpoints WHERE closed_at IS NOT NULL LIMIT :most) AS shut
 WHERE hold IS NULL AND EXISTS (SELECT 1 FROM deliveries WHERE endpoint_seq = shut.seq AND state = 'pending')
@@ -482,15 +487,15 @@ SELECT 'paused', count(*) FROM (SELECT 1 FROM endpoints WHERE hold = 'paused' LI
 UNION ALL
 SELECT 'gone', count(*) FROM (SELECT 1 FROM endpoints WHERE hold = 'gone' LIMIT :most)
 
--- name: troubled
+-- name: count_troubled
 SELECT
   (SELECT count(*) FROM (SELECT 1 FROM watches WHERE trouble_since IS NOT NULL LIMIT :most)) AS n,
   (SELECT count(*) FROM (SELECT 1 FROM watches WHERE trouble_since <= :before LIMIT :most)) AS lasting
 
--- name: refused
+-- name: count_refused
 SELECT count(*) AS n FROM (SELECT 1 FROM deliveries WHERE ended_at IS NULL AND refusals > 0 LIMIT :most)
 
--- name: overdue
+-- name: overdue_deliveries
 SELECT d.seq FROM deliveries d CROSS JOIN endpoints e ON e.seq = d.endpoint_seq
 WHERE d.ended_at IS NULL AND d.give_up_at <= :now AND d.due_at IS NOT NULL
   AND e.closed_at IS NOT NULL AND e.hold IS NULL
@@ -502,22 +507,22 @@ CROSS JOIN deliveries d ON d.seq = j.value
 CROSS JOIN endpoints e ON e.seq = d.endpoint_seq
 WHERE e.closed_at IS NOT NULL
 
--- name: give_up_overdue
+-- name: give_up_deliveries
 -- reasons: pairs of an endpoint's seq and the text of its reason, as an error is stored as text.
 UPDATE deliveries SET
-  state = 'dead', due_at = NULL, ended_at = :now, is_forced = 0,
+  state = :state, due_at = NULL, ended_at = :now, is_forced = 0,
   last_error = 'given up after ' || attempts || iif(attempts = 1, ' attempt', ' attempts')
     || ', its endpoint being closed: '
     || (SELECT json_extract(value, '$[1]') FROM json_each(:reasons) WHERE json_extract(value, '$[0]') = endpoint_seq)
-WHERE seq IN (SELECT value FROM json_each(:seqs))
-  AND state = 'pending' AND due_at IS NOT NULL AND give_up_at <= :now
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FROM json_each(:from_states))
+  AND due_at IS NOT NULL AND give_up_at <= :now
   AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint_seq AND closed_at IS NOT NULL AND hold IS NULL)
 RETURNING endpoint_seq
 
--- name: attempts_kept
+-- name: count_attempts
 SELECT n FROM tallies WHERE kind = 'attempt'
 
--- name: trim_attempts
+-- name: delete_oldest_attempts
 DELETE FROM attempts WHERE (delivery_seq, number) IN (
   SELECT delivery_seq, number FROM attempts ORDER BY at LIMIT :count
 )
@@ -535,7 +540,7 @@ FROM watches w
 WHERE (w.ended_at, w.seq) > (:ended_at, :seq) AND w.ended_at < :delivered_before
 ORDER BY w.ended_at, w.seq LIMIT :limit
 
--- name: forget_watches
+-- name: delete_watches
 DELETE FROM watches WHERE seq IN (SELECT value FROM json_each(:seqs))
 
 -- name: shift_watches
@@ -572,11 +577,11 @@ WHERE state IN ('delivered', 'dead') AND ended_at >= :since
 -- name: shift_marks
 UPDATE meta SET value = value + :delta WHERE key IN ('lived_at', 'anchor', 'since')
 
--- name: mark
+-- name: write_mark
 INSERT INTO meta (key, value) VALUES (:key, :value)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
 
--- name: marks
+-- name: read_marks
 SELECT key, value FROM meta
 
 -- name: release_watches
@@ -587,6 +592,6 @@ UPDATE deliveries SET owner = NULL, leased_until = NULL, due_at = :now, is_inter
 WHERE leased_until IS NOT NULL
 RETURNING endpoint_seq
 
--- name: clamp_watches
+-- name: limit_due_times
 UPDATE watches SET due_at = :latest
 WHERE state = 'watching' AND provider_seq = :provider_seq AND due_at > :absurd

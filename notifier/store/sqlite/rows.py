@@ -1,4 +1,4 @@
-"""Between rows and nouns. Lists within a row are JSON text, and NULL where they are empty or the default."""
+"""Rows to values and back. Lists in a row are JSON text, and NULL if they are empty or the default."""
 
 import json
 import sqlite3
@@ -24,7 +24,7 @@ from notifier.core.model import (
     WatchState,
 )
 
-END_OF_TIME = 2**63 - 1  # the urgency of what has no expiry: after all that has
+END_OF_TIME = 2**63 - 1  # the urgency of a result without expiry: after all others
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -82,7 +82,7 @@ def json_to_callbacks(text: str) -> tuple[Callback, ...]:
 
 
 def callbacks_to_json(callbacks: tuple[Callback, ...]) -> str:
-    """Write the column ``callbacks``; what is the default is left out."""
+    """Write the column ``callbacks``; defaults are left out."""
     return encode([_callback_object(callback) for callback in callbacks])
 
 
@@ -139,7 +139,7 @@ def row_to_event(row: sqlite3.Row, watch_id: str) -> Event:
 
 
 def row_to_delivery(row: sqlite3.Row) -> Delivery:
-    """Read a row of the view ``delivery_rows``. One that is being sent is due when its lease ends."""
+    """Read a row of the view ``delivery_rows``. A delivery in flight is due when its lease ends."""
     return Delivery(
         id=row["id"],
         event_id=row["event_id"],
@@ -158,7 +158,7 @@ def row_to_delivery(row: sqlite3.Row) -> Delivery:
 
 
 def row_to_claimed_delivery(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> ClaimedDelivery:
-    """Read a row of the query ``dispatches``."""
+    """Read a row of the query ``claimed_deliveries``."""
     return ClaimedDelivery(
         delivery_id=row["id"],
         event_id=row["event_id"],
@@ -179,7 +179,7 @@ def row_to_claimed_delivery(row: sqlite3.Row, *, is_probe: bool, is_trial: bool)
 
 
 def row_to_body(row: sqlite3.Row) -> bytes:
-    """What is sent: the event's bytes, and whether its result had died before the first attempt."""
+    """Return the bytes to send: those of the event, marked if it expired before the first attempt."""
     body: bytes = row["body"]
     return mark_expired(body) if row["is_late"] else body
 
@@ -193,7 +193,7 @@ def row_to_attempt(row: sqlite3.Row) -> Attempt:
         status=row["status"],
         error=row["error"],
         answer=row["answer"],
-        fault=row["fault"],
+        failure=row["fault"],
         peer=row["peer"],
         connect_ms=row["connect_ms"],
         first_byte_ms=row["first_byte_ms"],

@@ -1,35 +1,47 @@
-"""Units of work run on a connection: all in one transaction, and only where one throws each by itself."""
+"""Transactions: what a verb that writes works with, and how the units of a batch are committed together."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from notifier.store.changes import ChangeCollector
 from notifier.store.sqlite.errors import is_storage_error
+from notifier.store.sqlite.ids import IdSequence
 
 T = TypeVar("T")
 
-Work = Callable[[sqlite3.Connection], T]
+
+@dataclass(slots=True, eq=False)
+class Transaction:
+    """The arguments of a verb that writes: the connection, new ids, and the notices of its changes."""
+
+    connection: sqlite3.Connection
+    ids: IdSequence
+    changes: ChangeCollector
+
+
+Work = Callable[[Transaction], T]
 
 
 @dataclass(frozen=True, slots=True)
 class UnitSucceeded:
-    """What a unit returned."""
+    """The result of a unit."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class UnitFailed:
-    """What a unit threw; nothing of it was kept, the others were."""
+    """The error of a unit. Only this unit was undone; the others of its batch are committed."""
 
     error: Exception
 
 
 class TransactionFailed(Exception):
-    """A whole batch that was not kept (or, ``at_commit``, perhaps was). The cause is chained.
+    """A batch that was not committed or, ``at_commit``, perhaps was. The cause is chained.
 
-    ``is_rolled_back`` is False when even that failed: the connection is of no use any more.
+    If ``is_rolled_back`` is False the rollback failed too, and the connection cannot be used any more.
     """
 
     def __init__(self, *, at_commit: bool, is_rolled_back: bool) -> None:
@@ -39,24 +51,30 @@ class TransactionFailed(Exception):
 
     @property
     def is_of_a_unit(self) -> bool:
-        """Whether one unit is to blame and not what all of them stand on."""
+        """Return whether one unit caused the failure, and not the database below all of them."""
         cause = self.__cause__
         is_below = isinstance(cause, sqlite3.Error) and is_storage_error(cause)
         return self.is_rolled_back and not self.at_commit and not is_below
 
 
-def run_batch(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[UnitSucceeded | UnitFailed]:
-    """Run all in one transaction and commit it; raises BatchFault when there is nothing to show for it.
+def run_batch(transaction: Transaction, works: Sequence[Work[Any]]) -> list[UnitSucceeded | UnitFailed]:
+    """Run all units in one transaction and commit it; raise TransactionFailed if it is not committed.
 
-    At first without savepoints: inside one, SQLite keeps a copy of each page for each statement, which makes
-    an insert three times as dear. Only when a unit throws is all undone and run again, each in its own.
+    The first run has no savepoints. Inside a savepoint SQLite copies each page for each statement, which
+    makes an insert three times as expensive. If a unit raises, all are undone and run again, each in a
+    savepoint.
     """
     try:
-        return _in_transaction(connection, lambda: [UnitSucceeded(work(connection)) for work in works])
-    except TransactionFailed as fault:
-        if not fault.is_of_a_unit:
+        return _in_transaction(
+            transaction.connection, lambda: [UnitSucceeded(work(transaction)) for work in works]
+        )
+    except TransactionFailed as error:
+        if not error.is_of_a_unit:
             raise
-    return _in_transaction(connection, lambda: [_in_savepoint(connection, work) for work in works])
+    transaction.changes.drop_after(0)
+    return _in_transaction(
+        transaction.connection, lambda: [_in_savepoint(transaction, work) for work in works]
+    )
 
 
 def _in_transaction(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
@@ -74,22 +92,24 @@ def _in_transaction(connection: sqlite3.Connection, run: Callable[[], T]) -> T:
     return outcomes
 
 
-def _in_savepoint(connection: sqlite3.Connection, work: Work[Any]) -> UnitSucceeded | UnitFailed:
+def _in_savepoint(transaction: Transaction, work: Work[Any]) -> UnitSucceeded | UnitFailed:
+    connection, changes_before = transaction.connection, len(transaction.changes)
     connection.execute("SAVEPOINT unit")
     outcome: UnitSucceeded | UnitFailed
     try:
-        outcome = UnitSucceeded(work(connection))
+        outcome = UnitSucceeded(work(transaction))
     except Exception as error:
         if (isinstance(error, sqlite3.Error) and is_storage_error(error)) or not connection.in_transaction:
             raise
         connection.execute("ROLLBACK TO unit")
+        transaction.changes.drop_after(changes_before)
         outcome = UnitFailed(error)
     connection.execute("RELEASE unit")
     return outcome
 
 
 def _roll_back(connection: sqlite3.Connection) -> bool:
-    """Return whether no transaction is left; a full disk or a failed one may have ended it already."""
+    """Return whether no transaction is left; SQLite may have ended it, for instance on a full disk."""
     try:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

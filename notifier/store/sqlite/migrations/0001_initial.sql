@@ -1,7 +1,5 @@
--- The whole schema. Instants are epoch milliseconds; seq is the order of coming, id what the world sees.
--- CHECKs and UNIQUEs hold the invariants, triggers keep the figures derived from rows in step with them.
+-- The first schema. schema.sql has the present one, with the meaning of each table and column.
 
--- Words that stand in a great many watches are kept once: it halves the size of a watch.
 CREATE TABLE providers (
   seq INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE
@@ -13,8 +11,6 @@ CREATE TABLE api_paths (
   watches INTEGER NOT NULL DEFAULT 0 -- how many name it: it goes with the last of them
 ) STRICT;
 
--- due_at is schedule and lease in one: of a claimed watch (owner is set) it is the end of the lease, so that
--- a claim that nobody records comes due again by itself.
 CREATE TABLE watches (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -51,14 +47,12 @@ CREATE TABLE watches (
   CHECK ((missing IS NULL) = (missing_since IS NULL))
 ) STRICT;
 
--- A poll moves due_at and owner, and with them these two alone.
 CREATE INDEX watches_due ON watches (provider_seq, due_at) WHERE state = 'watching';
 CREATE INDEX watches_claimed ON watches (owner) WHERE owner IS NOT NULL;
 CREATE INDEX watches_deadline ON watches (provider_seq, expires_at) WHERE state = 'watching';
 CREATE INDEX watches_ended ON watches (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX watches_listed ON watches (provider_seq, state);
 
--- The outcome of one round: at most one, and its bytes never change.
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL,
@@ -71,8 +65,6 @@ CREATE TABLE events (
   UNIQUE (watch_seq, round)
 ) STRICT;
 
--- The queue of what is to be sent has three levels, so that neither a full origin nor a long endpoint is ever
--- walked through: an origin is due when one of its endpoints is, an endpoint when one of its deliveries is.
 CREATE TABLE origins (
   seq INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
@@ -81,8 +73,6 @@ CREATE TABLE origins (
 
 CREATE INDEX origins_due ON origins (due_at) WHERE due_at IS NOT NULL;
 
--- A callback URL without its query. due_at: the earliest of its waiting deliveries, but never before the
--- endpoint was last served: so it goes to the back of the line.
 CREATE TABLE endpoints (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -93,10 +83,6 @@ CREATE TABLE endpoints (
 
 CREATE INDEX endpoints_due ON endpoints (origin_seq, due_at);
 
--- Pending is either waiting (due_at) or claimed (owner, leased_until); what waits is all that the queue's
--- indexes hold, so that they alone answer what is due.
--- is_interrupted: it was claimed and that claim was never recorded, so the receiver may have had it.
--- urgency: when the result expires, else the end of time.
 CREATE TABLE deliveries (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -155,8 +141,6 @@ CREATE TABLE meta (
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- CROSS JOIN fixes the order of the loops: the row that is asked for first, its names after it, whatever the
--- statistics say.
 CREATE VIEW watch_rows AS
 SELECT w.*, p.name AS provider, a.path AS api_path
 FROM watches w

@@ -1,7 +1,5 @@
--- Gates before endpoints (core/endpoint.py): outages burn no attempts, probes go out singly, users may pause.
+-- Circuit breakers of endpoints, pauses by users, and replays (core/delivery/endpoint.py).
 
--- closed_at: since when the gate is closed, NULL while it is open. width: how many at once while it starts
--- slowly, NULL for as many as the origin takes. hold: a stop that only a user lifts.
 ALTER TABLE endpoints ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE endpoints ADD COLUMN closed_at INTEGER;
 ALTER TABLE endpoints ADD COLUMN reason TEXT;
@@ -13,9 +11,6 @@ ALTER TABLE endpoints ADD COLUMN width INTEGER;
 
 CREATE INDEX endpoints_closed ON endpoints (closed_at) WHERE closed_at IS NOT NULL;
 
--- refusals: attempts that spoke against the event itself; they alone move it along its schedule.
--- is_forced: to be sent once whatever the gate says (redeliver). is_late: its first attempt came after its
--- result had expired; the body says so, and the same in every attempt.
 ALTER TABLE deliveries ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE deliveries ADD COLUMN is_forced INTEGER NOT NULL DEFAULT 0 CHECK (is_forced IN (0, 1));
 ALTER TABLE deliveries ADD COLUMN is_late INTEGER NOT NULL DEFAULT 0 CHECK (is_late IN (0, 1));
@@ -28,7 +23,6 @@ ALTER TABLE attempts ADD COLUMN peer TEXT;
 ALTER TABLE attempts ADD COLUMN connect_ms INTEGER;
 ALTER TABLE attempts ADD COLUMN first_byte_ms INTEGER;
 
--- A replay under way: deliveries that match and have a seq above place are made pending, some at a time.
 CREATE TABLE replays (
   seq INTEGER PRIMARY KEY,
   started_at INTEGER NOT NULL,
@@ -40,7 +34,7 @@ CREATE TABLE replays (
   last INTEGER NOT NULL
 ) STRICT;
 
--- Views are made anew so that their columns are those of the table.
+-- Create the view again, so that it has the new columns of the table.
 DROP VIEW delivery_rows;
 CREATE VIEW delivery_rows AS
 SELECT d.*, e.id AS event_id, e.type, e.result_expires_at, w.id AS watch_id
@@ -48,7 +42,7 @@ FROM deliveries d
 CROSS JOIN events e ON e.seq = d.event_seq
 CROSS JOIN watches w ON w.seq = e.watch_seq;
 
--- An endpoint that a user or a 410 holds is kept even without deliveries: the hold must not be forgotten.
+-- Keep a held endpoint without deliveries, so that its hold is not lost.
 DROP TRIGGER delivery_forgotten;
 CREATE TRIGGER delivery_forgotten AFTER DELETE ON deliveries BEGIN
   UPDATE tallies SET n = n - 1 WHERE kind = 'delivery' AND state = OLD.state;

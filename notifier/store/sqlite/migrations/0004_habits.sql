@@ -1,5 +1,4 @@
--- How long the tasks of an api_path take (core/sketch.py), learned from those that have ended. Named by text, so
--- that it outlives the watches that it was learned from; those heard of last are kept, see "forget_habits".
+-- Learned durations of the tasks of an api_path (core/polling/histogram.py).
 CREATE TABLE habits (
   provider TEXT NOT NULL,
   api_path TEXT NOT NULL,

@@ -1,12 +1,10 @@
--- Trials (core/endpoint.py): what has not proven itself holds few slots, so its queue is one of its own.
+-- Trials: endpoints that have accepted nothing, or failed last, share a part of the connections.
 
--- Whoever failed last has to prove itself; what went well, or was never tried, keeps its good name.
+-- An endpoint that failed last is on trial; one that accepted an event or was never tried is not.
 UPDATE endpoints SET width = 1 WHERE failures > 0 OR closed_at IS NOT NULL;
 
 ALTER TABLE endpoints ADD COLUMN is_on_trial INTEGER AS (width IS 1);
 
--- due_at is from now on that of the endpoints in good standing, trial_at that of those on trial.
--- is_trusted: it took the last message that said anything; a new endpoint of it needs no trial.
 ALTER TABLE origins ADD COLUMN trial_at INTEGER;
 ALTER TABLE origins ADD COLUMN is_trusted INTEGER NOT NULL DEFAULT 0 CHECK (is_trusted IN (0, 1));
 
@@ -30,7 +28,7 @@ WHEN OLD.due_at IS NOT NEW.due_at OR OLD.is_on_trial <> NEW.is_on_trial BEGIN
   WHERE seq = NEW.origin_seq;
 END;
 
--- Once for all that wait already.
+-- Set both times for the endpoints that exist.
 UPDATE origins SET
   due_at = (SELECT min(due_at) FROM endpoints WHERE origin_seq = origins.seq AND is_on_trial = 0),
   trial_at = (SELECT min(due_at) FROM endpoints WHERE origin_seq = origins.seq AND is_on_trial = 1);

@@ -1,2 +1,2 @@
--- How many endpoints are held is told every few seconds: from these few, not from all.
+-- The status counts held endpoints every few seconds; the index holds only those.
 CREATE INDEX endpoints_held ON endpoints (hold) WHERE hold IS NOT NULL;

@@ -1,3 +1,2 @@
--- The trace that a registration belongs to (core/trace.py); NULL for most. It goes with polls and callbacks.
--- The view watch_rows has all columns of the table, and so this one.
+-- The trace of a registration (core/formats/traceparent.py). The view watch_rows has every column of the table.
 ALTER TABLE watches ADD COLUMN traceparent TEXT;

@@ -1,5 +1,4 @@
--- What the timeline of a watch tells beside the other tables: its last polls, and what users did with it. A slot
--- is written over when its turn comes again (core/account.py), so that no watch keeps more than all its slots.
+-- The latest polls of a watch and the latest acts of users, for its timeline (core/timeline.py).
 CREATE TABLE moments (
   watch_seq INTEGER NOT NULL REFERENCES watches ON DELETE CASCADE,
   slot INTEGER NOT NULL,

@@ -1,4 +1,4 @@
--- State is kept as a code, and its values beside it as a JSON object; NULL: there are none. What happened stays text.
--- A trouble or reason of before is its text; it is read as the code legacy until the next poll or probe.
+-- A state is kept as a code, with its values beside it. An older text is read as the code legacy until the
+-- next poll or probe replaces it.
 ALTER TABLE watches ADD COLUMN trouble_params TEXT;
 ALTER TABLE endpoints ADD COLUMN reason_params TEXT;

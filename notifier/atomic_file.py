@@ -1,0 +1,86 @@
+"""Files that get their name only when they are whole and on the disk.
+
+A temporary file beside the target is written, synced and renamed. So a crash or a power cut leaves the old
+file or the new one, and never a part. Errors are ``OSError``: each caller has its own words for them.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_PRIVATE = 0o600  # a database and its secrets are for their owner alone
+
+
+@contextmanager
+def temp_path(final: Path) -> Iterator[Path]:
+    """Make an empty file beside ``final`` that only its owner can read; it is removed if not published."""
+    with _temp_file(final, _PRIVATE) as (handle, temp):
+        os.close(handle)
+        yield temp
+
+
+def publish(temp: Path, final: Path, *, may_replace: bool) -> None:
+    """Sync the temporary file, then give it its name in one step; raises FileExistsError if that is taken."""
+    _sync(temp)
+    if may_replace:
+        temp.replace(final)
+    else:
+        _link_or_rename(temp, final)
+    _sync(final.parent)
+
+
+def write_file(
+    final: Path,
+    content: bytes,
+    *,
+    may_replace: bool,
+    mode: int = _PRIVATE,
+    owner: tuple[int, int] | None = None,
+) -> None:
+    """Write a file, whole or not at all. ``owner`` is the user and group that it is given to.
+
+    Raises OSError, and FileExistsError where there is a file that may not be replaced.
+    """
+    with _temp_file(final, mode) as (handle, temp):
+        with os.fdopen(handle, "wb") as file:
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
+            file.write(content)
+        publish(temp, final, may_replace=may_replace)
+
+
+@contextmanager
+def _temp_file(final: Path, mode: int) -> Iterator[tuple[int, Path]]:
+    """Yield a new file and its descriptor, which the caller closes."""
+    temp = final.with_name(f".{final.name}.{os.urandom(8).hex()}.partial")
+    handle = os.open(temp, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        yield handle, temp
+    finally:
+        with suppress(OSError):  # a disk that takes no write keeps it, under a name that says what it is
+            temp.unlink(missing_ok=True)
+
+
+def _link_or_rename(temp: Path, final: Path) -> None:
+    """Link, because a rename would replace a file that appears meanwhile; rename where there are no links."""
+    try:
+        os.link(temp, final)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if final.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final)) from None
+        temp.rename(final)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Headers(Protocol):
-    """The headers of a reply, from ``http.client`` or aiohttp, with names in any case."""
+    """The headers of a reply, from ``http.client`` or httpx, with names in any case."""
 
     def get(self, name: str, /) -> str | None:
         """Return the first value, or None."""

@@ -1,4 +1,4 @@
-"""Measures of the code that CONTRIBUTING.md sets limits to: names, constants, matches on prose, imports, sizes."""
+"""Measures of the code that CONTRIBUTING.md sets limits to: names, constants, imports, sizes, prose."""
 
 import ast
 import functools

@@ -259,7 +259,7 @@ class Daemon:
             reload=self.reload,
             feed=self._feed,
             sessions=BrowserSessions(self._clock, self._rng),
-            images=ImageProxy(lambda: self._clients.pictures),
+            images=ImageProxy(lambda: self._clients.images),
             metrics=MetricsReport(self._metrics, store=self._store, clock=self._clock, status=self).text,
         )
 

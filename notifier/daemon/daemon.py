@@ -64,14 +64,8 @@ class Daemon:
         self._load = load
         self._metrics = metrics
         self._rng = random.SystemRandom()
-        self._feed = EventFeed(
-            store=store,
-            epoch=f"{self._rng.getrandbits(48):012x}",
-            condition_of=self.condition_of,
-            conditions=self.conditions,
-        )
-        store.add_listener(self._feed)
         self._store = store
+        self._feed = self._make_feed()
         self._clock = clock
         self._bound = bound
         self._config = add_signing_secrets(config)
@@ -184,6 +178,16 @@ class Daemon:
         self.poll_at(self._clock.now())
 
     # -- parts
+
+    def _make_feed(self) -> EventFeed:
+        feed = EventFeed(
+            store=self._store,
+            epoch=f"{self._rng.getrandbits(48):012x}",
+            condition_of=self.condition_of,
+            conditions=self.conditions,
+        )
+        self._store.add_listener(feed)
+        return feed
 
     def _make_poller(self) -> Poller:
         poller = Poller(

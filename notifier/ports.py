@@ -1,4 +1,4 @@
-"""Define the interfaces that the parts are given: clock, HTTP client, meter and change listener.
+"""Define the interfaces of parts that the daemon passes to other parts: clock, HTTP client and meter.
 
 The daemon passes real objects; tests and the simulation pass their own. A source of randomness is a plain
 ``random.Random`` and needs no interface.

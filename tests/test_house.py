@@ -1,4 +1,4 @@
-"""The code's names, constants and imports keep to HOUSE.md, or come nearer to it with every change."""
+"""The code's names, constants and imports keep to CONTRIBUTING.md, or come nearer to it with every change."""
 
 import json
 from pathlib import Path

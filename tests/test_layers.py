@@ -88,6 +88,28 @@ def test_the_table_of_the_design_has_every_room() -> None:
     assert sorted(re.findall(r"`(\w+)(?:/|\.py)`", " ".join(rows))) == sorted(DEPTHS)
 
 
+def test_each_promise_that_a_comment_cites_is_in_the_design() -> None:
+    """Whoever reads ``CONTRACT P5`` beside a limit finds in the repository what it promises."""
+    texts = (path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py")))
+    cited = {number for text in texts for number in re.findall(r"CONTRACT,? (P\d+)", text)}
+    promises = set(re.findall(r"^\| (P\d+) \|", DESIGN, re.MULTILINE))
+    assert cited
+    assert sorted(cited - promises) == []
+
+
+def test_comments_cite_what_is_in_the_repository() -> None:
+    """A reason that stands in a document of its authors alone is no reason for a reader."""
+    documents = re.compile(r"[A-Z]+(?:-[A-Z]+)*\.md|PROVIDER-TABLES")
+    known = {path.name for path in [*ROOT.glob("*.md"), *DOCS.glob("*.md")]}
+    found = {
+        f"{path.relative_to(PACKAGE).as_posix()}: {name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for name in documents.findall(path.read_text(encoding="utf-8"))
+        if name not in known
+    }
+    assert sorted(found) == []
+
+
 @pytest.mark.parametrize(
     "page", [DOCS / "DESIGN.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("decisions/*.md"))], ids=name_of
 )

@@ -11,6 +11,7 @@ from notifier.api import (
     outputs,
     plots,
     replays,
+    request_schemas,
     schemas,
     status,
     watches,
@@ -35,7 +36,7 @@ WATCH_ROUTES: Sequence[Route] = (
         "Register a task. A known task keeps its watch, and a callback with a new URL is added to it.",
         {201: _WATCH, 200: _WATCH},
         (*_BODY, *_WRITE, "too_many_callbacks", "too_many_watches"),
-        request=JsonExample(schemas.Registration, examples.REGISTRATION),
+        request=JsonExample(request_schemas.Registration, examples.REGISTRATION),
         headers=(TRACEPARENT,),
     ),
     Route(
@@ -45,7 +46,7 @@ WATCH_ROUTES: Sequence[Route] = (
         "Register up to 1000 tasks. Each entry succeeds or fails alone. Results are in their order.",
         {200: JsonExample(schemas.BatchAnswer, examples.BATCH_RESULTS)},
         (*_BODY, *_WRITE),
-        request=JsonExample(schemas.Batch, {"watches": [examples.REGISTRATION]}),
+        request=JsonExample(request_schemas.Batch, {"watches": [examples.REGISTRATION]}),
         headers=(TRACEPARENT,),
         body_limit=MAX_BATCH_BODY_BYTES,
     ),
@@ -107,7 +108,7 @@ WATCH_ROUTES: Sequence[Route] = (
         "Resume an expired, lost or stopped watch.",
         {200: _WATCH},
         ("not_found", "conflict", *_BODY, *_WRITE, "too_many_watches"),
-        request=JsonExample(schemas.Resume, {"expire_after": "2h"}),
+        request=JsonExample(request_schemas.Resume, {"expire_after": "2h"}),
         is_request_optional=True,
     ),
 )
@@ -129,7 +130,7 @@ DELIVERY_ROUTES: Sequence[Route] = (
         "Send matching deliveries again, with the same webhook-ids and bytes, at 10 per second.",
         {202: JsonExample(schemas.Matched, {"matched": 42})},
         (*_BODY, *_WRITE, "too_many_replays"),
-        request=JsonExample(schemas.Replay, examples.REPLAY),
+        request=JsonExample(request_schemas.Replay, examples.REPLAY),
     ),
     Route(
         "GET",

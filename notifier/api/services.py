@@ -1,4 +1,4 @@
-"""Define what the API is given: the store, the clock, its settings, and ways to reach the engine."""
+"""Define what the daemon passes to the API: store, clock, settings, and ways to reach the engine."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from notifier.api.query import parse_watch_query, read_wait, split_page
 from notifier.api.registration import find_callbacks_pointer, read_batch, read_registration, read_resume
-from notifier.api.representations import json_response, moment_body, watch_body, watch_detail_body
+from notifier.api.representations import entry_body, json_response, watch_body, watch_detail_body
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import BatchAnswer, BatchResult, MomentBody, TimelineBody, WatchBody, WatchPage
 from notifier.api.services import ApiSettings, Services
@@ -89,7 +89,7 @@ async def load_timeline(call: ApiRequest) -> list[MomentBody]:
     history = await call.services.store.history(_read_id(call))
     if history is None:
         raise _make_unknown_problem()
-    return [moment_body(moment) for moment in build_timeline(history)]
+    return [entry_body(entry) for entry in build_timeline(history)]
 
 
 async def list_watches(call: ApiRequest) -> Response:

@@ -66,7 +66,7 @@ class ApiReply:
         return {name: ApiReply(bytes(raw), self.origin) for name, raw in members.items()}
 
     def member(self, name: str, kind: type[T]) -> T:
-        """Decode one member of the object it is; an object without it is not our daemon's."""
+        """Decode one member of an object. Without it the reply is not of our daemon: raise Unreachable."""
         missing = ApiReply(b"null", self.origin)
         return self.parts().get(name, missing).read(kind)
 

@@ -31,8 +31,8 @@ def _ipv4() -> set[str]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():
             with contextlib.suppress(OSError):  # an interface without an IPv4 address
-                answer = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
-                addresses.add(socket.inet_ntoa(answer[_IFREQ_ADDRESS]))
+                request = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+                addresses.add(socket.inet_ntoa(request[_IFREQ_ADDRESS]))
     return addresses
 
 

@@ -55,7 +55,9 @@ class Housekeeping:
         dead = await self._store.give_up_overdue(now=now, limit=PRUNE_BATCH)
         if dead:
             log.error(
-                "deliveries.dead", count=dead, reason="their endpoint was closed until their time ran out"
+                "deliveries.dead",
+                count=dead,
+                reason="the gate of the endpoint stayed closed until callbacks.give_up_after",
             )
         return dead
 

@@ -1,6 +1,5 @@
 """Judge an attempt: decide what an exchange with a receiver means, and what a failure concerns."""
 
-from ipaddress import ip_address
 from typing import assert_never
 from urllib.parse import urlsplit
 
@@ -15,11 +14,10 @@ from notifier.core.delivery.endpoint import (
     FailureScope,
 )
 from notifier.core.exchange import Exchange, HttpReply, NoReply
-from notifier.core.formats.addresses import PUBLIC, classify_address
+from notifier.core.formats.addresses import is_local_host
 from notifier.core.formats.retry_after import MAX_ATTEMPT_RETRY_AFTER_MS, parse_retry_after
 
 _ABOUT_THE_ENDPOINT = frozenset({401, 403, 404, 405, 407, 408, 425, 429})
-_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
 def judge_attempt(exchange: Exchange, *, url: str, now: int) -> AttemptResult:
@@ -80,11 +78,6 @@ def classify_failure(exchange: Exchange) -> str | None:
 def is_public(url: str, peer: str | None) -> bool:
     """Return whether the receiver is on the internet, by its address, else by the name of its host.
 
-    ``peer`` is the address with its port, as in a URL. If the name did not resolve, a name without a dot or
-    below a local domain counts as local.
+    ``peer`` is the address with its port, as in a URL; None if the name did not resolve.
     """
-    host = (urlsplit(url if peer is None else f"//{peer}").hostname or "").rstrip(".")
-    try:
-        return classify_address(ip_address(host)) == PUBLIC
-    except ValueError:
-        return "." in host and not host.endswith(_LOCAL_SUFFIXES)
+    return not is_local_host(urlsplit(url if peer is None else f"//{peer}").hostname or "")

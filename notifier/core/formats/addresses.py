@@ -56,6 +56,7 @@ _EMBEDDING_LAST = _parse_networks(
     "::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 ::/96"
 )  # SIIT, NAT64 twice, IPv4-compatible
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214, 6.1: the upper half of the interface id
+_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 _NAME = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 _NUMERIC_END = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
 
@@ -150,6 +151,18 @@ def classify_address(address: Address) -> str:
     if isinstance(address, IPv6Address) and address not in _GLOBAL_V6 and not _find_embedded(address):
         return PRIVATE
     return PUBLIC
+
+
+def is_local_host(host: str) -> bool:
+    """Return whether a host is on this machine or in its local network, by its address or name.
+
+    A name without a dot, or below a local domain, counts as local.
+    """
+    name = host.rstrip(".")
+    try:
+        return classify_address(ip_address(name)) != PUBLIC
+    except ValueError:
+        return "." not in name or name.endswith(_LOCAL_SUFFIXES)
 
 
 def _list_forms(address: Address) -> Iterator[Address]:

@@ -1,4 +1,4 @@
-"""Unpack a body that came with a ``Content-Encoding``, although none was asked for, into bounded memory."""
+"""Unpack a body that came with a ``Content-Encoding``, although none was requested, into bounded memory."""
 
 import re
 import zlib

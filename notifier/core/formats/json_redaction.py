@@ -1,4 +1,4 @@
-"""Take a key out of JSON before anybody reads it: from the bytes, once, however it is escaped."""
+"""Remove a key from the bytes of JSON before they are decoded, however the key is escaped."""
 
 import functools
 import json
@@ -36,8 +36,8 @@ class _Needle:
 def redact_json(raw: bytes, secret: str) -> bytes:
     """Replace ``secret`` by ``***`` in the strings and keys of JSON; all else keeps its bytes.
 
-    A number that holds it becomes the string ``"***"``. Secrets under 4 characters stay: no provider gives
-    out such keys, and to replace each ``1`` would wreck the reply. The result of JSON is JSON again.
+    A number that holds it becomes the string ``"***"``. A secret shorter than ``MIN_SECRET_CHARS`` stays. The
+    result of JSON is JSON again.
     """
     if len(secret) < MIN_SECRET_CHARS:
         return raw

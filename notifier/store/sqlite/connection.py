@@ -13,7 +13,7 @@ CACHE_KIB = 8_192  # no record of why; changing it needs a measurement
 # needs a measurement.
 LOG_LIMIT_BYTES = 64 * 1024 * 1024
 
-CACHED_STATEMENTS = 256  # more than queries.sql has (115), so that each statement is compiled once
+CACHED_STATEMENTS = 256  # more than queries.sql has statements, so that each is compiled once
 
 
 def connect_writer(file: str, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
@@ -37,7 +37,7 @@ def connect_reader(file: str, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
     return connection
 
 
-def connect_onlooker(uri: str) -> sqlite3.Connection:
+def connect_foreign(uri: str) -> sqlite3.Connection:
     """Open a file that may not be ours; ``uri`` must leave it untouched."""
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     connection.execute("PRAGMA trusted_schema = OFF")

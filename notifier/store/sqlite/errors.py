@@ -1,4 +1,4 @@
-"""From errors of SQLite to their causes."""
+"""Translate errors of SQLite into causes."""
 
 import errno
 import sqlite3
@@ -12,10 +12,10 @@ from notifier.errors import DatabaseUnusable, NotifierError, StoreFull, StoreUna
 
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_CLOSED_OFF = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
-_OUT_OF_MEANS = {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL}
+_NOT_WRITABLE = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_INTERRUPTED = {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR} | _LOCKED | _DAMAGED | _CLOSED_OFF | _OUT_OF_MEANS
+_STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR} | _LOCKED | _DAMAGED | _NOT_WRITABLE | _INTERRUPTED
 
 
 def error_code(error: sqlite3.Error) -> int:
@@ -63,7 +63,7 @@ def _code_of(number: int, *, at_commit: bool) -> Code:
         return Code.COMMIT_UNCERTAIN if at_commit else Code.DISK_FAILED
     if number in _DAMAGED:
         return Code.DATABASE_DAMAGED
-    return Code.DATABASE_NOT_WRITABLE if number in _CLOSED_OFF else Code.DATABASE_UNUSABLE
+    return Code.DATABASE_NOT_WRITABLE if number in _NOT_WRITABLE else Code.DATABASE_UNUSABLE
 
 
 def cannot_create(path: Path, error: OSError, fix: str) -> NotifierError:

@@ -29,7 +29,7 @@ def read_history(connection: sqlite3.Connection, watch_id: str) -> WatchHistory 
     deliveries = connection.execute(SQL["deliveries_of_watch"], of_watch).fetchall()
     return WatchHistory(
         watch=row_to_watch(row),
-        moments=tuple(map(_row_to_entry, connection.execute(SQL["timeline_entries"], of_watch))),
+        entries=tuple(map(_row_to_entry, connection.execute(SQL["timeline_entries"], of_watch))),
         round_ends=tuple(RoundEnd(each["at"], each["type"]) for each in round_ends),
         deliveries=tuple(
             (delivery_in_full(connection, each), _attempts(connection, each["seq"])) for each in deliveries

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from notifier.core.formats.text import one_line
 from notifier.errors import DatabaseUnusable, NotifierError
-from notifier.store.sqlite.connection import connect_onlooker
+from notifier.store.sqlite.connection import connect_foreign
 from notifier.store.sqlite.database_files import index_path, log_path, migration_copies
 from notifier.store.sqlite.errors import is_damaged
 
@@ -56,7 +56,7 @@ def _check_content(path: Path, newest_version: int, *, has_log: bool) -> None:
     had_index = index.exists()
     uri = f"{path.as_uri()}?{'mode=ro' if has_log else 'immutable=1'}"
     try:
-        with closing(connect_onlooker(uri)) as connection:
+        with closing(connect_foreign(uri)) as connection:
             _check_database(connection, path, newest_version)
     except (sqlite3.Error, NotifierError) as error:
         if not had_index:

@@ -26,7 +26,7 @@ LASTING_TROUBLE_MS = 60_000  # the trouble of one bad reply is mostly over by th
 SCAN_LIMIT = 1_000
 
 LONG_LOG_BYTES = LOG_LIMIT_BYTES
-"""A log that is longer has lived through a checkpoint that a reader kept from finishing."""
+"""The log grows longer only if a reader prevented a checkpoint from finishing."""
 
 # The writer waits so long for a reader of another program to let the log be truncated, and no longer, because
 # all writes wait with it. No record of why this number; changing it needs a measurement.

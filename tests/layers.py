@@ -9,7 +9,7 @@ Layers = Sequence[Collection[str]]
 LAYERS: Layers = (
     ("core",),
     ("errors", "ports", "providers"),
-    ("atomic_file", "clock", "client", "config", "outbound"),
+    ("atomic_file", "byte_budget", "clock", "client", "config", "outbound"),
     ("store",),
     ("engine", "results", "server"),
     ("api", "simulator"),

@@ -24,8 +24,10 @@ from notifier.outbound import errors
 from notifier.outbound.address_check import AddressCheck
 from notifier.outbound.connector import PooledConnector
 from notifier.outbound.exchange_state import CURRENT, ExchangeState
+from notifier.outbound.reply_room import ReplyRoom
 from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
+from notifier.ports import MemoryHold
 
 REMAINDER_LIMIT_S = 0.02
 """Time for the rest of the reply to an accepted POST; after it the connection is not reused.
@@ -72,10 +74,16 @@ class HttpxClient:
         self._transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session)
 
     async def get(
-        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
         """Send a GET. The body of the reply is whole or cut at ``max_body``."""
-        return await self._exchange("GET", url, headers, None, timeout_ms, max_body)
+        return await self._exchange("GET", url, headers, None, timeout_ms, max_body, memory)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         """Send a POST. For a 2xx status the body does not matter; for another status it is read."""
@@ -111,6 +119,7 @@ class HttpxClient:
         body: bytes | None,
         timeout_ms: int,
         max_body: int | None = None,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
         started_at = self._monotonic()
         try:
@@ -124,7 +133,7 @@ class HttpxClient:
             return NoReply(FailureKind.PROTOCOL, "this URL or a header cannot be sent")
         token = CURRENT.set(state)
         try:
-            exchange = await self._send(request, state, timeout_ms, max_body or self._max_body)
+            exchange = await self._send(request, state, timeout_ms, max_body or self._max_body, memory)
         finally:
             state.abort()
             CURRENT.reset(token)
@@ -136,15 +145,21 @@ class HttpxClient:
         )
 
     async def _send(
-        self, request: httpx.Request, state: ExchangeState, timeout_ms: int, max_body: int
+        self,
+        request: httpx.Request,
+        state: ExchangeState,
+        timeout_ms: int,
+        max_body: int,
+        memory: MemoryHold | None,
     ) -> Exchange:
         """Send the request and read the reply. ``state.final_reply`` counts even if the body never ends."""
         try:
-            async with asyncio.timeout(timeout_ms / 1_000):
+            async with asyncio.timeout(timeout_ms / 1_000) as deadline:
+                room = None if memory is None else ReplyRoom(memory, deadline)
                 response = await self._transport.handle_async_request(request)
                 state.is_answered = True
                 try:
-                    return await self._receive(response, request.method, state, max_body)
+                    return await self._receive(response, request.method, state, max_body, room)
                 finally:
                     await response.aclose()  # back into the pool, or closed if incomplete
         except TimeoutError:
@@ -159,7 +174,12 @@ class HttpxClient:
         return state.final_reply or failure
 
     async def _receive(
-        self, response: httpx.Response, method: str, state: ExchangeState, max_body: int
+        self,
+        response: httpx.Response,
+        method: str,
+        state: ExchangeState,
+        max_body: int,
+        room: ReplyRoom | None,
     ) -> Exchange:
         """Read the body of a reply as far as it matters."""
         first_byte_ms = state.ms_until(self._monotonic())
@@ -171,17 +191,21 @@ class HttpxClient:
             return head
         if not response.is_success:
             state.final_reply = replace(head, is_cut=True)
-        body, is_cut = await self._read(response, max_body)
+        body, is_cut = await self._read(response, max_body, room)
         return replace(head, body=body, is_cut=is_cut)
 
-    async def _read(self, response: httpx.Response, max_body: int) -> tuple[bytes, bool]:
+    async def _read(
+        self, response: httpx.Response, max_body: int, room: ReplyRoom | None = None
+    ) -> tuple[bytes, bool]:
         """Return the body up to the limit, and whether it was longer."""
         body = bytearray()
         async for chunk in response.aiter_raw():
-            room = max_body - len(body)
-            body += chunk[:room]
-            if len(chunk) > room:
+            left = max_body - len(body)
+            body += chunk[:left]
+            if len(chunk) > left:
                 return bytes(body), True
+            if room is not None:
+                await room.reserve(len(body))
         return bytes(body), False
 
 

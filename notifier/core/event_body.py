@@ -2,7 +2,7 @@
 
 import msgspec
 
-from notifier.core.formats.json_text import scrub
+from notifier.core.formats.json_text import encode_scrubbed, scrub
 from notifier.core.formats.text import format_size
 from notifier.core.formats.times import format_instant
 from notifier.core.model import Event, TaskError, Watch, WatchState
@@ -104,7 +104,7 @@ def mark_expired(body: bytes) -> bytes:
 def _encode_payload(end: EndWatch) -> bytes | None:
     if end.payload is None or end.state not in _BY_PROVIDER:
         return None
-    return scrub(end.payload).encode()
+    return encode_scrubbed(end.payload)
 
 
 def _note_size(watch: Watch, size: int, limit: int) -> PayloadNote:
@@ -113,7 +113,7 @@ def _note_size(watch: Watch, size: int, limit: int) -> PayloadNote:
 
 
 def _text_to_raw(text: str) -> msgspec.Raw:
-    return msgspec.Raw(scrub(text).encode())
+    return msgspec.Raw(encode_scrubbed(text))
 
 
 def _scrub_optional(text: str | None) -> str | None:

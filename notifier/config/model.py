@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from notifier.core.event_body import DEFAULT_MAX_PAYLOAD
 from notifier.core.polling.provider import ProviderDescription
 from notifier.core.secret import Secret
 
@@ -71,6 +72,7 @@ class CallbackSettings:
     max_in_flight_per_origin: int = 4
     allow: tuple[str, ...] = ("loopback", "private", "public")
     ca_file: str = ""
+    max_payload: int = DEFAULT_MAX_PAYLOAD
 
 
 @dataclass(frozen=True, slots=True)

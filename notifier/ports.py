@@ -26,13 +26,34 @@ class Clock(Protocol):
         ...
 
 
+class MemoryHold(Protocol):
+    """The memory of one reply, counted against a limit of all (``byte_budget.py``)."""
+
+    def try_grow(self, size: int) -> bool:
+        """Reserve ``size`` bytes in all, if that needs no waiting."""
+        ...
+
+    async def grow(self, size: int) -> None:
+        """Reserve ``size`` bytes in all; wait until they are free."""
+        ...
+
+
 class HttpClient(Protocol):
     """HTTP exchanges with a deadline. A network failure is returned, never raised."""
 
     async def get(
-        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
-        """Send a GET with a deadline for the whole exchange. ``max_body`` None is the client's own limit."""
+        """Send a GET with a deadline for the whole exchange. ``max_body`` None is the client's own limit.
+
+        The body is reserved in ``memory`` as it grows. A wait for it does not count against the deadline.
+        """
         ...
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:

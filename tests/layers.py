@@ -9,7 +9,7 @@ Layers = Sequence[Collection[str]]
 LAYERS: Layers = (
     ("core",),
     ("errors", "ports", "providers"),
-    ("atomic_file", "clock", "outbound"),
+    ("atomic_file", "byte_budget", "clock", "outbound"),
     ("client", "config"),
     ("store",),
     ("engine", "results", "server"),

@@ -9,6 +9,7 @@ from notifier.api import (
     examples,
     openapi,
     outputs,
+    payloads,
     plots,
     replays,
     request_schemas,
@@ -75,6 +76,15 @@ WATCH_ROUTES: Sequence[Route] = (
         "Return what happened to a watch, oldest first: the last 50 polls, decisions, deliveries, attempts.",
         {200: JsonExample(schemas.TimelineBody, {"timeline": examples.MOMENTS})},
         ("not_found", *_READ),
+    ),
+    Route(
+        "GET",
+        "/v1/watches/{id}/payload",
+        payloads.show_payload,
+        "Return the provider's last reply, also where it is too large for callbacks (callbacks.max_payload). "
+        "A watch has none before its end, and none if it expired, was lost or was stopped.",
+        {200: TextResponse(JSON, "The reply", '{"task_info": {"…": "…"}, "images": ["…"]}')},
+        ("not_found", "busy", *_READ),
     ),
     Route(
         "GET",

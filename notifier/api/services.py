@@ -1,9 +1,10 @@
 """Define what the daemon passes to the API: store, clock, settings, and ways to reach the engine."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from notifier.api.downloads import PayloadDownloads
 from notifier.api.event_feed import EventFeed
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.formats.addresses import AddressPolicy
@@ -84,3 +85,4 @@ class Services:
     feed: EventFeed
     sessions: BrowserSessions
     images: ImageProxy
+    downloads: PayloadDownloads = field(default_factory=PayloadDownloads)

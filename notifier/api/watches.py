@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from msgspec import structs
 from starlette.responses import Response
 
 from notifier.api.query import parse_watch_query, read_wait, split_page
@@ -25,6 +26,7 @@ from notifier.store.values import (
     WatchDetail,
     WatchLimitReached,
     WatchQuery,
+    is_page_full,
 )
 
 YIELD_EVERY = 16  # entries of a batch, then other tasks run (CONTRACT P5). No record of why 16
@@ -39,6 +41,8 @@ _STATE_TEXTS = {
     WatchState.STOPPED: "was stopped",
 }
 
+_OUTPUTS_ELSEWHERE = "outputs left out: this response is too large; GET /v1/watches/{id} returns them"
+
 Outcome = WatchAdded | WatchLimitReached | CallbackLimitReached
 
 
@@ -49,7 +53,7 @@ async def register(call: ApiRequest) -> Response:
     outcome = (await _add_watches(call, [new]))[0]
     if not isinstance(outcome, WatchAdded):
         raise _make_limit_problem(outcome, call.body)
-    body = _to_body(outcome.watch, call.services)
+    body = _added_to_body(outcome, call.services)
     return json_response(body, 201 if outcome.is_new else 200, {"Location": f"/v1/watches/{body.id}"})
 
 
@@ -97,7 +101,7 @@ async def list_watches(call: ApiRequest) -> Response:
     query = parse_watch_query(call.query)
     one_more = WatchQuery(query.state, query.provider, query.task_id, query.before, query.limit + 1)
     rows = await call.services.store.watches(one_more)
-    page, cursor = split_page(rows, query.limit, call.query)
+    page, cursor = split_page(rows, query.limit, call.query, is_full=is_page_full(rows))
     return json_response(
         WatchPage(watches=[_to_body(watch, call.services) for watch in page], next_cursor=cursor)
     )
@@ -210,12 +214,17 @@ def _make_watch_limit_problem(refused: WatchLimitReached) -> ProblemError:
 
 def _to_result(outcome: Outcome | ProblemError, text: bytes, services: Services) -> BatchResult:
     match outcome:
-        case WatchAdded(watch=watch, is_new=is_new):
-            return BatchResult(status=201 if is_new else 200, watch=_to_body(watch, services))
+        case WatchAdded(is_new=is_new):
+            return BatchResult(status=201 if is_new else 200, watch=_added_to_body(outcome, services))
         case WatchLimitReached() | CallbackLimitReached():
             return _to_result(_make_limit_problem(outcome, text), text, services)
         case ProblemError():
             return BatchResult(status=outcome.status, problem=problem_to_body(outcome))
+
+
+def _added_to_body(added: WatchAdded, services: Services) -> WatchBody:
+    body = _to_body(added.watch, services)
+    return structs.replace(body, payload_note=_OUTPUTS_ELSEWHERE) if added.is_cut else body
 
 
 async def _wait_for_end(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchDetail:

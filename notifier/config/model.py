@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from notifier.core.delivery.endpoint_settings import EndpointSettings, find_endpoint_settings
+from notifier.core.event_body import DEFAULT_MAX_PAYLOAD
 from notifier.core.polling.provider import ProviderDescription
 from notifier.core.secret import Secret
 
@@ -73,6 +74,7 @@ class CallbackSettings:
     max_in_flight_per_origin: int = 4
     allow: tuple[str, ...] = ("loopback", "private", "public")
     ca_file: str = ""
+    max_payload: int = DEFAULT_MAX_PAYLOAD
     endpoints: Mapping[str, EndpointSettings] = field(default_factory=dict)
 
     def find_secrets(self, url: str) -> tuple[Secret, ...]:

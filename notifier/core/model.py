@@ -154,7 +154,11 @@ def shift_watch(watch: Watch, delta_ms: int, *, since: int) -> Watch:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The outcome of one round of a watch. Every attempt sends the bytes of ``body``."""
+    """The outcome of one round of a watch. Every attempt sends the bytes of ``body``.
+
+    ``payload`` is the provider's last reply where it is too large for the body; else it is None. Like the
+    body of an event it is written once, and is not read with the event.
+    """
 
     id: str
     watch_id: str
@@ -163,6 +167,7 @@ class Event:
     at: int
     body: bytes
     result_expires_at: int | None
+    payload: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ class Daemon:
             self._feed.end_all()  # every listener must authorize again
         log_setup.set_up(new.log, new.all_secrets)
         self._poller.http_client, self._deliverer.http_client = self._clients.polls, self._clients.callbacks
-        self._poller.configure(new.providers, give_up_after_ms=new.callbacks.give_up_after_ms)
+        self._configure_poller(self._poller)
         self._deliverer.settings = new.callbacks
         self._replayer.settings = new.callbacks
         self._housekeeping.settings = new.retention
@@ -202,8 +202,16 @@ class Daemon:
             deliver=self.deliver_now,
             meter=self._metrics,
         )
-        poller.configure(self._config.providers, give_up_after_ms=self._config.callbacks.give_up_after_ms)
+        self._configure_poller(poller)
         return poller
+
+    def _configure_poller(self, poller: Poller) -> None:
+        callbacks = self._config.callbacks
+        poller.configure(
+            self._config.providers,
+            give_up_after_ms=callbacks.give_up_after_ms,
+            max_payload=callbacks.max_payload,
+        )
 
     def _make_deliverer(self) -> Deliverer:
         return Deliverer(

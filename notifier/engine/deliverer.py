@@ -32,7 +32,7 @@ from notifier.engine.background_tasks import BackgroundTasks
 from notifier.errors import StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Clock, HttpClient, Meter
 from notifier.store.protocol import Store
-from notifier.store.values import AttemptRecorded, Lease
+from notifier.store.values import MAX_CLAIMED_BYTES, AttemptRecorded, Lease, count_body_bytes
 
 IDLE_MS = 1_000  # until a tick without a due row; no record of why; changing it needs a measurement
 LEASE_MARGIN_MS = 15_000  # beyond the timeout: RECORD_RETRIES with their pauses fit in
@@ -81,6 +81,7 @@ class Deliverer:
         self._sleep = sleep
         self._busy: Counter[str] = Counter()
         self._trials: set[str] = set()
+        self._bytes = 0
         self._shifted_ms = 0
         self.ticked_at = clock.monotonic()
 
@@ -106,6 +107,7 @@ class Deliverer:
             per_origin=settings.max_in_flight_per_origin,
             trials=self._trials,
             max_trials=max(1, settings.max_in_flight // 2),
+            max_bytes=MAX_CLAIMED_BYTES - self._bytes,
         )
         self.ticked_at = self._clock.monotonic()
         for delivery in claimed.deliveries:
@@ -114,7 +116,9 @@ class Deliverer:
                 self._deliver(delivery, lease, shifted_ms), name=f"deliver {delivery.delivery_id}"
             )
         idle_until = self._clock.now() + IDLE_MS  # again, because the clock may have been set back meanwhile
-        return idle_until if claimed.next_due_at is None else min(claimed.next_due_at, idle_until)
+        if claimed.next_due_at is None or claimed.lacks_memory:  # a request that ends requests a tick
+            return idle_until
+        return min(claimed.next_due_at, idle_until)
 
     async def _deliver(self, delivery: ClaimedDelivery, lease: Lease, shifted_ms: int) -> None:
         try:
@@ -185,6 +189,7 @@ class Deliverer:
 
     def _take_slot(self, delivery: ClaimedDelivery) -> None:
         origin = url_to_origin(delivery.url)
+        self._bytes += count_body_bytes(delivery)
         self._busy[origin] += 1
         if delivery.is_trial:
             self._trials.add(origin)
@@ -192,6 +197,7 @@ class Deliverer:
     def _free_slot(self, delivery: ClaimedDelivery) -> None:
         """Free the slot for the next delivery. Its claim follows our record, often in the same commit."""
         origin = url_to_origin(delivery.url)
+        self._bytes -= count_body_bytes(delivery)
         if delivery.is_trial:
             self._trials.discard(origin)
         self._busy[origin] -= 1

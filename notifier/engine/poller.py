@@ -2,15 +2,15 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import structlog
 
+from notifier.byte_budget import ByteHold
 from notifier.config.model import ProviderSettings
 from notifier.core.causes.cause import Cause, Condition, ProviderSubject
 from notifier.core.causes.table import Code
 from notifier.core.circuit_breaker import Permit
-from notifier.core.event_body import build_event
+from notifier.core.event_body import DEFAULT_MAX_PAYLOAD, build_event
 from notifier.core.exchange import Exchange
 from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_traceparent
 from notifier.core.formats.urls import build_task_url
@@ -19,11 +19,12 @@ from notifier.core.model import Watch, shift_watch
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import LATE_MS, OVERDUE_GRACE_MS, decide_poll
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision
-from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.provider import build_poll_headers
 from notifier.core.polling.verdict import NotPolled, Verdict, error_to_verdict
 from notifier.engine.background_tasks import BackgroundTasks
+from notifier.engine.claimed_watch import ClaimedWatch
+from notifier.engine.judging import ReplyJudge
 from notifier.engine.provider_limiter import ProviderLimiter
 from notifier.engine.waiters import WatchWaiters
 from notifier.errors import StoreUnavailable
@@ -37,25 +38,6 @@ EXPIRE_BATCH = 256  # CONTRACT P5: bounded; no record of why; changing it needs 
 ORPHAN_INTERVAL_MS = 60_000  # no record of why; changing it needs a measurement
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedWatch:
-    """A claimed watch with its lease.
-
-    ``provider`` has the settings at the claim, because the reply must be cleaned of the key that was sent,
-    even after a reload. ``shifted_ms`` is the sum of clock steps before the claim. The row and ``claimed_at``
-    are by the clock of that time.
-    """
-
-    watch: Watch
-    lease: Lease
-    limiter: ProviderLimiter
-    provider: ProviderSettings
-    claimed_at: int
-    shifted_ms: int
-    is_probe: bool
-    durations: TaskDurations | None = None
 
 
 class Poller:
@@ -78,6 +60,7 @@ class Poller:
         run_at: Callable[[int], None],
         deliver: Callable[[], None],
         meter: Meter = NO_METER,
+        judge: ReplyJudge | None = None,
     ) -> None:
         self.http_client = http_client
         self._store = store
@@ -89,18 +72,27 @@ class Poller:
         self._run_at = run_at
         self._deliver = deliver
         self._meter = meter
+        self._judge = judge or ReplyJudge()
         self._limiters: dict[str, ProviderLimiter] = {}
         self._waiting_for_room: set[str] = set()
         self._shifted_ms = 0
         self._since = clock.now()
         self._orphans_at = 0
         self._give_up_after_ms = 0
+        self._max_payload = DEFAULT_MAX_PAYLOAD
         self.ticked_at = clock.monotonic()
 
-    def configure(self, providers: Mapping[str, ProviderSettings], *, give_up_after_ms: int) -> None:
+    def configure(
+        self,
+        providers: Mapping[str, ProviderSettings],
+        *,
+        give_up_after_ms: int,
+        max_payload: int = DEFAULT_MAX_PAYLOAD,
+    ) -> None:
         """Use these settings from now on. Requests in flight end with the old ones."""
         now = self._clock.now()
         self._give_up_after_ms = give_up_after_ms
+        self._max_payload = max_payload
         limiters = {name: limiter for name, limiter in self._limiters.items() if name in providers}
         for name, provider in providers.items():
             if name in limiters:
@@ -228,39 +220,36 @@ class Poller:
 
     async def _poll(self, claimed: ClaimedWatch) -> None:
         verdict: Verdict | None = None
-        try:
-            verdict = await self._fetch_verdict(claimed)
-        finally:
-            self._free_slot(claimed, verdict)
-        due_at = claimed.watch.due_at or claimed.claimed_at
-        self._meter.record_poll(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
-        await self._settle(claimed, verdict)
+        with self._judge.hold() as memory:
+            try:
+                verdict = await self._fetch_verdict(claimed, memory)
+            finally:
+                self._free_slot(claimed, verdict)
+            due_at = claimed.watch.due_at or claimed.claimed_at
+            self._meter.record_poll(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
+            await self._settle(claimed, verdict)
 
-    async def _fetch_verdict(self, claimed: ClaimedWatch) -> Verdict:
+    async def _fetch_verdict(self, claimed: ClaimedWatch, memory: ByteHold) -> Verdict:
         """Fetch and judge. An exception of ours is logged. It does not end the watch; polling continues."""
+        task_id, provider = claimed.watch.task_id, claimed.provider
         try:
-            return self._judge(claimed, await self._fetch(claimed))
+            exchange = await self._fetch(claimed, memory)
+            return await self._judge.judge(
+                exchange, memory, task_id=task_id, provider=provider, now=self._clock.now()
+            )
         except Exception as error:
-            log.exception("poll.crashed", watch=claimed.watch.id, task=claimed.watch.task_id)
+            log.exception("poll.crashed", watch=claimed.watch.id, task=task_id)
             return error_to_verdict(error)
 
-    async def _fetch(self, claimed: ClaimedWatch) -> Exchange:
+    async def _fetch(self, claimed: ClaimedWatch, memory: ByteHold) -> Exchange:
         watch, provider, description = claimed.watch, claimed.provider, claimed.provider.description
         url = build_task_url(provider.base_url, description.task_path, watch.api_path, watch.task_id)
         headers = dict(build_poll_headers(description, provider.api_key))
         if watch.traceparent is not None:
             headers[TRACEPARENT] = child_traceparent(watch.traceparent, self._rng.getrandbits(SPAN_BITS))
         timeout_ms, max_body = provider.polling.request_timeout_ms, description.max_body
-        return await self.http_client.get(url, headers, timeout_ms=timeout_ms, max_body=max_body)
-
-    def _judge(self, claimed: ClaimedWatch, exchange: Exchange) -> Verdict:
-        provider = claimed.provider
-        return judge_poll(
-            exchange,
-            task_id=claimed.watch.task_id,
-            description=provider.description,
-            key=provider.api_key,
-            now=self._clock.now(),
+        return await self.http_client.get(
+            url, headers, timeout_ms=timeout_ms, max_body=max_body, memory=memory
         )
 
     async def _settle(self, claimed: ClaimedWatch, verdict: Verdict) -> None:
@@ -304,7 +293,7 @@ class Poller:
     async def _record_end(self, claimed: ClaimedWatch, verdict: Verdict, end: EndWatch) -> None:
         watch, now = claimed.watch, self._clock.now()
         event_id = new_id(EVENT, now, self._rng.getrandbits(ENTROPY_BITS))
-        event = build_event(watch, end, event_id=event_id, now=now)
+        event = build_event(watch, end, event_id=event_id, now=now, max_payload=self._max_payload)
         give_up_at = now + self._give_up_after_ms
         if await self._store.record_end(watch, claimed.lease, end, event, now=now, give_up_at=give_up_at):
             ids = {"watch": watch.id, "task": watch.task_id, "event_id": event.id}

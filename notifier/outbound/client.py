@@ -18,9 +18,11 @@ from notifier.core.formats.addresses import AddressPolicy
 from notifier.outbound.connector import TcpConnector
 from notifier.outbound.errors import ExchangeError, connection_page
 from notifier.outbound.exchange_state import EXTENSION, ExchangeState
+from notifier.outbound.reply_room import ReplyRoom
 from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
 from notifier.outbound.transport import HttpTransport, origin_of
+from notifier.ports import MemoryHold
 
 REMAINDER_LIMIT_S = 0.02
 """Time for the rest of the reply to an accepted POST; after it the connection is not reused.
@@ -62,10 +64,17 @@ class HttpxClient:
         )
 
     async def get(
-        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
         """Send a GET. The body of the reply is whole or cut at ``max_body``."""
-        return await self._exchange("GET", url, headers, None, timeout_ms, max_body or self._max_body)
+        limit = max_body or self._max_body
+        return await self._exchange("GET", url, headers, None, timeout_ms, limit, memory)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         """Send a POST. For a 2xx status the body does not matter; for another status it is read."""
@@ -87,11 +96,12 @@ class HttpxClient:
         body: bytes | None,
         timeout_ms: int,
         max_body: int,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
         state = ExchangeState(self._monotonic())
         try:
             request = _make_request(method, url, headers, body, state)
-            exchange = await self._send(request, state, timeout_ms, max_body)
+            exchange = await self._send(request, state, timeout_ms, max_body, memory)
         except (httpx.InvalidURL, ValueError):  # UnicodeError too: idna, a header that is not ASCII
             return NoReply(FailureKind.PROTOCOL, "this URL or a header cannot be sent")
         return replace(
@@ -102,10 +112,16 @@ class HttpxClient:
         )
 
     async def _send(
-        self, request: httpx.Request, state: ExchangeState, timeout_ms: int, max_body: int
+        self,
+        request: httpx.Request,
+        state: ExchangeState,
+        timeout_ms: int,
+        max_body: int,
+        memory: MemoryHold | None,
     ) -> Exchange:
         """Send the request and read the reply. ``state.final_reply`` counts even if the body never ends."""
         deadline = asyncio.timeout(timeout_ms / 1_000)
+        room = None if memory is None else ReplyRoom(memory, deadline)
         self._deadlines.add(deadline)
         try:
             async with deadline, self._slots:
@@ -113,7 +129,7 @@ class HttpxClient:
                     return _CLOSED
                 response = await self._transport.handle_async_request(request)
                 try:
-                    return await self._receive(response, request.method, state, max_body)
+                    return await self._receive(response, request.method, state, max_body, room)
                 finally:
                     await response.stream.aclose()  # type: ignore[union-attr] # the transport's are async
         except TimeoutError:
@@ -125,7 +141,12 @@ class HttpxClient:
             self._deadlines.discard(deadline)
 
     async def _receive(
-        self, response: httpx.Response, method: str, state: ExchangeState, max_body: int
+        self,
+        response: httpx.Response,
+        method: str,
+        state: ExchangeState,
+        max_body: int,
+        room: ReplyRoom | None,
     ) -> Exchange:
         """Read the body of a reply as far as it matters."""
         first_byte_ms = state.ms_until(self._monotonic())
@@ -137,18 +158,22 @@ class HttpxClient:
             return reply
         if not response.is_success:
             state.final_reply = replace(reply, is_cut=True)
-        body, is_cut = await _read_body(response, max_body)
+        body, is_cut = await _read_body(response, max_body, room)
         return connection_page(reply.status, body) or replace(reply, body=body, is_cut=is_cut)
 
 
-async def _read_body(response: httpx.Response, max_body: int) -> tuple[bytes, bool]:
+async def _read_body(
+    response: httpx.Response, max_body: int, room: ReplyRoom | None = None
+) -> tuple[bytes, bool]:
     """Return the body up to the limit, and whether it was longer."""
     body = bytearray()
     async for piece in response.stream:  # type: ignore[union-attr] # the transport's are async
-        room = max_body - len(body)
-        body += piece[:room]
-        if len(piece) > room:
+        left = max_body - len(body)
+        body += piece[:left]
+        if len(piece) > left:
             return bytes(body), True
+        if room is not None:
+            await room.reserve(len(body))
     return bytes(body), False
 
 

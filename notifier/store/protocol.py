@@ -26,6 +26,7 @@ from notifier.core.polling.decision import EndWatch, PollAgain
 from notifier.core.timeline import WatchHistory
 from notifier.store.changes import ChangeListener
 from notifier.store.values import (
+    MAX_CLAIMED_BYTES,
     MAX_TRIALS,
     AttemptRecorded,
     CallbackLimitReached,
@@ -74,18 +75,27 @@ class Store(Protocol):
         """Read one watch with its event and deliveries; None if there is no such id."""
         ...
 
+    async def payload(self, watch_id: str) -> bytes | None:
+        """Read the provider's last reply, of the round that ended last, as it was sent or beside the event.
+
+        None if there is no such id, if the watch runs, or if its end was not reported by the provider.
+        """
+        ...
+
     async def history(self, watch_id: str) -> WatchHistory | None:
         """Read all that the timeline of a watch shows; None if there is no such id."""
         ...
 
     async def watches(self, query: WatchQuery) -> list[Watch]:
-        """List a page of watches."""
+        """List a page of watches. It ends early where it holds ``MAX_PAGE_BYTES`` (``is_page_full``)."""
         ...
 
     async def find(
         self, watch_ids: Iterable[str], delivery_ids: Iterable[str], *, deliveries_of: Iterable[str]
     ) -> RowsById:
         """Read the rows of these ids that exist, and all deliveries of ``deliveries_of``, in one snapshot.
+
+        It ends early where the watches have ``MAX_PAGE_BYTES``.
 
         The arguments must not change until it returns.
         """
@@ -146,7 +156,7 @@ class Store(Protocol):
         ...
 
     async def deliveries(self, query: DeliveryQuery) -> list[Delivery]:
-        """List a page of deliveries."""
+        """List a page of deliveries; see ``watches``."""
         ...
 
     async def delivery(self, delivery_id: str) -> DeliveryDetail | None:
@@ -167,6 +177,7 @@ class Store(Protocol):
         per_origin: int,
         trials: Collection[str] = (),
         max_trials: int = MAX_TRIALS,
+        max_bytes: int = MAX_CLAIMED_BYTES,
     ) -> ClaimedDeliveries:
         """Claim pending deliveries that are due, in rotation over the endpoints.
 
@@ -175,6 +186,10 @@ class Store(Protocol):
         delivery on trial in flight. They get no second one, and all origins on trial together are at most
         ``max_trials``.
         ``next_due_at`` leaves out endpoints that have no room.
+
+        The claimed bodies of more than ``UNCOUNTED_BYTES`` have at most ``max_bytes`` together. The first of
+        them may have more if ``max_bytes`` is all of ``MAX_CLAIMED_BYTES``: it goes alone. One that has to
+        wait holds up those behind it, but no short ones.
         """
         ...
 

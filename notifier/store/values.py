@@ -1,9 +1,11 @@
 """Arguments and results of the verbs of a store: plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 
+from notifier.byte_budget import UNCOUNTED_BYTES
 from notifier.core.delivery.endpoint import EndpointHealth
 from notifier.core.model import (
     Attempt,
@@ -18,6 +20,9 @@ from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.task_statistics import FinishedTask
 
 MAX_TRIALS = 16  # half of the default of callbacks.max_in_flight, so that receivers that hang leave half free
+MAX_CLAIMED_BYTES = 32 << 20  # of bodies in flight: by default 32 at once, with a payload of 1 MiB each
+MAX_DELIVERIES = 500  # shown with one watch, as of a page (CONTRACT, HTTP); GET /v1/deliveries lists all
+MAX_PAGE_BYTES = 4 << 20  # of a page, as much as a batch may have; 500 watches without many outputs have less
 MAX_REPLAYS = 100  # CONTRACT P5: every queue is bounded; no record of why this number
 
 
@@ -31,10 +36,14 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class WatchAdded:
-    """The watch of a registration; ``is_new`` is False if it existed before."""
+    """The watch of a registration; ``is_new`` is False if it existed before.
+
+    ``is_cut``: its outputs were left out, because the watches before it have ``MAX_PAGE_BYTES``.
+    """
 
     watch: Watch
     is_new: bool
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +98,25 @@ class PathDurations:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
-    """Deliveries to send now; ``next_due_at`` is when the first unclaimed one is due."""
+    """Deliveries to send now; ``next_due_at`` is when the first unclaimed one is due.
+
+    ``lacks_memory``: others are due that have to wait until those in flight have ended.
+    """
 
     deliveries: tuple[ClaimedDelivery, ...]
     next_due_at: int | None
+    lacks_memory: bool = False
+
+
+def count_body_bytes(delivery: ClaimedDelivery) -> int:
+    """Count the bytes of a body towards ``MAX_CLAIMED_BYTES``; short ones are not counted."""
+    size = len(delivery.body)
+    return size if size > UNCOUNTED_BYTES else 0
 
 
 @dataclass(frozen=True, slots=True)
 class WatchDetail:
-    """A watch with its latest event, which holds the payload, and its deliveries, oldest first."""
+    """A watch with its latest event, and its newest deliveries (``MAX_DELIVERIES``), oldest first."""
 
     watch: Watch
     event: Event | None
@@ -112,12 +131,26 @@ class DeliveryDetail:
     attempts: tuple[Attempt, ...]
 
 
+def count_row_bytes(row: Watch | Delivery) -> int:
+    """Count the characters of what may be long in a row."""
+    if isinstance(row, Delivery):
+        return len(row.url) + len(row.last_error or "")
+    callbacks = sum(len(each.url) + sum(map(len, chain(*each.headers))) for each in row.callbacks)
+    return callbacks + len(row.metadata) + sum(map(len, row.outputs))
+
+
+def is_page_full(rows: Sequence[Watch] | Sequence[Delivery]) -> bool:
+    """Return whether a page ends with its last row because of its size, so that there may be more rows."""
+    return sum(map(count_row_bytes, rows)) >= MAX_PAGE_BYTES
+
+
 @dataclass(frozen=True, slots=True)
 class RowsById:
-    """The rows of the requested ids that exist, oldest first."""
+    """The rows of the requested ids that exist, oldest first. ``is_cut``: there are more than were read."""
 
     watches: tuple[Watch, ...]
     deliveries: tuple[Delivery, ...]
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ VALUES = {
     "max_rate": ("7/s", 7.0),
     "result_ttl": ("0", 0),
     "max_body": ("1MiB", 1 << 20),
+    "max_payload": ("2MiB", 2 << 20),
     "utc_offset": ("+08:00", 28_800_000),
     "growth": ("1", 1.0),
     "learn": ("false", False),

@@ -23,7 +23,7 @@ from notifier.core.polling.age_schedule import compute_interval_ms
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.verdict import Finished
 from notifier.daemon.daemon import Daemon
-from notifier.engine import deliverer, poller
+from notifier.engine import deliverer, judging
 from notifier.engine.deliverer import Deliverer
 from notifier.errors import NotifierError
 from notifier.store.sqlite import claiming, deliveries, endpoints, registration, watches
@@ -136,7 +136,7 @@ def refusal_is_failure() -> Iterator[None]:
             return Finished(WatchState.FAILED, "failed", (), None, "{}")
         return judge_poll(exchange, **kwargs)
 
-    with mock.patch.object(poller, "judge_poll", judged):
+    with mock.patch.object(judging, "judge_poll", judged):
         yield
 
 

@@ -39,6 +39,7 @@ UNLISTED = {
 }
 READING = {
     "watch",
+    "payload",
     "history",
     "learned",
     "recent",

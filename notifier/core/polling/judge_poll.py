@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, assert_never
 
@@ -10,7 +11,7 @@ from notifier.core.causes.failures import describe_redirect_host, failure_to_cau
 from notifier.core.causes.table import Code
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.retry_after import MAX_POLL_RETRY_AFTER_MS, parse_retry_after
-from notifier.core.formats.text import cut, one_line
+from notifier.core.formats.text import cut, format_size, one_line
 from notifier.core.formats.times import parse_stamp
 from notifier.core.model import WatchState
 from notifier.core.polling.payload_notes import NoteCode, PayloadNote
@@ -43,6 +44,8 @@ MAX_ORIGIN_CHARS = 300  # of a key, in a trouble
 MAX_TASK_ID_CHARS = 100  # of another task, in a trouble
 MAX_RETRY_AFTER_CHARS = 60  # a date has 29 characters; what is longer is quoted in part
 MAX_OUTPUTS = 1_000  # CONTRACT, The callback
+# Of all outputs of a task, which are in callbacks and in lists: as much as a payload has by default.
+MAX_OUTPUT_CHARS = 1 << 20
 
 _STATES = (
     ("running", WatchState.WATCHING),
@@ -230,9 +233,22 @@ def _read_outputs(
     strangers = sum(1 for item in items if item is not None and not isinstance(item, str))
     if strangers:
         notes.append(PayloadNote(NoteCode.OUTPUTS_LEFT_OUT, {"count": strangers}))
-    if len(outputs) > MAX_OUTPUTS:
-        notes.append(PayloadNote(NoteCode.OUTPUTS_CUT, {"limit": MAX_OUTPUTS}))
     if state is WatchState.COMPLETED and not outputs and description.outputs:
         place = name_place(description.outputs)
         notes.append(PayloadNote(NoteCode.OUTPUTS_MISSING, {"place": place}))
-    return outputs[:MAX_OUTPUTS]
+    return _cut_outputs(outputs, notes)
+
+
+def _cut_outputs(outputs: tuple[str, ...], notes: list[PayloadNote]) -> tuple[str, ...]:
+    first = outputs[:MAX_OUTPUTS]
+    if len(outputs) > MAX_OUTPUTS:
+        notes.append(PayloadNote(NoteCode.OUTPUTS_CUT, {"limit": MAX_OUTPUTS}))
+    count = sum(1 for size in accumulate(map(len, first)) if size <= MAX_OUTPUT_CHARS)
+    if count < len(first):
+        limits: Mapping[str, str | int] = {
+            "count": count,
+            "total": len(first),
+            "limit": format_size(MAX_OUTPUT_CHARS),
+        }
+        notes.append(PayloadNote(NoteCode.OUTPUTS_TOO_LARGE, limits))
+    return first[:count]

@@ -30,7 +30,7 @@ from notifier.store.sqlite.rows import (
 )
 from notifier.store.sqlite.state_changes import DELIVERY_CHANGES
 from notifier.store.sqlite.transactions import Transaction
-from notifier.store.values import AttemptRecorded, ChangeRefused, DeliveryDetail, Lease
+from notifier.store.values import MAX_DELIVERIES, AttemptRecorded, ChangeRefused, DeliveryDetail, Lease
 
 
 def add_deliveries(
@@ -216,6 +216,7 @@ def message(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:
 
 
 def deliveries_of_watch(connection: sqlite3.Connection, watch_seq: int) -> tuple[Delivery, ...]:
-    """List all deliveries of a watch, oldest first."""
-    rows = connection.execute(SQL["deliveries_of_watch"], {"watch_seq": watch_seq}).fetchall()
+    """List the newest deliveries of a watch, oldest first."""
+    values = {"watch_seq": watch_seq, "limit": MAX_DELIVERIES}
+    rows = connection.execute(SQL["deliveries_of_watch"], values).fetchall()
     return tuple(delivery_in_full(connection, row) for row in rows)

@@ -81,6 +81,9 @@ INSERT INTO events (id, watch_seq, round, type, at, body, result_expires_at)
 VALUES (:id, :watch_seq, :round, :type, :at, :body, :result_expires_at)
 RETURNING seq
 
+-- name: add_payload
+INSERT INTO payloads (event_seq, payload) VALUES (:event_seq, :payload)
+
 -- ---- watches: learned durations
 
 -- name: durations_of_path
@@ -129,11 +132,16 @@ INSERT OR REPLACE INTO moments (watch_seq, slot, at, kind, text) VALUES (:watch_
 SELECT at, kind, text FROM moments WHERE watch_seq = :watch_seq
 
 -- name: round_ends
-SELECT at, type FROM events WHERE watch_seq = :watch_seq ORDER BY round
+SELECT at, type FROM (
+  SELECT at, type, round FROM events WHERE watch_seq = :watch_seq ORDER BY round DESC LIMIT :limit
+) ORDER BY round
 
 -- name: deliveries_of_watch
-SELECT d.* FROM events e CROSS JOIN delivery_rows d ON d.event_seq = e.seq
-WHERE e.watch_seq = :watch_seq ORDER BY d.seq
+-- The newest ones, oldest first.
+SELECT * FROM delivery_rows WHERE seq IN (
+  SELECT d.seq FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq
+  WHERE e.watch_seq = :watch_seq ORDER BY d.seq DESC LIMIT :limit
+) ORDER BY seq
 
 -- name: poll_now
 -- Due before everything else at its provider, however long the queue is.
@@ -153,6 +161,13 @@ SELECT * FROM events WHERE watch_seq = :watch_seq ORDER BY round DESC LIMIT 1
 
 -- name: event_of_round
 SELECT * FROM events WHERE watch_seq = :watch_seq AND round = :round
+
+-- name: payload_of_watch
+-- Of the round that ended last, and only while no later one runs.
+SELECT e.body, p.payload FROM watches w
+CROSS JOIN events e ON e.watch_seq = w.seq AND e.round = w.round
+LEFT JOIN payloads p ON p.event_seq = e.seq
+WHERE w.id = :id
 
 -- name: watch_place
 SELECT seq, id = :id AS is_it FROM watches WHERE id <= :id ORDER BY id DESC LIMIT 1
@@ -258,6 +273,13 @@ SELECT seq FROM (
 -- name: longest_due_deliveries
 SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND due_at <= :now
 ORDER BY due_at LIMIT :limit
+
+-- name: body_sizes
+-- length() reads no more than the header of a blob.
+SELECT d.seq, length(e.body) AS size FROM json_each(:seqs) j
+CROSS JOIN deliveries d ON d.seq = j.value
+CROSS JOIN events e ON e.seq = d.event_seq
+ORDER BY j.key
 
 -- name: claim_deliveries
 UPDATE deliveries SET owner = :owner, leased_until = :until, due_at = NULL,

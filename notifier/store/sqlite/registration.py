@@ -11,14 +11,28 @@ from notifier.store.sqlite.durations import read_durations
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import callbacks_to_json, row_to_event, row_to_watch
 from notifier.store.sqlite.transactions import Transaction
-from notifier.store.values import CallbackLimitReached, WatchAdded, WatchLimitReached
+from notifier.store.values import (
+    MAX_PAGE_BYTES,
+    CallbackLimitReached,
+    WatchAdded,
+    WatchLimitReached,
+    count_row_bytes,
+)
 
 
 def add_watches(
     transaction: Transaction, new: Sequence[NewWatch], *, give_up_at: int, max_live: int
 ) -> list[WatchAdded | WatchLimitReached | CallbackLimitReached]:
     """See ``Store``."""
-    outcomes = [_add(transaction, entry, give_up_at, max_live) for entry in new]
+    outcomes: list[WatchAdded | WatchLimitReached | CallbackLimitReached] = []
+    size = 0
+    for entry in new:
+        outcome = _add(transaction, entry, give_up_at, max_live)
+        if isinstance(outcome, WatchAdded):
+            size += count_row_bytes(outcome.watch)
+            if size > MAX_PAGE_BYTES and outcome.watch.outputs:
+                outcome = replace(outcome, watch=replace(outcome.watch, outputs=()), is_cut=True)
+        outcomes.append(outcome)
     for outcome in outcomes:
         if isinstance(outcome, WatchAdded):
             transaction.changes.watch(outcome.watch.id)

@@ -84,6 +84,13 @@ CREATE TABLE events (
   UNIQUE (watch_seq, round)
 ) STRICT;
 
+-- The payload of an event, where it is too large for the body (callbacks.max_payload); no other event has a
+-- row. So each payload is stored once.
+CREATE TABLE payloads (
+  event_seq INTEGER PRIMARY KEY REFERENCES events ON DELETE CASCADE,
+  payload BLOB NOT NULL
+) STRICT;
+
 -- The latest polls of a watch and the latest acts of users, for its timeline (core/timeline.py). A slot is
 -- overwritten when its number comes again, so that the rows of a watch are bounded.
 CREATE TABLE moments (

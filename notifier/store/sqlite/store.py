@@ -25,7 +25,14 @@ from notifier.store.sqlite.errors import error_to_unavailable
 from notifier.store.sqlite.lock import InstanceLock
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.sqlite.writer import Writer
-from notifier.store.values import MAX_TRIALS, ClaimedDeliveries, Lease, ReplayLimitReached, ReplayQuery
+from notifier.store.values import (
+    MAX_CLAIMED_BYTES,
+    MAX_TRIALS,
+    ClaimedDeliveries,
+    Lease,
+    ReplayLimitReached,
+    ReplayQuery,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -112,6 +119,7 @@ class SqliteStore:
 
     add_watches = write(registration.add_watches, weigh=registration.count_entries)
     watch = read(watches.watch_detail)
+    payload = read(watches.read_payload)
     history = read(history.read_history)
     find = read(listing.find_rows)
     claim_watches = write(watches.claim_watches)
@@ -136,9 +144,10 @@ class SqliteStore:
         per_origin: int,
         trials: Collection[str] = (),
         max_trials: int = MAX_TRIALS,
+        max_bytes: int = MAX_CLAIMED_BYTES,
     ) -> ClaimedDeliveries:
         """See ``Store``. Copy the collections, because the caller changes them while it waits."""
-        limits = claiming.InFlightLimits(dict(busy), per_origin, frozenset(trials), max_trials)
+        limits = claiming.InFlightLimits(dict(busy), per_origin, frozenset(trials), max_trials, max_bytes)
         claim = partial(claiming.claim_deliveries, now=now, limit=limit, lease=lease, limits=limits)
         return await self._writer.submit(claim)
 

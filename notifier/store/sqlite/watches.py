@@ -4,6 +4,7 @@ import json
 import sqlite3
 from typing import Any
 
+from notifier.core import event_body
 from notifier.core.formats.times import format_instant
 from notifier.core.model import Event, Watch, WatchState
 from notifier.core.polling.decision import EndWatch, PollAgain, describe_wait
@@ -141,7 +142,10 @@ def _add_event(connection: sqlite3.Connection, watch_seq: int, round_number: int
         "body": event.body,
         "result_expires_at": event.result_expires_at,
     }
-    return int(connection.execute(SQL["add_event"], values).fetchone()["seq"])
+    event_seq = int(connection.execute(SQL["add_event"], values).fetchone()["seq"])
+    if event.payload is not None:
+        connection.execute(SQL["add_payload"], {"event_seq": event_seq, "payload": event.payload})
+    return event_seq
 
 
 def _guard(watch: Watch, lease: Lease) -> dict[str, Any]:
@@ -229,6 +233,15 @@ def watch_detail(connection: sqlite3.Connection, watch_id: str) -> WatchDetail |
         event=None if event is None else row_to_event(event, watch_id),
         deliveries=deliveries_of_watch(connection, row["seq"]),
     )
+
+
+def read_payload(connection: sqlite3.Connection, watch_id: str) -> bytes | None:
+    """See ``Store.payload``."""
+    row = connection.execute(SQL["payload_of_watch"], {"id": watch_id}).fetchone()
+    if row is None:
+        return None
+    payload: bytes | None = row["payload"]
+    return event_body.read_payload(row["body"]) if payload is None else payload
 
 
 def provider_names(connection: sqlite3.Connection) -> list[str]:

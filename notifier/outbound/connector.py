@@ -19,7 +19,7 @@ from notifier.outbound.errors import ExchangeError, blocked, connect_failed
 from notifier.outbound.exchange_state import ExchangeState, Stage, format_address
 from notifier.outbound.resolver import CachingResolver
 
-NEXT_ADDRESS_S = 3.0  # DELIVERY.md 5.2: connect 3 s; after that another address of the name gets its chance
+NEXT_ADDRESS_S = 3.0  # no record of why; after it another address of the name gets its chance
 
 
 class Connector(Protocol):

@@ -23,7 +23,7 @@ import structlog
 from starlette.types import ASGIApp
 
 from notifier.clock import SystemClock
-from notifier.daemon import client_factory, daemon, watchdog
+from notifier.daemon import client_factory, daemon, settings, watchdog
 from notifier.daemon.daemon import Daemon
 from notifier.daemon.metrics import Metrics
 from notifier.engine import clock_watch, deliverer, housekeeping, poller, replayer, scheduler
@@ -215,10 +215,10 @@ def edges(outside: Outside) -> Iterator[None]:
         (client_factory, "make_callback_client", lambda _settings, _own: SimWire(life())),
         (watchdog, "REPORT_INTERVAL_S", outside.tempo.housekeeping_s),
         (daemon, "find_own_addresses", lambda _bound: frozenset()),
-        (daemon, "refuse_open_listener", lambda _bound, **_options: None),
+        (settings, "refuse_open_listener", lambda _bound, **_options: None),
         (daemon, "random", SimpleNamespace(SystemRandom=lambda: life().rng)),
         (daemon, "log_setup", SimpleNamespace(set_up=lambda *_: None)),
-        (daemon, "hide_secrets", lambda *_: None),
+        (settings, "hide_secrets", lambda *_: None),
         (scheduler, "datetime", WorldsDatetime),
         (apscheduler.schedulers.base, "datetime", WorldsDatetime),
         (apscheduler.executors.base, "datetime", WorldsDatetime),

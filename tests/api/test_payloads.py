@@ -21,6 +21,7 @@ MiB = 1 << 20
 async def test_the_payload_is_returned_to_the_byte_whether_the_callback_has_it_or_not(
     bench: Bench, max_payload: int
 ) -> None:
+    """It is the provider's last reply, as JSON."""
     watch_id = (await bench.register())["id"]
     await bench.end(watch_id, payload=PAYLOAD, max_payload=max_payload)
     answer = await bench.http.get(f"/v1/watches/{watch_id}/payload")
@@ -109,6 +110,7 @@ async def test_a_list_of_large_watches_goes_on_in_the_next_page(bench: Bench) ->
 
 @pytest.mark.fault(113)
 async def test_a_batch_of_large_known_watches_says_whose_outputs_it_left_out(bench: Bench) -> None:
+    """The watches are all there; `GET /v1/watches/{id}` has the outputs."""
     for number in range(5):
         await bench.end((await bench.register(f"t{number}"))["id"], outputs=("u" * MiB,))
     entries = [registration(f"t{number}") for number in range(5)]

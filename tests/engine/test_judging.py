@@ -112,6 +112,7 @@ async def test_a_short_reply_that_unpacks_to_a_long_one_is_read_in_a_thread(
 
 @pytest.mark.fault(110)
 async def test_small_and_middling_replies_do_not_wait_for_large_ones() -> None:
+    """Five large ones wait for their thread, and the others are judged meanwhile."""
     large = HeldExecutor()
     with ThreadPoolExecutor(1) as middling:
         judge = ReplyJudge(large=large, middling=middling)

@@ -102,6 +102,7 @@ def sizes(claimed: ClaimedDeliveries) -> list[int]:
 
 @pytest.mark.fault(111)
 async def test_claimed_bodies_fit_into_what_is_free_and_short_ones_always_go(store: Store) -> None:
+    """The claim says that others have to wait, and the next one takes them."""
     await proven(store, A)
     for n, size in enumerate([3 * MiB, 1_000, 3 * MiB, 2 * MiB, 1_000]):
         await with_body(store, A, size, f"task-{n}")
@@ -174,6 +175,7 @@ async def test_a_row_larger_than_a_page_is_a_page(store: Store) -> None:
 async def test_a_page_of_deliveries_ends_where_it_is_full(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A long URL counts, as the outputs of a watch do."""
     for module in ("notifier.store.values", "notifier.store.sqlite.listing"):
         monkeypatch.setattr(f"{module}.MAX_PAGE_BYTES", len(A) + len(B))
     await finished(store, A, B, C)
@@ -183,6 +185,7 @@ async def test_a_page_of_deliveries_ends_where_it_is_full(
 
 @pytest.mark.fault(113)
 async def test_what_is_read_back_for_the_feed_ends_where_it_is_full(store: Store) -> None:
+    """The feed then publishes a reset instead."""
     watches = await ended(store, 10, MiB)
     rows = await store.find([watch.id for watch in watches], [], deliveries_of=[])
     assert (len(rows.watches), rows.is_cut) == (4, True)

@@ -13,6 +13,7 @@ import pytest
 from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Trouble
+from notifier.core.polling.learned_schedule import MIN_SAMPLES
 from notifier.errors import StoreUnavailable
 from notifier.store.protocol import Store
 from notifier.store.sqlite import maintenance, registration
@@ -113,6 +114,21 @@ async def test_a_registration_is_told_and_what_it_adds_to_an_end(telling: Store,
     assert ear.take() == [("watch", watch.id), ("deliveries_of", watch.id)]
     await add(telling)
     assert ear.take() == [("watch", watch.id), ("deliveries_of", watch.id)]
+
+
+async def test_a_first_poll_that_is_brought_forward_is_told_as_a_poll(telling: Store, ear: Ear) -> None:
+    """Its date changes and nothing else, as with a poll."""
+    for number in range(MIN_SAMPLES + 1):
+        await add(telling, new_watch(f"past-{number}"))
+        (past,) = await claim(telling)
+        await finish(telling, past, duration_ms=HOUR)
+    first = new_watch("waits", first_poll_at=NOON + 1, first_poll_by=NOON + HOUR)
+    (watch,) = await add(telling, first)
+    await add(telling, new_watch("early"))
+    (early,) = await claim(telling)
+    ear.take()
+    await finish(telling, early, duration_ms=1)
+    assert ("polled", watch.id) in ear.take()
 
 
 async def test_a_poll_that_changed_nothing_is_told_apart(telling: Store, ear: Ear) -> None:

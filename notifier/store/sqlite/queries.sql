@@ -6,7 +6,7 @@
 
 -- name: names_before_adding
 SELECT t.n AS live, p.seq AS provider_seq, a.seq AS api_path_seq, w.seq AS watch_seq,
-  h.finishes, h.p5_ms, h.p50_ms, h.p90_ms
+  h.finishes, h.p5_ms, h.p50_ms, h.p90_ms, h.wait_ms, h.waiting
 FROM tallies t
 LEFT JOIN habits h ON h.provider = :provider AND h.api_path = :api_path
 LEFT JOIN providers p ON p.name = :provider
@@ -23,10 +23,10 @@ INSERT INTO api_paths (path) VALUES (:path) RETURNING seq
 -- name: add_watch
 INSERT INTO watches
   (id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, registered_at, expires_at, due_at,
-   traceparent)
+   first_poll_from, traceparent)
 VALUES
   (:id, :provider_seq, :api_path_seq, :task_id, 'watching', :callbacks, :metadata, :registered_at, :expires_at,
-   :due_at, :traceparent)
+   :due_at, :first_poll_from, :traceparent)
 
 -- name: set_callbacks
 UPDATE watches SET callbacks = :callbacks WHERE seq = :seq
@@ -47,7 +47,8 @@ WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE nam
 ORDER BY expires_at LIMIT :limit
 
 -- name: claim_watches
-UPDATE watches SET owner = :owner, due_at = :until WHERE seq IN (SELECT value FROM json_each(:seqs))
+UPDATE watches SET owner = :owner, due_at = :until, first_poll_from = NULL
+WHERE seq IN (SELECT value FROM json_each(:seqs))
 
 -- name: next_watch_due
 SELECT due_at FROM watches
@@ -84,14 +85,31 @@ RETURNING seq
 -- ---- watches: learned durations
 
 -- name: durations_of_path
-SELECT finishes, sketch FROM habits WHERE provider = :provider AND api_path = :api_path
+SELECT finishes, sketch, wait_ms FROM habits WHERE provider = :provider AND api_path = :api_path
 
 -- name: record_durations
-INSERT INTO habits (provider, api_path, finishes, heard_at, p5_ms, p50_ms, p90_ms, sketch)
-VALUES (:provider, :api_path, :finishes, :now, :p5_ms, :p50_ms, :p90_ms, :sketch)
+INSERT INTO habits (provider, api_path, finishes, heard_at, p5_ms, p50_ms, p90_ms, sketch, wait_ms)
+VALUES (:provider, :api_path, :finishes, :now, :p5_ms, :p50_ms, :p90_ms, :sketch, :wait_ms)
 ON CONFLICT (provider, api_path) DO UPDATE SET
   finishes = excluded.finishes, heard_at = excluded.heard_at, p5_ms = excluded.p5_ms,
-  p50_ms = excluded.p50_ms, p90_ms = excluded.p90_ms, sketch = excluded.sketch
+  p50_ms = excluded.p50_ms, p90_ms = excluded.p90_ms, sketch = excluded.sketch, wait_ms = excluded.wait_ms
+
+-- name: count_waiting
+UPDATE habits SET waiting = :waiting WHERE provider = :provider AND api_path = :api_path
+
+-- name: bring_forward
+-- First polls that wait longer than they would by what is known now. One that can come no further forward
+-- leaves the index, so that the next step finds the others. Not "now" alone: a poll by hand is due before.
+UPDATE watches SET
+  due_at = min(due_at, max(registered_at + :wait_ms, first_poll_from, :now)),
+  first_poll_from = iif(registered_at + :wait_ms > max(first_poll_from, :now), first_poll_from, NULL)
+WHERE seq IN (
+  SELECT w.seq FROM watches w
+  WHERE w.provider_seq = (SELECT seq FROM providers WHERE name = :provider)
+    AND w.api_path_seq = (SELECT seq FROM api_paths WHERE path = :api_path)
+    AND w.first_poll_from IS NOT NULL AND w.due_at - w.registered_at > :wait_ms + :tolerance_ms
+  LIMIT :limit)
+RETURNING id
 
 -- name: delete_oldest_durations
 DELETE FROM habits WHERE (provider, api_path) IN (
@@ -107,7 +125,7 @@ ORDER BY finishes DESC, provider, api_path LIMIT :limit
 -- name: stop_watch
 -- A stopped watch may be stopped again; it keeps the time of its end.
 UPDATE watches SET
-  state = :state, due_at = NULL, owner = NULL, ended_at = :now,
+  state = :state, due_at = NULL, owner = NULL, first_poll_from = NULL, ended_at = :now,
   trouble = NULL, trouble_params = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
 WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states)) AND ended_at IS NULL
 RETURNING seq, round
@@ -545,7 +563,7 @@ DELETE FROM watches WHERE seq IN (SELECT value FROM json_each(:seqs))
 
 -- name: shift_watches
 UPDATE watches SET
-  due_at = due_at + :delta, expires_at = expires_at + :delta,
+  due_at = due_at + :delta, first_poll_from = first_poll_from + :delta, expires_at = expires_at + :delta,
   trouble_since = trouble_since + :delta, missing_since = missing_since + :delta,
   registered_at = registered_at + iif(registered_at >= :since, :delta, 0),
   last_polled_at = last_polled_at + iif(last_polled_at >= :since, :delta, 0)

@@ -14,7 +14,7 @@ from notifier.core.formats.times import parse_instant
 from notifier.core.formats.urls import check_callback_url
 from notifier.core.model import DeliveryState
 from notifier.server.problems import ProblemError
-from notifier.store.values import ReplayLimitReached, ReplayQuery
+from notifier.store.values import BulkLimitReached, ReplayQuery
 
 FIELDS = ("since", "until", "state", "url", "dry_run")
 _FILTERS = FIELDS[:-1]
@@ -35,7 +35,7 @@ async def replay(call: ApiRequest) -> Response:
     request = read_replay(call.body)
     now = services.clock.now()
     matched = await services.store.start_replay(request.query, now=now, dry_run=request.is_dry)
-    if isinstance(matched, ReplayLimitReached):
+    if isinstance(matched, BulkLimitReached):
         detail = f"{matched.under_way} replays are running or waiting; they run one after the other"
         raise ProblemError("too_many_replays", detail)
     if matched and not request.is_dry:

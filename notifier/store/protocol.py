@@ -28,6 +28,7 @@ from notifier.store.changes import ChangeListener
 from notifier.store.values import (
     MAX_TRIALS,
     AttemptRecorded,
+    BulkLimitReached,
     CallbackLimitReached,
     ChangeRefused,
     ClaimedDeliveries,
@@ -39,7 +40,6 @@ from notifier.store.values import (
     Lease,
     PathDurations,
     RecentActivity,
-    ReplayLimitReached,
     ReplayQuery,
     RowsById,
     WatchAdded,
@@ -214,11 +214,11 @@ class Store(Protocol):
         """Open the gate of the endpoint, whatever closed it, and make all that waits due now."""
         ...
 
-    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | ReplayLimitReached:
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | BulkLimitReached:
         """Start to send again all deliveries that match now, and return their number. A dry run only counts.
 
         Pending deliveries do not match, because they are sent anyway. ``replay_some`` does the work, which
-        survives a restart. At most ``MAX_REPLAYS`` replays are under way or waiting.
+        survives a restart. At most ``MAX_BULK_CHANGES`` replays are under way or waiting.
         """
         ...
 

@@ -18,7 +18,7 @@ from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.task_statistics import FinishedTask
 
 MAX_TRIALS = 16  # half of the default of callbacks.max_in_flight, so that receivers that hang leave half free
-MAX_REPLAYS = 100  # CONTRACT P5: every queue is bounded; no record of why this number
+MAX_BULK_CHANGES = 100  # CONTRACT P5: every queue is bounded; no record of why this number
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class CallbackLimitReached:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayLimitReached:
-    """A replay was refused: ``under_way`` replays are the limit."""
+class BulkLimitReached:
+    """A bulk change was refused: ``under_way`` of its queue are the limit."""
 
     under_way: int
 

@@ -32,6 +32,8 @@ SINCE_CAUSES = (  # what this migration and the later ones added
     "ALTER TABLE watches DROP COLUMN first_poll_from",
     "ALTER TABLE habits DROP COLUMN wait_ms",
     "ALTER TABLE habits DROP COLUMN waiting",
+    "DROP TABLE bulk_changes",
+    "CREATE TABLE replays (seq, started_at, since, until, state, url, place, last)",
 )
 
 

@@ -63,7 +63,7 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
         ("delete_oldest_attempts", "USING COVERING INDEX attempts_at"),
         ("endpoint_details", "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=?)"),
         ("endpoint_by_id", "USING INDEX sqlite_autoindex_endpoints_1 (id=?)"),
-        ("oldest_replay", "SCAN replays"),
+        ("oldest_bulk_change", "SCAN bulk_changes"),
         ("replay", "USING INTEGER PRIMARY KEY (rowid=?)"),
         ("recent_ends", "USING INDEX watches_ended (ended_at>?)"),
         ("recent_callbacks", "USING INDEX deliveries_listed (state=?)"),

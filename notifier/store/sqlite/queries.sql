@@ -430,6 +430,26 @@ ORDER BY j.key
 DELETE FROM endpoints WHERE seq = :endpoint_seq AND hold IS NULL
   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_seq = :endpoint_seq)
 
+-- ---- bulk changes
+
+-- name: count_bulk_changes
+SELECT count(*) AS n FROM bulk_changes WHERE action IN (SELECT value FROM json_each(:actions))
+
+-- name: add_bulk_change
+INSERT INTO bulk_changes
+  (action, started_at, since, until, state, url, provider, api_path, expire_after_ms, place, last)
+VALUES
+  (:action, :now, :since, :until, :state, :url, :provider, :api_path, :expire_after_ms, :place, :last)
+
+-- name: oldest_bulk_change
+SELECT * FROM bulk_changes WHERE action IN (SELECT value FROM json_each(:actions)) ORDER BY seq LIMIT 1
+
+-- name: move_bulk_change
+UPDATE bulk_changes SET place = :place WHERE seq = :seq
+
+-- name: end_bulk_change
+DELETE FROM bulk_changes WHERE seq = :seq
+
 -- ---- replays
 
 -- name: last_delivery
@@ -458,22 +478,6 @@ WHERE endpoint_seq = (SELECT seq FROM endpoints WHERE url = :endpoint)
   AND state IN (SELECT value FROM json_each(:states)) AND seq > :place AND seq <= :until_seq
   AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until) AND url = :url
 ORDER BY seq LIMIT :limit
-
--- name: count_replays
-SELECT count(*) AS n FROM replays
-
--- name: add_replay
-INSERT INTO replays (started_at, since, until, state, url, place, last)
-VALUES (:now, :since, :until, :state, :url, :place, :last)
-
--- name: oldest_replay
-SELECT * FROM replays ORDER BY seq LIMIT 1
-
--- name: move_replay
-UPDATE replays SET place = :place WHERE seq = :seq
-
--- name: end_replay
-DELETE FROM replays WHERE seq = :seq
 
 -- name: replay
 UPDATE deliveries SET

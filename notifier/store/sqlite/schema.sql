@@ -223,15 +223,20 @@ CREATE TABLE attempts (
 
 CREATE INDEX attempts_at ON attempts (at);  -- the query "delete_oldest_attempts" deletes the oldest
 
--- A replay under way: matching deliveries with place < seq <= last become pending, some at a time.
-CREATE TABLE replays (
+-- A bulk change under way: matching rows with place < seq <= last are changed, some at a time (bulk.py).
+CREATE TABLE bulk_changes (
   seq INTEGER PRIMARY KEY,
+  action TEXT NOT NULL CHECK (action IN ('replay', 'stop', 'resume')),
   started_at INTEGER NOT NULL,
   since INTEGER,
   until INTEGER,
-  state TEXT CHECK (state IN ('pending', 'delivered', 'dead')),
-  url TEXT,
-  place INTEGER NOT NULL DEFAULT 0,
+  state TEXT,                           -- of a delivery or of a watch
+  url TEXT CHECK (url IS NULL OR action = 'replay'),
+  provider TEXT,
+  api_path TEXT,
+  expire_after_ms INTEGER CHECK (expire_after_ms IS NULL OR action = 'resume'),
+                                        -- NULL: that of the provider, at the time of the step
+  place INTEGER NOT NULL,
   last INTEGER NOT NULL
 ) STRICT;
 

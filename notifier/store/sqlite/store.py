@@ -20,12 +20,13 @@ from notifier.store.sqlite import (
     replays,
     watches,
 )
+from notifier.store.sqlite.bulk import BulkScan
 from notifier.store.sqlite.driver import Driver
 from notifier.store.sqlite.errors import error_to_unavailable
 from notifier.store.sqlite.lock import InstanceLock
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.sqlite.writer import Writer
-from notifier.store.values import MAX_TRIALS, ClaimedDeliveries, Lease, ReplayLimitReached, ReplayQuery
+from notifier.store.values import MAX_TRIALS, BulkLimitReached, ClaimedDeliveries, Lease, ReplayQuery
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -147,16 +148,21 @@ class SqliteStore:
     pause_endpoint = write(endpoints.pause)
     resume_endpoint = write(endpoints.resume)
 
-    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | ReplayLimitReached:
-        """See ``Store``. Count in short steps, so that others read between them."""
-        matches = replays.ReplayScan()
-        while not matches.is_whole:
-            matches = await self._read(partial(replays.continue_scan, query=query, so_far=matches))
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | BulkLimitReached:
+        """See ``Store``."""
+        matches = await self._count_matches(partial(replays.continue_scan, query=query))
         if matches.count and not dry_run:
             return await self._writer.submit(partial(replays.start, query=query, matches=matches, now=now))
         return matches.count
 
     replay_some = write(replays.replay_some)
+
+    async def _count_matches(self, scan: Callable[..., BulkScan]) -> BulkScan:
+        """Count in short steps, so that others read between them."""
+        matches = BulkScan()
+        while not matches.is_whole:
+            matches = await self._read(partial(scan, so_far=matches))
+        return matches
 
     async def give_up_overdue(self, *, now: int, limit: int) -> int:
         """See ``Store``."""

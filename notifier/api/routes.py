@@ -13,6 +13,7 @@ from notifier.api import (
     replays,
     schemas,
     status,
+    watch_changes,
     watches,
 )
 from notifier.api.request import JSON, JsonExample, Route, TextResponse
@@ -57,6 +58,24 @@ WATCH_ROUTES: Sequence[Route] = (
         {200: JsonExample(schemas.WatchPage, examples.WATCHES)},
         _READ,
         query=("state", "provider", "task_id", *PAGE),
+    ),
+    Route(  # before {id}, which matches any word
+        "POST",
+        "/v1/watches/stop",
+        watch_changes.stop_watches,
+        "Stop all live watches that match, without callbacks, at 100 per second.",
+        {202: JsonExample(schemas.WatchesMatched, {"matched": 42})},
+        (*_BODY, *_WRITE, "too_many_changes"),
+        request=JsonExample(schemas.StopMany, examples.STOP_MANY),
+    ),
+    Route(  # before {id}, which matches any word
+        "POST",
+        "/v1/watches/resume",
+        watch_changes.resume_watches,
+        "Resume all expired, lost or stopped watches that match, at 100 per second.",
+        {202: JsonExample(schemas.WatchesMatched, {"matched": 42})},
+        (*_BODY, *_WRITE, "too_many_changes", "too_many_watches"),
+        request=JsonExample(schemas.ResumeMany, examples.RESUME_MANY),
     ),
     Route(
         "GET",

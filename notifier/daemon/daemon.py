@@ -35,6 +35,7 @@ from notifier.engine.poller import Poller
 from notifier.engine.replayer import Replayer
 from notifier.engine.scheduler import JobScheduler
 from notifier.engine.waiters import WatchWaiters
+from notifier.engine.watch_changer import WatchChanger
 from notifier.errors import NotifierError
 from notifier.results.image_proxy import ImageProxy
 from notifier.server.graceful_stop import StoppingProtocol
@@ -90,6 +91,9 @@ class Daemon:
         self._replayer = Replayer(
             store=store, clock=clock, settings=self._config.callbacks, deliver=self.deliver_now
         )
+        self._watch_changer = WatchChanger(
+            store=store, clock=clock, config=self._config, waiters=self._waiters, poll_at=self.poll_at
+        )
         self._housekeeping = Housekeeping(store=store, clock=clock, settings=config.retention)
         self._watchdog = Watchdog(
             store=store, clock=clock, conditions=self._conditions, trouble=self.why_not_ready
@@ -100,6 +104,7 @@ class Daemon:
         )
         self._deliver_job.spacing_s = 0.002  # an origin has few connections, so a free one is used soon
         self._replay_job = self._scheduler.add("replay", self._replayer.tick)
+        self._watch_change_job = self._scheduler.add("watch_change", self._watch_changer.tick)
         self._scheduler.add("housekeeping", self._housekeeping.tick)
         self._clock_watch = ClockWatch(
             store=store, clock=clock, scheduler=self._scheduler, shift=self._shift, meter=metrics
@@ -202,6 +207,7 @@ class Daemon:
         self._poller.configure(new.providers, give_up_after_ms=new.callbacks.give_up_after_ms)
         self._deliverer.settings = new.callbacks
         self._replayer.settings = new.callbacks
+        self._watch_changer.configure(new)
         self._housekeeping.settings = new.retention
         self._api_settings = make_api_settings(self._config, self._own_addresses, self._needs_restart)
         self.poll_at(self._clock.now())
@@ -288,6 +294,10 @@ class Daemon:
     def replay_now(self) -> None:
         """Schedule a tick of the replayer now."""
         self._replay_job.run_at(self._clock.now())
+
+    def change_watches_now(self) -> None:
+        """Schedule a tick of the watch changer now."""
+        self._watch_change_job.run_at(self._clock.now())
 
     def why_not_ready(self) -> Cause | None:
         """Return why the daemon does not work at present, None if it works. Causes precede symptoms."""

@@ -15,6 +15,7 @@ from notifier.core.model import (
     WatchState,
 )
 from notifier.core.polling.learned_schedule import TaskDurations
+from notifier.core.states import WatchAction
 from notifier.core.task_statistics import FinishedTask
 
 MAX_TRIALS = 16  # half of the default of callbacks.max_in_flight, so that receivers that hang leave half free
@@ -175,6 +176,31 @@ class ReplayQuery:
     until: int | None = None
     state: DeliveryState | None = None
     url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchChange:
+    """Which watches to stop or to resume: in [since, until), of this state, provider and path; None is any.
+
+    The time of a live watch is its registration, that of another its end. ``expire_after_ms`` is the new
+    deadline of a resumed watch, None: that of its provider.
+    """
+
+    action: WatchAction
+    since: int | None = None
+    until: int | None = None
+    state: WatchState | None = None
+    provider: str | None = None
+    api_path: str | None = None
+    expire_after_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchesChanged:
+    """One step of a bulk change: the ids of the watches, and how many did not fit the limit of live ones."""
+
+    ids: tuple[str, ...]
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from notifier.api.registration import FIELDS, MAX_BATCH, read_batch, read_regist
 from notifier.api.replays import FIELDS as REPLAY_FIELDS
 from notifier.api.replays import read_replay
 from notifier.api.request import TextResponse
+from notifier.api.watch_changes import RESUME_FIELDS, STOP_FIELDS, read_resume_of_many, read_stop
 from notifier.core.model import MAX_CALLBACKS
 from notifier.errors import StoreUnavailable
 from notifier.server.problems import ProblemBody
@@ -165,6 +166,8 @@ async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:
             read_registration(each, SETTINGS, NOON) for each in read_batch(body)
         ],
         "/v1/watches/{id}/resume": read_resume,
+        "/v1/watches/stop": read_stop,
+        "/v1/watches/resume": read_resume_of_many,
         "/v1/deliveries/replay": read_replay,
     }
     for path, reader in read.items():
@@ -175,6 +178,8 @@ async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:
 def test_the_shapes_of_requests_are_those_that_are_read() -> None:
     assert [field.name for field in msgspec.structs.fields(shapes.Registration)] == list(FIELDS)
     assert [field.name for field in msgspec.structs.fields(shapes.Replay)] == list(REPLAY_FIELDS)
+    assert [field.name for field in msgspec.structs.fields(shapes.StopMany)] == list(STOP_FIELDS)
+    assert [field.name for field in msgspec.structs.fields(shapes.ResumeMany)] == list(RESUME_FIELDS)
     assert [field.name for field in msgspec.structs.fields(shapes.CallbackRequest)] == list(CALLBACK_FIELDS)
 
 

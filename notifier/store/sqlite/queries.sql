@@ -450,6 +450,31 @@ UPDATE bulk_changes SET place = :place WHERE seq = :seq
 -- name: end_bulk_change
 DELETE FROM bulk_changes WHERE seq = :seq
 
+-- ---- stops and resumes of all watches that match
+
+-- name: last_watch
+SELECT max(seq) AS seq FROM watches
+
+-- name: count_watches_to_change
+-- By the providers, so that the index has the states of each. A live watch has no end: its time is the start.
+SELECT count(*) AS n, min(w.seq) AS first, max(w.seq) AS last FROM watches w
+WHERE w.provider_seq IN (SELECT seq FROM providers
+    WHERE :providers IS NULL OR name IN (SELECT value FROM json_each(:providers)))
+  AND w.state IN (SELECT value FROM json_each(:states)) AND w.seq > :place AND w.seq <= :until_seq
+  AND (:since IS NULL OR coalesce(w.ended_at, w.registered_at) >= :since)
+  AND (:until IS NULL OR coalesce(w.ended_at, w.registered_at) < :until)
+  AND (:api_path IS NULL OR w.api_path_seq = (SELECT seq FROM api_paths WHERE path = :api_path))
+
+-- name: next_watches_to_change
+SELECT w.seq, w.id, (SELECT name FROM providers WHERE seq = w.provider_seq) AS provider FROM watches w
+WHERE w.provider_seq IN (SELECT seq FROM providers
+    WHERE :providers IS NULL OR name IN (SELECT value FROM json_each(:providers)))
+  AND w.state IN (SELECT value FROM json_each(:states)) AND w.seq > :place AND w.seq <= :until_seq
+  AND (:since IS NULL OR coalesce(w.ended_at, w.registered_at) >= :since)
+  AND (:until IS NULL OR coalesce(w.ended_at, w.registered_at) < :until)
+  AND (:api_path IS NULL OR w.api_path_seq = (SELECT seq FROM api_paths WHERE path = :api_path))
+ORDER BY w.seq LIMIT :limit
+
 -- ---- replays
 
 -- name: last_delivery
@@ -595,6 +620,12 @@ WHERE ended_at >= :since
 -- name: shift_ended_deliveries
 UPDATE deliveries SET ended_at = ended_at + :delta
 WHERE state IN ('delivered', 'dead') AND ended_at >= :since
+
+-- name: shift_watch_changes
+-- As the ends of watches and the registrations that they are compared with.
+UPDATE bulk_changes SET
+  since = since + iif(since >= :since, :delta, 0), until = until + iif(until >= :since, :delta, 0)
+WHERE action <> 'replay'
 
 -- name: shift_marks
 UPDATE meta SET value = value + :delta WHERE key IN ('lived_at', 'anchor', 'since')

@@ -18,6 +18,7 @@ from notifier.store.sqlite import (
     maintenance,
     registration,
     replays,
+    watch_changes,
     watches,
 )
 from notifier.store.sqlite.bulk import BulkScan
@@ -26,7 +27,15 @@ from notifier.store.sqlite.errors import error_to_unavailable
 from notifier.store.sqlite.lock import InstanceLock
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.sqlite.writer import Writer
-from notifier.store.values import MAX_TRIALS, BulkLimitReached, ClaimedDeliveries, Lease, ReplayQuery
+from notifier.store.values import (
+    MAX_TRIALS,
+    BulkLimitReached,
+    ClaimedDeliveries,
+    Lease,
+    ReplayQuery,
+    WatchChange,
+    WatchLimitReached,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -156,6 +165,26 @@ class SqliteStore:
         return matches.count
 
     replay_some = write(replays.replay_some)
+
+    async def start_watch_change(
+        self,
+        change: WatchChange,
+        *,
+        now: int,
+        expire_after_ms: Mapping[str, int],
+        max_live: int,
+        dry_run: bool,
+    ) -> int | BulkLimitReached | WatchLimitReached:
+        """See ``Store``."""
+        change = watch_changes.limit_to_ended(change, now)
+        scan = partial(watch_changes.continue_scan, change=change, providers=tuple(expire_after_ms))
+        matches = await self._count_matches(scan)
+        if matches.count and not dry_run:
+            start = partial(watch_changes.start, change=change, matches=matches, now=now, max_live=max_live)
+            return await self._writer.submit(start)
+        return matches.count
+
+    change_some_watches = write(watch_changes.change_some)
 
     async def _count_matches(self, scan: Callable[..., BulkScan]) -> BulkScan:
         """Count in short steps, so that others read between them."""

@@ -14,10 +14,10 @@ from notifier.api.bulk_filters import (
     read_state,
     require_filter,
 )
+from notifier.api.bulk_schemas import Matched
 from notifier.api.json_fields import FieldErrors, read_text
 from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
-from notifier.api.schemas import Matched
 from notifier.core.formats.urls import check_callback_url
 from notifier.core.model import DeliveryState
 from notifier.store.values import BulkLimitReached, ReplayQuery

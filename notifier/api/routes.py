@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from notifier.api import (
+    bulk_schemas,
     deliveries,
     endpoints,
     events,
@@ -64,18 +65,18 @@ WATCH_ROUTES: Sequence[Route] = (
         "/v1/watches/stop",
         watch_changes.stop_watches,
         "Stop all live watches that match, without callbacks, at 100 per second.",
-        {202: JsonExample(schemas.WatchesMatched, {"matched": 42})},
+        {202: JsonExample(bulk_schemas.WatchesMatched, {"matched": 42})},
         (*_BODY, *_WRITE, "too_many_changes"),
-        request=JsonExample(schemas.StopMany, examples.STOP_MANY),
+        request=JsonExample(bulk_schemas.StopMany, examples.STOP_MANY),
     ),
     Route(  # before {id}, which matches any word
         "POST",
         "/v1/watches/resume",
         watch_changes.resume_watches,
         "Resume all expired, lost or stopped watches that match, at 100 per second.",
-        {202: JsonExample(schemas.WatchesMatched, {"matched": 42})},
+        {202: JsonExample(bulk_schemas.WatchesMatched, {"matched": 42})},
         (*_BODY, *_WRITE, "too_many_changes", "too_many_watches"),
-        request=JsonExample(schemas.ResumeMany, examples.RESUME_MANY),
+        request=JsonExample(bulk_schemas.ResumeMany, examples.RESUME_MANY),
     ),
     Route(
         "GET",
@@ -146,9 +147,9 @@ DELIVERY_ROUTES: Sequence[Route] = (
         "/v1/deliveries/replay",
         replays.replay,
         "Send matching deliveries again, with the same webhook-ids and bytes, at 10 per second.",
-        {202: JsonExample(schemas.Matched, {"matched": 42})},
+        {202: JsonExample(bulk_schemas.Matched, {"matched": 42})},
         (*_BODY, *_WRITE, "too_many_replays"),
-        request=JsonExample(schemas.Replay, examples.REPLAY),
+        request=JsonExample(bulk_schemas.Replay, examples.REPLAY),
     ),
     Route(
         "GET",

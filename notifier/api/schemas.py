@@ -1,7 +1,7 @@
 """Define all JSON bodies, with fields in the order of the contract. ``openapi.py`` describes them."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
@@ -181,18 +181,6 @@ class EndpointPage(Struct, frozen=True):
     next_cursor: str | None
 
 
-class Matched(Struct, frozen=True):
-    """How many deliveries a replay sends again."""
-
-    matched: int
-
-
-class WatchesMatched(Struct, frozen=True):
-    """How many watches are stopped or resumed."""
-
-    matched: int
-
-
 class BatchResult(Struct, frozen=True):
     """The result of one entry: a watch (status 200 or 201) or a problem."""
 
@@ -304,45 +292,3 @@ class Resume(Struct, frozen=True, forbid_unknown_fields=True):
     """How long to watch the task again. The default is the provider's ``expire_after``."""
 
     expire_after: str | float | UnsetType = UNSET
-
-
-class StopMany(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which live watches to stop: registered in [since, until), of this provider and api_path.
-
-    At least one filter is required. With ``dry_run`` the watches are only counted.
-    """
-
-    since: Instant | UnsetType = UNSET
-    until: Instant | UnsetType = UNSET
-    provider: str | UnsetType = UNSET
-    api_path: str | UnsetType = UNSET
-    dry_run: bool | UnsetType = UNSET
-
-
-class ResumeMany(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which watches to resume: ended in [since, until), in this state, of this provider and api_path.
-
-    At least one filter is required. ``expire_after`` is how long to watch the tasks again. The default is the
-    ``expire_after`` of their provider. With ``dry_run`` the watches are only counted.
-    """
-
-    since: Instant | UnsetType = UNSET
-    until: Instant | UnsetType = UNSET
-    state: Literal["expired", "lost", "stopped"] | UnsetType = UNSET
-    provider: str | UnsetType = UNSET
-    api_path: str | UnsetType = UNSET
-    expire_after: str | float | UnsetType = UNSET
-    dry_run: bool | UnsetType = UNSET
-
-
-class Replay(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which deliveries to send again: created in [since, until), in this state, to exactly this URL.
-
-    At least one filter is required. With ``dry_run`` the deliveries are only counted.
-    """
-
-    since: Instant | UnsetType = UNSET
-    until: Instant | UnsetType = UNSET
-    state: Literal["delivered", "dead"] | UnsetType = UNSET
-    url: str | UnsetType = UNSET
-    dry_run: bool | UnsetType = UNSET

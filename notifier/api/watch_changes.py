@@ -15,10 +15,10 @@ from notifier.api.bulk_filters import (
     read_state,
     require_filter,
 )
+from notifier.api.bulk_schemas import WatchesMatched
 from notifier.api.json_fields import FieldErrors, describe_unknown, read_expire_after, read_text
 from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
-from notifier.api.schemas import WatchesMatched
 from notifier.api.services import ApiSettings
 from notifier.core.formats.urls import check_api_path
 from notifier.core.model import WatchState

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from notifier.api import examples
+from notifier.api import bulk_schemas, examples
 from notifier.api import schemas as shapes
 from notifier.api.callbacks import FIELDS as CALLBACK_FIELDS
 from notifier.api.json_fields import FieldErrors
@@ -177,9 +177,9 @@ async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:
 
 def test_the_shapes_of_requests_are_those_that_are_read() -> None:
     assert [field.name for field in msgspec.structs.fields(shapes.Registration)] == list(FIELDS)
-    assert [field.name for field in msgspec.structs.fields(shapes.Replay)] == list(REPLAY_FIELDS)
-    assert [field.name for field in msgspec.structs.fields(shapes.StopMany)] == list(STOP_FIELDS)
-    assert [field.name for field in msgspec.structs.fields(shapes.ResumeMany)] == list(RESUME_FIELDS)
+    assert [field.name for field in msgspec.structs.fields(bulk_schemas.Replay)] == list(REPLAY_FIELDS)
+    assert [field.name for field in msgspec.structs.fields(bulk_schemas.StopMany)] == list(STOP_FIELDS)
+    assert [field.name for field in msgspec.structs.fields(bulk_schemas.ResumeMany)] == list(RESUME_FIELDS)
     assert [field.name for field in msgspec.structs.fields(shapes.CallbackRequest)] == list(CALLBACK_FIELDS)
 
 

@@ -1,10 +1,9 @@
-"""Define the JSON bodies of requests. ``registration.py`` and ``replays.py`` parse them."""
+"""Define the JSON bodies of requests about one task. ``bulk_schemas.py`` has those about many."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from notifier.api.schemas import Instant
 from notifier.core.model import EventType
 
 
@@ -42,16 +41,3 @@ class Resume(Struct, frozen=True, forbid_unknown_fields=True):
     """How long to watch the task again. The default is the provider's ``expire_after``."""
 
     expire_after: str | float | UnsetType = UNSET
-
-
-class Replay(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which deliveries to send again: created in [since, until), in this state, to exactly this URL.
-
-    At least one filter is required. With ``dry_run`` the deliveries are only counted.
-    """
-
-    since: Instant | UnsetType = UNSET
-    until: Instant | UnsetType = UNSET
-    state: Literal["delivered", "dead"] | UnsetType = UNSET
-    url: str | UnsetType = UNSET
-    dry_run: bool | UnsetType = UNSET

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from notifier.api import (
+    bulk_schemas,
     deliveries,
     endpoints,
     events,
@@ -15,6 +16,7 @@ from notifier.api import (
     request_schemas,
     schemas,
     status,
+    watch_changes,
     watches,
 )
 from notifier.api.request import JSON, JsonExample, Route, TextResponse
@@ -59,6 +61,24 @@ WATCH_ROUTES: Sequence[Route] = (
         {200: JsonExample(schemas.WatchPage, examples.WATCHES)},
         _READ,
         query=("state", "provider", "task_id", *PAGE),
+    ),
+    Route(  # before {id}, which matches any word
+        "POST",
+        "/v1/watches/stop",
+        watch_changes.stop_watches,
+        "Stop all live watches that match, without callbacks, at 100 per second.",
+        {202: JsonExample(bulk_schemas.WatchesMatched, {"matched": 42})},
+        (*_BODY, *_WRITE, "too_many_changes"),
+        request=JsonExample(bulk_schemas.StopMany, examples.STOP_MANY),
+    ),
+    Route(  # before {id}, which matches any word
+        "POST",
+        "/v1/watches/resume",
+        watch_changes.resume_watches,
+        "Resume all expired, lost or stopped watches that match, at 100 per second.",
+        {202: JsonExample(bulk_schemas.WatchesMatched, {"matched": 42})},
+        (*_BODY, *_WRITE, "too_many_changes", "too_many_watches"),
+        request=JsonExample(bulk_schemas.ResumeMany, examples.RESUME_MANY),
     ),
     Route(
         "GET",
@@ -138,9 +158,9 @@ DELIVERY_ROUTES: Sequence[Route] = (
         "/v1/deliveries/replay",
         replays.replay,
         "Send matching deliveries again, with the same webhook-ids and bytes, at 10 per second.",
-        {202: JsonExample(schemas.Matched, {"matched": 42})},
+        {202: JsonExample(bulk_schemas.Matched, {"matched": 42})},
         (*_BODY, *_WRITE, "too_many_replays"),
-        request=JsonExample(request_schemas.Replay, examples.REPLAY),
+        request=JsonExample(bulk_schemas.Replay, examples.REPLAY),
     ),
     Route(
         "GET",

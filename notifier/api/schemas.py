@@ -181,12 +181,6 @@ class EndpointPage(Struct, frozen=True):
     next_cursor: str | None
 
 
-class Matched(Struct, frozen=True):
-    """How many deliveries a replay sends again."""
-
-    matched: int
-
-
 class BatchResult(Struct, frozen=True):
     """The result of one entry: a watch (status 200 or 201) or a problem."""
 

@@ -18,7 +18,7 @@ from notifier.store.protocol import Store
 
 
 class WorkSignals(Protocol):
-    """Make the poller, the deliverer or the replayer read the store sooner than scheduled."""
+    """Make a job of the engine read the store sooner than scheduled."""
 
     def poll_at(self, instant: int) -> None:
         """Run the poller at ``instant`` at the latest."""
@@ -30,6 +30,10 @@ class WorkSignals(Protocol):
 
     def replay_now(self) -> None:
         """Run the replayer now."""
+        ...
+
+    def change_watches_now(self) -> None:
+        """Run the watch changer now."""
         ...
 
 

@@ -31,7 +31,8 @@ from notifier.cli.send_ping import test_callback
 from notifier.cli.simulator import simulator
 from notifier.cli.status import status
 from notifier.cli.systemd import systemd
-from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
+from notifier.cli.watch_changes import resume, stop
+from notifier.cli.watches import ls, poll, show, wait, watch
 from notifier.core.formats.json_text import scrub
 from notifier.errors import NotifierError
 

@@ -30,6 +30,7 @@ from notifier.engine.poller import Poller
 from notifier.engine.replayer import Replayer
 from notifier.engine.scheduler import JobScheduler, PeriodicJob
 from notifier.engine.waiters import WatchWaiters
+from notifier.engine.watch_changer import WatchChanger
 from notifier.errors import NotifierError
 from notifier.results.image_proxy import ImageProxy
 from notifier.server.graceful_stop import StoppingProtocol
@@ -79,6 +80,9 @@ class Daemon:
         self._replayer = Replayer(
             store=store, clock=clock, settings=self._config.callbacks, deliver=self.deliver_now
         )
+        self._watch_changer = WatchChanger(
+            store=store, clock=clock, config=self._config, waiters=self._waiters, poll_at=self.poll_at
+        )
         self._housekeeping = Housekeeping(store=store, clock=clock, settings=config.retention)
         self._watchdog = Watchdog(
             store=store, clock=clock, conditions=self._conditions, trouble=self.why_not_ready
@@ -87,6 +91,7 @@ class Daemon:
         self._deliver_job = self._add_observed_job("deliver", self._deliverer.tick)
         self._deliver_job.spacing_s = DELIVER_SPACING_S
         self._replay_job = self._scheduler.add("replay", self._replayer.tick)
+        self._watch_change_job = self._scheduler.add("watch_change", self._watch_changer.tick)
         self._scheduler.add("housekeeping", self._housekeeping.tick)
         self._clock_watch = ClockWatch(
             store=store, clock=clock, scheduler=self._scheduler, shift=self._shift, meter=metrics
@@ -173,6 +178,7 @@ class Daemon:
         self._configure_poller(self._poller)
         self._deliverer.settings = new.callbacks
         self._replayer.settings = new.callbacks
+        self._watch_changer.configure(new)
         self._housekeeping.settings = new.retention
         self._api_settings = make_api_settings(self._config, self._own_addresses, needs_restart)
         self.poll_at(self._clock.now())
@@ -276,6 +282,10 @@ class Daemon:
     def replay_now(self) -> None:
         """Schedule a tick of the replayer now."""
         self._replay_job.run_at(self._clock.now())
+
+    def change_watches_now(self) -> None:
+        """Schedule a tick of the watch changer now."""
+        self._watch_change_job.run_at(self._clock.now())
 
     def why_not_ready(self) -> Cause | None:
         """Return why the daemon does not work at present, None if it works. Causes precede symptoms."""

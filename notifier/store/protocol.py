@@ -29,6 +29,7 @@ from notifier.store.values import (
     MAX_CLAIMED_BYTES,
     MAX_TRIALS,
     AttemptRecorded,
+    BulkLimitReached,
     CallbackLimitReached,
     ChangeRefused,
     ClaimedDeliveries,
@@ -40,11 +41,12 @@ from notifier.store.values import (
     Lease,
     PathDurations,
     RecentActivity,
-    ReplayLimitReached,
     ReplayQuery,
     RowsById,
     WatchAdded,
+    WatchChange,
     WatchDetail,
+    WatchesChanged,
     WatchLimitReached,
     WatchQuery,
 )
@@ -229,11 +231,11 @@ class Store(Protocol):
         """Open the gate of the endpoint, whatever closed it, and make all that waits due now."""
         ...
 
-    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | ReplayLimitReached:
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | BulkLimitReached:
         """Start to send again all deliveries that match now, and return their number. A dry run only counts.
 
         Pending deliveries do not match, because they are sent anyway. ``replay_some`` does the work, which
-        survives a restart. At most ``MAX_REPLAYS`` replays are under way or waiting.
+        survives a restart. At most ``MAX_BULK_CHANGES`` replays are under way or waiting.
         """
         ...
 
@@ -242,6 +244,33 @@ class Store(Protocol):
 
         None means that no replay is under way. Deliveries that are pending or in flight are passed over, so 0
         does not mean the end.
+        """
+        ...
+
+    async def start_watch_change(
+        self,
+        change: WatchChange,
+        *,
+        now: int,
+        expire_after_ms: Mapping[str, int],
+        max_live: int,
+        dry_run: bool,
+    ) -> int | BulkLimitReached | WatchLimitReached:
+        """Start to stop or resume all watches that match now, and return their number. A dry run only counts.
+
+        ``expire_after_ms`` has the deadline of each configured provider. The watches of others are not
+        resumed. ``change_some_watches`` does the work, which survives a restart. At most ``MAX_BULK_CHANGES``
+        are under way or waiting. If there is no room for all that match, the result is WatchLimitReached.
+        """
+        ...
+
+    async def change_some_watches(
+        self, *, now: int, expire_after_ms: Mapping[str, int], max_live: int, limit: int
+    ) -> WatchesChanged | None:
+        """Stop or resume at most ``limit`` watches of the oldest bulk change. None: none is under way.
+
+        Each is changed as ``stop_watch`` and ``resume_watch`` do. Watches that do not match any more are
+        passed over, so no ids do not mean the end.
         """
         ...
 

@@ -17,13 +17,14 @@ from notifier.core.model import (
     WatchState,
 )
 from notifier.core.polling.learned_schedule import TaskDurations
+from notifier.core.states import WatchAction
 from notifier.core.task_statistics import FinishedTask
 
 MAX_TRIALS = 16  # half of the default of callbacks.max_in_flight, so that receivers that hang leave half free
 MAX_CLAIMED_BYTES = 32 << 20  # of bodies in flight: by default 32 at once, with a payload of 1 MiB each
 MAX_DELIVERIES = 500  # shown with one watch, as of a page (CONTRACT, HTTP); GET /v1/deliveries lists all
 MAX_PAGE_BYTES = 4 << 20  # of a page, as much as a batch may have; 500 watches without many outputs have less
-MAX_REPLAYS = 100  # CONTRACT P5: every queue is bounded; no record of why this number
+MAX_BULK_CHANGES = 100  # CONTRACT P5: every queue is bounded; no record of why this number
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ class CallbackLimitReached:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayLimitReached:
-    """A replay was refused: ``under_way`` replays are the limit."""
+class BulkLimitReached:
+    """A bulk change was refused: ``under_way`` of its queue are the limit."""
 
     under_way: int
 
@@ -208,6 +209,31 @@ class ReplayQuery:
     until: int | None = None
     state: DeliveryState | None = None
     url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchChange:
+    """Which watches to stop or to resume: in [since, until), of this state, provider and path; None is any.
+
+    The time of a live watch is its registration, that of another its end. ``expire_after_ms`` is the new
+    deadline of a resumed watch, None: that of its provider.
+    """
+
+    action: WatchAction
+    since: int | None = None
+    until: int | None = None
+    state: WatchState | None = None
+    provider: str | None = None
+    api_path: str | None = None
+    expire_after_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchesChanged:
+    """One step of a bulk change: the ids of the watches, and how many did not fit the limit of live ones."""
+
+    ids: tuple[str, ...]
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

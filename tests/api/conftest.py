@@ -68,6 +68,7 @@ class Wake:
         self.polls: list[int] = []
         self.deliveries = 0
         self.replays = 0
+        self.watch_changes = 0
 
     def poll_at(self, instant: int) -> None:
         self.polls.append(instant)
@@ -77,6 +78,9 @@ class Wake:
 
     def replay_now(self) -> None:
         self.replays += 1
+
+    def change_watches_now(self) -> None:
+        self.watch_changes += 1
 
 
 def registration(task_id: str = "task-1", **more: Any) -> dict[str, Any]:

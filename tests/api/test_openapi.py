@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from notifier.api import examples, request_schemas
+from notifier.api import bulk_schemas, examples, request_schemas
 from notifier.api import schemas as shapes
 from notifier.api.callbacks import FIELDS as CALLBACK_FIELDS
 from notifier.api.json_fields import FieldErrors
@@ -19,6 +19,7 @@ from notifier.api.registration import FIELDS, MAX_BATCH, read_batch, read_regist
 from notifier.api.replays import FIELDS as REPLAY_FIELDS
 from notifier.api.replays import read_replay
 from notifier.api.request import TextResponse
+from notifier.api.watch_changes import RESUME_FIELDS, STOP_FIELDS, read_resume_of_many, read_stop
 from notifier.core.model import MAX_CALLBACKS
 from notifier.errors import StoreUnavailable
 from notifier.server.problems import ProblemBody
@@ -165,6 +166,8 @@ async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:
             read_registration(each, SETTINGS, NOON) for each in read_batch(body)
         ],
         "/v1/watches/{id}/resume": read_resume,
+        "/v1/watches/stop": read_stop,
+        "/v1/watches/resume": read_resume_of_many,
         "/v1/deliveries/replay": read_replay,
     }
     for path, reader in read.items():
@@ -175,7 +178,9 @@ async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:
 def test_the_shapes_of_requests_are_those_that_are_read() -> None:
     for schema, names in (
         (request_schemas.Registration, FIELDS),
-        (request_schemas.Replay, REPLAY_FIELDS),
+        (bulk_schemas.Replay, REPLAY_FIELDS),
+        (bulk_schemas.StopMany, STOP_FIELDS),
+        (bulk_schemas.ResumeMany, RESUME_FIELDS),
         (request_schemas.CallbackRequest, CALLBACK_FIELDS),
     ):
         assert [field.name for field in msgspec.structs.fields(schema)] == list(names)

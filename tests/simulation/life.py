@@ -26,7 +26,7 @@ from notifier.clock import SystemClock
 from notifier.daemon import client_factory, daemon, settings, watchdog
 from notifier.daemon.daemon import Daemon
 from notifier.daemon.metrics import Metrics
-from notifier.engine import clock_watch, deliverer, housekeeping, poller, replayer, scheduler
+from notifier.engine import clock_watch, deliverer, housekeeping, paced_steps, poller, scheduler
 from notifier.errors import StoreUnavailable
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
@@ -227,7 +227,7 @@ def edges(outside: Outside) -> Iterator[None]:
         (deliverer, "IDLE_MS", idle_ms),
         (clock_watch, "TICK_S", float(outside.tempo.idle_s)),
         (housekeeping, "INTERVAL_MS", outside.tempo.housekeeping_s * 1_000),
-        (replayer, "IDLE_MS", max(60_000, idle_ms)),
+        (paced_steps, "IDLE_MS", max(60_000, idle_ms)),
     ]
     with contextlib.ExitStack() as stack:
         for place, name, value in changes:

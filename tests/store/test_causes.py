@@ -25,6 +25,17 @@ from tests.store.steps import add, claim, finished, take
 OLD_TROUBLE = "provider refuses the key (401), key from file /etc/a {key} key"
 OLD_REASON = "no connection: 127.0.0.1:9001: connection refused"
 BEFORE_CAUSES = 10  # migrations before 0011_causes.sql
+SINCE_CAUSES = (  # what this migration and the later ones added
+    "ALTER TABLE watches DROP COLUMN trouble_params",
+    "ALTER TABLE endpoints DROP COLUMN reason_params",
+    "DROP INDEX watches_deferred",
+    "ALTER TABLE watches DROP COLUMN first_poll_from",
+    "ALTER TABLE habits DROP COLUMN wait_ms",
+    "ALTER TABLE habits DROP COLUMN waiting",
+    "DROP TABLE payloads",
+    "DROP TABLE bulk_changes",
+    "CREATE TABLE replays (seq, started_at, since, until, state, url, place, last)",
+)
 
 
 def cause_with(code: Code, value: str | int) -> Cause:
@@ -112,9 +123,8 @@ async def old_file(tmp_path: Path, opening: OpenStore) -> None:
             "UPDATE endpoints SET failures = 3, closed_at = ?, reason = ?, probe_at = ?",
             (NOON, OLD_REASON, NOON + 5_000),
         )
-        connection.execute("ALTER TABLE watches DROP COLUMN trouble_params")
-        connection.execute("ALTER TABLE endpoints DROP COLUMN reason_params")
-        connection.execute("DROP TABLE payloads")
+        for later in SINCE_CAUSES:
+            connection.execute(later)
         connection.execute(f"PRAGMA user_version = {BEFORE_CAUSES}")
         connection.commit()
 

@@ -19,6 +19,7 @@ from notifier.store.sqlite.transactions import Transaction
 from tests.builders import DAY, HOUR, lease
 
 OF_STATE = "USING INDEX deliveries_listed (state=? AND rowid>? AND rowid<?)"
+WATCHES_OF_STATE = "USING INDEX watches_listed (provider_seq=? AND state=? AND rowid>? AND rowid<?)"
 OF_ENDPOINT = "USING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=? AND rowid>? AND rowid<?)"
 
 
@@ -49,6 +50,8 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
         ("next_to_replay", OF_STATE),
         ("count_to_replay_to", OF_ENDPOINT),
         ("next_to_replay_to", OF_ENDPOINT),
+        ("count_watches_to_change", WATCHES_OF_STATE),
+        ("next_watches_to_change", WATCHES_OF_STATE),
         ("count_expiring", "USING INDEX deliveries_expiring (<expr><?)"),
         ("count_blocked_endpoints", "USING INDEX endpoints_closed"),
         ("count_blocked_endpoints", "USING COVERING INDEX endpoints_held (hold=?)"),
@@ -63,7 +66,7 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
         ("delete_oldest_attempts", "USING COVERING INDEX attempts_at"),
         ("endpoint_details", "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=?)"),
         ("endpoint_by_id", "USING INDEX sqlite_autoindex_endpoints_1 (id=?)"),
-        ("oldest_replay", "SCAN replays"),
+        ("oldest_bulk_change", "SCAN bulk_changes"),
         ("replay", "USING INTEGER PRIMARY KEY (rowid=?)"),
         ("recent_ends", "USING INDEX watches_ended (ended_at>?)"),
         ("recent_callbacks", "USING INDEX deliveries_listed (state=?)"),

@@ -140,7 +140,8 @@ def test_what_runs_all_the_time_uses_its_own_index(connection: sqlite3.Connectio
 def test_a_poll_touches_two_indexes_and_no_more(connection: sqlite3.Connection) -> None:
     """A claim moves owner and due_at, a wait besides only what no index holds.
 
-    But for the index of what is in trouble: a poll that goes well has no row in it, before or after.
+    But for two: of what is in trouble, as a poll that goes well has no row in it, before or after; and of
+    deferred first polls, which a watch leaves with the claim for its first poll.
     """
     indexes = connection.execute(
         "SELECT sql FROM sqlite_schema WHERE tbl_name = 'watches' AND type = 'index'"
@@ -149,7 +150,8 @@ def test_a_poll_touches_two_indexes_and_no_more(connection: sqlite3.Connection) 
     assert "state" not in moved
     touched = [row["sql"] for row in indexes if row["sql"] and moved & set(re.findall(r"\w+", row["sql"]))]
     assert [sql for sql in touched if "watches_troubled" in sql and "WHERE trouble_since IS NOT NULL" in sql]
-    assert len(touched) == 3, touched
+    assert [sql for sql in touched if "WHERE first_poll_from IS NOT NULL" in sql]
+    assert len(touched) == 4, touched
 
 
 @pytest.mark.parametrize(

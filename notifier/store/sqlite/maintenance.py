@@ -172,6 +172,7 @@ def shift_times(transaction: Transaction, delta_ms: int) -> None:
     connection.execute(SQL["shift_endpoints"], values)
     connection.execute(SQL["shift_ended_watches"], values)
     connection.execute(SQL["shift_ended_deliveries"], values)
+    connection.execute(SQL["shift_watch_changes"], values)
     connection.execute(SQL["shift_marks"], values)
     transaction.changes.many()
 

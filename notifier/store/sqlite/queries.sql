@@ -6,7 +6,7 @@
 
 -- name: names_before_adding
 SELECT t.n AS live, p.seq AS provider_seq, a.seq AS api_path_seq, w.seq AS watch_seq,
-  h.finishes, h.p5_ms, h.p50_ms, h.p90_ms
+  h.finishes, h.p5_ms, h.p50_ms, h.p90_ms, h.wait_ms, h.waiting
 FROM tallies t
 LEFT JOIN habits h ON h.provider = :provider AND h.api_path = :api_path
 LEFT JOIN providers p ON p.name = :provider
@@ -23,10 +23,10 @@ INSERT INTO api_paths (path) VALUES (:path) RETURNING seq
 -- name: add_watch
 INSERT INTO watches
   (id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, registered_at, expires_at, due_at,
-   traceparent)
+   first_poll_from, traceparent)
 VALUES
   (:id, :provider_seq, :api_path_seq, :task_id, 'watching', :callbacks, :metadata, :registered_at, :expires_at,
-   :due_at, :traceparent)
+   :due_at, :first_poll_from, :traceparent)
 
 -- name: set_callbacks
 UPDATE watches SET callbacks = :callbacks WHERE seq = :seq
@@ -47,7 +47,8 @@ WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE nam
 ORDER BY expires_at LIMIT :limit
 
 -- name: claim_watches
-UPDATE watches SET owner = :owner, due_at = :until WHERE seq IN (SELECT value FROM json_each(:seqs))
+UPDATE watches SET owner = :owner, due_at = :until, first_poll_from = NULL
+WHERE seq IN (SELECT value FROM json_each(:seqs))
 
 -- name: next_watch_due
 SELECT due_at FROM watches
@@ -87,14 +88,31 @@ INSERT INTO payloads (event_seq, payload) VALUES (:event_seq, :payload)
 -- ---- watches: learned durations
 
 -- name: durations_of_path
-SELECT finishes, sketch FROM habits WHERE provider = :provider AND api_path = :api_path
+SELECT finishes, sketch, wait_ms FROM habits WHERE provider = :provider AND api_path = :api_path
 
 -- name: record_durations
-INSERT INTO habits (provider, api_path, finishes, heard_at, p5_ms, p50_ms, p90_ms, sketch)
-VALUES (:provider, :api_path, :finishes, :now, :p5_ms, :p50_ms, :p90_ms, :sketch)
+INSERT INTO habits (provider, api_path, finishes, heard_at, p5_ms, p50_ms, p90_ms, sketch, wait_ms)
+VALUES (:provider, :api_path, :finishes, :now, :p5_ms, :p50_ms, :p90_ms, :sketch, :wait_ms)
 ON CONFLICT (provider, api_path) DO UPDATE SET
   finishes = excluded.finishes, heard_at = excluded.heard_at, p5_ms = excluded.p5_ms,
-  p50_ms = excluded.p50_ms, p90_ms = excluded.p90_ms, sketch = excluded.sketch
+  p50_ms = excluded.p50_ms, p90_ms = excluded.p90_ms, sketch = excluded.sketch, wait_ms = excluded.wait_ms
+
+-- name: count_waiting
+UPDATE habits SET waiting = :waiting WHERE provider = :provider AND api_path = :api_path
+
+-- name: bring_forward
+-- First polls that wait longer than they would by what is known now. One that can come no further forward
+-- leaves the index, so that the next step finds the others. Not "now" alone: a poll by hand is due before.
+UPDATE watches SET
+  due_at = min(due_at, max(registered_at + :wait_ms, first_poll_from, :now)),
+  first_poll_from = iif(registered_at + :wait_ms > max(first_poll_from, :now), first_poll_from, NULL)
+WHERE seq IN (
+  SELECT w.seq FROM watches w
+  WHERE w.provider_seq = (SELECT seq FROM providers WHERE name = :provider)
+    AND w.api_path_seq = (SELECT seq FROM api_paths WHERE path = :api_path)
+    AND w.first_poll_from IS NOT NULL AND w.due_at - w.registered_at > :wait_ms + :tolerance_ms
+  LIMIT :limit)
+RETURNING id
 
 -- name: delete_oldest_durations
 DELETE FROM habits WHERE (provider, api_path) IN (
@@ -110,7 +128,7 @@ ORDER BY finishes DESC, provider, api_path LIMIT :limit
 -- name: stop_watch
 -- A stopped watch may be stopped again; it keeps the time of its end.
 UPDATE watches SET
-  state = :state, due_at = NULL, owner = NULL, ended_at = :now,
+  state = :state, due_at = NULL, owner = NULL, first_poll_from = NULL, ended_at = :now,
   trouble = NULL, trouble_params = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
 WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states)) AND ended_at IS NULL
 RETURNING seq, round
@@ -434,6 +452,51 @@ ORDER BY j.key
 DELETE FROM endpoints WHERE seq = :endpoint_seq AND hold IS NULL
   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_seq = :endpoint_seq)
 
+-- ---- bulk changes
+
+-- name: count_bulk_changes
+SELECT count(*) AS n FROM bulk_changes WHERE action IN (SELECT value FROM json_each(:actions))
+
+-- name: add_bulk_change
+INSERT INTO bulk_changes
+  (action, started_at, since, until, state, url, provider, api_path, expire_after_ms, place, last)
+VALUES
+  (:action, :now, :since, :until, :state, :url, :provider, :api_path, :expire_after_ms, :place, :last)
+
+-- name: oldest_bulk_change
+SELECT * FROM bulk_changes WHERE action IN (SELECT value FROM json_each(:actions)) ORDER BY seq LIMIT 1
+
+-- name: move_bulk_change
+UPDATE bulk_changes SET place = :place WHERE seq = :seq
+
+-- name: end_bulk_change
+DELETE FROM bulk_changes WHERE seq = :seq
+
+-- ---- stops and resumes of all watches that match
+
+-- name: last_watch
+SELECT max(seq) AS seq FROM watches
+
+-- name: count_watches_to_change
+-- By the providers, so that the index has the states of each. A live watch has no end: its time is the start.
+SELECT count(*) AS n, min(w.seq) AS first, max(w.seq) AS last FROM watches w
+WHERE w.provider_seq IN (SELECT seq FROM providers
+    WHERE :providers IS NULL OR name IN (SELECT value FROM json_each(:providers)))
+  AND w.state IN (SELECT value FROM json_each(:states)) AND w.seq > :place AND w.seq <= :until_seq
+  AND (:since IS NULL OR coalesce(w.ended_at, w.registered_at) >= :since)
+  AND (:until IS NULL OR coalesce(w.ended_at, w.registered_at) < :until)
+  AND (:api_path IS NULL OR w.api_path_seq = (SELECT seq FROM api_paths WHERE path = :api_path))
+
+-- name: next_watches_to_change
+SELECT w.seq, w.id, (SELECT name FROM providers WHERE seq = w.provider_seq) AS provider FROM watches w
+WHERE w.provider_seq IN (SELECT seq FROM providers
+    WHERE :providers IS NULL OR name IN (SELECT value FROM json_each(:providers)))
+  AND w.state IN (SELECT value FROM json_each(:states)) AND w.seq > :place AND w.seq <= :until_seq
+  AND (:since IS NULL OR coalesce(w.ended_at, w.registered_at) >= :since)
+  AND (:until IS NULL OR coalesce(w.ended_at, w.registered_at) < :until)
+  AND (:api_path IS NULL OR w.api_path_seq = (SELECT seq FROM api_paths WHERE path = :api_path))
+ORDER BY w.seq LIMIT :limit
+
 -- ---- replays
 
 -- name: last_delivery
@@ -462,22 +525,6 @@ WHERE endpoint_seq = (SELECT seq FROM endpoints WHERE url = :endpoint)
   AND state IN (SELECT value FROM json_each(:states)) AND seq > :place AND seq <= :until_seq
   AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until) AND url = :url
 ORDER BY seq LIMIT :limit
-
--- name: count_replays
-SELECT count(*) AS n FROM replays
-
--- name: add_replay
-INSERT INTO replays (started_at, since, until, state, url, place, last)
-VALUES (:now, :since, :until, :state, :url, :place, :last)
-
--- name: oldest_replay
-SELECT * FROM replays ORDER BY seq LIMIT 1
-
--- name: move_replay
-UPDATE replays SET place = :place WHERE seq = :seq
-
--- name: end_replay
-DELETE FROM replays WHERE seq = :seq
 
 -- name: replay
 UPDATE deliveries SET
@@ -567,7 +614,7 @@ DELETE FROM watches WHERE seq IN (SELECT value FROM json_each(:seqs))
 
 -- name: shift_watches
 UPDATE watches SET
-  due_at = due_at + :delta, expires_at = expires_at + :delta,
+  due_at = due_at + :delta, first_poll_from = first_poll_from + :delta, expires_at = expires_at + :delta,
   trouble_since = trouble_since + :delta, missing_since = missing_since + :delta,
   registered_at = registered_at + iif(registered_at >= :since, :delta, 0),
   last_polled_at = last_polled_at + iif(last_polled_at >= :since, :delta, 0)
@@ -595,6 +642,12 @@ WHERE ended_at >= :since
 -- name: shift_ended_deliveries
 UPDATE deliveries SET ended_at = ended_at + :delta
 WHERE state IN ('delivered', 'dead') AND ended_at >= :since
+
+-- name: shift_watch_changes
+-- As the ends of watches and the registrations that they are compared with.
+UPDATE bulk_changes SET
+  since = since + iif(since >= :since, :delta, 0), until = until + iif(until >= :since, :delta, 0)
+WHERE action <> 'replay'
 
 -- name: shift_marks
 UPDATE meta SET value = value + :delta WHERE key IN ('lived_at', 'anchor', 'since')

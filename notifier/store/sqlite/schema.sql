@@ -55,6 +55,8 @@ CREATE TABLE watches (
   traceparent TEXT,                     -- the trace of the registration, sent with polls and callbacks
   finished_at INTEGER,                  -- when the task ended by the provider's word; NULL if it gave none
   trouble_params TEXT,                  -- the values of the code, a JSON object; NULL: none
+  first_poll_from INTEGER CHECK (first_poll_from IS NULL OR state = 'watching'),
+                                        -- the earliest first poll, while learning defers it
   UNIQUE (task_id, api_path_seq, provider_seq),
   CHECK ((due_at IS NOT NULL) = (state = 'watching')),
   CHECK ((ended_at IS NULL) = (state = 'watching')),
@@ -70,6 +72,10 @@ CREATE INDEX watches_deadline ON watches (provider_seq, expires_at) WHERE state 
 CREATE INDEX watches_ended ON watches (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX watches_listed ON watches (provider_seq, state);
 CREATE INDEX watches_troubled ON watches (trouble_since) WHERE trouble_since IS NOT NULL;
+
+-- How long a first poll is deferred: the query "bring_forward" takes those that wait too long.
+CREATE INDEX watches_deferred ON watches (provider_seq, api_path_seq, due_at - registered_at)
+  WHERE first_poll_from IS NOT NULL;
 
 -- The outcome of one round of a watch. Its bytes never change, because every attempt must send the same.
 CREATE TABLE events (
@@ -113,6 +119,8 @@ CREATE TABLE habits (
   p50_ms INTEGER NOT NULL,
   p90_ms INTEGER NOT NULL,
   sketch BLOB NOT NULL CHECK (length(sketch) = 256),  -- the packed histogram
+  wait_ms INTEGER NOT NULL DEFAULT 0,   -- how long a first poll waits (core/polling/first_poll.py)
+  waiting INTEGER NOT NULL DEFAULT 0,   -- tasks that waited since the last one that did not
   PRIMARY KEY (provider, api_path)
 ) STRICT, WITHOUT ROWID;
 
@@ -222,15 +230,20 @@ CREATE TABLE attempts (
 
 CREATE INDEX attempts_at ON attempts (at);  -- the query "delete_oldest_attempts" deletes the oldest
 
--- A replay under way: matching deliveries with place < seq <= last become pending, some at a time.
-CREATE TABLE replays (
+-- A bulk change under way: matching rows with place < seq <= last are changed, some at a time (bulk.py).
+CREATE TABLE bulk_changes (
   seq INTEGER PRIMARY KEY,
+  action TEXT NOT NULL CHECK (action IN ('replay', 'stop', 'resume')),
   started_at INTEGER NOT NULL,
   since INTEGER,
   until INTEGER,
-  state TEXT CHECK (state IN ('pending', 'delivered', 'dead')),
-  url TEXT,
-  place INTEGER NOT NULL DEFAULT 0,
+  state TEXT,                           -- of a delivery or of a watch
+  url TEXT CHECK (url IS NULL OR action = 'replay'),
+  provider TEXT,
+  api_path TEXT,
+  expire_after_ms INTEGER CHECK (expire_after_ms IS NULL OR action = 'resume'),
+                                        -- NULL: that of the provider, at the time of the step
+  place INTEGER NOT NULL,
   last INTEGER NOT NULL
 ) STRICT;
 

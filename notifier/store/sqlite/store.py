@@ -18,8 +18,10 @@ from notifier.store.sqlite import (
     maintenance,
     registration,
     replays,
+    watch_changes,
     watches,
 )
+from notifier.store.sqlite.bulk import BulkScan
 from notifier.store.sqlite.driver import Driver
 from notifier.store.sqlite.errors import error_to_unavailable
 from notifier.store.sqlite.lock import InstanceLock
@@ -28,10 +30,12 @@ from notifier.store.sqlite.writer import Writer
 from notifier.store.values import (
     MAX_CLAIMED_BYTES,
     MAX_TRIALS,
+    BulkLimitReached,
     ClaimedDeliveries,
     Lease,
-    ReplayLimitReached,
     ReplayQuery,
+    WatchChange,
+    WatchLimitReached,
 )
 
 P = ParamSpec("P")
@@ -156,16 +160,41 @@ class SqliteStore:
     pause_endpoint = write(endpoints.pause)
     resume_endpoint = write(endpoints.resume)
 
-    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | ReplayLimitReached:
-        """See ``Store``. Count in short steps, so that others read between them."""
-        matches = replays.ReplayScan()
-        while not matches.is_whole:
-            matches = await self._read(partial(replays.continue_scan, query=query, so_far=matches))
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | BulkLimitReached:
+        """See ``Store``."""
+        matches = await self._count_matches(partial(replays.continue_scan, query=query))
         if matches.count and not dry_run:
             return await self._writer.submit(partial(replays.start, query=query, matches=matches, now=now))
         return matches.count
 
     replay_some = write(replays.replay_some)
+
+    async def start_watch_change(
+        self,
+        change: WatchChange,
+        *,
+        now: int,
+        expire_after_ms: Mapping[str, int],
+        max_live: int,
+        dry_run: bool,
+    ) -> int | BulkLimitReached | WatchLimitReached:
+        """See ``Store``."""
+        change = watch_changes.limit_to_ended(change, now)
+        scan = partial(watch_changes.continue_scan, change=change, providers=tuple(expire_after_ms))
+        matches = await self._count_matches(scan)
+        if matches.count and not dry_run:
+            start = partial(watch_changes.start, change=change, matches=matches, now=now, max_live=max_live)
+            return await self._writer.submit(start)
+        return matches.count
+
+    change_some_watches = write(watch_changes.change_some)
+
+    async def _count_matches(self, scan: Callable[..., BulkScan]) -> BulkScan:
+        """Count in short steps, so that others read between them."""
+        matches = BulkScan()
+        while not matches.is_whole:
+            matches = await self._read(partial(scan, so_far=matches))
+        return matches
 
     async def give_up_overdue(self, *, now: int, limit: int) -> int:
         """See ``Store``."""

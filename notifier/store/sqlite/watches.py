@@ -126,7 +126,7 @@ def record_end(
     callbacks = json_to_callbacks(row["callbacks"])
     add_deliveries(transaction, event, event_seq, callbacks, due_at=now, give_up_at=give_up_at)
     if end.duration_ms is not None:
-        record_duration(connection, watch, end.duration_ms, now=now)
+        record_duration(transaction, watch, end.duration_ms, now=now)
     transaction.changes.watch(watch.id)
     transaction.changes.deliveries_of(watch.id)
     return True

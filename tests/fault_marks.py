@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROWS = {"fault": range(1, 114), "threat": range(1, 20)}
+ROWS = {"fault": range(1, 119), "threat": range(1, 20)}
 _IDLE = ("skip", "xfail")
 
 

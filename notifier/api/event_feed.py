@@ -7,7 +7,7 @@ the buffer is disconnected. Where too much changes at once, one ``reset`` event 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -81,8 +81,8 @@ class FeedSubscriber:
 class EventFeed:
     """The ``ChangeListener`` of the daemon, and its subscribers.
 
-    ``epoch`` identifies this run in event ids, in lower case letters and digits. ``condition_of`` and
-    ``conditions`` say why providers are held back.
+    ``epoch`` identifies this run in event ids, in lower case letters and digits. ``condition_of``
+    returns why the provider or the api_path of a watch is held back, ``conditions`` all of these, to compare.
     """
 
     def __init__(
@@ -90,8 +90,8 @@ class EventFeed:
         *,
         store: Store,
         epoch: str,
-        condition_of: Callable[[str], Condition | None],
-        conditions: Callable[[], Mapping[str, Condition | None]],
+        condition_of: Callable[[str, str], Condition | None],
+        conditions: Callable[[], object],
         tick_s: float = TICK_S,
     ) -> None:
         self._store = store
@@ -115,7 +115,7 @@ class EventFeed:
         self._ticks = 0
         self._idle_ticks = 0
         self._next_reset_tick = 0
-        self._last_conditions: Mapping[str, Condition | None] | None = None
+        self._last_conditions: object = None
 
     # -- marking: what the store reports
 
@@ -166,7 +166,7 @@ class EventFeed:
             self._pause()
 
     def _compare_conditions(self) -> None:
-        """Request a reset if the condition of a provider changed, because all its watches show it."""
+        """Request a reset if the condition of a provider or path changed, because all its watches show it."""
         conditions, before = self._conditions(), self._last_conditions
         self._last_conditions = conditions
         self._needs_reset = self._needs_reset or (before is not None and before != conditions)
@@ -187,7 +187,8 @@ class EventFeed:
                 self._reset()
                 return
             for watch in rows.watches:
-                self._events.append("watch", watch_body(watch, self._condition_of(watch.provider)))
+                condition = self._condition_of(watch.provider, watch.api_path)
+                self._events.append("watch", watch_body(watch, condition))
             for delivery in rows.deliveries:
                 self._events.append("delivery", delivery_body(delivery))
             self._wake_all()

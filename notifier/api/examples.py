@@ -210,6 +210,8 @@ STATUS: Mapping[str, Any] = MappingProxyType(
         "refused_deliveries": 0,
         "providers": {"mulerouter": "ok"},
         "provider_causes": {},
+        "paths": [],
+        "more_paths": 0,
         "learned": [LEARNED],
     }
 )

@@ -51,7 +51,7 @@ def cause_body(cause: Cause | None, subject: Subject) -> CauseBody | None:
 
 
 def watch_body(watch: Watch, condition: Condition | None) -> WatchBody:
-    """Convert a watch, as in lists. ``condition`` is why its provider is held back."""
+    """Convert a watch, as in lists. ``condition`` is why its provider or path is held back."""
     is_live = watch.state is WatchState.WATCHING
     why = (condition or _condition(watch.trouble)) if is_live else None
     return WatchBody(

@@ -20,6 +20,7 @@ from notifier.api import (
     watches,
 )
 from notifier.api.request import JSON, JsonExample, Route, TextResponse
+from notifier.api.status_schemas import StatusBody
 from notifier.core.formats.traceparent import TRACEPARENT
 from notifier.server.bodies import MAX_BATCH_BODY_BYTES
 from notifier.server.sse import EVENT_STREAM, LAST_EVENT_ID
@@ -228,7 +229,7 @@ DAEMON_ROUTES: Sequence[Route] = (
         "/v1/status",
         status.show_status,
         "Return counts, the oldest pending delivery, and the condition of each provider in words.",
-        {200: JsonExample(schemas.StatusBody, examples.STATUS)},
+        {200: JsonExample(StatusBody, examples.STATUS)},
         _READ,
     ),
     Route(

@@ -9,6 +9,8 @@ from notifier.api.event_feed import EventFeed
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.urls import TaskUrlTemplate
+from notifier.core.model import Watch
+from notifier.core.polling.path_health import PathCondition
 from notifier.engine.waiters import WatchWaiters
 from notifier.ports import Clock
 from notifier.results.image_proxy import ImageProxy
@@ -82,7 +84,9 @@ class Services:
     settings: Callable[[], ApiSettings]  # called by each request, so that a reload takes effect with the next
     wake: WorkSignals
     waiters: WatchWaiters
-    condition_of: Callable[[str], Condition | None]  # why and since when a provider is held; None: it is not
+    condition_of: Callable[[str, str | None], Condition | None]
+    """Return why and since when a provider, or an api_path of it, is held back; None: it is not."""
+    failing_paths: Callable[[], list[PathCondition]]  # those that something is wrong with
     is_ready: Callable[[], Cause | None]  # why the daemon is not ready; None: it is
     reload: Callable[[], Awaitable[tuple[str, ...]]]  # returns the errors of the configuration; (): it holds
     metrics: Callable[[], Awaitable[bytes]]  # in Prometheus' text format
@@ -90,3 +94,7 @@ class Services:
     sessions: BrowserSessions
     images: ImageProxy
     downloads: PayloadDownloads = field(default_factory=PayloadDownloads)
+
+    def find_condition(self, watch: Watch) -> Condition | None:
+        """Return why the provider or the api_path of a live watch is held back; None if it is not."""
+        return self.condition_of(watch.provider, watch.api_path) if watch.ended_at is None else None

@@ -5,17 +5,20 @@ from starlette.responses import Response
 
 from notifier.api.representations import cause_body, json_response
 from notifier.api.request import ApiRequest
-from notifier.api.schemas import CauseBody, LearnedBody, Reloaded, StatusBody, Word
+from notifier.api.schemas import CauseBody, Reloaded, Word
 from notifier.api.services import Services
+from notifier.api.status_schemas import LearnedBody, PathBody, StatusBody
 from notifier.api.status_sentence import describe_status
 from notifier.core.causes.cause import DAEMON, Condition, ProviderSubject
 from notifier.core.formats.times import format_instant
 from notifier.core.model import DeliveryState, WatchState
+from notifier.core.polling.path_health import PathCondition
 from notifier.server.problems import FieldError, ProblemError
 from notifier.store.values import PathDurations, WatchQuery
 
 FINE = "ok"
 MAX_LEARNED_PATHS = 100  # CONTRACT P5: bounded. No record of why 100
+MAX_FAILING_PATHS = 100  # CONTRACT P5: bounded; as many as are listed with learned durations
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -35,8 +38,9 @@ async def load_status(services: Services) -> StatusBody:
     watches = {state.value: counts.watches.get(state, 0) for state in WatchState}
     deliveries = {state.value: counts.deliveries.get(state, 0) for state in DeliveryState}
     names = [*settings.providers, *await _find_removed_providers(services)]
-    conditions = {name: services.condition_of(name) for name in names}
+    conditions = {name: services.condition_of(name, None) for name in names}
     held_back = {name: each for name, each in conditions.items() if each is not None}
+    paths = services.failing_paths()
     sentence = describe_status(
         trouble=trouble_text,
         watches=watches,
@@ -46,6 +50,7 @@ async def load_status(services: Services) -> StatusBody:
         troubled=counts.lasting,
         refused=counts.refused,
         providers={name: each.text() for name, each in held_back.items()},
+        paths=sum(path.is_blocked for path in paths),
     )
     return StatusBody(
         version=settings.version,
@@ -61,6 +66,8 @@ async def load_status(services: Services) -> StatusBody:
         refused_deliveries=counts.refused,
         providers={name: FINE if each is None else each.text() for name, each in conditions.items()},
         provider_causes={name: _cause(name, each) for name, each in held_back.items()},
+        paths=[_path_to_body(path) for path in paths[:MAX_FAILING_PATHS]],
+        more_paths=max(0, len(paths) - MAX_FAILING_PATHS),
         learned=[_durations_to_body(one) for one in learned],
     )
 
@@ -68,6 +75,19 @@ async def load_status(services: Services) -> StatusBody:
 def _cause(provider: str, condition: Condition) -> CauseBody:
     cause = condition.cause
     return CauseBody(code=cause.code, fix=cause.fix(ProviderSubject(provider)))
+
+
+def _path_to_body(path: PathCondition) -> PathBody:
+    since, probe_at = path.condition.since, path.next_probe_at
+    return PathBody(
+        provider=path.provider,
+        api_path=path.api_path,
+        condition=path.condition.text(),
+        cause=_cause(path.provider, path.condition),
+        since=None if since is None else format_instant(since),
+        next_probe_at=None if probe_at is None else format_instant(probe_at),
+        blocked=path.is_blocked,
+    )
 
 
 async def _find_removed_providers(services: Services) -> list[str]:

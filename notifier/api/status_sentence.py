@@ -24,15 +24,16 @@ def describe_status(
     troubled: int,
     refused: int,
     providers: Mapping[str, str],
+    paths: int,
 ) -> StatusSentence:
     """Return the ``summary`` of ``GET /v1/status``. ``trouble`` says why the daemon is not ready.
 
-    ``providers`` says why each provider that is held back is. ``held`` counts the endpoints that are closed,
-    paused or gone. ``troubled`` counts the live watches in trouble for a minute or more, ``refused`` the
-    pending deliveries that a receiver refused.
+    ``providers`` says why each provider that is held back is. ``paths`` counts the api_paths that are held
+    back, ``held`` the endpoints that are closed, paused or gone. ``troubled`` counts the live watches in
+    trouble for a minute or more, ``refused`` the pending deliveries that a receiver refused.
     """
     wrong = [
-        *_list_failures(trouble, providers, held),
+        *_list_failures(trouble, providers, paths, held),
         *_list_undelivered(deliveries.get("dead", 0), expiring, troubled, refused),
     ]
     watching, waiting = watches.get("watching", 0), deliveries.get("pending", 0)
@@ -42,11 +43,13 @@ def describe_status(
     return StatusSentence(False, f"Needs a look: {'; '.join(wrong)}. Else {work}.")
 
 
-def _list_failures(trouble: str | None, providers: Mapping[str, str], held: int) -> Iterator[str]:
+def _list_failures(trouble: str | None, providers: Mapping[str, str], paths: int, held: int) -> Iterator[str]:
     if trouble is not None:
         yield trouble
     for name, condition in providers.items():
         yield f"{name}: {condition}"
+    if paths:
+        yield "1 api_path is held back" if paths == 1 else f"{paths} api_paths are held back"
     if held:
         yield "1 receiver is held back" if held == 1 else f"{held} receivers are held back"
 

@@ -74,13 +74,13 @@ async def show_watch(call: ApiRequest) -> Response:
     detail = await _load_detail(call.services, watch_id)
     if wait_ms and detail.watch.state is WatchState.WATCHING:
         detail = await _wait_for_end(call, watch_id, wait_ms)
-    return json_response(watch_detail_body(detail, call.services.condition_of(detail.watch.provider)))
+    return json_response(watch_detail_body(detail, call.services.find_condition(detail.watch)))
 
 
 async def load_watch_body(call: ApiRequest) -> WatchBody:
     """Load one watch, for its page."""
     detail = await _load_detail(call.services, _read_id(call))
-    return watch_detail_body(detail, call.services.condition_of(detail.watch.provider))
+    return watch_detail_body(detail, call.services.find_condition(detail.watch))
 
 
 async def show_timeline(call: ApiRequest) -> Response:
@@ -93,7 +93,8 @@ async def load_timeline(call: ApiRequest) -> list[MomentBody]:
     history = await call.services.store.history(_read_id(call))
     if history is None:
         raise _make_unknown_problem()
-    return [entry_body(entry) for entry in build_timeline(history)]
+    condition = call.services.find_condition(history.watch)
+    return [entry_body(entry) for entry in build_timeline(history, condition)]
 
 
 async def list_watches(call: ApiRequest) -> Response:
@@ -279,4 +280,4 @@ def _make_unknown_problem() -> ProblemError:
 
 
 def _to_body(watch: Watch, services: Services) -> WatchBody:
-    return watch_body(watch, services.condition_of(watch.provider))
+    return watch_body(watch, services.find_condition(watch))

@@ -18,10 +18,11 @@ from notifier.cli.output import (
     wrap,
 )
 from notifier.cli.pagination import MAX_PAGE_SIZE
-from notifier.client.model import Endpoint, Status
+from notifier.client.model import Endpoint, PathStatus, Status
 from notifier.core.task_statistics import format_count
 
 LABEL_COLUMNS = 12  # "deliveries" and two spaces
+MAX_PATHS = 5  # of a provider; as many as of the endpoints
 MAX_ENDPOINTS = 5  # so that the output fits a screen; further ones are counted
 
 
@@ -64,6 +65,9 @@ def format_status(status: Status, endpoints: Sequence[Endpoint], *, has_more: bo
     for name, condition in status.providers.items():
         yield from _format_subject(name, localize_instants(condition))
         yield from _format_subject("", format_fix(status.provider_causes.get(name)))
+        yield from _format_paths([path for path in status.paths if path.provider == name])
+    if status.more_paths:
+        yield from _format_subject("", f"{status.more_paths} further api_paths: `notifier status --json`")
     yield from _format_held_endpoints(endpoints, has_more=has_more)
 
 
@@ -97,6 +101,15 @@ def _describe_waiting(status: Status) -> str:
     if status.deliveries.get("dead"):
         parts.append("`notifier deliveries --state dead` lists dead ones")
     return "; ".join(parts)
+
+
+def _format_paths(paths: Sequence[PathStatus]) -> Iterator[str]:
+    for each in paths[:MAX_PATHS]:
+        probe = f", next probe {format_time(each.next_probe_at)}" if each.next_probe_at else ""
+        yield from _format_subject("", f"{each.api_path}: {localize_instants(each.condition)}{probe}")
+        yield from _format_subject("", format_fix(each.cause))
+    if len(paths) > MAX_PATHS:
+        yield from _format_subject("", f"{len(paths)} api_paths in trouble: `notifier status --json`")
 
 
 def _format_held_endpoints(endpoints: Sequence[Endpoint], *, has_more: bool) -> Iterator[str]:

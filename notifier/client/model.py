@@ -194,6 +194,18 @@ class TimelineLine(Struct, frozen=True):
     text: str
 
 
+class PathStatus(Struct, frozen=True):
+    """An api_path that something is wrong with. ``blocked``: it is held back but for single probes."""
+
+    provider: str
+    api_path: str
+    condition: str
+    cause: TroubleCause | None = None
+    since: datetime | None = None
+    next_probe_at: datetime | None = None
+    blocked: bool = False
+
+
 class Status(Struct, frozen=True):
     """The state of the daemon, its providers and its counts. ``trouble`` says why it is not ready."""
 
@@ -208,3 +220,5 @@ class Status(Struct, frozen=True):
     refused_deliveries: int = 0
     providers: Mapping[str, str] = {}
     provider_causes: Mapping[str, TroubleCause] = {}
+    paths: Sequence[PathStatus] = ()
+    more_paths: int = 0

@@ -105,7 +105,8 @@ class Watch:
     """The record of one task.
 
     ``interval_ms`` is the last wait between two polls, 0 before the first. ``due_at`` is None after the end.
-    ``round`` counts resumes. Each round ends in at most one event.
+    ``round`` counts resumes. Each round ends in at most one event. ``failures`` counts the latest polls in a
+    row that brought nothing about the task.
     """
 
     id: str
@@ -131,6 +132,7 @@ class Watch:
     result_expires_at: int | None = None
     error: TaskError | None = None
     traceparent: str | None = None
+    failures: int = 0
 
 
 def shift_watch(watch: Watch, delta_ms: int, *, since: int) -> Watch:

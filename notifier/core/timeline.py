@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from notifier.core.causes.cause import EndpointSubject
+from notifier.core.causes.cause import Condition, EndpointSubject
 from notifier.core.formats.times import format_instant
 from notifier.core.formats.urls import url_to_endpoint
 from notifier.core.model import Attempt, Delivery, DeliveryState, Watch
@@ -57,14 +57,18 @@ class WatchHistory:
     deliveries: Sequence[tuple[Delivery, Sequence[Attempt]]] = ()
 
 
-def build_timeline(history: WatchHistory) -> list[TimelineEntry]:
-    """Build the entries in the order of time; those of one millisecond in the order of cause and effect."""
+def build_timeline(history: WatchHistory, condition: Condition | None = None) -> list[TimelineEntry]:
+    """Build the entries in the order of time; those of one millisecond in the order of cause and effect.
+
+    ``condition`` is why the provider or the api_path of the watch is held back now.
+    """
     entries = [
         TimelineEntry(
             history.watch.registered_at, TimelineKind.REGISTERED, _describe_registration(history.watch)
         ),
         *history.entries,
         *_list_decisions(history),
+        *_list_holds(condition),
         *(entry for delivery, attempts in history.deliveries for entry in _list_attempts(delivery, attempts)),
     ]
     order = {kind: place for place, kind in enumerate(TimelineKind)}  # of cause and effect
@@ -86,6 +90,12 @@ def _list_decisions(history: WatchHistory) -> Iterable[TimelineEntry]:
         if count == len(history.round_ends) and text == f"task.{history.watch.state}":
             text = f"{text}: {_describe_outcome(history.watch)}"
         yield TimelineEntry(end.at, TimelineKind.DECISION, text)
+
+
+def _list_holds(condition: Condition | None) -> Iterable[TimelineEntry]:
+    if condition is not None and condition.since is not None:
+        subject = "" if condition.is_of_path else "its provider is held back: "
+        yield TimelineEntry(condition.since, TimelineKind.DECISION, f"{subject}{condition.text()}")
 
 
 def _describe_outcome(watch: Watch) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import socket
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
@@ -249,6 +250,7 @@ class Daemon:
             waiters=self._waiters,
             wake=self,
             condition_of=self.condition_of,
+            failing_paths=self._poller.list_failing_paths,
             is_ready=self.why_not_ready,
             reload=self.reload,
             feed=self._feed,
@@ -295,9 +297,14 @@ class Daemon:
         """Return for each configured provider why it is paused, None if it is not."""
         return {name: self.condition_of(name) for name in self._config.providers}
 
-    def condition_of(self, provider: str) -> Condition | None:
-        """Return why a provider, configured or not, is paused, None if it is not."""
-        return self._poller.condition_of(provider)
+    def count_blocked_paths(self) -> dict[str, int]:
+        """Return for each configured provider how many of its api_paths are held back."""
+        blocked = Counter(provider for provider, _ in self._poller.path_conditions())
+        return {name: blocked[name] for name in self._config.providers}
+
+    def condition_of(self, provider: str, api_path: str | None = None) -> Condition | None:
+        """Return why a provider, or an api_path of it, is held back, None if it is not."""
+        return self._poller.condition_of(provider, api_path)
 
     def _why_stale(self) -> Cause | None:
         now = self._clock.monotonic()

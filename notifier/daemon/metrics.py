@@ -203,6 +203,10 @@ class DaemonStatus(Protocol):
         """Return for each provider the reason why it is paused, None if it is not."""
         ...
 
+    def count_blocked_paths(self) -> Mapping[str, int]:
+        """Return for each provider how many of its api_paths are held back."""
+        ...
+
 
 class MetricsReport:
     """Makes the response to ``GET /metrics``: the counted metrics, and the state of the store."""
@@ -216,6 +220,7 @@ class MetricsReport:
         self._reading = asyncio.Lock()
         self._ready = self._gauge("ready", "1 while the daemon stores and polls, else 0.")
         self._paused = self._gauge("provider_paused", "1 while a provider is paused.", "provider")
+        self._paths = self._gauge("paths_blocked", "api_paths of a provider that are held back.", "provider")
         self._watches = self._gauge("watches", "Watches by state.", "state")
         self._deliveries = self._gauge("deliveries", "Deliveries by state.", "state")
         self._oldest = self._gauge(
@@ -240,6 +245,9 @@ class MetricsReport:
         self._paused.clear()
         for provider, condition in self._status.conditions().items():
             self._paused.labels(provider).set(condition is not None)
+        self._paths.clear()
+        for provider, count in self._status.count_blocked_paths().items():
+            self._paths.labels(provider).set(count)
         return generate_latest(self._registry)
 
     def _set_gauges(self, counts: Counts, now: int) -> None:

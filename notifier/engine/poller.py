@@ -1,51 +1,40 @@
-"""Poll due watches: claim, fetch, judge, decide, record."""
+"""Polling: which due watches are claimed when, and what ends because it cannot be polled."""
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
-from notifier.byte_budget import ByteHold
 from notifier.config.model import ProviderSettings
-from notifier.core.causes.cause import Cause, Condition, ProviderSubject
+from notifier.core.causes.cause import Cause, Condition
 from notifier.core.causes.table import Code
-from notifier.core.circuit_breaker import Permit
-from notifier.core.event_body import DEFAULT_MAX_PAYLOAD, build_event
-from notifier.core.exchange import Exchange
-from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_traceparent
-from notifier.core.formats.urls import build_task_url
-from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
-from notifier.core.model import Watch, shift_watch
-from notifier.core.polling.age_schedule import AgeSchedule
-from notifier.core.polling.decide_poll import LATE_MS, OVERDUE_GRACE_MS, decide_poll
-from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision
-from notifier.core.polling.learned_schedule import TaskDurations
-from notifier.core.polling.provider import build_poll_headers
-from notifier.core.polling.verdict import NotPolled, Verdict, error_to_verdict
+from notifier.core.circuit_breaker import CircuitBreaker, Permit
+from notifier.core.event_body import DEFAULT_MAX_PAYLOAD
+from notifier.core.polling.evidence import classify_verdict
+from notifier.core.polling.path_health import PathCondition
+from notifier.core.polling.verdict import Verdict
 from notifier.engine.background_tasks import BackgroundTasks
-from notifier.engine.claimed_watch import ClaimedWatch
+from notifier.engine.deferred_polls import DeferredPolls
 from notifier.engine.judging import ReplyJudge
-from notifier.engine.provider_limiter import ProviderLimiter
+from notifier.engine.pause_log import log_paths, log_provider
+from notifier.engine.poll_runner import LEASE_MARGIN_MS, ClaimedWatch, PollRunner
+from notifier.engine.provider_limiter import PollPlan, ProviderLimiter
+from notifier.engine.provider_monitor import PollTicket
+from notifier.engine.unpolled_deadlines import UnpolledDeadlines
 from notifier.engine.waiters import WatchWaiters
 from notifier.errors import StoreUnavailable
 from notifier.ports import NO_METER, Clock, HttpClient, Meter
 from notifier.store.protocol import Store
-from notifier.store.values import Lease
+from notifier.store.values import ClaimedWatches, Lease, ProviderBreaker
 
 IDLE_MS = 1_000  # until a tick without a due row; no record of why; changing it needs a measurement
-LEASE_MARGIN_MS = 15_000  # to record after the timeout; no record of why; changing it needs a measurement
-EXPIRE_BATCH = 256  # CONTRACT P5: bounded; no record of why; changing it needs a measurement
-ORPHAN_INTERVAL_MS = 60_000  # no record of why; changing it needs a measurement
 
 log = structlog.get_logger()
 
 
 class Poller:
-    """Polls due watches.
-
-    ``run_at`` requests a tick earlier than the last one returned. ``deliver`` is called after an outcome was
-    recorded.
-    """
+    """Polls the watches that are due. ``run_at`` requests a tick sooner than the last one asked for."""
 
     def __init__(
         self,
@@ -62,25 +51,44 @@ class Poller:
         meter: Meter = NO_METER,
         judge: ReplyJudge | None = None,
     ) -> None:
-        self.http_client = http_client
         self._store = store
         self._clock = clock
-        self._rng = rng
         self._owner = owner
-        self._waiters = waiters
         self._tasks = tasks
         self._run_at = run_at
-        self._deliver = deliver
-        self._meter = meter
         self._judge = judge or ReplyJudge()
+        self._runner = PollRunner(
+            store=store,
+            http_client=http_client,
+            clock=clock,
+            rng=rng,
+            waiters=waiters,
+            run_at=run_at,
+            deliver=deliver,
+            meter=meter,
+            judge=self._judge,
+        )
         self._limiters: dict[str, ProviderLimiter] = {}
+        self._removed: dict[str, ProviderLimiter] = {}
         self._waiting_for_room: set[str] = set()
-        self._shifted_ms = 0
-        self._since = clock.now()
-        self._orphans_at = 0
-        self._give_up_after_ms = 0
-        self._max_payload = DEFAULT_MAX_PAYLOAD
+        self._deferred = DeferredPolls(store=store, clock=clock, tasks=tasks, run_at=run_at)
+        self._deadlines = UnpolledDeadlines(
+            store=store, clock=clock, owner=owner, tasks=tasks, runner=self._runner
+        )
+        self._unrestored: set[str] = set()
+        self._has_started = False
         self.ticked_at = clock.monotonic()
+
+    # -- settings and conditions
+
+    @property
+    def http_client(self) -> HttpClient:
+        """Return what polls are sent with."""
+        return self._runner.http_client
+
+    @http_client.setter
+    def http_client(self, http_client: HttpClient) -> None:
+        self._runner.http_client = http_client
 
     def configure(
         self,
@@ -89,229 +97,167 @@ class Poller:
         give_up_after_ms: int,
         max_payload: int = DEFAULT_MAX_PAYLOAD,
     ) -> None:
-        """Use these settings from now on. Requests in flight end with the old ones."""
-        now = self._clock.now()
-        self._give_up_after_ms = give_up_after_ms
-        self._max_payload = max_payload
-        limiters = {name: limiter for name, limiter in self._limiters.items() if name in providers}
-        for name, provider in providers.items():
-            if name in limiters:
-                limiters[name].configure(provider)
-            else:
-                limiters[name] = ProviderLimiter(provider, now)
-        self._limiters = limiters
+        """Take these settings from now on; requests under way end by the old ones.
 
-    def condition_of(self, provider: str) -> Condition | None:
-        """Return why a provider is held back; None if it is not."""
+        A provider that is removed keeps its limiter while requests to it run: if it is added again meanwhile,
+        these still count.
+        """
+        now = self._clock.now()
+        self._runner.give_up_after_ms = give_up_after_ms
+        self._runner.max_payload = max_payload
+        limiters = self._removed | self._limiters
+        self._limiters, self._unrestored = {}, self._unrestored & providers.keys()
+        for name, provider in providers.items():
+            limiter = limiters.pop(name, None)
+            if limiter is None:
+                self._limiters[name] = ProviderLimiter(provider, now)
+                self._unrestored.add(name)
+            else:
+                limiter.configure(provider, now)
+                self._limiters[name] = limiter
+        self._removed = {name: each for name, each in limiters.items() if each.in_flight}
+
+    def condition_of(self, provider: str, api_path: str | None = None) -> Condition | None:
+        """Return why a provider, or an api_path of it, is held back; None while it is not."""
         limiter = self._limiters.get(provider)
-        return Condition(Cause(Code.PROVIDER_NOT_CONFIGURED)) if limiter is None else limiter.condition
+        if limiter is None:
+            return Condition(Cause(Code.PROVIDER_NOT_CONFIGURED))
+        if api_path is None:
+            return limiter.monitor.condition
+        return limiter.monitor.get_path_condition(api_path)
+
+    def list_failing_paths(self) -> list[PathCondition]:
+        """Return each api_path that something is wrong with: the blocked ones first, then by age."""
+        failing = [path for limiter in self._limiters.values() for path in limiter.monitor.list_failing()]
+        return sorted(failing, key=lambda path: (not path.is_blocked, path.condition.since or 0))
+
+    def path_conditions(self) -> dict[tuple[str, str], Condition]:
+        """Return why api_paths are held back, by provider and path."""
+        failing = self.list_failing_paths()
+        return {(path.provider, path.api_path): path.condition for path in failing if path.is_blocked}
 
     def shift(self, delta_ms: int) -> None:
         """Follow a clock that was stepped."""
-        self._shifted_ms += delta_ms
-        self._since += delta_ms
-        self._orphans_at += delta_ms
-        for limiter in self._limiters.values():
+        self._runner.shift(delta_ms)
+        self._deadlines.shift(delta_ms)
+        for limiter in (*self._limiters.values(), *self._removed.values()):
             limiter.shift(delta_ms)
 
+    # -- ticks
+
     async def tick(self) -> int:
-        """Start the polls that are due and allowed. Return when to tick next."""
-        await self._expire_orphans()
+        """Start what is due and may start; return the instant of the next tick."""
+        await self._restore()
+        await self._deadlines.expire_orphans(self._limiters.keys())
         next_ticks = [await self._serve(limiter) for limiter in list(self._limiters.values())]
         self.ticked_at = self._clock.monotonic()
         return min([*next_ticks, self._clock.now() + IDLE_MS])
 
+    async def _restore(self) -> None:
+        """Read what blocked, and what was put off, when the daemon stopped or the provider was removed."""
+        if not self._unrestored and self._has_started:
+            return
+        state = await self._store.polling_state()
+        for breaker in state.breakers:
+            if breaker.provider in self._unrestored:
+                self._limiters[breaker.provider].monitor.restore(breaker, self._clock.now())
+            elif not self._has_started:  # of a provider that was removed while no daemon ran
+                await self._record_breaker(replace(breaker, breaker=CircuitBreaker()))
+        self._deferred.restore(state.deferred)
+        self._unrestored.clear()
+        self._has_started = True
+
     async def _serve(self, limiter: ProviderLimiter) -> int:
         now = self._clock.now()
-        name = limiter.provider.name
-        self._waiting_for_room.discard(name)
-        match limiter.permit(now):
-            case Permit.ALLOW:
-                room = limiter.count_free_slots(now)
-                if room == 0:
-                    return self._wait_for_room(limiter, now)
-                return await self._claim(limiter, now, room, is_probe=False)
-            case Permit.PROBE:
-                next_at = await self._claim(limiter, now, 1, is_probe=True)
-                await self._expire(limiter)
-                return next_at
-            case Permit.BLOCK:
-                await self._expire(limiter)
-                return limiter.gate.probe_at
+        self._waiting_for_room.discard(limiter.provider.name)
+        plan = limiter.plan(now)
+        if limiter.monitor.permit(now) is Permit.BLOCK:
+            next_at = limiter.monitor.health.breaker.probe_at
+        elif plan.limit:
+            next_at = await self._claim(limiter, plan, now)
+        else:
+            next_at = self._wait_for_room(limiter, now)
+        self._store_breakers(limiter)
+        await self._deadlines.expire(limiter.monitor)
+        return next_at
 
     def _wait_for_room(self, limiter: ProviderLimiter, now: int) -> int:
-        """Return when to claim again. A request that ends requests a tick if its slot is needed."""
+        """Return when to look again; a request that ends requests a tick when it is what is missing."""
         self._waiting_for_room.add(limiter.provider.name)
         return limiter.find_next_start(now) or now + IDLE_MS
 
-    async def _claim(self, limiter: ProviderLimiter, now: int, room: int, *, is_probe: bool) -> int:
+    async def _claim(self, limiter: ProviderLimiter, plan: PollPlan, now: int) -> int:
         lease = Lease(self._owner, now + limiter.provider.polling.request_timeout_ms + LEASE_MARGIN_MS)
-        shifted_ms = self._shifted_ms
-        claimed = await self._store.claim_watches(limiter.provider.name, now=now, limit=room, lease=lease)
-        if claimed.watches:
-            limiter.record_start(len(claimed.watches), now, is_probe=is_probe)
+        shifted_ms = self._runner.shifted_ms
+        claimed = await self._store.claim_watches(
+            limiter.provider.name, now=now, limit=plan.limit, lease=lease, rules=plan.rules
+        )
         for watch in claimed.watches:
             durations = claimed.durations.get(watch.api_path)
-            claim = self._make_claim(
-                watch, lease, limiter, shifted_ms, is_probe=is_probe, durations=durations
-            )
-            self._tasks.start(self._poll(claim), name=f"poll {watch.id}")
-        if is_probe:
-            return limiter.gate.probe_at if claimed.watches else now + IDLE_MS
-        if len(claimed.watches) == room:
-            return self._wait_for_room(limiter, now)
-        return now + IDLE_MS if claimed.next_due_at is None else claimed.next_due_at
+            claim = self._runner.make_claim(watch, lease, limiter.provider, shifted_ms, durations)
+            ticket = limiter.record_start(watch, plan, self._clock.now())
+            self._tasks.start(self._poll(claim, limiter, ticket), name=f"poll {watch.id}")
+        return self._find_next_tick(limiter, plan, claimed, now)
 
-    def _make_claim(
-        self,
-        watch: Watch,
-        lease: Lease,
-        limiter: ProviderLimiter,
-        shifted_ms: int,
-        *,
-        is_probe: bool,
-        durations: TaskDurations | None = None,
-    ) -> ClaimedWatch:
-        """Make the claim of a watch. A clock step since the claim moved the row after it was read."""
-        claimed_at = self._clock.now() - (self._shifted_ms - shifted_ms)
-        return ClaimedWatch(
-            watch, lease, limiter, limiter.provider, claimed_at, shifted_ms, is_probe, durations
-        )
+    def _find_next_tick(
+        self, limiter: ProviderLimiter, plan: PollPlan, claimed: ClaimedWatches, now: int
+    ) -> int:
+        if plan.is_probe:
+            return limiter.monitor.health.breaker.probe_at if claimed.watches else now + IDLE_MS
+        instants = [now + IDLE_MS, claimed.next_due_at, limiter.monitor.find_next_probe(now)]
+        next_at = min(at for at in instants if at is not None)
+        if claimed.has_more:
+            is_full = len(claimed.watches) >= plan.limit
+            room_at = self._wait_for_room(limiter, now)
+            return min(next_at, room_at) if is_full else next_at
+        return next_at
 
-    async def _expire(self, limiter: ProviderLimiter) -> None:
-        """End watches that reach their deadline while the provider is paused.
-
-        A watch that was past it when the pause began (after a stop of the daemon) may have finished
-        meanwhile. So it is polled first, unless the pause lasts.
-        """
-        closed_at, condition = limiter.gate.since, limiter.condition
-        if closed_at is not None and condition is not None:
-            deadline_from = 0 if self._clock.now() - closed_at >= OVERDUE_GRACE_MS else closed_at
-            await self._expire_all(limiter, condition, deadline_from)
-
-    async def _expire_orphans(self) -> None:
-        """End watches past their deadline whose provider is no longer configured."""
-        now = self._clock.now()
-        if now < self._orphans_at:
-            return
-        self._orphans_at = now + ORPHAN_INTERVAL_MS
-        for name in await self._store.providers():
-            if name not in self._limiters:
-                limiter = ProviderLimiter(ProviderSettings(name=name), now)
-                ended = await self._expire_all(limiter, Condition(Cause(Code.PROVIDER_REMOVED)), 0)
-                if ended == EXPIRE_BATCH:  # there may be more
-                    self._orphans_at = self._clock.now()
-
-    async def _expire_all(self, limiter: ProviderLimiter, why: Condition, deadline_from: int) -> int:
-        """Start to end a batch of watches past their deadline. Return their number."""
-        now = self._clock.now()  # again, because the caller has awaited, and the clock may have been set back
-        lease, shifted_ms = Lease(self._owner, now + LEASE_MARGIN_MS), self._shifted_ms
-        claimed = await self._store.claim_watches(
-            limiter.provider.name,
-            now=now - LATE_MS,
-            limit=EXPIRE_BATCH,
-            lease=lease,
-            deadline_from=deadline_from,
-        )
-        for watch in claimed.watches:
-            claim = self._make_claim(watch, lease, limiter, shifted_ms, is_probe=False)
-            self._tasks.start(self._settle(claim, NotPolled(why)), name=f"expire {watch.id}")
-        return len(claimed.watches)
-
-    async def _poll(self, claimed: ClaimedWatch) -> None:
+    async def _poll(self, claimed: ClaimedWatch, limiter: ProviderLimiter, ticket: PollTicket) -> None:
         verdict: Verdict | None = None
         with self._judge.hold() as memory:
             try:
-                verdict = await self._fetch_verdict(claimed, memory)
+                verdict = await self._runner.fetch_verdict(claimed, memory)
             finally:
-                self._free_slot(claimed, verdict)
+                verdict = self._end_request(limiter, ticket, verdict)
+            if verdict is None:
+                return
             due_at = claimed.watch.due_at or claimed.claimed_at
-            self._meter.record_poll(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
-            await self._settle(claimed, verdict)
+            self._runner.meter.record_poll(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
+            lost_min_ms = limiter.monitor.find_lost_min_ms(ticket)
+            decision = await self._runner.settle(claimed, verdict, lost_min_ms=lost_min_ms)
+        self._deferred.add(claimed.watch.provider, claimed.watch.api_path, verdict, decision)
 
-    async def _fetch_verdict(self, claimed: ClaimedWatch, memory: ByteHold) -> Verdict:
-        """Fetch and judge. An exception of ours is logged. It does not end the watch; polling continues."""
-        task_id, provider = claimed.watch.task_id, claimed.provider
-        try:
-            exchange = await self._fetch(claimed, memory)
-            return await self._judge.judge(
-                exchange, memory, task_id=task_id, provider=provider, now=self._clock.now()
-            )
-        except Exception as error:
-            log.exception("poll.crashed", watch=claimed.watch.id, task=task_id)
-            return error_to_verdict(error)
+    # -- what a request brought, for others
 
-    async def _fetch(self, claimed: ClaimedWatch, memory: ByteHold) -> Exchange:
-        watch, provider, description = claimed.watch, claimed.provider, claimed.provider.description
-        url = build_task_url(provider.base_url, description.task_path, watch.api_path, watch.task_id)
-        headers = dict(build_poll_headers(description, provider.api_key))
-        if watch.traceparent is not None:
-            headers[TRACEPARENT] = child_traceparent(watch.traceparent, self._rng.getrandbits(SPAN_BITS))
-        timeout_ms, max_body = provider.polling.request_timeout_ms, description.max_body
-        return await self.http_client.get(
-            url, headers, timeout_ms=timeout_ms, max_body=max_body, memory=memory
-        )
-
-    async def _settle(self, claimed: ClaimedWatch, verdict: Verdict) -> None:
-        decision = self._decide(claimed, verdict)
-        try:
-            match decision:
-                case PollAgain():
-                    await self._record_wait(claimed, decision)
-                case EndWatch():
-                    await self._record_end(claimed, verdict, decision)
-        except StoreUnavailable as error:
-            # Nothing was recorded. The watch is polled again after its lease.
-            log.warning("watch.not_recorded", watch=claimed.watch.id, **error.log_fields())
-
-    def _decide(self, claimed: ClaimedWatch, verdict: Verdict) -> PollDecision:
-        provider, polling = claimed.provider, claimed.provider.polling
-        stepped_ms = self._shifted_ms - claimed.shifted_ms
-        return decide_poll(
-            shift_watch(claimed.watch, stepped_ms, since=self._since - stepped_ms),
-            verdict,
-            schedule=AgeSchedule(polling.min_interval_ms, polling.max_interval_ms, polling.growth),
-            result_ttl_ms=provider.result_ttl_ms,
-            now=self._clock.now(),
-            jitter=self._rng.random(),
-            poll_started_at=claimed.claimed_at + stepped_ms,
-            durations=claimed.durations if polling.learn else None,
-        )
-
-    async def _record_wait(self, claimed: ClaimedWatch, wait: PollAgain) -> None:
-        watch, now = claimed.watch, self._clock.now()
-        if not await self._store.record_wait(watch, claimed.lease, wait, now=now):
-            return
-        before, cause = (each.cause if each else None for each in (watch.trouble, wait.trouble))
-        if cause is not None and before != cause:
-            fields = {"trouble": cause.text(), "code": cause.code}
-            log.warning("watch.troubled", watch=watch.id, task=watch.task_id, **fields)
-        if before is not None and cause is None:
-            log.info("watch.recovered", watch=watch.id, task=watch.task_id)
-        self._run_at(wait.due_at)
-
-    async def _record_end(self, claimed: ClaimedWatch, verdict: Verdict, end: EndWatch) -> None:
-        watch, now = claimed.watch, self._clock.now()
-        event_id = new_id(EVENT, now, self._rng.getrandbits(ENTROPY_BITS))
-        event = build_event(watch, end, event_id=event_id, now=now, max_payload=self._max_payload)
-        give_up_at = now + self._give_up_after_ms
-        if await self._store.record_end(watch, claimed.lease, end, event, now=now, give_up_at=give_up_at):
-            ids = {"watch": watch.id, "task": watch.task_id, "event_id": event.id}
-            log.info("watch.ended", **ids, state=str(end.state))
-            self._meter.record_end(watch, verdict, end, now=now)
-            self._waiters.wake(watch.id)
-            self._deliver()
-
-    def _free_slot(self, claimed: ClaimedWatch, verdict: Verdict | None) -> None:
-        limiter, now = claimed.limiter, self._clock.now()
-        before = limiter.condition
-        limiter.record_end(verdict, now, is_probe=claimed.is_probe)
-        if before is None and (condition := limiter.condition) is not None:
-            name, text, cause = limiter.provider.name, condition.text(), condition.cause
-            fix = cause.fix(ProviderSubject(name))
-            log.warning("provider.paused", provider=name, condition=text, code=cause.code, fix=fix)
-        if before is not None and limiter.condition is None:
-            log.info("provider.resumed", provider=limiter.provider.name)
+    def _end_request(
+        self, limiter: ProviderLimiter, ticket: PollTicket, verdict: Verdict | None
+    ) -> Verdict | None:
+        now, monitor, name = self._clock.now(), limiter.monitor, limiter.provider.name
+        before, paths_before = monitor.condition, monitor.list_blocked()
+        verdict = limiter.record_end(ticket, verdict, now)
+        paths = monitor.list_blocked()
+        log_paths(name, paths_before, paths)
+        log_provider(name, before, monitor.condition)
+        is_resumed = before is not None and monitor.condition is None
+        if is_resumed or paths_before.keys() - paths.keys() or name in self._waiting_for_room:
             self._run_at(now)
-        if limiter.provider.name in self._waiting_for_room:
-            self._run_at(now)
+        elif (probe_at := monitor.find_next_probe(now)) is not None:
+            self._run_at(probe_at)
+        if verdict is not None and not classify_verdict(verdict).is_failure:
+            self._deferred.recall(name, ticket.api_path)
+            if monitor.permit(now) is Permit.ALLOW:
+                self._deferred.recall(name, None)
+        self._store_breakers(limiter)
+        if name in self._removed and not limiter.in_flight:
+            del self._removed[name]
+        return verdict
+
+    def _store_breakers(self, limiter: ProviderLimiter) -> None:
+        for breaker in limiter.monitor.pop_changed():
+            self._tasks.start(self._record_breaker(breaker), name=f"breaker {breaker.provider}")
+
+    async def _record_breaker(self, breaker: ProviderBreaker) -> None:
+        try:
+            await self._store.record_breaker(breaker)
+        except StoreUnavailable as error:  # it is stored with its next change
+            log.warning("breaker.not_recorded", provider=breaker.provider, **error.log_fields())

@@ -1,104 +1,150 @@
-"""Limit the polls of one provider: requests in flight, requests per second, and a circuit breaker."""
+"""How much may go to one provider now, and to which of its api_paths: by slots, rate and circuit breakers."""
+
+from dataclasses import dataclass
 
 from notifier.config.model import ProviderSettings
-from notifier.core import circuit_breaker
-from notifier.core.causes.cause import Condition
-from notifier.core.circuit_breaker import CircuitBreaker, Permit
-from notifier.core.polling.verdict import AccountRefused, Inconclusive, Throttled, Verdict
+from notifier.core.circuit_breaker import Permit
+from notifier.core.model import Watch
+from notifier.core.polling.evidence import classify_verdict
+from notifier.core.polling.poll_choice import UNRESTRICTED, ClaimRules, PathProbe
+from notifier.core.polling.verdict import Verdict
+from notifier.engine.provider_monitor import PollTicket, ProviderMonitor
+from notifier.engine.token_bucket import TokenBucket
 
-BURST_S = 0.25  # of the rate may be saved up; no record of why; changing it needs a measurement
-DEFAULT_PAUSE_MS = 5_000  # after a 429 without Retry-After; no record of why; changing it needs a measurement
-MAX_RETURN_MS = 60_000  # CONTRACT P7: a provider that is back is polled within 60 s
+SLOW_MS = 1_000  # a reply in less says nothing against a path; trade-off: short beside a timeout of 15 s
+SLOW_FACTOR = (
+    3  # times the usual duration of a reply; trade-off: a provider that is slow as a whole is not ill
+)
+REPLY_WEIGHT = 8  # one reply of so many: the usual duration follows the provider; no record of why 8
+TROUBLED_SHARE = 10  # one poll of so many at least is of a watch that failed last; no record of why 10
+FORGET_INTERVAL_MS = 60_000  # no record of why; changing it needs a measurement
+
+
+@dataclass(frozen=True, slots=True)
+class PollPlan:
+    """What a claim may take now. ``is_probe``: the provider is blocked, and this is its probe."""
+
+    limit: int
+    rules: ClaimRules = UNRESTRICTED
+    is_probe: bool = False
 
 
 class ProviderLimiter:
-    """The limits of one provider. A 429 or a refusal holds back the whole provider, not one watch."""
+    """One provider's budget. What fails or hangs has a part of it: half of the slots and half of the rate.
+
+    Probes of blocked paths may have a quarter of the slots more: what hangs elsewhere must not delay them.
+    """
 
     def __init__(self, provider: ProviderSettings, now: int) -> None:
         self.provider = provider
-        self.gate = CircuitBreaker()
+        self.monitor = ProviderMonitor(provider)
         self.in_flight = 0
-        self._failing_since: int | None = None
-        self._tokens = self._burst
-        self._filled_at = now
+        self._bucket = TokenBucket(provider.max_rate_per_s, now)
+        self._suspect_bucket = TokenBucket(provider.max_rate_per_s / 2, now)
+        self._count = 0
+        self._usual_reply_ms = 0.0
+        self._troubled_at = now
+        self._forget_at = now + FORGET_INTERVAL_MS
 
-    @property
-    def condition(self) -> Condition | None:
-        """Why the provider is held back, since its first failure in a row; None if it is not."""
-        if self.gate.since is None or self.gate.reason is None:
-            return None
-        since = self.gate.since if self._failing_since is None else self._failing_since
-        return Condition(self.gate.reason, since)
+    def plan(self, now: int) -> PollPlan:
+        """Return what a claim may take now; a limit of 0 where nothing may start."""
+        self._forget(now)
+        match self.monitor.permit(now):
+            case Permit.BLOCK:
+                return PollPlan(0)
+            case Permit.PROBE:
+                probed = {name: load.probed for name, load in self.monitor.paths.items()}
+                rules = ClaimRules(served=probed, is_probe=True)
+                return PollPlan(min(self._count_free(now), 1), rules, is_probe=True)
+            case Permit.ALLOW:
+                limit = self._count_free(now)
+                return PollPlan(limit, self._make_rules(now)) if limit else PollPlan(0)
 
-    def permit(self, now: int) -> Permit:
-        """Return whether requests may start now: freely, as the only probe, or not."""
-        return circuit_breaker.permit(self.gate, now)
+    def _count_free(self, now: int) -> int:
+        return max(0, min(self.provider.max_in_flight - self.in_flight, self._bucket.count(now)))
 
-    def count_free_slots(self, now: int) -> int:
-        """Return how many requests may start now, by the number in flight and by the rate."""
-        self._fill(now)
-        return max(0, min(self.provider.max_in_flight - self.in_flight, int(self._tokens)))
+    def _make_rules(self, now: int) -> ClaimRules:
+        paths, slow_ms = self.monitor.paths, self._slow_ms
+        suspect_in_flight = sum(load.count_suspect(now, slow_ms) for load in paths.values())
+        slots = self.provider.max_in_flight
+        tokens = self._suspect_bucket.count(now)
+        return ClaimRules(
+            max_in_flight=self.provider.max_in_flight,
+            in_flight={name: len(load.requests) for name, load in paths.items() if load.requests},
+            suspects={name for name, load in paths.items() if load.is_suspect(now, slow_ms)},
+            suspect_room=max(0, min(max(1, slots // 2) - suspect_in_flight, tokens)),
+            probe_room=max(0, min(max(1, slots * 3 // 4) - suspect_in_flight, tokens)),
+            blocked=self.monitor.find_probes(now),
+            served={name: load.served for name, load in paths.items()},
+            is_shared=len(paths) > 1,
+            favours_troubled=now - self._troubled_at >= TROUBLED_SHARE * 1_000 / self._bucket.rate_per_s,
+        )
 
     def find_next_start(self, now: int) -> int | None:
-        """Return when the rate allows the next request; None if one in flight must end first."""
-        if self.in_flight >= self.provider.max_in_flight:
-            return None
-        missing = max(0.0, 1.0 - self._tokens)
-        return now + round(missing * 1_000 / self.provider.max_rate_per_s + 0.5)
+        """Return when the rate lets the next request start; None when one must end before that."""
+        return None if self.in_flight >= self.provider.max_in_flight else self._bucket.find_next(now)
 
-    def record_start(self, count: int, now: int, *, is_probe: bool) -> None:
-        """Record the start of ``count`` requests."""
-        self.in_flight += count
-        self._tokens -= count
-        if is_probe:
-            timeout_ms = self.provider.polling.request_timeout_ms + DEFAULT_PAUSE_MS
-            self.gate = circuit_breaker.record_probe(self.gate, now, timeout_ms=timeout_ms)
+    def record_start(self, watch: Watch, plan: PollPlan, now: int) -> PollTicket:
+        """Record that a poll of a claimed watch starts."""
+        self.in_flight += 1
+        self._count += 1
+        self._bucket.take()
+        load = self.monitor.paths.get_active(watch.api_path, now)
+        if watch.failures or load.is_suspect(now, self._slow_ms):
+            self._suspect_bucket.take()
+        load.requests[self._count], load.served = now, self._count
+        if watch.failures:
+            load.troubled.add(self._count)
+            self._troubled_at = now
+        if plan.is_probe:
+            load.probed = self._count
+        probe = plan.rules.blocked.get(watch.api_path)
+        self.monitor.record_probe(load, probe, now, is_of_all=plan.is_probe)
+        return PollTicket(
+            number=self._count,
+            api_path=watch.api_path,
+            task_id=watch.task_id,
+            started_at=now,
+            is_probe=plan.is_probe,
+            is_path_probe=plan.is_probe or probe is PathProbe.ANY,
+            is_seen=watch.upstream_status is not None,
+        )
 
-    def record_end(self, verdict: Verdict | None, now: int, *, is_probe: bool) -> None:
-        """Record the end of a request; None if it ended without a verdict."""
+    def record_end(self, ticket: PollTicket, verdict: Verdict | None, now: int) -> Verdict | None:
+        """Record what a poll brought, see ``ProviderMonitor``; None when it broke off without a verdict."""
         self.in_flight -= 1
-        match verdict:
-            case None:
-                pass
-            case Throttled(cause=cause, retry_after_ms=wait_ms):
-                until = now + (wait_ms or DEFAULT_PAUSE_MS)
-                self.gate = circuit_breaker.block_until(
-                    self.gate, until, cause, now, is_probe=is_probe, cap_ms=self._cap_ms
-                )
-            case AccountRefused(cause=cause) | Inconclusive(cause=cause, is_outage=True):
-                self.gate = circuit_breaker.record_failure(
-                    self.gate, cause, now, is_probe=is_probe, cap_ms=self._cap_ms
-                )
-            case _:
-                self.gate = circuit_breaker.record_success(self.gate, now)
-        if self.gate.failures == 0:
-            self._failing_since = None
-        elif self._failing_since is None:
-            self._failing_since = now
+        load = self.monitor.paths.get_active(ticket.api_path, now)
+        load.requests.pop(ticket.number, None)
+        load.troubled.discard(ticket.number)
+        if verdict is None:
+            return None
+        verdict = self.monitor.record(ticket, verdict, now)
+        if not classify_verdict(verdict).is_failure:
+            self._usual_reply_ms += (now - ticket.started_at - self._usual_reply_ms) / REPLY_WEIGHT
+        return verdict
 
-    def configure(self, provider: ProviderSettings) -> None:
-        """Use changed settings. Reset the breaker for a new key or base URL."""
-        if (provider.api_key, provider.base_url) != (self.provider.api_key, self.provider.base_url):
-            self.gate, self._failing_since = CircuitBreaker(), None
+    def configure(self, provider: ProviderSettings, now: int) -> None:
+        """Go on under changed settings."""
+        self.monitor.configure(provider)
+        if provider.max_rate_per_s != self.provider.max_rate_per_s:
+            self._bucket = TokenBucket(provider.max_rate_per_s, now)
+            self._suspect_bucket = TokenBucket(provider.max_rate_per_s / 2, now)
         self.provider = provider
 
     def shift(self, delta_ms: int) -> None:
         """Follow a clock that was stepped."""
-        self.gate = circuit_breaker.shift_breaker(self.gate, delta_ms)
-        self._filled_at += delta_ms
-        if self._failing_since is not None:
-            self._failing_since += delta_ms
+        self.monitor.shift(delta_ms)
+        self._bucket.shift(delta_ms)
+        self._suspect_bucket.shift(delta_ms)
+        self._troubled_at += delta_ms
+        self._forget_at += delta_ms
+
+    def _forget(self, now: int) -> None:
+        if now >= self._forget_at:
+            self._forget_at = now + FORGET_INTERVAL_MS
+            self.monitor.forget_idle(now)
 
     @property
-    def _cap_ms(self) -> int:
-        """The longest wait for a probe. With the timeout of a probe it is a minute (CONTRACT P7)."""
-        return max(DEFAULT_PAUSE_MS, MAX_RETURN_MS - self.provider.polling.request_timeout_ms)
-
-    @property
-    def _burst(self) -> float:
-        return max(1.0, self.provider.max_rate_per_s * BURST_S)
-
-    def _fill(self, now: int) -> None:
-        gained = (now - self._filled_at) * self.provider.max_rate_per_s / 1_000
-        self._tokens = min(self._burst, self._tokens + max(0.0, gained))
-        self._filled_at = now
+    def _slow_ms(self) -> int:
+        """How long a request may be out before its path is suspect."""
+        return max(SLOW_MS, round(SLOW_FACTOR * self._usual_reply_ms))

@@ -10,6 +10,7 @@ changes nothing, so that the first outcome wins.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from notifier.core.delivery.decision import AttemptDecision
@@ -23,6 +24,7 @@ from notifier.core.model import (
     Watch,
 )
 from notifier.core.polling.decision import EndWatch, PollAgain
+from notifier.core.polling.poll_choice import UNRESTRICTED, ClaimRules
 from notifier.core.timeline import WatchHistory
 from notifier.store.changes import ChangeListener
 from notifier.store.values import (
@@ -40,6 +42,8 @@ from notifier.store.values import (
     EndpointDetail,
     Lease,
     PathDurations,
+    PollingState,
+    ProviderBreaker,
     RecentActivity,
     ReplayQuery,
     RowsById,
@@ -104,12 +108,46 @@ class Store(Protocol):
         ...
 
     async def claim_watches(
-        self, provider: str, *, now: int, limit: int, lease: Lease, deadline_from: int | None = None
+        self, provider: str, *, now: int, limit: int, lease: Lease, rules: ClaimRules = UNRESTRICTED
     ) -> ClaimedWatches:
-        """Claim live watches that are due (``due_at <= now``), most overdue first.
+        """Claim at most ``limit`` live watches that are due (``due_at <= now``), as ``choose_polls`` chooses.
 
-        With ``deadline_from``, claim only those with ``deadline_from <= expires_at <= now``.
+        A due watch of a blocked path is held until the path has room for it. So is what is too much for one
+        claim to choose from.
         """
+        ...
+
+    async def claim_past_deadline(
+        self,
+        provider: str,
+        *,
+        now: int,
+        limit: int,
+        lease: Lease,
+        deadline_from: int | None = None,
+        paths: Mapping[str, int] = MappingProxyType({}),
+    ) -> ClaimedWatches:
+        """Claim live watches that are due and have ``deadline_from <= expires_at <= now``.
+
+        Without ``deadline_from``, claim only those that are held in the queues of ``paths``, each with its
+        own earliest deadline.
+        """
+        ...
+
+    async def recall_deferred(self, provider: str, *, api_path: str | None, limit: int) -> int:
+        """Make at most ``limit`` watches due when they would have been without a ``Retry-After``.
+
+        These are the watches of ``api_path``; without it, all of the provider that a 429 put off. Return
+        their number.
+        """
+        ...
+
+    async def polling_state(self) -> PollingState:
+        """Read what the poller must know after a restart."""
+        ...
+
+    async def record_breaker(self, breaker: ProviderBreaker) -> None:
+        """Store the circuit breaker, or forget it if it does not block. It may wait for other writes."""
         ...
 
     async def providers(self) -> list[str]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from itertools import chain
 
 from notifier.byte_budget import UNCOUNTED_BYTES
+from notifier.core.circuit_breaker import CircuitBreaker
 from notifier.core.delivery.endpoint import EndpointHealth
 from notifier.core.model import (
     Attempt,
@@ -77,15 +78,43 @@ class ChangeRefused(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedWatches:
-    """Watches to poll now, most overdue first.
+    """Watches to poll now.
 
-    ``next_due_at`` is when the first unclaimed watch is due; it is None for a claim by deadlines.
-    ``durations`` are the learned durations of their api_paths.
+    ``next_due_at`` is when the next watch comes due; it is None for a claim by deadlines. ``durations`` are
+    the learned durations of their api_paths. ``has_more``: more may be due, and wait for room.
     """
 
     watches: tuple[Watch, ...]
     next_due_at: int | None
     durations: Mapping[str, TaskDurations] = field(default_factory=dict)
+    has_more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderBreaker:
+    """The circuit breaker of an api_path, or of the provider itself (None), and since when it fails."""
+
+    provider: str
+    api_path: str | None
+    breaker: CircuitBreaker
+    failing_since: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeferredPath:
+    """An api_path with watches that the ``Retry-After`` of a failure put off, by a 429 or another one."""
+
+    provider: str
+    api_path: str
+    is_throttled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PollingState:
+    """What the poller reads at its start."""
+
+    breakers: tuple[ProviderBreaker, ...]
+    deferred: tuple[DeferredPath, ...]
 
 
 @dataclass(frozen=True, slots=True)

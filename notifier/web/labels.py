@@ -64,6 +64,7 @@ EMPTY = MappingProxyType(
     }
 )
 DUE = "due"
+MORE_PATHS = "and {count} further api_paths"
 # Instead of DUE, by the state of the endpoint.
 HELD = MappingProxyType({"closed": "held back", "paused": "paused", "gone": "parked"})
 OLDEST = "oldest waiting"

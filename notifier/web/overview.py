@@ -6,7 +6,8 @@ from types import MappingProxyType
 from urllib.parse import urlencode
 
 from notifier.api.plots import PlotsBody
-from notifier.api.schemas import CauseBody, DeliveryBody, EndpointBody, EndpointState, StatusBody, WatchBody
+from notifier.api.schemas import CauseBody, DeliveryBody, EndpointBody, EndpointState, WatchBody
+from notifier.api.status_schemas import PathBody, StatusBody
 from notifier.core.model import WatchState
 from notifier.web import labels
 from notifier.web.charts import draw_plots
@@ -194,8 +195,20 @@ def _endpoint(endpoint: EndpointBody, now: int) -> tuple[str, ...]:
 
 def _providers(status: StatusBody, now: int) -> Html:
     causes = status.provider_causes
-    rows = [(name, _condition(text, causes.get(name), now)) for name, text in status.providers.items()]
+    rows: list[tuple[str, Html]] = []
+    for name, text in status.providers.items():
+        rows.append((name, _condition(text, causes.get(name), now)))
+        rows += [_path(path, now) for path in status.paths if path.provider == name]
+    if status.more_paths:
+        rows.append((labels.MORE_PATHS.format(count=status.more_paths), Html("")))
     return table(labels.TITLES["providers"], labels.COLUMNS["providers"], rows)
+
+
+def _path(path: PathBody, now: int) -> tuple[str, Html]:
+    text = [tag("span", timed(path.condition, now), class_="trouble")]
+    if path.next_probe_at is not None:
+        text += [join(", next probe "), moment(path.next_probe_at, now, due=labels.DUE)]
+    return tag("code", path.api_path), join(*text, fixed(path.cause))
 
 
 def _condition(text: str, cause: CauseBody | None, now: int) -> Html:

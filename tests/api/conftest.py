@@ -20,6 +20,7 @@ from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.decision import EndWatch
+from notifier.core.polling.path_health import PathCondition
 from notifier.core.polling.payload_notes import PayloadNote
 from notifier.core.polling.provider import ProviderDescription
 from notifier.engine.waiters import WatchWaiters
@@ -105,6 +106,7 @@ class Bench:
     wake: Wake
     settings: ApiSettings = SETTINGS
     conditions: dict[str, Condition] = field(default_factory=dict)
+    paths: list[PathCondition] = field(default_factory=list)
     unready: Cause | None = None
     faults: tuple[str, ...] = ()
     reloads: int = 0
@@ -114,7 +116,7 @@ class Bench:
         self.feed = EventFeed(
             store=self.store,
             epoch=EPOCH,
-            condition_of=self.conditions.get,
+            condition_of=self.condition_of,
             conditions=lambda: dict(self.conditions),
             tick_s=HOUR_MS / 1_000,  # tests beat by hand
         )
@@ -125,7 +127,8 @@ class Bench:
             settings=lambda: self.settings,
             wake=self.wake,
             waiters=self.waiters,
-            condition_of=self.conditions.get,
+            condition_of=self.condition_of,
+            failing_paths=lambda: self.paths,
             is_ready=lambda: self.unready,
             reload=self._reload,
             metrics=self._scrape,
@@ -185,6 +188,10 @@ class Bench:
 
     async def _scrape(self) -> bytes:
         return b"planted 1.0\n"
+
+    def condition_of(self, provider: str, api_path: str | None = None) -> Condition | None:
+        held = (path.condition for path in self.paths if path.api_path == api_path)
+        return self.conditions.get(provider) or next(held, None)
 
     async def _reload(self) -> tuple[str, ...]:
         self.reloads += 1

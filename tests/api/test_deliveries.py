@@ -169,6 +169,8 @@ async def test_status_counts_everything(bench: Bench) -> None:
         "refused_deliveries": 0,
         "providers": {"mulerouter": "ok"},
         "provider_causes": {},
+        "paths": [],
+        "more_paths": 0,
         "learned": [],
     }
     assert bench.clock.now() == NOON

@@ -386,7 +386,9 @@ async def test_a_beat_that_throws_ends_the_streams_and_the_next_listener_begins_
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No listener is left waiting for a feed that is dead."""
-    feed = EventFeed(store=bench.store, epoch=EPOCH, condition_of=lambda _: None, conditions=dict, tick_s=0)
+    feed = EventFeed(
+        store=bench.store, epoch=EPOCH, condition_of=lambda _name, _path: None, conditions=dict, tick_s=0
+    )
     with listening(feed) as ear, monkeypatch.context() as patched:
         await ear.hear()
         patched.setattr(bench.store, "find", None)

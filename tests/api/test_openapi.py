@@ -19,6 +19,7 @@ from notifier.api.registration import FIELDS, MAX_BATCH, read_batch, read_regist
 from notifier.api.replays import FIELDS as REPLAY_FIELDS
 from notifier.api.replays import read_replay
 from notifier.api.request import TextResponse
+from notifier.api.status_schemas import StatusBody
 from notifier.api.watch_changes import RESUME_FIELDS, STOP_FIELDS, read_resume_of_many, read_stop
 from notifier.core.model import MAX_CALLBACKS
 from notifier.errors import StoreUnavailable
@@ -203,7 +204,7 @@ async def test_real_answers_have_the_described_shapes(bench: Bench) -> None:
         ("/v1/watches", shapes.WatchPage),
         ("/v1/deliveries", shapes.DeliveryPage),
         ("/v1/endpoints", shapes.EndpointPage),
-        ("/v1/status", shapes.StatusBody),
+        ("/v1/status", StatusBody),
         ("/v1/watches/x", ProblemBody),
     ):
         answer = await bench.http.get(path)

@@ -15,6 +15,7 @@ WELL: dict[str, Any] = {
     "troubled": 0,
     "refused": 0,
     "providers": {},
+    "paths": 0,
 }
 
 
@@ -39,6 +40,8 @@ def test_all_is_well_with_what_there_is() -> None:
         ),
         ({"deliveries": {"dead": 1}}, "1 delivery is dead"),
         ({"deliveries": {"dead": 2}}, "2 deliveries are dead"),
+        ({"paths": 1}, "1 api_path is held back"),
+        ({"paths": 2}, "2 api_paths are held back"),
         ({"held": 1}, "1 receiver is held back"),
         ({"troubled": 1}, "1 watched task has been in trouble for a minute or more"),
         ({"troubled": 10_000}, "at least 10000 watched tasks have been in trouble for a minute or more"),

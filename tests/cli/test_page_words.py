@@ -12,6 +12,7 @@ from notifier.api import schemas
 from notifier.api.examples import ATTEMPT, DELIVERY, ENDPOINT, MOMENTS, PLOTS, WATCH
 from notifier.api.plots import PlotsBody
 from notifier.api.registration import read_registration
+from notifier.api.status_schemas import StatusBody
 from notifier.cli import commands
 from notifier.cli.client import ApiReply
 from notifier.cli.deliveries import ENDED
@@ -36,7 +37,7 @@ from notifier.web.overview import OverviewData, PageFilter, overview
 from notifier.web.render import FOLDER
 from tests.api.conftest import SETTINGS
 from tests.api.test_pages import Seen
-from tests.builders import DISK_FULL, KEY_REFUSED, answered, api_cause
+from tests.builders import DISK_FULL, KEY_REFUSED, SERVER_ERROR, answered, api_cause
 from tests.fakes import NOON
 
 REFUSED = "provider refuses the key (401) since 2026-11-23T11:57:00.000Z"
@@ -95,13 +96,15 @@ def first_page(providers: dict[str, str], causes: dict[str, dict[str, str]] | No
         "refused_deliveries": 0,
         "providers": providers,
         "provider_causes": causes or {},
+        "paths": [],
+        "more_paths": 0,
         "learned": [],
     }
     return OverviewData(
         register=registration_line(ORIGIN),
         now=NOON,
         page_filter=PageFilter(),
-        status=made(schemas.StatusBody, status),
+        status=made(StatusBody, status),
         watches=[],
         deliveries=[],
         endpoints=[made(schemas.EndpointBody, ENDPOINT)],
@@ -169,6 +172,28 @@ def test_a_trouble_comes_with_the_advice_of_show() -> None:
     assert plain(said).partition(" (")[0] in page  # how long ago it was, each tells from its own now
     assert fix == f"fix: {cause['fix']}"
     assert fix in page
+
+
+def test_paths_are_listed_below_their_provider_as_on_the_page() -> None:
+    """With the next probe and what to do; of many of them five, and the number."""
+    cause = api_cause(SERVER_ERROR, ProviderSubject("mulerouter"))
+    path = {
+        "provider": "mulerouter",
+        "condition": f"{SERVER_ERROR.text()} since 2026-11-23T12:00:00.000Z",
+        "cause": cause,
+        "since": "2026-11-23T12:00:00.000Z",
+        "next_probe_at": "2026-11-23T12:00:05.000Z",
+        "blocked": True,
+    }
+    paths = [{**path, "api_path": f"/path/{number}"} for number in range(7)]
+    status = {"version": "0.1.0", "providers": {"mulerouter": "ok"}, "paths": paths, "more_paths": 3}
+    lines = [plain(line) for line in format_status(made(Status, status), [], has_more=False, at=ORIGIN)]
+    assert lines[lines.index("mulerouter ok") + 1].startswith(f"/path/0: {SERVER_ERROR.text()} since …")
+    text = " ".join(lines)
+    assert text.count(f"fix: {cause['fix']}") == 5
+    assert text.count("next probe …") == 5
+    assert "7 api_paths in trouble" in text
+    assert "3 further api_paths" in text
 
 
 @pytest.mark.parametrize("code", [code for code, template in CAUSES.items() if template.fix])

@@ -8,6 +8,7 @@ import pytest
 from msgspec import Raw, Struct, inspect
 
 from notifier.api import bulk_schemas, schemas
+from notifier.api.status_schemas import StatusBody
 from notifier.cli.daemon import ReloadResult
 from notifier.cli.open import LoginLink
 from notifier.client import model
@@ -24,7 +25,7 @@ PAIRS: list[tuple[type[Struct], type[Struct]]] = [
     (model.DeliveryAttempt, schemas.AttemptBody),
     (model.Endpoint, schemas.EndpointBody),
     (model.TimelineLine, schemas.MomentBody),
-    (model.Status, schemas.StatusBody),
+    (model.Status, StatusBody),
     (Problem, ProblemBody),
     (Fault, FieldError),
     (LoginLink, schemas.LoginBody),

@@ -95,7 +95,7 @@ def test_a_decision_carries_what_was_said_and_why_the_next_poll_is_when_it_is() 
     verdict = Inconclusive(SERVER_ERROR, InconclusiveKind.SERVER_ERROR)
     decision = decide_poll(WATCH, verdict, schedule=SCHEDULE, result_ttl_ms=0, now=T + 30_000, jitter=0.0)
     assert isinstance(decision, PollAgain)
-    words = "provider answers HTTP 503: kept, next in 3.0 s (by age: the task is 30.0 s old)"
+    words = "provider answers HTTP 503: kept, next in 6.0 s (the last poll failed)"
     assert describe_wait(decision, T + 30_000) == words
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.causes.table import Code
 from notifier.core.model import Callback, MissingStreak, TaskError, Trouble, Watch, WatchState
-from notifier.core.polling.age_schedule import AgeSchedule
+from notifier.core.polling.age_schedule import AgeSchedule, compute_backoff_ms
 from notifier.core.polling.decide_poll import decide_poll
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision, ScheduleRule
 from notifier.core.polling.learned_schedule import TaskDurations
@@ -65,9 +65,17 @@ def decide(
     ttl_ms: int = DAY,
     jitter: float = 0.0,
     durations: TaskDurations | None = None,
+    **more: int,
 ) -> PollDecision:
     return decide_poll(
-        watch, verdict, schedule=schedule, result_ttl_ms=ttl_ms, now=now, jitter=jitter, durations=durations
+        watch,
+        verdict,
+        schedule=schedule,
+        result_ttl_ms=ttl_ms,
+        now=now,
+        jitter=jitter,
+        durations=durations,
+        **more,
     )
 
 
@@ -159,7 +167,78 @@ def test_a_longer_retry_after_puts_the_poll_off_but_not_the_interval(verdict: Ve
 
 
 def test_a_shorter_retry_after_brings_nothing_forward() -> None:
-    assert wait(Throttled(1_000, SLOW_DOWN), watch=replace(A_WATCH, interval_ms=20_000)).due_at == T + 20_000
+    """Neither the interval nor what a failure makes of it."""
+    assert wait(Throttled(1_000, SLOW_DOWN), watch=replace(A_WATCH, interval_ms=20_000)).due_at == T + 40_000
+
+
+# ---- failures of the watch's own
+
+
+FAILURES = [
+    REFUSED,
+    AccountRefused(403, KEY_REFUSED),
+    THROTTLED,
+    OUTAGE,
+    Inconclusive(ODD, InconclusiveKind.UNREADABLE),
+]
+
+
+@pytest.mark.parametrize("verdict", FAILURES)
+def test_the_wait_of_a_failing_watch_doubles_and_its_interval_stays(verdict: Verdict) -> None:
+    """By its own failures alone, to the longest interval; the first reply about the task ends that."""
+    waits, now, watch = [], T, A_WATCH
+    for number in range(1, 8):
+        found = wait(verdict, now, watch=watch)
+        assert (found.failures, found.paced_due_at) == (number, None)
+        waits.append(found.due_at - now)
+        watch = replace(after(watch, found), failures=found.failures, interval_ms=2_500)
+        now = T  # the age does not grow, so that only the failures count
+    assert waits == [5_000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000]
+    for reply in (RUNNING, TaskUnknown(404)):
+        recovered = wait(reply, now, watch=watch)
+        assert (recovered.failures, recovered.due_at) == (0, now + 2_500)
+
+
+@given(
+    interval_ms=st.integers(50, 24 * HOUR),
+    failures=st.integers(0, 10_000),
+    max_interval_ms=st.integers(50, DAY),
+    least_ms=st.integers(50, 60_000),
+)
+def test_a_backoff_never_shrinks_and_keeps_its_bounds(
+    interval_ms: int, failures: int, max_interval_ms: int, least_ms: int
+) -> None:
+    """P7: above its own interval no wait is longer than the longest interval or a minute."""
+    schedule = AgeSchedule(least_ms, max_interval_ms, 0.1)
+    found = compute_backoff_ms(schedule, interval_ms, failures)
+    assert interval_ms <= found <= max(interval_ms, min(max_interval_ms, 60_000))
+    assert found <= compute_backoff_ms(schedule, interval_ms, failures + 1)
+
+
+@pytest.mark.parametrize(
+    "verdict", [Throttled(HOUR // 2, SLOW_DOWN), replace(OUTAGE, retry_after_ms=HOUR // 2)]
+)
+def test_what_a_failure_asks_to_wait_leaves_the_instant_that_it_moved(verdict: Verdict) -> None:
+    """So that the poll can be brought back to it when the failure turns out to be over."""
+    found = wait(verdict)
+    assert (found.due_at, found.paced_due_at) == (T + HOUR // 2, T + 5_000)
+
+
+def test_a_deadline_before_what_is_asked_to_wait_bounds_both() -> None:
+    near = replace(A_WATCH, expires_at=T + 4_000)
+    assert wait(Throttled(HOUR, SLOW_DOWN), watch=near).paced_due_at is None
+    assert wait(Throttled(HOUR, SLOW_DOWN), watch=near).due_at == T + 4_000
+
+
+@pytest.mark.fault(47)
+@pytest.mark.parametrize(("lost_min_ms", "lost_at_s"), [(30_000, 30), (150_000, 150)])
+def test_a_task_is_lost_after_as_long_as_its_path_deserves(lost_min_ms: int, lost_at_s: int) -> None:
+    """Three replies over 30 s, or over 150 s where nothing shows that the path works."""
+    watch, now = A_WATCH, T
+    while isinstance(found := decide(TaskUnknown(404), now, watch=watch, lost_min_ms=lost_min_ms), PollAgain):
+        watch, now = after(watch, found), found.due_at
+    assert found.state is WatchState.LOST
+    assert lost_at_s <= (now - T) // SECOND <= lost_at_s + 15
 
 
 @pytest.mark.parametrize("verdict", [*UNFINISHED, Throttled(HOUR, SLOW_DOWN)])
@@ -611,7 +690,8 @@ def test_what_is_known_of_such_tasks_decides_the_step() -> None:
             ScheduleRule.RETRY_AFTER,
             "the provider asks to wait 40.0 s",
         ),
-        (Throttled(1_000, SLOW_DOWN), {}, None, ScheduleRule.AGE, "by age: the task is 200 s old"),
+        (Throttled(1_000, SLOW_DOWN), {}, None, ScheduleRule.FAILING, "the last poll failed"),
+        (OUTAGE, {"failures": 4}, None, ScheduleRule.FAILING, "the last 5 polls failed"),
         (
             TaskUnknown(404),
             {},

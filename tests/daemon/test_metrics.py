@@ -73,6 +73,7 @@ class Bench:
     store: SqliteStore
     clock: FakeClock
     metrics: Metrics
+    blocked_paths: dict[str, int] = field(default_factory=lambda: {"mulerouter": 0})
     provider_conditions: dict[str, Condition | None] = field(default_factory=lambda: {"mulerouter": None})
     trouble: Cause | None = None
 
@@ -84,6 +85,9 @@ class Bench:
 
     def conditions(self) -> Mapping[str, Condition | None]:
         return self.provider_conditions
+
+    def count_blocked_paths(self) -> Mapping[str, int]:
+        return self.blocked_paths
 
     async def samples(self) -> list[Sample]:
         return list(samples_of((await self.scrape.text()).decode()))
@@ -248,6 +252,15 @@ async def test_a_paused_provider_shows_and_one_that_is_gone_does_not(bench: Benc
     assert await bench.value("notifier_provider_paused", provider="a") is None
 
 
+async def test_paths_that_are_held_back_are_counted_by_provider(bench: Bench) -> None:
+    """No path has a label of its own: there may be hundreds."""
+    bench.blocked_paths = {"a": 2, "b": 0}
+    assert await bench.value("notifier_paths_blocked", provider="a") == 2
+    assert await bench.value("notifier_paths_blocked", provider="b") == 0
+    bench.blocked_paths = {"b": 0}
+    assert await bench.value("notifier_paths_blocked", provider="a") is None
+
+
 async def test_readiness_is_that_of_readyz(bench: Bench) -> None:
     assert await bench.value("notifier_ready") == 1
     bench.trouble = DISK_FULL
@@ -281,6 +294,7 @@ SUBJECTS = {
     "deliveries by state, those waiting among them": ("notifier_deliveries", {"state"}),
     "the oldest that waits": ("notifier_oldest_waiting_delivery_seconds", set()),
     "breakers of providers": ("notifier_provider_paused", {"provider"}),
+    "breakers of api_paths": ("notifier_paths_blocked", {"provider"}),
     "breakers of endpoints": ("notifier_shut_endpoints", {"state"}),
     "result expiry margin": ("notifier_result_margin_seconds_bucket", {"le"}),
     "results that expire undelivered": ("notifier_expiring_results", set()),

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -181,7 +182,7 @@ def make_poller(bench: Bench, wire: FakeWire, judge: ReplyJudge) -> Poller:
         store=bench.store,
         http_client=wire,
         clock=bench.clock,
-        rng=bench.poller._rng,
+        rng=random.Random(1),
         owner="test",
         waiters=bench.waiters,
         tasks=bench.tasks,

@@ -42,7 +42,7 @@ class Notes(NoMeter):
 
 
 async def test_polls_are_told_with_how_late_they_began_and_ends_once_on_disk(bench: Bench) -> None:
-    notes = bench.poller._meter = Notes()
+    notes = bench.poller._runner.meter = Notes()
     bench.polls.add(bench.url_of(), task("processing"), task("completed"))
     watch_id = await bench.register()
     bench.clock.advance(2_500 + 70)

@@ -18,15 +18,20 @@ from notifier.core.delivery.endpoint import AttemptAccepted, AttemptFailed, Endp
 from notifier.core.delivery.request_headers import build_headers
 from notifier.core.exchange import HttpReply
 from notifier.core.model import Attempt, ClaimedDelivery, Event, WatchState
-from notifier.core.polling import age_schedule, provider_reply
+from notifier.core.polling import age_schedule, path_health, poll_choice, provider_reply
 from notifier.core.polling.age_schedule import compute_interval_ms
+from notifier.core.polling.evidence import PollEvidence, classify_verdict
 from notifier.core.polling.judge_poll import judge_poll
-from notifier.core.polling.verdict import Finished
+from notifier.core.polling.verdict import Finished, Verdict
 from notifier.daemon.daemon import Daemon
-from notifier.engine import deliverer, judging
+from notifier.engine import deliverer, judging, provider_monitor, unpolled_deadlines
 from notifier.engine.deliverer import Deliverer
+from notifier.engine.poller import Poller
+from notifier.engine.provider_limiter import ProviderLimiter
+from notifier.engine.provider_monitor import ProviderMonitor
+from notifier.engine.unpolled_deadlines import UnpolledDeadlines
 from notifier.errors import NotifierError
-from notifier.store.sqlite import claiming, deliveries, endpoints, registration, watches
+from notifier.store.sqlite import claiming, deliveries, endpoints, poll_claims, registration, watches
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.store import SqliteStore, write
 
@@ -141,6 +146,56 @@ def refusal_is_failure() -> Iterator[None]:
 
 
 @contextmanager
+def one_breaker_for_all() -> Iterator[None]:
+    """Whatever a path fails with blocks the provider."""
+
+    def blamed(verdict: Verdict) -> PollEvidence:
+        evidence = classify_verdict(verdict)
+        return PollEvidence.PROVIDER if evidence is PollEvidence.PATH else evidence
+
+    with (
+        mock.patch.object(provider_monitor, "classify_verdict", blamed),
+        mock.patch.object(ProviderMonitor, "_has_working_path", return_value=False),
+    ):
+        yield
+
+
+@contextmanager
+def probed_by_age_alone() -> Iterator[None]:
+    """The probe of a blocked path is what is due longest, whether it ever failed or not."""
+    by_age = "ORDER BY due_at, failures"
+    held = {**SQL, "held_places": SQL["held_places"].replace("ORDER BY failures, due_at", by_age)}
+    with (
+        mock.patch.object(path_health, "permits_fresh_probe", return_value=False),
+        mock.patch.object(poll_claims, "SQL", held),
+        mock.patch.object(poll_choice, "_order_probes", lambda watch, _rules: (0, 0, watch.due_at)),
+    ):
+        yield
+
+
+@contextmanager
+def ended_unasked() -> Iterator[None]:
+    """While a path is blocked, everything of its provider ends at its deadline, without a last poll."""
+    serve = Poller._serve
+
+    async def end_first(self: Poller, limiter: ProviderLimiter) -> int:
+        await expire(self._deadlines, limiter.monitor)
+        return await serve(self, limiter)
+
+    async def expire(self: UnpolledDeadlines, monitor: ProviderMonitor) -> None:
+        blocked = monitor.list_blocked()
+        if blocked:
+            why = next(iter(blocked.values())).condition
+            await self._expire_all(monitor.provider, lambda _: why, deadline_from=0)
+
+    with (
+        mock.patch.object(Poller, "_serve", end_first),
+        mock.patch.object(unpolled_deadlines, "LATE_MS", 0),
+    ):
+        yield
+
+
+@contextmanager
 def in_flight_forgotten() -> Iterator[None]:
     """What is on its way to an origin already does not count."""
     claim = SqliteStore.claim_deliveries
@@ -206,12 +261,17 @@ def _in_sql(module: Any, name: str, was: str, becomes: str) -> Switch:
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """A switch, and the promises by which the bug may first be seen."""
+    """A switch, and the promises by which the bug may first be seen.
+
+    ``is_partial``: it shows where a part of a provider is down.
+    """
 
     planted: Switch
     rules: tuple[str, ...]
+    is_partial: bool = False
 
 
+PARTS, UNASKED = "P5 isolated parts", "P5 unasked"
 LOSS, RETURN, AGREES = "P1 no loss", "P7 it comes back", "the store agrees with itself"
 TRUTH, REPEATS, CLAIM = "P4 the provider's word", "P3 repeats", "claim before send"
 
@@ -239,6 +299,9 @@ BUGS: Mapping[str, Bug] = {
     ),
     "key not redacted": Bug(_in_module(provider_reply, "redact_json", lambda raw, _key: raw), ("P6 keys",)),
     "no bound per origin": Bug(in_flight_forgotten, ("P5 bounded",)),
+    "one breaker for all": Bug(one_breaker_for_all, (PARTS, UNASKED, RETURN), is_partial=True),
+    "probe by age alone": Bug(probed_by_age_alone, (PARTS, RETURN), is_partial=True),
+    "ended unasked": Bug(ended_unasked, (UNASKED,), is_partial=True),
     "a refused poll is a failed task": Bug(refusal_is_failure, (TRUTH,)),
     "a stepped clock is believed": Bug(
         _in_module(SqliteStore, "shift_times", write(_nothing)), (TRUTH, RETURN, "order")

@@ -14,6 +14,8 @@ from notifier.core.delivery.signature import make_secret
 from notifier.core.secret import Secret
 from tests.simulation.peers import (
     FINE,
+    PATH_MOODS,
+    POISONS,
     PROVIDER_MOODS,
     RECEIVER_MOODS,
     Chance,
@@ -49,6 +51,8 @@ class Tempo:
     housekeeping_s: int = 60
     pause_s: tuple[float, float] = (1, 120)
     """Between two acts of the outside, at least and on average."""
+    is_partial: bool = False
+    """Mostly parts of providers misbehave: single paths, and single tasks."""
 
 
 class City:
@@ -133,6 +137,21 @@ class City:
         peer.mood = Mood(name, now + int(lasts * rng.uniform(0.5, 1.5)))
         return f"{peer.base_url if isinstance(peer, Upstream) else peer.url} {name}"
 
+    def change_a_part(self) -> str:
+        """An api_path begins to misbehave, or to behave; or some tasks of one misbehave for good."""
+        rng, now = self.rng, self.now()
+        upstream, api_path = self.upstreams[rng.choice(sorted(self.upstreams))], rng.choice(PATHS)
+        if rng.random() < 0.5:
+            lasts = rng.choice([MINUTE, 10 * MINUTE, HOUR])
+            name = FINE if rng.random() < 0.3 else rng.choice(PATH_MOODS)
+            upstream.parts[api_path] = Mood(name, now + int(lasts * rng.uniform(0.5, 1.5)))
+            return f"{upstream.name}{api_path} {name}"
+        poison, count = rng.choice(POISONS), rng.choice([1, 4, 10, 10])
+        tasks = [each for each in upstream.tasks.values() if each.key[1] == api_path][-3 * count :]
+        for task in rng.sample(tasks, min(count, len(tasks))):
+            task.poison = poison
+        return f"{upstream.name}{api_path} {count} tasks {poison}"
+
     def settle(self) -> None:
         """Moods whose time is over end; once the faults are over, all of them."""
         now = self.now()
@@ -142,6 +161,8 @@ class City:
                 peer.trouble(now)
                 if self.is_over or now >= peer.mood.until:
                     peer.mood = Mood()
+        for upstream in self.upstreams.values():
+            upstream.settle_parts(now, is_over=self.is_over)
 
     def end_faults(self) -> None:
         """From now on everybody behaves, and every task comes to its end."""

@@ -14,7 +14,9 @@ CALM = Tempo(idle_s=300, housekeeping_s=900, pause_s=(1, 3_000))
 """For lives of days: hardly anything moves but by its own ring."""
 CROWDED = Tempo(idle_s=60, housekeeping_s=300, pause_s=(1, 60))
 """Nearly as calm inside, and crowded outside: for hunting a bug."""
-TEMPI = {"brisk": BRISK, "calm": CALM, "crowded": CROWDED}
+PARTIAL = Tempo(idle_s=1, housekeeping_s=60, pause_s=(1, 6), is_partial=True)
+"""For hours in which a part of a provider is down nearly always."""
+TEMPI = {"brisk": BRISK, "calm": CALM, "crowded": CROWDED, "partial": PARTIAL}
 
 ACTS: tuple[tuple[int, str], ...] = (
     (40, "register"),
@@ -30,6 +32,7 @@ ACTS: tuple[tuple[int, str], ...] = (
 )
 FAULTS: tuple[tuple[int, str], ...] = (
     (24, "mood"),
+    (12, "part"),
     (3, "crash"),
     (6, "crash_soon"),
     (3, "crash_after_answer"),
@@ -40,6 +43,7 @@ FAULTS: tuple[tuple[int, str], ...] = (
     (4, "step_clock"),
     (2, "edit_config"),
 )
+PARTIAL_FAULTS: tuple[tuple[int, str], ...] = ((12, "part"), (2, "crash"), (1, "step_clock"))
 
 
 def run(seed: str, days: float, *, tempo: Tempo = CALM) -> Result:
@@ -63,7 +67,8 @@ def live(simulation: Simulation, days: float) -> None:
             for _ in range(rng.choice([1, 1, 1, 8])):
                 simulation.do(_draw(simulation, ACTS))
         else:
-            fault(simulation, _draw(simulation, FAULTS))
+            table = PARTIAL_FAULTS if simulation.tempo.is_partial else FAULTS
+            fault(simulation, _draw(simulation, table))
 
 
 def fault(simulation: Simulation, name: str) -> None:
@@ -71,6 +76,8 @@ def fault(simulation: Simulation, name: str) -> None:
     rng = simulation.rng
     if name == "mood":
         simulation.world.note("mood", simulation.city.change_a_mood())
+    elif name == "part":
+        simulation.world.note("part", simulation.city.change_a_part())
     elif name == "sleep":
         simulation.sleep(rng.choice([30.0, 600.0, 8 * 3_600.0]))
     elif name == "step_clock":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from notifier.core.delivery.signature import BadSignature, verify
 from notifier.core.event_body import mark_expired
 from notifier.core.formats.urls import url_to_endpoint
+from notifier.core.polling.path_health import FRESH_PROBE_MS
 from tests.simulation.audit import DELIVERY, MORE_URGENT, WATCH_OF_TASK, Audit
 from tests.simulation.books import Paced, Receipt, Watched
 from tests.simulation.city import City, Tempo
@@ -106,13 +107,36 @@ class Oracle:
         if gap < row["interval_ms"] - 200 and not is_last and row["missing"] is None:
             self.world.breach("pace", f"{task.key} asked again after {gap} ms, not {row['interval_ms']} ms")
         self._check_punctual(upstream, task, gap, last.at)
+        if row["failures"] == 0 and task.poison is None and upstream.was_well_for(task.key, last.at):
+            probed_before = upstream.count_newly_poisoned(task.key, last.at)
+            self._check_undisturbed(task, row["interval_ms"], gap - probed_before * FRESH_PROBE_MS)
 
     def _check_punctual(self, upstream: Upstream, task: Task, gap: int, since: int) -> None:
         polling = self.city.configs[0].providers[upstream.name].polling
         most = polling.max_interval_ms * 11 // 10 + polling.request_timeout_ms + self._slack_ms
-        is_calm = max(upstream.troubled_at, upstream.asked_not_before) < since
+        is_calm = task.poison is None and upstream.was_well_for(task.key, since)
         if is_calm and gap > most:
             self.world.breach("P7 it comes back", f"{task.key} was asked for after {gap} ms, not {most} ms")
+
+    def _check_undisturbed(self, task: Task, interval_ms: int, gap: int) -> None:
+        """P5: a task that is well, on a path that is well, is polled on time whatever its neighbours do.
+
+        Of those on a blocked path that have not failed before, one is probed each 5 s. ``gap`` is without
+        the time for others that came first and failed.
+        """
+        if gap > interval_ms + self._slack_ms:
+            self.world.breach(
+                "P5 isolated parts", f"{task.key} was asked for after {gap} ms, not {interval_ms} ms"
+            )
+
+    def _check_asked(self, watched: Watched, task: Task, now: int) -> None:
+        """P5: nothing is ended unasked unless its own path or its provider could not be asked."""
+        last, upstream = self._paced.get(task.key), self.city.upstreams[task.key[0]]
+        deadline = watched.since + watched.expire_after_ms
+        since = watched.since if last is None else max(last.at, watched.since)
+        if since < deadline - 3_000 and task.poison is None and upstream.was_well_for(task.key, since):
+            text = f"{watched.watch_id} ended {now - deadline} ms after its deadline, and was not asked for"
+            self.world.breach("P5 unasked", text)
 
     def _nudged(self, watch_id: str) -> int:
         watched = self.watched.get(watch_id)
@@ -249,6 +273,8 @@ class Oracle:
         if waited < watched.expire_after_ms - 3_000:
             text = f"{watched.watch_id} expired after {waited} ms, not {watched.expire_after_ms} ms"
             self.world.breach("P4 the provider's word", text)
+        if watched.key[0] in self.city.config.providers and row["attempts"] == 0:
+            self._check_asked(watched, self.city.task(watched.key), self.world.elapsed_ms())
 
     def _check_stop(self, event_id: str, watch_id: str) -> None:
         watched = self.watched.get(watch_id)

@@ -61,6 +61,9 @@ class Task:
     is_fickle: bool = False
     quotes_key: bool = False
     oddity: str | None = None
+    poison: str | None = None
+    poisoned_at: int | None = None
+    """When a poll first brought it."""
     told: dict[str, list[str]] = field(default_factory=dict)
     misses: list[int] = field(default_factory=list)
 
@@ -76,7 +79,7 @@ class Task:
         """End within moments, as all do once the faults are over."""
         if self.ends_at is None or self.ends_at > now:
             self.ends_at = now
-        self.known_from, self.oddity = 0, None
+        self.known_from, self.oddity, self.poison = 0, None, None
 
 
 MEANING = {
@@ -92,11 +95,17 @@ PROVIDER_MOODS = (
 )  # fmt: skip
 
 
+PATH_MOODS = ("slow", "hang", "reset", "500", "503", "403", "400", "garbage", "redirect", "amnesia")
+"""What a single api_path can suffer from, while the others are well."""
+POISONS = ("hang", "reset", "500", "403", "garbage", "huge")
+"""What polls of a single task can bring, while the others are well."""
+
 NO_REPLY: Mapping[str, Exchange] = {
     "refuse": NoReply(FailureKind.CONNECT, "refused"),
     "reset": NoReply(FailureKind.RESET, ""),
     "reset before": NoReply(FailureKind.RESET, ""),
     "reset after": NoReply(FailureKind.RESET, ""),
+    "huge": NoReply(FailureKind.TOO_LARGE, "17 MB"),
 }
 
 
@@ -106,7 +115,7 @@ BLEMISHES = ("byte order mark", "NaN", "half a pair", "equal keys", "gzip", "dee
 
 @dataclass
 class Upstream:
-    """A provider. ``keys`` are those that it takes."""
+    """A provider. ``keys`` are those that it takes. ``parts`` are the moods of its api_paths."""
 
     name: str
     base_url: str
@@ -116,10 +125,40 @@ class Upstream:
     mood: Mood = field(default_factory=Mood)
     asked_not_before: int = 0
     troubled_at: int = 0
+    parts: dict[str, Mood] = field(default_factory=dict)
+    parts_troubled_at: dict[str, int] = field(default_factory=dict)
 
     def trouble(self, now: int) -> None:
         """It is not well, or was not until now."""
         self.troubled_at = now
+
+    def was_well_for(self, key: TaskKey, since: int) -> bool:
+        """Whether nothing was wrong since then with the provider as a whole, or with this path."""
+        own = self.parts_troubled_at.get(key[1], -1)
+        return max(self.troubled_at, self.asked_not_before, own) < since
+
+    def settle_parts(self, now: int, *, is_over: bool) -> None:
+        """Moods of paths whose time is over end."""
+        for api_path, mood in list(self.parts.items()):
+            self.parts_troubled_at[api_path] = now
+            if is_over or now >= mood.until:
+                del self.parts[api_path]
+
+    def _mood_for(self, task: Task | None, now: int) -> str:
+        if self.mood.name != FINE or task is None:
+            return self.mood.name
+        api_path = task.key[1]
+        if api_path in self.parts:
+            self.parts_troubled_at[api_path] = now
+            return self.parts[api_path].name
+        if task.poison is not None and task.poisoned_at is None:
+            task.poisoned_at = now
+        return task.poison or FINE
+
+    def count_newly_poisoned(self, key: TaskKey, since: int) -> int:
+        """How many tasks of the same path have failed for the first time since then."""
+        tasks = [each for each in self.tasks.values() if each.key[1] == key[1]]
+        return sum(each.poisoned_at is not None and each.poisoned_at >= since for each in tasks)
 
     def answer(self, task: Task | None, key: str | None, now: int) -> Turn:
         """Say what a poll brings."""
@@ -130,6 +169,8 @@ class Upstream:
             mood = "401"
         if mood != FINE:
             self.trouble(now)
+        else:
+            mood = self._mood_for(task, now)
         if mood == "hang":
             return Turn(0.0, None)
         takes_s = self.rng.uniform(1, 20) if mood == "slow" else self.rng.uniform(0.005, 0.4)

@@ -215,7 +215,10 @@ async def test_a_claim_takes_no_more_than_the_limit_and_says_when_the_next_is_du
     await add(store, *(new_watch(f"task-{n}", first_poll_at=NOON - n) for n in range(3)))
     claimed = await store.claim_watches(PROVIDER, now=NOON, limit=2, lease=lease())
     assert [watch.task_id for watch in claimed.watches] == ["task-2", "task-1"]
-    assert claimed.next_due_at == NOON
+    assert (claimed.next_due_at, claimed.has_more) == (None, True)
+    (rest,) = await claim(store)
+    assert rest.task_id == "task-0"
+    await store.record_wait(rest, lease(), wait(NOON), now=NOON - 10)
     nothing = await store.claim_watches(PROVIDER, now=NOON - 10, limit=0, lease=lease())
     assert (nothing.watches, nothing.next_due_at) == ((), NOON)
 
@@ -260,7 +263,7 @@ async def test_by_deadline_only_those_between_are_claimed(store: Store) -> None:
         new_watch("soon", expires_at=NOON + 7, first_poll_at=NOON - 2),
     )
     assert [watch.task_id for watch in await claim(store, NOON - 9)] == ["claimed"]
-    taken = await store.claim_watches(PROVIDER, now=NOON, limit=9, lease=lease(), deadline_from=0)
+    taken = await store.claim_past_deadline(PROVIDER, now=NOON, limit=9, lease=lease(), deadline_from=0)
     assert [watch.task_id for watch in taken.watches] == ["past"]
     assert taken.next_due_at is None
 

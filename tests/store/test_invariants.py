@@ -12,6 +12,7 @@ import pytest
 from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted, AttemptResult
 from notifier.core.model import Callback, ClaimedDelivery, Watch, WatchState
+from notifier.core.polling.poll_choice import ClaimRules, PathProbe
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.values import WatchAdded, WatchQuery
@@ -62,6 +63,11 @@ AGREE = {
     "no event of a round that goes on": """
         SELECT id FROM watches w WHERE state IN ('watching', 'stopped')
           AND EXISTS (SELECT 1 FROM events e WHERE e.watch_seq = w.seq AND e.round = w.round)""",
+    "what failed last, or is put off, is in no regular queue": """
+        SELECT id FROM watches
+        WHERE (queue = 0 AND (failures > 0 OR paced_due_at IS NOT NULL)) OR (queue = 1 AND failures = 0)""",
+    "only what is watched waits in a queue": """
+        SELECT id FROM watches WHERE state <> 'watching' AND (queue <> 0 OR failures <> 0)""",
     "as many attempts as are counted": """
         SELECT id FROM deliveries d
         WHERE attempts <> (SELECT count(*) FROM attempts a WHERE a.delivery_seq = d.seq)""",
@@ -117,7 +123,17 @@ class Life:
 
     async def claim(self) -> None:
         taken = lease(self.now + 20_000)
-        claimed = await self.store.claim_watches("mulerouter", now=self.now, limit=5, lease=taken)
+        paths = [f"/path/{n}" for n in range(5)]
+        rules = ClaimRules(
+            max_in_flight=32,
+            suspect_room=self.rng.randrange(3),
+            probe_room=self.rng.randrange(4),
+            is_shared=self.rng.random() < 0.7,
+            blocked={path: self.rng.choice([*PathProbe]) for path in paths if self.rng.random() < 0.1},
+        )
+        claimed = await self.store.claim_watches(
+            "mulerouter", now=self.now, limit=5, lease=taken, rules=rules
+        )
         self.watches += claimed.watches
 
     async def record(self) -> None:
@@ -125,8 +141,13 @@ class Life:
             return
         watch = self.watches.pop(self.rng.randrange(len(self.watches)))
         if self.rng.random() < 0.4:
-            await self.store.record_wait(watch, lease(), wait(self.now + 3_000), now=self.now)
+            again = wait(self.now + 3_000)
+            if self.rng.random() < 0.4:
+                again = wait(self.now + 9_000, failures=watch.failures + 1, paced_due_at=self.now + 3_000)
+            await self.store.record_wait(watch, lease(), again, now=self.now)
             return
+        if self.rng.random() < 0.1:
+            await self.store.recall_deferred("mulerouter", api_path=watch.api_path, limit=9)
         state = self.rng.choice(
             [WatchState.COMPLETED, WatchState.FAILED, WatchState.EXPIRED, WatchState.LOST]
         )

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from notifier.core.polling.poll_choice import ClaimRules, PathProbe
 from notifier.store.changes import ChangeCollector
-from notifier.store.sqlite import claiming
+from notifier.store.sqlite import claiming, poll_claims
 from notifier.store.sqlite.connection import connect_writer
 from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.open import migrate
@@ -128,3 +129,46 @@ def test_a_claim_walks_through_no_long_queue(connection: sqlite3.Connection) -> 
     assert [dispatch.delivery_id for dispatch in claimed.deliveries] == ["d0"]
     assert claimed.next_due_at == HOUR
     assert len(thousands) < 20  # of SQLite's steps: one row that is walked by takes four or more
+
+
+def wait_for_polls(connection: sqlite3.Connection, count: int) -> None:
+    """Have so many watches of a path due for long, and one of another path just now."""
+    run = connection.execute
+    run("INSERT INTO providers (name) VALUES ('p')")
+    run("INSERT INTO api_paths (path) VALUES ('/ill'), ('/well')")
+    connection.executemany(
+        "INSERT INTO watches (id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, "
+        "registered_at, expires_at, due_at) VALUES (?, 1, ?, ?, 'watching', '[]', '{}', 0, ?, ?)",
+        [(f"w{n}", 1 if n else 2, f"t{n}", DAY, n or count + 1) for n in range(count + 1)],
+    )
+
+
+@pytest.mark.fault(77)
+def test_claims_walk_once_over_what_a_blocked_path_holds(connection: sqlite3.Connection) -> None:
+    """Each moves a bounded number out of its way; the watch behind them is found, and then costs nothing."""
+    count = 20 * poll_claims.SCAN_LIMIT
+    wait_for_polls(connection, count)
+    thousands: list[int] = []
+    connection.set_progress_handler(lambda: thousands.append(1), 1_000)
+    rules = ClaimRules(
+        max_in_flight=32, suspect_room=1, probe_room=1, blocked={"/ill": PathProbe.ANY}, is_shared=True
+    )
+    found: dict[str, int] = {}
+    steps = []
+    for number in range(30):
+        del thousands[:]
+        claimed = poll_claims.claim_watches(
+            Transaction(connection, IdSequence(random.Random(1)), ChangeCollector()),
+            "p",
+            now=count + 2,
+            limit=32,
+            lease=lease(DAY),
+            rules=rules,
+        )
+        steps.append(len(thousands))
+        found |= {watch.api_path: number for watch in claimed.watches if watch.api_path not in found}
+        assert len(claimed.watches) <= 2, "one probe, and what is well"
+    assert found["/ill"] == 0
+    assert found["/well"] <= 20
+    assert max(steps) < 200  # of SQLite's thousands of steps, while a claim moves a thousand rows
+    assert steps[-1] <= 1

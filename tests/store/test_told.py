@@ -35,6 +35,8 @@ OF_SEVERAL_STEPS = {
 
 UNLISTED = {
     "claim_watches",
+    "claim_past_deadline",
+    "record_breaker",
     "claim_deliveries",
     "start_replay",
     "start_watch_change",
@@ -45,6 +47,7 @@ UNLISTED = {
     "close",
 }
 READING = {
+    "polling_state",
     "watch",
     "payload",
     "history",

@@ -108,14 +108,20 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A cause that lasts, and since when, if that is known."""
+    """A cause that lasts, and since when, if that is known.
+
+    ``is_of_path``: it concerns one api_path, and not its provider as a whole.
+    """
 
     cause: Cause
     since: int | None = None
+    is_of_path: bool = False
 
     def text(self, audience: Audience = Audience.OPERATOR) -> str:
         """Return the cause in words, with the time since when."""
         text = self.cause.text(audience)
+        if self.is_of_path:
+            text = f"its api_path is held back: {text}"
         return text if self.since is None else f"{text} since {format_instant(self.since)}"
 
 

@@ -21,6 +21,8 @@ class Code(StrEnum):
     PROVIDER_THROTTLED = auto()
 
     PROVIDER_TASK_UNKNOWN = auto()
+    PROVIDER_TASKS_VANISHED = auto()
+    PROVIDER_TASK_PATH_UNPROVEN = auto()
     PROVIDER_PATH_UNKNOWN = auto()
     PROVIDER_SERVER_ERROR = auto()
     PROVIDER_HTTP_STATUS = auto()
@@ -179,6 +181,14 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
         Code.PROVIDER_TASK_UNKNOWN: Template(
             f"provider does not know the task ({{status}}){_QUOTE}",
             no_fix="if it lasts, the watch ends as lost, and what to do about that is its owner's to say",
+        ),
+        Code.PROVIDER_TASKS_VANISHED: Template(
+            "provider does not know the task ({status}), nor others that it knew a minute ago: an outage",
+            "nothing; no task is called lost while it lasts, and polling goes on by itself",
+        ),
+        Code.PROVIDER_TASK_PATH_UNPROVEN: Template(
+            "provider does not know the task ({status}), and no reply has named a task yet",
+            "see that task_path in {table} is right; no task is lost before one was found by it",
         ),
         Code.PROVIDER_PATH_UNKNOWN: Template(
             f"provider returns HTTP {{status}} without JSON, which says nothing about the task{_QUOTE}",

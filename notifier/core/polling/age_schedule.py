@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+MAX_BACKOFF_MS = 60_000  # CONTRACT P7: work resumes within 60 s after a fault
+MAX_DOUBLINGS = 16  # of the least interval, 50 ms, these are an hour: no number of failures overflows
+
 
 @dataclass(frozen=True, slots=True)
 class AgeSchedule:
@@ -39,3 +42,12 @@ def bound_ms(
     if base <= last_interval_ms:
         return min(last_interval_ms, max_ms + max_ms // 10)
     return base + base * int(jitter * 1_000) // 10_000
+
+
+def compute_backoff_ms(schedule: AgeSchedule, interval_ms: int, failures: int) -> int:
+    """Return the wait of a watch whose last polls failed: its interval, doubled with each failure.
+
+    It is at most the longest interval of the schedule and ``MAX_BACKOFF_MS``, and never below the interval.
+    """
+    longest_ms = max(interval_ms, min(schedule.max_interval_ms, MAX_BACKOFF_MS))
+    return min(interval_ms << min(failures, MAX_DOUBLINGS), longest_ms)

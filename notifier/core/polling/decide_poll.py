@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from notifier.core.causes.cause import Audience, Cause
-from notifier.core.model import MissingStreak, TaskError, Trouble, Watch, WatchState
+from notifier.core.model import MissingStreak, Trouble, Watch, WatchState
 from notifier.core.polling import age_schedule, learned_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision, ScheduleReason, ScheduleRule
+from notifier.core.polling.evidence import classify_verdict
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.task_age import find_finish, find_start, measure_duration_ms
+from notifier.core.polling.unfinished_ends import end_expired, end_lost
 from notifier.core.polling.verdict import (
     AccountRefused,
     Finished,
@@ -24,7 +26,9 @@ from notifier.core.polling.verdict import (
 )
 
 LOST_MIN_REPLIES = 3  # CONTRACT, Names: lost after at least three replies …
-LOST_MIN_MS = 30_000  # … over at least 30 s
+LOST_MIN_MS = 30_000  # … over at least 30 s …
+# … or longer, and told within 3 min, where nothing shows that the path works and the task was there.
+LOST_MIN_UNPROVEN_MS = 150_000
 # A last poll later than this follows a stop of the daemon. No record of why; changing it needs a measurement.
 LATE_MS = 10_000
 # Past the deadline without a reply about the task. No record of why; changing it needs a measurement.
@@ -47,6 +51,7 @@ class ScheduleInputs:
     schedule: AgeSchedule
     result_ttl_ms: int
     durations: TaskDurations | None = None
+    lost_min_ms: int = LOST_MIN_MS
 
 
 def decide_poll(
@@ -59,11 +64,13 @@ def decide_poll(
     jitter: float,
     poll_started_at: int | None = None,
     durations: TaskDurations | None = None,
+    lost_min_ms: int = LOST_MIN_MS,
 ) -> PollDecision:
     """Decide whether and how the watch ends now, or when it is polled again.
 
     ``poll_started_at`` is the start of the poll (None: now). Only a poll that started after the deadline ends
     a watch by it. ``durations`` are the learned ones; without them the interval follows from age.
+    ``lost_min_ms`` is how long a task must be unknown before it ends as lost.
     """
     decision: PollDecision
     match verdict:
@@ -73,11 +80,11 @@ def decide_poll(
             if now < watch.expires_at:
                 raise AssertionError("an unpolled watch is decided at its deadline only")
             why = condition.text(Audience.RECEIVER)
-            decision = _end_expired(watch, watch.upstream_status, watch.task_created_at, why, is_polled=False)
+            decision = end_expired(watch, watch.upstream_status, watch.task_created_at, why, is_polled=False)
         case Running() | TaskUnknown() | AccountRefused() | Throttled() | Inconclusive():
             when = (now if poll_started_at is None else poll_started_at, now)
             decision = _decide_unfinished(
-                watch, verdict, ScheduleInputs(schedule, result_ttl_ms, durations), when, jitter
+                watch, verdict, ScheduleInputs(schedule, result_ttl_ms, durations, lost_min_ms), when, jitter
             )
         case _:
             assert_never(verdict)
@@ -115,13 +122,16 @@ def _decide_unfinished(
         created_at = created_at if verdict.created_at is None else verdict.created_at
     missing = _count_missing(watch, verdict, now)
     trouble = _update_trouble(watch, verdict, poll_started_at, now)
-    if isinstance(verdict, TaskUnknown) and missing is not None and _is_lost(missing, now):
-        return _end_lost(status, created_at, missing, verdict.status, now)
+    if isinstance(verdict, TaskUnknown) and missing and _is_lost(missing, now, inputs.lost_min_ms):
+        return end_lost(status, created_at, missing, verdict.status, now)
     if _has_expired(watch, verdict, trouble, poll_started_at):
         why = trouble.cause.text(Audience.RECEIVER) if trouble else None
-        return _end_expired(watch, status, created_at, why)
+        return end_expired(watch, status, created_at, why)
     interval, reason = _compute_interval(watch, inputs, now - find_start(watch, created_at, now), jitter)
-    due_at, reason = _compute_due(watch, (interval, reason), when, missing, _get_retry_after_ms(verdict) or 0)
+    failures = watch.failures + 1 if classify_verdict(verdict).is_failure else 0
+    wait_ms, reason = _compute_wait(inputs.schedule, (interval, reason), missing, failures)
+    paced_at = _pace(poll_started_at, now, wait_ms)
+    due_at, reason = _compute_due(watch, (paced_at, reason), when, _get_retry_after_ms(verdict) or 0)
     return PollAgain(
         due_at=due_at,
         interval_ms=interval,
@@ -129,6 +139,8 @@ def _decide_unfinished(
         task_created_at=created_at,
         trouble=trouble,
         missing=missing,
+        failures=failures,
+        paced_due_at=paced_at if failures and paced_at < due_at else None,
         reason=reason,
     )
 
@@ -154,20 +166,28 @@ def _compute_interval(
     return interval, ScheduleReason(ScheduleRule.LEARNED, age_ms, durations)
 
 
+def _compute_wait(
+    schedule: AgeSchedule, paced: tuple[int, ScheduleReason], missing: MissingStreak | None, failures: int
+) -> tuple[int, ScheduleReason]:
+    """Return the wait until the next poll, which the state of the watch makes longer or shorter.
+
+    While a task is missing, the promise to tell of it within 60 s goes before the interval.
+    """
+    wait_ms, reason = paced
+    if failures:
+        wait_ms = age_schedule.compute_backoff_ms(schedule, wait_ms, failures)
+        reason = ScheduleReason(ScheduleRule.FAILING, failures=failures)
+    if missing is not None and wait_ms > MISSING_INTERVAL_MS:
+        return MISSING_INTERVAL_MS, _MISSING
+    return wait_ms, reason
+
+
 def _compute_due(
-    watch: Watch,
-    paced: tuple[int, ScheduleReason],
-    when: tuple[int, int],
-    missing: MissingStreak | None,
-    retry_ms: int,
+    watch: Watch, paced: tuple[int, ScheduleReason], when: tuple[int, int], retry_ms: int
 ) -> tuple[int, ScheduleReason]:
     """Return when to poll next, and the rule that decided it."""
     poll_started_at, now = when
-    interval, reason = paced
-    wait_ms = _bound_wait_ms(interval, missing)
-    if wait_ms < interval:
-        reason = _MISSING
-    due_at = _pace(poll_started_at, now, wait_ms)
+    due_at, reason = paced
     if now + retry_ms > due_at:
         due_at = now + retry_ms
         reason = ScheduleReason(ScheduleRule.RETRY_AFTER, wait_ms=retry_ms)
@@ -208,11 +228,6 @@ def _pace(poll_started_at: int, now: int, wait_ms: int) -> int:
     return max(poll_started_at + wait_ms, now + wait_ms // 2)
 
 
-def _bound_wait_ms(interval: int, missing: MissingStreak | None) -> int:
-    """Shorten the wait while a task is missing, because it must be reported lost within 60 s (CONTRACT)."""
-    return interval if missing is None else min(interval, MISSING_INTERVAL_MS)
-
-
 def _count_missing(watch: Watch, verdict: _OpenVerdict, now: int) -> MissingStreak | None:
     match verdict:
         case Running():
@@ -220,14 +235,16 @@ def _count_missing(watch: Watch, verdict: _OpenVerdict, now: int) -> MissingStre
         case TaskUnknown():
             last = watch.missing
             return MissingStreak(1, now) if last is None else MissingStreak(last.count + 1, last.since)
+        case Inconclusive(kind=InconclusiveKind.VANISHED):
+            return None
         case AccountRefused() | Throttled() | Inconclusive():
             return watch.missing
         case _:
             assert_never(verdict)
 
 
-def _is_lost(missing: MissingStreak, now: int) -> bool:
-    return missing.count >= LOST_MIN_REPLIES and now - missing.since >= LOST_MIN_MS
+def _is_lost(missing: MissingStreak, now: int, lost_min_ms: int) -> bool:
+    return missing.count >= LOST_MIN_REPLIES and now - missing.since >= lost_min_ms
 
 
 def _update_trouble(watch: Watch, verdict: _OpenVerdict, poll_started_at: int, now: int) -> Trouble | None:
@@ -262,37 +279,3 @@ def _get_retry_after_ms(verdict: _OpenVerdict) -> int | None:
             return None
         case _:
             assert_never(verdict)
-
-
-def _end_lost(
-    status: str | None, created_at: int | None, missing: MissingStreak, http_status: int, now: int
-) -> EndWatch:
-    seconds = (now - missing.since) // 1_000
-    detail = f"{missing.count} answers in a row over {seconds} s said so, the last with HTTP {http_status}"
-    error = TaskError("notifier", "lost", "The provider does not know the task", detail)
-    return _end_unfinished(WatchState.LOST, status, created_at, error)
-
-
-def _end_expired(
-    watch: Watch, status: str | None, created_at: int | None, trouble: str | None, *, is_polled: bool = True
-) -> EndWatch:
-    """End the watch at its deadline. ``trouble`` is in the event, so it is the text for receivers."""
-    status_text = f'the provider last said "{status}"' if status else "the provider never said how it stands"
-    detail = f"{status_text}; trouble: {trouble}" if trouble else status_text
-    error = TaskError("notifier", "expired", "The deadline passed before the task ended", detail)
-    return _end_unfinished(WatchState.EXPIRED, status, created_at, error, is_polled=is_polled)
-
-
-def _end_unfinished(
-    state: WatchState, status: str | None, created_at: int | None, error: TaskError, *, is_polled: bool = True
-) -> EndWatch:
-    return EndWatch(
-        state=state,
-        upstream_status=status,
-        outputs=(),
-        error=error,
-        payload=None,
-        result_expires_at=None,
-        task_created_at=created_at,
-        is_polled=is_polled,
-    )

@@ -17,6 +17,7 @@ class ScheduleRule(StrEnum):
     LEARNED = "learned"
     RETRY_AFTER = "retry_after"
     MISSING = "missing"
+    FAILING = "failing"
     DEADLINE = "deadline"
 
 
@@ -28,6 +29,7 @@ class ScheduleReason:
     age_ms: int = 0
     durations: TaskDurations | None = None
     wait_ms: int = 0
+    failures: int = 0
 
     @property
     def text(self) -> str:
@@ -42,6 +44,10 @@ class ScheduleReason:
                 return f"the provider asks to wait {format_duration(self.wait_ms)}"
             case ScheduleRule.MISSING:
                 return "the provider does not know the task; whether it is lost is told soon"
+            case ScheduleRule.FAILING if self.failures == 1:
+                return "the last poll failed"
+            case ScheduleRule.FAILING:
+                return f"the last {self.failures} polls failed"
             case ScheduleRule.DEADLINE:
                 return "its deadline is then"
             case _:
@@ -59,7 +65,9 @@ def _describe_durations(durations: TaskDurations | None) -> str:
 class PollAgain:
     """Another poll at ``due_at`` for this ``reason``. The other fields are the new values of the watch.
 
-    ``summary`` describes the verdict of the poll.
+    ``failures`` counts the polls in a row that failed, this one included. ``paced_due_at`` is when the poll
+    would be due without the ``Retry-After`` of a failure; None where that changed nothing. ``summary`` is
+    what the poll brought, in words.
     """
 
     due_at: int
@@ -68,6 +76,8 @@ class PollAgain:
     task_created_at: int | None
     trouble: Trouble | None
     missing: MissingStreak | None
+    failures: int = 0
+    paced_due_at: int | None = None
     reason: ScheduleReason = ScheduleReason(ScheduleRule.AGE)
     summary: str = ""
 

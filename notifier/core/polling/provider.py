@@ -22,6 +22,8 @@ MULEROUTER_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+BUILT_IN_TASK_PATH = "{api_path}/{task_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderDescription:
@@ -32,7 +34,7 @@ class ProviderDescription:
     UTC. ``max_body`` is the longest reply that is read, in bytes.
     """
 
-    task_path: str = "{api_path}/{task_id}"
+    task_path: str = BUILT_IN_TASK_PATH
     auth_header: str = "Authorization"
     auth_value: str = "Bearer {key}"
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -47,6 +49,11 @@ class ProviderDescription:
     utc_offset_ms: int = 0
     max_body: int = DEFAULT_MAX_BODY
     words: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MULEROUTER_WORDS)
+
+    @property
+    def has_own_task_path(self) -> bool:
+        """Return whether ``task_path`` is a user's own: with an error in it every task is unknown."""
+        return self.task_path != BUILT_IN_TASK_PATH
 
 
 def build_poll_headers(description: ProviderDescription, key: Secret | None) -> dict[str, str]:

@@ -25,11 +25,20 @@ class InconclusiveKind(StrEnum):
     """HTML, or no JSON where the status needs it: a gateway replied, and not the API."""
     UNREADABLE = "unreadable"
     """A reply of the API that cannot be read, is too large, or is about another task."""
+    VANISHED = "vanished"
+    """The task is unknown, and that is no evidence about it (``missing_tasks.py``)."""
     INTERNAL = "internal"
     """A bug of ours."""
 
 
-_OUTAGES = frozenset({InconclusiveKind.CONNECTION, InconclusiveKind.EXCHANGE, InconclusiveKind.SERVER_ERROR})
+_OUTAGES = frozenset(
+    {
+        InconclusiveKind.CONNECTION,
+        InconclusiveKind.EXCHANGE,
+        InconclusiveKind.SERVER_ERROR,
+        InconclusiveKind.VANISHED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +116,7 @@ class Inconclusive:
 
     @property
     def is_outage(self) -> bool:
-        """Return whether it counts as a failure of the provider as a whole: no reply, or HTTP 5xx."""
+        """Return whether the provider or a part of it is down: no reply, HTTP 5xx, or vanished tasks."""
         return self.kind in _OUTAGES
 
 

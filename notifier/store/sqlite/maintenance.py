@@ -168,6 +168,7 @@ def shift_times(transaction: Transaction, delta_ms: int) -> None:
     connection = transaction.connection
     values = {"delta": delta_ms, "since": _marks(connection)["since"]}
     connection.execute(SQL["shift_watches"], values)
+    connection.execute(SQL["shift_breakers"], values)
     connection.execute(SQL["shift_deliveries"], values)
     connection.execute(SQL["shift_endpoints"], values)
     connection.execute(SQL["shift_ended_watches"], values)
@@ -210,8 +211,9 @@ def take_over(transaction: Transaction, *, clocks: ClockReading, max_interval_ms
     released: Sequence[sqlite3.Row] = connection.execute(SQL["release_deliveries"], {"now": start}).fetchall()
     for row in released:
         connection.execute(SQL["requeue_endpoint"], {"endpoint_seq": row["endpoint_seq"], "now": start})
+    latest = start + MAX_POLL_RETRY_AFTER_MS
+    connection.execute(SQL["limit_breaker_times"], {"latest": latest})
     for row in connection.execute(SQL["provider_seqs"], {"provider": None}).fetchall():
-        latest = start + MAX_POLL_RETRY_AFTER_MS
         connection.execute(
             SQL["limit_due_times"],
             {"provider_seq": row["seq"], "latest": latest, "absurd": latest + max_interval_ms},

@@ -33,12 +33,62 @@ UPDATE watches SET callbacks = :callbacks WHERE seq = :seq
 
 -- ---- watches: polling
 
+-- name: queue_heads
+-- What waits at a provider, by one row of an index each. A claimed watch is due when its lease ends.
+SELECT p.seq AS provider_seq,
+  EXISTS (SELECT 1 FROM watches WHERE queue = 2 AND provider_seq = p.seq) AS has_held,
+  EXISTS (SELECT 1 FROM watches
+    WHERE state = 'watching' AND provider_seq = p.seq AND queue = 1 AND due_at <= :now) AS has_troubled,
+  (SELECT due_at FROM watches
+    WHERE state = 'watching' AND provider_seq = p.seq AND queue = 0 AND due_at > :now AND owner IS NULL
+    ORDER BY due_at LIMIT 1) AS next_regular_at,
+  (SELECT due_at FROM watches
+    WHERE state = 'watching' AND provider_seq = p.seq AND queue = 1 AND due_at > :now AND owner IS NULL
+    ORDER BY due_at LIMIT 1) AS next_troubled_at
+FROM providers p WHERE p.name = :provider
+
 -- name: due_watches
+-- With a bare :queue SQLite would plan anew at each call, to see whether a partial index on queue fits.
 SELECT w.*, h.finishes, h.p5_ms, h.p50_ms, h.p90_ms FROM watch_rows w
 LEFT JOIN habits h ON h.provider = :provider AND h.api_path = w.api_path
-WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE name = :provider)
-  AND due_at <= :now
+WHERE state = 'watching' AND provider_seq = :provider_seq AND queue = +:queue AND due_at <= :now
 ORDER BY due_at LIMIT :limit
+
+-- name: due_places
+-- The same without the whole rows, for a choice among many.
+SELECT seq, api_path_seq, due_at FROM watches
+WHERE state = 'watching' AND provider_seq = :provider_seq AND queue = +:queue AND due_at <= :now
+ORDER BY due_at LIMIT :limit
+
+-- name: held_paths
+-- From one api_path to the next, however many watches each of them holds.
+WITH RECURSIVE held (seq) AS (
+  SELECT * FROM (SELECT api_path_seq FROM watches WHERE queue = 2 AND provider_seq = :provider_seq
+    ORDER BY api_path_seq LIMIT 1)
+  UNION ALL
+  SELECT (SELECT api_path_seq FROM watches
+    WHERE queue = 2 AND provider_seq = :provider_seq AND api_path_seq > held.seq
+    ORDER BY api_path_seq LIMIT 1)
+  FROM held WHERE held.seq IS NOT NULL
+)
+SELECT seq, (SELECT path FROM api_paths WHERE api_paths.seq = held.seq) AS path
+FROM held WHERE seq IS NOT NULL LIMIT :limit
+
+-- name: held_places
+SELECT seq, due_at, failures FROM watches
+WHERE queue = 2 AND provider_seq = :provider_seq AND api_path_seq = :api_path_seq AND due_at <= :now
+ORDER BY failures, due_at LIMIT :limit
+
+-- name: names_of_paths
+SELECT seq, path FROM api_paths WHERE seq IN (SELECT value FROM json_each(:seqs))
+
+-- name: hold_watches
+UPDATE watches SET queue = 2 WHERE seq IN (SELECT value FROM json_each(:seqs))
+
+-- name: watches_to_claim
+SELECT w.*, h.finishes, h.p5_ms, h.p50_ms, h.p90_ms FROM json_each(:seqs) j
+CROSS JOIN watch_rows w ON w.seq = j.value
+LEFT JOIN habits h ON h.provider = w.provider AND h.api_path = w.api_path
 
 -- name: due_watches_past_deadline
 SELECT * FROM watch_rows
@@ -46,22 +96,77 @@ WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE nam
   AND expires_at BETWEEN :deadline_from AND :now AND +due_at <= :now
 ORDER BY expires_at LIMIT :limit
 
+-- name: held_watches_past_deadline
+-- paths: an object from the path to the earliest deadline that counts there.
+SELECT w.* FROM json_each(:paths) j
+CROSS JOIN api_paths a ON a.path = j.key
+CROSS JOIN watch_rows w ON w.queue = 2 AND w.api_path_seq = a.seq
+  AND w.provider_seq = (SELECT seq FROM providers WHERE name = :provider)
+  AND w.expires_at BETWEEN j.value AND :now AND +w.due_at <= :now
+LIMIT :limit
+
 -- name: claim_watches
 UPDATE watches SET owner = :owner, due_at = :until, first_poll_from = NULL
 WHERE seq IN (SELECT value FROM json_each(:seqs))
 
--- name: next_watch_due
-SELECT due_at FROM watches
-WHERE state = 'watching' AND provider_seq = (SELECT seq FROM providers WHERE name = :provider)
-  AND (owner IS NULL OR due_at <= :now)
-ORDER BY due_at LIMIT 1
+-- name: recall_deferred
+UPDATE watches SET due_at = paced_due_at, paced_due_at = NULL WHERE seq IN (
+  SELECT seq FROM watches
+  WHERE paced_due_at IS NOT NULL AND owner IS NULL
+    AND provider_seq = (SELECT seq FROM providers WHERE name = :provider)
+    AND api_path_seq = (SELECT seq FROM api_paths WHERE path = :api_path)
+  LIMIT :limit)
+RETURNING id
+
+-- name: recall_throttled
+UPDATE watches SET due_at = paced_due_at, paced_due_at = NULL WHERE seq IN (
+  SELECT seq FROM watches
+  WHERE paced_due_at IS NOT NULL AND owner IS NULL AND trouble = :trouble
+    AND provider_seq = (SELECT seq FROM providers WHERE name = :provider)
+  LIMIT :limit)
+RETURNING id
+
+-- name: deferred_paths
+SELECT DISTINCT p.name AS provider, a.path AS api_path, w.trouble = :trouble AS is_throttled
+FROM watches w CROSS JOIN providers p ON p.seq = w.provider_seq CROSS JOIN api_paths a ON a.seq = w.api_path_seq
+WHERE w.paced_due_at IS NOT NULL
+LIMIT :limit
+
+-- name: list_breakers
+SELECT * FROM provider_breakers
+
+-- name: write_breaker
+INSERT INTO provider_breakers
+  (provider, api_path, failures, failing_since, blocked_at, reason, reason_params, probe_at, probes, paused_until)
+VALUES
+  (:provider, :api_path, :failures, :failing_since, :blocked_at, :reason, :reason_params, :probe_at, :probes,
+   :paused_until)
+ON CONFLICT (provider, api_path) DO UPDATE SET
+  failures = excluded.failures, failing_since = excluded.failing_since, blocked_at = excluded.blocked_at,
+  reason = excluded.reason, reason_params = excluded.reason_params, probe_at = excluded.probe_at,
+  probes = excluded.probes, paused_until = excluded.paused_until
+
+-- name: delete_breaker
+DELETE FROM provider_breakers WHERE provider = :provider AND api_path = :api_path
 
 -- name: record_wait
+-- Of a regular watch that stays one, which is nearly every poll: it touches no index that has queue in it.
 UPDATE watches SET
   due_at = :due_at, owner = NULL, interval_ms = :interval_ms, polls = polls + 1, last_polled_at = :now,
   upstream_status = :upstream_status, task_created_at = :task_created_at,
   trouble = :trouble, trouble_params = :trouble_params, trouble_since = :trouble_since,
   missing = :missing, missing_since = :missing_since
+WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls AND queue = 0
+RETURNING seq
+
+-- name: record_wait_in_queue
+-- Of any other: queue 0 means that the last poll did not fail, and that nothing defers the next one.
+UPDATE watches SET
+  due_at = :due_at, owner = NULL, interval_ms = :interval_ms, polls = polls + 1, last_polled_at = :now,
+  upstream_status = :upstream_status, task_created_at = :task_created_at,
+  trouble = :trouble, trouble_params = :trouble_params, trouble_since = :trouble_since,
+  missing = :missing, missing_since = :missing_since,
+  queue = :failures > 0, failures = :failures, paced_due_at = :paced_due_at
 WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls
 RETURNING seq
 
@@ -71,6 +176,7 @@ UPDATE watches SET
   last_polled_at = iif(:is_polled, :now, last_polled_at),
   upstream_status = :upstream_status, task_created_at = :task_created_at,
   trouble = NULL, trouble_params = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL,
+  queue = 0, failures = 0, paced_due_at = NULL,
   ended_at = :ended_at, finished_at = :finished_at, outputs = :outputs, result_expires_at = :result_expires_at,
   error = :error
 WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
@@ -129,7 +235,8 @@ ORDER BY finishes DESC, provider, api_path LIMIT :limit
 -- A stopped watch may be stopped again; it keeps the time of its end.
 UPDATE watches SET
   state = :state, due_at = NULL, owner = NULL, first_poll_from = NULL, ended_at = :now,
-  trouble = NULL, trouble_params = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL
+  trouble = NULL, trouble_params = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL,
+  queue = 0, failures = 0, paced_due_at = NULL
 WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states)) AND ended_at IS NULL
 RETURNING seq, round
 
@@ -162,11 +269,17 @@ SELECT * FROM delivery_rows WHERE seq IN (
 ) ORDER BY seq
 
 -- name: poll_now
--- Due before everything else at its provider, however long the queue is.
-UPDATE watches SET due_at = min(due_at, :now, coalesce((
-  SELECT first.due_at - 1 FROM watches first
-  WHERE first.provider_seq = watches.provider_seq AND first.state = 'watching' AND first.seq <> watches.seq
-  ORDER BY first.due_at LIMIT 1), :now))
+-- Due before everything else at its provider and in its path, however long the queues are. What never failed
+-- is probed soon even if its path is blocked.
+UPDATE watches SET queue = 0, failures = 0, paced_due_at = NULL, due_at = min(due_at, :now,
+  coalesce((SELECT first.due_at - 1 FROM watches first
+    WHERE first.state = 'watching' AND first.provider_seq = watches.provider_seq AND first.queue = 0
+      AND first.seq <> watches.seq
+    ORDER BY first.due_at LIMIT 1), :now),
+  coalesce((SELECT first.due_at - 1 FROM watches first
+    WHERE first.queue = 2 AND first.provider_seq = watches.provider_seq
+      AND first.api_path_seq = watches.api_path_seq AND first.failures = 0 AND first.seq <> watches.seq
+    ORDER BY first.due_at LIMIT 1), :now))
 WHERE id = :id AND state = 'watching' AND owner IS NULL
 
 -- ---- watches: reading
@@ -614,11 +727,17 @@ DELETE FROM watches WHERE seq IN (SELECT value FROM json_each(:seqs))
 
 -- name: shift_watches
 UPDATE watches SET
-  due_at = due_at + :delta, first_poll_from = first_poll_from + :delta, expires_at = expires_at + :delta,
+  due_at = due_at + :delta, first_poll_from = first_poll_from + :delta,
+  paced_due_at = paced_due_at + :delta, expires_at = expires_at + :delta,
   trouble_since = trouble_since + :delta, missing_since = missing_since + :delta,
   registered_at = registered_at + iif(registered_at >= :since, :delta, 0),
   last_polled_at = last_polled_at + iif(last_polled_at >= :since, :delta, 0)
 WHERE state = 'watching'
+
+-- name: shift_breakers
+UPDATE provider_breakers SET
+  failing_since = failing_since + :delta, blocked_at = blocked_at + :delta, probe_at = probe_at + :delta,
+  paused_until = paused_until + :delta
 
 -- name: shift_deliveries
 UPDATE deliveries SET
@@ -668,5 +787,9 @@ WHERE leased_until IS NOT NULL
 RETURNING endpoint_seq
 
 -- name: limit_due_times
-UPDATE watches SET due_at = :latest
-WHERE state = 'watching' AND provider_seq = :provider_seq AND due_at > :absurd
+UPDATE watches SET due_at = :latest WHERE seq IN (
+  SELECT w.seq FROM json_each('[0, 1, 2]') j CROSS JOIN watches w
+    ON w.state = 'watching' AND w.provider_seq = :provider_seq AND w.queue = +j.value AND w.due_at > :absurd)
+
+-- name: limit_breaker_times
+UPDATE provider_breakers SET probe_at = min(probe_at, :latest), paused_until = min(paused_until, :latest)

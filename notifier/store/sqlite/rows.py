@@ -32,7 +32,7 @@ Headers = tuple[tuple[str, str], ...]
 def row_to_watch(row: sqlite3.Row) -> Watch:
     """Read a row of the view ``watch_rows``."""
     cause = columns_to_cause(row["trouble"], row["trouble_params"])
-    missing, error = row["missing"], row["error"]
+    missing, error, outputs = row["missing"], row["error"], row["outputs"]
     return Watch(
         id=row["id"],
         provider=row["provider"],
@@ -53,10 +53,11 @@ def row_to_watch(row: sqlite3.Row) -> Watch:
         trouble=None if cause is None else Trouble(cause, row["trouble_since"]),
         missing=None if missing is None else MissingStreak(missing, row["missing_since"]),
         ended_at=row["ended_at"],
-        outputs=tuple(json.loads(row["outputs"] or "[]")),
+        outputs=() if outputs is None else tuple(json.loads(outputs)),
         result_expires_at=row["result_expires_at"],
         error=None if error is None else TaskError(**json.loads(error)),
         traceparent=row["traceparent"],
+        failures=row["failures"],
     )
 
 

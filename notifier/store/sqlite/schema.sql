@@ -57,6 +57,10 @@ CREATE TABLE watches (
   trouble_params TEXT,                  -- the values of the code, a JSON object; NULL: none
   first_poll_from INTEGER CHECK (first_poll_from IS NULL OR state = 'watching'),
                                         -- the earliest first poll, while learning defers it
+  queue INTEGER NOT NULL DEFAULT 0      -- 0: regular, 1: its last poll failed, 2: it is held for its api_path
+    CHECK (queue IN (0, 1, 2) AND (queue = 0 OR state = 'watching')),
+  failures INTEGER NOT NULL DEFAULT 0,  -- the latest polls in a row that failed
+  paced_due_at INTEGER,                 -- due_at without the Retry-After of a failure; NULL: not deferred
   UNIQUE (task_id, api_path_seq, provider_seq),
   CHECK ((due_at IS NOT NULL) = (state = 'watching')),
   CHECK ((ended_at IS NULL) = (state = 'watching')),
@@ -65,16 +69,37 @@ CREATE TABLE watches (
   CHECK ((missing IS NULL) = (missing_since IS NULL))
 ) STRICT;
 
--- A poll changes due_at and owner, and so only the first two of these indexes.
-CREATE INDEX watches_due ON watches (provider_seq, due_at) WHERE state = 'watching';
+-- A poll changes due_at and owner, and so only the first two of these indexes. A due watch is held (queue 2)
+-- while its api_path is blocked, or has more due watches than may start. Then it leaves the queue of all, in
+-- which a claim would pass over it, and waits in the queue of its path.
+CREATE INDEX watches_due ON watches (provider_seq, queue, due_at) WHERE state = 'watching';
 CREATE INDEX watches_claimed ON watches (owner) WHERE owner IS NOT NULL;
 CREATE INDEX watches_deadline ON watches (provider_seq, expires_at) WHERE state = 'watching';
 CREATE INDEX watches_ended ON watches (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX watches_listed ON watches (provider_seq, state);
 CREATE INDEX watches_troubled ON watches (trouble_since) WHERE trouble_since IS NOT NULL;
+CREATE INDEX watches_held ON watches (provider_seq, api_path_seq, failures, due_at) WHERE queue = 2;
+CREATE INDEX watches_held_deadline ON watches (provider_seq, api_path_seq, expires_at) WHERE queue = 2;
+CREATE INDEX watches_deferred ON watches (provider_seq, api_path_seq) WHERE paced_due_at IS NOT NULL;
+
+-- The circuit breakers that block: of a provider (api_path '') or of one of its api_paths. Names are text,
+-- because the row does not depend on a watch. The poller bounds the table: it deletes what it forgets.
+CREATE TABLE provider_breakers (
+  provider TEXT NOT NULL,
+  api_path TEXT NOT NULL,
+  failures INTEGER NOT NULL,            -- in a row
+  failing_since INTEGER,
+  blocked_at INTEGER NOT NULL,
+  reason TEXT,                          -- the code of the latest failure
+  reason_params TEXT,                   -- the values of the code, a JSON object; NULL: none
+  probe_at INTEGER NOT NULL,            -- when the next single probe may go out
+  probes INTEGER NOT NULL,              -- since blocked_at
+  paused_until INTEGER NOT NULL,        -- by a Retry-After; no probe before it
+  PRIMARY KEY (provider, api_path)
+) STRICT, WITHOUT ROWID;
 
 -- How long a first poll is deferred: the query "bring_forward" takes those that wait too long.
-CREATE INDEX watches_deferred ON watches (provider_seq, api_path_seq, due_at - registered_at)
+CREATE INDEX watches_first_poll ON watches (provider_seq, api_path_seq, due_at - registered_at)
   WHERE first_poll_from IS NOT NULL;
 
 -- The outcome of one round of a watch. Its bytes never change, because every attempt must send the same.

@@ -16,6 +16,8 @@ from notifier.store.sqlite import (
     history,
     listing,
     maintenance,
+    poll_claims,
+    provider_breakers,
     registration,
     replays,
     watch_changes,
@@ -126,7 +128,11 @@ class SqliteStore:
     payload = read(watches.read_payload)
     history = read(history.read_history)
     find = read(listing.find_rows)
-    claim_watches = write(watches.claim_watches)
+    claim_watches = write(poll_claims.claim_watches)
+    claim_past_deadline = write(poll_claims.claim_past_deadline)
+    recall_deferred = write(provider_breakers.recall_deferred)
+    polling_state = read(provider_breakers.read_polling_state)
+    record_breaker = write(provider_breakers.record_breaker, urgent=False)
     providers = read(watches.provider_names)
     record_wait = write(watches.record_wait, urgent=False)
     record_end = write(watches.record_end)

@@ -1,6 +1,5 @@
 """The verbs on watches: functions over a transaction, or over a connection if they only read."""
 
-import json
 import sqlite3
 from typing import Any
 
@@ -11,7 +10,7 @@ from notifier.core.polling.decision import EndWatch, PollAgain, describe_wait
 from notifier.core.states import WatchAction, end_to_action, next_watch_state
 from notifier.core.timeline import TimelineEntry, TimelineKind
 from notifier.store.sqlite.deliveries import add_deliveries, deliveries_of_watch
-from notifier.store.sqlite.durations import read_durations, record_duration
+from notifier.store.sqlite.durations import record_duration
 from notifier.store.sqlite.history import record_action, record_poll
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import (
@@ -26,62 +25,34 @@ from notifier.store.sqlite.state_changes import WATCH_CHANGES
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import (
     ChangeRefused,
-    ClaimedWatches,
     Lease,
     WatchDetail,
     WatchLimitReached,
 )
 
 
-def claim_watches(
-    transaction: Transaction,
-    provider: str,
-    *,
-    now: int,
-    limit: int,
-    lease: Lease,
-    deadline_from: int | None = None,
-) -> ClaimedWatches:
-    """See ``Store``. The returned ``due_at`` is when the watch was due, not when the lease ends."""
-    connection = transaction.connection
-    is_by_deadline = deadline_from is not None
-    due = SQL["due_watches_past_deadline" if is_by_deadline else "due_watches"]
-    values = {"provider": provider, "now": now, "limit": limit, "deadline_from": deadline_from}
-    rows = connection.execute(due, values).fetchall()
-    if rows:
-        seqs = json.dumps([row["seq"] for row in rows])
-        connection.execute(SQL["claim_watches"], {"seqs": seqs, "owner": lease.owner, "until": lease.until})
-    if is_by_deadline:
-        return ClaimedWatches(tuple(map(row_to_watch, rows)), None)
-    next_due = connection.execute(SQL["next_watch_due"], {"provider": provider, "now": now}).fetchone()
-    durations = {row["api_path"]: read_durations(row) for row in rows}
-    return ClaimedWatches(
-        tuple(map(row_to_watch, rows)),
-        None if next_due is None else next_due[0],
-        {api_path: durations for api_path, durations in durations.items() if durations is not None},
-    )
-
-
 def record_wait(transaction: Transaction, watch: Watch, lease: Lease, wait: PollAgain, *, now: int) -> bool:
     """See ``Store``."""
     connection = transaction.connection
     code, params = cause_to_columns(wait.trouble.cause if wait.trouble else None)
-    row = connection.execute(
-        SQL["record_wait"],
-        {
-            **_guard(watch, lease),
-            "now": now,
-            "due_at": wait.due_at,
-            "interval_ms": wait.interval_ms,
-            "upstream_status": wait.upstream_status,
-            "task_created_at": wait.task_created_at,
-            "trouble": code,
-            "trouble_params": params,
-            "trouble_since": wait.trouble and wait.trouble.since,
-            "missing": wait.missing and wait.missing.count,
-            "missing_since": wait.missing and wait.missing.since,
-        },
-    ).fetchone()
+    values = {
+        **_guard(watch, lease),
+        "now": now,
+        "due_at": wait.due_at,
+        "interval_ms": wait.interval_ms,
+        "upstream_status": wait.upstream_status,
+        "task_created_at": wait.task_created_at,
+        "trouble": code,
+        "trouble_params": params,
+        "trouble_since": wait.trouble and wait.trouble.since,
+        "missing": wait.missing and wait.missing.count,
+        "missing_since": wait.missing and wait.missing.since,
+        "failures": wait.failures,
+        "paced_due_at": wait.paced_due_at,
+    }
+    row = None if wait.failures else connection.execute(SQL["record_wait"], values).fetchone()
+    if row is None:
+        row = connection.execute(SQL["record_wait_in_queue"], values).fetchone()
     if row is None:
         return False
     record_poll(connection, row["seq"], watch.polls, now, describe_wait(wait, now))

@@ -203,7 +203,8 @@ class ClaimedDelivery:
     ``number`` is the number of the next attempt. ``is_maybe_duplicate``: an earlier attempt was claimed and
     never recorded, so the receiver may have the event already. ``refusals`` counts earlier attempts that
     failed because of the event itself. ``is_probe``: the breaker of the endpoint blocks all but this one.
-    ``is_trial``: the endpoint is on trial (``delivery/endpoint.py``).
+    ``is_trial``: the endpoint is on trial (``delivery/endpoint.py``). ``has_accepted_others``: the endpoint
+    accepted something since the last attempt of this delivery, or since its creation.
     """
 
     delivery_id: str
@@ -220,6 +221,7 @@ class ClaimedDelivery:
     refusals: int = 0
     is_probe: bool = False
     is_trial: bool = False
+    has_accepted_others: bool = False
     traceparent: str | None = None
 
 

@@ -114,6 +114,7 @@ async def old_file(tmp_path: Path, opening: OpenStore) -> None:
         )
         connection.execute("ALTER TABLE watches DROP COLUMN trouble_params")
         connection.execute("ALTER TABLE endpoints DROP COLUMN reason_params")
+        connection.execute("ALTER TABLE endpoints DROP COLUMN accepted_at")
         connection.execute(f"PRAGMA user_version = {BEFORE_CAUSES}")
         connection.commit()
 

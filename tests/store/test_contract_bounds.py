@@ -18,7 +18,8 @@ async def fail(store: Store, times: int, *, at: int = NOON) -> str:
     for _ in range(times):
         (dispatch,) = await take(store, at)
         tried = attempt(dispatch.number, at=at)
-        await store.record_attempt(dispatch, lease(at + 20_000), tried, Retry(at), REFUSED, now=at)
+        again = Retry(at, is_refusal=True)
+        await store.record_attempt(dispatch, lease(at + 20_000), tried, again, REFUSED, now=at)
     return dispatch.delivery_id
 
 

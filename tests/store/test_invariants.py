@@ -50,8 +50,10 @@ AGREE = {
             WHERE e.origin_seq = o.seq AND e.width IS NOT 1)
           OR trial_at IS NOT (SELECT min(due_at) FROM endpoints e
             WHERE e.origin_seq = o.seq AND e.width = 1)""",
-    "who failed last is on trial": """
-        SELECT url FROM endpoints WHERE (failures > 0 OR closed_at IS NOT NULL) AND width IS NOT 1""",
+    "who failed last is on trial, but for who refused an event": """
+        SELECT url FROM endpoints WHERE width IS NOT 1 AND (closed_at IS NOT NULL
+          OR failures > 0 AND coalesce(json_extract(reason_params, '$.status'), 0)
+            NOT IN (400, 409, 413, 415, 422))""",
     "no endpoint without deliveries, but for those that somebody holds": """
         SELECT url FROM endpoints WHERE hold IS NULL AND seq NOT IN (SELECT endpoint_seq FROM deliveries)""",
     "no origin without endpoints": """

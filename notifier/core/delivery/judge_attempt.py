@@ -9,6 +9,7 @@ from notifier.core.circuit_breaker import FIRST_PROBE_MS
 from notifier.core.delivery.endpoint import (
     MAX_PRIVATE_PROBE_MS,
     MAX_PUBLIC_PROBE_MS,
+    REFUSAL_STATUSES,
     AttemptAccepted,
     AttemptFailed,
     AttemptResult,
@@ -18,7 +19,6 @@ from notifier.core.exchange import Exchange, HttpReply, NoReply
 from notifier.core.formats.addresses import PUBLIC, classify_address
 from notifier.core.formats.retry_after import MAX_ATTEMPT_RETRY_AFTER_MS, parse_retry_after
 
-_ABOUT_THE_ENDPOINT = frozenset({401, 403, 404, 405, 407, 408, 425, 429})
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
@@ -54,14 +54,12 @@ def _limit_probe_wait_ms(exchange: Exchange, url: str) -> int:
 def status_to_scope(status: int) -> FailureScope:
     """Return what a status other than 2xx concerns.
 
-    A refused signature, a wrong path or method, and every 5xx concern all events: the endpoint is being
-    deployed or has an error. 400, 413, 422 and similar concern this event.
+    410 says that the endpoint is gone. The event itself may be at fault for a few statuses. Every other one
+    concerns all events: a proxy, a wrong path or method, a refused signature, a deployment, an error.
     """
     if status == 410:
         return FailureScope.GONE
-    if 400 <= status <= 499 and status not in _ABOUT_THE_ENDPOINT:
-        return FailureScope.EVENT
-    return FailureScope.ENDPOINT
+    return FailureScope.EVENT if status in REFUSAL_STATUSES else FailureScope.ENDPOINT
 
 
 def classify_failure(exchange: Exchange) -> str | None:

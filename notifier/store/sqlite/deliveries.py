@@ -113,7 +113,7 @@ def record_attempt(
     if isinstance(decision, Retry):
         make_due(connection, row["endpoint_seq"], decision.due_at)
     transaction.changes.delivery(delivery.delivery_id)
-    return _report(connection, row["endpoint_seq"], report, now, is_probe=delivery.is_probe)
+    return _report(connection, row["endpoint_seq"], delivery, report, now)
 
 
 def _with_fresh_budget(
@@ -128,7 +128,11 @@ def _with_fresh_budget(
 
 
 def _report(
-    connection: sqlite3.Connection, endpoint_seq: int, report: AttemptResult, now: int, *, is_probe: bool
+    connection: sqlite3.Connection,
+    endpoint_seq: int,
+    delivery: ClaimedDelivery,
+    report: AttemptResult,
+    now: int,
 ) -> AttemptRecorded:
     """Record the result at the endpoint, and whether its origin is trusted.
 
@@ -136,7 +140,8 @@ def _report(
     """
     row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
     before = row_to_health(row)
-    health = record_result(before, report, now, is_probe=is_probe)
+    is_repeat = delivery.refusals > 0 or delivery.has_accepted_others
+    health = record_result(before, report, now, is_probe=delivery.is_probe, is_repeat=is_repeat)
     is_trusted = judge_origin(report)
     if is_trusted is not None and is_trusted != bool(row["is_trusted"]):
         trust = {"origin_seq": row["origin_seq"], "is_trusted": int(is_trusted)}

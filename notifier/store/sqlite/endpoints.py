@@ -22,7 +22,8 @@ def row_to_health(row: sqlite3.Row) -> EndpointHealth:
         probes=row["probes"],
         paused_until=row["paused_until"],
     )
-    return EndpointHealth(gate, None if row["hold"] is None else Suspension(row["hold"]), row["width"])
+    suspension = None if row["hold"] is None else Suspension(row["hold"])
+    return EndpointHealth(gate, suspension, row["width"], row["accepted_at"])
 
 
 def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
         "paused_until": gate.paused_until,
         "hold": endpoint.suspension,
         "width": endpoint.concurrency,
+        "accepted_at": endpoint.accepted_at,
     }
 
 

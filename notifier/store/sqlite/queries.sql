@@ -259,6 +259,13 @@ SELECT seq FROM (
 SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND due_at <= :now
 ORDER BY due_at LIMIT :limit
 
+-- name: newest_due_deliveries
+-- No more rows are read than max_scanned, though the newest may wait for a later time.
+SELECT seq FROM (
+  SELECT seq, due_at FROM deliveries WHERE endpoint_seq = :endpoint_seq AND state = 'pending'
+  ORDER BY seq DESC LIMIT :max_scanned
+) WHERE due_at <= :now LIMIT :limit
+
 -- name: claim_deliveries
 UPDATE deliveries SET owner = :owner, leased_until = :until, due_at = NULL,
   is_late = is_late OR (attempts = 0 AND is_interrupted = 0 AND urgency <= :now)
@@ -286,7 +293,7 @@ WHERE e.seq = :endpoint_seq
 -- name: write_health
 UPDATE endpoints SET failures = :failures, closed_at = :closed_at, reason = :reason,
   reason_params = :reason_params, probe_at = :probe_at, probes = :probes, paused_until = :paused_until,
-  hold = :hold, width = :width
+  hold = :hold, width = :width, accepted_at = :accepted_at
 WHERE seq = :endpoint_seq
 
 -- name: trust_origin
@@ -299,10 +306,16 @@ UPDATE deliveries SET due_at = :now
 WHERE endpoint_seq = :endpoint_seq AND due_at > :now AND (attempts <= :most_attempts OR refusals > 0)
 
 -- name: claimed_deliveries
-SELECT d.*, e.body, w.traceparent FROM json_each(:seqs) j
+-- has_accepted_others: the endpoint accepted something since the last attempt, or since the creation. A time
+-- that lies ahead is from before the clock was set back, and says nothing.
+SELECT d.*, e.body, w.traceparent, coalesce(ep.accepted_at BETWEEN coalesce(
+  (SELECT at FROM attempts WHERE delivery_seq = d.seq AND number = d.attempts), d.created_at) AND :now, 0)
+  AS has_accepted_others
+FROM json_each(:seqs) j
 CROSS JOIN delivery_rows d ON d.seq = j.value
 CROSS JOIN events e ON e.seq = d.event_seq
 CROSS JOIN watches w ON w.seq = e.watch_seq
+CROSS JOIN endpoints ep ON ep.seq = d.endpoint_seq
 ORDER BY j.key
 
 -- name: next_delivery_due

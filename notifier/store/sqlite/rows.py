@@ -174,6 +174,7 @@ def row_to_claimed_delivery(row: sqlite3.Row, *, is_probe: bool, is_trial: bool)
         refusals=row["refusals"],
         is_probe=is_probe,
         is_trial=is_trial,
+        has_accepted_others=bool(row["has_accepted_others"]),
         traceparent=row["traceparent"],
     )
 

@@ -144,7 +144,8 @@ CREATE TABLE endpoints (
   hold TEXT CHECK (hold IN ('paused', 'gone')),  -- by a user, or by a 410; only a user lifts it
   width INTEGER,                        -- concurrency while it starts slowly; NULL: as much as the origin has
   is_on_trial INTEGER AS (width IS 1),  -- nothing was accepted yet, or the last attempt failed
-  reason_params TEXT                    -- the values of the code, a JSON object; NULL: none
+  reason_params TEXT,                   -- the values of the code, a JSON object; NULL: none
+  accepted_at INTEGER                   -- the last 2xx, to a second; 0: an older version had one; NULL: none yet
 ) STRICT;
 
 CREATE INDEX endpoints_due ON endpoints (origin_seq, is_on_trial, due_at);

@@ -23,11 +23,12 @@ from notifier.core.delivery.endpoint import (
 )
 from notifier.core.delivery.judge_attempt import classify_failure, judge_attempt
 from notifier.core.delivery.request_headers import build_headers
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.content_encoding import InvalidEncoding, foreign_encodings, unpack_body
 from notifier.core.formats.traceparent import SPAN_BITS, child_traceparent
 from notifier.core.formats.urls import url_to_origin
-from notifier.core.model import Attempt, ClaimedDelivery
+from notifier.core.model import Attempt, ClaimedDelivery, SlotClass
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.errors import StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Clock, HttpClient, Meter
@@ -80,7 +81,7 @@ class Deliverer:
         self._meter = meter
         self._sleep = sleep
         self._busy: Counter[str] = Counter()
-        self._trials: set[str] = set()
+        self._in_flight: dict[SlotClass, Counter[str]] = {each: Counter() for each in SlotClass}
         self._shifted_ms = 0
         self.ticked_at = clock.monotonic()
 
@@ -104,8 +105,10 @@ class Deliverer:
             lease=lease,
             busy=self._busy,
             per_origin=settings.max_in_flight_per_origin,
-            trials=self._trials,
-            max_trials=max(1, settings.max_in_flight // 2),
+            slots=SlotUsage(
+                settings.max_in_flight,
+                {each: tuple(origins.elements()) for each, origins in self._in_flight.items()},
+            ),
         )
         self.ticked_at = self._clock.monotonic()
         for delivery in claimed.deliveries:
@@ -186,17 +189,15 @@ class Deliverer:
     def _take_slot(self, delivery: ClaimedDelivery) -> None:
         origin = url_to_origin(delivery.url)
         self._busy[origin] += 1
-        if delivery.is_trial:
-            self._trials.add(origin)
+        self._in_flight[delivery.slot_class][origin] += 1
 
     def _free_slot(self, delivery: ClaimedDelivery) -> None:
         """Free the slot for the next delivery. Its claim follows our record, often in the same commit."""
         origin = url_to_origin(delivery.url)
-        if delivery.is_trial:
-            self._trials.discard(origin)
-        self._busy[origin] -= 1
-        if self._busy[origin] <= 0:
-            del self._busy[origin]
+        for counter in (self._busy, self._in_flight[delivery.slot_class]):
+            counter[origin] -= 1
+            if counter[origin] <= 0:
+                del counter[origin]
         self._run_at(self._clock.now())
 
 

@@ -9,11 +9,12 @@ records it. A record is guarded by its claim. If the row has changed since, the 
 changes nothing, so that the first outcome wins.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from notifier.core.delivery.decision import AttemptDecision
 from notifier.core.delivery.endpoint import AttemptResult
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.model import (
     Attempt,
     ClaimedDelivery,
@@ -26,7 +27,7 @@ from notifier.core.polling.decision import EndWatch, PollAgain
 from notifier.core.timeline import WatchHistory
 from notifier.store.changes import ChangeListener
 from notifier.store.values import (
-    MAX_TRIALS,
+    MANY_SLOTS,
     AttemptRecorded,
     CallbackLimitReached,
     ChangeRefused,
@@ -165,15 +166,14 @@ class Store(Protocol):
         lease: Lease,
         busy: Mapping[str, int],
         per_origin: int,
-        trials: Collection[str] = (),
-        max_trials: int = MAX_TRIALS,
+        slots: SlotUsage = MANY_SLOTS,
     ) -> ClaimedDeliveries:
         """Claim pending deliveries that are due, in rotation over the endpoints.
 
         ``busy`` counts the requests in flight to each origin (``core.formats.urls.url_to_origin``). Together
-        with the claimed ones no origin has more than ``per_origin``. ``trials`` are the origins with a
-        delivery on trial in flight. They get no second one, and all origins on trial together are at most
-        ``max_trials``.
+        with the claimed ones no origin has more than ``per_origin``. ``slots`` are those
+        in use by class: no class has more than its part, and no origin two of one class that does not work.
+        What a user sends again goes first, whatever the health of its endpoint.
         ``next_due_at`` leaves out endpoints that have no room.
         """
         ...

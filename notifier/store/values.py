@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from notifier.core.delivery.endpoint import EndpointHealth
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.model import (
     Attempt,
     ClaimedDelivery,
@@ -17,7 +18,7 @@ from notifier.core.model import (
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.task_statistics import FinishedTask
 
-MAX_TRIALS = 16  # half of the default of callbacks.max_in_flight, so that receivers that hang leave half free
+MANY_SLOTS = SlotUsage(1_000)  # more than a claim asks for, so that only its other limits count
 MAX_REPLAYS = 100  # CONTRACT P5: every queue is bounded; no record of why this number
 
 

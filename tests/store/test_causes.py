@@ -25,6 +25,24 @@ from tests.store.steps import add, claim, finished, take
 OLD_TROUBLE = "provider refuses the key (401), key from file /etc/a {key} key"
 OLD_REASON = "no connection: 127.0.0.1:9001: connection refused"
 BEFORE_CAUSES = 10  # migrations before 0011_causes.sql
+BEFORE_SLOT_CLASSES = """
+DROP TRIGGER endpoint_moved;
+DROP INDEX endpoints_due;
+DROP INDEX origins_recovering;
+DROP INDEX origins_new;
+DROP INDEX origins_hanging;
+ALTER TABLE endpoints DROP COLUMN accepted_at;
+ALTER TABLE endpoints DROP COLUMN is_hanging;
+ALTER TABLE endpoints DROP COLUMN slot_class;
+ALTER TABLE endpoints ADD COLUMN is_on_trial INTEGER AS (width IS 1);
+ALTER TABLE origins DROP COLUMN recovering_at;
+ALTER TABLE origins DROP COLUMN new_at;
+ALTER TABLE origins DROP COLUMN hanging_at;
+ALTER TABLE origins ADD COLUMN trial_at INTEGER;
+CREATE INDEX origins_on_trial ON origins (trial_at) WHERE trial_at IS NOT NULL;
+CREATE INDEX endpoints_due ON endpoints (origin_seq, is_on_trial, due_at);
+CREATE TRIGGER endpoint_moved AFTER UPDATE OF due_at ON endpoints BEGIN SELECT 1; END;
+"""
 
 
 def cause_with(code: Code, value: str | int) -> Cause:
@@ -114,7 +132,7 @@ async def old_file(tmp_path: Path, opening: OpenStore) -> None:
         )
         connection.execute("ALTER TABLE watches DROP COLUMN trouble_params")
         connection.execute("ALTER TABLE endpoints DROP COLUMN reason_params")
-        connection.execute("ALTER TABLE endpoints DROP COLUMN accepted_at")
+        connection.executescript(BEFORE_SLOT_CLASSES)
         connection.execute(f"PRAGMA user_version = {BEFORE_CAUSES}")
         connection.commit()
 

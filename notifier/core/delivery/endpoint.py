@@ -9,8 +9,7 @@ A user may pause an endpoint. A 410 parks it until a user resumes it (Standard W
 gone"). An endpoint is never given up.
 
 An endpoint that has accepted nothing yet, or failed last, is on trial: it gets one delivery at a time until
-it accepts one. All trials together use only a part of the slots, so that endpoints that hang leave room for
-others.
+it accepts one. ``slots.py`` limits how many slots such endpoints use together.
 """
 
 from dataclasses import dataclass, replace
@@ -74,12 +73,14 @@ class EndpointHealth:
 
     ``concurrency`` limits what is in flight during a slow start, and 1 is a trial. None: the limit of the
     origin alone counts. ``accepted_at`` is the time of the last 2xx, to a second; None: there was none.
+    ``is_hanging``: the last failure held a slot for long.
     """
 
     gate: CircuitBreaker = CircuitBreaker()
     suspension: Suspension | None = None
     concurrency: int | None = 1
     accepted_at: int | None = None
+    is_hanging: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,16 @@ class AttemptAccepted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """The attempt failed. ``retry_after_ms`` is within its limits; ``cap_ms`` bounds the wait for a probe."""
+    """The attempt failed. ``retry_after_ms`` is within its limits; ``cap_ms`` bounds the wait for a probe.
+
+    ``is_slow``: it took so long that many of its kind would use up the slots.
+    """
 
     scope: FailureScope
     cause: Cause
     retry_after_ms: int | None
     cap_ms: int
+    is_slow: bool = False
 
 
 AttemptResult = AttemptAccepted | AttemptFailed
@@ -218,7 +223,7 @@ def _record_success(endpoint: EndpointHealth, now: int) -> EndpointHealth:
     if accepted_at is None or abs(now - accepted_at) >= ACCEPTED_PRECISION_MS:
         accepted_at = now
     concurrency = endpoint.concurrency if gate.since is not None else _widen(endpoint.concurrency)
-    return replace(endpoint, gate=gate, concurrency=concurrency, accepted_at=accepted_at)
+    return replace(endpoint, gate=gate, concurrency=concurrency, accepted_at=accepted_at, is_hanging=False)
 
 
 def _record_refusal(endpoint: EndpointHealth, result: AttemptFailed, now: int) -> EndpointHealth:
@@ -245,7 +250,7 @@ def _record_failure(
         shut = circuit_breaker.block_until(gate, until, result.cause, now, is_probe=is_probe, cap_ms=cap_ms)
     else:
         shut = circuit_breaker.record_failure(gate, result.cause, now, is_probe=is_probe, cap_ms=cap_ms)
-    return replace(endpoint, gate=shut, concurrency=1)
+    return replace(endpoint, gate=shut, concurrency=1, is_hanging=result.is_slow)
 
 
 def _is_blocked(endpoint: EndpointHealth) -> bool:

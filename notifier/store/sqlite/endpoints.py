@@ -6,6 +6,7 @@ from typing import Any
 
 from notifier.core.circuit_breaker import CircuitBreaker
 from notifier.core.delivery.endpoint import EndpointHealth, Suspension, lift_suspension, suspend
+from notifier.core.delivery.slots import classify_endpoint
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, cause_to_columns, columns_to_cause
 from notifier.store.sqlite.transactions import Transaction
@@ -23,7 +24,7 @@ def row_to_health(row: sqlite3.Row) -> EndpointHealth:
         paused_until=row["paused_until"],
     )
     suspension = None if row["hold"] is None else Suspension(row["hold"])
-    return EndpointHealth(gate, suspension, row["width"], row["accepted_at"])
+    return EndpointHealth(gate, suspension, row["width"], row["accepted_at"], bool(row["is_hanging"]))
 
 
 def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
@@ -41,6 +42,8 @@ def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
         "hold": endpoint.suspension,
         "width": endpoint.concurrency,
         "accepted_at": endpoint.accepted_at,
+        "is_hanging": int(endpoint.is_hanging),
+        "slot_class": classify_endpoint(endpoint),
     }
 
 

@@ -200,8 +200,8 @@ INSERT INTO origins (name) VALUES (:name) ON CONFLICT DO NOTHING
 SELECT seq FROM endpoints WHERE url = :url
 
 -- name: add_endpoint
-INSERT INTO endpoints (id, url, origin_seq, width)
-SELECT :id, :url, seq, iif(is_trusted, NULL, 1) FROM origins WHERE name = :origin
+INSERT INTO endpoints (id, url, origin_seq, width, slot_class)
+SELECT :id, :url, seq, iif(is_trusted, NULL, 1), iif(is_trusted, 0, 2) FROM origins WHERE name = :origin
 RETURNING seq
 
 -- name: add_delivery
@@ -226,24 +226,40 @@ WHERE leased_until <= :now
 RETURNING endpoint_seq
 
 -- name: due_origins
-SELECT seq, name FROM origins
+-- Of the endpoints that work; the next three have the others (core/delivery/slots.py).
+SELECT seq, name, due_at FROM origins
 WHERE due_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
 ORDER BY due_at LIMIT :limit
 
--- name: origins_on_trial
-SELECT seq, name FROM origins
-WHERE trial_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
-ORDER BY trial_at LIMIT :limit
+-- name: recovering_origins
+SELECT seq, name, recovering_at AS due_at FROM origins
+WHERE recovering_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY recovering_at LIMIT :limit
+
+-- name: new_origins
+SELECT seq, name, new_at AS due_at FROM origins
+WHERE new_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY new_at LIMIT :limit
+
+-- name: hanging_origins
+SELECT seq, name, hanging_at AS due_at FROM origins
+WHERE hanging_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY hanging_at LIMIT :limit
 
 -- name: due_endpoints
-SELECT * FROM endpoints WHERE origin_seq = :origin_seq AND is_on_trial = :is_on_trial AND due_at <= :now
+SELECT * FROM endpoints WHERE origin_seq = :origin_seq AND slot_class = :slot_class AND due_at <= :now
 ORDER BY due_at, seq LIMIT :limit
 
 -- name: in_flight
 SELECT count(*) AS n FROM deliveries WHERE endpoint_seq = :endpoint_seq AND owner IS NOT NULL
 
 -- name: forced_deliveries
-SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 AND +due_at IS NOT NULL
+SELECT d.seq, d.endpoint_seq, o.name AS origin
+FROM (SELECT seq FROM deliveries WHERE is_forced = 1 LIMIT :max_scanned) AS forced
+CROSS JOIN deliveries d ON d.seq = forced.seq
+CROSS JOIN endpoints e ON e.seq = d.endpoint_seq
+CROSS JOIN origins o ON o.seq = e.origin_seq
+WHERE d.due_at IS NOT NULL AND o.name NOT IN (SELECT value FROM json_each(:full))
 LIMIT :limit
 
 -- name: due_deliveries
@@ -293,7 +309,7 @@ WHERE e.seq = :endpoint_seq
 -- name: write_health
 UPDATE endpoints SET failures = :failures, closed_at = :closed_at, reason = :reason,
   reason_params = :reason_params, probe_at = :probe_at, probes = :probes, paused_until = :paused_until,
-  hold = :hold, width = :width, accepted_at = :accepted_at
+  hold = :hold, width = :width, accepted_at = :accepted_at, is_hanging = :is_hanging, slot_class = :slot_class
 WHERE seq = :endpoint_seq
 
 -- name: trust_origin
@@ -317,16 +333,6 @@ CROSS JOIN events e ON e.seq = d.event_seq
 CROSS JOIN watches w ON w.seq = e.watch_seq
 CROSS JOIN endpoints ep ON ep.seq = d.endpoint_seq
 ORDER BY j.key
-
--- name: next_delivery_due
-SELECT due_at FROM origins
-WHERE due_at IS NOT NULL AND name NOT IN (SELECT value FROM json_each(:full))
-ORDER BY due_at LIMIT 1
-
--- name: next_trial_due
-SELECT trial_at AS due_at FROM origins
-WHERE trial_at IS NOT NULL AND name NOT IN (SELECT value FROM json_each(:full))
-ORDER BY trial_at LIMIT 1
 
 -- name: record_attempt
 UPDATE deliveries SET

@@ -119,13 +119,17 @@ CREATE INDEX habits_heard ON habits (heard_at);
 CREATE TABLE origins (
   seq INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
-  due_at INTEGER,                       -- of its endpoints that are not on trial
-  trial_at INTEGER,                     -- of its endpoints on trial: they share a part of the connections
-  is_trusted INTEGER NOT NULL DEFAULT 0 CHECK (is_trusted IN (0, 1))  -- a new endpoint needs no trial
+  due_at INTEGER,                       -- of its endpoints that work; the next three: of the other classes
+  is_trusted INTEGER NOT NULL DEFAULT 0 CHECK (is_trusted IN (0, 1)),  -- a new endpoint needs no trial
+  recovering_at INTEGER,
+  new_at INTEGER,
+  hanging_at INTEGER
 ) STRICT;
 
 CREATE INDEX origins_due ON origins (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX origins_on_trial ON origins (trial_at) WHERE trial_at IS NOT NULL;
+CREATE INDEX origins_recovering ON origins (recovering_at) WHERE recovering_at IS NOT NULL;
+CREATE INDEX origins_new ON origins (new_at) WHERE new_at IS NOT NULL;
+CREATE INDEX origins_hanging ON origins (hanging_at) WHERE hanging_at IS NOT NULL;
 
 -- A callback URL without its query, with its circuit breaker (core/delivery/endpoint.py). due_at is that of
 -- its earliest waiting delivery, but not before the endpoint was last served: so endpoints take turns.
@@ -143,12 +147,14 @@ CREATE TABLE endpoints (
   paused_until INTEGER NOT NULL DEFAULT 0,  -- by a Retry-After; no probe before it
   hold TEXT CHECK (hold IN ('paused', 'gone')),  -- by a user, or by a 410; only a user lifts it
   width INTEGER,                        -- concurrency while it starts slowly; NULL: as much as the origin has
-  is_on_trial INTEGER AS (width IS 1),  -- nothing was accepted yet, or the last attempt failed
   reason_params TEXT,                   -- the values of the code, a JSON object; NULL: none
-  accepted_at INTEGER                   -- the last 2xx, to a second; 0: an older version had one; NULL: none yet
+  accepted_at INTEGER,                  -- the last 2xx, to a second; 0: an older version had one; NULL: none yet
+  is_hanging INTEGER NOT NULL DEFAULT 0 CHECK (is_hanging IN (0, 1)),  -- the last failure took long
+  slot_class INTEGER NOT NULL DEFAULT 2 CHECK (slot_class BETWEEN 0 AND 3)
+                                        -- 0 proven, 1 recovering, 2 new, 3 hanging (core/delivery/slots.py)
 ) STRICT;
 
-CREATE INDEX endpoints_due ON endpoints (origin_seq, is_on_trial, due_at);
+CREATE INDEX endpoints_due ON endpoints (origin_seq, slot_class, due_at);
 CREATE INDEX endpoints_closed ON endpoints (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX endpoints_held ON endpoints (hold) WHERE hold IS NOT NULL;
 
@@ -308,13 +314,18 @@ CREATE TRIGGER endpoint_forgotten AFTER DELETE ON endpoints BEGIN
     AND NOT EXISTS (SELECT 1 FROM endpoints WHERE origin_seq = OLD.origin_seq);
 END;
 
-CREATE TRIGGER endpoint_moved AFTER UPDATE OF due_at, width ON endpoints
-WHEN OLD.due_at IS NOT NEW.due_at OR OLD.is_on_trial <> NEW.is_on_trial BEGIN
+-- The due time of an origin, by class of its endpoints. Only the classes that the endpoint left or joined are read.
+CREATE TRIGGER endpoint_moved AFTER UPDATE OF due_at, slot_class ON endpoints
+WHEN OLD.due_at IS NOT NEW.due_at OR OLD.slot_class <> NEW.slot_class BEGIN
   UPDATE origins SET
-    due_at = (SELECT due_at FROM endpoints
-      WHERE origin_seq = NEW.origin_seq AND is_on_trial = 0 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1),
-    trial_at = (SELECT due_at FROM endpoints
-      WHERE origin_seq = NEW.origin_seq AND is_on_trial = 1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+    due_at = iif(0 IN (OLD.slot_class, NEW.slot_class), (SELECT due_at FROM endpoints
+      WHERE origin_seq = NEW.origin_seq AND slot_class = 0 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1), due_at),
+    recovering_at = iif(1 IN (OLD.slot_class, NEW.slot_class), (SELECT due_at FROM endpoints
+      WHERE origin_seq = NEW.origin_seq AND slot_class = 1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1), recovering_at),
+    new_at = iif(2 IN (OLD.slot_class, NEW.slot_class), (SELECT due_at FROM endpoints
+      WHERE origin_seq = NEW.origin_seq AND slot_class = 2 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1), new_at),
+    hanging_at = iif(3 IN (OLD.slot_class, NEW.slot_class), (SELECT due_at FROM endpoints
+      WHERE origin_seq = NEW.origin_seq AND slot_class = 3 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1), hanging_at)
   WHERE seq = NEW.origin_seq;
 END;
 

@@ -1,11 +1,12 @@
 """The store on SQLite: it names the verbs, and gives each function to the writer or to the reader."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from notifier.core.delivery.slots import SlotUsage
 from notifier.errors import StoreClosed
 from notifier.store.changes import ChangeListener
 from notifier.store.sqlite import (
@@ -25,7 +26,7 @@ from notifier.store.sqlite.errors import error_to_unavailable
 from notifier.store.sqlite.lock import InstanceLock
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.sqlite.writer import Writer
-from notifier.store.values import MAX_TRIALS, ClaimedDeliveries, Lease, ReplayLimitReached, ReplayQuery
+from notifier.store.values import MANY_SLOTS, ClaimedDeliveries, Lease, ReplayLimitReached, ReplayQuery
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -134,11 +135,10 @@ class SqliteStore:
         lease: Lease,
         busy: Mapping[str, int],
         per_origin: int,
-        trials: Collection[str] = (),
-        max_trials: int = MAX_TRIALS,
+        slots: SlotUsage = MANY_SLOTS,
     ) -> ClaimedDeliveries:
-        """See ``Store``. Copy the collections, because the caller changes them while it waits."""
-        limits = claiming.InFlightLimits(dict(busy), per_origin, frozenset(trials), max_trials)
+        """See ``Store``. Copy the counts, because the caller changes them while it waits."""
+        limits = claiming.InFlightLimits(dict(busy), per_origin, slots)
         claim = partial(claiming.claim_deliveries, now=now, limit=limit, lease=lease, limits=limits)
         return await self._writer.submit(claim)
 

@@ -39,6 +39,7 @@ from notifier.store.values import (
     EndpointDetail,
     Lease,
     PathDurations,
+    PruneStep,
     RecentActivity,
     ReplayLimitReached,
     ReplayQuery,
@@ -241,9 +242,17 @@ class Store(Protocol):
         """Read the totals, at a cost that does not grow with the rows."""
         ...
 
-    async def prune(self, *, delivered_before: int, dead_before: int, limit: int) -> int:
-        """Delete at most ``limit`` ended watches with all that belongs to them, and return their number.
+    async def prune(
+        self,
+        *,
+        delivered_before: int,
+        dead_before: int,
+        limit: int,
+        place: tuple[int, int] | None = None,
+    ) -> PruneStep:
+        """Delete at most ``limit`` ended watches with all that belongs to them, in one bounded step.
 
+        It starts at the ``place`` that the last step returned, or at the oldest watch.
         A watch is deleted if it ended before ``delivered_before`` and none of its deliveries is pending. Each
         of its delivered ones must have ended before ``delivered_before``, each dead one before
         ``dead_before``. The oldest attempts beyond a fixed total are deleted too.

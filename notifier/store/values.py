@@ -199,6 +199,18 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneStep:
+    """How many watches one step deleted, and where the next one starts; ``place`` is None at the end.
+
+    ``has_excess``: there are still more attempts than their limit.
+    """
+
+    count: int
+    place: tuple[int, int] | None
+    has_excess: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptRecorded:
     """An attempt was recorded. ``new_health`` belongs to its endpoint, if its gate closed or opened."""
 

@@ -51,7 +51,8 @@ async def test_the_oldest_attempts_of_all_go_first(store: Store, monkeypatch: py
     await store.record_attempt(
         dispatch, lease(), attempt(4, at=NOON + HOUR), Delivered(), AttemptAccepted(), now=NOON + 1
     )
-    await store.prune(delivered_before=NOON, dead_before=NOON, limit=9)
+    steps = [await store.prune(delivered_before=NOON, dead_before=NOON, limit=9) for _ in range(3)]
+    assert [step.has_excess for step in steps] == [True, True, False]
     assert (await numbers(store, old), await numbers(store, new)) == ([4], [3, 4, 5])
     await store.prune(delivered_before=NOON, dead_before=NOON, limit=9)
     assert (await numbers(store, old), await numbers(store, new)) == ([4], [3, 4, 5])

@@ -547,6 +547,7 @@ DELETE FROM attempts WHERE (delivery_seq, number) IN (
 )
 
 -- name: ended_watches
+-- length() reads no page of a body.
 SELECT w.seq, w.ended_at, NOT EXISTS (
   SELECT 1 FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq
   WHERE e.watch_seq = w.seq AND (
@@ -554,13 +555,24 @@ SELECT w.seq, w.ended_at, NOT EXISTS (
     OR (d.state = 'dead' AND d.ended_at >= :dead_before)
     OR (d.state = 'delivered' AND d.ended_at >= :delivered_before)
   )
-) AS is_forgettable
+) AS is_forgettable,
+  (SELECT coalesce(sum(length(body)), 0) FROM events WHERE watch_seq = w.seq) AS body_bytes
 FROM watches w
 WHERE (w.ended_at, w.seq) > (:ended_at, :seq) AND w.ended_at < :delivered_before
 ORDER BY w.ended_at, w.seq LIMIT :limit
 
 -- name: delete_watches
-DELETE FROM watches WHERE seq IN (SELECT value FROM json_each(:seqs))
+-- The condition is that of "ended_watches", because a user may have changed something since.
+DELETE FROM watches
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +ended_at < :delivered_before AND NOT EXISTS (
+  SELECT 1 FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq
+  WHERE e.watch_seq = watches.seq AND (
+    d.state = 'pending'
+    OR (d.state = 'dead' AND d.ended_at >= :dead_before)
+    OR (d.state = 'delivered' AND d.ended_at >= :delivered_before)
+  )
+)
+RETURNING seq
 
 -- name: shift_watches
 UPDATE watches SET

@@ -192,7 +192,7 @@ CREATE TABLE deliveries (
 
 CREATE INDEX deliveries_due ON deliveries (endpoint_seq, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX deliveries_urgent ON deliveries (endpoint_seq, urgency, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX deliveries_forced ON deliveries (endpoint_seq) WHERE is_forced = 1;
+CREATE INDEX deliveries_forced ON deliveries (is_forced, endpoint_seq) WHERE is_forced = 1;
 CREATE INDEX deliveries_claimed ON deliveries (leased_until) WHERE leased_until IS NOT NULL;
 CREATE INDEX deliveries_in_flight ON deliveries (endpoint_seq) WHERE owner IS NOT NULL;
 CREATE INDEX deliveries_listed ON deliveries (state);

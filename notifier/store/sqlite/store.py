@@ -26,7 +26,14 @@ from notifier.store.sqlite.errors import error_to_unavailable
 from notifier.store.sqlite.lock import InstanceLock
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.sqlite.writer import Writer
-from notifier.store.values import MANY_SLOTS, ClaimedDeliveries, Lease, ReplayLimitReached, ReplayQuery
+from notifier.store.values import (
+    MANY_SLOTS,
+    ClaimedDeliveries,
+    Lease,
+    PruneStep,
+    ReplayLimitReached,
+    ReplayQuery,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -165,25 +172,21 @@ class SqliteStore:
 
     counts = read(maintenance.counts)
 
-    async def prune(self, *, delivered_before: int, dead_before: int, limit: int) -> int:
-        """See ``Store``. Delete in short steps, so that others write between them."""
-        while await self._writer.submit(maintenance.trim_attempts, urgent=False):
-            pass
-        count = 0
-        place: tuple[int, int] | None = maintenance.PRUNE_START
-        while place is not None and count < limit:
-            step = await self._writer.submit(
-                partial(
-                    maintenance.prune,
-                    place=place,
-                    delivered_before=delivered_before,
-                    dead_before=dead_before,
-                    limit=limit - count,
-                ),
-                urgent=False,
-            )
-            count, place = count + step.count, step.place
-        return count
+    async def prune(
+        self,
+        *,
+        delivered_before: int,
+        dead_before: int,
+        limit: int,
+        place: tuple[int, int] | None = None,
+    ) -> PruneStep:
+        """See ``Store``. A reader walks, so that others write meanwhile."""
+        age = maintenance.PruneAge(delivered_before, dead_before)
+        excess = await self._writer.submit(maintenance.trim_attempts, urgent=False)
+        found = await self._read(partial(maintenance.find_forgettable, age=age, place=place, limit=limit))
+        delete = partial(maintenance.delete_watches, seqs=found.seqs, age=age)
+        count = await self._writer.submit(delete, urgent=False) if found.seqs else 0
+        return PruneStep(count, found.place, has_excess=excess > 0)
 
     shift_times = write(maintenance.shift_times, is_premise=True)
 

@@ -6,6 +6,10 @@ UPDATE endpoints SET accepted_at = 0 WHERE width IS NOT 1
   OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint_seq = endpoints.seq AND state = 'delivered');
 
 
+-- What users send again is claimed first, at whatever endpoint it is.
+DROP INDEX deliveries_forced;
+CREATE INDEX deliveries_forced ON deliveries (is_forced, endpoint_seq) WHERE is_forced = 1;
+
 -- Slots of deliveries are divided by the class of the endpoint: 0 it works, 1 it worked before or fails quickly,
 -- 2 it is new, 3 it hangs. Which of those on trial hang is seen at their next attempt.
 DROP TRIGGER endpoint_moved;

@@ -96,9 +96,9 @@ async def _return_after(bench: Bench, crowd: Crowd, host: str) -> float:
     return await _wait_for(crowd, [host], time.monotonic())
 
 
-async def _send_by_hand(api: Pool, crowd: Crowd) -> float:
+async def _send_by_hand(api: Pool, crowd: Crowd, hanging: list[str]) -> float:
     """Have a delivery to the receiver that was tried longest ago sent again; return how soon it came."""
-    host = min(crowd.seen_at, key=lambda each: crowd.seen_at[each])
+    host = min(hanging, key=lambda each: crowd.seen_at[each])
     answer = await api.ask("GET", f"/v1/deliveries?state=pending&url={quote(crowd.url(host), safe='')}")
     (delivery,) = msgspec.json.decode(answer.body)["deliveries"]
     asked_at = time.monotonic()
@@ -122,7 +122,7 @@ async def crowd(bench: Bench) -> list[Figure]:
                 bench.say(f"{count} hang; each is tried once")
                 await _wait_for(receivers, hanging, began_at)
                 async with pool(running.url, 1) as api:
-                    by_hand_s = await _send_by_hand(api, receivers)
+                    by_hand_s = await _send_by_hand(api, receivers, hanging)
                     await _replay(api, receivers, known)
                 returns_s = await _return_after(bench, receivers, known)
     label = f"{count} hanging"

@@ -191,7 +191,8 @@ class Store(Protocol):
     ) -> AttemptRecorded | None:
         """Record an attempt, and what follows from it for the delivery and for the gate of its endpoint.
 
-        When the gate opens, every delivery that waits behind it becomes due. None means that the claim has
+        When the gate opens, every delivery that waits behind it becomes due, in bounded steps that claims
+        continue. None means that the claim has
         ended.
         """
         ...
@@ -200,6 +201,20 @@ class Store(Protocol):
         """Make a delivery of any state pending and due now, with a new ``give_up_at``.
 
         One attempt goes out whatever the gate of the endpoint says.
+        """
+        ...
+
+    async def give_up_delivery(self, delivery_id: str, *, now: int) -> Delivery | ChangeRefused:
+        """Make a pending delivery dead for a user. A dead one stays as it is; a delivered one is a CONFLICT.
+
+        The result of an attempt in flight is not recorded.
+        """
+        ...
+
+    async def give_up_endpoint(self, endpoint_id: str, *, now: int) -> int | ChangeRefused:
+        """Give up all deliveries that wait for the endpoint now, and return their number.
+
+        It is done in bounded steps, and survives a restart. Claims of deliveries continue it.
         """
         ...
 

@@ -45,7 +45,15 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "step"),
     [
-        ("make_deliveries_due", "USING INDEX deliveries_due (endpoint_seq=? AND due_at>?)"),
+        ("make_deliveries_due", "USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("give_up_by_user", "USING INTEGER PRIMARY KEY (rowid=?)"),
+        (
+            "next_to_sweep",
+            "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=? AND rowid",
+        ),
+        ("last_waiting", "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=?)"),
+        ("oldest_sweep", "SCAN endpoint_sweeps"),
+        ("forced_deliveries", "USING COVERING INDEX deliveries_forced (is_forced=?)"),
         ("count_to_replay", OF_STATE),
         ("next_to_replay", OF_STATE),
         ("count_to_replay_to", OF_ENDPOINT),

@@ -25,9 +25,11 @@ from notifier.core.delivery.endpoint import (
 from notifier.core.delivery.slots import SlotUsage
 from notifier.core.formats.urls import url_to_origin
 from notifier.core.model import ClaimedDelivery, SlotClass
+from notifier.store.sqlite.endpoint_queue import enqueue
 from notifier.store.sqlite.endpoints import row_to_health, write_health
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, row_to_claimed_delivery
+from notifier.store.sqlite.sweeps import continue_sweep
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import ClaimedDeliveries, Lease
 
@@ -121,6 +123,7 @@ def claim_deliveries(
 ) -> ClaimedDeliveries:
     """See ``Store``. A served endpoint goes to the end of the queue; the others keep their place."""
     connection = transaction.connection
+    is_sweeping = continue_sweep(transaction, now=now)
     expired = connection.execute(SQL["release_expired_claims"], {"now": now}).fetchall()
     for row in expired:
         enqueue(connection, row["endpoint_seq"], now)
@@ -134,7 +137,8 @@ def claim_deliveries(
     for queue in queues:
         if not queue.delivery_seqs or not claimed.isdisjoint(queue.delivery_seqs):
             enqueue(connection, queue.endpoint_seq, now)
-    return ClaimedDeliveries((*forced, *deliveries), _next_due(connection, limits.after(deliveries)))
+    next_due_at = now if is_sweeping else _next_due(connection, limits.after(deliveries))
+    return ClaimedDeliveries((*forced, *deliveries), next_due_at)
 
 
 def _claim_forced(
@@ -250,20 +254,3 @@ def _begin_probes(
             write_health(connection, queue.endpoint_seq, replace(queue.health, gate=gate))
             probes |= probe
     return probes
-
-
-def enqueue(connection: sqlite3.Connection, endpoint_seq: int, now: int) -> None:
-    """Put the endpoint at the end of the queue, due when its deliveries are.
-
-    While it starts slowly and has its limit in flight, it is not due until one of them ends.
-    """
-    row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
-    in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": endpoint_seq}).fetchone()["n"]
-    is_narrow = row["width"] is not None and in_flight >= row["width"]
-    query = "unqueue_endpoint" if is_narrow and row["closed_at"] is None else "requeue_endpoint"
-    connection.execute(SQL[query], {"endpoint_seq": endpoint_seq, "now": now})
-
-
-def make_due(connection: sqlite3.Connection, endpoint_seq: int, due_at: int) -> None:
-    """Make the endpoint due at ``due_at`` at the latest; if it is due earlier, it keeps its place."""
-    connection.execute(SQL["make_endpoint_due"], {"endpoint_seq": endpoint_seq, "due_at": due_at})

@@ -7,8 +7,10 @@ from typing import Any
 from notifier.core.circuit_breaker import CircuitBreaker
 from notifier.core.delivery.endpoint import EndpointHealth, Suspension, lift_suspension, suspend
 from notifier.core.delivery.slots import classify_endpoint
+from notifier.store.sqlite.endpoint_queue import enqueue
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, cause_to_columns, columns_to_cause
+from notifier.store.sqlite.sweeps import SweepAction, start_sweep
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import ChangeRefused, EndpointDetail
 
@@ -74,11 +76,23 @@ def resume(transaction: Transaction, endpoint_id: str, *, now: int) -> EndpointD
     if row is None:
         return ChangeRefused.UNKNOWN_ID
     transaction.changes.many()
-    values = {"endpoint_seq": row["seq"], "now": now, "most_attempts": END_OF_TIME}
-    connection.execute(SQL["make_deliveries_due"], values)
+    start_sweep(transaction, row["seq"], SweepAction.WAKE, now=now, most_attempts=END_OF_TIME)
     detail = _write_suspension(connection, row, lift_suspension(row_to_health(row)), now=now)
     connection.execute(SQL["delete_unused_endpoint"], {"endpoint_seq": row["seq"]})
     return detail
+
+
+def give_up_all(transaction: Transaction, endpoint_id: str, *, now: int) -> int | ChangeRefused:
+    """See ``Store.give_up_endpoint``. Deliveries that are created from now on are not given up."""
+    connection = transaction.connection
+    row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
+    if row is None:
+        return ChangeRefused.UNKNOWN_ID
+    transaction.changes.many()
+    (detail,) = list_details(connection, [row["seq"]])
+    start_sweep(transaction, row["seq"], SweepAction.GIVE_UP, now=now)
+    enqueue(connection, row["seq"], now)
+    return detail.pending
 
 
 def _write_suspension(

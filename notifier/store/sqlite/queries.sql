@@ -315,11 +315,41 @@ WHERE seq = :endpoint_seq
 -- name: trust_origin
 UPDATE origins SET is_trusted = :is_trusted WHERE seq = :origin_seq
 
+-- name: last_waiting
+SELECT max(seq) AS seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND state = 'pending'
+
+-- name: next_to_sweep
+SELECT seq FROM deliveries
+WHERE endpoint_seq = :endpoint_seq AND state = 'pending' AND seq > :place AND seq <= :last
+ORDER BY seq LIMIT :limit
+
+-- name: add_sweep
+INSERT INTO endpoint_sweeps (endpoint_seq, action, place, last, most_attempts)
+VALUES (:endpoint_seq, :action, :place, :last, :most_attempts)
+ON CONFLICT (endpoint_seq, action) DO UPDATE SET
+  place = excluded.place, last = excluded.last, most_attempts = max(most_attempts, excluded.most_attempts)
+
+-- name: oldest_sweep
+SELECT * FROM endpoint_sweeps ORDER BY seq LIMIT 1
+
+-- name: move_sweep
+UPDATE endpoint_sweeps SET place = :place WHERE seq = :seq
+
+-- name: end_sweep
+DELETE FROM endpoint_sweeps WHERE seq = :seq
+
 -- name: make_deliveries_due
 -- A delivery with many attempts would be sent first by its age, and close the gate again. So it keeps its due
 -- time, which is a probe's wait away at most.
 UPDATE deliveries SET due_at = :now
-WHERE endpoint_seq = :endpoint_seq AND due_at > :now AND (attempts <= :most_attempts OR refusals > 0)
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +due_at > :now
+  AND (attempts <= :most_attempts OR +refusals > 0)
+
+-- name: give_up_by_user
+UPDATE deliveries SET
+  state = :state, due_at = NULL, owner = NULL, leased_until = NULL, ended_at = :now, is_forced = 0,
+  last_error = :reason
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FROM json_each(:from_states))
 
 -- name: claimed_deliveries
 -- has_accepted_others: the endpoint accepted something since the last attempt, or since the creation. A time

@@ -204,6 +204,17 @@ CREATE INDEX deliveries_overdue ON deliveries (give_up_at) WHERE ended_at IS NUL
 CREATE INDEX deliveries_expiring ON deliveries (created_at + 3 * urgency)  -- see the query "count_expiring"
   WHERE ended_at IS NULL AND urgency < 9223372036854775807;
 
+-- A change of all waiting deliveries of an endpoint under way, some at a time: those with place < seq <= last.
+CREATE TABLE endpoint_sweeps (
+  seq INTEGER PRIMARY KEY,
+  endpoint_seq INTEGER NOT NULL REFERENCES endpoints ON DELETE CASCADE,
+  action TEXT NOT NULL CHECK (action IN ('wake', 'give_up')),
+  place INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  most_attempts INTEGER NOT NULL,       -- a wake passes over deliveries with more
+  UNIQUE (endpoint_seq, action)
+) STRICT;
+
 -- One request of a delivery.
 CREATE TABLE attempts (
   delivery_seq INTEGER NOT NULL REFERENCES deliveries ON DELETE CASCADE,

@@ -151,6 +151,8 @@ class SqliteStore:
 
     record_attempt = write(deliveries.record_attempt)
     redeliver = write(deliveries.redeliver)
+    give_up_delivery = write(deliveries.give_up)
+    give_up_endpoint = write(endpoints.give_up_all)
     pause_endpoint = write(endpoints.pause)
     resume_endpoint = write(endpoints.resume)
 

@@ -51,3 +51,14 @@ WHEN OLD.due_at IS NOT NEW.due_at OR OLD.slot_class <> NEW.slot_class BEGIN
       WHERE origin_seq = NEW.origin_seq AND slot_class = 3 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1), hanging_at)
   WHERE seq = NEW.origin_seq;
 END;
+
+-- A change of all waiting deliveries of an endpoint under way, some at a time: those with place < seq <= last.
+CREATE TABLE endpoint_sweeps (
+  seq INTEGER PRIMARY KEY,
+  endpoint_seq INTEGER NOT NULL REFERENCES endpoints ON DELETE CASCADE,
+  action TEXT NOT NULL CHECK (action IN ('wake', 'give_up')),
+  place INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  most_attempts INTEGER NOT NULL,       -- a wake passes over deliveries with more
+  UNIQUE (endpoint_seq, action)
+) STRICT;

@@ -160,7 +160,7 @@ DELIVERY_ROUTES: Sequence[Route] = (
         "/v1/deliveries/{id}/give-up",
         deliveries.give_up_delivery,
         "Give up a pending delivery: it becomes dead, with the reason `given up by a user`.",
-        {200: JsonExample(schemas.DeliveryBody, examples.GIVEN_UP_DELIVERY)},
+        {200: JsonExample(schemas.DeliveryBody, examples.DEAD_DELIVERY)},
         ("not_found", "conflict", *_WRITE),
     ),
     Route(

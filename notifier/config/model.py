@@ -61,7 +61,7 @@ class ProviderSettings:
 class CallbackSettings:
     """How deliveries are signed, sent and given up. Without ``secrets`` the first start makes one.
 
-    ``ca_file`` contains certificates to trust beside the system's; empty for none.
+    ``ca_file`` contains certificates to trust beside the system's; empty for none. A rate of 0 is no limit.
     """
 
     secrets: tuple[Secret, ...] = ()
@@ -69,6 +69,7 @@ class CallbackSettings:
     give_up_after_ms: int = 72 * HOUR
     max_in_flight: int = 32
     max_in_flight_per_origin: int = 4
+    max_rate_per_origin_s: float = 0.0
     allow: tuple[str, ...] = ("loopback", "private", "public")
     ca_file: str = ""
 

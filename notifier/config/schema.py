@@ -116,6 +116,7 @@ ROOT = SettingTable(
                 "give_up_after": SettingKey("give_up_after_ms", parsers.duration_up_to("365d")),
                 "max_in_flight": SettingKey("max_in_flight", _COUNT),
                 "max_in_flight_per_origin": SettingKey("max_in_flight_per_origin", _COUNT),
+                "max_rate_per_origin": SettingKey("max_rate_per_origin_s", parsers.parse_optional_rate),
                 "allow": SettingKey(
                     "allow", parsers.list_of(parsers.parse_allowed_target, '["loopback", "private"]')
                 ),

@@ -217,7 +217,8 @@ class ClaimedDelivery:
     never recorded, so the receiver may have the event already. ``refusals`` counts earlier attempts that
     failed because of the event itself. ``is_probe``: the breaker of the endpoint blocks all but this one.
     ``slot_class`` is that of the endpoint (``delivery/slots.py``). ``has_accepted_others``: the endpoint
-    accepted something since the last attempt of this delivery, or since its creation.
+    accepted something since the last attempt of this delivery, or since its creation. ``is_replayed``: a user
+    had it sent again.
     """
 
     delivery_id: str
@@ -235,6 +236,7 @@ class ClaimedDelivery:
     is_probe: bool = False
     slot_class: SlotClass = SlotClass.PROVEN
     has_accepted_others: bool = False
+    is_replayed: bool = False
     traceparent: str | None = None
 
 

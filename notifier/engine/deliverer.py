@@ -30,6 +30,7 @@ from notifier.core.formats.traceparent import SPAN_BITS, child_traceparent
 from notifier.core.formats.urls import url_to_origin
 from notifier.core.model import Attempt, ClaimedDelivery, SlotClass
 from notifier.engine.background_tasks import BackgroundTasks
+from notifier.engine.origin_rates import OriginRates
 from notifier.errors import StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Clock, HttpClient, Meter
 from notifier.store.protocol import Store
@@ -82,6 +83,7 @@ class Deliverer:
         self._sleep = sleep
         self._busy: Counter[str] = Counter()
         self._in_flight: dict[SlotClass, Counter[str]] = {each: Counter() for each in SlotClass}
+        self._rates = OriginRates()
         self._shifted_ms = 0
         self.ticked_at = clock.monotonic()
 
@@ -109,6 +111,7 @@ class Deliverer:
                 settings.max_in_flight,
                 {each: tuple(origins.elements()) for each, origins in self._in_flight.items()},
             ),
+            rates=self._rates.allow(settings.max_rate_per_origin_s, self._clock.monotonic()),
         )
         self.ticked_at = self._clock.monotonic()
         for delivery in claimed.deliveries:
@@ -116,7 +119,8 @@ class Deliverer:
             self._tasks.start(
                 self._deliver(delivery, lease, shifted_ms), name=f"deliver {delivery.delivery_id}"
             )
-        idle_until = self._clock.now() + IDLE_MS  # again, because the clock may have been set back meanwhile
+        idle_ms = min(IDLE_MS, self._rates.find_next_ms(settings.max_rate_per_origin_s) or IDLE_MS)
+        idle_until = self._clock.now() + idle_ms  # again, because the clock may have been set back meanwhile
         return idle_until if claimed.next_due_at is None else min(claimed.next_due_at, idle_until)
 
     async def _deliver(self, delivery: ClaimedDelivery, lease: Lease, shifted_ms: int) -> None:
@@ -190,6 +194,7 @@ class Deliverer:
         origin = url_to_origin(delivery.url)
         self._busy[origin] += 1
         self._in_flight[delivery.slot_class][origin] += 1
+        self._rates.record_start(origin, self.settings.max_rate_per_origin_s)
 
     def _free_slot(self, delivery: ClaimedDelivery) -> None:
         """Free the slot for the next delivery. Its claim follows our record, often in the same commit."""

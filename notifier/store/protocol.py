@@ -40,6 +40,7 @@ from notifier.store.values import (
     Lease,
     PathDurations,
     PruneStep,
+    RateAllowance,
     RecentActivity,
     ReplayLimitReached,
     ReplayQuery,
@@ -168,13 +169,15 @@ class Store(Protocol):
         busy: Mapping[str, int],
         per_origin: int,
         slots: SlotUsage = MANY_SLOTS,
+        rates: RateAllowance | None = None,
     ) -> ClaimedDeliveries:
         """Claim pending deliveries that are due, in rotation over the endpoints.
 
         ``busy`` counts the requests in flight to each origin (``core.formats.urls.url_to_origin``). Together
         with the claimed ones no origin has more than ``per_origin``. ``slots`` are those
         in use by class: no class has more than its part, and no origin two of one class that does not work.
-        What a user sends again goes first, whatever the health of its endpoint.
+        What a user sends again goes first, whatever the health of its endpoint. ``rates`` limits how many
+        others start now at each origin.
         ``next_due_at`` leaves out endpoints that have no room.
         """
         ...

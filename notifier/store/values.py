@@ -97,6 +97,14 @@ class ClaimedDeliveries:
 
 
 @dataclass(frozen=True, slots=True)
+class RateAllowance:
+    """How many deliveries may start now at the origins in ``tokens``; at each other one, ``burst``."""
+
+    burst: int
+    tokens: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class WatchDetail:
     """A watch with its latest event, which holds the payload, and its deliveries, oldest first."""
 

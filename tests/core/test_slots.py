@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.circuit_breaker import CircuitBreaker
+from notifier.core.delivery.classify_endpoint import FAST_PROBES, classify_endpoint
 from notifier.core.delivery.endpoint import EndpointHealth
-from notifier.core.delivery.slots import FAST_PROBES, SlotUsage, classify_endpoint
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.model import SlotClass
 
 FAILED = CircuitBreaker(failures=1)

@@ -25,7 +25,11 @@ from tests.store.steps import add, claim, finished, take
 OLD_TROUBLE = "provider refuses the key (401), key from file /etc/a {key} key"
 OLD_REASON = "no connection: 127.0.0.1:9001: connection refused"
 BEFORE_CAUSES = 10  # migrations before 0011_causes.sql
-BEFORE_SLOT_CLASSES = """
+BEFORE_RECOVERY = """
+DROP TABLE endpoint_sweeps;
+DROP INDEX deliveries_expiring;
+ALTER TABLE deliveries DROP COLUMN is_replayed;
+CREATE INDEX deliveries_expiring ON deliveries (created_at + 3 * urgency);
 DROP TRIGGER endpoint_moved;
 DROP INDEX endpoints_due;
 DROP INDEX origins_recovering;
@@ -132,7 +136,7 @@ async def old_file(tmp_path: Path, opening: OpenStore) -> None:
         )
         connection.execute("ALTER TABLE watches DROP COLUMN trouble_params")
         connection.execute("ALTER TABLE endpoints DROP COLUMN reason_params")
-        connection.executescript(BEFORE_SLOT_CLASSES)
+        connection.executescript(BEFORE_RECOVERY)
         connection.execute(f"PRAGMA user_version = {BEFORE_CAUSES}")
         connection.commit()
 

@@ -25,9 +25,6 @@ SCHEDULE_MS = (
 They are short at first, because a receiver that restarts is back soon.
 """
 
-GIVEN_UP_BY_USER = "given up by a user"
-"""The reason of a delivery that a user gave up (CONTRACT, HTTP)."""
-
 SOON_ATTEMPTS = FAILURE_THRESHOLD
 """The number of attempts without a growing wait: so many failures in a row block the endpoint anyway."""
 

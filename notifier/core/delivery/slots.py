@@ -2,34 +2,16 @@
 
 An endpoint that hangs holds a slot for the whole timeout. However many of them there are, they must leave
 slots to the endpoints that work, and to those that may work: the ones that are new, and the ones that failed
-but worked before. So each class has a limit. One slot is kept for what a user sends again by hand.
+but worked before. So each class (``classify_endpoint.py``) has a limit. One slot is kept for what a user sends
+again by hand.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from notifier.core.delivery.endpoint import EndpointHealth
 from notifier.core.model import SlotClass
 
-# With the waits between probes and a timeout of 15 s this is about 3 min: a restart or a short outage.
-FAST_PROBES = 5
-
 RESERVE_FROM = 8  # trade-off: of fewer slots, one in reserve would cost more than 1/8 of the throughput
-
-
-def classify_endpoint(endpoint: EndpointHealth) -> SlotClass:
-    """Return the class of the slots that deliveries to the endpoint use.
-
-    An endpoint that worked before and hangs now has a few quick tries. Then it is one of those that hang.
-    """
-    if endpoint.concurrency != 1:
-        return SlotClass.PROVEN
-    is_known = endpoint.accepted_at is not None
-    if endpoint.is_hanging:
-        is_fast = is_known and endpoint.gate.probes < FAST_PROBES
-        return SlotClass.RECOVERING if is_fast else SlotClass.HANGING
-    is_new = not is_known and endpoint.gate.failures == 0
-    return SlotClass.NEW if is_new else SlotClass.RECOVERING
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, assert_never
 
-from notifier.core.delivery.backoff import GIVEN_UP_BY_USER, SOON_ATTEMPTS
-from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
+from notifier.core.delivery.backoff import SOON_ATTEMPTS
+from notifier.core.delivery.decision import USER_REASON, AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import (
     AttemptResult,
     describe_hold,
@@ -204,7 +204,7 @@ def give_up(transaction: Transaction, delivery_id: str, *, now: int) -> Delivery
     if next_delivery_state(DeliveryState(row["state"]), DeliveryAction.GIVE_UP) is None:
         is_dead = row["state"] == DeliveryState.DEAD
         return row_to_delivery(row) if is_dead else ChangeRefused.CONFLICT
-    values = {"seqs": json.dumps([row["seq"]]), "now": now, "reason": GIVEN_UP_BY_USER}
+    values = {"seqs": json.dumps([row["seq"]]), "now": now, "reason": USER_REASON}
     connection.execute(SQL["give_up_by_user"], {**values, **DELIVERY_CHANGES[DeliveryAction.GIVE_UP]})
     enqueue(connection, row["endpoint_seq"], now)
     transaction.changes.delivery(delivery_id)

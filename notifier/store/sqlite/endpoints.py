@@ -5,8 +5,8 @@ import sqlite3
 from typing import Any
 
 from notifier.core.circuit_breaker import CircuitBreaker
+from notifier.core.delivery.classify_endpoint import classify_endpoint
 from notifier.core.delivery.endpoint import EndpointHealth, Suspension, lift_suspension, suspend
-from notifier.core.delivery.slots import classify_endpoint
 from notifier.store.sqlite.endpoint_queue import enqueue
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, cause_to_columns, columns_to_cause

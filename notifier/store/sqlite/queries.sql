@@ -383,7 +383,7 @@ VALUES
 -- name: redeliver
 UPDATE deliveries SET
   state = :state, due_at = iif(owner IS NULL, :now, NULL), give_up_at = :give_up_at, ended_at = NULL,
-  refusals = 0, is_forced = 1
+  refusals = 0, is_forced = 1, is_replayed = 1
 WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
 RETURNING endpoint_seq, owner IS NULL AS is_waiting
 
@@ -508,7 +508,8 @@ DELETE FROM replays WHERE seq = :seq
 
 -- name: replay
 UPDATE deliveries SET
-  state = :state, due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0
+  state = :state, due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0,
+  is_replayed = 1
 WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FROM json_each(:from_states))
 RETURNING endpoint_seq
 
@@ -521,9 +522,11 @@ SELECT kind, state, n FROM tallies
 SELECT created_at FROM deliveries WHERE state = 'pending' ORDER BY seq LIMIT 1
 
 -- name: count_expiring
--- Three quarters of the time from creation to expiry are over. The index has the same expression.
+-- Three quarters of the time from creation to expiry are over. The index has the same expression. What a user
+-- sends again has no time left to lose.
 SELECT count(*) AS n FROM (SELECT 1 FROM deliveries
-  WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
+  WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND is_replayed = 0
+    AND created_at + 3 * urgency <= 4 * :now
   LIMIT :most)
 
 -- name: count_blocked_endpoints

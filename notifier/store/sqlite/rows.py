@@ -176,6 +176,7 @@ def row_to_claimed_delivery(row: sqlite3.Row, *, is_probe: bool, slot_class: Slo
         is_probe=is_probe,
         slot_class=slot_class,
         has_accepted_others=bool(row["has_accepted_others"]),
+        is_replayed=bool(row["is_replayed"]),
         traceparent=row["traceparent"],
     )
 

@@ -184,6 +184,7 @@ CREATE TABLE deliveries (
                                         -- one attempt at once, whatever the breaker says (redeliver)
   is_late INTEGER NOT NULL DEFAULT 0 CHECK (is_late IN (0, 1)),
                                         -- expired before the first attempt; every attempt says so
+  is_replayed INTEGER NOT NULL DEFAULT 0 CHECK (is_replayed IN (0, 1)),  -- a user had it sent again
   UNIQUE (event_seq, url),
   CHECK ((due_at IS NOT NULL) + (leased_until IS NOT NULL) = (state = 'pending')),
   CHECK ((owner IS NULL) = (leased_until IS NULL)),
@@ -202,7 +203,7 @@ CREATE INDEX deliveries_refused ON deliveries (refusals) WHERE ended_at IS NULL 
 -- "ended_at IS NULL" says the same as state = 'pending'; with the latter the planner takes deliveries_listed.
 CREATE INDEX deliveries_overdue ON deliveries (give_up_at) WHERE ended_at IS NULL;
 CREATE INDEX deliveries_expiring ON deliveries (created_at + 3 * urgency)  -- see the query "count_expiring"
-  WHERE ended_at IS NULL AND urgency < 9223372036854775807;
+  WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND is_replayed = 0;
 
 -- A change of all waiting deliveries of an endpoint under way, some at a time: those with place < seq <= last.
 CREATE TABLE endpoint_sweeps (

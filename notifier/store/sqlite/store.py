@@ -31,6 +31,7 @@ from notifier.store.values import (
     ClaimedDeliveries,
     Lease,
     PruneStep,
+    RateAllowance,
     ReplayLimitReached,
     ReplayQuery,
 )
@@ -143,9 +144,10 @@ class SqliteStore:
         busy: Mapping[str, int],
         per_origin: int,
         slots: SlotUsage = MANY_SLOTS,
+        rates: RateAllowance | None = None,
     ) -> ClaimedDeliveries:
         """See ``Store``. Copy the counts, because the caller changes them while it waits."""
-        limits = claiming.InFlightLimits(dict(busy), per_origin, slots)
+        limits = claiming.InFlightLimits(dict(busy), per_origin, slots, rates)
         claim = partial(claiming.claim_deliveries, now=now, limit=limit, lease=lease, limits=limits)
         return await self._writer.submit(claim)
 
@@ -185,10 +187,10 @@ class SqliteStore:
         """See ``Store``. A reader walks, so that others write meanwhile."""
         age = maintenance.PruneAge(delivered_before, dead_before)
         excess = await self._writer.submit(maintenance.trim_attempts, urgent=False)
-        found = await self._read(partial(maintenance.find_forgettable, age=age, place=place, limit=limit))
-        delete = partial(maintenance.delete_watches, seqs=found.seqs, age=age)
-        count = await self._writer.submit(delete, urgent=False) if found.seqs else 0
-        return PruneStep(count, found.place, has_excess=excess > 0)
+        old = await self._read(partial(maintenance.find_forgettable, age=age, place=place, limit=limit))
+        delete = partial(maintenance.delete_watches, seqs=old.seqs, age=age)
+        count = await self._writer.submit(delete, urgent=False) if old.seqs else 0
+        return PruneStep(count, old.place, has_excess=excess > 0)
 
     shift_times = write(maintenance.shift_times, is_premise=True)
 

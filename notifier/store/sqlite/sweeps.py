@@ -9,7 +9,7 @@ import sqlite3
 from enum import StrEnum
 from typing import Any
 
-from notifier.core.delivery.backoff import GIVEN_UP_BY_USER
+from notifier.core.delivery.decision import USER_REASON
 from notifier.core.states import DeliveryAction
 from notifier.store.sqlite.endpoint_queue import enqueue
 from notifier.store.sqlite.queries import SQL
@@ -77,7 +77,7 @@ def _wake(connection: sqlite3.Connection, seqs: list[int], most_attempts: int, n
 
 
 def _give_up(transaction: Transaction, seqs: list[int], now: int) -> None:
-    values = {"seqs": json.dumps(seqs), "now": now, "reason": GIVEN_UP_BY_USER}
+    values = {"seqs": json.dumps(seqs), "now": now, "reason": USER_REASON}
     transaction.connection.execute(
         SQL["give_up_by_user"], {**values, **DELIVERY_CHANGES[DeliveryAction.GIVE_UP]}
     )

@@ -62,3 +62,9 @@ CREATE TABLE endpoint_sweeps (
   most_attempts INTEGER NOT NULL,       -- a wake passes over deliveries with more
   UNIQUE (endpoint_seq, action)
 ) STRICT;
+
+-- What a user had sent again is no news about how soon results are delivered.
+ALTER TABLE deliveries ADD COLUMN is_replayed INTEGER NOT NULL DEFAULT 0 CHECK (is_replayed IN (0, 1));
+DROP INDEX deliveries_expiring;
+CREATE INDEX deliveries_expiring ON deliveries (created_at + 3 * urgency)
+  WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND is_replayed = 0;

@@ -2,8 +2,8 @@
 
 An endpoint that hangs holds a slot for the whole timeout. However many of them there are, they must leave
 slots to the endpoints that work, and to those that may work: the ones that are new, and the ones that failed
-but worked before. So each class (``classify_endpoint.py``) has a limit. One slot is kept for what a user sends
-again by hand.
+but worked before. So each class (``classify_endpoint.py``) has a limit. One slot is kept for what a user
+sends again by hand.
 """
 
 from collections.abc import Collection, Mapping

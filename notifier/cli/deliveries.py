@@ -132,7 +132,7 @@ def redeliver(context: CommandContext, delivery_id: str) -> int:
 @add_shared_options()
 @pass_context
 def give_up(context: CommandContext, *, delivery_id: str | None, endpoint: str | None) -> int:
-    """Stop trying: pending deliveries become dead. `notifier redeliver` and `replay` still send them."""
+    """Make pending deliveries dead, so that no attempt follows. `redeliver` and `replay` still send them."""
     if (delivery_id is None) == (endpoint is None):
         raise click.UsageError("Give the id of a delivery, or --endpoint.")
     if endpoint is None:

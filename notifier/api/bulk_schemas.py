@@ -8,7 +8,7 @@ from notifier.api.schemas import Instant
 
 
 class Matched(Struct, frozen=True):
-    """How many deliveries a replay sends again."""
+    """How many deliveries a replay sends again, or are given up."""
 
     matched: int
 

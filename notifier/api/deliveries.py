@@ -59,6 +59,17 @@ async def redeliver(call: ApiRequest) -> Response:
     return json_response(delivery_body(changed), 202)
 
 
+async def give_up_delivery(call: ApiRequest) -> Response:
+    """Make a pending delivery dead; a dead one stays as it is."""
+    services = call.services
+    changed = await services.store.give_up_delivery(_read_id(call), now=services.clock.now())
+    if changed is ChangeRefused.CONFLICT:
+        raise ProblemError("conflict", "the delivery is delivered; only a pending one can be given up")
+    if isinstance(changed, ChangeRefused):
+        raise _make_unknown_problem()
+    return json_response(delivery_body(changed))
+
+
 def _read_id(call: ApiRequest) -> str:
     delivery_id = call.path["id"]
     if not is_id(delivery_id, DELIVERY):

@@ -176,6 +176,7 @@ PLOTS: Mapping[str, Any] = MappingProxyType(
     }
 )
 PENDING_DELIVERY = {**DELIVERY, "state": "pending", "next_attempt_at": NOON, "ended_at": None}
+DEAD_DELIVERY = {**DELIVERY, "state": "dead", "last_error": "given up by a user"}
 DELIVERY_WITH_ATTEMPT = {**DELIVERY, "attempts": [ATTEMPT]}
 DELIVERIES = {"deliveries": [DELIVERY], "next_cursor": None}
 WATCH_WITH_DELIVERY = {**WATCH, "deliveries": [DELIVERY]}

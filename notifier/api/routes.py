@@ -188,6 +188,14 @@ DELIVERY_ROUTES: Sequence[Route] = (
         ("not_found", *_WRITE),
     ),
     Route(
+        "POST",
+        "/v1/deliveries/{id}/give-up",
+        deliveries.give_up_delivery,
+        "Give up a pending delivery: it becomes dead, with the reason `given up by a user`.",
+        {200: JsonExample(schemas.DeliveryBody, examples.DEAD_DELIVERY)},
+        ("not_found", "conflict", *_WRITE),
+    ),
+    Route(
         "GET",
         "/v1/endpoints",
         endpoints.list_endpoints,
@@ -210,6 +218,14 @@ DELIVERY_ROUTES: Sequence[Route] = (
         endpoints.resume_endpoint,
         "Resume an endpoint: all its waiting deliveries are sent, slowly at first.",
         {200: JsonExample(schemas.EndpointBody, examples.RESUMED_ENDPOINT)},
+        ("not_found", *_WRITE),
+    ),
+    Route(
+        "POST",
+        "/v1/endpoints/{id}/give-up",
+        endpoints.give_up_endpoint,
+        "Give up all deliveries that wait for an endpoint now. Later ones are sent as usual.",
+        {202: JsonExample(bulk_schemas.Matched, {"matched": 42})},
         ("not_found", *_WRITE),
     ),
 )

@@ -17,7 +17,7 @@ from notifier.cli import streams
 from notifier.cli.backup import backup
 from notifier.cli.check import check
 from notifier.cli.daemon import demo, reload, run, version
-from notifier.cli.deliveries import deliveries, redeliver, replay
+from notifier.cli.deliveries import deliveries, give_up, redeliver, replay
 from notifier.cli.endpoints import endpoints
 from notifier.cli.exit_codes import EX_INTERRUPTED, EX_PIPE, EX_SOFTWARE, EX_USAGE
 from notifier.cli.explain import explain
@@ -81,8 +81,8 @@ def commands() -> None:
 
 for _command in (
     demo, init, check, run, reload, watch, ls, show, explain, wait, stop, resume, poll,
-    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, simulator, status, open_,
-    backup, systemd, version,
+    deliveries, redeliver, give_up, replay, endpoints, secret, test_callback, listen, simulator, status,
+    open_, backup, systemd, version,
 ):  # fmt: skip
     commands.add_command(_command)
 

@@ -1,4 +1,4 @@
-"""The commands deliveries, redeliver and replay."""
+"""The commands deliveries, redeliver, give-up and replay."""
 
 import click
 
@@ -11,6 +11,7 @@ from notifier.cli.bulk import (
     start_bulk_change,
 )
 from notifier.cli.client import ApiProblem
+from notifier.cli.endpoints import post_action
 from notifier.cli.formatting import (
     ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
@@ -136,6 +137,38 @@ def redeliver(context: CommandContext, delivery_id: str) -> int:
     print_data(f"{escape(delivery.id)}  {colour_state(escape(delivery.state))}")
     print_note(f"`notifier deliveries {escape(delivery.id)}` shows the result")
     return 0
+
+
+@click.command(
+    "give-up",
+    short_help="Give up a delivery, or all of an endpoint.",
+    epilog=format_example("notifier give-up dlv_1…", "notifier give-up --endpoint https://a.example/hok"),
+)
+@click.argument("delivery_id", metavar="[ID]", required=False, type=DELIVERY_ID)
+@click.option("--endpoint", metavar="ID|URL", help="All that wait for this endpoint now.")
+@add_shared_options()
+@pass_context
+def give_up(context: CommandContext, *, delivery_id: str | None, endpoint: str | None) -> int:
+    """Make pending deliveries dead, so that no attempt follows. `redeliver` and `replay` still send them."""
+    if (delivery_id is None) == (endpoint is None):
+        raise click.UsageError("Give the id of a delivery, or --endpoint.")
+    if endpoint is None:
+        response = context.connect().request("POST", f"/v1/deliveries/{delivery_id}/give-up")
+    else:
+        response = post_action(context, endpoint, "give-up")
+    if context.is_json:
+        print_json(response.raw)
+    elif endpoint is None:
+        delivery = response.read(Delivery)
+        print_data(f"{escape(delivery.id)}  {colour_state(escape(delivery.state))}")
+    else:
+        print_data(_describe_count(response.member("matched", int)))
+        print_note("they are given up; events that come later are sent as usual")
+    return 0
+
+
+def _describe_count(matched: int) -> str:
+    return f"{matched} {'delivery' if matched == 1 else 'deliveries'}"
 
 
 @click.command(

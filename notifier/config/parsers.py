@@ -151,6 +151,11 @@ def parse_rate(value: object) -> float:
     return per_s
 
 
+def parse_optional_rate(value: object) -> float:
+    """Parse a rate, or ``"0"`` for none."""
+    return 0.0 if value == "0" else parse_rate(value)
+
+
 def size_between(least: str, most: str) -> Reader:
     """Return a parser of sizes within bounds, into bytes."""
     least_bytes, most_bytes = _size_to_bytes(least), _size_to_bytes(most)

@@ -151,6 +151,7 @@ ROOT = SettingTable(
                 "max_payload": SettingKey("max_payload", parsers.size_between("1KiB", "16MiB")),
                 "max_in_flight": SettingKey("max_in_flight", _COUNT),
                 "max_in_flight_per_origin": SettingKey("max_in_flight_per_origin", _COUNT),
+                "max_rate_per_origin": SettingKey("max_rate_per_origin_s", parsers.parse_optional_rate),
                 "allow": SettingKey(
                     "allow", parsers.list_of(parsers.parse_allowed_target, '["loopback", "private"]')
                 ),

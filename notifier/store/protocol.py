@@ -9,12 +9,13 @@ records it. A record is guarded by its claim. If the row has changed since, the 
 changes nothing, so that the first outcome wins.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
 from notifier.core.delivery.decision import AttemptDecision
 from notifier.core.delivery.endpoint import AttemptResult
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.model import (
     Attempt,
     ClaimedDelivery,
@@ -28,8 +29,8 @@ from notifier.core.polling.poll_choice import UNRESTRICTED, ClaimRules
 from notifier.core.timeline import WatchHistory
 from notifier.store.changes import ChangeListener
 from notifier.store.values import (
+    MANY_SLOTS,
     MAX_CLAIMED_BYTES,
-    MAX_TRIALS,
     AttemptRecorded,
     BulkLimitReached,
     CallbackLimitReached,
@@ -44,6 +45,8 @@ from notifier.store.values import (
     PathDurations,
     PollingState,
     ProviderBreaker,
+    PruneStep,
+    RateAllowance,
     RecentActivity,
     ReplayQuery,
     RowsById,
@@ -215,16 +218,17 @@ class Store(Protocol):
         lease: Lease,
         busy: Mapping[str, int],
         per_origin: int,
-        trials: Collection[str] = (),
-        max_trials: int = MAX_TRIALS,
+        slots: SlotUsage = MANY_SLOTS,
+        rates: RateAllowance | None = None,
         max_bytes: int = MAX_CLAIMED_BYTES,
     ) -> ClaimedDeliveries:
         """Claim pending deliveries that are due, in rotation over the endpoints.
 
         ``busy`` counts the requests in flight to each origin (``core.formats.urls.url_to_origin``). Together
-        with the claimed ones no origin has more than ``per_origin``. ``trials`` are the origins with a
-        delivery on trial in flight. They get no second one, and all origins on trial together are at most
-        ``max_trials``.
+        with the claimed ones no origin has more than ``per_origin``. ``slots`` are those
+        in use by class: no class has more than its part, and no origin two of one class that does not work.
+        What a user sends again goes first, whatever the health of its endpoint. ``rates`` limits how many
+        others start now at each origin.
         ``next_due_at`` leaves out endpoints that have no room.
 
         The claimed bodies of more than ``UNCOUNTED_BYTES`` have at most ``max_bytes`` together. The first of
@@ -245,7 +249,8 @@ class Store(Protocol):
     ) -> AttemptRecorded | None:
         """Record an attempt, and what follows from it for the delivery and for the gate of its endpoint.
 
-        When the gate opens, every delivery that waits behind it becomes due. None means that the claim has
+        When the gate opens, every delivery that waits behind it becomes due, in bounded steps that claims
+        continue. None means that the claim has
         ended.
         """
         ...
@@ -254,6 +259,20 @@ class Store(Protocol):
         """Make a delivery of any state pending and due now, with a new ``give_up_at``.
 
         One attempt goes out whatever the gate of the endpoint says.
+        """
+        ...
+
+    async def give_up_delivery(self, delivery_id: str, *, now: int) -> Delivery | ChangeRefused:
+        """Make a pending delivery dead for a user. A dead one stays as it is; a delivered one is a CONFLICT.
+
+        The result of an attempt in flight is not recorded.
+        """
+        ...
+
+    async def give_up_endpoint(self, endpoint_id: str, *, now: int) -> int | ChangeRefused:
+        """Give up all deliveries that wait for the endpoint now, and return their number.
+
+        It is done in bounded steps, and survives a restart. Claims of deliveries continue it.
         """
         ...
 
@@ -323,9 +342,17 @@ class Store(Protocol):
         """Read the totals, at a cost that does not grow with the rows."""
         ...
 
-    async def prune(self, *, delivered_before: int, dead_before: int, limit: int) -> int:
-        """Delete at most ``limit`` ended watches with all that belongs to them, and return their number.
+    async def prune(
+        self,
+        *,
+        delivered_before: int,
+        dead_before: int,
+        limit: int,
+        place: tuple[int, int] | None = None,
+    ) -> PruneStep:
+        """Delete at most ``limit`` ended watches with all that belongs to them, in one bounded step.
 
+        It starts at the ``place`` that the last step returned, or at the oldest watch.
         A watch is deleted if it ended before ``delivered_before`` and none of its deliveries is pending. Each
         of its delivered ones must have ended before ``delivered_before``, each dead one before
         ``dead_before``. The oldest attempts beyond a fixed total are deleted too.

@@ -8,6 +8,7 @@ from itertools import chain
 from notifier.byte_budget import UNCOUNTED_BYTES
 from notifier.core.circuit_breaker import CircuitBreaker
 from notifier.core.delivery.endpoint import EndpointHealth
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.model import (
     Attempt,
     ClaimedDelivery,
@@ -21,7 +22,7 @@ from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.states import WatchAction
 from notifier.core.task_statistics import FinishedTask
 
-MAX_TRIALS = 16  # half of the default of callbacks.max_in_flight, so that receivers that hang leave half free
+MANY_SLOTS = SlotUsage(1_000)  # more than a claim asks for, so that only its other limits count
 MAX_CLAIMED_BYTES = 32 << 20  # of bodies in flight: by default 32 at once, with a payload of 1 MiB each
 MAX_DELIVERIES = 500  # shown with one watch, as of a page (CONTRACT, HTTP); GET /v1/deliveries lists all
 MAX_PAGE_BYTES = 4 << 20  # of a page, as much as a batch may have; 500 watches without many outputs have less
@@ -142,6 +143,14 @@ def count_body_bytes(delivery: ClaimedDelivery) -> int:
     """Count the bytes of a body towards ``MAX_CLAIMED_BYTES``; short ones are not counted."""
     size = len(delivery.body)
     return size if size > UNCOUNTED_BYTES else 0
+
+
+@dataclass(frozen=True, slots=True)
+class RateAllowance:
+    """How many deliveries may start now at the origins in ``tokens``; at each other one, ``burst``."""
+
+    burst: int
+    tokens: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +292,18 @@ class Counts:
     troubled: int = 0
     lasting: int = 0
     refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PruneStep:
+    """How many watches one step deleted, and where the next one starts; ``place`` is None at the end.
+
+    ``has_excess``: there are still more attempts than their limit.
+    """
+
+    count: int
+    place: tuple[int, int] | None
+    has_excess: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ VALUES = {
     "max_in_flight": ("7", 7),
     "max_in_flight_per_origin": ("7", 7),
     "max_rate": ("7/s", 7.0),
+    "max_rate_per_origin": ("7/s", 7.0),
     "result_ttl": ("0", 0),
     "max_body": ("1MiB", 1 << 20),
     "max_payload": ("2MiB", 2 << 20),

@@ -123,10 +123,10 @@ def sent_again_after_410() -> Iterator[None]:
     """An endpoint that says that it is gone is not parked."""
     original = endpoint.record_result
 
-    def after(standing: EndpointHealth, report: Any, now: int, *, is_probe: bool) -> EndpointHealth:
+    def after(standing: EndpointHealth, report: Any, now: int, **kwargs: bool) -> EndpointHealth:
         if isinstance(report, AttemptFailed) and report.scope is FailureScope.GONE:
             return standing
-        return original(standing, report, now, is_probe=is_probe)
+        return original(standing, report, now, **kwargs)
 
     with mock.patch.object(deliveries, "record_result", after):
         yield

@@ -45,6 +45,28 @@ SINCE_CAUSES = (  # what this migration and the later ones added
     "DROP TABLE bulk_changes",
     "CREATE TABLE replays (seq, started_at, since, until, state, url, place, last)",
 )
+BEFORE_RECOVERY = """
+DROP TABLE endpoint_sweeps;
+DROP INDEX deliveries_expiring;
+ALTER TABLE deliveries DROP COLUMN is_replayed;
+CREATE INDEX deliveries_expiring ON deliveries (created_at + 3 * urgency);
+DROP TRIGGER endpoint_moved;
+DROP INDEX endpoints_due;
+DROP INDEX origins_recovering;
+DROP INDEX origins_new;
+DROP INDEX origins_hanging;
+ALTER TABLE endpoints DROP COLUMN accepted_at;
+ALTER TABLE endpoints DROP COLUMN is_hanging;
+ALTER TABLE endpoints DROP COLUMN slot_class;
+ALTER TABLE endpoints ADD COLUMN is_on_trial INTEGER AS (width IS 1);
+ALTER TABLE origins DROP COLUMN recovering_at;
+ALTER TABLE origins DROP COLUMN new_at;
+ALTER TABLE origins DROP COLUMN hanging_at;
+ALTER TABLE origins ADD COLUMN trial_at INTEGER;
+CREATE INDEX origins_on_trial ON origins (trial_at) WHERE trial_at IS NOT NULL;
+CREATE INDEX endpoints_due ON endpoints (origin_seq, is_on_trial, due_at);
+CREATE TRIGGER endpoint_moved AFTER UPDATE OF due_at ON endpoints BEGIN SELECT 1; END;
+"""
 
 
 def cause_with(code: Code, value: str | int) -> Cause:
@@ -134,6 +156,7 @@ async def old_file(tmp_path: Path, opening: OpenStore) -> None:
         )
         for later in SINCE_CAUSES:
             connection.execute(later)
+        connection.executescript(BEFORE_RECOVERY)
         connection.execute(f"PRAGMA user_version = {BEFORE_CAUSES}")
         connection.commit()
 

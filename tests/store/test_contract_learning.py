@@ -136,7 +136,7 @@ async def test_what_was_learned_outlives_its_watches(store: Store) -> None:
     await teach(store, *[100 * SECOND] * MIN_SAMPLES)
     kept = await durations_of(store)
     forever = NOON + 400 * HOUR
-    assert await store.prune(delivered_before=forever, dead_before=forever, limit=100) == MIN_SAMPLES
+    assert (await store.prune(delivered_before=forever, dead_before=forever, limit=100)).count == MIN_SAMPLES
     assert await durations_of(store) == kept
 
 

@@ -75,7 +75,8 @@ async def test_a_payload_is_deleted_with_its_watch(store: Store) -> None:
     await store.record_attempt(
         delivery, lease(), attempt(status=204), Delivered(), AttemptAccepted(), now=NOON
     )
-    assert await store.prune(delivered_before=NOON + 9, dead_before=NOON + 9, limit=10) == 1
+    step = await store.prune(delivered_before=NOON + 9, dead_before=NOON + 9, limit=10)
+    assert step.count == 1
     assert await store.payload(watch.id) is None
 
 

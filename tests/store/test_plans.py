@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.polling.poll_choice import ClaimRules, PathProbe
 from notifier.store.changes import ChangeCollector
 from notifier.store.sqlite import claiming, poll_claims
@@ -46,7 +47,15 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "step"),
     [
-        ("make_deliveries_due", "USING INDEX deliveries_due (endpoint_seq=? AND due_at>?)"),
+        ("make_deliveries_due", "USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("give_up_by_user", "USING INTEGER PRIMARY KEY (rowid=?)"),
+        (
+            "next_to_sweep",
+            "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=? AND rowid",
+        ),
+        ("last_waiting", "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=?)"),
+        ("oldest_sweep", "SCAN endpoint_sweeps"),
+        ("forced_deliveries", "USING COVERING INDEX deliveries_forced (is_forced=?)"),
         ("count_to_replay", OF_STATE),
         ("next_to_replay", OF_STATE),
         ("count_to_replay_to", OF_ENDPOINT),
@@ -102,7 +111,7 @@ def queue_up(connection: sqlite3.Connection, count: int) -> None:
         "VALUES ('e', 1, 0, 'task.completed', 0, x'')"
     )
     run("INSERT INTO origins (name, is_trusted) VALUES ('http://h', 1)")
-    run("INSERT INTO endpoints (id, url, origin_seq) VALUES ('ep', 'http://h/', 1)")
+    run("INSERT INTO endpoints (id, url, origin_seq, slot_class) VALUES ('ep', 'http://h/', 1, 0)")
     connection.executemany(
         "INSERT INTO deliveries (id, event_seq, endpoint_seq, url, state, urgency, created_at, due_at, "
         "give_up_at) VALUES (?, 1, 1, 'http://h/?' || ?, 'pending', ?, 0, ?, ?)",
@@ -117,7 +126,7 @@ def test_a_claim_walks_through_no_long_queue(connection: sqlite3.Connection) -> 
     queue_up(connection, 20_000)
     thousands: list[int] = []
     connection.set_progress_handler(lambda: thousands.append(1), 1_000)
-    limits = claiming.InFlightLimits({}, 4, frozenset(), 16)
+    limits = claiming.InFlightLimits({}, 4, SlotUsage(32))
     claimed = claiming.claim_deliveries(
         Transaction(connection, IdSequence(random.Random(1)), ChangeCollector()),
         now=2,

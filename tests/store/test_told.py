@@ -28,7 +28,7 @@ from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
 
 OF_SEVERAL_STEPS = {
     "give_up_overdue": maintenance.give_up,
-    "prune": maintenance.prune,
+    "prune": maintenance.delete_watches,
     "change_some_watches": watches.stop_watch,
 }
 """Verbs that are no single function: the function of theirs that changes what is listed."""
@@ -210,7 +210,7 @@ async def test_what_cannot_be_named_is_told_as_many(telling: Store, ear: Ear) ->
     await telling.record_attempt(dispatch, lease(), attempt(2), Delivered(), AttemptAccepted(), now=NOON + 5)
     ear.take()
     pruned = await telling.prune(delivered_before=NOON + HOUR, dead_before=NOON + HOUR, limit=5)
-    assert (pruned, ear.take()) == (1, [("many",)])
+    assert (pruned.count, ear.take()) == (1, [("many",)])
 
 
 async def test_what_was_not_done_is_not_told(telling: Store, ear: Ear) -> None:

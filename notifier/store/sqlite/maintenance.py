@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from notifier.core.formats.json_text import encode
@@ -24,6 +24,10 @@ LASTING_TROUBLE_MS = 60_000  # the trouble of one bad reply is mostly over by th
 # Rows of one step of ``prune``: others write between the steps. No record of why this number; changing it
 # needs a measurement.
 SCAN_LIMIT = 1_000
+
+# Bodies of one step of ``prune``, because to free their pages the writer reads each of them. Trade-off: 1 024
+# pages, and a single larger body makes a step of its own.
+MAX_PRUNED_BYTES = 4 * 1_048_576
 
 LONG_LOG_BYTES = LOG_LIMIT_BYTES
 """The log grows longer only if a reader prevented a checkpoint from finishing."""
@@ -122,42 +126,59 @@ def _log_bytes(database: Path) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class PruneStep:
-    """How many watches were deleted, and where the next step starts; ``place`` is None at the end."""
+class PruneAge:
+    """Before when a watch and its deliveries must have ended to be deleted."""
 
-    count: int
+    delivered_before: int
+    dead_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgettable:
+    """Ended watches that may be deleted, and where the next scan starts; ``place`` is None at the end."""
+
+    seqs: tuple[int, ...]
     place: tuple[int, int] | None
 
 
 PRUNE_START = (-(2**63), 0)  # before every (ended_at, seq): the least integer of SQLite
 
 
-def prune(
-    transaction: Transaction,
+def find_forgettable(
+    connection: sqlite3.Connection,
     *,
-    place: tuple[int, int],
-    delivered_before: int,
-    dead_before: int,
+    age: PruneAge,
+    place: tuple[int, int] | None,
     limit: int,
-) -> PruneStep:
-    """Delete at most ``limit`` of the next ``SCAN_LIMIT`` ended watches."""
-    ended_at, seq = place
-    rows = transaction.connection.execute(
-        SQL["ended_watches"],
-        {
-            "ended_at": ended_at,
-            "seq": seq,
-            "delivered_before": delivered_before,
-            "dead_before": dead_before,
-            "limit": SCAN_LIMIT,
-        },
-    ).fetchall()
-    seqs = [row["seq"] for row in rows if row["is_forgettable"]][:limit]
-    if seqs:
-        transaction.connection.execute(SQL["delete_watches"], {"seqs": json.dumps(seqs)})
-        transaction.changes.many()
+) -> Forgettable:
+    """Find at most ``limit`` of the next ``SCAN_LIMIT`` ended watches, with ``MAX_PRUNED_BYTES`` of bodies.
+
+    A reader does it, because a walk through many watches that must stay takes long.
+    """
+    ended_at, seq = PRUNE_START if place is None else place
+    scan = {"ended_at": ended_at, "seq": seq, "limit": SCAN_LIMIT}
+    rows = connection.execute(SQL["ended_watches"], {**scan, **asdict(age)}).fetchall()
+    seqs: list[int] = []
+    body_bytes = 0
+    for row in rows:
+        if not row["is_forgettable"]:
+            continue
+        body_bytes += row["body_bytes"]
+        if len(seqs) == limit or (seqs and body_bytes > MAX_PRUNED_BYTES):
+            return Forgettable(tuple(seqs), (ended_at, seq))
+        seqs.append(row["seq"])
+        ended_at, seq = row["ended_at"], row["seq"]
     last = (rows[-1]["ended_at"], rows[-1]["seq"]) if len(rows) == SCAN_LIMIT else None
-    return PruneStep(len(seqs), last)
+    return Forgettable(tuple(seqs), last)
+
+
+def delete_watches(transaction: Transaction, seqs: Sequence[int], *, age: PruneAge) -> int:
+    """Delete these watches, but not those that a user resumed or sent again since; return their number."""
+    values = {"seqs": json.dumps(seqs), **asdict(age)}
+    deleted = transaction.connection.execute(SQL["delete_watches"], values).fetchall()
+    if deleted:
+        transaction.changes.many()
+    return len(deleted)
 
 
 def shift_times(transaction: Transaction, delta_ms: int) -> None:

@@ -346,8 +346,8 @@ INSERT INTO origins (name) VALUES (:name) ON CONFLICT DO NOTHING
 SELECT seq FROM endpoints WHERE url = :url
 
 -- name: add_endpoint
-INSERT INTO endpoints (id, url, origin_seq, width)
-SELECT :id, :url, seq, iif(is_trusted, NULL, 1) FROM origins WHERE name = :origin
+INSERT INTO endpoints (id, url, origin_seq, width, slot_class)
+SELECT :id, :url, seq, iif(is_trusted, NULL, 1), iif(is_trusted, 0, 2) FROM origins WHERE name = :origin
 RETURNING seq
 
 -- name: add_delivery
@@ -372,24 +372,40 @@ WHERE leased_until <= :now
 RETURNING endpoint_seq
 
 -- name: due_origins
-SELECT seq, name FROM origins
+-- Of the endpoints that work; the next three have the others (core/delivery/slots.py).
+SELECT seq, name, due_at FROM origins
 WHERE due_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
 ORDER BY due_at LIMIT :limit
 
--- name: origins_on_trial
-SELECT seq, name FROM origins
-WHERE trial_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
-ORDER BY trial_at LIMIT :limit
+-- name: recovering_origins
+SELECT seq, name, recovering_at AS due_at FROM origins
+WHERE recovering_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY recovering_at LIMIT :limit
+
+-- name: new_origins
+SELECT seq, name, new_at AS due_at FROM origins
+WHERE new_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY new_at LIMIT :limit
+
+-- name: hanging_origins
+SELECT seq, name, hanging_at AS due_at FROM origins
+WHERE hanging_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY hanging_at LIMIT :limit
 
 -- name: due_endpoints
-SELECT * FROM endpoints WHERE origin_seq = :origin_seq AND is_on_trial = :is_on_trial AND due_at <= :now
+SELECT * FROM endpoints WHERE origin_seq = :origin_seq AND slot_class = :slot_class AND due_at <= :now
 ORDER BY due_at, seq LIMIT :limit
 
 -- name: in_flight
 SELECT count(*) AS n FROM deliveries WHERE endpoint_seq = :endpoint_seq AND owner IS NOT NULL
 
 -- name: forced_deliveries
-SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 AND +due_at IS NOT NULL
+SELECT d.seq, d.endpoint_seq, o.name AS origin
+FROM (SELECT seq FROM deliveries WHERE is_forced = 1 LIMIT :max_scanned) AS forced
+CROSS JOIN deliveries d ON d.seq = forced.seq
+CROSS JOIN endpoints e ON e.seq = d.endpoint_seq
+CROSS JOIN origins o ON o.seq = e.origin_seq
+WHERE d.due_at IS NOT NULL AND o.name NOT IN (SELECT value FROM json_each(:full))
 LIMIT :limit
 
 -- name: due_deliveries
@@ -411,6 +427,13 @@ SELECT d.seq, length(e.body) AS size FROM json_each(:seqs) j
 CROSS JOIN deliveries d ON d.seq = j.value
 CROSS JOIN events e ON e.seq = d.event_seq
 ORDER BY j.key
+
+-- name: newest_due_deliveries
+-- No more rows are read than max_scanned, though the newest may wait for a later time.
+SELECT seq FROM (
+  SELECT seq, due_at FROM deliveries WHERE endpoint_seq = :endpoint_seq AND state = 'pending'
+  ORDER BY seq DESC LIMIT :max_scanned
+) WHERE due_at <= :now LIMIT :limit
 
 -- name: claim_deliveries
 UPDATE deliveries SET owner = :owner, leased_until = :until, due_at = NULL,
@@ -439,34 +462,60 @@ WHERE e.seq = :endpoint_seq
 -- name: write_health
 UPDATE endpoints SET failures = :failures, closed_at = :closed_at, reason = :reason,
   reason_params = :reason_params, probe_at = :probe_at, probes = :probes, paused_until = :paused_until,
-  hold = :hold, width = :width
+  hold = :hold, width = :width, accepted_at = :accepted_at, is_hanging = :is_hanging, slot_class = :slot_class
 WHERE seq = :endpoint_seq
 
 -- name: trust_origin
 UPDATE origins SET is_trusted = :is_trusted WHERE seq = :origin_seq
 
+-- name: last_waiting
+SELECT max(seq) AS seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND state = 'pending'
+
+-- name: next_to_sweep
+SELECT seq FROM deliveries
+WHERE endpoint_seq = :endpoint_seq AND state = 'pending' AND seq > :place AND seq <= :last
+ORDER BY seq LIMIT :limit
+
+-- name: add_sweep
+INSERT INTO endpoint_sweeps (endpoint_seq, action, place, last, most_attempts)
+VALUES (:endpoint_seq, :action, :place, :last, :most_attempts)
+ON CONFLICT (endpoint_seq, action) DO UPDATE SET
+  place = excluded.place, last = excluded.last, most_attempts = max(most_attempts, excluded.most_attempts)
+
+-- name: oldest_sweep
+SELECT * FROM endpoint_sweeps ORDER BY seq LIMIT 1
+
+-- name: move_sweep
+UPDATE endpoint_sweeps SET place = :place WHERE seq = :seq
+
+-- name: end_sweep
+DELETE FROM endpoint_sweeps WHERE seq = :seq
+
 -- name: make_deliveries_due
 -- A delivery with many attempts would be sent first by its age, and close the gate again. So it keeps its due
 -- time, which is a probe's wait away at most.
 UPDATE deliveries SET due_at = :now
-WHERE endpoint_seq = :endpoint_seq AND due_at > :now AND (attempts <= :most_attempts OR refusals > 0)
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +due_at > :now
+  AND (attempts <= :most_attempts OR +refusals > 0)
+
+-- name: give_up_by_user
+UPDATE deliveries SET
+  state = :state, due_at = NULL, owner = NULL, leased_until = NULL, ended_at = :now, is_forced = 0,
+  last_error = :reason
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FROM json_each(:from_states))
 
 -- name: claimed_deliveries
-SELECT d.*, e.body, w.traceparent FROM json_each(:seqs) j
+-- has_accepted_others: the endpoint accepted something since the last attempt, or since the creation. A time
+-- that lies ahead is from before the clock was set back, and says nothing.
+SELECT d.*, e.body, w.traceparent, coalesce(ep.accepted_at BETWEEN coalesce(
+  (SELECT at FROM attempts WHERE delivery_seq = d.seq AND number = d.attempts), d.created_at) AND :now, 0)
+  AS has_accepted_others
+FROM json_each(:seqs) j
 CROSS JOIN delivery_rows d ON d.seq = j.value
 CROSS JOIN events e ON e.seq = d.event_seq
 CROSS JOIN watches w ON w.seq = e.watch_seq
+CROSS JOIN endpoints ep ON ep.seq = d.endpoint_seq
 ORDER BY j.key
-
--- name: next_delivery_due
-SELECT due_at FROM origins
-WHERE due_at IS NOT NULL AND name NOT IN (SELECT value FROM json_each(:full))
-ORDER BY due_at LIMIT 1
-
--- name: next_trial_due
-SELECT trial_at AS due_at FROM origins
-WHERE trial_at IS NOT NULL AND name NOT IN (SELECT value FROM json_each(:full))
-ORDER BY trial_at LIMIT 1
 
 -- name: record_attempt
 UPDATE deliveries SET
@@ -487,7 +536,7 @@ VALUES
 -- name: redeliver
 UPDATE deliveries SET
   state = :state, due_at = iif(owner IS NULL, :now, NULL), give_up_at = :give_up_at, ended_at = NULL,
-  refusals = 0, is_forced = 1
+  refusals = 0, is_forced = 1, is_replayed = 1
 WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
 RETURNING endpoint_seq, owner IS NULL AS is_waiting
 
@@ -641,7 +690,8 @@ ORDER BY seq LIMIT :limit
 
 -- name: replay
 UPDATE deliveries SET
-  state = :state, due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0
+  state = :state, due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0,
+  is_replayed = 1
 WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FROM json_each(:from_states))
 RETURNING endpoint_seq
 
@@ -654,9 +704,11 @@ SELECT kind, state, n FROM tallies
 SELECT created_at FROM deliveries WHERE state = 'pending' ORDER BY seq LIMIT 1
 
 -- name: count_expiring
--- Three quarters of the time from creation to expiry are over. The index has the same expression.
+-- Three quarters of the time from creation to expiry are over. The index has the same expression. What a user
+-- sends again has no time left to lose.
 SELECT count(*) AS n FROM (SELECT 1 FROM deliveries
-  WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
+  WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND is_replayed = 0
+    AND created_at + 3 * urgency <= 4 * :now
   LIMIT :most)
 
 -- name: count_blocked_endpoints
@@ -710,6 +762,7 @@ DELETE FROM attempts WHERE (delivery_seq, number) IN (
 )
 
 -- name: ended_watches
+-- length() reads no page of a body.
 SELECT w.seq, w.ended_at, NOT EXISTS (
   SELECT 1 FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq
   WHERE e.watch_seq = w.seq AND (
@@ -717,13 +770,25 @@ SELECT w.seq, w.ended_at, NOT EXISTS (
     OR (d.state = 'dead' AND d.ended_at >= :dead_before)
     OR (d.state = 'delivered' AND d.ended_at >= :delivered_before)
   )
-) AS is_forgettable
+) AS is_forgettable,
+  (SELECT coalesce(sum(length(e.body) + coalesce(length(p.payload), 0)), 0)
+   FROM events e LEFT JOIN payloads p ON p.event_seq = e.seq WHERE e.watch_seq = w.seq) AS body_bytes
 FROM watches w
 WHERE (w.ended_at, w.seq) > (:ended_at, :seq) AND w.ended_at < :delivered_before
 ORDER BY w.ended_at, w.seq LIMIT :limit
 
 -- name: delete_watches
-DELETE FROM watches WHERE seq IN (SELECT value FROM json_each(:seqs))
+-- The condition is that of "ended_watches", because a user may have changed something since.
+DELETE FROM watches
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +ended_at < :delivered_before AND NOT EXISTS (
+  SELECT 1 FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq
+  WHERE e.watch_seq = watches.seq AND (
+    d.state = 'pending'
+    OR (d.state = 'dead' AND d.ended_at >= :dead_before)
+    OR (d.state = 'delivered' AND d.ended_at >= :delivered_before)
+  )
+)
+RETURNING seq
 
 -- name: shift_watches
 UPDATE watches SET

@@ -1,11 +1,12 @@
 """The store on SQLite: it names the verbs, and gives each function to the writer or to the reader."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from notifier.core.delivery.slots import SlotUsage
 from notifier.errors import StoreClosed
 from notifier.store.changes import ChangeListener
 from notifier.store.sqlite import (
@@ -30,11 +31,13 @@ from notifier.store.sqlite.lock import InstanceLock
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.sqlite.writer import Writer
 from notifier.store.values import (
+    MANY_SLOTS,
     MAX_CLAIMED_BYTES,
-    MAX_TRIALS,
     BulkLimitReached,
     ClaimedDeliveries,
     Lease,
+    PruneStep,
+    RateAllowance,
     ReplayQuery,
     WatchChange,
     WatchLimitReached,
@@ -152,17 +155,19 @@ class SqliteStore:
         lease: Lease,
         busy: Mapping[str, int],
         per_origin: int,
-        trials: Collection[str] = (),
-        max_trials: int = MAX_TRIALS,
+        slots: SlotUsage = MANY_SLOTS,
+        rates: RateAllowance | None = None,
         max_bytes: int = MAX_CLAIMED_BYTES,
     ) -> ClaimedDeliveries:
-        """See ``Store``. Copy the collections, because the caller changes them while it waits."""
-        limits = claiming.InFlightLimits(dict(busy), per_origin, frozenset(trials), max_trials, max_bytes)
+        """See ``Store``. Copy the counts, because the caller changes them while it waits."""
+        limits = claiming.InFlightLimits(dict(busy), per_origin, slots, rates, max_bytes)
         claim = partial(claiming.claim_deliveries, now=now, limit=limit, lease=lease, limits=limits)
         return await self._writer.submit(claim)
 
     record_attempt = write(deliveries.record_attempt)
     redeliver = write(deliveries.redeliver)
+    give_up_delivery = write(deliveries.give_up)
+    give_up_endpoint = write(endpoints.give_up_all)
     pause_endpoint = write(endpoints.pause)
     resume_endpoint = write(endpoints.resume)
 
@@ -209,25 +214,21 @@ class SqliteStore:
 
     counts = read(maintenance.counts)
 
-    async def prune(self, *, delivered_before: int, dead_before: int, limit: int) -> int:
-        """See ``Store``. Delete in short steps, so that others write between them."""
-        while await self._writer.submit(maintenance.trim_attempts, urgent=False):
-            pass
-        count = 0
-        place: tuple[int, int] | None = maintenance.PRUNE_START
-        while place is not None and count < limit:
-            step = await self._writer.submit(
-                partial(
-                    maintenance.prune,
-                    place=place,
-                    delivered_before=delivered_before,
-                    dead_before=dead_before,
-                    limit=limit - count,
-                ),
-                urgent=False,
-            )
-            count, place = count + step.count, step.place
-        return count
+    async def prune(
+        self,
+        *,
+        delivered_before: int,
+        dead_before: int,
+        limit: int,
+        place: tuple[int, int] | None = None,
+    ) -> PruneStep:
+        """See ``Store``. A reader walks, so that others write meanwhile."""
+        age = maintenance.PruneAge(delivered_before, dead_before)
+        excess = await self._writer.submit(maintenance.trim_attempts, urgent=False)
+        old = await self._read(partial(maintenance.find_forgettable, age=age, place=place, limit=limit))
+        delete = partial(maintenance.delete_watches, seqs=old.seqs, age=age)
+        count = await self._writer.submit(delete, urgent=False) if old.seqs else 0
+        return PruneStep(count, old.place, has_excess=excess > 0)
 
     shift_times = write(maintenance.shift_times, is_premise=True)
 

@@ -17,6 +17,7 @@ from notifier.store.sqlite.backup import keep_copy
 from notifier.store.sqlite.connection import BUSY_MS, connect_reader, connect_writer
 from notifier.store.sqlite.driver import AiosqliteDriver, Driver, OpenDriver
 from notifier.store.sqlite.errors import cannot_create, error_to_unavailable, is_damaged, is_locked
+from notifier.store.sqlite.file_names import refuse_second_name
 from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.integrity import APPLICATION_ID, check
 from notifier.store.sqlite.lock import DatabaseLocation, InstanceLock
@@ -81,6 +82,7 @@ async def open_store(
 
 def _lock(stack: AsyncExitStack, file: Path) -> InstanceLock:
     """Lock the database and check its file; create a private one if there is none."""
+    refuse_second_name(file)
     lock = InstanceLock.take(file)
     stack.callback(lock.release)
     check(file, len(migrations()))

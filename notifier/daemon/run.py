@@ -31,6 +31,7 @@ from notifier.daemon.listener import (
     remove_socket_file,
 )
 from notifier.daemon.metrics import Metrics
+from notifier.daemon.output_queue import queue_output
 from notifier.daemon.settings import longest_interval_ms
 from notifier.daemon.stop_signals import StopSignals
 from notifier.errors import NotifierError
@@ -48,6 +49,15 @@ log = structlog.get_logger()
 def run(load_config: Callable[[], Config]) -> int:
     """Run until a signal stops the daemon. Print an error of the operator and return its exit status."""
     _enable_stack_dumps()
+    with queue_output(_report_dropped):
+        return _run(load_config)
+
+
+def _report_dropped(count: int) -> None:
+    log.warning("log.dropped", count=count, note="nobody read the output in time")
+
+
+def _run(load_config: Callable[[], Config]) -> int:
     try:
         config = load_config()
     except InvalidConfig as bad:

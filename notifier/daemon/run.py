@@ -1,6 +1,7 @@
 """Run the daemon for `notifier run`: load the configuration, start, serve, stop. Return the exit status."""
 
 import asyncio
+import contextlib
 import faulthandler
 import gc
 import os
@@ -9,7 +10,6 @@ import signal
 import socket
 import sqlite3
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -22,6 +22,7 @@ from notifier.config.load import InvalidConfig
 from notifier.config.model import Config
 from notifier.daemon import log_setup, reload_mailbox, sdnotify
 from notifier.daemon.daemon import DRAIN_S, Daemon
+from notifier.daemon.exit_timer import ExitTimer
 from notifier.daemon.listener import (
     SocketFile,
     bind,
@@ -66,8 +67,12 @@ def _run(load_config: Callable[[], Config]) -> int:
     log_setup.set_up(config.log, config.all_secrets)
     try:
         _relax_garbage_collector()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        try:
             runner.run(_serve(config, load_config))
+        finally:
+            with contextlib.suppress(RuntimeError):  # a limit of threads: nothing waits for the executor then
+                runner.close()
     except NotifierError as error:
         _report_failure(error)
         return error.exit_status
@@ -95,6 +100,7 @@ def _report_failure(error: NotifierError) -> None:
 
 
 async def _serve(config: Config, load_config: Callable[[], Config]) -> None:
+    hangups = _remember_hangup()
     owner, rng = f"{socket.gethostname()}:{os.getpid()}", random.SystemRandom()
     metrics = Metrics()
     store = await open_store(
@@ -121,7 +127,7 @@ async def _serve(config: Config, load_config: Callable[[], Config]) -> None:
             load=partial(_reload, load_config),
             metrics=metrics,
         )
-        _handle_signals(daemon)
+        _handle_signals(daemon, hangups)
         _log_notes(config)
         await daemon.run(lambda: _report_ready(bound, config))
     finally:
@@ -178,10 +184,18 @@ def _log_notes(config: Config) -> None:
             log.info("provider.no_key", provider=provider.name, note="it is polled without a key")
 
 
-def _handle_signals(daemon: Daemon) -> None:
+def _remember_hangup() -> list[int]:
+    """Return a list that gets the signals to reload of the start, which would end the process by default."""
+    hangups: list[int] = []
+    signal.signal(signal.SIGHUP, lambda number, _frame: hangups.append(number))
+    return hangups
+
+
+def _handle_signals(daemon: Daemon, hangups: Sequence[int]) -> None:
+    """Stop and reload the daemon by signals; ``hangups`` came during the start."""
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
-    signals = StopSignals()
+    signals, exit_timer = StopSignals(), ExitTimer(STOP_LIMIT_S)
 
     def end(number: signal.Signals) -> None:
         is_immediate = signals.is_immediate(loop.time())
@@ -191,7 +205,7 @@ def _handle_signals(daemon: Daemon) -> None:
             return
         log.info("daemon.stopping", signal=number.name)
         sdnotify.report_stopping("finishing running requests")
-        _exit_after(STOP_LIMIT_S)
+        exit_timer.begin()
         daemon.stop()
 
     def reload() -> None:
@@ -202,6 +216,8 @@ def _handle_signals(daemon: Daemon) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, number)
     loop.add_signal_handler(signal.SIGHUP, reload)
+    if hangups:
+        loop.call_soon(reload)
 
 
 async def _reload_and_report(daemon: Daemon) -> None:
@@ -210,10 +226,3 @@ async def _reload_and_report(daemon: Daemon) -> None:
         errors = await daemon.reload()
     finally:
         reload_mailbox.report_reload(errors)
-
-
-def _exit_after(after_s: float) -> None:
-    """End the process after a limit, because a hanging thread (a disk that hangs) would keep it alive."""
-    timer = threading.Timer(after_s, os._exit, [1])
-    timer.daemon = True
-    timer.start()

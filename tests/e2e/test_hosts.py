@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -11,7 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.daemon import DaemonProcess
+from notifier.simulator.script import FixedReply, TaskScript
+from notifier.simulator.serving import serve
+from notifier.simulator.upstream import SimulatedProvider
+from tests.e2e.daemon import API_PATH, KEY, DaemonProcess
 
 pytestmark = pytest.mark.e2e
 
@@ -77,3 +81,102 @@ async def test_a_daemon_whose_output_nobody_reads_works_and_ends(tmp_path: Path)
     assert not (tmp_path / "notifier.db-wal").exists()
     os.close(reader)
     os.close(writer)
+
+
+# Python runs this first. While the file "no-threads" exists, no thread can be started, as at `ulimit -u`.
+THREAD_LIMIT = """
+import pathlib, threading
+start = threading._start_new_thread
+def limited(*args):
+    if pathlib.Path("no-threads").exists():
+        raise RuntimeError("can't start new thread")
+    return start(*args)
+threading._start_new_thread = limited
+"""
+
+
+@pytest.mark.fault(132)
+async def test_a_stop_needs_no_new_thread(tmp_path: Path) -> None:
+    """At the limit of threads SIGTERM ends the daemon in order."""
+    (tmp_path / "sitecustomize.py").write_text(THREAD_LIMIT)
+    environ = settings_of(tmp_path) | {"PYTHONPATH": str(tmp_path)}
+    async with running(environ=environ, folder=tmp_path, stderr=asyncio.subprocess.PIPE) as process:
+        assert await ask(tmp_path, "/healthz") == 200
+        transport = httpx.AsyncHTTPTransport(uds=str(tmp_path / "socket"))
+        async with httpx.AsyncClient(transport=transport) as client:
+            batch = await client.post("http://localhost/v1/watches/batch", json={"watches": [{}]})
+            assert batch.status_code == 200, batch.text
+        (tmp_path / "no-threads").touch()
+        assert await end(process) == 0
+        assert process.stderr is not None
+        assert await process.stderr.read() == b""
+    assert not (tmp_path / "notifier.db-wal").exists()
+
+
+@pytest.mark.fault(132)
+async def test_a_stop_during_a_retry_after_of_the_provider_is_at_once(tmp_path: Path) -> None:
+    """Nothing waits for the end of the pause."""
+    upstream = SimulatedProvider(key=KEY)
+    pause = FixedReply(429, headers={"Retry-After": "3600"})
+    task = upstream.add(API_PATH, TaskScript(first=(pause,) * 9))
+    async with serve(upstream) as url:
+        daemon = DaemonProcess(tmp_path, upstream_url=url)
+        await daemon.start()
+        await daemon.register(task.task_id, f"{NOBODY}/hook")
+        while not task.polls:
+            await asyncio.sleep(0.02)
+        async with asyncio.timeout(LIMIT_S):
+            assert await daemon.end() == 0
+
+
+PROCESS_1 = ["unshare", "--pid", "--fork", "--kill-child"]
+
+
+@pytest.mark.fault(132)
+@pytest.mark.parametrize("command", ["run", "demo"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_process_1_heeds_a_signal_while_it_loads(
+    tmp_path: Path, command: str, number: signal.Signals
+) -> None:
+    """The kernel discards a signal for process 1 that has no handler, and `docker stop` would kill it."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("only root can make a process 1")
+    (tmp_path / "sitecustomize.py").write_text(SIGNAL_WHILE_LOADING.format(number=int(number)))
+    environ = settings_of(tmp_path) | {"PYTHONPATH": str(tmp_path)}
+    words = [*PROCESS_1, sys.executable, "-m", "notifier", command]
+    async with running(*words, environ=environ, folder=tmp_path) as process, asyncio.timeout(LIMIT_S):
+        assert await process.wait() == 128 + number
+
+
+# It signals itself when the command imports its first module.
+SIGNAL_WHILE_LOADING = """
+import os, sys
+class Signalling:
+    def find_spec(self, name, *_):
+        if name == "notifier.cli":
+            os.kill(os.getpid(), {number})
+sys.meta_path.insert(0, Signalling())
+"""
+
+
+@pytest.mark.fault(132)
+async def test_a_reload_during_the_start_is_done_when_it_is_up(tmp_path: Path) -> None:
+    """A signal to reload ends nothing, also before the daemon is ready."""
+    daemon = DaemonProcess(tmp_path, upstream_url=NOBODY)
+    (tmp_path / "sitecustomize.py").write_text(HANGUP_WHILE_STARTING)
+    daemon._environ["PYTHONPATH"] = str(tmp_path)
+    await daemon.start()
+    async with asyncio.timeout(LIMIT_S):
+        await daemon.until("config.reloaded")
+    assert await daemon.end() == 0
+
+
+HANGUP_WHILE_STARTING = """
+import os, signal, sqlite3
+connect = sqlite3.connect
+def connect_and_signal(*args, **more):
+    sqlite3.connect = connect
+    os.kill(os.getpid(), signal.SIGHUP)
+    return connect(*args, **more)
+sqlite3.connect = connect_and_signal
+"""

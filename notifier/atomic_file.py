@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+# FUSE and network file systems may refuse to sync a folder, or to open one; the file itself is synced then.
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EBADF}
 _PRIVATE = 0o600  # a database and its secrets are for their owner alone
 
 
@@ -29,7 +31,7 @@ def publish(temp: Path, final: Path, *, may_replace: bool) -> None:
         temp.replace(final)
     else:
         _link_or_rename(temp, final)
-    _sync(final.parent)
+    _sync_folder(final.parent)
 
 
 def write_file(
@@ -84,3 +86,12 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Sync the new name, where the file system has such a call."""
+    try:
+        _sync(folder)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise

@@ -101,7 +101,8 @@ def _report_failure(error: NotifierError) -> None:
 
 async def _serve(config: Config, load_config: Callable[[], Config]) -> None:
     hangups = _remember_hangup()
-    owner, rng = f"{socket.gethostname()}:{os.getpid()}", random.SystemRandom()
+    rng = random.SystemRandom()
+    owner = f"{rng.getrandbits(64):016x}"  # not the name of the host, which may be no text
     metrics = Metrics()
     store = await open_store(
         config.store.url,

@@ -180,3 +180,18 @@ def connect_and_signal(*args, **more):
     return connect(*args, **more)
 sqlite3.connect = connect_and_signal
 """
+
+
+@pytest.mark.fault(133)
+async def test_a_host_name_that_is_not_utf_8_is_no_obstacle(tmp_path: Path) -> None:
+    """The owner of a claim is stored, and SQLite stores text only."""
+    (tmp_path / "sitecustomize.py").write_text("import socket; socket.gethostname = lambda: 'h\\udcff'")
+    upstream = SimulatedProvider(key=KEY)
+    task = upstream.add(API_PATH, TaskScript(duration_s=0.1))
+    async with serve(upstream) as url:
+        daemon = DaemonProcess(tmp_path, upstream_url=url, under={"PYTHONPATH": str(tmp_path)})
+        await daemon.start()
+        await daemon.register(task.task_id, f"{NOBODY}/hook")
+        async with asyncio.timeout(LIMIT_S):
+            await daemon.until("watch.ended")
+        assert await daemon.end() == 0

@@ -14,6 +14,19 @@ _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _CLOSED_OFF = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _OUT_OF_MEANS = {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL}
+# A file system or a mode that SQLite cannot work with. A later start meets the same.
+_PERMANENT = _CLOSED_OFF | {sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS}
+_PERMANENT_IO = {
+    sqlite3.SQLITE_IOERR_ACCESS,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR} | _LOCKED | _DAMAGED | _CLOSED_OFF | _OUT_OF_MEANS
 
@@ -42,6 +55,11 @@ def is_damaged(error: sqlite3.Error) -> bool:
 def is_locked(error: sqlite3.Error) -> bool:
     """Return whether another program held the database for as long as we wait."""
     return error_code(error) in _LOCKED
+
+
+def is_permanent(error: sqlite3.Error) -> bool:
+    """Return whether the file system or the rights to the file prevent every start."""
+    return error_code(error) in _PERMANENT or getattr(error, "sqlite_errorcode", 0) in _PERMANENT_IO
 
 
 def error_to_unavailable(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> StoreUnavailable:

@@ -22,6 +22,9 @@ def main() -> int:
         _end_on_signals()
     elif handler is signal.default_int_handler:  # not for a background process of a shell, which ignores it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from notifier.store.sqlite.version import use_newer_driver  # noqa: PLC0415 - as below
+
+    use_newer_driver()
     from notifier.cli import main as run  # noqa: PLC0415 - this is what takes a while
 
     signal.signal(signal.SIGINT, handler)

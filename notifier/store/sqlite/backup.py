@@ -22,7 +22,7 @@ from notifier.store.sqlite.database_files import (
     secret_of_backup,
 )
 from notifier.store.sqlite.errors import error_code, error_to_unavailable, is_locked
-from notifier.store.sqlite.integrity import APPLICATION_ID
+from notifier.store.sqlite.integrity import APPLICATION_ID, refuse_old_sqlite
 from notifier.store.sqlite.queries import SQL
 
 
@@ -67,6 +67,7 @@ def back_up(
     source is not a database of ours, else TargetExists or BackupFailed (no room, no right, damage). No new
     file is left then.
     """
+    refuse_old_sqlite()
     saved_secret = secret_of_backup(final) if secret is not None else None
     for name in (final, saved_secret):
         if name is not None and name.exists() and not may_replace:

@@ -14,18 +14,21 @@ _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _CLOSED_OFF = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _OUT_OF_MEANS = {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL}
-# A file system or a mode that SQLite cannot work with. A later start meets the same.
+# A file system or a mode that SQLite cannot work with; a later start meets the same. sqlite.org/rescode.html
 _PERMANENT = _CLOSED_OFF | {sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS}
-_PERMANENT_IO = {
-    sqlite3.SQLITE_IOERR_ACCESS,
-    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
-    sqlite3.SQLITE_IOERR_LOCK,
-    sqlite3.SQLITE_IOERR_RDLOCK,
-    sqlite3.SQLITE_IOERR_SHMLOCK,
-    sqlite3.SQLITE_IOERR_SHMMAP,
-    sqlite3.SQLITE_IOERR_SHMOPEN,
-    sqlite3.SQLITE_IOERR_SHMSIZE,
-    sqlite3.SQLITE_IOERR_UNLOCK,
+_PERMANENT_IO = {  # extended codes, which the module of Python and pysqlite3 do not both have
+    sqlite3.SQLITE_IOERR | number << 8
+    for number in (
+        8,  # UNLOCK
+        9,  # RDLOCK
+        13,  # ACCESS
+        14,  # CHECKRESERVEDLOCK
+        15,  # LOCK
+        18,  # SHMOPEN
+        19,  # SHMSIZE
+        20,  # SHMLOCK
+        21,  # SHMMAP
+    )
 }
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR} | _LOCKED | _DAMAGED | _CLOSED_OFF | _OUT_OF_MEANS

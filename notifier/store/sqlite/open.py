@@ -27,7 +27,7 @@ from notifier.store.sqlite.errors import (
 )
 from notifier.store.sqlite.file_names import refuse_second_name
 from notifier.store.sqlite.ids import IdSequence
-from notifier.store.sqlite.integrity import APPLICATION_ID, check
+from notifier.store.sqlite.integrity import APPLICATION_ID, check, refuse_old_sqlite
 from notifier.store.sqlite.lock import DatabaseLocation, InstanceLock
 from notifier.store.sqlite.maintenance import ClockReading, take_over
 from notifier.store.sqlite.store import SqliteStore
@@ -57,6 +57,7 @@ async def open_store(
     (``clock.py``). ``before_migration`` gets the connection and the version of an existing file that is to be
     migrated. It saves a copy; an exception from it stops the opening.
     """
+    refuse_old_sqlite()
     file = _resolved(path)
     async with AsyncExitStack() as stack:
         lock = _lock(stack, file)

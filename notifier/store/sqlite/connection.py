@@ -60,6 +60,22 @@ def connect_source(file: Path, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
     return connection
 
 
+def connect_copy(temp: Path) -> sqlite3.Connection:
+    """Open an empty file that nobody else knows, to copy a database into it.
+
+    A network share may have no locks, so it takes none. No journal: a copy that fails is removed.
+    """
+    uri = f"{temp.absolute().as_uri()}?mode=rw&nolock=1"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")  # publish syncs the whole copy once
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _connect(file: str, busy_ms: int) -> sqlite3.Connection:
     # isolation_level=None: the store begins its transactions itself. A deferred transaction that reads first
     # fails with SQLITE_BUSY at once when it writes, whatever the timeout.

@@ -291,7 +291,8 @@ class Daemon:
 
     def why_not_ready(self) -> Cause | None:
         """Return why the daemon does not work at present, None if it works. Causes precede symptoms."""
-        return self._housekeeping.trouble or self._scheduler.trouble or self._why_stale()
+        jobs = self._housekeeping.trouble or self._scheduler.trouble
+        return self._store.trouble or jobs or self._why_stale()
 
     def conditions(self) -> dict[str, Condition | None]:
         """Return for each configured provider why it is paused, None if it is not."""

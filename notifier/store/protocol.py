@@ -12,6 +12,7 @@ changes nothing, so that the first outcome wins.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
+from notifier.core.causes.cause import Cause
 from notifier.core.delivery.decision import AttemptDecision
 from notifier.core.delivery.endpoint import AttemptResult
 from notifier.core.model import (
@@ -270,6 +271,11 @@ class Store(Protocol):
 
     def add_listener(self, listener: ChangeListener) -> None:
         """Notify ``listener`` of every change from now on, once the change is committed."""
+        ...
+
+    @property
+    def trouble(self) -> Cause | None:
+        """Why the last write was refused by the disk; None after one that succeeded."""
         ...
 
     async def until_closed(self) -> None:

@@ -88,6 +88,8 @@ def back_up(
             if saved_secret is not None:
                 _write_secret(content, saved_secret, may_replace=may_replace)
             publish(temp, final, may_replace=may_replace)
+        except TargetExists:  # another program's secrets, which came meanwhile
+            raise
         except BaseException:
             if saved_secret is not None and not had_secret and not final.exists():
                 saved_secret.unlink(missing_ok=True)

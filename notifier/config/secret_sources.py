@@ -66,7 +66,8 @@ class SecretResolver:
         if not directory:
             raise InvalidValue(
                 f"credential {name} cannot be found: CREDENTIALS_DIRECTORY is not set; "
-                f"systemd sets it for a unit with LoadCredential={name}:PATH"
+                f"systemd sets it for a unit with LoadCredential={name}:PATH; "
+                "in a shell, as root, set it to /run/credentials/notifier.service"
             )
         return Path(directory, name)
 

@@ -1,9 +1,12 @@
 """The shipped unit on hosts that are not as usual: open to the network, with a clock that is set."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.systemd.peers import API_PATH, HOOK
-from tests.systemd.service import Service
+from tests.systemd.service import CONFIG, Service
 
 TOKEN = "token-of-the-box-0123456789"
 OPEN = """
@@ -56,3 +59,31 @@ def test_a_clock_that_was_set_while_it_was_stopped_expires_nothing(service: Serv
     service.until(lambda: service.peer.told, "the callback")
     service.systemctl("stop")
     assert service.rows("SELECT state FROM watches") == [["completed"]]
+
+
+CREDENTIAL = """
+[Service]
+LoadCredential=api-token:/etc/notifier/api-token
+"""
+PAGE = Path(__file__).parents[2] / "docs" / "SYSTEMD.md"
+COMMANDS = ("status", "check", "secret show", "secret rotate", "test-callback", "backup")
+
+
+@pytest.mark.fault(141)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_recipe_that_works_beside_the_service(service: Service, command: str) -> None:
+    """The alias of docs/SYSTEMD.md, word for word, with a token that only the service is given."""
+    page = PAGE.read_text()
+    (alias,) = re.findall(r"alias notifier-service='sudo (.*)'", page)
+    (recipe,) = re.findall(rf"\| `notifier-service ({command}[^`]*)`", page)
+    service.box.write("/etc/notifier/api-token", TOKEN + "\n", 0o600)
+    service.box.write(CONFIG, '[server]\ntokens = [{ credential = "api-token" }]\n')
+    service.drop_in(CREDENTIAL, name="40-token.conf")
+    service.systemctl("start")
+    words = recipe.replace("https://app.example/hook", service.peer.url + HOOK).split()
+    words = [word.replace("/var/backups", "/tmp") for word in words]
+    done = service.box.run(*alias.split(), *words, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    if command == "secret rotate":
+        service.systemctl("reload")
+        assert service.call("GET", "/readyz", token=TOKEN)[0] == 200

@@ -17,7 +17,7 @@ from notifier.cli.receiver import (
     extract_metadata,
     parse_event,
 )
-from notifier.cli.signing_keys import SigningKeys, find_keys
+from notifier.cli.signing_keys import SigningKeys, find_all_keys
 from notifier.client.model import Event
 from notifier.clock import wall_ms
 from notifier.core.formats.times import format_instant
@@ -75,13 +75,13 @@ def listen(
 ) -> int:
     """Receive callbacks on any path, verify and print them.
 
-    Without --secret and --secret-file they are verified with the secrets of this configuration's daemon. The
+    Without --secret and --secret-file they are verified with all secrets of this configuration's daemon. The
     reply is 204 to verified callbacks and 401 to others. Ctrl-C ends the command. The exit code is 1 if it
     has received fewer than --count callbacks, else 0.
     """
     receiving = _serve(
         (host, port),
-        find_keys(context, texts, secret_file),
+        find_all_keys(context, texts, secret_file),
         ReplyPlan(status, fail),
         count=count,
         print_callback=_print_json_line if context.is_json else _print_lines,

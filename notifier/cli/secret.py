@@ -8,6 +8,7 @@ import msgspec
 from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.cli.signing_keys import SigningKeys, find_keys
+from notifier.core.formats.urls import InvalidUrl, check_callback_url
 from notifier.core.secret import Secret
 from notifier.daemon.signing_secrets import MAX_SECRETS, make_new_secret, write_secrets
 from notifier.errors import NotifierError
@@ -29,6 +30,13 @@ class TooManySecrets(NotifierError):
     exit_status = 1
 
 
+def _check_endpoint(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    try:
+        return None if text is None else check_callback_url(text)
+    except InvalidUrl as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.group(
     "secret",
     short_help="Show or rotate the secrets that sign callbacks.",
@@ -42,13 +50,21 @@ def secret() -> None:
 
 
 @secret.command(
-    "show", short_help="Print the signing secrets.", epilog=format_example("notifier secret show")
+    "show",
+    short_help="Print the signing secrets.",
+    epilog=format_example(
+        "notifier secret show", "notifier secret show --endpoint http://127.0.0.1:9001/hook"
+    ),
 )
+@click.option("--endpoint", metavar="URL", callback=_check_endpoint, help="Print those of this callback URL.")
 @add_shared_options("--url", "--token")
 @pass_context
-def show(context: CommandContext) -> int:
-    """Print the secrets that sign callbacks, newest first. Anyone who has one can forge callbacks."""
-    keys = find_keys(context)
+def show(context: CommandContext, *, endpoint: str | None) -> int:
+    """Print the secrets that sign callbacks, newest first. Anyone who has one can forge callbacks.
+
+    An endpoint may have secrets of its own: callbacks.endpoints in the configuration.
+    """
+    keys = find_keys(context, url=endpoint)
     _print_secrets(context, keys.secrets, keys.origin)
     return 0
 

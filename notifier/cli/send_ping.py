@@ -57,7 +57,7 @@ def test_callback(context: CommandContext, *, receiver: str, texts: tuple[str, .
         url = check_callback_url(receiver)
     except InvalidUrl as error:
         raise click.UsageError(str(error)) from None
-    secrets = find_keys(context, texts).secrets
+    secrets = find_keys(context, texts, url=url).secrets
     config = context.load_config()
     now = wall_ms()
     exchange = asyncio.run(_post(build_ping(url, now), secrets, config.callbacks, config.server.listen, now))

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from notifier.cli.options import CommandContext
+from notifier.core.delivery.endpoint_settings import find_endpoint_settings
 from notifier.core.delivery.signature import BadSecret, key_of
 from notifier.core.secret import Secret
 from notifier.daemon.signing_secrets import read_secrets, secret_path
@@ -29,12 +30,20 @@ class SigningKeys:
     origin: str
 
 
-def find_keys(context: CommandContext, texts: tuple[str, ...] = (), file: Path | None = None) -> SigningKeys:
-    """Return the secrets of ``texts`` and ``file``, else the daemon's. Raise SecretMissing."""
+def find_keys(
+    context: CommandContext, texts: tuple[str, ...] = (), file: Path | None = None, url: str | None = None
+) -> SigningKeys:
+    """Return the secrets of ``texts`` and ``file``, else the daemon's for the endpoint of ``url``.
+
+    Raise SecretMissing.
+    """
     if texts or file is not None:
         secrets = [Secret(text) for text in texts] + ([] if file is None else _read_file(file))
         return SigningKeys(_validate(secrets), "the given secret")
     config = context.load_config()
+    match = None if url is None else find_endpoint_settings(config.callbacks.endpoints, url)
+    if match is not None and match[1].secrets:
+        return SigningKeys(match[1].secrets, f'callbacks.endpoints."{match[0]}".secrets')
     if config.callbacks.secrets:
         return SigningKeys(config.callbacks.secrets, "callbacks.secrets")
     path = secret_path(config.store.url).absolute()
@@ -45,6 +54,18 @@ def find_keys(context: CommandContext, texts: tuple[str, ...] = (), file: Path |
             "at its first start (`notifier run`)",
         )
     return SigningKeys(read_secrets(path), str(path))
+
+
+def find_all_keys(context: CommandContext, texts: tuple[str, ...], file: Path | None) -> SigningKeys:
+    """Return the secrets of the options, else all of the daemon's, for a receiver of every path."""
+    keys = find_keys(context, texts, file)
+    if texts or file is not None:
+        return keys
+    endpoints = context.load_config().callbacks.endpoints
+    own = [secret for settings in endpoints.values() for secret in settings.secrets]
+    return SigningKeys(
+        (*keys.secrets, *own), f"{keys.origin} and callbacks.endpoints" if own else keys.origin
+    )
 
 
 def _is_file(path: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from notifier.config.errors import ENVIRONMENT, ConfigError
 from notifier.config.parsers import InvalidType, suggest
-from notifier.config.schema import NAME_RULE, ROOT, SettingKey, SettingTable
+from notifier.config.schema import ROOT, SettingKey, SettingTable
 from notifier.config.toml_lines import KeyPath
 
 _PREFIX = "NOTIFIER_"
@@ -58,6 +58,8 @@ def _paths(table: SettingTable, tree: object, before: KeyPath) -> Iterator[KeyPa
     """Yield the path of every key, for the providers in the file and the built-in one."""
     inside = tree if isinstance(tree, dict) else {}
     yield from ((*before, name) for name in table.keys)
+    if table.named is not None and not table.named.has_variables:
+        return
     names = {_BUILT_IN[1], *inside} if table.named is not None else set(table.tables)
     for name in sorted(names):
         inner = table.table(name)
@@ -116,7 +118,7 @@ def _explain_unknown(path: KeyPath) -> str:
                 whole = variable_name(path[: depth + 1])
                 return f"unknown key; {name} is one value, set it as a whole by {whole}"
             if table.named is not None:
-                return f"unknown section; {NAME_RULE}"
+                return f"unknown section; {table.named.rule}"
             near = suggest(name, table.names())
             return f"unknown section{near and _in_variables(near, path[:depth], path[depth + 1 :])}"
         table = inner

@@ -11,10 +11,10 @@ from typing import Any
 
 from notifier.config.environment import Override, apply_overrides, find_misspelt, read_text, variable_name
 from notifier.config.errors import ENVIRONMENT, ConfigError, InvalidConfig
-from notifier.config.model import Config
+from notifier.config.model import CallbackSettings, Config
 from notifier.config.parsers import InvalidValue, suggest
 from notifier.config.read_file import read_whole
-from notifier.config.schema import NAME_RULE, ROOT, SettingKey, SettingTable
+from notifier.config.schema import ROOT, SettingKey, SettingTable
 from notifier.config.secret_sources import SecretResolver
 from notifier.config.toml_hints import find_hint
 from notifier.config.toml_lines import KeyPath, find_line, map_lines
@@ -79,6 +79,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
                 *resolver.notes,
                 *find_misspelt(tree, environ),
                 *_note_misspelt_kinds(config.callbacks.allow),
+                *_note_shared_secrets(config.callbacks),
             )
             return replace(config, notes=notes)
     all_errors = [*syntax, *errors.list_errors(source, text, tree), *unknown_variables]
@@ -91,6 +92,17 @@ def _note_misspelt_kinds(allowed: Iterable[str]) -> Iterator[str]:
         meant = None if "." in entry or ":" in entry or entry.lower() in KINDS else find_nearest(entry, KINDS)
         if meant is not None:
             yield f'callbacks.allow: "{entry}" is read as the name of a host; did you mean "{meant}"?'
+
+
+def _note_shared_secrets(callbacks: CallbackSettings) -> Iterator[str]:
+    """Yield a note for each endpoint that shares a secret: the holders can forge callbacks to each other."""
+    others = dict.fromkeys(callbacks.secrets, "callbacks.secrets")
+    for pattern, settings in callbacks.endpoints.items():
+        for secret in settings.secrets:
+            other = others.setdefault(secret, pattern)
+            if other != pattern:
+                key = f'callbacks.endpoints."{pattern}".secrets'
+                yield f"{key}: shares a secret with {other}; give it its own"
 
 
 def _sort_key(error: ConfigError) -> tuple[bool, int, str]:
@@ -212,7 +224,8 @@ class _TreeReader:
 
 def _unknown(schema: SettingTable, name: str, value: object) -> str:
     if schema.named is not None:
-        return NAME_RULE if isinstance(value, dict) else f"unknown key; {NAME_RULE}"
+        rule = schema.named.rule
+        return rule if isinstance(value, dict) else f"unknown key; {rule}"
     kind = "section" if isinstance(value, dict) else "key"
     home = next((section for section, inner in schema.tables.items() if name in inner.keys), None)
     if home is not None and not isinstance(value, dict):

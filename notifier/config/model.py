@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from notifier.core.delivery.endpoint_settings import EndpointSettings, find_endpoint_settings
 from notifier.core.polling.provider import ProviderDescription
 from notifier.core.secret import Secret
 
@@ -61,7 +62,8 @@ class ProviderSettings:
 class CallbackSettings:
     """How deliveries are signed, sent and given up. Without ``secrets`` the first start makes one.
 
-    ``ca_file`` contains certificates to trust beside the system's; empty for none.
+    ``ca_file`` contains certificates to trust beside the system's; empty for none. ``endpoints`` maps
+    patterns of URLs to the settings of these endpoints.
     """
 
     secrets: tuple[Secret, ...] = ()
@@ -71,6 +73,12 @@ class CallbackSettings:
     max_in_flight_per_origin: int = 4
     allow: tuple[str, ...] = ("loopback", "private", "public")
     ca_file: str = ""
+    endpoints: Mapping[str, EndpointSettings] = field(default_factory=dict)
+
+    def find_secrets(self, url: str) -> tuple[Secret, ...]:
+        """Return the secrets that sign callbacks to a canonical URL."""
+        match = find_endpoint_settings(self.endpoints, url)
+        return self.secrets if match is None else match[1].secrets or self.secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +122,5 @@ class Config:
     def all_secrets(self) -> tuple[Secret, ...]:
         """Return every secret, so that the log can hide them."""
         keys = tuple(provider.api_key for provider in self.providers.values() if provider.api_key is not None)
-        return (*keys, *self.server.tokens, *self.callbacks.secrets)
+        own = tuple(secret for endpoint in self.callbacks.endpoints.values() for secret in endpoint.secrets)
+        return (*keys, *self.server.tokens, *self.callbacks.secrets, *own)

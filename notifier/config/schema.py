@@ -1,13 +1,14 @@
 """List every key of the configuration with its place, its field and its parser."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from notifier.config import parsers, provider_parsers
 from notifier.config.parsers import Reader
+from notifier.core.delivery.endpoint_settings import check_endpoint_pattern
+from notifier.core.formats.urls import InvalidUrl
 
-NAME_RULE = "a provider's name is a small letter, then up to 31 of a-z 0-9 _ -"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 
 
@@ -20,23 +21,45 @@ class SettingKey:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedTables:
+    """Tables whose names are free within ``rule``. ``has_variables``: a variable can contain such a name."""
+
+    schema: "SettingTable"
+    rule: str
+    is_name: Callable[[str], bool]
+    has_variables: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SettingTable:
-    """One table: its keys, its tables, and ``named``: the schema of tables whose names are free."""
+    """One table: its keys, its tables, and ``named``: tables whose names are free."""
 
     keys: Mapping[str, SettingKey] = field(default_factory=dict)
     tables: Mapping[str, "SettingTable"] = field(default_factory=dict)
-    named: "SettingTable | None" = None
+    named: NamedTables | None = None
 
     def table(self, name: str) -> "SettingTable | None":
         """Return the schema of the table of that name, None without one."""
         if self.named is not None:
-            return self.named if _NAME.fullmatch(name) else None
+            return self.named.schema if self.named.is_name(name) else None
         return self.tables.get(name)
 
     def names(self) -> Iterator[str]:
         """Yield all fixed names."""
         yield from self.keys
         yield from self.tables
+
+
+def _is_provider_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
+def _is_endpoint_pattern(text: str) -> bool:
+    try:
+        check_endpoint_pattern(text)
+    except InvalidUrl:
+        return False
+    return True
 
 
 _COUNT = parsers.integer_between(1, 1_024)
@@ -94,6 +117,17 @@ PROVIDER = SettingTable(
     {"polling": POLLING, "words": WORDS},
 )
 
+PROVIDERS = NamedTables(
+    PROVIDER, "a provider's name is a small letter, then up to 31 of a-z 0-9 _ -", _is_provider_name
+)
+
+ENDPOINTS = NamedTables(
+    SettingTable({"secrets": SettingKey("secrets", parsers.parse_secret_references)}),
+    'an endpoint is a callback URL without its query, or a prefix that ends in /*: "http://127.0.0.1:9001/*"',
+    _is_endpoint_pattern,
+    has_variables=False,
+)
+
 ROOT = SettingTable(
     tables={
         "server": SettingTable(
@@ -107,7 +141,7 @@ ROOT = SettingTable(
             }
         ),
         "store": SettingTable({"url": SettingKey("url", parsers.parse_store_path)}),
-        "providers": SettingTable(named=PROVIDER),
+        "providers": SettingTable(named=PROVIDERS),
         "polling": POLLING,
         "callbacks": SettingTable(
             {
@@ -120,7 +154,8 @@ ROOT = SettingTable(
                     "allow", parsers.list_of(parsers.parse_allowed_target, '["loopback", "private"]')
                 ),
                 "ca_file": SettingKey("ca_file", parsers.parse_certificate_file),
-            }
+            },
+            {"endpoints": SettingTable(named=ENDPOINTS)},
         ),
         "retention": SettingTable(
             {

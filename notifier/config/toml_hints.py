@@ -10,7 +10,7 @@ _OPENING = tuple("\"'[{")
 
 def _names(table: SettingTable) -> Iterator[str]:
     yield from table.keys
-    for inner in (*table.tables.values(), *([] if table.named is None else [table.named])):
+    for inner in (*table.tables.values(), *([] if table.named is None else [table.named.schema])):
         yield from _names(inner)
 
 

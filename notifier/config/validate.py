@@ -18,6 +18,7 @@ from notifier.config.model import (
 )
 from notifier.config.parsers import InvalidValue, parse_each
 from notifier.config.toml_lines import KeyPath
+from notifier.core.delivery.endpoint_settings import EndpointSettings, check_endpoint_pattern
 from notifier.core.delivery.signature import BadSecret, key_of
 from notifier.core.formats.addresses import LOOPBACK, PUBLIC, classify_address
 from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
@@ -58,13 +59,13 @@ class ConfigValidator:
             store=replace(StoreSettings(), **settings.get("store", {})),
             providers=self._providers(polling),
             polling=polling,
-            callbacks=replace(CallbackSettings(), **settings.get("callbacks", {})),
+            callbacks=self._callbacks(dict(settings.get("callbacks", {}))),
             retention=replace(RetentionSettings(), **settings.get("retention", {})),
             log=replace(LogSettings(), **settings.get("log", {})),
             source=source,
         )
         self._check_server(config.server)
-        self._check_callbacks(config.callbacks)
+        self._check_signers(config.callbacks.secrets, ("callbacks", "secrets"))
         return config
 
     def _providers(self, polling: PollingSettings) -> dict[str, ProviderSettings]:
@@ -142,12 +143,22 @@ class ConfigValidator:
                 'set server.tokens = [{ file = "PATH" }], or listen on 127.0.0.1',
             )
 
-    def _check_callbacks(self, callbacks: CallbackSettings) -> None:
+    def _callbacks(self, settings: dict[str, Any]) -> CallbackSettings:
+        endpoints: dict[str, EndpointSettings] = {}
+        for name, own in settings.pop("endpoints", {}).items():
+            path = ("callbacks", "endpoints", name)
+            pattern = check_endpoint_pattern(name)  # the schema has refused other names
+            if pattern in endpoints:
+                self.errors.add(path, f"is the same endpoint as another table: {pattern}; merge them")
+            endpoints[pattern] = EndpointSettings(**own)
+            self._check_signers(endpoints[pattern].secrets, (*path, "secrets"))
+        return replace(CallbackSettings(), **settings, endpoints=endpoints)
+
+    def _check_signers(self, secrets: tuple[Secret, ...], path: KeyPath) -> None:
         try:
-            parse_each(_check_signer, callbacks.secrets)
+            parse_each(_check_signer, secrets)
         except InvalidValue as error:
-            text = f"{error}; one is whsec_ and 24 to 64 random bytes in base64"
-            self.errors.add(("callbacks", "secrets"), text)
+            self.errors.add(path, f"{error}; one is whsec_ and 24 to 64 random bytes in base64")
 
     def _settings_at(self, path: KeyPath) -> Mapping[str, Any]:
         table = self.settings

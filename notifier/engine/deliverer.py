@@ -135,7 +135,7 @@ class Deliverer:
             return AttemptOutcome(began_at, NoReply(FailureKind.PROTOCOL, cause.text()), report)
 
     async def _send(self, delivery: ClaimedDelivery, began_at: int) -> AttemptOutcome:
-        secrets = self.settings.secrets
+        secrets = self.settings.find_secrets(delivery.url)
         headers = build_headers(delivery, secrets, now=began_at, traceparent=self._trace(delivery))
         exchange = await self.http_client.post(
             delivery.url, headers, delivery.body, timeout_ms=self.settings.timeout_ms

@@ -48,6 +48,23 @@ def test_show_prints_the_secrets_of_the_configuration(
     assert run("secret", "show").out == f"{CONFIGURED}\n"
 
 
+def test_show_prints_the_secrets_of_one_endpoint(
+    run: Run, existing_secret: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint without its own has those of all; the query of the URL does not matter."""
+    Path("config.toml").write_text(
+        '[callbacks.endpoints."http://127.0.0.1:9001/hook"]\nsecrets = [{ env = "SIGNING" }]\n'
+    )
+    monkeypatch.setenv("SIGNING", CONFIGURED)
+    result = run("secret", "show", "--endpoint", "http://127.0.0.1:9001/hook?user=7")
+    assert (result.code, result.out) == (0, f"{CONFIGURED}\n")
+    assert 'callbacks.endpoints."http://127.0.0.1:9001/hook".secrets' in result.err
+    result = run("secret", "show", "--endpoint", "http://127.0.0.1:9001/other")
+    assert result.out == f"{existing_secret.reveal()}\n"
+    result = run("secret", "show", "--endpoint", "hook")
+    assert (result.code, result.out) == (64, "")
+
+
 def test_before_the_first_start_there_is_no_secret(run: Run) -> None:
     """No secret is created, and there is a fix."""
     for args in (["show"], ["rotate"], ["rotate", "--drop-old"]):

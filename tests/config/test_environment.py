@@ -20,8 +20,8 @@ def keys(table: SettingTable, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Set
         yield (*path, name), key
     for name, inner in table.tables.items():
         yield from keys(inner, (*path, name))
-    if table.named is not None:
-        yield from keys(table.named, (*path, "mulerouter"))
+    if table.named is not None and table.named.has_variables:
+        yield from keys(table.named.schema, (*path, "mulerouter"))
 
 
 VALUES = {

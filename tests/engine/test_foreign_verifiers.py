@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from notifier.clock import wall_ms
+from notifier.core.delivery.endpoint_settings import EndpointSettings
 from notifier.core.delivery.signature import make_secret
+from notifier.core.formats.urls import url_to_origin
 from notifier.core.secret import Secret
-from tests.engine.conftest import SIGNING, Bench
+from tests.engine.conftest import HOOK, SIGNING, Bench
 from tests.engine.test_deliverer import OK, finished
 from tests.fakes import Request
 from tests.verifiers import Verifier, by_npm, by_standardwebhooks, by_svix, npm_is_missing
@@ -28,8 +30,13 @@ def is_taken(request: pytest.FixtureRequest) -> Verifier:
 
 async def sent(bench: Bench, *, ms_ago: int = 0) -> Request:
     """A callback as the receiver got it, signed by two secrets, sent so long ago by this machine's clock."""
-    bench.clock.step(wall_ms() - ms_ago - bench.clock.now() - 2_500)
     bench.deliverer.settings = replace(bench.deliverer.settings, secrets=(NEW, SIGNING))
+    return await sent_as_configured(bench, ms_ago=ms_ago)
+
+
+async def sent_as_configured(bench: Bench, *, ms_ago: int = 0) -> Request:
+    """A callback as the receiver got it, signed as the settings of the test say."""
+    bench.clock.step(wall_ms() - ms_ago - bench.clock.now() - 2_500)
     await finished(bench, OK, metadata=METADATA)
     await bench.deliver()
     (request,) = bench.posts.requests
@@ -65,3 +72,13 @@ async def test_a_tampered_message_is_refused(bench: Bench, is_taken: Verifier) -
     other = request.body.replace("Jörg".encode(), "Jürg".encode())
     assert not is_taken(SIGNING.reveal(), request.headers, other)
     assert not is_taken(SIGNING.reveal(), {**request.headers, "webhook-id": "evt_other"}, request.body)
+
+
+@pytest.mark.threat(14)
+async def test_an_endpoint_with_its_own_secret_trusts_no_other(bench: Bench, is_taken: Verifier) -> None:
+    """A receiver that knows the secret of all can forge nothing for an endpoint that has its own."""
+    own = {f"{url_to_origin(HOOK)}/*": EndpointSettings((NEW,))}
+    bench.deliverer.settings = replace(bench.deliverer.settings, endpoints=own)
+    request = await sent_as_configured(bench)
+    assert is_taken(NEW.reveal(), request.headers, request.body)
+    assert not is_taken(SIGNING.reveal(), request.headers, request.body)

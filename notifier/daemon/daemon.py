@@ -19,6 +19,7 @@ from notifier.config.model import Config
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.causes.table import Code
 from notifier.daemon import log_setup, sdnotify
+from notifier.daemon.descriptors import make_server_protocol
 from notifier.daemon.http_clients import HttpClients
 from notifier.daemon.interfaces import find_own_addresses
 from notifier.daemon.listener import refuse_open_listener
@@ -37,7 +38,6 @@ from notifier.engine.scheduler import JobScheduler
 from notifier.engine.waiters import WatchWaiters
 from notifier.errors import NotifierError
 from notifier.results.image_proxy import ImageProxy
-from notifier.server.graceful_stop import StoppingProtocol
 from notifier.server.server import EmbeddedServer
 from notifier.server.sessions import BrowserSessions
 from notifier.store.protocol import Store
@@ -108,7 +108,7 @@ class Daemon:
         self._api_settings = make_api_settings(self._config, self._own_addresses)
         app = build_app(self._make_services(), [*API_ROUTES, *WEB_ROUTES], render_problem)
         self._server = EmbeddedServer(
-            app, bound, http=StoppingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S
+            app, bound, http=make_server_protocol(self._config), timeout_graceful_shutdown=SERVER_GRACE_S
         )
 
     # -- start and stop

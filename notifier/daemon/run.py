@@ -22,6 +22,7 @@ from notifier.config.load import InvalidConfig
 from notifier.config.model import Config
 from notifier.daemon import log_setup, reload_mailbox, sdnotify
 from notifier.daemon.daemon import DRAIN_S, Daemon
+from notifier.daemon.descriptors import raise_descriptor_limit
 from notifier.daemon.exit_timer import ExitTimer
 from notifier.daemon.listener import (
     SocketFile,
@@ -50,6 +51,7 @@ log = structlog.get_logger()
 def run(load_config: Callable[[], Config]) -> int:
     """Run until a signal stops the daemon. Print an error of the operator and return its exit status."""
     _enable_stack_dumps()
+    raise_descriptor_limit()
     with queue_output(_report_dropped):
         return _run(load_config)
 

@@ -20,6 +20,7 @@ def connect_writer(file: str, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
     """Open the only connection that writes and makes checkpoints, so that two never collide."""
     connection = _connect(file, busy_ms)
     try:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; see maintenance.give_back
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # a committed transaction survives a power cut
         connection.execute("PRAGMA foreign_keys = ON")

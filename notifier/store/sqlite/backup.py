@@ -148,7 +148,7 @@ def _snapshot(source: sqlite3.Connection) -> Iterator[None]:
     """Hold one state of the source, so that writes between two steps do not start the copy again."""
     source.execute("BEGIN")
     try:
-        source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        source.execute("PRAGMA schema_version").fetchone()  # reads, and so begins the snapshot
         yield
     finally:
         source.execute("ROLLBACK")

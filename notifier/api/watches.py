@@ -20,6 +20,7 @@ from notifier.core.timeline import build_timeline
 from notifier.server.bodies import MAX_BODY_BYTES, make_size_problem
 from notifier.server.problems import FieldError, ProblemError, problem_to_body
 from notifier.store.values import (
+    MAX_ROUNDS,
     CallbackLimitReached,
     ChangeRefused,
     WatchAdded,
@@ -264,6 +265,9 @@ async def _require_changed(
         case ChangeRefused.CONFLICT:
             state = (await _load_detail(services, watch_id)).watch.state
             raise ProblemError("conflict", f"{watch_id} {_STATE_TEXTS[state]}; {advice}")
+        case ChangeRefused.TOO_MANY_ROUNDS:
+            text = f"{watch_id} has had {MAX_ROUNDS} rounds, which is the limit; fetch the task yourself"
+            raise ProblemError("conflict", text)
         case Watch():
             return changed
 

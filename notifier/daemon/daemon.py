@@ -18,6 +18,7 @@ from notifier.config.model import Config
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.causes.table import Code
 from notifier.daemon import log_setup, sdnotify
+from notifier.daemon.descriptors import make_server_protocol
 from notifier.daemon.http_clients import HttpClients
 from notifier.daemon.interfaces import find_own_addresses
 from notifier.daemon.metrics import Metrics, MetricsReport
@@ -34,7 +35,6 @@ from notifier.engine.waiters import WatchWaiters
 from notifier.engine.watch_changer import WatchChanger
 from notifier.errors import NotifierError
 from notifier.results.image_proxy import ImageProxy
-from notifier.server.graceful_stop import StoppingProtocol
 from notifier.server.server import EmbeddedServer
 from notifier.server.sessions import BrowserSessions
 from notifier.store.protocol import Store
@@ -239,7 +239,10 @@ class Daemon:
     def _make_server(self) -> EmbeddedServer:
         app = build_app(self._make_services(), [*API_ROUTES, *WEB_ROUTES], render_problem)
         return EmbeddedServer(
-            app, self._bound, http=StoppingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S
+            app,
+            self._bound,
+            http=make_server_protocol(self._config),
+            timeout_graceful_shutdown=SERVER_GRACE_S,
         )
 
     def _make_services(self) -> Services:
@@ -291,7 +294,8 @@ class Daemon:
 
     def why_not_ready(self) -> Cause | None:
         """Return why the daemon does not work at present, None if it works. Causes precede symptoms."""
-        return self._housekeeping.trouble or self._scheduler.trouble or self._why_stale()
+        jobs = self._housekeeping.trouble or self._scheduler.trouble
+        return self._store.trouble or jobs or self._why_stale()
 
     def conditions(self) -> dict[str, Condition | None]:
         """Return for each configured provider why it is paused, None if it is not."""

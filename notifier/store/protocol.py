@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
+from notifier.core.causes.cause import Cause
 from notifier.core.delivery.decision import AttemptDecision
 from notifier.core.delivery.endpoint import AttemptResult
 from notifier.core.delivery.slots import SlotUsage
@@ -379,6 +380,11 @@ class Store(Protocol):
 
     def add_listener(self, listener: ChangeListener) -> None:
         """Notify ``listener`` of every change from now on, once the change is committed."""
+        ...
+
+    @property
+    def trouble(self) -> Cause | None:
+        """Why the last write was refused by the disk; None after one that succeeded."""
         ...
 
     async def until_closed(self) -> None:

@@ -70,11 +70,16 @@ class BulkLimitReached:
     under_way: int
 
 
+# Trade-off: each round of a watch makes up to 16 deliveries, and all are kept until the watch is forgotten.
+MAX_ROUNDS = 20
+
+
 class ChangeRefused(StrEnum):
     """Why a watch, delivery or endpoint was not changed."""
 
     UNKNOWN_ID = "unknown_id"
     CONFLICT = "conflict"
+    TOO_MANY_ROUNDS = "too_many_rounds"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from notifier.store.sqlite import maintenance, queries
 from notifier.store.sqlite.connection import connect_writer
 from notifier.store.sqlite.open import migrate
 from notifier.store.sqlite.queries import SQL
+from notifier.store.values import WatchQuery
 from tests.builders import new_watch
+from tests.fakes import NOON
 from tests.store.conftest import OpenStore
 from tests.store.steps import add
 
@@ -219,3 +221,20 @@ async def test_a_long_log_is_cut_off(
         lambda transaction: transaction.connection.execute("PRAGMA busy_timeout").fetchone()[0]
     )
     assert timeout == 200
+
+
+@pytest.mark.fault(144)
+async def test_a_file_shrinks_after_what_is_in_it_was_forgotten(tmp_path: Path, opening: OpenStore) -> None:
+    """In steps, so that no other write waits for long; the wait of each is bounded by its pages."""
+    store = await opening()
+    await add(
+        store, *(new_watch(f"task-{n}", metadata="{" + f'"x":"{"y" * 3_000}"' + "}") for n in range(900))
+    )
+    for watch in await store.watches(WatchQuery(limit=900)):
+        await store.stop_watch(watch.id, now=NOON)
+    await store.maintain()
+    full = (tmp_path / "notifier.db").stat().st_size
+    while (await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=500)).place is not None:
+        pass
+    await store.maintain()
+    assert (tmp_path / "notifier.db").stat().st_size < full / 4

@@ -14,6 +14,22 @@ _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _NOT_WRITABLE = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _INTERRUPTED = {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL}
+# A file system or a mode that SQLite cannot work with; a later start meets the same. sqlite.org/rescode.html
+_PERMANENT = _NOT_WRITABLE | {sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS}
+_PERMANENT_IO = {  # extended codes, which the module of Python and pysqlite3 do not both have
+    sqlite3.SQLITE_IOERR | number << 8
+    for number in (
+        8,  # UNLOCK
+        9,  # RDLOCK
+        13,  # ACCESS
+        14,  # CHECKRESERVEDLOCK
+        15,  # LOCK
+        18,  # SHMOPEN
+        19,  # SHMSIZE
+        20,  # SHMLOCK
+        21,  # SHMMAP
+    )
+}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR} | _LOCKED | _DAMAGED | _NOT_WRITABLE | _INTERRUPTED
 
@@ -42,6 +58,11 @@ def is_damaged(error: sqlite3.Error) -> bool:
 def is_locked(error: sqlite3.Error) -> bool:
     """Return whether another program held the database for as long as we wait."""
     return error_code(error) in _LOCKED
+
+
+def is_permanent(error: sqlite3.Error) -> bool:
+    """Return whether the file system or the rights to the file prevent every start."""
+    return error_code(error) in _PERMANENT or getattr(error, "sqlite_errorcode", 0) in _PERMANENT_IO
 
 
 def error_to_unavailable(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> StoreUnavailable:

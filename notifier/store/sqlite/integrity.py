@@ -14,6 +14,7 @@ from notifier.errors import DatabaseUnusable, NotifierError
 from notifier.store.sqlite.connection import connect_foreign
 from notifier.store.sqlite.database_files import index_path, log_path, migration_copies
 from notifier.store.sqlite.errors import is_damaged
+from notifier.store.sqlite.version import explain_old_sqlite
 
 APPLICATION_ID = 0x6E746664  # "ntfd"
 
@@ -25,6 +26,12 @@ SMALLEST_BYTES = 512  # SQLite's file format: a page has 512 bytes at least, and
 
 _RESTORE = "restore a backup, or name another file; this one was not touched"
 _ELSEWHERE = "name another file as store.url; this one was not touched"
+
+
+def refuse_old_sqlite() -> None:
+    """Raise DatabaseUnusable if this SQLite does not know the schema."""
+    if (why := explain_old_sqlite()) is not None:
+        raise DatabaseUnusable(*why)
 
 
 def check(path: Path, newest_version: int) -> None:

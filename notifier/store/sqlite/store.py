@@ -6,6 +6,7 @@ from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from notifier.core.causes.cause import Cause
 from notifier.core.delivery.slots import SlotUsage
 from notifier.errors import StoreClosed
 from notifier.store.changes import ChangeListener
@@ -244,6 +245,11 @@ class SqliteStore:
     def add_listener(self, listener: ChangeListener) -> None:
         """See ``Store``."""
         self._writer.add_listener(listener)
+
+    @property
+    def trouble(self) -> Cause | None:
+        """See ``Store``."""
+        return self._writer.trouble
 
     async def until_closed(self) -> None:
         """See ``Store``."""

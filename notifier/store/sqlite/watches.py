@@ -24,6 +24,7 @@ from notifier.store.sqlite.rows import (
 from notifier.store.sqlite.state_changes import WATCH_CHANGES
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import (
+    MAX_ROUNDS,
     ChangeRefused,
     Lease,
     WatchDetail,
@@ -150,6 +151,8 @@ def resume_watch(
         return ChangeRefused.UNKNOWN_ID
     if next_watch_state(WatchState(row["state"]), WatchAction.RESUME) is None:
         return ChangeRefused.CONFLICT
+    if row["round"] + 1 >= MAX_ROUNDS:
+        return ChangeRefused.TOO_MANY_ROUNDS
     (live,) = connection.execute(SQL["live_watches"]).fetchone()
     if live >= max_live:
         return WatchLimitReached(live)

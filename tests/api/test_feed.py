@@ -215,8 +215,7 @@ async def test_more_than_is_told_singly_is_a_reset_and_not_one_after_the_other(b
 @pytest.mark.fault(113)
 async def test_more_bytes_than_are_told_singly_are_a_reset(bench: Bench) -> None:
     """Five watches with a mebibyte of outputs each change at once."""
-    ids = [(await bench.register(f"t{number}"))["id"] for number in range(5)]
-    for watch_id in ids:
+    for watch_id in (ids := [(await bench.register(f"t{number}"))["id"] for number in range(5)]):
         await bench.end(watch_id, outputs=("u" * (1 << 20),))
     with listening(bench.feed) as ear:
         for watch_id in ids:

@@ -300,7 +300,7 @@ BUGS: Mapping[str, Bug] = {
     "key not redacted": Bug(_in_module(provider_reply, "redact_json", lambda raw, _key: raw), ("P6 keys",)),
     "no bound per origin": Bug(in_flight_forgotten, ("P5 bounded",)),
     "one breaker for all": Bug(one_breaker_for_all, (PARTS, UNASKED, RETURN), is_partial=True),
-    "probe by age alone": Bug(probed_by_age_alone, (PARTS, RETURN), is_partial=True),
+    "probe by age alone": Bug(probed_by_age_alone, (PARTS, UNASKED, RETURN), is_partial=True),
     "ended unasked": Bug(ended_unasked, (UNASKED,), is_partial=True),
     "a refused poll is a failed task": Bug(refusal_is_failure, (TRUTH,)),
     "a stepped clock is believed": Bug(

@@ -15,6 +15,7 @@ from benchmarks import machine, report
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure
 from benchmarks.scenario_callback import callback
+from benchmarks.scenario_crowd import crowd
 from benchmarks.scenario_delivering import delivering
 from benchmarks.scenario_idle import idle
 from benchmarks.scenario_learning import learning
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, Scenario] = {
     "delivering": delivering,
     "callback": callback,
     "returning": returning,
+    "crowd": crowd,
     "scaling": scaling,
     "page": page,
     "peers": peers,

@@ -1,8 +1,8 @@
 """The limit of polling: a client that asks as often as the daemon does, and does nothing else.
 
 A process of its own, so that its CPU time is that of the client alone: prints one JSON object. The clients:
-``httpx`` is httpx.AsyncClient over httpx-aiohttp as it comes, ``aiohttp`` what that stands on, ``socket`` a
-protocol by hand, ``ours`` the daemon's wire.
+``httpx`` is httpx.AsyncClient over our transport as it comes, ``socket`` a protocol by hand, ``ours`` the
+daemon's client.
 """
 
 import asyncio
@@ -15,11 +15,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import cycle
 from urllib.parse import urlsplit
 
-import aiohttp
 import httpx
 import msgspec
 import uvloop
-from httpx_aiohttp import AiohttpTransport
 
 from benchmarks.client import pool
 from benchmarks.processes import KEY
@@ -27,6 +25,10 @@ from benchmarks.stats import quantile
 from benchmarks.tasks import API_PATH
 from notifier.core.exchange import HttpReply
 from notifier.outbound.client import HttpxClient
+from notifier.outbound.connector import TcpConnector
+from notifier.outbound.resolver import CachingResolver
+from notifier.outbound.tls import make_tls_context
+from notifier.outbound.transport import HttpTransport
 
 IN_FLIGHT = 64
 KEEPALIVE_S = 90.0
@@ -45,28 +47,19 @@ class Bare(msgspec.Struct):
     p99_ms: float
 
 
+def make_transport(connections: int, keepalive_s: float) -> HttpTransport:
+    """Return the daemon's transport, which asks no policy."""
+    connector = TcpConnector(None, make_tls_context(), CachingResolver(), time.monotonic)
+    return HttpTransport(connector, max_idle=connections, keepalive_s=keepalive_s, monotonic=time.monotonic)
+
+
 @contextlib.asynccontextmanager
 async def by_httpx(_: str) -> AsyncIterator[Get]:
-    """The library that the daemon is built on, with nothing of ours around it."""
-    limits = httpx.Limits(max_connections=IN_FLIGHT, keepalive_expiry=KEEPALIVE_S)
-    async with httpx.AsyncClient(transport=AiohttpTransport(limits=limits, trust_env=False)) as client:
+    """The library that the daemon is built on, over the transport alone."""
+    async with httpx.AsyncClient(transport=make_transport(IN_FLIGHT, KEEPALIVE_S)) as client:
 
         async def get(url: str) -> int:
             return (await client.get(url, headers=_HEADERS)).status_code
-
-        yield get
-
-
-@contextlib.asynccontextmanager
-async def by_aiohttp(_: str) -> AsyncIterator[Get]:
-    """aiohttp by itself."""
-    connector = aiohttp.TCPConnector(limit=IN_FLIGHT, keepalive_timeout=KEEPALIVE_S)
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-
-        async def get(url: str) -> int:
-            async with session.get(url, headers=_HEADERS) as answer:
-                await answer.read()
-                return answer.status
 
         yield get
 
@@ -97,7 +90,7 @@ async def by_ours(_: str) -> AsyncIterator[Get]:
         await wire.close()
 
 
-CLIENTS = {"httpx": by_httpx, "aiohttp": by_aiohttp, "socket": by_socket, "ours": by_ours}
+CLIENTS = {"httpx": by_httpx, "socket": by_socket, "ours": by_ours}
 
 
 async def measure(client: str, url: str, per_s: float, for_s: float, task_ids: list[str]) -> Bare:

@@ -1,4 +1,4 @@
-"""The limit of delivering: httpx over httpx-aiohttp as it comes, posting signed events as fast as it can.
+"""The limit of delivering: httpx over our transport as it comes, posting signed events as fast as it can.
 
 A process of its own, so that it competes with the receivers as the daemon does: prints one JSON object.
 """
@@ -11,14 +11,15 @@ import uuid
 import httpx
 import msgspec
 import uvloop
-from httpx_aiohttp import AiohttpTransport
 
+from benchmarks.bare_get import make_transport
 from benchmarks.one_commit import METADATA
 from benchmarks.tasks import API_PATH
 from notifier.config.model import CallbackSettings
 from notifier.core.delivery.request_headers import build_headers
 from notifier.core.delivery.signature import make_secret
 from notifier.core.model import ClaimedDelivery
+from notifier.daemon.client_factory import CALLBACK_KEEPALIVE_S
 
 _SETTINGS = CallbackSettings(secrets=(make_secret(bytes(range(32))),))
 
@@ -31,8 +32,7 @@ class BarePost(msgspec.Struct):
 
 async def measure(count: int, urls: list[str]) -> BarePost:
     """Warm up, then POST ``count`` events in all, as many in flight to each URL as the daemon sends."""
-    limits = httpx.Limits(max_connections=_SETTINGS.max_in_flight)
-    client = httpx.AsyncClient(transport=AiohttpTransport(limits=limits, trust_env=False))
+    client = httpx.AsyncClient(transport=make_transport(_SETTINGS.max_in_flight, CALLBACK_KEEPALIVE_S))
     senders = urls * _SETTINGS.max_in_flight_per_origin
 
     async def post(url: str, times: int) -> None:

@@ -76,6 +76,7 @@ def _rows(connection: sqlite3.Connection, rng: random.Random, now: int) -> Itera
         "metadata": METADATA,
         "registered_at": now,
         "expires_at": now + DAY_MS,
+        "first_poll_from": None,
         "traceparent": None,
         "poll_origin": None,
     }

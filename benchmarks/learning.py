@@ -2,14 +2,15 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks.kinds import Kind
 from benchmarks.stats import mean
 from notifier.core.polling import age_schedule, learned_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
+from notifier.core.polling.first_poll import FirstWait, adjust_wait_ms, schedule_first_poll
 from notifier.core.polling.histogram import DurationHistogram, add_duration
-from notifier.core.polling.learned_schedule import TaskDurations, histogram_to_durations, schedule_first_poll
+from notifier.core.polling.learned_schedule import TaskDurations, histogram_to_durations
 
 FIXED_MS = 2_500
 FIRST_AFTER_MS = 2_500
@@ -48,11 +49,15 @@ class Path:
     sketch: DurationHistogram = field(default_factory=DurationHistogram)
     finishes: int = 0
     durations: TaskDurations | None = None
+    wait: FirstWait = field(default_factory=lambda: FirstWait(0))
 
     def poll(self, duration_ms: int) -> Polled:
         """Poll one task to its end."""
         most = learned_schedule.limit_wait_ms(DAY_MS)
-        at = schedule_first_poll(self.durations, registered_at=0, earliest=FIRST_AFTER_MS, latest=most)
+        first = schedule_first_poll(
+            self.durations, self.wait, registered_at=0, earliest=FIRST_AFTER_MS, latest=most
+        )
+        self.wait, at = replace(self.wait, waiting_count=first.waiting_count), first.at
         polls, before, last = 1, 0, 0
         while at < duration_ms:
             last = self._interval_ms(at, last)
@@ -72,9 +77,12 @@ class Path:
     def learn(self, task: Polled) -> None:
         """Know one task more; without stamps it ended between the last two polls."""
         between = task.found_ms - (task.found_ms - task.before_ms) // 2
-        self.sketch = add_duration(self.sketch, task.duration_ms if self.setting.is_stamped else between)
+        duration_ms = task.duration_ms if self.setting.is_stamped else between
+        self.sketch = add_duration(self.sketch, duration_ms)
         self.finishes += 1
         self.durations = histogram_to_durations(self.sketch, self.finishes)
+        wait_ms = adjust_wait_ms(self.wait.wait_ms, self.durations, duration_ms)
+        self.wait = replace(self.wait, wait_ms=wait_ms)
 
 
 @dataclass(frozen=True, slots=True)

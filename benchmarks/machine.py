@@ -9,12 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 _LIBRARIES = (
-    "aiohttp",
     "aiosqlite",
     "apscheduler",
     "h11",
     "httpx",
-    "httpx-aiohttp",
     "msgspec",
     "starlette",
     "structlog",

@@ -70,7 +70,7 @@ def _learn(connection: sqlite3.Connection, now: int, count: int) -> None:
     durations = histogram_to_durations(sketch, count)
     quantiles = {"p5_ms": durations.p5_ms, "p50_ms": durations.p50_ms, "p90_ms": durations.p90_ms}
     names = {"provider": "mulerouter", "api_path": API_PATH, "finishes": count, "now": now}
-    connection.execute(SQL["record_durations"], {**names, **quantiles, "sketch": pack(sketch)})
+    connection.execute(SQL["record_durations"], {**names, **quantiles, "sketch": pack(sketch), "wait_ms": 0})
 
 
 if __name__ == "__main__":

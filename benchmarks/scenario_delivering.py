@@ -106,7 +106,7 @@ async def _draining(bench: Bench) -> list[Figure]:
     limit = median(bare)
     rates, rates_of_one = ([each.per_s for each in drains] for drains in (eight, one))
     return [
-        Figure(f"bare POST, httpx-aiohttp, signed, {RECEIVERS} receivers", limit, "1/s", note=_rates(bare)),
+        Figure(f"bare POST, httpx, signed, {RECEIVERS} receivers", limit, "1/s", note=_rates(bare)),
         Figure(
             f"deliveries to {RECEIVERS} receivers beside the two bad ones",
             median(rates),

@@ -26,7 +26,7 @@ async def polling(bench: Bench) -> list[Figure]:
     count, over_s = bench.pick(TASKS, 200), bench.pick(OVER_S, 5.0)
     limits = [await _bare(bench, "httpx")]
     ours = [await _bare(bench, "ours")]
-    others = [await _hurried(bench, client) for client in ("ours", "httpx", "aiohttp", "socket")]
+    others = [await _hurried(bench, client) for client in ("ours", "httpx", "socket")]
     single = await _loaded(bench, Offer(count, over_s, GRACE_S))
     limits.append(await _bare(bench, "httpx"))
     ours.append(await _bare(bench, "ours"))
@@ -35,7 +35,7 @@ async def polling(bench: Bench) -> list[Figure]:
     ours.append(await _bare(bench, "ours"))
     limit_ms = median([bare.cpu_ms_per_get for bare in limits])
     return [
-        Figure("bare GET, httpx-aiohttp: CPU", limit_ms, "ms", note=_each(limits)),
+        Figure("bare GET, httpx over our transport: CPU", limit_ms, "ms", note=_each(limits)),
         _of_ours(ours, limit_ms),
         *others,
         *_at_single(single, limit_ms),
@@ -65,8 +65,7 @@ async def _hurried(bench: Bench, client: str) -> Figure:
 
 _NAMES = {
     "ours": "the daemon's client",
-    "httpx": "httpx-aiohttp",
-    "aiohttp": "aiohttp",
+    "httpx": "httpx over our transport",
     "socket": "a raw socket",
 }
 

@@ -10,11 +10,14 @@ continues the stored time (``store/sqlite/maintenance.py``). A wall clock that w
 followed like a step.
 """
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from uuid import UUID
 
+BOOT_ID_VARIABLE = "BOOT_ID"
+_BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 _FLOWING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # without BOOTTIME suspended time is lost
 
 
@@ -28,11 +31,18 @@ def elapsed_ms() -> int:
     return time.clock_gettime_ns(_FLOWING) // 1_000_000
 
 
-def boot_id() -> int | None:
-    """Return a number that identifies this boot of the machine, None where the system has none."""
+def boot_id(environ: Mapping[str, str] = os.environ) -> int | None:
+    """Return a number that identifies this boot of the machine, None where the system has none.
+
+    ``ProcSubset=pid`` of the unit hides the file of the kernel, so the unit passes its content.
+    """
     try:
-        return UUID(Path("/proc/sys/kernel/random/boot_id").read_text().strip()).int >> 65  # 63 bits
-    except (OSError, ValueError):
+        text = _BOOT_ID_FILE.read_text()
+    except OSError:
+        text = environ.get(BOOT_ID_VARIABLE, "")
+    try:
+        return UUID(text.strip()).int >> 65  # 63 bits
+    except ValueError:
         return None
 
 

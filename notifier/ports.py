@@ -1,4 +1,4 @@
-"""Define the interfaces that the parts are given: clock, HTTP client, meter and change listener.
+"""Define the interfaces of parts that the daemon passes to other parts: clock, HTTP client and meter.
 
 The daemon passes real objects; tests and the simulation pass their own. A source of randomness is a plain
 ``random.Random`` and needs no interface.
@@ -26,13 +26,34 @@ class Clock(Protocol):
         ...
 
 
+class MemoryHold(Protocol):
+    """The memory of one reply, counted against a limit of all (``byte_budget.py``)."""
+
+    def try_grow(self, size: int) -> bool:
+        """Reserve ``size`` bytes in all, if that needs no waiting."""
+        ...
+
+    async def grow(self, size: int) -> None:
+        """Reserve ``size`` bytes in all; wait until they are free."""
+        ...
+
+
 class HttpClient(Protocol):
     """HTTP exchanges with a deadline. A network failure is returned, never raised."""
 
     async def get(
-        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
-        """Send a GET with a deadline for the whole exchange. ``max_body`` None is the client's own limit."""
+        """Send a GET with a deadline for the whole exchange. ``max_body`` None is the client's own limit.
+
+        The body is reserved in ``memory`` as it grows. A wait for it does not count against the deadline.
+        """
         ...
 
     async def query(
@@ -43,6 +64,7 @@ class HttpClient(Protocol):
         *,
         timeout_ms: int,
         max_body: int | None = None,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
         """Send a POST that changes nothing. Its reply is read whole, as that of a GET."""
         ...

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from notifier.core.exchange import Exchange
+from notifier.ports import MemoryHold
 
 NOON = 1_795_435_200_000  # 2026-11-23T12:00:00.000Z, the contract's example
 
@@ -65,7 +66,13 @@ class FakeWire:
         self._answers[url] = list(answers)
 
     async def get(
-        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
         return self._answer(Request("GET", url, dict(headers), timeout_ms, max_body=max_body))
 
@@ -77,6 +84,7 @@ class FakeWire:
         *,
         timeout_ms: int,
         max_body: int | None = None,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
         return self._answer(Request("POST", url, dict(headers), timeout_ms, body, max_body=max_body))
 

@@ -1,4 +1,4 @@
-"""Measures of the code that HOUSE.md sets limits to: names, constants, matches on prose, imports, sizes."""
+"""Measures of the code that CONTRIBUTING.md sets limits to: names, constants, imports, sizes, prose."""
 
 import ast
 import functools
@@ -12,7 +12,7 @@ PRIVATE_WORDS = frozenset({
     "habit", "habits", "herald", "hub", "lane", "lanes", "lives", "mint", "ring", "rings", "sketch", "slip",
     "slips", "standing", "told", "trip", "turn", "turns", "twin", "vault", "wire",
 })  # fmt: skip
-"""Words of a private language; the field's terms stand in HOUSE.md 2.2 and docs/GLOSSARY.md."""
+"""Words of a private language; the field's terms are in CONTRIBUTING.md and docs/GLOSSARY.md."""
 
 PARTICIPLES = frozenset(
     ["found", "given", "kept", "known", "made", "said", "shown", "taken", "told", "wanted"]

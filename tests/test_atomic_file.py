@@ -77,3 +77,24 @@ def test_a_temporary_file_that_is_not_published_is_removed(tmp_path: Path) -> No
         temp.write_bytes(b"content")
         publish(temp, tmp_path / "file", may_replace=False)
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.fault(134)
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP, errno.EACCES])
+def test_a_share_that_syncs_no_folder_takes_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The file is synced; only its name may be lost by a power cut. A disk that fails is still an error."""
+    sync = os.fsync
+
+    def refuse_folder(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse_folder)
+    write_file(tmp_path / "file", b"content", may_replace=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    number = errno.EIO
+    with pytest.raises(OSError, match="Input/output"):
+        write_file(tmp_path / "other", b"content", may_replace=False)

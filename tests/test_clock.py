@@ -1,9 +1,11 @@
 """The real clock flows from the wall time at start and follows a step only when told to."""
 
 import time
+from pathlib import Path
 
 import pytest
 
+from notifier import clock
 from notifier.clock import SystemClock, boot_id, elapsed_ms, wall_ms
 from notifier.core.formats.retry_after import parse_retry_after
 from notifier.core.formats.times import format_instant, parse_instant
@@ -109,3 +111,16 @@ def test_the_zone_of_the_machine_means_nothing(monkeypatch: pytest.MonkeyPatch, 
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.fault(136)
+def test_the_boot_is_known_where_its_file_is_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The unit passes it; both sources are one number. Nonsense is no boot."""
+    text = "8f2b5e0c-6d1a-4c3e-9b7a-0123456789ab"
+    (tmp_path / "boot_id").write_text(f"{text}\n")
+    monkeypatch.setattr(clock, "_BOOT_ID_FILE", tmp_path / "boot_id")
+    from_file = boot_id({})
+    (tmp_path / "boot_id").unlink()
+    assert from_file is not None
+    assert boot_id({"BOOT_ID": text.replace("-", "")}) == from_file
+    assert boot_id({}) is boot_id({"BOOT_ID": "%b"}) is None

@@ -9,6 +9,7 @@ from tests.fault_marks import ROWS, Mark, breaches, marks
 
 TESTS = Path(__file__).parent
 MARK = "pytest.mark." + "fault"  # written apart: this file plants marks and bears none
+LAST = ROWS["fault"][-1]
 THREAT = "pytest.mark." + "threat"
 
 
@@ -61,13 +62,13 @@ def test_a_mark_is_read_with_its_test_and_the_rule_of_it(tmp_path: Path) -> None
         (f"@{MARK}(1)\n@pytest.mark.skip('later')\ndef test_x(): ...\n", "shows nothing"),
         (f"@{MARK}(1)\n@pytest.mark.xfail\ndef test_x(): ...\n", "shows nothing"),
         (f"@{MARK}(1)\ndef test_x(): ...\n", "in its docstring"),
-        (f"@{MARK}()\ndef test_x():\n    'It.'\n", "from 1 to 109"),
-        (f"@{MARK}(0)\ndef test_x():\n    'It.'\n", "from 1 to 109"),
-        (f"@{MARK}(64, 110)\ndef test_x():\n    'It.'\n", "from 1 to 109"),
-        (f"@{MARK}('64')\ndef test_x():\n    'It.'\n", "from 1 to 109"),
-        (f"@{MARK}(64, row)\ndef test_x():\n    'It.'\n", "from 1 to 109"),
+        (f"@{MARK}()\ndef test_x():\n    'It.'\n", f"from 1 to {LAST}"),
+        (f"@{MARK}(0)\ndef test_x():\n    'It.'\n", f"from 1 to {LAST}"),
+        (f"@{MARK}(64, {LAST + 1})\ndef test_x():\n    'It.'\n", f"from 1 to {LAST}"),
+        (f"@{MARK}('64')\ndef test_x():\n    'It.'\n", f"from 1 to {LAST}"),
+        (f"@{MARK}(64, row)\ndef test_x():\n    'It.'\n", f"from 1 to {LAST}"),
         (f"@{THREAT}(20)\ndef test_x():\n    'It.'\n", "from 1 to 19"),
-        (f"@{MARK}(row=64)\ndef test_x():\n    'It.'\n", "from 1 to 109"),
+        (f"@{MARK}(row=64)\ndef test_x():\n    'It.'\n", f"from 1 to {LAST}"),
     ],
 )
 def test_a_mark_that_shows_nothing_is_found(tmp_path: Path, source: str, why: str) -> None:

@@ -49,7 +49,11 @@ def test_every_room_has_its_place() -> None:
             "from {p}.core.polling.verdict import PollAgain\n",
             "delivery imports polling",
         ),
-        ("engine/x.py", "import httpx\n", "only outbound/client.py imports httpx"),
+        (
+            "engine/x.py",
+            "import httpx\n",
+            "outbound/errors.py, outbound/response_body.py, outbound/transport.py imports httpx",
+        ),
         ("store/x.py", "import aiosqlite\n", "only store/sqlite/driver.py imports aiosqlite"),
         ("engine/x.py", "def f():\n    from {p}.api import app\n", "engine imports api"),
     ],
@@ -82,6 +86,28 @@ def test_the_table_of_the_design_has_every_room() -> None:
     """Whoever opens a file finds what it may not touch."""
     rows = re.findall(r"^\| (`.+?`) \|", DESIGN.partition("## Rooms")[2].partition("\n## ")[0], re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)(?:/|\.py)`", " ".join(rows))) == sorted(DEPTHS)
+
+
+def test_each_promise_that_a_comment_cites_is_in_the_design() -> None:
+    """Whoever reads ``CONTRACT P5`` beside a limit finds in the repository what it promises."""
+    texts = (path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py")))
+    cited = {number for text in texts for number in re.findall(r"CONTRACT,? (P\d+)", text)}
+    promises = set(re.findall(r"^\| (P\d+) \|", DESIGN, re.MULTILINE))
+    assert cited
+    assert sorted(cited - promises) == []
+
+
+def test_comments_cite_what_is_in_the_repository() -> None:
+    """A reason that stands in a document of its authors alone is no reason for a reader."""
+    documents = re.compile(r"[A-Z]+(?:-[A-Z]+)*\.md|PROVIDER-TABLES")
+    known = {path.name for path in [*ROOT.glob("*.md"), *DOCS.glob("*.md")]}
+    found = {
+        f"{path.relative_to(PACKAGE).as_posix()}: {name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for name in documents.findall(path.read_text(encoding="utf-8"))
+        if name not in known
+    }
+    assert sorted(found) == []
 
 
 @pytest.mark.parametrize(

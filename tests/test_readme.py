@@ -31,7 +31,10 @@ SOURCES = "\n".join(
 )
 TASK_ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 STANDS_FOR = {"ID": "wch_1", "URL": "http://127.0.0.1:9001/hook", "DEST": "/tmp/copy.db"}
-FOREIGN = {"pipx", "uv", "python3", "mulerouter", "curl", "git", "make", "sudo", "systemctl", "journalctl"}
+FOREIGN = {
+    "pipx", "uv", "python3", "mulerouter", "curl", "git", "make", "sudo", "systemctl", "journalctl",
+    "alias", "notifier-service",  # the systemd box runs both, word for word
+}  # fmt: skip
 INSTALLED = re.compile(r"^(\.venv|/opt/notifier)/bin/")
 
 

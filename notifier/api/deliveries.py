@@ -9,7 +9,7 @@ from notifier.api.schemas import DeliveryBody, DeliveryPage
 from notifier.api.services import Services
 from notifier.core.ids import DELIVERY, is_id
 from notifier.server.problems import ProblemError
-from notifier.store.values import ChangeRefused, DeliveryQuery
+from notifier.store.values import ChangeRefused, DeliveryQuery, is_page_full
 
 
 async def list_deliveries(call: ApiRequest) -> Response:
@@ -17,7 +17,7 @@ async def list_deliveries(call: ApiRequest) -> Response:
     query = parse_delivery_query(call.query)
     one_more = DeliveryQuery(query.state, query.watch_id, query.url, query.before, query.limit + 1)
     rows = await call.services.store.deliveries(one_more)
-    page, cursor = split_page(rows, query.limit, call.query)
+    page, cursor = split_page(rows, query.limit, call.query, is_full=is_page_full(rows))
     return json_response(DeliveryPage(deliveries=[delivery_body(each) for each in page], next_cursor=cursor))
 
 
@@ -57,6 +57,17 @@ async def redeliver(call: ApiRequest) -> Response:
         raise _make_unknown_problem()
     services.wake.deliver_now()
     return json_response(delivery_body(changed), 202)
+
+
+async def give_up_delivery(call: ApiRequest) -> Response:
+    """Make a pending delivery dead; a dead one stays as it is."""
+    services = call.services
+    changed = await services.store.give_up_delivery(_read_id(call), now=services.clock.now())
+    if changed is ChangeRefused.CONFLICT:
+        raise ProblemError("conflict", "the delivery is delivered; only a pending one can be given up")
+    if isinstance(changed, ChangeRefused):
+        raise _make_unknown_problem()
+    return json_response(delivery_body(changed))
 
 
 def _read_id(call: ApiRequest) -> str:

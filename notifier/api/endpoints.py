@@ -1,7 +1,8 @@
-"""Handle requests about endpoints: list, pause, resume."""
+"""Handle requests about endpoints: list, pause, resume, give up."""
 
 from starlette.responses import Response
 
+from notifier.api.bulk_schemas import Matched
 from notifier.api.query import parse_page_query, split_page
 from notifier.api.representations import endpoint_body, json_response
 from notifier.api.request import ApiRequest
@@ -36,6 +37,16 @@ async def resume_endpoint(call: ApiRequest) -> Response:
     changed = await services.store.resume_endpoint(_read_id(call), now=services.clock.now())
     services.wake.deliver_now()
     return _respond(changed)
+
+
+async def give_up_endpoint(call: ApiRequest) -> Response:
+    """Give up all deliveries that wait for an endpoint now; the deliverer continues in steps."""
+    services = call.services
+    matched = await services.store.give_up_endpoint(_read_id(call), now=services.clock.now())
+    if isinstance(matched, ChangeRefused):
+        raise _make_unknown_problem()
+    services.wake.deliver_now()
+    return json_response(Matched(matched=matched), 202)
 
 
 def _respond(changed: EndpointDetail | ChangeRefused) -> Response:

@@ -182,6 +182,10 @@ class EventFeed:
             self._reset()
         elif watches or deliveries or deliveries_of:
             rows = await self._store.find(watches, deliveries, deliveries_of=deliveries_of)
+            if rows.is_cut:
+                self._needs_reset = True
+                self._reset()
+                return
             for watch in rows.watches:
                 condition = self._condition_of(watch.provider, watch.api_path)
                 self._events.append("watch", watch_body(watch, condition))

@@ -176,6 +176,7 @@ PLOTS: Mapping[str, Any] = MappingProxyType(
     }
 )
 PENDING_DELIVERY = {**DELIVERY, "state": "pending", "next_attempt_at": NOON, "ended_at": None}
+DEAD_DELIVERY = {**DELIVERY, "state": "dead", "last_error": "given up by a user"}
 DELIVERY_WITH_ATTEMPT = {**DELIVERY, "attempts": [ATTEMPT]}
 DELIVERIES = {"deliveries": [DELIVERY], "next_cursor": None}
 WATCH_WITH_DELIVERY = {**WATCH, "deliveries": [DELIVERY]}
@@ -183,6 +184,8 @@ STOPPED_WATCH = {**WATCH, "state": "stopped", "next_poll_at": None, "ended_at": 
 WATCHES = {"watches": [WATCH], "next_cursor": None}
 BATCH_RESULTS = {"results": [{"status": 201, "watch": WATCH}, {"status": 422, "problem": REFUSED}]}
 REPLAY = {"since": NOON, "state": "dead", "dry_run": True}
+STOP_MANY = {"provider": "mulerouter", "api_path": _TASK["api_path"]}
+RESUME_MANY = {"since": NOON, "state": "lost", "expire_after": "2h", "dry_run": True}
 _NO_PROBE = {"since": None, "next_probe_at": None}
 PAUSED_ENDPOINT = {
     **ENDPOINT,

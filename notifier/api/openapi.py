@@ -146,7 +146,7 @@ def _collect_schemas(routes: Sequence[Route]) -> dict[str, Any]:
     bodies = [body for route in routes for body in (route.request, *route.responses.values())]
     used = {body.schema for body in bodies if isinstance(body, JsonExample)} | {ProblemBody}
     schemas = msgspec.json.schema_components(
-        sorted(used, key=str), schema_hook=_make_schema, ref_template=_REF
+        sorted(used, key=lambda each: each.__name__), schema_hook=_make_schema, ref_template=_REF
     )[1]
     text = msgspec.json.encode(schemas)
     for name, public in PUBLIC_NAMES.items():

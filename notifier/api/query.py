@@ -115,11 +115,15 @@ def read_wait(params: Mapping[str, str]) -> int:
 
 
 def split_page(
-    rows: Sequence[Row], limit: int, params: Mapping[str, str]
+    rows: Sequence[Row], limit: int, params: Mapping[str, str], *, is_full: bool = False
 ) -> tuple[Sequence[Row], str | None]:
-    """Split off the row beyond ``limit``. Return the page, and the cursor to the next page if any."""
+    """Split off the row beyond ``limit``. Return the page, and the cursor to the next page if any.
+
+    ``is_full``: the store ended the page, so that there may be more. The next page may then be empty.
+    """
     page = rows[:limit]
-    return page, make_cursor(page[-1].id, params) if len(rows) > limit else None
+    has_more = len(rows) > limit or is_full
+    return page, make_cursor(page[-1].id, params) if has_more else None
 
 
 def make_cursor(last_id: str, params: Mapping[str, str]) -> str:

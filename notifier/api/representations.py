@@ -89,14 +89,14 @@ def watch_detail_body(detail: WatchDetail, condition: Condition | None) -> Watch
     )
 
 
-def moment_body(moment: TimelineEntry) -> MomentBody:
+def entry_body(entry: TimelineEntry) -> MomentBody:
     """Convert a line of a timeline."""
     return MomentBody(
-        at=format_instant(moment.at),
-        kind=moment.kind,
-        text=moment.text,
-        delivery_id=UNSET if moment.delivery_id is None else moment.delivery_id,
-        number=UNSET if moment.number is None else moment.number,
+        at=format_instant(entry.at),
+        kind=entry.kind,
+        text=entry.text,
+        delivery_id=UNSET if entry.delivery_id is None else entry.delivery_id,
+        number=UNSET if entry.number is None else entry.number,
     )
 
 

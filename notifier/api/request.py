@@ -1,4 +1,4 @@
-"""What a handler is given, and one row of a table of routes."""
+"""Define the argument of a handler, and one row of the table of routes."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """A complete request that access control has let pass.
+    """A complete request that access control has allowed.
 
     ``header`` returns all values of a header, whose name is in lower case. ``gone`` returns when the client
     has disconnected. ``is_head``: the client sees no body, and the handler must change nothing.

@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 
 from notifier.api import (
+    bulk_schemas,
     deliveries,
     endpoints,
     events,
     examples,
     openapi,
     outputs,
+    payloads,
     plots,
     replays,
+    request_schemas,
     schemas,
     status,
+    watch_changes,
     watches,
 )
 from notifier.api.request import JSON, JsonExample, Route, TextResponse
@@ -36,7 +40,7 @@ WATCH_ROUTES: Sequence[Route] = (
         "Register a task. A known task keeps its watch, and a callback with a new URL is added to it.",
         {201: _WATCH, 200: _WATCH},
         (*_BODY, *_WRITE, "too_many_callbacks", "too_many_watches"),
-        request=JsonExample(schemas.Registration, examples.REGISTRATION),
+        request=JsonExample(request_schemas.Registration, examples.REGISTRATION),
         headers=(TRACEPARENT,),
     ),
     Route(
@@ -46,7 +50,7 @@ WATCH_ROUTES: Sequence[Route] = (
         "Register up to 1000 tasks. Each entry succeeds or fails alone. Results are in their order.",
         {200: JsonExample(schemas.BatchAnswer, examples.BATCH_RESULTS)},
         (*_BODY, *_WRITE),
-        request=JsonExample(schemas.Batch, {"watches": [examples.REGISTRATION]}),
+        request=JsonExample(request_schemas.Batch, {"watches": [examples.REGISTRATION]}),
         headers=(TRACEPARENT,),
         body_limit=MAX_BATCH_BODY_BYTES,
     ),
@@ -58,6 +62,24 @@ WATCH_ROUTES: Sequence[Route] = (
         {200: JsonExample(schemas.WatchPage, examples.WATCHES)},
         _READ,
         query=("state", "provider", "task_id", *PAGE),
+    ),
+    Route(  # before {id}, which matches any word
+        "POST",
+        "/v1/watches/stop",
+        watch_changes.stop_watches,
+        "Stop all live watches that match, without callbacks, at 100 per second.",
+        {202: JsonExample(bulk_schemas.WatchesMatched, {"matched": 42})},
+        (*_BODY, *_WRITE, "too_many_changes"),
+        request=JsonExample(bulk_schemas.StopMany, examples.STOP_MANY),
+    ),
+    Route(  # before {id}, which matches any word
+        "POST",
+        "/v1/watches/resume",
+        watch_changes.resume_watches,
+        "Resume all expired, lost or stopped watches that match, at 100 per second.",
+        {202: JsonExample(bulk_schemas.WatchesMatched, {"matched": 42})},
+        (*_BODY, *_WRITE, "too_many_changes", "too_many_watches"),
+        request=JsonExample(bulk_schemas.ResumeMany, examples.RESUME_MANY),
     ),
     Route(
         "GET",
@@ -75,6 +97,15 @@ WATCH_ROUTES: Sequence[Route] = (
         "Return what happened to a watch, oldest first: the last 50 polls, decisions, deliveries, attempts.",
         {200: JsonExample(schemas.TimelineBody, {"timeline": examples.MOMENTS})},
         ("not_found", *_READ),
+    ),
+    Route(
+        "GET",
+        "/v1/watches/{id}/payload",
+        payloads.show_payload,
+        "Return the provider's last reply, also where it is too large for callbacks (callbacks.max_payload). "
+        "A watch has none before its end, and none if it expired, was lost or was stopped.",
+        {200: TextResponse(JSON, "The reply", '{"task_info": {"…": "…"}, "images": ["…"]}')},
+        ("not_found", "busy", *_READ),
     ),
     Route(
         "GET",
@@ -108,7 +139,7 @@ WATCH_ROUTES: Sequence[Route] = (
         "Resume an expired, lost or stopped watch.",
         {200: _WATCH},
         ("not_found", "conflict", *_BODY, *_WRITE, "too_many_watches"),
-        request=JsonExample(schemas.Resume, {"expire_after": "2h"}),
+        request=JsonExample(request_schemas.Resume, {"expire_after": "2h"}),
         is_request_optional=True,
     ),
 )
@@ -128,9 +159,9 @@ DELIVERY_ROUTES: Sequence[Route] = (
         "/v1/deliveries/replay",
         replays.replay,
         "Send matching deliveries again, with the same webhook-ids and bytes, at 10 per second.",
-        {202: JsonExample(schemas.Matched, {"matched": 42})},
+        {202: JsonExample(bulk_schemas.Matched, {"matched": 42})},
         (*_BODY, *_WRITE, "too_many_replays"),
-        request=JsonExample(schemas.Replay, examples.REPLAY),
+        request=JsonExample(bulk_schemas.Replay, examples.REPLAY),
     ),
     Route(
         "GET",
@@ -157,6 +188,14 @@ DELIVERY_ROUTES: Sequence[Route] = (
         ("not_found", *_WRITE),
     ),
     Route(
+        "POST",
+        "/v1/deliveries/{id}/give-up",
+        deliveries.give_up_delivery,
+        "Give up a pending delivery: it becomes dead, with the reason `given up by a user`.",
+        {200: JsonExample(schemas.DeliveryBody, examples.DEAD_DELIVERY)},
+        ("not_found", "conflict", *_WRITE),
+    ),
+    Route(
         "GET",
         "/v1/endpoints",
         endpoints.list_endpoints,
@@ -179,6 +218,14 @@ DELIVERY_ROUTES: Sequence[Route] = (
         endpoints.resume_endpoint,
         "Resume an endpoint: all its waiting deliveries are sent, slowly at first.",
         {200: JsonExample(schemas.EndpointBody, examples.RESUMED_ENDPOINT)},
+        ("not_found", *_WRITE),
+    ),
+    Route(
+        "POST",
+        "/v1/endpoints/{id}/give-up",
+        endpoints.give_up_endpoint,
+        "Give up all deliveries that wait for an endpoint now. Later ones are sent as usual.",
+        {202: JsonExample(bulk_schemas.Matched, {"matched": 42})},
         ("not_found", *_WRITE),
     ),
 )

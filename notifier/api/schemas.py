@@ -1,7 +1,7 @@
-"""Define all JSON bodies, with fields in the order of the contract. ``openapi.py`` describes them."""
+"""Define the JSON bodies of responses, with fields in the order of the API. ``openapi.py`` describes them."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
@@ -181,12 +181,6 @@ class EndpointPage(Struct, frozen=True):
     next_cursor: str | None
 
 
-class Matched(Struct, frozen=True):
-    """How many deliveries a replay sends again."""
-
-    matched: int
-
-
 class BatchResult(Struct, frozen=True):
     """The result of one entry: a watch (status 200 or 201) or a problem."""
 
@@ -220,55 +214,3 @@ class Reloaded(Struct, frozen=True):
     status: str
     file: str | UnsetType = UNSET
     needs_restart: list[str] | UnsetType = UNSET
-
-
-class CallbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """A callback URL, the events to send to it (default: all), and headers to send with them."""
-
-    url: str
-    events: list[EventType] | UnsetType = UNSET
-    headers: dict[str, str] | UnsetType = UNSET
-
-
-class Registration(Struct, frozen=True, forbid_unknown_fields=True):
-    """A task to watch: its ids, ``task_url`` or ``reply``; ``callback_url`` or ``callbacks``.
-
-    ``reply`` is what the provider replied to the submission. The provider's table says where it has the ids.
-
-    ``metadata`` and ``expire_after`` of the first registration of a task hold. Later ones add callbacks.
-    """
-
-    task_id: str | UnsetType = UNSET
-    api_path: str | UnsetType = UNSET
-    provider: str | UnsetType = UNSET
-    task_url: str | UnsetType = UNSET
-    reply: dict[str, Any] | UnsetType = UNSET
-    callback_url: str | UnsetType = UNSET
-    callbacks: Annotated[list[CallbackRequest], Meta(min_length=1, max_length=16)] | UnsetType = UNSET
-    metadata: dict[str, Any] | UnsetType = UNSET
-    expire_after: str | float | UnsetType = UNSET
-
-
-class Batch(Struct, frozen=True, forbid_unknown_fields=True):
-    """Registrations. Each succeeds or fails alone."""
-
-    watches: Annotated[list[Registration], Meta(max_length=1000)]
-
-
-class Resume(Struct, frozen=True, forbid_unknown_fields=True):
-    """How long to watch the task again. The default is the provider's ``expire_after``."""
-
-    expire_after: str | float | UnsetType = UNSET
-
-
-class Replay(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which deliveries to send again: created in [since, until), in this state, to exactly this URL.
-
-    At least one filter is required. With ``dry_run`` the deliveries are only counted.
-    """
-
-    since: Instant | UnsetType = UNSET
-    until: Instant | UnsetType = UNSET
-    state: Literal["delivered", "dead"] | UnsetType = UNSET
-    url: str | UnsetType = UNSET
-    dry_run: bool | UnsetType = UNSET

@@ -1,9 +1,10 @@
-"""Define what the API is given: the store, the clock, its settings, and ways to reach the engine."""
+"""Define what the daemon passes to the API: store, clock, settings, and ways to reach the engine."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from notifier.api.downloads import PayloadDownloads
 from notifier.api.event_feed import EventFeed
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.formats.addresses import AddressPolicy
@@ -19,7 +20,7 @@ from notifier.store.protocol import Store
 
 
 class WorkSignals(Protocol):
-    """Make the poller, the deliverer or the replayer read the store sooner than scheduled."""
+    """Make a job of the engine read the store sooner than scheduled."""
 
     def poll_at(self, instant: int) -> None:
         """Run the poller at ``instant`` at the latest."""
@@ -31,6 +32,10 @@ class WorkSignals(Protocol):
 
     def replay_now(self) -> None:
         """Run the replayer now."""
+        ...
+
+    def change_watches_now(self) -> None:
+        """Run the watch changer now."""
         ...
 
 
@@ -90,6 +95,7 @@ class Services:
     feed: EventFeed
     sessions: BrowserSessions
     images: ImageProxy
+    downloads: PayloadDownloads = field(default_factory=PayloadDownloads)
 
     def find_condition(self, watch: Watch) -> Condition | None:
         """Return why the provider or the api_path of a live watch is held back; None if it is not."""

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from msgspec import structs
 from starlette.responses import Response
 
 from notifier.api.query import parse_watch_query, read_wait, split_page
 from notifier.api.registration import find_callbacks_pointer, read_batch, read_registration, read_resume
-from notifier.api.representations import json_response, moment_body, watch_body, watch_detail_body
+from notifier.api.representations import entry_body, json_response, watch_body, watch_detail_body
 from notifier.api.request import ApiRequest
 from notifier.api.schemas import BatchAnswer, BatchResult, MomentBody, TimelineBody, WatchBody, WatchPage
 from notifier.api.services import ApiSettings, Services
@@ -19,12 +20,14 @@ from notifier.core.timeline import build_timeline
 from notifier.server.bodies import MAX_BODY_BYTES, make_size_problem
 from notifier.server.problems import FieldError, ProblemError, problem_to_body
 from notifier.store.values import (
+    MAX_ROUNDS,
     CallbackLimitReached,
     ChangeRefused,
     WatchAdded,
     WatchDetail,
     WatchLimitReached,
     WatchQuery,
+    is_page_full,
 )
 
 YIELD_EVERY = 16  # entries of a batch, then other tasks run (CONTRACT P5). No record of why 16
@@ -39,6 +42,8 @@ _STATE_TEXTS = {
     WatchState.STOPPED: "was stopped",
 }
 
+_OUTPUTS_ELSEWHERE = "outputs left out: this response is too large; GET /v1/watches/{id} returns them"
+
 Outcome = WatchAdded | WatchLimitReached | CallbackLimitReached
 
 
@@ -49,7 +54,7 @@ async def register(call: ApiRequest) -> Response:
     outcome = (await _add_watches(call, [new]))[0]
     if not isinstance(outcome, WatchAdded):
         raise _make_limit_problem(outcome, call.body)
-    body = _to_body(outcome.watch, call.services)
+    body = _added_to_body(outcome, call.services)
     return json_response(body, 201 if outcome.is_new else 200, {"Location": f"/v1/watches/{body.id}"})
 
 
@@ -90,7 +95,7 @@ async def load_timeline(call: ApiRequest) -> list[MomentBody]:
     if history is None:
         raise _make_unknown_problem()
     condition = call.services.find_condition(history.watch)
-    return [moment_body(moment) for moment in build_timeline(history, condition)]
+    return [entry_body(entry) for entry in build_timeline(history, condition)]
 
 
 async def list_watches(call: ApiRequest) -> Response:
@@ -98,7 +103,7 @@ async def list_watches(call: ApiRequest) -> Response:
     query = parse_watch_query(call.query)
     one_more = WatchQuery(query.state, query.provider, query.task_id, query.before, query.limit + 1)
     rows = await call.services.store.watches(one_more)
-    page, cursor = split_page(rows, query.limit, call.query)
+    page, cursor = split_page(rows, query.limit, call.query, is_full=is_page_full(rows))
     return json_response(
         WatchPage(watches=[_to_body(watch, call.services) for watch in page], next_cursor=cursor)
     )
@@ -211,12 +216,17 @@ def _make_watch_limit_problem(refused: WatchLimitReached) -> ProblemError:
 
 def _to_result(outcome: Outcome | ProblemError, text: bytes, services: Services) -> BatchResult:
     match outcome:
-        case WatchAdded(watch=watch, is_new=is_new):
-            return BatchResult(status=201 if is_new else 200, watch=_to_body(watch, services))
+        case WatchAdded(is_new=is_new):
+            return BatchResult(status=201 if is_new else 200, watch=_added_to_body(outcome, services))
         case WatchLimitReached() | CallbackLimitReached():
             return _to_result(_make_limit_problem(outcome, text), text, services)
         case ProblemError():
             return BatchResult(status=outcome.status, problem=problem_to_body(outcome))
+
+
+def _added_to_body(added: WatchAdded, services: Services) -> WatchBody:
+    body = _to_body(added.watch, services)
+    return structs.replace(body, payload_note=_OUTPUTS_ELSEWHERE) if added.is_cut else body
 
 
 async def _wait_for_end(call: ApiRequest, watch_id: str, wait_ms: int) -> WatchDetail:
@@ -255,6 +265,9 @@ async def _require_changed(
         case ChangeRefused.CONFLICT:
             state = (await _load_detail(services, watch_id)).watch.state
             raise ProblemError("conflict", f"{watch_id} {_STATE_TEXTS[state]}; {advice}")
+        case ChangeRefused.TOO_MANY_ROUNDS:
+            text = f"{watch_id} has had {MAX_ROUNDS} rounds, which is the limit; fetch the task yourself"
+            raise ProblemError("conflict", text)
         case Watch():
             return changed
 

@@ -17,7 +17,7 @@ from notifier.cli import streams
 from notifier.cli.backup import backup
 from notifier.cli.check import check
 from notifier.cli.daemon import demo, reload, run, version
-from notifier.cli.deliveries import deliveries, redeliver, replay
+from notifier.cli.deliveries import deliveries, give_up, redeliver, replay
 from notifier.cli.endpoints import endpoints
 from notifier.cli.exit_codes import EX_INTERRUPTED, EX_PIPE, EX_SOFTWARE, EX_USAGE
 from notifier.cli.explain import explain
@@ -33,7 +33,8 @@ from notifier.cli.simulator import simulator
 from notifier.cli.status import status
 from notifier.cli.systemd import systemd
 from notifier.cli.try_provider import try_
-from notifier.cli.watches import ls, poll, resume, show, stop, wait, watch
+from notifier.cli.watch_changes import resume, stop
+from notifier.cli.watches import ls, poll, show, wait, watch
 from notifier.core.formats.json_text import scrub
 from notifier.errors import NotifierError
 
@@ -82,8 +83,8 @@ def commands() -> None:
 
 for _command in (
     demo, init, check, providers, try_, run, reload, watch, ls, show, explain, wait, stop, resume, poll,
-    deliveries, redeliver, replay, endpoints, secret, test_callback, listen, simulator, status, open_,
-    backup, systemd, version,
+    deliveries, redeliver, give_up, replay, endpoints, secret, test_callback, listen, simulator, status,
+    open_, backup, systemd, version,
 ):  # fmt: skip
     commands.add_command(_command)
 

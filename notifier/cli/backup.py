@@ -9,6 +9,7 @@ import msgspec
 
 from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, print_data, print_json, print_note
+from notifier.cli.signals import SignalReceived, raise_on_signals
 from notifier.daemon.signing_secrets import secret_path
 from notifier.errors import NotifierError
 
@@ -53,7 +54,10 @@ def backup(context: CommandContext, *, dest: Path, database: Path | None, force:
     """
     source = Path(database or context.load_config().store.url).absolute()
     try:
-        copy = _copy(source, dest.absolute(), may_replace=force)
+        with raise_on_signals():
+            copy = _copy(source, dest.absolute(), may_replace=force)
+    except SignalReceived as received:
+        return received.exit_status
     except OSError as error:
         raise PathNotAccessible(
             f"{error.filename or dest} cannot be accessed ({error.strerror})",

@@ -12,9 +12,10 @@ from notifier.cli.check_providers import KeyCheck, check_keys
 from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, format_fields, print_data, print_json, print_note
 from notifier.cli.progress import Progress
-from notifier.config.errors import InvalidConfig
+from notifier.config.errors import ConfigError, InvalidConfig
 from notifier.config.model import Config
 from notifier.daemon.signing_secrets import secret_path
+from notifier.store.sqlite.version import explain_old_sqlite
 
 
 @click.command(
@@ -38,12 +39,19 @@ def check(context: CommandContext, *, online: bool) -> int:
     """
     try:
         config = context.load_config()
+        _refuse_old_sqlite()
     except InvalidConfig as invalid:
         _print_errors(context, invalid)
         return invalid.exit_status
     key_checks = _check_online(config) if online else []
     (_print_json_report if context.is_json else _print_report)(config, key_checks)
     return 1 if any(each.is_ok is False for each in key_checks) else 0
+
+
+def _refuse_old_sqlite() -> None:
+    """Raise InvalidConfig if `notifier run` would end because of the SQLite of this Python."""
+    if (why := explain_old_sqlite()) is not None:
+        raise InvalidConfig([ConfigError("sqlite", None, "", "; ".join(why))])
 
 
 def _check_online(config: Config) -> list[KeyCheck]:

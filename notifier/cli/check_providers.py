@@ -7,7 +7,7 @@ from typing import assert_never
 from notifier.cli.sample_tasks import UNKNOWN_TASK_ID, find_sample_task, send_request
 from notifier.clock import wall_ms
 from notifier.config.model import Config, ProviderSettings
-from notifier.core.causes.cause import Cause
+from notifier.core.causes.cause import QUOTE, Cause, ProviderSubject
 from notifier.core.causes.failures import failure_to_cause, redirect_to_cause
 from notifier.core.causes.table import Code
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
@@ -108,12 +108,7 @@ def _judge_reply(provider: ProviderSettings, reply: HttpReply) -> KeyCheck:
                 "top up the account; polling then goes on by itself",
             )
         case 403:
-            return KeyCheck(
-                name,
-                False,
-                "access is forbidden (403)",
-                "see in the provider's console that the key is active, and may use this API",
-            )
+            return _judge_forbidden(provider, reply)
         case 429:
             return KeyCheck(
                 name, False, "throttled (429), so nothing is known of the key", "try again in a minute"
@@ -144,6 +139,16 @@ def _describe_refused_key(provider: ProviderSettings) -> tuple[str, str]:
         return "a key is wanted, and none is set (401)", f"set {where}"
     where = provider.api_key.origin or where
     return "the key is refused (401)", f"set another in {where}; then restart or reload the daemon"
+
+
+def _judge_forbidden(provider: ProviderSettings, reply: HttpReply) -> KeyCheck:
+    """Distinguish a refusal of the API from the page of a firewall, which says nothing about the key."""
+    error = read_error(reply, provider.secrets)
+    if error.is_page:
+        blocked = Cause(Code.PROVIDER_ACCESS_BLOCKED, {QUOTE: error.message} if error.message else {})
+        return KeyCheck(provider.name, False, blocked.text(), blocked.fix(ProviderSubject(provider.name)))
+    fix = "see in the provider's console that the key is active, and may use this API"
+    return KeyCheck(provider.name, False, "access is forbidden (403)", fix)
 
 
 def _judge_other_status(provider: ProviderSettings, reply: HttpReply, *, is_api: bool) -> KeyCheck:

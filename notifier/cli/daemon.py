@@ -43,12 +43,13 @@ def make_config_reader(context: CommandContext) -> Callable[[], Config]:
     It keeps to the file that it found first. If that file is removed, a reload fails: another file, or the
     defaults, would be a configuration without its tokens and providers.
     """
-    from notifier.config.load import load  # noqa: PLC0415 - most commands do without it
+    from notifier.config.load import load, refuse_stream  # noqa: PLC0415 - most commands do without it
 
     file: Path | None = None
 
     def read() -> Config:
         nonlocal file
+        refuse_stream(file)
         file = file or context.find_config_file()
         return load(file, context.environ)
 

@@ -1,8 +1,17 @@
-"""The commands deliveries, redeliver and replay."""
+"""The commands deliveries, redeliver, give-up and replay."""
 
 import click
 
+from notifier.cli.bulk import (
+    MATCH_ALL,
+    BulkTexts,
+    add_dry_run,
+    add_span_options,
+    drop_missing,
+    start_bulk_change,
+)
 from notifier.cli.client import ApiProblem
+from notifier.cli.endpoints import post_action
 from notifier.cli.formatting import (
     ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
@@ -12,7 +21,6 @@ from notifier.cli.formatting import (
 )
 from notifier.cli.options import (
     DELIVERY_ID,
-    INSTANT,
     WATCH_ID,
     CommandContext,
     add_shared_options,
@@ -35,6 +43,16 @@ from notifier.core.model import DeliveryState
 
 STATES = [each.value for each in DeliveryState]
 ENDED = [state for state in STATES if state != DeliveryState.PENDING]
+
+
+_REPLAY_TEXTS = BulkTexts(
+    one="delivery",
+    many="deliveries",
+    after_dry_run="nothing was sent; without --dry-run these are sent again",
+    after_start=(
+        "they are sent again, 10 a second; `notifier deliveries --state pending` lists those that wait"
+    ),
+)
 
 
 @click.command(
@@ -122,6 +140,38 @@ def redeliver(context: CommandContext, delivery_id: str) -> int:
 
 
 @click.command(
+    "give-up",
+    short_help="Give up a delivery, or all of an endpoint.",
+    epilog=format_example("notifier give-up dlv_1…", "notifier give-up --endpoint https://a.example/hok"),
+)
+@click.argument("delivery_id", metavar="[ID]", required=False, type=DELIVERY_ID)
+@click.option("--endpoint", metavar="ID|URL", help="All that wait for this endpoint now.")
+@add_shared_options()
+@pass_context
+def give_up(context: CommandContext, *, delivery_id: str | None, endpoint: str | None) -> int:
+    """Make pending deliveries dead, so that no attempt follows. `redeliver` and `replay` still send them."""
+    if (delivery_id is None) == (endpoint is None):
+        raise click.UsageError("Give the id of a delivery, or --endpoint.")
+    if endpoint is None:
+        response = context.connect().request("POST", f"/v1/deliveries/{delivery_id}/give-up")
+    else:
+        response = post_action(context, endpoint, "give-up")
+    if context.is_json:
+        print_json(response.raw)
+    elif endpoint is None:
+        delivery = response.read(Delivery)
+        print_data(f"{escape(delivery.id)}  {colour_state(escape(delivery.state))}")
+    else:
+        print_data(_describe_count(response.member("matched", int)))
+        print_note("they are given up; events that come later are sent as usual")
+    return 0
+
+
+def _describe_count(matched: int) -> str:
+    return f"{matched} {'delivery' if matched == 1 else 'deliveries'}"
+
+
+@click.command(
     "replay",
     short_help="Send all matching deliveries again.",
     epilog=format_example(
@@ -129,13 +179,10 @@ def redeliver(context: CommandContext, delivery_id: str) -> int:
         "notifier replay --since 2026-11-23T06:00:00Z --callback https://a.example/h",
     ),
 )
-@click.option(
-    "--since", type=INSTANT, metavar="T", help="Created at T or later: an instant, or a time before now (6h)."
-)
-@click.option("--until", type=INSTANT, metavar="T", help="Created before T.")
+@add_span_options("Created")
 @click.option("--state", type=click.Choice(ENDED), help="Only those in this state.")
 @click.option("--callback", metavar="URL", help="Only those for this callback URL.")
-@click.option("--dry-run", is_flag=True, help="Only count the matching deliveries.")
+@add_dry_run("deliveries")
 @add_shared_options()
 @pass_context
 def replay(
@@ -152,25 +199,7 @@ def replay(
     At least one of --since, --until, --state and --callback is needed. Pending deliveries do not match,
     because they are sent anyway. A replay continues after a restart of the daemon.
     """
-    filters = {"since": since, "until": until, "state": state, "url": callback}
-    criteria = {name: value for name, value in filters.items() if value is not None}
-    if not criteria:
-        raise click.UsageError("Give --since, --until, --state or --callback; --since 3650d matches all.")
-    try:
-        response = context.connect().request(
-            "POST", "/v1/deliveries/replay", body={**criteria, "dry_run": dry_run}
-        )
-    except ApiProblem as problem:
-        raise describe_as_options(problem) from None
-    if context.is_json:
-        print_json(response.raw)
-        return 0
-    matched = response.member("matched", int)
-    print_data(f"{matched} {'delivery' if matched == 1 else 'deliveries'}")
-    if dry_run:
-        print_note("nothing was sent; without --dry-run these are sent again")
-    elif matched:
-        print_note(
-            "they are sent again, 10 a second; `notifier deliveries --state pending` lists those that wait"
-        )
-    return 0
+    filters = drop_missing({"since": since, "until": until, "state": state, "url": callback})
+    if not filters:
+        raise click.UsageError(f"Give --since, --until, --state or --callback; {MATCH_ALL}")
+    return start_bulk_change(context, "/v1/deliveries/replay", filters, _REPLAY_TEXTS, dry_run=dry_run)

@@ -55,7 +55,7 @@ def endpoints(context: CommandContext, *, limit: int, is_all: bool) -> int:
 @pass_context
 def pause(context: CommandContext, endpoint: str) -> int:
     """Send nothing to an endpoint until it is resumed. Its deliveries stay pending."""
-    _print_endpoint(context, _post_action(context, endpoint, "pause"))
+    _print_endpoint(context, post_action(context, endpoint, "pause"))
     return 0
 
 
@@ -69,11 +69,12 @@ def pause(context: CommandContext, endpoint: str) -> int:
 @pass_context
 def resume(context: CommandContext, endpoint: str) -> int:
     """Send all pending deliveries to an endpoint after a pause, a 410 or an outage."""
-    _print_endpoint(context, _post_action(context, endpoint, "resume"))
+    _print_endpoint(context, post_action(context, endpoint, "resume"))
     return 0
 
 
-def _post_action(context: CommandContext, endpoint: str, action: str) -> ApiReply:
+def post_action(context: CommandContext, endpoint: str, action: str) -> ApiReply:
+    """Post an action on the endpoint with this id or URL."""
     api = context.connect()
     endpoint_id = endpoint if _ID.fullmatch(endpoint) else _find_id(api, endpoint)
     try:

@@ -118,7 +118,7 @@ def _refuse_existing(path: Path) -> None:
 
 
 def _prompt_for_key(context: CommandContext) -> str:
-    """Ask a person for the API key. Return "" without a terminal, or if the environment has the key."""
+    """Prompt for the API key. Return "" without a terminal, or if the environment has the key."""
     if context.is_json or context.environ.get(KEY_VARIABLE) or not _is_attended():
         return ""
     prompt = f"MuleRouter API key (empty to use {KEY_VARIABLE})"

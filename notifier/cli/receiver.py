@@ -13,7 +13,7 @@ from notifier.core.delivery.signature import BadSignature, verify
 from notifier.core.secret import Secret
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""A callback holds one provider's reply, at most 4 MiB. No record of why the limit is 16 times that."""
+"""A callback holds one reply of a provider, at most ``max_body`` (16 MiB). No record of why 64 MiB."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

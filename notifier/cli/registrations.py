@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -163,10 +164,16 @@ def _is_encodable(value: str) -> bool:
     return bool(value) and scrub(value) == value
 
 
-def describe_as_options(problem: ApiProblem) -> ApiProblem:
-    """Replace the fields of the request by the names of the options that the user typed."""
+def describe_as_options(problem: ApiProblem, names: Mapping[str, str] = MappingProxyType({})) -> ApiProblem:
+    """Replace the fields of the request by the names of the options that the user typed.
+
+    ``names`` are those that only this command has, by their pointers.
+    """
     problem_body = problem.problem
-    errors = tuple(Fault(_name_option(each.pointer), each.detail) for each in problem_body.errors)
+    errors = tuple(
+        Fault(names.get(each.pointer) or _name_option(each.pointer), each.detail)
+        for each in problem_body.errors
+    )
     return type(problem)(problem.status, msgspec.structs.replace(problem_body, errors=errors), problem.fix)
 
 

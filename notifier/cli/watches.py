@@ -1,4 +1,4 @@
-"""The commands watch, ls, show, wait, stop, resume and poll."""
+"""The commands watch, ls, show, wait and poll."""
 
 import math
 import time
@@ -115,7 +115,7 @@ def watch(
         )
         try:
             response = api.request("POST", "/v1/watches", body=body)
-            _print_watch(context, response)
+            print_watch(context, response)
             _print_existing(response, expire_after)
         except Refused:
             raise
@@ -212,45 +212,12 @@ def wait(context: CommandContext, watch_ids: tuple[str, ...], max_wait: str | fl
             response = waiter.wait_for_end(watch_id)
             watch = response.read(Watch)
             results.append(watch)
-            _print_watch(context, response)
+            print_watch(context, response)
             for url in () if context.is_json else watch.outputs:
                 print_data(escape(url))
     if any(each.is_live for each in results):
         return 2
     return 0 if all(each.state == WatchState.COMPLETED for each in results) else 1
-
-
-@click.command(
-    "stop", short_help="End a watch without a callback.", epilog=format_example("notifier stop wch_1…")
-)
-@click.argument("watch_id", metavar="ID", type=WATCH_ID)
-@add_shared_options()
-@pass_context
-def stop(context: CommandContext, watch_id: str) -> int:
-    """End a watch without a callback. The task itself continues at its provider."""
-    _print_watch(context, context.connect().request("DELETE", f"/v1/watches/{watch_id}"))
-    return 0
-
-
-@click.command(
-    "resume",
-    short_help="Resume an ended watch.",
-    epilog=format_example("notifier resume wch_1… --expire-after 2h"),
-)
-@click.argument("watch_id", metavar="ID", type=WATCH_ID)
-@click.option("--expire-after", type=DURATION, metavar="D", help="The new deadline, such as 2h.")
-@add_shared_options()
-@pass_context
-def resume(context: CommandContext, watch_id: str, expire_after: str | float | None) -> int:
-    """Poll the task of an expired, lost or stopped watch again."""
-    body = None if expire_after is None else {"expire_after": expire_after}
-    api = context.connect()
-    try:
-        response = api.request("POST", f"/v1/watches/{watch_id}/resume", body=body)
-    except ApiProblem as problem:
-        raise describe_as_options(problem) from None
-    _print_watch(context, response)
-    return 0
 
 
 @click.command("poll", short_help="Poll a task now.", epilog=format_example("notifier poll wch_1…"))
@@ -259,7 +226,7 @@ def resume(context: CommandContext, watch_id: str, expire_after: str | float | N
 @pass_context
 def poll(context: CommandContext, watch_id: str) -> int:
     """Poll a task at once."""
-    _print_watch(context, context.connect().request("POST", f"/v1/watches/{watch_id}/poll"))
+    print_watch(context, context.connect().request("POST", f"/v1/watches/{watch_id}/poll"))
     return 0
 
 
@@ -279,7 +246,8 @@ def _print_existing(response: ApiReply, expire_after: str | float | None) -> Non
         print_note("  it has ended; a new callback URL gets its event at once")
 
 
-def _print_watch(context: CommandContext, response: ApiReply) -> None:
+def print_watch(context: CommandContext, response: ApiReply) -> None:
+    """Print the id and the state of a watch, or its JSON."""
     if context.is_json:
         print_json(response.raw)
         return

@@ -5,7 +5,7 @@
     watch = Notifier().watch(api_path, task_id, callback=url)  # where tasks are submitted
     event = verify(body, request.headers, secret)              # where callbacks arrive
 
-It needs msgspec and the standard library, and an ``AsyncNotifier`` aiohttp. Each name loads only the modules
+It needs msgspec and the standard library, and an ``AsyncNotifier`` httpx. Each name loads only the modules
 that it needs, so a receiver that verifies callbacks loads no HTTP client.
 """
 

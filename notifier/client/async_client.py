@@ -17,7 +17,7 @@ class AsyncNotifier:
     """``Notifier`` for asyncio: the same calls, rules and errors, awaited. Tasks may share one object."""
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        from notifier.client.async_transport import AsyncApiConnection  # noqa: PLC0415 - aiohttp takes 0.1 s
+        from notifier.client.async_transport import AsyncApiConnection  # noqa: PLC0415 - httpx takes 0.1 s
 
         self._api = AsyncApiConnection(*find_daemon(url, token))
 

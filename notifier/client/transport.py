@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Headers(Protocol):
-    """The headers of a reply, from ``http.client`` or aiohttp, with names in any case."""
+    """The headers of a reply, from ``http.client`` or httpx, with names in any case."""
 
     def get(self, name: str, /) -> str | None:
         """Return the first value, or None."""
@@ -66,7 +66,7 @@ class ApiReply:
         return {name: ApiReply(bytes(raw), self.origin) for name, raw in members.items()}
 
     def member(self, name: str, kind: type[T]) -> T:
-        """Decode one member of the object it is; an object without it is not our daemon's."""
+        """Decode one member of an object. Without it the reply is not of our daemon: raise Unreachable."""
         missing = ApiReply(b"null", self.origin)
         return self.parts().get(name, missing).read(kind)
 

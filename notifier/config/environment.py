@@ -73,10 +73,14 @@ def variable_name(path: Iterable[str]) -> str:
 
 
 def read_text(key: SettingKey, text: str) -> object:
-    """Parse the value of a variable: as TOML where the type fits, else as text."""
+    """Parse the value of a variable: as TOML where the type fits, else as text.
+
+    Blanks around it, and quotes that `docker --env-file` keeps, belong to no value.
+    """
+    text = text.strip()
     value = _toml_value(text)
     if value is None or isinstance(value, str):
-        return key.read(text)
+        return key.read(text if value is None else value)
     try:
         return key.read(value)
     except InvalidType as error:

@@ -1,5 +1,6 @@
 """Load file and environment into one ``Config``, or report all their errors at once."""
 
+import os
 import re
 import stat
 import tomllib
@@ -12,6 +13,7 @@ from notifier.config.environment import apply_overrides, find_misspelt
 from notifier.config.errors import ENVIRONMENT, ConfigError, InvalidConfig
 from notifier.config.model import CallbackSettings, Config
 from notifier.config.presets import PresetLoader
+from notifier.config.read_file import read_whole
 from notifier.config.schema import ROOT
 from notifier.config.secret_sources import SecretResolver
 from notifier.config.toml_hints import find_hint
@@ -107,6 +109,13 @@ def _sort_key(error: ConfigError) -> tuple[bool, int, str]:
     return is_variable, error.line or 0, error.key if is_variable else ""
 
 
+def refuse_stream(path: Path | None) -> None:
+    """Raise InvalidConfig for a file that can be read once only: a second reading would find the defaults."""
+    if path is not None and path.exists() and not path.is_file() and str(path) != os.devnull:
+        text = "is no regular file, so it cannot be read again; restart with one"
+        raise InvalidConfig([ConfigError(str(path), None, "", text)])
+
+
 def _is_file(path: Path, *, if_hidden: bool = True) -> bool:
     """Return whether there is a file; ``if_hidden`` is the result without permission to look.
 
@@ -117,13 +126,12 @@ def _is_file(path: Path, *, if_hidden: bool = True) -> bool:
     except PermissionError:
         return if_hidden
     except (OSError, ValueError):
-        return False
+        return path.is_symlink()  # a link to nothing is refused later: the defaults have no tokens
 
 
 def _read_file(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
+        raw = read_whole(path, MAX_FILE_BYTES + 1)
     except OSError as error:
         text = f"cannot be read: {error.strerror}; make it readable for this user, or name another file"
         raise InvalidConfig([ConfigError(str(path), None, "", text)]) from None
@@ -131,7 +139,7 @@ def _read_file(path: Path) -> str:
         text = f"is larger than {MAX_FILE_BYTES // 1024} KiB; is it the right file?"
         raise InvalidConfig([ConfigError(str(path), None, "", text)])
     try:
-        return raw.decode()
+        return raw.decode("utf-8-sig")  # editors on Windows write a byte order mark
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InvalidConfig([ConfigError(str(path), line, "", "is not UTF-8; save it as that")]) from None

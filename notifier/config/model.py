@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from notifier.core.delivery.endpoint_settings import EndpointSettings, find_endpoint_settings
+from notifier.core.event_body import DEFAULT_MAX_PAYLOAD
 from notifier.core.polling.provider import ProviderDescription
 from notifier.core.secret import Secret
 
@@ -74,7 +75,7 @@ class CallbackSettings:
     """How deliveries are signed, sent and given up. Without ``secrets`` the first start makes one.
 
     ``ca_file`` contains certificates to trust beside the system's; empty for none. ``endpoints`` maps
-    patterns of URLs to the settings of these endpoints.
+    patterns of URLs to the settings of these endpoints. A rate of 0 is no limit.
     """
 
     secrets: tuple[Secret, ...] = ()
@@ -82,8 +83,10 @@ class CallbackSettings:
     give_up_after_ms: int = 72 * HOUR
     max_in_flight: int = 32
     max_in_flight_per_origin: int = 4
+    max_rate_per_origin_s: float = 0.0
     allow: tuple[str, ...] = ("loopback", "private", "public")
     ca_file: str = ""
+    max_payload: int = DEFAULT_MAX_PAYLOAD
     endpoints: Mapping[str, EndpointSettings] = field(default_factory=dict)
 
     def find_secrets(self, url: str) -> tuple[Secret, ...]:

@@ -128,12 +128,12 @@ def duration_up_to(most: str, *, is_zero_allowed: bool = False) -> Reader:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise _invalid_type(value, 'a duration such as "2.5s"')
         try:
-            match = parse_duration(value, allow_zero=is_zero_allowed)
+            duration_ms = parse_duration(value, allow_zero=is_zero_allowed)
         except InvalidDuration as error:
             raise InvalidValue(str(error)) from None
-        if match > most_ms:
+        if duration_ms > most_ms:
             raise InvalidValue(f'must be at most "{most}"')
-        return match
+        return duration_ms
 
     return read
 
@@ -149,6 +149,11 @@ def parse_rate(value: object) -> float:
     if not 1 / 3_600 <= per_s <= 10_000:
         raise InvalidValue('must be from "1/h" to "10000/s"')
     return per_s
+
+
+def parse_optional_rate(value: object) -> float:
+    """Parse a rate, or ``"0"`` for none."""
+    return 0.0 if value == "0" else parse_rate(value)
 
 
 def size_between(least: str, most: str) -> Reader:

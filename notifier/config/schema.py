@@ -162,8 +162,10 @@ ROOT = SettingTable(
                 "secrets": SettingKey("secrets", parsers.parse_secret_references),
                 "timeout": SettingKey("timeout_ms", parsers.duration_up_to("10m")),
                 "give_up_after": SettingKey("give_up_after_ms", parsers.duration_up_to("365d")),
+                "max_payload": SettingKey("max_payload", parsers.size_between("1KiB", "16MiB")),
                 "max_in_flight": SettingKey("max_in_flight", _COUNT),
                 "max_in_flight_per_origin": SettingKey("max_in_flight_per_origin", _COUNT),
+                "max_rate_per_origin": SettingKey("max_rate_per_origin_s", parsers.parse_optional_rate),
                 "allow": SettingKey(
                     "allow", parsers.list_of(parsers.parse_allowed_target, '["loopback", "private"]')
                 ),

@@ -1,6 +1,7 @@
 """Load what the configuration refers to: secrets, and a file of certificates."""
 
 import os
+import re
 import ssl
 import stat
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from pathlib import Path
 from notifier.config.parsers import CertificateFile, InvalidValue, SecretReference, parse_each
 from notifier.core.secret import Secret
 
+_QUOTES = ("'", '"')
+_ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Z0-9_]*(?:KEY|TOKEN|SECRET)[A-Z0-9_]*\s*=")
 _MAX_BYTES = 8_192  # no record of why; changing it needs a measurement
 
 
@@ -68,7 +71,8 @@ class SecretResolver:
         if not directory:
             raise InvalidValue(
                 f"credential {name} cannot be found: CREDENTIALS_DIRECTORY is not set; "
-                f"systemd sets it for a unit with LoadCredential={name}:PATH"
+                f"systemd sets it for a unit with LoadCredential={name}:PATH; "
+                "in a shell, as root, set it to /run/credentials/notifier.service"
             )
         return Path(directory, name)
 
@@ -91,7 +95,7 @@ class SecretResolver:
             raise InvalidValue(f"{what} is larger than {_MAX_BYTES} bytes; it must contain the secret alone")
         if mode & stat.S_IROTH:
             self.notes.append(f"{what} contains a secret and can be read by every user; chmod 600 it")
-        return raw.decode("utf-8", "replace")
+        return raw.decode("utf-8-sig", "replace")
 
 
 def read_secret_file(secret: Secret) -> Secret:
@@ -102,7 +106,11 @@ def read_secret_file(secret: Secret) -> Secret:
 
 
 def _check_value(value: str, what: str, origin: str, file: str = "") -> Secret:
-    value = value.rstrip("\r\n")
+    value = value.strip()
+    if _ASSIGNMENT.match(value):
+        raise InvalidValue(f"{what} begins with the name of a variable; it must be the secret alone")
+    if value[:1] in _QUOTES and value.endswith(value[:1]):
+        raise InvalidValue(f"{what} is in quotes; it must be the secret alone")
     if not value:
         raise InvalidValue(f"{what} is empty; put the secret into it")
     if not (value.isascii() and value.isprintable()) or " " in value:

@@ -22,10 +22,8 @@ from notifier.config.provider_settings import BUILT_IN, ErrorSink, ProviderBuild
 from notifier.config.toml_lines import KeyPath
 from notifier.core.delivery.endpoint_settings import EndpointSettings, check_endpoint_pattern
 from notifier.core.delivery.signature import BadSecret, key_of
-from notifier.core.formats.addresses import LOOPBACK, PUBLIC, classify_address
+from notifier.core.formats.addresses import LOOPBACK, classify_address, is_local_host
 from notifier.core.secret import Secret
-
-_NEAR_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
 @dataclass
@@ -84,7 +82,7 @@ class ConfigValidator:
         if provider.api_key is None or self.errors.has_error(here, (*path, "api_key")):
             return
         split = urlsplit(provider.base_url)
-        if split.scheme == "http" and not _is_near(split.hostname or ""):
+        if split.scheme == "http" and not is_local_host(split.hostname or ""):
             text = "would send the key over the internet unencrypted; use https"
             self.errors.add(here, text)
 
@@ -135,14 +133,6 @@ def _is_loopback(host: str) -> bool:
         return classify_address(ip_address(host.strip("[]"))) == LOOPBACK
     except ValueError:
         return host.lower() == "localhost"
-
-
-def _is_near(host: str) -> bool:
-    """Return whether the name of a host says that it is on this machine or in its local network."""
-    try:
-        return classify_address(ip_address(host)) != PUBLIC
-    except ValueError:
-        return "." not in host or host.endswith(_NEAR_SUFFIXES)
 
 
 def _seconds(ms: int) -> str:

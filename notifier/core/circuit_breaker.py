@@ -99,7 +99,7 @@ def block_until(
 
 
 def record_success(gate: CircuitBreaker, now: int) -> CircuitBreaker:
-    """Record a success. It allows all requests, unless a pause that the peer asked for is not over.
+    """Record a success. It allows all requests, unless a pause that the peer requested is not over.
 
     During a pause the success is of a request that was in flight before, so it says nothing about the pause.
     """

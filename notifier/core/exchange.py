@@ -22,6 +22,8 @@ class FailureSubkind(StrEnum):
     """A detail of the kind that needs another remedy."""
 
     TLS_NOT_SPOKEN = "tls_not_spoken"
+    TLS_EXPECTED = "tls_expected"
+    TLS_CLIENT_CERTIFICATE = "tls_client_certificate"
     NEVER_ALLOWED = "never_allowed"
 
 

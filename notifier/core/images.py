@@ -64,8 +64,8 @@ def _judge_body(reply: HttpReply) -> Image | ImageRejected:
     content_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
     kind = _ALIASES.get(content_type, content_type)
     if kind not in KINDS:
-        called = one_line(content_type, 60) or "of no type"
-        return ImageRejected(f"it is {called}, and only {_KIND_NAMES} are shown; open the link itself")
+        label = one_line(content_type, 60) or "of no type"
+        return ImageRejected(f"it is {label}, and only {_KIND_NAMES} are shown; open the link itself")
     if _detect_kind(reply.body) != kind:
         return ImageRejected(f"it says that it is {kind}, and does not begin like one")
     return Image(kind, reply.body)

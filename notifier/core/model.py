@@ -6,7 +6,7 @@ do not change.
 """
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from notifier.core.causes.cause import Cause
 
@@ -159,7 +159,11 @@ def shift_watch(watch: Watch, delta_ms: int, *, since: int) -> Watch:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The outcome of one round of a watch. Every attempt sends the bytes of ``body``."""
+    """The outcome of one round of a watch. Every attempt sends the bytes of ``body``.
+
+    ``payload`` is the provider's last reply where it is too large for the body; else it is None. Like the
+    body of an event it is written once, and is not read with the event.
+    """
 
     id: str
     watch_id: str
@@ -168,6 +172,7 @@ class Event:
     at: int
     body: bytes
     result_expires_at: int | None
+    payload: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +206,19 @@ class Delivery:
     held: DeliveryHold | None = None
 
 
+class SlotClass(IntEnum):
+    """What is known of an endpoint, which decides how many slots deliveries to it may use.
+
+    ``FORCED`` is the class of a delivery that a user sends again by hand, wherever it goes.
+    """
+
+    PROVEN = 0
+    RECOVERING = 1
+    NEW = 2
+    HANGING = 3
+    FORCED = 4
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
     """A claimed delivery, with everything that one attempt needs.
@@ -208,7 +226,9 @@ class ClaimedDelivery:
     ``number`` is the number of the next attempt. ``is_maybe_duplicate``: an earlier attempt was claimed and
     never recorded, so the receiver may have the event already. ``refusals`` counts earlier attempts that
     failed because of the event itself. ``is_probe``: the breaker of the endpoint blocks all but this one.
-    ``is_trial``: the endpoint is on trial (``delivery/endpoint.py``).
+    ``slot_class`` is that of the endpoint (``delivery/slots.py``). ``has_accepted_others``: the endpoint
+    accepted something since the last attempt of this delivery, or since its creation. ``is_replayed``: a user
+    had it sent again.
     """
 
     delivery_id: str
@@ -224,7 +244,9 @@ class ClaimedDelivery:
     is_maybe_duplicate: bool
     refusals: int = 0
     is_probe: bool = False
-    is_trial: bool = False
+    slot_class: SlotClass = SlotClass.PROVEN
+    has_accepted_others: bool = False
+    is_replayed: bool = False
     traceparent: str | None = None
 
 

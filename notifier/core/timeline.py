@@ -46,13 +46,13 @@ class RoundEnd:
 
 @dataclass(frozen=True, slots=True)
 class WatchHistory:
-    """Everything that is stored of a watch. ``moments`` are its polls and the actions of users, in any order.
+    """Everything that is stored of a watch. ``entries`` are its polls and the actions of users, in any order.
 
     ``round_ends`` are in the order of the rounds.
     """
 
     watch: Watch
-    moments: Sequence[TimelineEntry] = ()
+    entries: Sequence[TimelineEntry] = ()
     round_ends: Sequence[RoundEnd] = ()
     deliveries: Sequence[tuple[Delivery, Sequence[Attempt]]] = ()
 
@@ -62,23 +62,19 @@ def build_timeline(history: WatchHistory, condition: Condition | None = None) ->
 
     ``condition`` is why the provider or the api_path of the watch is held back now.
     """
-    moments = [
+    entries = [
         TimelineEntry(
             history.watch.registered_at, TimelineKind.REGISTERED, _describe_registration(history.watch)
         ),
-        *history.moments,
+        *history.entries,
         *_list_decisions(history),
         *_list_holds(condition),
-        *(
-            moment
-            for delivery, attempts in history.deliveries
-            for moment in _list_attempts(delivery, attempts)
-        ),
+        *(entry for delivery, attempts in history.deliveries for entry in _list_attempts(delivery, attempts)),
     ]
     order = {kind: place for place, kind in enumerate(TimelineKind)}  # of cause and effect
-    entries_by_cause = sorted(moments, key=lambda moment: (moment.at, order[moment.kind]))
+    entries_by_cause = sorted(entries, key=lambda entry: (entry.at, order[entry.kind]))
     last_entries = [_make_last_entry(delivery, attempts) for delivery, attempts in history.deliveries]
-    return sorted([*entries_by_cause, *last_entries], key=lambda moment: moment.at)
+    return sorted([*entries_by_cause, *last_entries], key=lambda entry: entry.at)
 
 
 def _describe_registration(watch: Watch) -> str:
@@ -89,11 +85,11 @@ def _describe_registration(watch: Watch) -> str:
 
 
 def _list_decisions(history: WatchHistory) -> Iterable[TimelineEntry]:
-    for count, ending in enumerate(history.round_ends, 1):
-        text = ending.type
+    for count, end in enumerate(history.round_ends, 1):
+        text = end.type
         if count == len(history.round_ends) and text == f"task.{history.watch.state}":
             text = f"{text}: {_describe_outcome(history.watch)}"
-        yield TimelineEntry(ending.at, TimelineKind.DECISION, text)
+        yield TimelineEntry(end.at, TimelineKind.DECISION, text)
 
 
 def _list_holds(condition: Condition | None) -> Iterable[TimelineEntry]:

@@ -8,6 +8,7 @@ from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.polling.provider import DEFAULT_MAX_BODY
 from notifier.errors import NotifierError
 from notifier.outbound.client import HttpxClient
+from notifier.outbound.local_addresses import is_local_address
 from notifier.outbound.tls import make_tls_context
 from notifier.results.image_proxy import FETCH_TIMEOUT_MS, MAX_FETCHES, MAX_IMAGE_BYTES
 
@@ -30,7 +31,7 @@ def make_poll_client(config: Config) -> HttpxClient:
 
 def make_callback_policy(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> AddressPolicy:
     """Return the policy for addresses of callbacks; ``own`` lists the addresses of our own listener."""
-    return AddressPolicy.of(settings.allow, own)
+    return AddressPolicy.of(settings.allow, own, is_local_address)
 
 
 def load_callback_trust(settings: CallbackSettings) -> ssl.SSLContext:

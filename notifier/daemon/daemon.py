@@ -5,8 +5,6 @@ import random
 import socket
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 
 import structlog
 
@@ -20,26 +18,24 @@ from notifier.config.model import Config
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.causes.table import Code
 from notifier.daemon import log_setup, sdnotify
+from notifier.daemon.descriptors import make_server_protocol
 from notifier.daemon.http_clients import HttpClients
 from notifier.daemon.interfaces import find_own_addresses
 from notifier.daemon.key_renewal import KeyRenewal
-from notifier.daemon.listener import refuse_open_listener
-from notifier.daemon.log_lines import hide_secrets
 from notifier.daemon.metrics import Metrics, MetricsReport
-from notifier.daemon.settings import make_api_settings
-from notifier.daemon.signing_secrets import load_or_make_secrets, secret_path
-from notifier.daemon.watchdog import STALE_S, Watchdog
+from notifier.daemon.settings import add_signing_secrets, keep_open_resources, make_api_settings
+from notifier.daemon.watchdog import STALE_S, Tick, Watchdog
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.clock_watch import ClockWatch
 from notifier.engine.deliverer import Deliverer
 from notifier.engine.housekeeping import Housekeeping
 from notifier.engine.poller import Poller
 from notifier.engine.replayer import Replayer
-from notifier.engine.scheduler import JobScheduler
+from notifier.engine.scheduler import JobScheduler, PeriodicJob
 from notifier.engine.waiters import WatchWaiters
+from notifier.engine.watch_changer import WatchChanger
 from notifier.errors import NotifierError
 from notifier.results.image_proxy import ImageProxy
-from notifier.server.graceful_stop import StoppingProtocol
 from notifier.server.server import EmbeddedServer
 from notifier.server.sessions import BrowserSessions
 from notifier.store.protocol import Store
@@ -47,6 +43,7 @@ from notifier.web.render import render_problem
 from notifier.web.routes import WEB_ROUTES
 
 DRAIN_S = 20.0  # above the 15 s that an exchange takes by default; docs/FAULTS.md row 8
+DELIVER_SPACING_S = 0.002  # an origin has few connections, so a free one is used soon
 SERVER_GRACE_S = 5  # for running API requests; no record of why; changing it needs a measurement
 
 log = structlog.get_logger()
@@ -68,20 +65,13 @@ class Daemon:
     ) -> None:
         self._owner = owner
         self._load = load
-        self._needs_restart: tuple[str, ...] = ()
         self._metrics = metrics
         self._rng = random.SystemRandom()
-        self._feed = EventFeed(
-            store=store,
-            epoch=f"{self._rng.getrandbits(48):012x}",
-            condition_of=self.condition_of,
-            conditions=lambda: (self.conditions(), self._poller.path_conditions()),
-        )
-        store.add_listener(self._feed)
         self._store = store
+        self._feed = self._make_feed()
         self._clock = clock
         self._bound = bound
-        self._config = self._add_secrets(config)
+        self._config = add_signing_secrets(config)
         self._own_addresses = find_own_addresses(bound)
         self._waiters = WatchWaiters()
         self._polls, self._sends = BackgroundTasks(), BackgroundTasks()
@@ -92,28 +82,27 @@ class Daemon:
         self._replayer = Replayer(
             store=store, clock=clock, settings=self._config.callbacks, deliver=self.deliver_now
         )
+        self._watch_changer = WatchChanger(
+            store=store, clock=clock, config=self._config, waiters=self._waiters, poll_at=self.poll_at
+        )
         self._housekeeping = Housekeeping(store=store, clock=clock, settings=config.retention)
         self._watchdog = Watchdog(
             store=store, clock=clock, conditions=self._conditions, trouble=self.why_not_ready
         )
-        self._poll_job = self._scheduler.add("poll", self._watchdog.observe("poll", self._poller.tick))
-        self._deliver_job = self._scheduler.add(
-            "deliver", self._watchdog.observe("deliver", self._deliverer.tick)
-        )
-        self._deliver_job.spacing_s = 0.002  # an origin has few connections, so a free one is used soon
+        self._poll_job = self._add_observed_job("poll", self._poller.tick)
+        self._deliver_job = self._add_observed_job("deliver", self._deliverer.tick)
+        self._deliver_job.spacing_s = DELIVER_SPACING_S
         self._replay_job = self._scheduler.add("replay", self._replayer.tick)
+        self._watch_change_job = self._scheduler.add("watch_change", self._watch_changer.tick)
         self._scheduler.add("housekeeping", self._housekeeping.tick)
-        self._key_renewal = KeyRenewal(clock=clock, config=lambda: self._config, adopt=self._apply)
+        self._key_renewal = KeyRenewal(clock=clock, config=lambda: self._config, adopt=self._adopt_keys)
         self._scheduler.add("keys", self._key_renewal.tick)
         self._clock_watch = ClockWatch(
             store=store, clock=clock, scheduler=self._scheduler, shift=self._shift, meter=metrics
         )
         self._stopping = asyncio.Event()
         self._api_settings = make_api_settings(self._config, self._own_addresses)
-        app = build_app(self._make_services(), [*API_ROUTES, *WEB_ROUTES], render_problem)
-        self._server = EmbeddedServer(
-            app, bound, http=StoppingProtocol, timeout_graceful_shutdown=SERVER_GRACE_S
-        )
+        self._server = self._make_server()
 
     # -- start and stop
 
@@ -170,8 +159,8 @@ class Daemon:
         sdnotify.report_reloading()
         outcome = "reload failed; the old configuration stays in effect"
         try:
-            new = self._add_secrets(self._keep_open_resources(self._load()))
-            self._apply(new)
+            new, needs_restart = keep_open_resources(self._load(), self._config, self._bound)
+            self._apply(add_signing_secrets(new), needs_restart)
             log.info("config.reloaded", source=new.source)
             outcome = "configuration reloaded"
         except NotifierError as bad:
@@ -183,44 +172,36 @@ class Daemon:
             sdnotify.report_ready(outcome)
         return ()
 
-    def _keep_open_resources(self, new: Config) -> Config:
-        """Keep the open socket and database until a restart, and log keys that need one."""
-        refuse_open_listener(self._bound, has_token=bool(new.server.tokens))
-        current, self._needs_restart = self._config, ()
-        for key, was, now in (
-            ("server.listen", current.server.listen, new.server.listen),
-            ("store.url", str(Path(current.store.url).absolute()), str(Path(new.store.url).absolute())),
-        ):
-            if was != now:
-                self._needs_restart += (key,)
-                log.warning("config.needs_restart", key=key, used=was, configured=now)
-        return replace(new, server=replace(new.server, listen=current.server.listen), store=current.store)
+    def _adopt_keys(self, new: Config) -> None:
+        """Take new keys of providers into effect."""
+        self._apply(new, self._api_settings.needs_restart)
 
-    def _apply(self, new: Config) -> None:
+    def _apply(self, new: Config, needs_restart: tuple[str, ...]) -> None:
         self._clients.adopt(new)  # first, because a certificate may be refused
         old, self._config = self._config, new
         if old.server != new.server:
             self._feed.end_all()  # every listener must authorize again
         log_setup.set_up(new.log, new.all_secrets)
         self._poller.http_client, self._deliverer.http_client = self._clients.polls, self._clients.callbacks
-        self._poller.configure(new.providers, give_up_after_ms=new.callbacks.give_up_after_ms)
+        self._configure_poller(self._poller)
         self._deliverer.settings = new.callbacks
         self._replayer.settings = new.callbacks
+        self._watch_changer.configure(new)
         self._housekeeping.settings = new.retention
-        self._api_settings = make_api_settings(self._config, self._own_addresses, self._needs_restart)
+        self._api_settings = make_api_settings(self._config, self._own_addresses, needs_restart)
         self.poll_at(self._clock.now())
 
-    def _add_secrets(self, config: Config) -> Config:
-        if config.callbacks.secrets:
-            return config
-        path = secret_path(config.store.url)
-        secrets, is_new = load_or_make_secrets(path)
-        if is_new:
-            log.info("secret.made", path=str(path))
-        hide_secrets(secrets)
-        return replace(config, callbacks=replace(config.callbacks, secrets=secrets))
-
     # -- parts
+
+    def _make_feed(self) -> EventFeed:
+        feed = EventFeed(
+            store=self._store,
+            epoch=f"{self._rng.getrandbits(48):012x}",
+            condition_of=self.condition_of,
+            conditions=self.conditions,
+        )
+        self._store.add_listener(feed)
+        return feed
 
     def _make_poller(self) -> Poller:
         poller = Poller(
@@ -235,8 +216,16 @@ class Daemon:
             deliver=self.deliver_now,
             meter=self._metrics,
         )
-        poller.configure(self._config.providers, give_up_after_ms=self._config.callbacks.give_up_after_ms)
+        self._configure_poller(poller)
         return poller
+
+    def _configure_poller(self, poller: Poller) -> None:
+        callbacks = self._config.callbacks
+        poller.configure(
+            self._config.providers,
+            give_up_after_ms=callbacks.give_up_after_ms,
+            max_payload=callbacks.max_payload,
+        )
 
     def _make_deliverer(self) -> Deliverer:
         return Deliverer(
@@ -249,6 +238,18 @@ class Daemon:
             run_at=self.deliver_at,
             settings=self._config.callbacks,
             meter=self._metrics,
+        )
+
+    def _add_observed_job(self, name: str, tick: Tick) -> PeriodicJob:
+        return self._scheduler.add(name, self._watchdog.observe(name, tick))
+
+    def _make_server(self) -> EmbeddedServer:
+        app = build_app(self._make_services(), [*API_ROUTES, *WEB_ROUTES], render_problem)
+        return EmbeddedServer(
+            app,
+            self._bound,
+            http=make_server_protocol(self._config),
+            timeout_graceful_shutdown=SERVER_GRACE_S,
         )
 
     def _make_services(self) -> Services:
@@ -264,7 +265,7 @@ class Daemon:
             reload=self.reload,
             feed=self._feed,
             sessions=BrowserSessions(self._clock, self._rng),
-            images=ImageProxy(lambda: self._clients.pictures),
+            images=ImageProxy(lambda: self._clients.images),
             metrics=MetricsReport(self._metrics, store=self._store, clock=self._clock, status=self).text,
         )
 
@@ -294,9 +295,14 @@ class Daemon:
         """Schedule a tick of the replayer now."""
         self._replay_job.run_at(self._clock.now())
 
+    def change_watches_now(self) -> None:
+        """Schedule a tick of the watch changer now."""
+        self._watch_change_job.run_at(self._clock.now())
+
     def why_not_ready(self) -> Cause | None:
         """Return why the daemon does not work at present, None if it works. Causes precede symptoms."""
-        return self._housekeeping.trouble or self._scheduler.trouble or self._why_stale()
+        jobs = self._housekeeping.trouble or self._scheduler.trouble
+        return self._store.trouble or jobs or self._why_stale()
 
     def conditions(self) -> dict[str, Condition | None]:
         """Return for each configured provider why it is paused, None if it is not."""

@@ -19,7 +19,7 @@ class HttpClients:
         self._retired = BackgroundTasks()
         self.polls: HttpClient = client_factory.make_poll_client(config)
         self.callbacks: HttpClient = client_factory.make_callback_client(config.callbacks, own)
-        self.pictures: HttpClient = client_factory.make_image_client(config.callbacks, own)
+        self.images: HttpClient = client_factory.make_image_client(config.callbacks, own)
 
     def adopt(self, fresh: Config) -> None:
         """Replace the clients whose settings changed. If it raises NotifierError, it changed nothing."""
@@ -32,14 +32,14 @@ class HttpClients:
         if old.callbacks != fresh.callbacks or trusted is not self._trusted:
             self._retire(self.callbacks, longest_ms)
             self.callbacks = client_factory.make_callback_client(fresh.callbacks, self._own)
-            self._retire(self.pictures, longest_ms)
-            self.pictures = client_factory.make_image_client(fresh.callbacks, self._own)
+            self._retire(self.images, longest_ms)
+            self.images = client_factory.make_image_client(fresh.callbacks, self._own)
             self._trusted = trusted
 
     async def close(self) -> None:
         """Close all clients, also replaced ones."""
         await self._retired.drain(0)
-        for client in (self.polls, self.callbacks, self.pictures):
+        for client in (self.polls, self.callbacks, self.images):
             await client.close()
 
     def _retire(self, client: HttpClient, longest_ms: int) -> None:

@@ -21,7 +21,6 @@ from notifier.daemon.log_lines import PRIORITIES, LineRenderer, clean_text, hide
 
 # The lines of these loggers below WARNING contain whole URLs, or come with each poll.
 _NOISY_LIBRARIES = (
-    "aiohttp",
     "apscheduler",
     "asyncio",
     "httpcore",

@@ -116,7 +116,9 @@ class Metrics:
             "delivery_delay_seconds", "From the creation of a delivery to its 2xx.", _DELIVERY_S
         )
         self._margin_s = self._histogram(
-            "result_margin_seconds", "Remaining lifetime of a result at its delivery.", _MARGIN_S
+            "result_margin_seconds",
+            "Remaining lifetime of a result at its delivery, but not of one that a user had sent again.",
+            _MARGIN_S,
         )
         self._commit_units = self._histogram("commit_units", "Units of work in one commit.", _UNITS)
         self._commit_s = self._histogram("commit_seconds", "Duration of a commit with its work.", _SHORT_S)
@@ -159,7 +161,7 @@ class Metrics:
         self._attempt_s.observe(attempt.duration_ms / 1_000)
         if isinstance(decision, Delivered):
             self._delivery_s.observe(max(0, now - delivery.created_at) / 1_000)
-            if delivery.result_expires_at is not None:
+            if delivery.result_expires_at is not None and not delivery.is_replayed:
                 self._margin_s.observe((delivery.result_expires_at - now) / 1_000)
 
     def record_commit(self, units: int, took_s: float) -> None:

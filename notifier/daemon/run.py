@@ -1,6 +1,7 @@
 """Run the daemon for `notifier run`: load the configuration, start, serve, stop. Return the exit status."""
 
 import asyncio
+import contextlib
 import faulthandler
 import gc
 import os
@@ -9,7 +10,6 @@ import signal
 import socket
 import sqlite3
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -22,6 +22,8 @@ from notifier.config.load import InvalidConfig
 from notifier.config.model import Config
 from notifier.daemon import log_setup, reload_mailbox, sdnotify
 from notifier.daemon.daemon import DRAIN_S, Daemon
+from notifier.daemon.descriptors import raise_descriptor_limit
+from notifier.daemon.exit_timer import ExitTimer
 from notifier.daemon.listener import (
     SocketFile,
     bind,
@@ -31,6 +33,7 @@ from notifier.daemon.listener import (
     remove_socket_file,
 )
 from notifier.daemon.metrics import Metrics
+from notifier.daemon.output_queue import queue_output
 from notifier.daemon.settings import longest_interval_ms
 from notifier.daemon.stop_signals import StopSignals
 from notifier.errors import NotifierError
@@ -48,6 +51,16 @@ log = structlog.get_logger()
 def run(load_config: Callable[[], Config]) -> int:
     """Run until a signal stops the daemon. Print an error of the operator and return its exit status."""
     _enable_stack_dumps()
+    raise_descriptor_limit()
+    with queue_output(_report_dropped):
+        return _run(load_config)
+
+
+def _report_dropped(count: int) -> None:
+    log.warning("log.dropped", count=count, note="nobody read the output in time")
+
+
+def _run(load_config: Callable[[], Config]) -> int:
     try:
         config = load_config()
     except InvalidConfig as bad:
@@ -56,8 +69,12 @@ def run(load_config: Callable[[], Config]) -> int:
     log_setup.set_up(config.log, config.all_secrets)
     try:
         _relax_garbage_collector()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        try:
             runner.run(_serve(config, load_config))
+        finally:
+            with contextlib.suppress(RuntimeError):  # a limit of threads: nothing waits for the executor then
+                runner.close()
     except NotifierError as error:
         _report_failure(error)
         return error.exit_status
@@ -85,7 +102,9 @@ def _report_failure(error: NotifierError) -> None:
 
 
 async def _serve(config: Config, load_config: Callable[[], Config]) -> None:
-    owner, rng = f"{socket.gethostname()}:{os.getpid()}", random.SystemRandom()
+    hangups = _remember_hangup()
+    rng = random.SystemRandom()
+    owner = f"{rng.getrandbits(64):016x}"  # not the name of the host, which may be no text
     metrics = Metrics()
     store = await open_store(
         config.store.url,
@@ -111,7 +130,7 @@ async def _serve(config: Config, load_config: Callable[[], Config]) -> None:
             load=partial(_reload, load_config),
             metrics=metrics,
         )
-        _handle_signals(daemon)
+        _handle_signals(daemon, hangups)
         _log_notes(config)
         await daemon.run(lambda: _report_ready(bound, config))
     finally:
@@ -168,10 +187,18 @@ def _log_notes(config: Config) -> None:
             log.info("provider.no_key", provider=provider.name, note="it is polled without a key")
 
 
-def _handle_signals(daemon: Daemon) -> None:
+def _remember_hangup() -> list[int]:
+    """Return a list that gets the signals to reload of the start, which would end the process by default."""
+    hangups: list[int] = []
+    signal.signal(signal.SIGHUP, lambda number, _frame: hangups.append(number))
+    return hangups
+
+
+def _handle_signals(daemon: Daemon, hangups: Sequence[int]) -> None:
+    """Stop and reload the daemon by signals; ``hangups`` came during the start."""
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
-    signals = StopSignals()
+    signals, exit_timer = StopSignals(), ExitTimer(STOP_LIMIT_S)
 
     def end(number: signal.Signals) -> None:
         is_immediate = signals.is_immediate(loop.time())
@@ -181,7 +208,7 @@ def _handle_signals(daemon: Daemon) -> None:
             return
         log.info("daemon.stopping", signal=number.name)
         sdnotify.report_stopping("finishing running requests")
-        _exit_after(STOP_LIMIT_S)
+        exit_timer.begin()
         daemon.stop()
 
     def reload() -> None:
@@ -192,6 +219,8 @@ def _handle_signals(daemon: Daemon) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, number)
     loop.add_signal_handler(signal.SIGHUP, reload)
+    if hangups:
+        loop.call_soon(reload)
 
 
 async def _reload_and_report(daemon: Daemon) -> None:
@@ -200,10 +229,3 @@ async def _reload_and_report(daemon: Daemon) -> None:
         errors = await daemon.reload()
     finally:
         reload_mailbox.report_reload(errors)
-
-
-def _exit_after(after_s: float) -> None:
-    """End the process after a limit, because a hanging thread (a disk that hangs) would keep it alive."""
-    timer = threading.Timer(after_s, os._exit, [1])
-    timer.daemon = True
-    timer.start()

@@ -26,7 +26,10 @@ Tick = Callable[[], Awaitable[int]]
 
 
 class Watchdog:
-    """``conditions`` returns why providers are paused, ``trouble`` why the daemon does not work."""
+    """The reports to the service manager.
+
+    ``conditions`` returns why providers are paused, ``trouble`` why the daemon does not work.
+    """
 
     def __init__(
         self,

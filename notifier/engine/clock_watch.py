@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class AdjustableClock(Clock, Protocol):
-    """A clock that knows its difference from the wall clock, and can adopt it."""
+    """A clock that measures its difference from the wall clock, and can adopt it."""
 
     def drift_ms(self) -> int:
         """Return how far the wall clock is ahead; negative if it is behind."""

@@ -23,16 +23,18 @@ from notifier.core.delivery.endpoint import (
 )
 from notifier.core.delivery.judge_attempt import classify_failure, judge_attempt
 from notifier.core.delivery.request_headers import build_headers
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.content_encoding import InvalidEncoding, foreign_encodings, unpack_body
 from notifier.core.formats.traceparent import SPAN_BITS, child_traceparent
 from notifier.core.formats.urls import url_to_origin
-from notifier.core.model import Attempt, ClaimedDelivery
+from notifier.core.model import Attempt, ClaimedDelivery, SlotClass
 from notifier.engine.background_tasks import BackgroundTasks
+from notifier.engine.origin_rates import OriginRates
 from notifier.errors import StoreClosed, StoreUnavailable
 from notifier.ports import NO_METER, Clock, HttpClient, Meter
 from notifier.store.protocol import Store
-from notifier.store.values import AttemptRecorded, Lease
+from notifier.store.values import MAX_CLAIMED_BYTES, AttemptRecorded, Lease, count_body_bytes
 
 IDLE_MS = 1_000  # until a tick without a due row; no record of why; changing it needs a measurement
 LEASE_MARGIN_MS = 15_000  # beyond the timeout: RECORD_RETRIES with their pauses fit in
@@ -80,7 +82,9 @@ class Deliverer:
         self._meter = meter
         self._sleep = sleep
         self._busy: Counter[str] = Counter()
-        self._trials: set[str] = set()
+        self._in_flight: dict[SlotClass, Counter[str]] = {each: Counter() for each in SlotClass}
+        self._rates = OriginRates()
+        self._bytes = 0
         self._shifted_ms = 0
         self.ticked_at = clock.monotonic()
 
@@ -104,8 +108,12 @@ class Deliverer:
             lease=lease,
             busy=self._busy,
             per_origin=settings.max_in_flight_per_origin,
-            trials=self._trials,
-            max_trials=max(1, settings.max_in_flight // 2),
+            slots=SlotUsage(
+                settings.max_in_flight,
+                {each: tuple(origins.elements()) for each, origins in self._in_flight.items()},
+            ),
+            rates=self._rates.allow(settings.max_rate_per_origin_s, self._clock.monotonic()),
+            max_bytes=MAX_CLAIMED_BYTES - self._bytes,
         )
         self.ticked_at = self._clock.monotonic()
         for delivery in claimed.deliveries:
@@ -113,8 +121,11 @@ class Deliverer:
             self._tasks.start(
                 self._deliver(delivery, lease, shifted_ms), name=f"deliver {delivery.delivery_id}"
             )
-        idle_until = self._clock.now() + IDLE_MS  # again, because the clock may have been set back meanwhile
-        return idle_until if claimed.next_due_at is None else min(claimed.next_due_at, idle_until)
+        idle_ms = min(IDLE_MS, self._rates.find_next_ms(settings.max_rate_per_origin_s) or IDLE_MS)
+        idle_until = self._clock.now() + idle_ms  # again, because the clock may have been set back meanwhile
+        if claimed.next_due_at is None or claimed.lacks_memory:  # a request that ends requests a tick
+            return idle_until
+        return min(claimed.next_due_at, idle_until)
 
     async def _deliver(self, delivery: ClaimedDelivery, lease: Lease, shifted_ms: int) -> None:
         try:
@@ -185,18 +196,19 @@ class Deliverer:
 
     def _take_slot(self, delivery: ClaimedDelivery) -> None:
         origin = url_to_origin(delivery.url)
+        self._bytes += count_body_bytes(delivery)
         self._busy[origin] += 1
-        if delivery.is_trial:
-            self._trials.add(origin)
+        self._in_flight[delivery.slot_class][origin] += 1
+        self._rates.record_start(origin, self.settings.max_rate_per_origin_s)
 
     def _free_slot(self, delivery: ClaimedDelivery) -> None:
         """Free the slot for the next delivery. Its claim follows our record, often in the same commit."""
         origin = url_to_origin(delivery.url)
-        if delivery.is_trial:
-            self._trials.discard(origin)
-        self._busy[origin] -= 1
-        if self._busy[origin] <= 0:
-            del self._busy[origin]
+        self._bytes -= count_body_bytes(delivery)
+        for counter in (self._busy, self._in_flight[delivery.slot_class]):
+            counter[origin] -= 1
+            if counter[origin] <= 0:
+                del counter[origin]
         self._run_at(self._clock.now())
 
 

@@ -27,14 +27,14 @@ class Housekeeping:
         self._store = store
         self._clock = clock
         self._ticks = 0
+        self._place: tuple[int, int] | None = None  # where the next step of a walk through old watches starts
         self.trouble: Cause | None = None
 
     async def tick(self) -> int:
         """Do the maintenance that is due. Return when to tick next."""
         now = self._clock.now()
         try:
-            await self._store.heartbeat(now=now)
-            is_more = PRUNE_BATCH in (await self._give_up(now), await self._prune(now))
+            is_more = await self._step(now)
             if self.trouble is not None:
                 log.info("store.recovered")
             self.trouble = None
@@ -50,21 +50,33 @@ class Housekeeping:
             return now + RETRY_INTERVAL_MS
         return now + INTERVAL_MS
 
+    async def _step(self, now: int) -> bool:
+        """Do one bounded step, so that a stop waits for no more; return whether another follows soon."""
+        if self._place is not None:
+            return await self._prune(now)
+        await self._store.heartbeat(now=now)
+        dead = await self._give_up(now)
+        return await self._prune(now) or dead == PRUNE_BATCH
+
     async def _give_up(self, now: int) -> int:
         """Give up overdue deliveries of blocked endpoints, because only single probes would reach them."""
         dead = await self._store.give_up_overdue(now=now, limit=PRUNE_BATCH)
         if dead:
             log.error(
-                "deliveries.dead", count=dead, reason="their endpoint was closed until their time ran out"
+                "deliveries.dead",
+                count=dead,
+                reason="the gate of the endpoint stayed closed until callbacks.give_up_after",
             )
         return dead
 
-    async def _prune(self, now: int) -> int:
-        pruned = await self._store.prune(
+    async def _prune(self, now: int) -> bool:
+        step = await self._store.prune(
             delivered_before=now - self.settings.delivered_ms,
             dead_before=now - self.settings.dead_ms,
             limit=PRUNE_BATCH,
+            place=self._place,
         )
-        if pruned:
-            log.info("watches.pruned", count=pruned)
-        return pruned
+        self._place = step.place
+        if step.count:
+            log.info("watches.pruned", count=step.count)
+        return step.place is not None or step.has_excess

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import structlog
 
+from notifier.byte_budget import ByteHold
 from notifier.config.model import ProviderSettings
-from notifier.core.event_body import build_event
+from notifier.core.event_body import DEFAULT_MAX_PAYLOAD, build_event
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.model import Watch, shift_watch
 from notifier.core.polling.age_schedule import AgeSchedule
@@ -15,6 +16,7 @@ from notifier.core.polling.decide_poll import LOST_MIN_MS, decide_poll
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision
 from notifier.core.polling.learned_schedule import TaskDurations
 from notifier.core.polling.verdict import NotPolled, Verdict, error_to_verdict
+from notifier.engine.judging import ReplyJudge
 from notifier.engine.task_reader import TaskReader
 from notifier.engine.waiters import WatchWaiters
 from notifier.errors import StoreUnavailable
@@ -61,9 +63,11 @@ class PollRunner:
         run_at: Callable[[int], None],
         deliver: Callable[[], None],
         meter: Meter,
+        judge: ReplyJudge,
     ) -> None:
         self.http_client = http_client
         self.meter = meter
+        self.max_payload = DEFAULT_MAX_PAYLOAD
         self.give_up_after_ms = 0
         self.shifted_ms = 0
         self._store = store
@@ -72,7 +76,7 @@ class PollRunner:
         self._waiters = waiters
         self._run_at = run_at
         self._deliver = deliver
-        self._reader = TaskReader(store=store, clock=clock, rng=rng)
+        self._reader = TaskReader(store=store, clock=clock, rng=rng, judge=judge)
         self._since = clock.now()
 
     def shift(self, delta_ms: int) -> None:
@@ -92,10 +96,10 @@ class PollRunner:
         claimed_at = self._clock.now() - (self.shifted_ms - shifted_ms)
         return ClaimedWatch(watch, lease, provider, claimed_at, shifted_ms, durations)
 
-    async def fetch_verdict(self, claimed: ClaimedWatch) -> Verdict:
+    async def fetch_verdict(self, claimed: ClaimedWatch, memory: ByteHold) -> Verdict:
         """Fetch and judge. An exception of ours is logged. It does not end the watch; polling continues."""
         try:
-            return await self._reader.read(self.http_client, claimed.watch, claimed.provider)
+            return await self._reader.read(self.http_client, claimed.watch, claimed.provider, memory)
         except Exception as error:
             log.exception("poll.crashed", watch=claimed.watch.id, task=claimed.watch.task_id)
             return error_to_verdict(error)
@@ -157,7 +161,7 @@ class PollRunner:
     async def _record_end(self, claimed: ClaimedWatch, verdict: Verdict, end: EndWatch) -> bool:
         watch, now = claimed.watch, self._clock.now()
         event_id = new_id(EVENT, now, self._rng.getrandbits(ENTROPY_BITS))
-        event = build_event(watch, end, event_id=event_id, now=now)
+        event = build_event(watch, end, event_id=event_id, now=now, max_payload=self.max_payload)
         give_up_at = now + self.give_up_after_ms
         if not await self._store.record_end(watch, claimed.lease, end, event, now=now, give_up_at=give_up_at):
             return False

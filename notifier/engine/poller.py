@@ -10,11 +10,13 @@ from notifier.config.model import ProviderSettings
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.causes.table import Code
 from notifier.core.circuit_breaker import CircuitBreaker, Permit
+from notifier.core.event_body import DEFAULT_MAX_PAYLOAD
 from notifier.core.polling.evidence import classify_verdict
 from notifier.core.polling.path_health import PathCondition
 from notifier.core.polling.verdict import Verdict
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.deferred_polls import DeferredPolls
+from notifier.engine.judging import ReplyJudge
 from notifier.engine.pause_log import log_paths, log_provider
 from notifier.engine.poll_runner import LEASE_MARGIN_MS, ClaimedWatch, PollRunner
 from notifier.engine.provider_limiter import PollPlan, ProviderLimiter
@@ -47,12 +49,14 @@ class Poller:
         run_at: Callable[[int], None],
         deliver: Callable[[], None],
         meter: Meter = NO_METER,
+        judge: ReplyJudge | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._owner = owner
         self._tasks = tasks
         self._run_at = run_at
+        self._judge = judge or ReplyJudge()
         self._runner = PollRunner(
             store=store,
             http_client=http_client,
@@ -62,6 +66,7 @@ class Poller:
             run_at=run_at,
             deliver=deliver,
             meter=meter,
+            judge=self._judge,
         )
         self._limiters: dict[str, ProviderLimiter] = {}
         self._removed: dict[str, ProviderLimiter] = {}
@@ -85,7 +90,13 @@ class Poller:
     def http_client(self, http_client: HttpClient) -> None:
         self._runner.http_client = http_client
 
-    def configure(self, providers: Mapping[str, ProviderSettings], *, give_up_after_ms: int) -> None:
+    def configure(
+        self,
+        providers: Mapping[str, ProviderSettings],
+        *,
+        give_up_after_ms: int,
+        max_payload: int = DEFAULT_MAX_PAYLOAD,
+    ) -> None:
         """Take these settings from now on; requests under way end by the old ones.
 
         A provider that is removed keeps its limiter while requests to it run: if it is added again meanwhile,
@@ -93,6 +104,7 @@ class Poller:
         """
         now = self._clock.now()
         self._runner.give_up_after_ms = give_up_after_ms
+        self._runner.max_payload = max_payload
         limiters = self._removed | self._limiters
         self._limiters, self._unrestored = {}, self._unrestored & providers.keys()
         for name, provider in providers.items():
@@ -202,16 +214,17 @@ class Poller:
 
     async def _poll(self, claimed: ClaimedWatch, limiter: ProviderLimiter, ticket: PollTicket) -> None:
         verdict: Verdict | None = None
-        try:
-            verdict = await self._runner.fetch_verdict(claimed)
-        finally:
-            verdict = self._end_request(limiter, ticket, verdict)
-        if verdict is None:
-            return
-        due_at = claimed.watch.due_at or claimed.claimed_at
-        self._runner.meter.record_poll(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
-        lost_min_ms = limiter.monitor.find_lost_min_ms(ticket)
-        decision = await self._runner.settle(claimed, verdict, lost_min_ms=lost_min_ms)
+        with self._judge.hold() as memory:
+            try:
+                verdict = await self._runner.fetch_verdict(claimed, memory)
+            finally:
+                verdict = self._end_request(limiter, ticket, verdict)
+            if verdict is None:
+                return
+            due_at = claimed.watch.due_at or claimed.claimed_at
+            self._runner.meter.record_poll(claimed.watch, verdict, late_ms=claimed.claimed_at - due_at)
+            lost_min_ms = limiter.monitor.find_lost_min_ms(ticket)
+            decision = await self._runner.settle(claimed, verdict, lost_min_ms=lost_min_ms)
         self._deferred.add(claimed.watch.provider, claimed.watch.api_path, verdict, decision)
 
     # -- what a request brought, for others

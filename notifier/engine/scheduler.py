@@ -150,7 +150,7 @@ class PeriodicJob:
         self.trouble = None
 
     def _fail(self, error: NotifierError) -> None:
-        """Report an error that needs the operator, and that a later run would meet again."""
+        """Report an error that needs the operator, because each later run would have it too."""
         if not self._failure.done():
             self._failure.set_result(error)
 
@@ -196,7 +196,7 @@ class JobScheduler:
             job.check()
 
     async def until_failed(self) -> NoReturn:
-        """Raise the first error of a run that waiting does not cure."""
+        """Raise the first error of a run that needs the operator."""
         raise await self._failure
 
     async def stop(self) -> None:

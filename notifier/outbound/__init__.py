@@ -1,4 +1,5 @@
-"""Send the daemon's HTTP requests, with a deadline for each, to allowed addresses only.
+"""Outgoing HTTP: exchanges with a deadline, a pool of connections, and a check of every address.
 
-``client.py`` is the only file that imports httpx. Network failures are returned as values.
+The engine uses ``client.py``, which returns network failures as values. Below it: ``transport.py`` (an httpx
+transport: pool and repeat), ``connector.py`` (resolve, check, connect), ``connection.py`` (the bytes of one).
 """

@@ -1,31 +1,28 @@
-"""Send HTTP requests and return the outcome as a value before the deadline.
+"""HTTP for the engine: an exchange goes out, and a value comes back before its deadline.
 
-This is the only file that imports httpx. The sockets under it are aiohttp's: the pool of httpx loses a
-connection permanently when an exchange is cancelled, and a deadline is a cancellation. The transport is
-called without a client: redirects, cookies, credentials and proxies of the environment are unwanted here,
-and a client costs as much CPU again.
+The transport is called without an httpx client around it. What a client adds (redirects, cookies, credentials
+and proxies of the environment) is unwanted here, and costs as much CPU again.
 """
 
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
-from yarl import URL
 
 from notifier import __version__
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.outbound import errors
-from notifier.outbound.address_check import AddressCheck
-from notifier.outbound.connector import PooledConnector
-from notifier.outbound.exchange_state import CURRENT, ExchangeState
+from notifier.outbound.connector import TcpConnector
+from notifier.outbound.errors import ExchangeError, connection_page
+from notifier.outbound.exchange_state import EXTENSION, ExchangeState
+from notifier.outbound.reply_room import ReplyRoom
 from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
+from notifier.outbound.transport import HttpTransport, origin_of
+from notifier.ports import MemoryHold
 
 REMAINDER_LIMIT_S = 0.02
 """Time for the rest of the reply to an accepted POST; after it the connection is not reused.
@@ -33,22 +30,16 @@ REMAINDER_LIMIT_S = 0.02
 No record of why; changing it needs a measurement.
 """
 
-_PIECE_BYTES = 256 * 1024  # no record of why; changing it needs a measurement
-_NETWORK_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError)
-_HEADERS = {"accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
+_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
+_CLOSED = NoReply(FailureKind.CONNECT, "given up on our side: the daemon is stopping or was reconfigured")
 
 
 class HttpxClient:
     """``ports.HttpClient`` over httpx. Polls and callbacks have one each and share no connections.
 
     ``policy`` restricts the addresses (None: all are allowed). ``max_body`` limits the bytes read of a reply,
-    whose body is as it was sent, compressed or not.
-    An idle connection is kept for ``keepalive_s``. ``ca_file`` has certificates to trust beside the system's;
-    raise OSError without any.
-
-    aiohttp repeats a GET once if the connection is lost before the reply, because a GET changes nothing. A
-    POST is never repeated, because it may have arrived. To make that rare, callbacks have a short
-    ``keepalive_s``, and no request uses an idle connection that the peer has closed.
+    whose body is as it was sent, compressed or not. An idle connection is kept for ``keepalive_s``.
+    ``ca_file`` has certificates to trust beside the system's; raise OSError without any.
     """
 
     def __init__(
@@ -62,20 +53,28 @@ class HttpxClient:
         resolver: CachingResolver | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._connections = connections
-        self._keepalive_s = keepalive_s
         self._max_body = max_body
-        self._address_check = AddressCheck(policy)
-        self._tls = make_tls_context(ca_file)
-        self._resolver = resolver or CachingResolver()
         self._monotonic = monotonic
-        self._transport = AiohttpTransport(verify=self._tls, trust_env=False, client=self._open_session)
+        self._slots = asyncio.Semaphore(connections)
+        self._deadlines: set[asyncio.Timeout] = set()
+        self._is_closed = False
+        connector = TcpConnector(policy, make_tls_context(ca_file), resolver or CachingResolver(), monotonic)
+        self._transport = HttpTransport(
+            connector, max_idle=connections, keepalive_s=keepalive_s, monotonic=monotonic
+        )
 
     async def get(
-        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
         """Send a GET. The body of the reply is whole or cut at ``max_body``."""
-        return await self._exchange("GET", url, headers, None, timeout_ms, max_body)
+        limit = max_body or self._max_body
+        return await self._exchange("GET", url, headers, None, timeout_ms, limit, memory)
 
     async def query(
         self,
@@ -85,35 +84,23 @@ class HttpxClient:
         *,
         timeout_ms: int,
         max_body: int | None = None,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
         """Send a POST that changes nothing. The body of the reply is whole or cut at ``max_body``."""
-        return await self._exchange("POST", url, headers, body, timeout_ms, max_body, is_body_read=True)
+        limit = max_body or self._max_body
+        return await self._exchange("POST", url, headers, body, timeout_ms, limit, memory, is_body_read=True)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         """Send a POST. For a 2xx status the body does not matter; for another status it is read."""
-        return await self._exchange("POST", url, headers, body, timeout_ms)
+        return await self._exchange("POST", url, headers, body, timeout_ms, self._max_body)
 
     async def close(self) -> None:
-        """Close all connections. A running exchange ends without a reply."""
+        """Close all connections. An exchange under way ends without a reply."""
+        self._is_closed = True
+        for deadline in self._deadlines:
+            if not deadline.expired():
+                deadline.reschedule(0.0)
         await self._transport.aclose()
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        """Open the session at the first exchange, because aiohttp needs a running loop."""
-        connector = PooledConnector(
-            limit=self._connections,
-            keepalive_s=self._keepalive_s,
-            tls=self._tls,
-            resolver=self._resolver,
-            guard=self._address_check,
-            monotonic=self._monotonic,
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            middlewares=(_keep_spelling,),
-        )
 
     async def _exchange(
         self,
@@ -122,27 +109,17 @@ class HttpxClient:
         headers: Mapping[str, str],
         body: bytes | None,
         timeout_ms: int,
-        max_body: int | None = None,
+        max_body: int,
+        memory: MemoryHold | None = None,
         *,
         is_body_read: bool = False,
     ) -> Exchange:
-        started_at = self._monotonic()
+        state = ExchangeState(self._monotonic(), is_body_read=is_body_read or method != "POST")
         try:
-            parsed = _parse_url(url)
-            request = _request(method, parsed, headers, body)
-            state = ExchangeState(URL(str(parsed), encoded=True), started_at)
-        except (
-            httpx.InvalidURL,
-            ValueError,
-        ):  # UnicodeError: IDNA, a header not in ASCII
+            request = _make_request(method, url, headers, body, state)
+            exchange = await self._send(request, state, timeout_ms, max_body, memory)
+        except (httpx.InvalidURL, ValueError):  # UnicodeError too: idna, a header that is not ASCII
             return NoReply(FailureKind.PROTOCOL, "this URL or a header cannot be sent")
-        token = CURRENT.set(state)
-        try:
-            state.is_body_read = is_body_read or method != "POST"
-            exchange = await self._send(request, state, timeout_ms, max_body or self._max_body)
-        finally:
-            state.abort()
-            CURRENT.reset(token)
         return replace(
             exchange,
             peer=state.peer,
@@ -151,80 +128,86 @@ class HttpxClient:
         )
 
     async def _send(
-        self, request: httpx.Request, state: ExchangeState, timeout_ms: int, max_body: int
+        self,
+        request: httpx.Request,
+        state: ExchangeState,
+        timeout_ms: int,
+        max_body: int,
+        memory: MemoryHold | None,
     ) -> Exchange:
         """Send the request and read the reply. ``state.final_reply`` counts even if the body never ends."""
+        deadline = asyncio.timeout(timeout_ms / 1_000)
+        room = None if memory is None else ReplyRoom(memory, deadline)
+        self._deadlines.add(deadline)
         try:
-            async with asyncio.timeout(timeout_ms / 1_000):
+            async with deadline, self._slots:
+                if self._is_closed:
+                    return _CLOSED
                 response = await self._transport.handle_async_request(request)
-                state.is_answered = True
                 try:
-                    return await self._receive(response, state, max_body)
+                    return await self._receive(response, state, max_body, room)
                 finally:
-                    await response.aclose()  # back into the pool, or closed if incomplete
+                    await response.stream.aclose()  # type: ignore[union-attr] # the transport's are async
         except TimeoutError:
-            failure = errors.timeout_to_no_reply(timeout_ms, state)
-        except _NETWORK_ERRORS as error:
-            cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
-            failure = errors.error_to_no_reply(cause or error, state)
-        except asyncio.CancelledError:
-            if _is_cancelled():
-                raise
-            failure = errors.CLOSED_BY_US  # close() cancels exchanges that wait for a connection
-        return state.final_reply or failure
+            no_reply = NoReply(FailureKind.TIMEOUT, f"{timeout_ms / 1_000:g} s, {state.stage}")
+            return state.final_reply or (_CLOSED if self._is_closed else no_reply)
+        except ExchangeError as error:
+            return state.final_reply or error.no_reply
+        finally:
+            self._deadlines.discard(deadline)
 
-    async def _receive(self, response: httpx.Response, state: ExchangeState, max_body: int) -> Exchange:
+    async def _receive(
+        self, response: httpx.Response, state: ExchangeState, max_body: int, room: ReplyRoom | None
+    ) -> Exchange:
         """Read the body of a reply as far as it matters."""
         first_byte_ms = state.ms_until(self._monotonic())
-        head = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
+        reply = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
         if response.is_success and not state.is_body_read:
-            state.final_reply = head
+            state.final_reply = reply
             async with asyncio.timeout(REMAINDER_LIMIT_S):
-                await self._read(response, max_body)
-            return head
+                await _read_body(response, max_body)
+            return reply
         if not response.is_success:
-            state.final_reply = replace(head, is_cut=True)
-        body, is_cut = await self._read(response, max_body)
-        return replace(head, body=body, is_cut=is_cut)
-
-    async def _read(self, response: httpx.Response, max_body: int) -> tuple[bytes, bool]:
-        """Return the body up to the limit, and whether it was longer."""
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            room = max_body - len(body)
-            body += chunk[:room]
-            if len(chunk) > room:
-                return bytes(body), True
-        return bytes(body), False
+            state.final_reply = replace(reply, is_cut=True)
+        body, is_cut = await _read_body(response, max_body, room)
+        return connection_page(reply.status, body) or replace(reply, body=body, is_cut=is_cut)
 
 
-@functools.lru_cache(maxsize=1_024)
-def _parse_url(url: str) -> httpx.URL:
-    """Parse a URL, or raise httpx.InvalidURL. Parsing takes 15 us, and a task is polled again soon."""
-    return httpx.URL(url)
+async def _read_body(
+    response: httpx.Response, max_body: int, room: ReplyRoom | None = None
+) -> tuple[bytes, bool]:
+    """Return the body up to the limit, and whether it was longer."""
+    body = bytearray()
+    async for piece in response.stream:  # type: ignore[union-attr] # the transport's are async
+        left = max_body - len(body)
+        body += piece[:left]
+        if len(piece) > left:
+            return bytes(body), True
+        if room is not None:
+            await room.reserve(len(body))
+    return bytes(body), False
 
 
-def _request(method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None) -> httpx.Request:
-    """Make a request. A long body is sent in pieces, so that unread bytes do not fill a buffer."""
-    if body is None or len(body) <= _PIECE_BYTES:
-        return httpx.Request(method, url, headers={**_HEADERS, **headers}, content=body)
-    sized = {**_HEADERS, **headers, "content-length": str(len(body))}
-    return httpx.Request(method, url, headers=sized, content=_pieces(body))
+def _make_request(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None, state: ExchangeState
+) -> httpx.Request:
+    """Return a request with our default headers. Raise httpx.InvalidURL or ValueError."""
+    parsed, host = _parse_url(url)
+    names = {name.lower() for name in headers}
+    ours = {"host": host} | {name: value for name, value in _DEFAULTS.items() if name not in names}
+    if body is not None:
+        ours["content-length"] = str(len(body))
+    stream = httpx.ByteStream(body or b"")  # given ``content``, httpx would build the headers twice
+    return httpx.Request(
+        method, parsed, headers=ours | dict(headers), stream=stream, extensions={EXTENSION: state}
+    )
 
 
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
-async def _keep_spelling(
-    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Send the URL as written. aiohttp would change its spelling (``%2F`` in a query to ``/``)."""
-    request.url = CURRENT.get().url
-    return await send(request)
-
-
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), _PIECE_BYTES):
-        yield body[start : start + _PIECE_BYTES]
+@functools.lru_cache(maxsize=1_024)  # a task is polled again and again, and parsing takes 15 us
+def _parse_url(url: str) -> tuple[httpx.URL, str]:
+    """Return the URL and its Host header. Raise httpx.InvalidURL if nothing can be sent there."""
+    parsed = httpx.URL(url)
+    name, port = origin_of(parsed).server_name, parsed.port
+    if parsed.scheme not in {"http", "https"} or not name or port == 0 or (port or 0) > 65_535:
+        raise httpx.InvalidURL("neither http nor https, or no host and port")
+    return parsed, (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")

@@ -1,65 +1,131 @@
-"""Pool the connections of a client."""
+"""Open connections: resolve the name, check every address, connect to a checked one, and start TLS.
 
-import select
+The check is at the address connected to. A check of the name would be defeated by a name that resolves
+differently a moment later, or by an address in the URL itself.
+"""
+
+import asyncio
+import contextlib
+import socket
 import ssl
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import Protocol
 
-from aiohttp import ClientRequest, ClientTimeout, TCPConnector
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
-
-from notifier.outbound.address_check import AddressCheck
-from notifier.outbound.exchange_state import CURRENT
+from notifier.core.exchange import FailureKind, NoReply
+from notifier.core.formats.addresses import AddressPolicy
+from notifier.outbound.connection import Connection, Origin
+from notifier.outbound.errors import ExchangeError, blocked, connect_failed
+from notifier.outbound.exchange_state import ExchangeState, Stage, format_address
 from notifier.outbound.resolver import CachingResolver
 
+NEXT_ADDRESS_S = 3.0  # no record of why; after it another address of the name gets its chance
 
-class PooledConnector(TCPConnector):
-    """A pool that records its connections in ``CURRENT`` and reuses none that the peer has closed."""
+
+class Connector(Protocol):
+    """Open the connections of a transport."""
+
+    async def connect(self, origin: Origin, state: ExchangeState) -> Connection:
+        """Return a new connection. Raise ExchangeError if there is none."""
+        ...
+
+
+class UnixConnector:
+    """Connect to one Unix socket, whatever host the URL has."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    async def connect(self, origin: Origin, state: ExchangeState) -> Connection:
+        """Return a new connection without TLS. Raise ExchangeError if there is none."""
+        state.peer = self._path
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            return await _open(sock, self._path, origin, self._path, state.started_at)
+        except OSError as error:
+            raise ExchangeError(connect_failed(error, self._path)) from error
+
+
+class TcpConnector:
+    """Connect to the addresses that the policy allows; without a policy, to all."""
 
     def __init__(
         self,
-        *,
-        limit: int,
-        keepalive_s: float,
+        policy: AddressPolicy | None,
         tls: ssl.SSLContext,
         resolver: CachingResolver,
-        guard: AddressCheck,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float],
     ) -> None:
-        super().__init__(
-            limit=limit,
-            limit_per_host=0,
-            keepalive_timeout=keepalive_s,
-            ssl=tls,
-            resolver=resolver,
-            use_dns_cache=False,  # the resolver has its own, with an injected clock
-            socket_factory=guard,
-        )
+        self._policy = policy
+        self._tls = tls
+        self._resolver = resolver
         self._monotonic = monotonic
 
-    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - the base class's
-        """Return a new connection, or an idle one without input."""
-        state = CURRENT.get()
-        while True:
-            tried = len(state.tried)
-            connection = await super().connect(req, traces, timeout)
-            is_new = len(state.tried) > tried
-            if is_new or not _has_input(connection):
-                state.attach(connection, self._monotonic() if is_new else None)
-                return connection
-            connection.close()
+    async def connect(self, origin: Origin, state: ExchangeState) -> Connection:
+        """Return a new connection, with TLS if the scheme says so. Raise ExchangeError if there is none."""
+        addresses = await self._allowed_addresses(origin)
+        connection = await self._connect_to_one(origin, addresses, state)
+        try:
+            if origin.scheme == "https":
+                state.stage = Stage.HANDSHAKE
+                await connection.start_tls(self._tls)
+        except BaseException:
+            connection.abort()
+            raise
+        state.connected_at = self._monotonic()
+        return connection
+
+    async def _allowed_addresses(self, origin: Origin) -> Sequence[str]:
+        addresses = await self._addresses(origin.host)
+        policy = self._policy
+        if policy is None:
+            return addresses
+        refusals = {address: policy.refuse(origin.host, address, origin.port) for address in addresses}
+        allowed = [address for address, refusal in refusals.items() if refusal is None]
+        if not allowed:
+            raise ExchangeError(blocked(list(dict.fromkeys(filter(None, refusals.values())))))
+        return allowed
+
+    async def _addresses(self, host: str) -> Sequence[str]:
+        with contextlib.suppress(ValueError):
+            ip_address(host)
+            return [host]
+        try:
+            return await self._resolver.resolve(host)
+        except OSError as error:
+            no_reply = NoReply(FailureKind.DNS, f"{host}: {error.strerror or 'no address'}")
+            raise ExchangeError(no_reply) from error
+
+    async def _connect_to_one(
+        self, origin: Origin, addresses: Sequence[str], state: ExchangeState
+    ) -> Connection:
+        """Try the addresses in order. The last may take as long as the deadline of the exchange allows."""
+        last = addresses[-1]
+        for address in addresses:
+            state.peer = peer = format_address(address, origin.port)
+            try:
+                async with asyncio.timeout(None if address is last else NEXT_ADDRESS_S):
+                    return await self._open(origin, address, peer)
+            except OSError as error:  # TimeoutError too
+                last_error = error
+        raise ExchangeError(connect_failed(last_error, peer)) from last_error
+
+    async def _open(self, origin: Origin, address: str, peer: str) -> Connection:
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return await _open(sock, (address, origin.port), origin, peer, self._monotonic())
 
 
-def _has_input(connection: Connection) -> bool:
-    """Return whether there is input. Between two exchanges it can only be the end of the connection.
-
-    The event loop has not processed it yet, so the request would go into a closed connection. A GET could be
-    repeated, but of a POST it would be unknown whether it arrived.
-    """
-    handle = connection.transport.get_extra_info("socket") if connection.transport else None
-    if handle is None or handle.fileno() < 0:
-        return True
-    poll = select.poll()  # select() has no room for a descriptor over 1023
-    poll.register(handle.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
+async def _open(
+    sock: socket.socket, address: str | tuple[str, int], origin: Origin, peer: str, now: float
+) -> Connection:
+    """Connect a socket of our own: with it ``Connection`` can read what asyncio would leave unread."""
+    loop = asyncio.get_running_loop()
+    try:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, address)
+        _, connection = await loop.create_connection(lambda: Connection(origin, peer, sock, now), sock=sock)
+    except BaseException:
+        sock.close()
+        raise
+    return connection

@@ -1,102 +1,91 @@
-"""Translate exceptions of the HTTP library into a failure kind and one line of detail.
+"""The error of an exchange, and the words for it.
 
-The line quotes neither what the peer sent nor what we sent, because both may contain a key.
+The words never quote what the peer sent nor what notifier sent, because either may hold a key.
 """
 
 import os
 import ssl
+from collections.abc import Collection
 
-import aiohttp
-from aiohttp import http_exceptions
+import httpx
 
 from notifier.core.exchange import FailureKind, FailureSubkind, NoReply
-from notifier.outbound.exchange_state import ExchangeState
+from notifier.core.formats.addresses import AddressRefusal
 
-CLOSED_BY_US = NoReply(
-    FailureKind.CONNECT, "given up on our side: the daemon is stopping or was reconfigured"
+TLS_NOT_SPOKEN = NoReply(
+    FailureKind.TLS, "the peer does not speak TLS on this port", subkind=FailureSubkind.TLS_NOT_SPOKEN
 )
+TLS_EXPECTED = NoReply(
+    FailureKind.TLS, "the peer speaks TLS on this port", subkind=FailureSubkind.TLS_EXPECTED
+)
+CLIENT_CERTIFICATE = NoReply(
+    FailureKind.TLS,
+    "the peer requires a client certificate",
+    subkind=FailureSubkind.TLS_CLIENT_CERTIFICATE,
+)
+_CONNECTION_PAGES = {
+    b"plain HTTP request was sent to HTTPS port": TLS_EXPECTED,  # nginx
+    b"speaking plain HTTP to an SSL-enabled server port": TLS_EXPECTED,  # Apache
+    b"Client sent an HTTP request to an HTTPS server": TLS_EXPECTED,  # Go, and so Caddy
+    b"No required SSL certificate was sent": CLIENT_CERTIFICATE,  # nginx
+}
+"""Texts with status 400. They have no code; ``tests/wire/test_real_servers.py`` fails if they change."""
 
 
-def error_to_no_reply(error: BaseException, state: ExchangeState) -> NoReply:
-    """Translate an exception of aiohttp or of the socket below it."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return NoReply(FailureKind.DNS, f"{state.host}: {error.os_error.strerror or 'no address'}")
-        case aiohttp.ClientConnectorCertificateError():
-            return NoReply(FailureKind.TLS, _of_certificate(error.certificate_error))
-        case aiohttp.ClientConnectorError():
-            return _of_connect(error.os_error, state)
-        case aiohttp.ClientPayloadError():
-            return _of_body(error)
-        case aiohttp.ClientResponseError():
-            return _of_head(error)
-        case aiohttp.InvalidURL():
-            return NoReply(FailureKind.PROTOCOL, "this URL cannot be asked")
-        case aiohttp.ServerDisconnectedError():
-            return NoReply(FailureKind.RESET, f"{state.peer} closed it")
-        case OSError():
-            return NoReply(FailureKind.RESET, f"{state.peer}: {_of_errno(error)}")
-        case aiohttp.ClientConnectionError():
-            return CLOSED_BY_US
-        case _:
-            return NoReply(FailureKind.PROTOCOL, f"this cannot be sent ({type(error).__name__})")
+class ExchangeError(httpx.TransportError):
+    """The reason why an exchange has no reply; the cause is the error of the system or of TLS, if any."""
+
+    def __init__(self, no_reply: NoReply) -> None:
+        super().__init__(no_reply.detail)
+        self.no_reply = no_reply
 
 
-def timeout_to_no_reply(timeout_ms: int, state: ExchangeState) -> NoReply:
-    """Describe how far the exchange was at its deadline."""
-    if state.is_answered:
-        where = "the answer began and did not end"
-    elif state.is_connected:
-        where = "connected, and no answer began"
-    else:
-        where = "not even connected"
-    return NoReply(FailureKind.TIMEOUT, f"{timeout_ms / 1_000:g} s, {where}")
+class ClosedUnansweredError(ExchangeError):
+    """The peer closed the connection before the first byte of an answer."""
 
 
-def _of_connect(error: OSError, state: ExchangeState) -> NoReply:
-    if state.refused and not state.tried:
-        never = FailureSubkind.NEVER_ALLOWED if all(each.is_final for each in state.refused) else None
-        return NoReply(FailureKind.BLOCKED, "; ".join(each.text for each in state.refused), subkind=never)
+def blocked(refusals: Collection[AddressRefusal]) -> NoReply:
+    """Describe why no address of a host is allowed."""
+    never = FailureSubkind.NEVER_ALLOWED if all(refusal.is_final for refusal in refusals) else None
+    return NoReply(FailureKind.BLOCKED, "; ".join(refusal.text for refusal in refusals), subkind=never)
+
+
+def connect_failed(error: OSError, peer: str) -> NoReply:
+    """Describe a connection that could not be opened."""
+    return NoReply(FailureKind.CONNECT, f"{peer}: {describe_os_error(error)}")
+
+
+def connection_lost(error: Exception | None, peer: str) -> NoReply:
+    """Describe the end of a connection before the end of a head."""
     if isinstance(error, ssl.SSLError):
-        return _of_handshake(error)
-    if isinstance(error, ConnectionResetError | ConnectionAbortedError) and state.url.scheme == "https":
-        return NoReply(FailureKind.TLS, "closed during the handshake")
-    return NoReply(FailureKind.CONNECT, f"{state.peer}: {_of_errno(error)}")
+        return tls_failed(error)
+    return NoReply(FailureKind.RESET, f"{peer}: {describe_os_error(error)}" if error else f"{peer} closed it")
 
 
-def _of_handshake(error: ssl.SSLError) -> NoReply:
-    if error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
-        detail = "the peer does not speak TLS on this port"
-        return NoReply(FailureKind.TLS, detail, subkind=FailureSubkind.TLS_NOT_SPOKEN)
-    return NoReply(FailureKind.TLS, (error.reason or "").replace("_", " ").lower() or "the handshake failed")
-
-
-def _of_certificate(error: Exception) -> str:
+def tls_failed(error: Exception | None) -> NoReply:
+    """Describe a failed handshake, or an alert that came after it."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return "the certificate was refused"
+        return NoReply(FailureKind.TLS, error.verify_message)
+    reason = error.reason or "the handshake failed" if isinstance(error, ssl.SSLError) else ""
+    if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
+        return TLS_NOT_SPOKEN
+    if reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
+        return CLIENT_CERTIFICATE
+    return NoReply(FailureKind.TLS, reason.replace("_", " ").lower() or "closed during the handshake")
 
 
-def _of_errno(error: BaseException) -> str:
+def connection_page(status: int, body: bytes) -> NoReply | None:
+    """Recognise the pages of servers that are about the connection and not about the request."""
+    pages = _CONNECTION_PAGES.items() if status == 400 else ()
+    return next((no_reply for phrase, no_reply in pages if phrase in body), None)
+
+
+def invalid_response(detail: object) -> ExchangeError:
+    """Return the error of a response that is not HTTP."""
+    return ExchangeError(NoReply(FailureKind.PROTOCOL, str(detail)))
+
+
+def describe_os_error(error: BaseException) -> str:
+    """Return the system's words for an error number."""
     number = getattr(error, "errno", None)
     return os.strerror(number).lower() if isinstance(number, int) else "lost"
-
-
-def _of_body(error: BaseException) -> NoReply:
-    """Distinguish a connection that ended early from wrong framing."""
-    cause = error.__cause__
-    # aiohttp has no code for a short body; tests/wire/test_bad_peers.py fails if its words change.
-    has_ended = isinstance(cause, http_exceptions.ContentLengthError | OSError)
-    is_short = isinstance(cause, http_exceptions.TransferEncodingError) and "Not enough data" in cause.message
-    if has_ended or is_short:
-        return NoReply(FailureKind.RESET, "in the middle of the body")
-    return NoReply(FailureKind.PROTOCOL, "the body is not framed as HTTP says")
-
-
-def _of_head(error: BaseException) -> NoReply:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, http_exceptions.LineTooLong):
-            return NoReply(FailureKind.TOO_LARGE, "a header line over 8 KiB")
-        cause = cause.__cause__
-    return NoReply(FailureKind.PROTOCOL, "the head cannot be read")

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 Lookup = Callable[[str], Iterable[str]]
 """A blocking function that returns the addresses of a name, best first, or raises OSError."""
 
@@ -39,7 +37,7 @@ class _Answer:
     reason: str = ""
 
 
-class CachingResolver(AbstractResolver):
+class CachingResolver:
     """A resolver with a cache and limits, for one event loop."""
 
     def __init__(
@@ -55,26 +53,14 @@ class CachingResolver(AbstractResolver):
         self._lookups: dict[str, asyncio.Future[_Answer]] = {}
         self._cache: dict[str, tuple[_Answer, float]] = {}
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Return the addresses of a host, or raise socket.gaierror with the reason as its text."""
+    async def resolve(self, host: str) -> tuple[str, ...]:
+        """Return the addresses of a host, best first. Raise socket.gaierror with the reason as its text."""
         answer = self._cached(host)
-        if answer is None:
-            answer = await asyncio.shield(
-                self._start_lookup(host)
-            )  # a cancelled exchange does not end the lookup
-        results = [
-            result
-            for address in answer.addresses
-            if family in (socket.AF_UNSPEC, (result := _result(host, address, port))["family"])
-        ]
-        if not results:
-            raise socket.gaierror(socket.EAI_NONAME, answer.reason or "the name has no such address")
-        return results
-
-    async def close(self) -> None:
-        """Do nothing: threads of lookups end by themselves."""
+        if answer is None:  # shielded: a cancelled exchange does not end the lookup
+            answer = await asyncio.shield(self._start_lookup(host))
+        if not answer.addresses:
+            raise socket.gaierror(socket.EAI_NONAME, answer.reason)
+        return answer.addresses
 
     def _cached(self, name: str) -> _Answer | None:
         answer, until = self._cache.get(name, (None, 0.0))
@@ -119,19 +105,10 @@ class CachingResolver(AbstractResolver):
 
     def _finish_lookup(self, name: str, answer: _Answer) -> None:
         self._cache.pop(name, None)  # insert it at the end: the oldest entry is removed first
-        self._cache[name] = (
-            answer,
-            self._monotonic() + (ADDRESSES_TTL_S if answer.addresses else FAILURE_TTL_S),
-        )
+        ttl_s = ADDRESSES_TTL_S if answer.addresses else FAILURE_TTL_S
+        self._cache[name] = (answer, self._monotonic() + ttl_s)
         if len(self._cache) > _MAX_NAMES:
             del self._cache[next(iter(self._cache))]
         lookup = self._lookups.pop(name)
         if not lookup.done():
             lookup.set_result(answer)
-
-
-def _result(host: str, address: str, port: int) -> ResolveResult:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return ResolveResult(
-        hostname=host, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST
-    )

@@ -1,4 +1,4 @@
-"""Provider descriptions as data: one TOML file a provider, with its sources and golden answers.
+"""Describe providers as data: one TOML file for each, with its sources and golden replies.
 
 ``README.md`` in this folder describes the files. ``tests/providers`` checks them.
 """

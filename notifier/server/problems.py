@@ -45,6 +45,7 @@ KINDS: Mapping[str, ProblemKind] = MappingProxyType(
         "validation_failed": ProblemKind(422, "Request has errors"),
         "too_many_callbacks": ProblemKind(422, "Too many callbacks for one watch"),
         "bad_configuration": ProblemKind(422, "Configuration has errors"),
+        "too_many_changes": ProblemKind(429, "Too many stops and resumes at once", _make_retry_after(60)),
         "too_many_replays": ProblemKind(429, "Too many replays at once", _make_retry_after(60)),
         "internal": ProblemKind(500, "Internal error"),
         "no_picture": ProblemKind(502, "No image to show"),

@@ -134,12 +134,12 @@ class DeadlineProtocol(HttpToolsProtocol):
     def _advance(self) -> None:
         """Feed the parser what it may have, and run the timer while a request is coming in."""
         try:
-            while self._received and not self._is_answering() and self._feed():
+            while self._received and not self._is_responding() and self._feed():
                 pass
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
             self._refuse(ProblemError("bad_request", "this is not a valid HTTP/1.1 request"))
-        if self._received and self._is_answering():
+        if self._received and self._is_responding():
             self.flow.pause_reading()
         self._update_timer()
 
@@ -181,7 +181,7 @@ class DeadlineProtocol(HttpToolsProtocol):
             yield end
 
     def _update_timer(self) -> None:
-        if self.transport.is_closing() or self._is_answering():
+        if self.transport.is_closing() or self._is_responding():
             self._cancel_request_timer()
         elif self._request_timer is None:
             self._request_timer = self.loop.call_later(self.timeout_s, self._on_request_timeout)
@@ -214,7 +214,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         return cycle if cycle is not None and not cycle.response_complete else None
 
-    def _is_answering(self) -> bool:
+    def _is_responding(self) -> bool:
         """Return whether a request is complete and its response is not."""
         return not self._is_body_awaited and self._running() is not None
 

@@ -1,4 +1,4 @@
-"""Let browsers in: one-time codes, and the sessions that they start. Both are kept in memory only.
+"""Log browsers in by one-time codes, and keep the sessions that they start. Both are in memory only.
 
 A browser cannot send ``Authorization`` when it opens a page. So a program that has a token requests a code
 (``POST /v1/login``), and the browser exchanges it for a cookie (``GET /login?code=…``). Only digests are

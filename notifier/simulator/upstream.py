@@ -66,12 +66,12 @@ class SimulatedTask:
     polls: int = 0
     polled_at: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_POLL_INSTANTS))
 
-    def answer(self, now: float) -> PreparedReply:
+    def reply_at(self, now: float) -> PreparedReply:
         """Return the reply to a poll at this second of the clock."""
         if self.first:
             return self.first.popleft()
         age = now - self.started_s
-        return next(answer for after_s, answer in reversed(self.stages) if age >= after_s or after_s == 0.0)
+        return next(reply for after_s, reply in reversed(self.stages) if age >= after_s or after_s == 0.0)
 
     def describe(self) -> dict[str, Any]:
         """Return the JSON of the task for the control paths."""
@@ -129,9 +129,9 @@ class SimulatedProvider:
         self._tasks[f"{api_path}/{task_id}"] = task
         return task
 
-    def fail_next(self, answers: Iterable[FixedReply]) -> None:
+    def fail_next(self, replies: Iterable[FixedReply]) -> None:
         """Use these replies for the next polls of any task."""
-        self._failures.extend(map(make_fixed_reply, answers))
+        self._failures.extend(map(make_fixed_reply, replies))
 
     def recover(self) -> None:
         """Remove the replies that ``fail_next`` added and no poll has received."""
@@ -160,26 +160,26 @@ class SimulatedProvider:
             return
         path, method = scope["path"], scope["method"]
         if path.startswith(CONTROL):
-            answer = self._control(method, path.removeprefix(CONTROL), await read_body(receive))
+            reply = self._control(method, path.removeprefix(CONTROL), await read_body(receive))
         elif not self._is_authorized(scope["headers"]):
             self.refused += 1
-            answer = make_problem(401, "Unauthorized", path)
+            reply = make_problem(401, "Unauthorized", path)
         elif method == "GET":
-            answer = self._answer_poll(path)
+            reply = self._reply_to_poll(path)
         elif method == "POST":
-            answer = self._create_task(path, await read_body(receive))
+            reply = self._create_task(path, await read_body(receive))
         else:
-            answer = make_problem(405, "Method Not Allowed", path)
-        if answer.after_s:
-            await asyncio.sleep(answer.after_s)
-        await send(answer.head)
-        await send(answer.body)
+            reply = make_problem(405, "Method Not Allowed", path)
+        if reply.after_s:
+            await asyncio.sleep(reply.after_s)
+        await send(reply.head)
+        await send(reply.body)
 
     def _is_authorized(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
         value = next((value for name, value in headers if name == b"authorization"), b"")
         return value.startswith(b"Bearer ") if self._bearer is None else value == self._bearer
 
-    def _answer_poll(self, path: str) -> PreparedReply:
+    def _reply_to_poll(self, path: str) -> PreparedReply:
         now = self._monotonic()
         self.polls += 1
         task = self._tasks.get(path)
@@ -191,7 +191,7 @@ class SimulatedProvider:
         if task is None:
             self.unknown += 1
             return make_missing_reply()
-        return task.answer(now)
+        return task.reply_at(now)
 
     def _create_task(self, path: str, body: bytes) -> PreparedReply:
         try:

@@ -1,1 +1,1 @@
-"""What must survive the process. ``protocol.py`` states what a store promises; SQLite implements it."""
+"""Store what must survive the process. ``protocol.py`` defines the store, ``sqlite/`` implements it."""

@@ -1,7 +1,7 @@
-"""Change notices: what a transaction changed, published by the store once it is committed.
+"""Define change notices: the store publishes what a transaction changed once it is committed.
 
-The event feed of the API listens. Notices come out of the store. A wrapper around it would miss the changes
-of another daemon on the same database.
+The event feed of the API listens. The store itself makes the notices, because a wrapper around it would miss
+the changes of another daemon on the same database.
 """
 
 from collections.abc import Callable

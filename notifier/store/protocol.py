@@ -9,12 +9,14 @@ records it. A record is guarded by its claim. If the row has changed since, the 
 changes nothing, so that the first outcome wins.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
+from notifier.core.causes.cause import Cause
 from notifier.core.delivery.decision import AttemptDecision
 from notifier.core.delivery.endpoint import AttemptResult
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.model import (
     Attempt,
     ClaimedDelivery,
@@ -28,8 +30,10 @@ from notifier.core.polling.poll_choice import UNRESTRICTED, ClaimRules
 from notifier.core.timeline import WatchHistory
 from notifier.store.changes import ChangeListener
 from notifier.store.values import (
-    MAX_TRIALS,
+    MANY_SLOTS,
+    MAX_CLAIMED_BYTES,
     AttemptRecorded,
+    BulkLimitReached,
     CallbackLimitReached,
     ChangeRefused,
     ClaimedDeliveries,
@@ -42,12 +46,15 @@ from notifier.store.values import (
     PathDurations,
     PollingState,
     ProviderBreaker,
+    PruneStep,
+    RateAllowance,
     RecentActivity,
-    ReplayLimitReached,
     ReplayQuery,
     RowsById,
     WatchAdded,
+    WatchChange,
     WatchDetail,
+    WatchesChanged,
     WatchLimitReached,
     WatchQuery,
 )
@@ -78,18 +85,27 @@ class Store(Protocol):
         """Read one watch with its event and deliveries; None if there is no such id."""
         ...
 
+    async def payload(self, watch_id: str) -> bytes | None:
+        """Read the provider's last reply, of the round that ended last, as it was sent or beside the event.
+
+        None if there is no such id, if the watch runs, or if its end was not reported by the provider.
+        """
+        ...
+
     async def history(self, watch_id: str) -> WatchHistory | None:
         """Read all that the timeline of a watch shows; None if there is no such id."""
         ...
 
     async def watches(self, query: WatchQuery) -> list[Watch]:
-        """List a page of watches."""
+        """List a page of watches. It ends early where it holds ``MAX_PAGE_BYTES`` (``is_page_full``)."""
         ...
 
     async def find(
         self, watch_ids: Iterable[str], delivery_ids: Iterable[str], *, deliveries_of: Iterable[str]
     ) -> RowsById:
         """Read the rows of these ids that exist, and all deliveries of ``deliveries_of``, in one snapshot.
+
+        It ends early where the watches have ``MAX_PAGE_BYTES``.
 
         The arguments must not change until it returns.
         """
@@ -187,7 +203,7 @@ class Store(Protocol):
         ...
 
     async def deliveries(self, query: DeliveryQuery) -> list[Delivery]:
-        """List a page of deliveries."""
+        """List a page of deliveries; see ``watches``."""
         ...
 
     async def delivery(self, delivery_id: str) -> DeliveryDetail | None:
@@ -206,16 +222,22 @@ class Store(Protocol):
         lease: Lease,
         busy: Mapping[str, int],
         per_origin: int,
-        trials: Collection[str] = (),
-        max_trials: int = MAX_TRIALS,
+        slots: SlotUsage = MANY_SLOTS,
+        rates: RateAllowance | None = None,
+        max_bytes: int = MAX_CLAIMED_BYTES,
     ) -> ClaimedDeliveries:
         """Claim pending deliveries that are due, in rotation over the endpoints.
 
         ``busy`` counts the requests in flight to each origin (``core.formats.urls.url_to_origin``). Together
-        with the claimed ones no origin has more than ``per_origin``. ``trials`` are the origins with a
-        delivery on trial in flight. They get no second one, and all origins on trial together are at most
-        ``max_trials``.
+        with the claimed ones no origin has more than ``per_origin``. ``slots`` are those
+        in use by class: no class has more than its part, and no origin two of one class that does not work.
+        What a user sends again goes first, whatever the health of its endpoint. ``rates`` limits how many
+        others start now at each origin.
         ``next_due_at`` leaves out endpoints that have no room.
+
+        The claimed bodies of more than ``UNCOUNTED_BYTES`` have at most ``max_bytes`` together. The first of
+        them may have more if ``max_bytes`` is all of ``MAX_CLAIMED_BYTES``: it goes alone. One that has to
+        wait holds up those behind it, but no short ones.
         """
         ...
 
@@ -231,7 +253,8 @@ class Store(Protocol):
     ) -> AttemptRecorded | None:
         """Record an attempt, and what follows from it for the delivery and for the gate of its endpoint.
 
-        When the gate opens, every delivery that waits behind it becomes due. None means that the claim has
+        When the gate opens, every delivery that waits behind it becomes due, in bounded steps that claims
+        continue. None means that the claim has
         ended.
         """
         ...
@@ -240,6 +263,20 @@ class Store(Protocol):
         """Make a delivery of any state pending and due now, with a new ``give_up_at``.
 
         One attempt goes out whatever the gate of the endpoint says.
+        """
+        ...
+
+    async def give_up_delivery(self, delivery_id: str, *, now: int) -> Delivery | ChangeRefused:
+        """Make a pending delivery dead for a user. A dead one stays as it is; a delivered one is a CONFLICT.
+
+        The result of an attempt in flight is not recorded.
+        """
+        ...
+
+    async def give_up_endpoint(self, endpoint_id: str, *, now: int) -> int | ChangeRefused:
+        """Give up all deliveries that wait for the endpoint now, and return their number.
+
+        It is done in bounded steps, and survives a restart. Claims of deliveries continue it.
         """
         ...
 
@@ -255,11 +292,11 @@ class Store(Protocol):
         """Open the gate of the endpoint, whatever closed it, and make all that waits due now."""
         ...
 
-    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | ReplayLimitReached:
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | BulkLimitReached:
         """Start to send again all deliveries that match now, and return their number. A dry run only counts.
 
         Pending deliveries do not match, because they are sent anyway. ``replay_some`` does the work, which
-        survives a restart. At most ``MAX_REPLAYS`` replays are under way or waiting.
+        survives a restart. At most ``MAX_BULK_CHANGES`` replays are under way or waiting.
         """
         ...
 
@@ -268,6 +305,33 @@ class Store(Protocol):
 
         None means that no replay is under way. Deliveries that are pending or in flight are passed over, so 0
         does not mean the end.
+        """
+        ...
+
+    async def start_watch_change(
+        self,
+        change: WatchChange,
+        *,
+        now: int,
+        expire_after_ms: Mapping[str, int],
+        max_live: int,
+        dry_run: bool,
+    ) -> int | BulkLimitReached | WatchLimitReached:
+        """Start to stop or resume all watches that match now, and return their number. A dry run only counts.
+
+        ``expire_after_ms`` has the deadline of each configured provider. The watches of others are not
+        resumed. ``change_some_watches`` does the work, which survives a restart. At most ``MAX_BULK_CHANGES``
+        are under way or waiting. If there is no room for all that match, the result is WatchLimitReached.
+        """
+        ...
+
+    async def change_some_watches(
+        self, *, now: int, expire_after_ms: Mapping[str, int], max_live: int, limit: int
+    ) -> WatchesChanged | None:
+        """Stop or resume at most ``limit`` watches of the oldest bulk change. None: none is under way.
+
+        Each is changed as ``stop_watch`` and ``resume_watch`` do. Watches that do not match any more are
+        passed over, so no ids do not mean the end.
         """
         ...
 
@@ -282,9 +346,17 @@ class Store(Protocol):
         """Read the totals, at a cost that does not grow with the rows."""
         ...
 
-    async def prune(self, *, delivered_before: int, dead_before: int, limit: int) -> int:
-        """Delete at most ``limit`` ended watches with all that belongs to them, and return their number.
+    async def prune(
+        self,
+        *,
+        delivered_before: int,
+        dead_before: int,
+        limit: int,
+        place: tuple[int, int] | None = None,
+    ) -> PruneStep:
+        """Delete at most ``limit`` ended watches with all that belongs to them, in one bounded step.
 
+        It starts at the ``place`` that the last step returned, or at the oldest watch.
         A watch is deleted if it ended before ``delivered_before`` and none of its deliveries is pending. Each
         of its delivered ones must have ended before ``delivered_before``, each dead one before
         ``dead_before``. The oldest attempts beyond a fixed total are deleted too.
@@ -311,6 +383,11 @@ class Store(Protocol):
 
     def add_listener(self, listener: ChangeListener) -> None:
         """Notify ``listener`` of every change from now on, once the change is committed."""
+        ...
+
+    @property
+    def trouble(self) -> Cause | None:
+        """Why the last write was refused by the disk; None after one that succeeded."""
         ...
 
     async def until_closed(self) -> None:

@@ -1,11 +1,14 @@
 """Arguments and results of the verbs of a store: plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 
+from notifier.byte_budget import UNCOUNTED_BYTES
 from notifier.core.circuit_breaker import CircuitBreaker
 from notifier.core.delivery.endpoint import EndpointHealth
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.model import (
     Attempt,
     ClaimedDelivery,
@@ -16,10 +19,14 @@ from notifier.core.model import (
     WatchState,
 )
 from notifier.core.polling.learned_schedule import TaskDurations
+from notifier.core.states import WatchAction
 from notifier.core.task_statistics import FinishedTask
 
-MAX_TRIALS = 16  # half of the default of callbacks.max_in_flight, so that receivers that hang leave half free
-MAX_REPLAYS = 100  # CONTRACT P5: every queue is bounded; no record of why this number
+MANY_SLOTS = SlotUsage(1_000)  # more than a claim asks for, so that only its other limits count
+MAX_CLAIMED_BYTES = 32 << 20  # of bodies in flight: by default 32 at once, with a payload of 1 MiB each
+MAX_DELIVERIES = 500  # shown with one watch, as of a page (CONTRACT, HTTP); GET /v1/deliveries lists all
+MAX_PAGE_BYTES = 4 << 20  # of a page, as much as a batch may have; 500 watches without many outputs have less
+MAX_BULK_CHANGES = 100  # CONTRACT P5: every queue is bounded; no record of why this number
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +39,14 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class WatchAdded:
-    """The watch of a registration; ``is_new`` is False if it existed before."""
+    """The watch of a registration; ``is_new`` is False if it existed before.
+
+    ``is_cut``: its outputs were left out, because the watches before it have ``MAX_PAGE_BYTES``.
+    """
 
     watch: Watch
     is_new: bool
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +64,14 @@ class CallbackLimitReached:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayLimitReached:
-    """A replay was refused: ``under_way`` replays are the limit."""
+class BulkLimitReached:
+    """A bulk change was refused: ``under_way`` of its queue are the limit."""
 
     under_way: int
+
+
+# Trade-off: each round of a watch makes up to 16 deliveries, and all are kept until the watch is forgotten.
+MAX_ROUNDS = 20
 
 
 class ChangeRefused(StrEnum):
@@ -64,6 +79,7 @@ class ChangeRefused(StrEnum):
 
     UNKNOWN_ID = "unknown_id"
     CONFLICT = "conflict"
+    TOO_MANY_ROUNDS = "too_many_rounds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +134,33 @@ class PathDurations:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
-    """Deliveries to send now; ``next_due_at`` is when the first unclaimed one is due."""
+    """Deliveries to send now; ``next_due_at`` is when the first unclaimed one is due.
+
+    ``lacks_memory``: others are due that have to wait until those in flight have ended.
+    """
 
     deliveries: tuple[ClaimedDelivery, ...]
     next_due_at: int | None
+    lacks_memory: bool = False
+
+
+def count_body_bytes(delivery: ClaimedDelivery) -> int:
+    """Count the bytes of a body towards ``MAX_CLAIMED_BYTES``; short ones are not counted."""
+    size = len(delivery.body)
+    return size if size > UNCOUNTED_BYTES else 0
+
+
+@dataclass(frozen=True, slots=True)
+class RateAllowance:
+    """How many deliveries may start now at the origins in ``tokens``; at each other one, ``burst``."""
+
+    burst: int
+    tokens: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class WatchDetail:
-    """A watch with its latest event, which holds the payload, and its deliveries, oldest first."""
+    """A watch with its latest event, and its newest deliveries (``MAX_DELIVERIES``), oldest first."""
 
     watch: Watch
     event: Event | None
@@ -141,12 +175,26 @@ class DeliveryDetail:
     attempts: tuple[Attempt, ...]
 
 
+def count_row_bytes(row: Watch | Delivery) -> int:
+    """Count the characters of what may be long in a row."""
+    if isinstance(row, Delivery):
+        return len(row.url) + len(row.last_error or "")
+    callbacks = sum(len(each.url) + sum(map(len, chain(*each.headers))) for each in row.callbacks)
+    return callbacks + len(row.metadata) + sum(map(len, row.outputs))
+
+
+def is_page_full(rows: Sequence[Watch] | Sequence[Delivery]) -> bool:
+    """Return whether a page ends with its last row because of its size, so that there may be more rows."""
+    return sum(map(count_row_bytes, rows)) >= MAX_PAGE_BYTES
+
+
 @dataclass(frozen=True, slots=True)
 class RowsById:
-    """The rows of the requested ids that exist, oldest first."""
+    """The rows of the requested ids that exist, oldest first. ``is_cut``: there are more than were read."""
 
     watches: tuple[Watch, ...]
     deliveries: tuple[Delivery, ...]
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +255,31 @@ class ReplayQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchChange:
+    """Which watches to stop or to resume: in [since, until), of this state, provider and path; None is any.
+
+    The time of a live watch is its registration, that of another its end. ``expire_after_ms`` is the new
+    deadline of a resumed watch, None: that of its provider.
+    """
+
+    action: WatchAction
+    since: int | None = None
+    until: int | None = None
+    state: WatchState | None = None
+    provider: str | None = None
+    api_path: str | None = None
+    expire_after_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchesChanged:
+    """One step of a bulk change: the ids of the watches, and how many did not fit the limit of live ones."""
+
+    ids: tuple[str, ...]
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """The number of rows by state, and the creation of the oldest pending delivery.
 
@@ -224,6 +297,18 @@ class Counts:
     troubled: int = 0
     lasting: int = 0
     refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PruneStep:
+    """How many watches one step deleted, and where the next one starts; ``place`` is None at the end.
+
+    ``has_excess``: there are still more attempts than their limit.
+    """
+
+    count: int
+    place: tuple[int, int] | None
+    has_excess: bool = False
 
 
 @dataclass(frozen=True, slots=True)

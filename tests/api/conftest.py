@@ -15,7 +15,7 @@ from notifier.api.event_feed import EventFeed
 from notifier.api.routes import API_ROUTES
 from notifier.api.services import ApiSettings, RegistrationDefaults, Services
 from notifier.core.causes.cause import Cause, Condition
-from notifier.core.event_body import build_event
+from notifier.core.event_body import DEFAULT_MAX_PAYLOAD, build_event
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.task_urls import TaskUrlTemplate
 from notifier.core.model import TaskError, WatchState
@@ -69,6 +69,7 @@ class Wake:
         self.polls: list[int] = []
         self.deliveries = 0
         self.replays = 0
+        self.watch_changes = 0
 
     def poll_at(self, instant: int) -> None:
         self.polls.append(instant)
@@ -78,6 +79,9 @@ class Wake:
 
     def replay_now(self) -> None:
         self.replays += 1
+
+    def change_watches_now(self) -> None:
+        self.watch_changes += 1
 
 
 def registration(task_id: str = "task-1", **more: Any) -> dict[str, Any]:
@@ -162,6 +166,7 @@ class Bench:
         payload: str | None = '{"n": 1.0}',
         outputs: tuple[str, ...] = ("https://x/1.jpg",),
         notes: tuple[PayloadNote, ...] = (),
+        max_payload: int = DEFAULT_MAX_PAYLOAD,
     ) -> None:
         """End a watch as the poller does."""
         now = self.clock.now()
@@ -171,7 +176,7 @@ class Bench:
         watch = next(each for each in claimed.watches if each.id == watch_id)
         error = None if state is WatchState.COMPLETED else TaskError("provider", 3001, "Bad", "no")
         end = EndWatch(state, str(state), outputs, error, payload, now + HOUR_MS, None, notes=notes)
-        event = build_event(watch, end, event_id=f"evt_{watch_id[4:]}", now=now)
+        event = build_event(watch, end, event_id=f"evt_{watch_id[4:]}", now=now, max_payload=max_payload)
         assert await self.store.record_end(watch, lease, end, event, now=now, give_up_at=now + HOUR_MS)
         self.waiters.wake(watch_id)
 

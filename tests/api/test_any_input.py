@@ -163,6 +163,10 @@ def test_arbitrary_json_gets_a_proper_answer(tmp_path: Path, bodies: list[Any]) 
                 ("/v1/watches/batch", value),
                 (f"/v1/watches/{watch_id}/resume", value),
                 (f"/v1/watches/{watch_id}/poll", value),
+                ("/v1/watches/stop", value),
+                ("/v1/watches/stop", {"since": value, "provider": value, "api_path": value}),
+                ("/v1/watches/resume", value),
+                ("/v1/watches/resume", {"until": value, "state": value, "expire_after": value}),
                 ("/v1/deliveries/replay", value),
                 ("/v1/deliveries/replay", {"since": value, "url": value, "state": value}),
             ):

@@ -103,6 +103,32 @@ async def test_redeliver_makes_it_pending_and_rings(bench: Bench) -> None:
     assert bench.wake.deliveries == 1
 
 
+async def test_a_delivery_is_given_up_by_hand(bench: Bench) -> None:
+    """It is dead with that reason; a second time changes nothing. It can be sent again all the same."""
+    (delivery_id,) = await delivered(bench)
+    for _ in range(2):
+        answer = await bench.http.post(f"/v1/deliveries/{delivery_id}/give-up")
+        body = answer.json()
+        assert (answer.status_code, body["state"]) == (200, "dead")
+        assert body["last_error"] == "given up by a user"
+    again = await bench.http.post(f"/v1/deliveries/{delivery_id}/redeliver")
+    assert (again.status_code, again.json()["state"]) == (202, "pending")
+    unknown = await bench.http.post(f"/v1/deliveries/dlv_{'0' * 26}/give-up")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+
+
+async def test_all_deliveries_of_an_endpoint_are_given_up_by_hand(bench: Bench) -> None:
+    """Those that wait now; the answer says how many."""
+    ids = await delivered(bench, 3)
+    (endpoint,) = (await bench.http.get("/v1/endpoints")).json()["endpoints"]
+    answer = await bench.http.post(f"/v1/endpoints/{endpoint['id']}/give-up")
+    assert (answer.status_code, answer.json()) == (202, {"matched": 3})
+    dead = (await bench.http.get("/v1/deliveries", params={"state": "dead"})).json()["deliveries"]
+    assert {each["id"]: each["last_error"] for each in dead} == dict.fromkeys(ids, "given up by a user")
+    unknown = await bench.http.post(f"/v1/endpoints/ep_{'0' * 26}/give-up")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+
+
 async def test_deliveries_come_in_pages_with_filters(bench: Bench) -> None:
     ids = await delivered(bench, 5)
     await die(bench, ids[0])

@@ -212,6 +212,21 @@ async def test_more_than_is_told_singly_is_a_reset_and_not_one_after_the_other(b
         assert await ear.names() == ["watch"]
 
 
+@pytest.mark.fault(113)
+async def test_more_bytes_than_are_told_singly_are_a_reset(bench: Bench) -> None:
+    """Five watches with a mebibyte of outputs each change at once."""
+    for watch_id in (ids := [(await bench.register(f"t{number}"))["id"] for number in range(5)]):
+        await bench.end(watch_id, outputs=("u" * (1 << 20),))
+    with listening(bench.feed) as ear:
+        for watch_id in ids:
+            bench.feed.watch(watch_id)
+        await beat(bench)
+        assert await ear.names() == ["reset"]
+        bench.feed.watch(ids[0])
+        await beat(bench)
+        assert await ear.names() == ["watch"]
+
+
 async def test_a_store_that_cannot_be_read_is_made_good_by_a_reset(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from notifier.core.polling.decision import EndWatch
-from notifier.core.polling.learned_schedule import MIN_SAMPLES
+from notifier.core.polling.first_poll import SURE_SAMPLES
 from notifier.store.values import Lease
 from tests.api.conftest import MULEROUTER, PATH, Bench
 from tests.builders import end, event
 
 
-async def teach(bench: Bench, count: int = MIN_SAMPLES, duration_ms: int = 100_000) -> None:
+async def teach(bench: Bench, count: int = SURE_SAMPLES, duration_ms: int = 100_000) -> None:
     """Have tasks end that took so long."""
     for number in range(count):
         watch_id = (await bench.register(f"past-{number}"))["id"]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from notifier.api import examples
+from notifier.api import bulk_schemas, examples, request_schemas
 from notifier.api import schemas as shapes
 from notifier.api.callbacks import FIELDS as CALLBACK_FIELDS
 from notifier.api.json_fields import FieldErrors
@@ -20,6 +20,7 @@ from notifier.api.replays import FIELDS as REPLAY_FIELDS
 from notifier.api.replays import read_replay
 from notifier.api.request import TextResponse
 from notifier.api.status_schemas import StatusBody
+from notifier.api.watch_changes import RESUME_FIELDS, STOP_FIELDS, read_resume_of_many, read_stop
 from notifier.core.model import MAX_CALLBACKS
 from notifier.errors import StoreUnavailable
 from notifier.server.problems import ProblemBody
@@ -166,6 +167,8 @@ async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:
             read_registration(each, SETTINGS, NOON) for each in read_batch(body)
         ],
         "/v1/watches/{id}/resume": read_resume,
+        "/v1/watches/stop": read_stop,
+        "/v1/watches/resume": read_resume_of_many,
         "/v1/deliveries/replay": read_replay,
     }
     for path, reader in read.items():
@@ -174,9 +177,14 @@ async def test_every_example_of_a_request_is_taken(bench: Bench) -> None:
 
 
 def test_the_shapes_of_requests_are_those_that_are_read() -> None:
-    assert [field.name for field in msgspec.structs.fields(shapes.Registration)] == list(FIELDS)
-    assert [field.name for field in msgspec.structs.fields(shapes.Replay)] == list(REPLAY_FIELDS)
-    assert [field.name for field in msgspec.structs.fields(shapes.CallbackRequest)] == list(CALLBACK_FIELDS)
+    for schema, names in (
+        (request_schemas.Registration, FIELDS),
+        (bulk_schemas.Replay, REPLAY_FIELDS),
+        (bulk_schemas.StopMany, STOP_FIELDS),
+        (bulk_schemas.ResumeMany, RESUME_FIELDS),
+        (request_schemas.CallbackRequest, CALLBACK_FIELDS),
+    ):
+        assert [field.name for field in msgspec.structs.fields(schema)] == list(names)
 
 
 async def test_the_bounds_are_those_that_hold(bench: Bench) -> None:

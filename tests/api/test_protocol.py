@@ -9,7 +9,7 @@ import functools
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import cast
 from unittest import mock
 
@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from notifier.server.connection_limit import MIN_CONNECTIONS, limit_connections
 from notifier.server.protocol import REQUEST_TIMEOUT_S, DeadlineProtocol
 from notifier.server.request_head import MAX_HEAD_BYTES
 from tests.api.conftest import Bench, registration
@@ -297,6 +298,40 @@ async def test_a_crowd_of_silent_clients_keeps_nobody_out(bench: Bench) -> None:
         crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
         assert statuses(await say(port, GET + b"Connection: close\r\n\r\n")) == [200]
         await asyncio.gather(*(reader.read() for reader, _ in crowd))  # each sees its end
+        for _, writer in crowd:
+            writer.close()
+
+
+@pytest.mark.fault(143)
+async def test_a_crowd_beyond_the_limit_ends_the_oldest_idle_connection_first(bench: Bench) -> None:
+    """A new client is served, and so is a held request; only idle connections and the oldest ones end."""
+    watch_id = (await bench.register())["id"]
+    async with serving(bench.app, limit_connections(0, 0)) as port:
+        held = asyncio.create_task(say(port, f"GET /v1/watches/{watch_id}?wait=60s HTTP/1.1\r\n".encode(),
+                                       b"Host: localhost\r\nConnection: close\r\n\r\n"))  # fmt: skip
+        await _until(lambda: bool(bench.waiters._waiting))
+        crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * MIN_CONNECTIONS)]
+        assert statuses(await say(port, GET + b"Connection: close\r\n\r\n")) == [200]
+        for reader, _ in crowd[:MIN_CONNECTIONS]:
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+        await bench.end(watch_id)
+        assert b'"state":"completed"' in await held
+        for _, writer in crowd:
+            writer.close()
+
+
+@pytest.mark.fault(143)
+async def test_a_crowd_of_held_requests_keeps_nobody_out(bench: Bench) -> None:
+    """Nobody is idle then: the oldest of them ends."""
+    watch_id = (await bench.register())["id"]
+    head = f"GET /v1/watches/{watch_id}?wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    async with serving(bench.app, limit_connections(0, 0)) as port:
+        crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MIN_CONNECTIONS)]
+        for _, writer in crowd:
+            writer.write(head)
+        await _until(lambda: len(bench.waiters._waiting.get(watch_id, ())) == MIN_CONNECTIONS)
+        assert statuses(await say(port, GET + b"Connection: close\r\n\r\n")) == [200]
         for _, writer in crowd:
             writer.close()
 

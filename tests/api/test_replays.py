@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notifier.store.sqlite import replays
+from notifier.store.sqlite import bulk
 from tests.api.conftest import HOOK, HOUR_MS, Bench, pointers
 from tests.api.test_deliveries import delivered, die
 
@@ -109,7 +109,7 @@ async def test_one_replay_too_many_is_refused_and_told_when_to_come_again(
 ) -> None:
     """Nothing of it is kept."""
     await dead_and_pending(bench)
-    monkeypatch.setattr(replays, "MAX_REPLAYS", 2)
+    monkeypatch.setattr(bulk, "MAX_BULK_CHANGES", 2)
     for _ in range(2):
         await replay(bench, state="dead")
     answer = await bench.http.post("/v1/deliveries/replay", json={"state": "dead"})

@@ -21,7 +21,7 @@ from notifier.core.model import WatchState
 from notifier.core.polling.payload_notes import NoteCode, PayloadNote
 from notifier.engine.waiters import WatchWaiters
 from notifier.store.protocol import Store
-from notifier.store.values import WatchDetail
+from notifier.store.values import MAX_ROUNDS, WatchDetail
 from tests.api.conftest import BASE, HOOK, HOUR_MS, MULEROUTER, PATH, Bench, make_app, pointers, registration
 from tests.builders import KEY_REFUSED
 from tests.fakes import NOON
@@ -547,6 +547,17 @@ async def test_resume_without_a_body_goes_on_for_the_providers_time(bench: Bench
     await bench.http.delete(f"/v1/watches/{watch_id}")
     answer = await bench.http.post(f"/v1/watches/{watch_id}/resume")
     assert answer.json()["expires_at"] == "2026-11-23T13:00:00.000Z"
+
+
+@pytest.mark.fault(142)
+async def test_a_watch_with_all_its_rounds_is_409(bench: Bench) -> None:
+    """The problem says how many, and where the outcome is to be had."""
+    watch_id = (await bench.register())["id"]
+    for status in [200] * (MAX_ROUNDS - 1) + [409]:
+        await bench.http.delete(f"/v1/watches/{watch_id}")
+        answer = await bench.http.post(f"/v1/watches/{watch_id}/resume")
+        assert answer.status_code == status
+    assert "20 rounds, which is the limit" in answer.json()["detail"]
 
 
 async def test_what_the_state_does_not_allow_is_409(bench: Bench) -> None:

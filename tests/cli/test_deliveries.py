@@ -47,6 +47,26 @@ def test_redeliver_prints_id_and_state(ask: Run, daemon: FakeDaemon) -> None:
     assert json.loads(ask("redeliver", "dlv_1", "--json").out) == DELIVERY
 
 
+def test_give_up_prints_id_and_state(ask: Run, daemon: FakeDaemon) -> None:
+    dead = {**DELIVERY, "state": "dead"}
+    daemon.on("POST", "/v1/deliveries/dlv_1/give-up", dead)
+    result = ask("give-up", "dlv_1")
+    assert (result.code, result.out.split()) == (0, ["dlv_1", "dead"])
+    assert json.loads(ask("give-up", "dlv_1", "--json").out) == dead
+
+
+def test_give_up_of_an_endpoint_prints_how_many(ask: Run, daemon: FakeDaemon) -> None:
+    daemon.on("POST", "/v1/endpoints/ep_1/give-up", Canned(202, {"matched": 2}))
+    result = ask("give-up", "--endpoint", "ep_1")
+    assert (result.code, result.out) == (0, "2 deliveries\n")
+    assert json.loads(ask("give-up", "--endpoint", "ep_1", "--json").out) == {"matched": 2}
+
+
+@pytest.mark.parametrize("args", [(), ("dlv_1", "--endpoint", "ep_1")])
+def test_give_up_wants_one_of_a_delivery_and_an_endpoint(ask: Run, args: tuple[str, ...]) -> None:
+    assert ask("give-up", *args).code == 64
+
+
 def test_the_id_of_a_watch_is_wrong_usage_of_redeliver(ask: Run) -> None:
     result = ask("redeliver", "wch_1")
     assert result.code == 64

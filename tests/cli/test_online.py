@@ -69,6 +69,15 @@ def test_a_web_page_is_no_api(check: Check) -> None:
     assert "base_url" in result.out
 
 
+def test_a_page_that_forbids_access_says_nothing_about_the_key(check: Check) -> None:
+    """A firewall or a CDN blocks this machine; ``status`` says so in the same words."""
+    result = check(Canned(403, b"<html><title>Blocked</title></html>", kind="text/html"))
+    assert result.code == 1
+    assert 'a web page forbids access (403), not the provider\'s API; it says "Blocked"' in result.out
+    assert "the key is not what is refused" in result.out
+    assert "console" not in result.out
+
+
 def test_a_redirect_has_its_host_and_is_not_followed(check: Check, daemon: FakeDaemon) -> None:
     """The key must not be sent to another host."""
     result = check(Canned(302, b"", headers={"Location": f"{daemon.url}/{KEY}"}))

@@ -1,5 +1,6 @@
 """reload makes the daemon read its configuration again, and prints the result."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,16 @@ def test_a_file_created_after_the_start_is_read_at_a_reload(
     Path("config.toml").unlink()
     with pytest.raises(InvalidConfig, match="No such file"):
         load()
+
+
+@pytest.mark.fault(139)
+def test_a_pipe_is_read_at_the_start_and_not_at_a_reload(tmp_path: Path) -> None:
+    """Nothing is left in it, and the defaults have no tokens: the old configuration stays in effect."""
+    reader, writer = os.pipe()
+    os.write(writer, b"[polling]\nmax_interval = '77s'\n")
+    os.close(writer)
+    load = make_config_reader(CommandContext(config=f"/dev/fd/{reader}", environ={}))
+    assert load().providers["mulerouter"].polling.max_interval_ms == 77_000
+    with pytest.raises(InvalidConfig, match="no regular file"):
+        load()
+    os.close(reader)

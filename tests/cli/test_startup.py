@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ["httpx", "aiohttp", "uvicorn", "starlette", "apscheduler", "structlog", "aiosqlite", "uvloop"]
+HEAVY = ["httpx", "uvicorn", "starlette", "apscheduler", "structlog", "aiosqlite", "uvloop"]
 
 
 @pytest.mark.parametrize(

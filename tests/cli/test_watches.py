@@ -312,3 +312,72 @@ def test_stopping_an_ended_watch_ends_with_1(ask: Run, daemon: FakeDaemon) -> No
     result = ask("stop", "wch_1")
     assert (result.code, result.out) == (1, "")
     assert "conflict: it is completed" in result.err
+
+
+# ---- stop and resume of all that match
+
+
+def test_a_stop_without_an_id_passes_its_filters_to_the_api(ask: Run, daemon: FakeDaemon) -> None:
+    daemon.on("POST", "/v1/watches/stop", Canned(202, {"matched": 2}))
+    since, until = "2026-11-23T06:00:00.000Z", "2026-11-23T07:00:00.000Z"
+    filters = ("--since", since, "--until", until, "--provider", "runway", "--api-path", "/v1/model")
+    result = ask("stop", *filters)
+    assert (result.code, result.out) == (0, "2 watches\n")
+    expected = {"since": since, "until": until, "provider": "runway", "api_path": "/v1/model"}
+    assert daemon.asked[0].json == {**expected, "dry_run": False}
+    assert "100 a second" in result.err
+
+
+def test_a_resume_without_an_id_passes_its_filters_and_deadline_to_the_api(
+    ask: Run, daemon: FakeDaemon
+) -> None:
+    daemon.on("POST", "/v1/watches/resume", Canned(202, {"matched": 1}))
+    result = ask("resume", "--state", "lost", "--api-path", "/v1/model", "--expire-after", "2h")
+    assert (result.code, result.out) == (0, "1 watch\n")
+    expected = {"state": "lost", "api_path": "/v1/model", "expire_after": "2h", "dry_run": False}
+    assert daemon.asked[0].json == expected
+
+
+@pytest.mark.parametrize("command", ["stop", "resume"])
+def test_a_dry_run_notes_that_nothing_was_changed(ask: Run, daemon: FakeDaemon, command: str) -> None:
+    daemon.on("POST", f"/v1/watches/{command}", Canned(202, {"matched": 3}))
+    result = ask(command, "--provider", "runway", "--dry-run")
+    assert (result.code, result.out) == (0, "3 watches\n")
+    assert "nothing was" in result.err
+    assert daemon.asked[0].json == {"provider": "runway", "dry_run": True}
+    assert json.loads(ask(command, "--provider", "runway", "--dry-run", "--json").out) == {"matched": 3}
+
+
+@pytest.mark.parametrize("command", ["stop", "resume"])
+@pytest.mark.parametrize(
+    "args",
+    [[], ["--dry-run"], ["wch_1", "--provider", "runway"], ["wch_1", "--dry-run"], ["--since", "yesterday"]],
+)
+def test_neither_an_id_nor_a_filter_or_both_is_wrong_usage(
+    ask: Run, daemon: FakeDaemon, command: str, args: list[str]
+) -> None:
+    """A bare ``stop`` never means all watches."""
+    assert ask(command, *args).code == 64
+    assert daemon.asked == []
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["resume", "--expire-after", "2h"],
+        ["resume", "--state", "completed"],
+        ["stop", "--state", "lost"],
+        ["stop", "--expire-after", "2h", "--provider", "runway"],
+    ],
+)
+def test_what_selects_nothing_that_can_be_changed_is_wrong_usage(
+    ask: Run, daemon: FakeDaemon, args: list[str]
+) -> None:
+    assert ask(*args).code == 64
+    assert daemon.asked == []
+
+
+def test_a_refused_filter_is_named_as_it_was_typed(ask: Run, daemon: FakeDaemon) -> None:
+    bad = problem(422, "validation_failed", "no", [{"pointer": "/api_path", "detail": "an api_path is /a"}])
+    daemon.on("POST", "/v1/watches/stop", bad)
+    assert "--api-path" in ask("stop", "--api-path", "a").err

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 from msgspec import Raw, Struct, inspect
 
-from notifier.api import schemas
+from notifier.api import bulk_schemas, schemas
 from notifier.api.status_schemas import StatusBody
 from notifier.cli.daemon import ReloadResult
 from notifier.cli.open import LoginLink
@@ -97,7 +97,8 @@ def test_each_field_that_is_read_is_written_with_a_type_that_can_be_read(
         (schemas.EndpointPage, "endpoints"),
         (schemas.EndpointPage, "next_cursor"),
         (schemas.DeliveryBody, "attempts"),
-        (schemas.Matched, "matched"),
+        (bulk_schemas.Matched, "matched"),
+        (bulk_schemas.WatchesMatched, "matched"),
     ],
 )
 def test_each_member_that_a_command_reads_by_name_is_written(body: type[Struct], member: str) -> None:

@@ -75,7 +75,11 @@ def test_a_secret_that_is_not_there_is_told_with_the_fix(
 
 
 def test_a_file_that_may_not_be_read_is_told(refuse: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
     def denied(path: Path, flags: int) -> int:
+        if str(path) != "/etc/key":
+            return real(path, flags)
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("notifier.config.secret_sources.os.open", denied)

@@ -52,6 +52,10 @@ def poll(
     return decide_poll(watch, verdict, schedule=schedule, result_ttl_ms=DAY, now=NOW, jitter=0.0)
 
 
+MAX_PAYLOAD = 1 << 27
+"""More than any payload here has."""
+
+
 @dataclass(frozen=True)
 class Told:
     """What the callback's data says."""
@@ -69,7 +73,7 @@ def tell(body: bytes, headers: Mapping[str, str] | None = None, **more: Any) -> 
     """Return the callback that follows from one reply; fail if none does."""
     end = poll(body, headers=headers, **more)
     assert isinstance(end, EndWatch), end
-    event = build_event(more.get("watch", WATCH), end, event_id="evt_1", now=NOW)
+    event = build_event(more.get("watch", WATCH), end, event_id="evt_1", now=NOW, max_payload=MAX_PAYLOAD)
     event_body = json.loads(event.body, parse_constant=pytest.fail, parse_int=_int)
     return Told(event.body, event_body["data"])
 

@@ -189,6 +189,17 @@ def test_our_own_listener_is_refused_at_its_port_only(own: str, address: str, is
     assert policy.refuse("h", address, 8485) is None
 
 
+@pytest.mark.parametrize("address", ["192.168.1.5", "::ffff:192.168.1.5", "64:ff9b::192.168.1.5"])
+def test_every_address_of_the_machine_is_ours_if_we_listen_on_all(address: str) -> None:
+    """In each of its forms. It is asked at each request, because addresses come and go."""
+    local: set[str] = set()
+    policy = AddressPolicy.of([*ALL, "h"], own=[("0.0.0.0", 8484)], is_local=local.__contains__)
+    assert policy.refuse("h", address, 8484) is None
+    local.add("192.168.1.5")
+    assert policy.refuse("h", address, 8484) is not None
+    assert policy.refuse("h", address, 8485) is None
+
+
 @pytest.mark.parametrize(
     "address", ["", "x", "127.1", "2130706433", "0177.0.0.1", "127.0.0.1/32", "[::1]", "1.1.1.1 "]
 )

@@ -41,16 +41,17 @@ def test_a_2xx_is_taken_whatever_its_body(status: int) -> None:
     [
         (
             FailureScope.ENDPOINT,
-            [100, 199, 300, 301, 304, 401, 403, 404, 405, 408, 425, 429, 500, 503, 504, 600],
+            [100, 199, 300, 301, 304, 401, 402, 403, 404, 405, 406, 408, 411,
+             418, 421, 423, 425, 426, 429, 431, 451, 500, 503, 504, 600],
         ),
-        (FailureScope.EVENT, [400, 402, 406, 409, 411, 413, 415, 418, 422, 431, 451]),
+        (FailureScope.EVENT, [400, 409, 413, 415, 422]),
         (FailureScope.GONE, [410]),
     ],
 )  # fmt: skip
 def test_every_other_status_is_refused_and_speaks_against_somebody(
     scope: FailureScope, statuses: list[int]
 ) -> None:
-    """A wrong path, a refused signature and a 5xx are the endpoint's; 400 and its like are this event's."""
+    """A wrong path, a refused signature, a proxy and a 5xx are the endpoint's; five may be this event's."""
     for status in statuses:
         assert status_to_scope(status) is scope
         assert failed(HttpReply(status)) == AttemptFailed(scope, answered(status), None, MAX_PRIVATE_PROBE_MS)

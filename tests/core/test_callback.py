@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from notifier import __version__
 from notifier.core.delivery.request_headers import build_headers
 from notifier.core.delivery.signature import BadSignature, make_secret, verify
-from notifier.core.event_body import build_event, mark_expired
+from notifier.core.event_body import build_event, mark_expired, read_payload
 from notifier.core.formats.times import parse_instant
 from notifier.core.model import ClaimedDelivery, EventType, TaskError, Watch, WatchState
 from notifier.core.polling.decision import EndWatch
@@ -100,6 +100,37 @@ def test_the_notes_of_an_end_are_told_as_one_text() -> None:
         "outputs cut: only the first 1000 are told; "
         "the reply does not fit the expression 'a b', which counts as null"
     )
+
+
+@pytest.mark.parametrize("size", [len(PAYLOAD.encode()), len(PAYLOAD.encode()) + 1])
+def test_a_payload_up_to_the_limit_is_in_the_body_and_nowhere_else(size: int) -> None:
+    event = build_event(WATCH, END, event_id="evt_1", now=NOW, max_payload=size)
+    assert event.payload is None
+    assert event == build_event(WATCH, END, event_id="evt_1", now=NOW)
+    assert read_payload(event.body) == PAYLOAD.encode()
+
+
+def test_a_larger_payload_is_beside_the_body_with_a_note_after_the_others() -> None:
+    """The limit counts bytes; the rest of the body stays as it is."""
+    limit = len(PAYLOAD.encode()) - 1
+    notes = (PayloadNote(NoteCode.OUTPUTS_CUT, {"limit": 1_000}),)
+    event = build_event(WATCH, replace(END, notes=notes), event_id="evt_1", now=NOW, max_payload=limit)
+    assert event.payload == PAYLOAD.encode()
+    assert read_payload(event.body) is None
+    whole = build_event(WATCH, END, event_id="evt_1", now=NOW)
+    note = (
+        f"outputs cut: only the first 1000 are told; payload left out: it has {limit + 1} bytes, "
+        f"and callbacks.max_payload is {limit} bytes; GET /v1/watches/wch_1/payload returns it"
+    )
+    assert event.body.decode() == whole.body.decode().replace(
+        f'"payload":{PAYLOAD},"payload_note":null', f'"payload":null,"payload_note":"{note}"'
+    )
+
+
+@pytest.mark.parametrize("state", [WatchState.EXPIRED, WatchState.LOST])
+def test_an_end_that_is_not_the_providers_word_has_no_payload_beside_the_body(state: WatchState) -> None:
+    event = build_event(WATCH, replace(END, state=state), event_id="evt_1", now=NOW, max_payload=1)
+    assert (event.payload, read_payload(event.body)) == (None, None)
 
 
 def test_the_event_carries_what_its_deliveries_need() -> None:

@@ -294,6 +294,8 @@ def test_a_receiver_that_is_held_back_has_its_remedy(endpoint: EndpointHealth, s
         *map(answered, (301, 401, 404, 429, 500, 503)),
         *map(Cause, FAILURE_CODES.values()),
         Cause(Code.TLS_NOT_SPOKEN),
+        Cause(Code.TLS_EXPECTED),
+        Cause(Code.TLS_CLIENT_CERTIFICATE),
         Cause(Code.ADDRESS_NEVER_ALLOWED),
         Cause(Code.RECEIVER_REDIRECT, {"host": "x"}),
         Cause(Code.INTERNAL_ERROR, {"type": "KeyError"}),

@@ -676,7 +676,7 @@ VIDEO = TaskDurations(finished_count=50, p5_ms=150_000, p50_ms=300_000, p90_ms=5
 def test_what_is_known_of_such_tasks_decides_the_step() -> None:
     watch = replace(A_WATCH, polls=1, last_polled_at=T + 100 * SECOND)
     now = T + 200 * SECOND
-    assert wait(RUNNING, now, watch=watch, durations=VIDEO).due_at == now + 12_250
+    assert wait(RUNNING, now, watch=watch, durations=VIDEO).due_at == now + 14_700
     assert wait(RUNNING, now, watch=watch, durations=replace(VIDEO, finished_count=9)).due_at == now + 20_000
     assert wait(RUNNING, now, watch=watch).due_at == now + 20_000
 

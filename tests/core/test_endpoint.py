@@ -16,7 +16,9 @@ from notifier.core.delivery.endpoint import (
     AttemptFailed,
     EndpointHealth,
     FailureScope,
+    ProbeOrder,
     Suspension,
+    choose_probe,
     count_free_slots,
     describe_gate,
     describe_hold,
@@ -122,14 +124,41 @@ def test_retry_after_closes_it_at_once_for_at_least_that_long() -> None:
     assert permit(endpoint, NOW + 3_600_000) is Permit.PROBE
 
 
-def test_a_refused_event_speaks_not_against_the_endpoint() -> None:
-    """400 and its like close nothing, however many; but as a probe's answer they open nothing either."""
-    endpoint = EndpointHealth()
+def test_one_event_that_is_refused_again_and_again_speaks_not_against_the_endpoint() -> None:
+    """400 for one event closes nothing, however often; but as a probe's answer it opens nothing."""
+    endpoint = record_result(EndpointHealth(), REFUSED, NOW, is_probe=False)
     for _ in range(10):
-        endpoint = record_result(endpoint, REFUSED, NOW, is_probe=False)
+        endpoint = record_result(endpoint, REFUSED, NOW, is_probe=False, is_repeat=True)
     assert permit(endpoint, NOW) is Permit.ALLOW
     shut = closed()
     assert permit(probed(shut, REFUSED, shut.gate.probe_at), shut.gate.probe_at) is Permit.BLOCK
+
+
+def test_three_refused_events_in_a_row_close_it_and_the_newest_is_its_first_probe() -> None:
+    """While nothing is accepted every refusal is the endpoint's; one acceptance begins the count anew."""
+    endpoint = replace(EndpointHealth(), concurrency=4)
+    for report in (REFUSED, REFUSED, OK, REFUSED, REFUSED):
+        endpoint = record_result(endpoint, report, NOW, is_probe=False)
+        assert permit(endpoint, NOW) is Permit.ALLOW
+    assert endpoint.concurrency == 8
+    shut = record_result(endpoint, REFUSED, NOW, is_probe=False)
+    assert (permit(shut, NOW), shut.concurrency) == (Permit.BLOCK, 1)
+    orders = []
+    for _ in range(3):
+        orders.append(choose_probe(shut))
+        shut = probed(shut, REFUSED, shut.gate.probe_at)
+    assert orders == [ProbeOrder.NEWEST, ProbeOrder.LONGEST_DUE, ProbeOrder.NEWEST]
+    assert choose_probe(closed()) is ProbeOrder.MOST_URGENT
+
+
+def test_the_time_of_the_last_success_is_known_to_a_second() -> None:
+    """A note of each would be a write of each. A user who resumes the endpoint does not erase it."""
+    endpoint = record_result(EndpointHealth(), OK, NOW, is_probe=False)
+    endpoint = record_result(endpoint, OK, NOW + 999, is_probe=False)
+    assert endpoint.accepted_at == NOW
+    endpoint = record_result(endpoint, OK, NOW + 1_000, is_probe=False)
+    assert endpoint.accepted_at == NOW + 1_000
+    assert lift_suspension(suspend(endpoint)).accepted_at == NOW + 1_000
 
 
 def test_410_parks_it_until_a_user_resumes_it() -> None:

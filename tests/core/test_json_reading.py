@@ -225,6 +225,7 @@ LENIENT: dict[str, Callable[[int], bytes]] = {
     "the key": lambda size: HEAD + b'"' + KEY.reveal().encode() * (size // 20) + b'"}',
     "bad bytes": lambda size: HEAD + b'"' + b"\xff" * size + b'"}',
     "pairs of lists": lambda size: HEAD + b"[" + b"[[[]]]," * (size // 7) + b"0]}",
+    "brackets in texts": lambda size: HEAD + b"[" + b'"[{",' * (size // 5) + b"0]}",
 }
 
 
@@ -270,10 +271,13 @@ def test_the_steps_of_a_repair_grow_with_the_body_and_no_faster(name: str) -> No
 
 
 @pytest.mark.fault(103)
-@pytest.mark.parametrize("name", ["images", "lists", "numbers", "escaped strings"])
+@pytest.mark.parametrize("name", [name for name in (*WORST, *LENIENT) if name != "bad bytes"])
 def test_the_memory_of_judging_is_a_small_multiple_of_the_body(name: str) -> None:
-    """Half a million images are no half a million texts in memory."""
-    body = WORST[name](2 * MiB)
+    """Half a million images are no half a million texts in memory, nor is a repair a list of its pieces.
+
+    Of bad bytes each becomes three, and is left out here.
+    """
+    body = (WORST | LENIENT)[name](2 * MiB)
     judge(body)
     tracemalloc.start()
     try:

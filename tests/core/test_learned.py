@@ -15,13 +15,12 @@ from notifier.core.polling.learned_schedule import (
     compute_interval_ms,
     histogram_to_durations,
     limit_wait_ms,
-    schedule_first_poll,
 )
 
 DAY = 86_400_000
 SCHEDULE = AgeSchedule(min_interval_ms=2_500, max_interval_ms=60_000, growth=0.1)
 VIDEO = TaskDurations(finished_count=50, p5_ms=150_000, p50_ms=300_000, p90_ms=500_000)
-STEP = 12_250  # of a video: 0.035 of the time from 150 s to 500 s
+STEP = 14_700  # of a video: 0.042 of the time from 150 s to 500 s
 
 HABITS = st.builds(
     lambda finishes, p5, more, most: TaskDurations(finishes, p5, p5 + more, p5 + more + most),
@@ -97,6 +96,24 @@ def test_over_a_life_of_polls_no_interval_shrinks_whatever_is_learned_meanwhile(
         age, last = age + found, found
 
 
+@given(HABITS, PACES, AGES, CHANCES, LIVES)
+def test_no_interval_is_longer_than_by_age(
+    durations: TaskDurations, schedule: AgeSchedule, age: int, jitter: float, ttl: int
+) -> None:
+    """Durations that mislead can only delay the first poll (tests/core/test_first_poll.py)."""
+    found = compute_interval_ms(
+        durations, schedule, age_ms=age, last_interval_ms=0, jitter=jitter, result_ttl_ms=ttl
+    )
+    by_age = age_schedule.compute_interval_ms(schedule, age_ms=age, last_interval_ms=0, jitter=jitter)
+    assert found <= by_age
+
+
+def test_tasks_of_two_kinds_are_polled_by_age_between_these() -> None:
+    """Some end at ten seconds, some at forty minutes: an even step between would be a minute."""
+    both = TaskDurations(100, 10_000, 20_000, 2_400_000)
+    assert [wait(age, durations=both) for age in (10_000, 100_000, 700_000)] == [2_500, 10_000, 60_000]
+
+
 def test_while_tasks_end_the_steps_are_even() -> None:
     """Even with chance: the jitter of the first step stays, and adds nothing more."""
     age, steps = 150_000, [0]
@@ -115,7 +132,7 @@ def test_while_tasks_end_the_steps_are_even() -> None:
 def test_when_most_have_ended_each_step_is_a_quarter_longer_up_to_the_maximum() -> None:
     steps = [STEP]
     while steps[-1] < 60_000:
-        steps.append(wait(500_001, steps[-1]))
+        steps.append(wait(600_001, steps[-1]))
     ratios = [round(after / before, 2) for before, after in pairwise(steps[:-1])]
     assert set(ratios) == {1.25}
     assert steps[-1] == 60_000
@@ -131,7 +148,7 @@ def test_a_task_first_polled_after_most_have_ended_begins_with_a_step() -> None:
         (2_500, 0, 2_500),  # by age, as nobody knew its kind before
         (100_000, 9_000, 10_000),
         (148_000, 0, STEP),  # a clock that is off by seconds does not make it wait for longer than a step
-        (149_999, 13_000, 13_000),
+        (149_999, 14_900, 14_900),
     ],
 )
 def test_a_task_polled_before_its_time_goes_on_by_age(age: int, last: int, expected: int) -> None:
@@ -153,36 +170,6 @@ def test_no_wait_eats_up_the_life_of_a_result(ttl: int, expected: int) -> None:
     """A quarter of it at most; but the minimum stays the minimum."""
     assert wait(10**9, 50_000, ttl=ttl) == pytest.approx(expected, rel=0.1)
     assert wait(10**9, 50_000, ttl=ttl) <= expected * 1.1
-
-
-@pytest.mark.parametrize(
-    ("durations", "latest", "expected"),
-    [
-        (VIDEO, 10**6, 150_000),
-        (VIDEO, 100_000, 100_000),
-        (VIDEO, 1_000, 2_500),
-        (VIDEO, None, 2_500),
-        (None, 10**6, 2_500),
-        (TaskDurations(MIN_SAMPLES, 1_000, 2_000, 3_000), 10**6, 2_500),
-        (TaskDurations(MIN_SAMPLES - 1, 150_000, 300_000, 500_000), 10**6, 2_500),
-    ],
-)
-def test_the_first_poll_is_where_tasks_start_to_end(
-    durations: TaskDurations | None, latest: int | None, expected: int
-) -> None:
-    """Not before first_after, not after what learning may add, and not learned from fewer than ten."""
-    assert schedule_first_poll(durations, registered_at=0, earliest=2_500, latest=latest) == expected
-
-
-@given(HABITS, st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
-def test_the_first_poll_is_never_early_and_never_past_its_bound(
-    durations: TaskDurations, registered_at: int, first_after: int, more: int
-) -> None:
-    earliest = registered_at + first_after
-    found = schedule_first_poll(
-        durations, registered_at=registered_at, earliest=earliest, latest=earliest + more
-    )
-    assert earliest <= found <= earliest + more
 
 
 @given(st.integers(0, 365 * DAY))

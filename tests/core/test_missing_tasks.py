@@ -20,7 +20,7 @@ def vanishing() -> PathHealth:
     return path
 
 
-@pytest.mark.fault(113)
+@pytest.mark.fault(117)
 @pytest.mark.parametrize(
     ("path", "is_seen", "is_proven", "code"),
     [

@@ -95,6 +95,26 @@ def test_a_thousand_outputs_are_told_without_a_note() -> None:
     assert (len(told.data["outputs"]), told.note) == (1_000, "")
 
 
+@pytest.mark.fault(103)
+@pytest.mark.parametrize("count", [16, 17, 1_001])
+def test_outputs_of_more_than_a_mebibyte_are_cut_with_a_note(count: int) -> None:
+    """The first that fit are told, whole; such outputs are the images themselves, as data URLs."""
+    image = "data:image/png;base64,".ljust(1 << 16, "A")
+    told = tell(completed(images=json.dumps([image] * count)))
+    assert told.data["outputs"] == [image] * 16
+    cut = f"outputs cut: 16 of {min(count, 1_000)} are told, more would have over 1 MiB"
+    notes = ["outputs cut: only the first 1000 are told"] * (count > 1_000) + [cut] * (count > 16)
+    assert told.note == "; ".join(notes)
+
+
+@pytest.mark.fault(103)
+def test_one_output_of_more_than_a_mebibyte_is_not_told() -> None:
+    """It is in the payload, and the task is told as completed."""
+    told = tell(completed(images=json.dumps(["A" * ((1 << 20) + 1), URL])))
+    assert (told.data["status"], told.data["outputs"]) == ("completed", [])
+    assert told.note == "outputs cut: 0 of 2 are told, more would have over 1 MiB"
+
+
 # ---- instants
 
 

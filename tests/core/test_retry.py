@@ -105,10 +105,25 @@ def test_what_was_taken_is_delivered() -> None:
 
 @pytest.mark.parametrize(("refusals", "wait_ms"), [(0, 1_000), (1, 4_000), (5, 300_000)])
 def test_a_refused_event_follows_its_own_schedule(refusals: int, wait_ms: int) -> None:
-    """By the number of refusals of this very event, however many attempts outages have cost."""
+    """While others are accepted: by the number of its own refusals, not by all attempts."""
+    dispatch = replace(a_dispatch(number=40), refusals=refusals, has_accepted_others=True)
+    found = decide_attempt(dispatch, report(FailureScope.EVENT), now=10, jitter=0.5)
+    assert found == Retry(10 + wait_ms, is_refusal=True)
+    later = decide_attempt(dispatch, report(FailureScope.EVENT, 7_200_000), now=10, jitter=0.5)
+    assert later == Retry(7_200_010, is_refusal=True)
+
+
+@pytest.mark.parametrize(("refusals", "wait_ms"), [(0, 1_000), (3, 45_000), (4, 60_000), (99, 60_000)])
+def test_a_refusal_while_nothing_is_accepted_is_repeated_as_often_as_a_probe(
+    refusals: int, wait_ms: int
+) -> None:
+    """P7: it may be the endpoint's fault. A Retry-After is honoured all the same."""
     dispatch = replace(a_dispatch(number=40), refusals=refusals)
     found = decide_attempt(dispatch, report(FailureScope.EVENT), now=10, jitter=0.5)
     assert found == Retry(10 + wait_ms, is_refusal=True)
+    latest = decide_attempt(dispatch, report(FailureScope.EVENT), now=10, jitter=1.0)
+    assert isinstance(latest, Retry)
+    assert latest.due_at <= 10 + MAX_PRIVATE_PROBE_MS
     later = decide_attempt(dispatch, report(FailureScope.EVENT, 7_200_000), now=10, jitter=0.5)
     assert later == Retry(7_200_010, is_refusal=True)
 

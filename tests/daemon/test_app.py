@@ -27,12 +27,14 @@ from notifier.daemon import log_setup, sdnotify
 from notifier.daemon.daemon import Daemon
 from notifier.daemon.metrics import Metrics
 from notifier.daemon.signing_secrets import SecretUnusable
-from notifier.errors import DatabaseUnusable, NotifierError, StoreUnavailable
+from notifier.errors import DatabaseUnusable, NotifierError, StoreFull, StoreUnavailable
 from notifier.server.access import collect_allowed_names
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
+from notifier.store.sqlite.transactions import Transaction
 from notifier.store.sqlite.writer import Writer
-from tests.builders import DISK_FULL
+from tests.builders import DISK_FULL, new_watch
+from tests.store.steps import add
 
 FAR_S = 20.0  # a test that waits for so long has failed
 
@@ -100,6 +102,24 @@ async def test_it_names_the_cause_and_not_that_ticks_are_missing(bench: Bench) -
     assert daemon.why_not_ready() == Cause(Code.LOOP_STALLED, {"part": "poller", "seconds": 60})
     daemon._poll_job.trouble = DISK_FULL
     assert daemon.why_not_ready() == DISK_FULL
+
+
+@pytest.mark.fault(19, 138)
+async def test_it_is_not_ready_from_the_first_registration_that_is_refused(bench: Bench) -> None:
+    """Whoever watches /readyz hears of a full disk at once, and not at the next beat of a job."""
+    daemon = bench.daemon()
+
+    def set_room(pages: int) -> Callable[[Transaction], object]:
+        return lambda transaction: transaction.connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    await bench.store._writer.submit(set_room(1))
+    with pytest.raises(StoreFull):
+        await add(bench.store, *(new_watch(f"{n}") for n in range(200)))
+    why = daemon.why_not_ready()
+    assert why is not None
+    assert why.code is Code.DISK_FULL
+    await bench.store._writer.submit(set_room(10_000))
+    assert daemon.why_not_ready() is None
 
 
 # ---- what ends it

@@ -1,8 +1,13 @@
 """Where a listener can be reached on this machine: callbacks must not go there."""
 
+import json
 import socket
+import subprocess
 
-from notifier.core.formats.addresses import AddressPolicy
+import pytest
+
+from notifier.config.model import CallbackSettings
+from notifier.daemon.client_factory import make_callback_policy
 from notifier.daemon.interfaces import find_own_addresses
 
 
@@ -12,13 +17,27 @@ def test_a_listener_on_one_address_is_that_address() -> None:
         assert find_own_addresses(bound) == {("127.0.0.1", bound.getsockname()[1])}
 
 
-def test_a_listener_on_every_address_is_each_of_this_machine() -> None:
-    """A callback to any own address at that port is refused, at another port it is not."""
-    with socket.create_server(("0.0.0.0", 0)) as bound:
+def addresses_of_this_machine() -> set[str]:
+    """By netlink, which the daemon may not use."""
+    told = subprocess.run(["ip", "-json", "address"], capture_output=True, text=True, check=True).stdout
+    return {entry["local"] for interface in json.loads(told) for entry in interface["addr_info"]}
+
+
+@pytest.mark.fault(136)
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "::"])
+def test_a_listener_on_every_address_is_each_of_this_machine(
+    wildcard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A callback to any own address at that port is refused, at another port it is not; without netlink."""
+    monkeypatch.delattr(socket, "if_nameindex")
+    with socket.create_server(
+        (wildcard, 0), family=socket.AF_INET6 if ":" in wildcard else socket.AF_INET
+    ) as bound:
         port = bound.getsockname()[1]
         own = find_own_addresses(bound)
-    assert ("127.0.0.1", port) in own
-    policy = AddressPolicy.of(("loopback", "private", "public"), own)
-    for address, _ in own - {("0.0.0.0", port)}:
-        assert policy.refuse("name", address, port) is not None
-    assert policy.refuse("name", "127.0.0.1", port ^ 1) is None
+    policy = make_callback_policy(CallbackSettings(), own)
+    for address in {"127.0.0.1", "::1", *addresses_of_this_machine()}:
+        refusal = policy.refuse("name", address, port)
+        assert refusal is not None
+        assert policy.refuse("name", address, port ^ 1) is None or "link-local" in refusal.text
+    assert policy.refuse("name", "192.0.2.77", port) is None

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -199,6 +199,14 @@ async def test_the_margin_of_a_result_that_died_before_is_below_nought(bench: Be
     assert await bench.value("notifier_result_margin_seconds_count") == 2
     assert await bench.value("notifier_attempts_total", outcome="accepted") == 2
     assert await bench.value("notifier_attempts_total", outcome="dns") == 1
+
+
+async def test_a_replay_of_an_old_result_is_no_near_miss(bench: Bench) -> None:
+    """A user had it sent again: how long its result lives says nothing about how soon we deliver."""
+    again = replace(dispatch(NOON + MINUTE), is_replayed=True)
+    bench.metrics.record_attempt(again, attempt(failure=None), Delivered(), now=NOON)
+    assert await bench.value("notifier_result_margin_seconds_count") == 0
+    assert await bench.value("notifier_attempts_total", outcome="accepted") == 1
 
 
 async def test_providers_beyond_a_bound_are_not_told_apart(bench: Bench) -> None:

@@ -30,7 +30,7 @@ async def read_status(daemon: DaemonProcess) -> dict[str, Any]:
         return status
 
 
-@pytest.mark.fault(110)
+@pytest.mark.fault(114)
 @pytest.mark.parametrize("kind", REPLIES)
 async def test_a_broken_path_keeps_none_of_another_from_being_told(tmp_path: Path, kind: str) -> None:
     """Three tasks in ten are on it. It says what is wrong, over a restart too, and none of either expires."""

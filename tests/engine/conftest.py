@@ -28,6 +28,8 @@ from tests.fakes import FakeClock, FakeWire, Request
 KEY = Secret("sk-mr-canary-0123456789")
 SIGNING = make_secret(bytes(range(32)))
 HOUR_MS = 3_600_000
+MAX_PAYLOAD = 16 << 20
+"""So that a large reply makes a large callback."""
 PATH = "/vendors/alibaba/v1/qwen-image-edit-max/generation"
 BASE = "http://127.0.0.1:1"
 HOOK = "http://127.0.0.1:2/hook"
@@ -143,7 +145,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         run_at=rung.append,
         deliver=lambda: rung.append(clock.now()),
     )
-    poller.configure({"mulerouter": PROVIDER}, give_up_after_ms=72 * HOUR_MS)
+    poller.configure({"mulerouter": PROVIDER}, give_up_after_ms=72 * HOUR_MS, max_payload=MAX_PAYLOAD)
     deliverer = Deliverer(
         store=store,
         http_client=posts,

@@ -20,6 +20,7 @@ from notifier.core.secret import Secret
 from notifier.engine.background_tasks import BackgroundTasks
 from notifier.engine.poller import Poller
 from notifier.engine.waiters import WatchWaiters
+from notifier.ports import MemoryHold
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
@@ -238,7 +239,13 @@ class Fleet:
         raise AssertionError("nothing is polled by POST here")
 
     async def get(
-        self, url: str, headers: Mapping[str, str], *, timeout_ms: int, max_body: int | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+        memory: MemoryHold | None = None,
     ) -> Exchange:
         """See ``HttpClient``."""
         each = self._by_url[url.rstrip("/")]

@@ -1,12 +1,14 @@
 """From a due delivery to the receiver's 2xx, or to the list of the dead."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from notifier.byte_budget import UNCOUNTED_BYTES
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.model import DeliveryState
 from notifier.engine.deliverer import LEASE_MARGIN_MS, RECORD_RETRIES
@@ -14,6 +16,7 @@ from notifier.errors import StoreFull
 from notifier.store.values import AttemptRecorded, ClaimedDeliveries, DeliveryDetail
 from tests.builders import DISK_FULL
 from tests.engine.conftest import HOOK, HOUR_MS, SIGNING, Bench, task
+from tests.store.steps import proven
 
 OK = HttpReply(204)
 DOWN = NoReply(FailureKind.CONNECT, "connection refused")
@@ -253,3 +256,41 @@ async def test_a_slot_that_gets_free_rings_once_and_the_claim_that_follows_sees_
     await bench.tasks.drain(60)
     assert bench.rung[:3] == [bench.clock.now()] * 3
     assert len(claims) == 3
+
+
+@pytest.mark.fault(111)
+async def test_bodies_in_flight_are_bounded_in_sum_and_all_arrive(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten of 1 MiB and a short one to a receiver that takes its time, where 3 MiB may be in memory."""
+    for module in ("notifier.engine.deliverer", "notifier.store.sqlite.claiming"):
+        monkeypatch.setattr(f"{module}.MAX_CLAIMED_BYTES", 3 << 20)
+    bench.deliverer.settings = replace(
+        bench.deliverer.settings, max_in_flight=64, max_in_flight_per_origin=64
+    )
+    await proven(bench.store, HOOK)
+    in_flight: dict[int, int] = {}
+    peaks: list[int] = []
+    done: list[int] = []
+
+    async def post(_url: str, _headers: object, body: bytes, **_: object) -> Exchange:
+        number = len(in_flight)
+        in_flight[number] = len(body)
+        peaks.append(sum(size for size in in_flight.values() if size > UNCOUNTED_BYTES))
+        await asyncio.sleep(0)
+        done.append(in_flight[number])
+        in_flight[number] = 0
+        return OK
+
+    monkeypatch.setattr(bench.posts, "post", post)
+    for number in range(11):
+        size = 10 if number == 5 else 1 << 20
+        await bench.register(f"task-{number}")
+        answer = task("completed", f"task-{number}", blob="x" * size)
+        bench.polls.add(bench.url_of(f"task-{number}"), answer)
+    bench.clock.advance(2_500)
+    await bench.poll()
+    while len(done) < 11:
+        await bench.deliver()
+    assert max(peaks) < 3 << 20
+    assert len(done) == 11

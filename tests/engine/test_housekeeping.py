@@ -6,9 +6,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from notifier.config.model import RetentionSettings
-from notifier.engine.housekeeping import INTERVAL_MS, PRUNE_BATCH, Housekeeping
+from notifier.engine.housekeeping import INTERVAL_MS, NEXT_BATCH_MS, PRUNE_BATCH, Housekeeping
 from notifier.errors import StoreUnavailable
 from notifier.store.protocol import Store
+from notifier.store.values import PruneStep
 from tests.builders import DISK_FULL
 from tests.fakes import FakeClock
 
@@ -19,16 +20,20 @@ class Disk:
     def __init__(self) -> None:
         self.is_failing = False
         self.prunable = 0
+        self.heartbeats = 0
+        self.places: list[tuple[int, int] | None] = []
 
     async def heartbeat(self, *, now: int) -> None:
         if self.is_failing:
             raise StoreUnavailable(DISK_FULL)
+        self.heartbeats += 1
 
     async def give_up_overdue(self, **_asked: object) -> int:
         return 0
 
-    async def prune(self, **_asked: object) -> int:
-        return self.prunable
+    async def prune(self, *, place: tuple[int, int] | None, **_asked: object) -> PruneStep:
+        self.places.append(place)
+        return PruneStep(self.prunable, (len(self.places), 0) if self.prunable else None)
 
 
 @pytest.fixture
@@ -68,3 +73,14 @@ async def test_a_lasting_trouble_is_logged_once_and_its_end_too(disk: Disk, keep
             disk.is_failing = is_failing
             await keeping.tick()
     assert [line["event"] for line in lines] == ["store.unavailable", "store.recovered"]
+
+
+async def test_a_long_walk_is_made_of_ticks(disk: Disk, keeping: Housekeeping) -> None:
+    """So that a stop waits for one step only; each begins where the last one ended."""
+    now = FakeClock().now()
+    disk.prunable = 1
+    assert [await keeping.tick() for _ in range(3)] == [now + NEXT_BATCH_MS] * 3
+    disk.prunable = 0
+    assert await keeping.tick() == now + INTERVAL_MS
+    assert disk.places == [None, (1, 0), (2, 0), (3, 0)]
+    assert disk.heartbeats == 1

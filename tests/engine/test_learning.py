@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from notifier.core.exchange import HttpReply
-from notifier.core.polling.learned_schedule import MIN_SAMPLES, TaskDurations
+from notifier.core.polling.first_poll import SURE_SAMPLES
+from notifier.core.polling.learned_schedule import TaskDurations
 from tests.engine.conftest import HOUR_MS, PROVIDER, Bench, task
 
 MINUTE_MS = 60_000
@@ -28,11 +29,11 @@ async def run_one(bench: Bench, task_id: str, takes_ms: int) -> None:
 
 
 async def teach(bench: Bench) -> TaskDurations:
-    """Ten tasks between one and two minutes."""
-    for number in range(MIN_SAMPLES):
-        await run_one(bench, f"past-{number}", MINUTE_MS + number * MINUTE_MS // (MIN_SAMPLES - 1))
+    """Tasks enough between one and two minutes."""
+    for number in range(SURE_SAMPLES):
+        await run_one(bench, f"past-{number}", MINUTE_MS + number * MINUTE_MS // (SURE_SAMPLES - 1))
     (found,) = await bench.store.learned(limit=10)
-    assert found.durations.finished_count == MIN_SAMPLES
+    assert found.durations.finished_count == SURE_SAMPLES
     return found.durations
 
 

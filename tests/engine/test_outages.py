@@ -120,11 +120,7 @@ async def test_a_refused_event_follows_its_own_schedule_and_holds_up_no_other(be
     """422 for one message: the others arrive, the gate stays open, the one comes again after 1, 4, 10 s."""
     bad = await finished(bench, HttpReply(422), url=f"{HOOK}?bad")
     await bench.deliver()
-    bench.posts.add(HOOK, OK)
-    good = await bench.register("good")
-    bench.polls.add(bench.url_of("good"), task("completed", "good"))
-    bench.clock.advance(2_500)
-    await bench.poll()
+    good = await accepted_elsewhere(bench)
     await run_for(bench, 20_000)
     assert (await delivery_of(bench, good)).delivery.state is DeliveryState.DELIVERED
     moments = list(times_of(bench, f"{HOOK}?bad"))
@@ -342,3 +338,48 @@ async def test_a_forced_attempt_that_was_cut_off_is_still_owed(bench: Bench) -> 
     await bench.deliver()
     assert len(bench.posts.requests) == 1
     assert (await delivery_of(bench, watch_id)).delivery.state is DeliveryState.DELIVERED
+
+
+@pytest.mark.fault(67)
+@pytest.mark.parametrize("waiting", [1, 20])
+@pytest.mark.parametrize("status", [400, 402, 409, 411, 413, 415, 418, 421, 422, 423, 426, 431, 451])
+async def test_whatever_the_refusal_all_arrives_within_a_minute_of_its_end(
+    bench: Bench, status: int, waiting: int
+) -> None:
+    """P7: while nothing is accepted every 4xx is a fault of the endpoint, however few deliveries wait."""
+    await finished(bench, HttpReply(status), tasks=waiting)
+    await run_for(bench, 200_000)
+    bench.posts.script_again(HOOK, OK)
+    await run_for(bench, MINUTE_MS + 5_000)
+    counts = await bench.store.counts(now=bench.clock.now())
+    assert counts.deliveries[DeliveryState.DELIVERED] == waiting
+
+
+async def accepted_elsewhere(bench: Bench) -> str:
+    """Have one more task complete whose event the same endpoint accepts; return its watch's id."""
+    bench.posts.add(HOOK, OK)
+    good = await bench.register("good")
+    bench.polls.add(bench.url_of("good"), task("completed", "good"))
+    bench.clock.advance(2_500)
+    await bench.poll()
+    return good
+
+
+async def test_a_burst_of_bad_events_delays_a_good_one_by_seconds(bench: Bench) -> None:
+    """P5: ten bad events in a row may be the endpoint's fault, so the newest event is the first probe."""
+    await finished(bench, HttpReply(422), tasks=10, url=f"{HOOK}?bad")
+    await run_for(bench, 2_000)
+    good = await accepted_elsewhere(bench)
+    finished_at = bench.clock.now()
+    while (await delivery_of(bench, good)).delivery.state is DeliveryState.PENDING:
+        await run_for(bench, 500)
+        assert bench.clock.now() - finished_at <= 6_000
+
+
+async def test_one_bad_event_never_closes_the_gate(bench: Bench) -> None:
+    """However often it is refused, it is one event: the next one goes out at once."""
+    await finished(bench, HttpReply(400), url=f"{HOOK}?bad")
+    await run_for(bench, 5 * MINUTE_MS)
+    good = await accepted_elsewhere(bench)
+    await bench.deliver()
+    assert (await delivery_of(bench, good)).delivery.state is DeliveryState.DELIVERED

@@ -41,7 +41,7 @@ def of_healthy(kind: str | None) -> Lateness:
     return lateness(healthy, watches, UNTIL_MS)
 
 
-@pytest.mark.fault(110)
+@pytest.mark.fault(114)
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_path_delays_no_task_of_another(kind: str) -> None:
     """Median and maximum of the lateness are those of a run without it, and none expires."""
@@ -62,7 +62,7 @@ def test_nothing_of_a_healthy_path_expires_beside_a_broken_one(tmp_path: Path, k
     assert late.max_ms <= PROVIDER.polling.first_after_ms + SECOND
 
 
-@pytest.mark.fault(111)
+@pytest.mark.fault(115)
 @pytest.mark.parametrize("kind", BROKEN)
 def test_one_task_that_fails_delays_none_of_its_path(tmp_path: Path, kind: str) -> None:
     """Its own interval grows; the others are told as they are without it."""
@@ -90,7 +90,7 @@ def test_a_healthy_task_among_poisonous_ones_is_told_within_its_interval_and_fiv
     assert late.max_ms <= 30 * SECOND // 10 * 11 // 10 + 5 * SECOND + SECOND
 
 
-@pytest.mark.fault(112)
+@pytest.mark.fault(116)
 def test_a_long_retry_after_of_a_short_outage_is_forgotten_with_it(tmp_path: Path) -> None:
     """503 with Retry-After: 600 for 3 s: what it put off comes due again with the next answer of the path."""
     unwell: Reply = (REPLY_S, HttpReply(503, {"retry-after": "600"}, b'{"title": "no"}'))
@@ -132,7 +132,7 @@ def test_a_blocked_path_stays_blocked_over_a_restart(tmp_path: Path) -> None:
     assert after <= before + 2
 
 
-@pytest.mark.fault(114)
+@pytest.mark.fault(118)
 def test_a_provider_that_leaves_and_returns_has_no_more_in_flight_than_it_may(tmp_path: Path) -> None:
     """What was asked before it left counts until it is answered."""
     narrow = replace(PROVIDER, max_in_flight=4)
@@ -157,7 +157,7 @@ def test_a_provider_that_leaves_and_returns_has_no_more_in_flight_than_it_may(tm
     assert {watch.state for watch in watches.values()} == {WatchState.COMPLETED}
 
 
-@pytest.mark.fault(113)
+@pytest.mark.fault(117)
 @pytest.mark.parametrize(("count", "state"), [(2, WatchState.LOST), (5, WatchState.WATCHING)])
 def test_running_tasks_that_vanish_together_are_an_outage(
     tmp_path: Path, count: int, state: WatchState
@@ -174,7 +174,7 @@ def test_running_tasks_that_vanish_together_are_an_outage(
         assert ends == {WatchState.COMPLETED if is_over else state: count}
 
 
-@pytest.mark.fault(113)
+@pytest.mark.fault(117)
 def test_a_mistyped_task_path_loses_no_task(tmp_path: Path) -> None:
     """A table of one's own that has found no task yet is not believed (CONTRACT, Names, "lost")."""
     unknown: Reply = (REPLY_S, HttpReply(404, body=b'{"title": "Not Found"}'))

@@ -334,7 +334,7 @@ async def test_a_fault_of_ours_is_trouble_and_no_end(bench: Bench, monkeypatch: 
     def crash(**_: object) -> Verdict:
         raise KeyError("planted")
 
-    monkeypatch.setattr("notifier.engine.task_reader.judge_poll", lambda *_args, **more: crash(**more))
+    monkeypatch.setattr("notifier.engine.judging.judge_poll", lambda *_args, **more: crash(**more))
     bench.clock.advance(2_500)
     await bench.poll()
     watch = (await bench.see(watch_id)).watch

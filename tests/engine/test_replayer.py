@@ -11,7 +11,8 @@ from notifier.config.model import CallbackSettings
 from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import DeliveryState
-from notifier.engine.replayer import IDLE_MS, Replayer
+from notifier.engine.paced_steps import IDLE_MS
+from notifier.engine.replayer import Replayer
 from notifier.errors import StoreUnavailable
 from notifier.store.sqlite.driver import InlineDriver
 from notifier.store.sqlite.open import open_store

@@ -9,7 +9,7 @@ from tests.store.test_invariants import AGREE, NOT_NARROW
 DELIVERY = """
 SELECT d.seq, d.state, d.owner, d.leased_until, d.attempts, d.is_forced, d.is_late, d.urgency, d.created_at,
   d.refusals, d.endpoint_seq, e.body, e.type, e.round, w.id AS watch_id, w.round AS watch_round, ep.closed_at,
-  ep.probes
+  ep.probes, json_extract(ep.reason_params, '$.status') AS gate_status
 FROM watches w
 JOIN events e ON e.watch_seq = w.seq JOIN deliveries d ON d.event_seq = e.seq
 JOIN endpoints ep ON ep.seq = d.endpoint_seq

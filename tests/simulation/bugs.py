@@ -24,7 +24,7 @@ from notifier.core.polling.evidence import PollEvidence, classify_verdict
 from notifier.core.polling.judge_poll import judge_poll
 from notifier.core.polling.verdict import Finished, Verdict
 from notifier.daemon.daemon import Daemon
-from notifier.engine import deliverer, provider_monitor, task_reader, unpolled_deadlines
+from notifier.engine import deliverer, judging, provider_monitor, unpolled_deadlines
 from notifier.engine.deliverer import Deliverer
 from notifier.engine.poller import Poller
 from notifier.engine.provider_limiter import ProviderLimiter
@@ -123,10 +123,10 @@ def sent_again_after_410() -> Iterator[None]:
     """An endpoint that says that it is gone is not parked."""
     original = endpoint.record_result
 
-    def after(standing: EndpointHealth, report: Any, now: int, *, is_probe: bool) -> EndpointHealth:
+    def after(standing: EndpointHealth, report: Any, now: int, **kwargs: bool) -> EndpointHealth:
         if isinstance(report, AttemptFailed) and report.scope is FailureScope.GONE:
             return standing
-        return original(standing, report, now, is_probe=is_probe)
+        return original(standing, report, now, **kwargs)
 
     with mock.patch.object(deliveries, "record_result", after):
         yield
@@ -141,7 +141,7 @@ def refusal_is_failure() -> Iterator[None]:
             return Finished(WatchState.FAILED, "failed", (), None, "{}")
         return judge_poll(exchange, **kwargs)
 
-    with mock.patch.object(task_reader, "judge_poll", judged):
+    with mock.patch.object(judging, "judge_poll", judged):
         yield
 
 
@@ -300,7 +300,7 @@ BUGS: Mapping[str, Bug] = {
     "key not redacted": Bug(_in_module(provider_reply, "redact_json", lambda raw, _key: raw), ("P6 keys",)),
     "no bound per origin": Bug(in_flight_forgotten, ("P5 bounded",)),
     "one breaker for all": Bug(one_breaker_for_all, (PARTS, UNASKED, RETURN), is_partial=True),
-    "probe by age alone": Bug(probed_by_age_alone, (PARTS, RETURN), is_partial=True),
+    "probe by age alone": Bug(probed_by_age_alone, (PARTS, UNASKED, RETURN), is_partial=True),
     "ended unasked": Bug(ended_unasked, (UNASKED,), is_partial=True),
     "a refused poll is a failed task": Bug(refusal_is_failure, (TRUTH,)),
     "a stepped clock is believed": Bug(

@@ -23,7 +23,7 @@ CRASHES = ("statement", "commit", "unheard")
 PLACES = (
     "INSERT INTO watches", "INSERT INTO events", "INSERT INTO events", "INSERT INTO attempts",
     "INSERT INTO attempts", "UPDATE watches", "UPDATE deliveries", "UPDATE endpoints",
-    "DELETE FROM replays", "",
+    "DELETE FROM bulk_changes", "",
 )  # fmt: skip
 
 

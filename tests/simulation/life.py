@@ -23,10 +23,10 @@ import structlog
 from starlette.types import ASGIApp
 
 from notifier.clock import SystemClock
-from notifier.daemon import client_factory, daemon, watchdog
+from notifier.daemon import client_factory, daemon, settings, watchdog
 from notifier.daemon.daemon import Daemon
 from notifier.daemon.metrics import Metrics
-from notifier.engine import clock_watch, deliverer, housekeeping, poller, replayer, scheduler
+from notifier.engine import clock_watch, deliverer, housekeeping, paced_steps, poller, scheduler
 from notifier.errors import StoreUnavailable
 from notifier.store.sqlite.open import open_store
 from notifier.store.sqlite.store import SqliteStore
@@ -215,10 +215,10 @@ def edges(outside: Outside) -> Iterator[None]:
         (client_factory, "make_callback_client", lambda _settings, _own: SimWire(life())),
         (watchdog, "REPORT_INTERVAL_S", outside.tempo.housekeeping_s),
         (daemon, "find_own_addresses", lambda _bound: frozenset()),
-        (daemon, "refuse_open_listener", lambda _bound, **_options: None),
+        (settings, "refuse_open_listener", lambda _bound, **_options: None),
         (daemon, "random", SimpleNamespace(SystemRandom=lambda: life().rng)),
         (daemon, "log_setup", SimpleNamespace(set_up=lambda *_: None)),
-        (daemon, "hide_secrets", lambda *_: None),
+        (settings, "hide_secrets", lambda *_: None),
         (scheduler, "datetime", WorldsDatetime),
         (apscheduler.schedulers.base, "datetime", WorldsDatetime),
         (apscheduler.executors.base, "datetime", WorldsDatetime),
@@ -227,7 +227,7 @@ def edges(outside: Outside) -> Iterator[None]:
         (deliverer, "IDLE_MS", idle_ms),
         (clock_watch, "TICK_S", float(outside.tempo.idle_s)),
         (housekeeping, "INTERVAL_MS", outside.tempo.housekeeping_s * 1_000),
-        (replayer, "IDLE_MS", max(60_000, idle_ms)),
+        (paced_steps, "IDLE_MS", max(60_000, idle_ms)),
     ]
     with contextlib.ExitStack() as stack:
         for place, name, value in changes:

@@ -2,12 +2,16 @@
 
 import asyncio
 from asyncio import base_events
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from tests.simulation.world import World
 
 MOST_TURNS_AT_ONCE = 50_000
 """So many turns of the loop at one instant are a spin, and no work."""
+
+
+T = TypeVar("T")
 
 
 class Crash(SystemExit):
@@ -55,6 +59,15 @@ class VirtualLoop(base_events.BaseEventLoop):
         else:
             self._own_time = max(self._own_time, when)
         return []
+
+    def run_in_executor(self, executor: object, func: Callable[..., T], *args: Any) -> "asyncio.Future[T]":  # type: ignore[override]
+        """Do the work of a thread at once."""
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
     def _process_events(self, _: list[Any]) -> None:
         pass

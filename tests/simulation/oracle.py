@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from notifier.core.delivery.endpoint import REFUSAL_STATUSES
 from notifier.core.delivery.signature import BadSignature, verify
 from notifier.core.event_body import mark_expired
 from notifier.core.formats.urls import url_to_endpoint
@@ -291,8 +292,9 @@ class Oracle:
             self.world.breach("410", f"{receipt.url} is sent to after it said that it is gone")
 
     def _check_order(self, receipt: Receipt, row: Any) -> None:
-        """What expires first goes first; but every other probe is what is due longest."""
-        is_in_turn = row["closed_at"] is not None and row["probes"] % 2 == 0  # it is counted already
+        """What expires first goes first; but every other probe is due longest, or newest after a refusal."""
+        is_other = row["probes"] % 2 == 0 or row["gate_status"] in REFUSAL_STATUSES  # it is counted already
+        is_in_turn = row["closed_at"] is not None and is_other
         if is_in_turn or receipt.at < self.world.calm_since + 60_000:
             return
         claimed_at = row["leased_until"] - self.city.config.callbacks.timeout_ms - LEASE_MARGIN_MS

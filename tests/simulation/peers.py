@@ -332,13 +332,17 @@ class Receiver:
         if mood in NO_REPLY:
             return Turn(takes_s, NO_REPLY[mood], is_processed=mood == "reset after")
         if mood.isdigit():
-            return Turn(takes_s, self._refusal(int(mood), now), is_processed=False)
+            return Turn(takes_s, self._refusal(self._status(mood), now), is_processed=False)
         if mood == "picky" and (event_id in self.refused or self.rng.random() < 0.5):
             self.refused.add(event_id)
             return Turn(takes_s, self._refusal(self.rng.choice([400, 413, 422]), now), is_processed=False)
         if mood in ("slow", "late"):
             takes_s = self.rng.uniform(1, 4.5) if mood == "slow" else self.rng.uniform(16, 30)
         return Turn(takes_s, self._taken())
+
+    def _status(self, mood: str) -> int:
+        """Refuse everything with one status for the time of a mood; no chance is drawn for it."""
+        return (404, 421, 400)[self.mood.until % 3] if mood == "404" else int(mood)
 
     def _taken(self) -> HttpReply:
         return HttpReply(self.rng.choice([200, 201, 204]), body=b"ok")

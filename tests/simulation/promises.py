@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 WAITING = """
 SELECT (SELECT count(*) FROM watches WHERE state = 'watching')
-  + (SELECT count(*) FROM deliveries WHERE state = 'pending') + (SELECT count(*) FROM replays) AS n
+  + (SELECT count(*) FROM deliveries WHERE state = 'pending') + (SELECT count(*) FROM bulk_changes) AS n
 """
 PENDING_BY_ENDPOINT = """
 SELECT ep.url, ep.closed_at IS NOT NULL AS is_closed, min(d.refusals) AS refusals, min(d.due_at) AS due_at
@@ -34,7 +34,7 @@ OUTCOMES = ("completed", "failed", "cancelled", "expired", "lost")
 
 
 def waiting(audit: Audit) -> int:
-    """How many watches, deliveries and replays have not come to their end."""
+    """How many watches, deliveries and bulk changes have not come to their end."""
     row = audit.row(WAITING)
     return 0 if row is None else int(row["n"])
 

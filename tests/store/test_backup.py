@@ -454,3 +454,23 @@ async def test_a_restored_backup_goes_on_where_it_stood(tmp_path: Path, opening:
     (dispatch,) = await take(second, NOON + 5)
     assert dispatch.is_maybe_duplicate
     assert len(await second.deliveries(DeliveryQuery(state=DeliveryState.PENDING))) == 1
+
+
+def test_writes_between_two_steps_neither_come_along_nor_start_it_again(
+    tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy takes as many steps as it has pages for, however busy the daemon is."""
+    monkeypatch.setattr(backup, "PAGES_PER_STEP", 10)
+    steps: list[int] = []
+    with closing(connect_writer(str(database))) as daemon:
+        pages = daemon.execute("PRAGMA page_count").fetchone()[0]
+
+        def write(_status: int, _remaining: int, _total: int) -> None:
+            daemon.execute("INSERT INTO providers (name) VALUES (?)", (f"p{len(steps)}",))
+            steps.append(1)
+
+        monkeypatch.setattr(backup, "_fail_if_locked", write)
+        back_up(database, tmp_path / "copy.db")
+    assert len(steps) == -(-pages // 10) > 1
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT name FROM providers").fetchall() == [("mulerouter",)]

@@ -25,6 +25,48 @@ from tests.store.steps import add, claim, finished, take
 OLD_TROUBLE = "provider refuses the key (401), key from file /etc/a {key} key"
 OLD_REASON = "no connection: 127.0.0.1:9001: connection refused"
 BEFORE_CAUSES = 10  # migrations before 0011_causes.sql
+SINCE_CAUSES = (  # what this migration and the later ones added
+    "ALTER TABLE watches DROP COLUMN trouble_params",
+    "ALTER TABLE endpoints DROP COLUMN reason_params",
+    "DROP INDEX watches_first_poll",
+    "DROP INDEX watches_due",
+    "DROP INDEX watches_held",
+    "DROP INDEX watches_held_deadline",
+    "DROP INDEX watches_deferred",
+    "CREATE INDEX watches_due ON watches (provider_seq, due_at)",
+    "DROP TABLE provider_breakers",
+    "ALTER TABLE watches DROP COLUMN queue",
+    "ALTER TABLE watches DROP COLUMN failures",
+    "ALTER TABLE watches DROP COLUMN paced_due_at",
+    "ALTER TABLE watches DROP COLUMN first_poll_from",
+    "ALTER TABLE habits DROP COLUMN wait_ms",
+    "ALTER TABLE habits DROP COLUMN waiting",
+    "DROP TABLE payloads",
+    "DROP TABLE bulk_changes",
+    "CREATE TABLE replays (seq, started_at, since, until, state, url, place, last)",
+)
+BEFORE_RECOVERY = """
+DROP TABLE endpoint_sweeps;
+DROP INDEX deliveries_expiring;
+ALTER TABLE deliveries DROP COLUMN is_replayed;
+CREATE INDEX deliveries_expiring ON deliveries (created_at + 3 * urgency);
+DROP TRIGGER endpoint_moved;
+DROP INDEX endpoints_due;
+DROP INDEX origins_recovering;
+DROP INDEX origins_new;
+DROP INDEX origins_hanging;
+ALTER TABLE endpoints DROP COLUMN accepted_at;
+ALTER TABLE endpoints DROP COLUMN is_hanging;
+ALTER TABLE endpoints DROP COLUMN slot_class;
+ALTER TABLE endpoints ADD COLUMN is_on_trial INTEGER AS (width IS 1);
+ALTER TABLE origins DROP COLUMN recovering_at;
+ALTER TABLE origins DROP COLUMN new_at;
+ALTER TABLE origins DROP COLUMN hanging_at;
+ALTER TABLE origins ADD COLUMN trial_at INTEGER;
+CREATE INDEX origins_on_trial ON origins (trial_at) WHERE trial_at IS NOT NULL;
+CREATE INDEX endpoints_due ON endpoints (origin_seq, is_on_trial, due_at);
+CREATE TRIGGER endpoint_moved AFTER UPDATE OF due_at ON endpoints BEGIN SELECT 1; END;
+"""
 
 
 def cause_with(code: Code, value: str | int) -> Cause:
@@ -112,15 +154,11 @@ async def old_file(tmp_path: Path, opening: OpenStore) -> None:
             "UPDATE endpoints SET failures = 3, closed_at = ?, reason = ?, probe_at = ?",
             (NOON, OLD_REASON, NOON + 5_000),
         )
-        for index in ("watches_due", "watches_held", "watches_held_deadline", "watches_deferred"):
-            connection.execute(f"DROP INDEX {index}")
-        connection.execute("CREATE INDEX watches_due ON watches (provider_seq, due_at)")
-        connection.execute("DROP TABLE provider_breakers")
-        for column in ("trouble_params", "queue", "failures", "paced_due_at"):
-            connection.execute(f"ALTER TABLE watches DROP COLUMN {column}")
-        connection.execute("ALTER TABLE endpoints DROP COLUMN reason_params")
         connection.execute("ALTER TABLE watches DROP COLUMN poll_origin")
         connection.execute("DROP TABLE completions")
+        for later in SINCE_CAUSES:
+            connection.execute(later)
+        connection.executescript(BEFORE_RECOVERY)
         connection.execute(f"PRAGMA user_version = {BEFORE_CAUSES}")
         connection.commit()
 

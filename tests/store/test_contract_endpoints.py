@@ -157,7 +157,7 @@ async def test_a_pause_outlives_the_last_delivery(store: Store) -> None:
     await finished(store, A)
     await end_one(store, Delivered(), AttemptAccepted())
     await pause(store)
-    assert await store.prune(delivered_before=NOON + DAY, dead_before=NOON + DAY, limit=9) == 1
+    assert (await store.prune(delivered_before=NOON + DAY, dead_before=NOON + DAY, limit=9)).count == 1
     held = await endpoint(store)
     assert (held.health.suspension, held.delivered) == (Suspension.PAUSED, 0)
 
@@ -338,7 +338,7 @@ async def test_an_endpoint_that_was_given_up_and_forgotten_rings_no_bell(store: 
     await finished(store, A)
     await closed(store)
     await store.give_up_overdue(now=OVERDUE, limit=9)
-    assert await store.prune(delivered_before=OVERDUE + 1, dead_before=OVERDUE + 1, limit=9) == 1
+    assert (await store.prune(delivered_before=OVERDUE + 1, dead_before=OVERDUE + 1, limit=9)).count == 1
     later = OVERDUE + DAY
     claimed = await store.claim_deliveries(now=later, limit=9, lease=lease(), busy={}, per_origin=9)
     assert (claimed.deliveries, claimed.next_due_at) == ((), None)

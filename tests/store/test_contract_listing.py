@@ -78,7 +78,7 @@ async def test_a_page_goes_on_where_the_last_one_ended_whatever_came_or_went(sto
             await store.record_attempt(
                 one, lease(), attempt(status=200), Delivered(), AttemptAccepted(), now=NOON
             )
-    assert await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=99) == 2
+    assert (await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=99)).count == 2
     assert await store.watch(first[-1].id) is None
     assert names(await store.watches(WatchQuery(before=first[-1].id))) == ["b"]
 

@@ -29,7 +29,7 @@ async def test_each_poll_is_kept_with_what_followed(store: Store) -> None:
     """In the transaction that moves the watch."""
     (watch,) = await add(store)
     await polled(store, NOON, "provider answers HTTP 503")
-    (moment,) = (await history(store, watch.id)).moments
+    (moment,) = (await history(store, watch.id)).entries
     assert (moment.at, moment.kind) == (NOON, TimelineKind.POLL)
     assert moment.text.startswith("provider answers HTTP 503: kept, next in 1.0 s")
 
@@ -39,7 +39,7 @@ async def test_the_last_fifty_polls_are_kept(store: Store) -> None:
     (watch,) = await add(store)
     for n in range(MAX_POLLS + 3):
         await polled(store, NOON + n * 1_000, f"poll {n}")
-    told = sorted(moment.at for moment in (await history(store, watch.id)).moments)
+    told = sorted(moment.at for moment in (await history(store, watch.id)).entries)
     assert told == [NOON + n * 1_000 for n in range(3, MAX_POLLS + 3)]
 
 
@@ -49,7 +49,7 @@ async def test_a_record_that_comes_too_late_leaves_no_trace(store: Store) -> Non
     (claimed,) = await claim(store)
     await store.stop_watch(watch.id, now=NOON)
     assert not await store.record_wait(claimed, lease(), wait(summary="late"), now=NOON + 1)
-    assert [moment.kind for moment in (await history(store, watch.id)).moments] == [TimelineKind.STOPPED]
+    assert [moment.kind for moment in (await history(store, watch.id)).entries] == [TimelineKind.STOPPED]
 
 
 async def test_stops_and_resumes_are_told_each_once(store: Store) -> None:
@@ -58,7 +58,7 @@ async def test_stops_and_resumes_are_told_each_once(store: Store) -> None:
     await store.stop_watch(watch.id, now=NOON)
     await store.stop_watch(watch.id, now=NOON + 1)
     await store.resume_watch(watch.id, now=NOON + 2, expires_at=NOON + 60_000, max_live=1_000)
-    moments = sorted((await history(store, watch.id)).moments, key=lambda moment: moment.at)
+    moments = sorted((await history(store, watch.id)).entries, key=lambda moment: moment.at)
     assert [(moment.at - NOON, moment.kind) for moment in moments] == [
         (0, TimelineKind.STOPPED),
         (2, TimelineKind.RESUMED),

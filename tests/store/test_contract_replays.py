@@ -6,8 +6,8 @@ from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import DeliveryState
 from notifier.store.protocol import Store
-from notifier.store.sqlite import replays
-from notifier.store.values import MAX_REPLAYS, ReplayLimitReached, ReplayQuery
+from notifier.store.sqlite import bulk
+from notifier.store.values import MAX_BULK_CHANGES, BulkLimitReached, ReplayQuery
 from tests.builders import DAY, DOWN, HOUR, REFUSED, attempt, lease
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore
@@ -162,8 +162,8 @@ async def test_a_replay_crosses_a_wide_gap_in_bounded_steps(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A step that finds nothing in its window returns 0, and the next one looks further."""
-    monkeypatch.setattr(replays, "SCAN_LIMIT", 2)
-    monkeypatch.setattr(replays, "COUNT_WINDOW", 2)
+    monkeypatch.setattr(bulk, "SCAN_LIMIT", 2)
+    monkeypatch.setattr(bulk, "COUNT_WINDOW", 2)
     urls = [A, B, B, B, B, B, A]
     for n, url in enumerate(urls):
         await settled(store, str(n), url, at=NOON + n)
@@ -185,10 +185,10 @@ async def test_a_replay_does_not_go_past_a_closed_gate(store: Store) -> None:
 async def test_replays_that_wait_have_a_limit(store: Store) -> None:
     """Beyond it none is kept; what only counts or matches nothing needs no place; an end makes room."""
     await settled(store, "a")
-    for _ in range(MAX_REPLAYS):
+    for _ in range(MAX_BULK_CHANGES):
         assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=False) == 1
-    assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=False) == ReplayLimitReached(
-        MAX_REPLAYS
+    assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=False) == BulkLimitReached(
+        MAX_BULK_CHANGES
     )
     assert await store.start_replay(ReplayQuery(), now=LATER, dry_run=True) == 1
     assert await store.start_replay(ReplayQuery(url=B), now=LATER, dry_run=False) == 0

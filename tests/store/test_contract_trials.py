@@ -1,8 +1,14 @@
 """What every store promises of trials: few at once, one to each origin, and in nobody's way."""
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
 from notifier.core.delivery.decision import Delivered, Retry
 from notifier.core.delivery.endpoint import AttemptAccepted
-from notifier.core.model import ClaimedDelivery
+from notifier.core.delivery.slots import SlotUsage
+from notifier.core.model import ClaimedDelivery, SlotClass
 from notifier.store.protocol import Store
 from notifier.store.values import ClaimedDeliveries
 from tests.builders import DOWN, HOUR, attempt, lease
@@ -13,16 +19,20 @@ A, B, C = "http://127.0.0.1:9001", "http://127.0.0.1:9002", "http://127.0.0.1:90
 
 
 async def claim(
-    store: Store, now: int = NOON, *, trials: tuple[str, ...] = (), max_trials: int = 9, limit: int = 99
+    store: Store,
+    now: int = NOON,
+    *,
+    total: int = 99,
+    limit: int = 99,
+    in_flight: Mapping[SlotClass, tuple[str, ...]] = MappingProxyType({}),
 ) -> ClaimedDeliveries:
     return await store.claim_deliveries(
         now=now,
         limit=limit,
         lease=lease(now + 20_000),
-        busy=dict.fromkeys(trials, 1),
+        busy=Counter(origin for origins in in_flight.values() for origin in origins),
         per_origin=4,
-        trials=trials,
-        max_trials=max_trials,
+        slots=SlotUsage(total, in_flight),
     )
 
 
@@ -46,23 +56,23 @@ async def test_an_unknown_origin_gets_one_message_whatever_waits_there(store: St
     await waiting(store, f"{A}/x", f"{A}/y", f"{B}/x")
     claimed = await claim(store)
     assert urls(claimed) == [f"{A}/x", f"{B}/x"]
-    assert all(dispatch.is_trial for dispatch in claimed.deliveries)
+    assert {dispatch.slot_class for dispatch in claimed.deliveries} == {SlotClass.NEW}
 
 
 async def test_an_origin_with_a_trial_under_way_gets_no_second_one_and_rings_no_bell(store: Store) -> None:
     await waiting(store, f"{A}/x", f"{A}/y")
     await claim(store)
-    assert await claim(store, trials=(A,)) == ClaimedDeliveries((), None)
+    assert await claim(store, in_flight={SlotClass.NEW: (A,)}) == ClaimedDeliveries((), None)
 
 
 async def test_trials_have_a_limit_of_their_own(store: Store) -> None:
     """Beyond it they wait as rows, do not ring, and hide nothing of what is in good standing."""
     await proven(store, C)
     await waiting(store, A, B, f"{C}/x")
-    claimed = await claim(store, max_trials=1, limit=3)
+    claimed = await claim(store, total=3, limit=3)
     assert sorted(urls(claimed)) == [A, f"{C}/x", f"{C}/x"]
     await waiting(store, f"{C}/later")
-    claimed = await claim(store, NOON + 1, trials=(A,), max_trials=1)
+    claimed = await claim(store, NOON + 1, in_flight={SlotClass.NEW: (A,)}, total=3)
     assert (urls(claimed), claimed.next_due_at) == ([f"{C}/later"] * 2, None)
 
 
@@ -71,7 +81,7 @@ async def test_one_acceptance_ends_the_trial(store: Store) -> None:
     (first,) = (await claim(store)).deliveries
     await record(store, first, is_taken=True)
     claimed = await claim(store, NOON + 1)
-    assert [dispatch.is_trial for dispatch in claimed.deliveries] == [False, False]
+    assert [dispatch.slot_class for dispatch in claimed.deliveries] == [SlotClass.PROVEN] * 2
 
 
 async def test_a_failure_begins_one(store: Store) -> None:
@@ -82,9 +92,9 @@ async def test_a_failure_begins_one(store: Store) -> None:
         await record(store, dispatch, is_taken=dispatch.url == f"{A}/y")
     await finished(store, f"{A}/y", task_id="more", now=NOON)
     claimed = await claim(store, NOON + 1)
-    assert sorted((each.url, each.is_trial) for each in claimed.deliveries) == [
-        (f"{A}/x", True),
-        (f"{A}/y", False),
+    assert sorted((each.url, each.slot_class) for each in claimed.deliveries) == [
+        (f"{A}/x", SlotClass.RECOVERING),
+        (f"{A}/y", SlotClass.PROVEN),
     ]
 
 
@@ -95,9 +105,9 @@ async def test_a_new_endpoint_has_the_name_of_its_origin(store: Store) -> None:
     (good,) = (await claim(store)).deliveries
     await record(store, good, is_taken=False)
     await finished(store, f"{A}/2", task_id="task-2", now=NOON)
-    bad = [dispatch for dispatch in (await claim(store, NOON + HOUR)).deliveries if dispatch.url == f"{A}/2"]
-    assert (good.is_trial, [dispatch.is_trial for dispatch in bad]) == (False, [])
-    assert [each.is_trial for each in (await claim(store, NOON + HOUR)).deliveries] == [True]
+    claimed = (await claim(store, NOON + HOUR)).deliveries
+    bad = [dispatch for dispatch in claimed if dispatch.url == f"{A}/2"]
+    assert (good.slot_class, [dispatch.slot_class for dispatch in bad]) == (SlotClass.PROVEN, [SlotClass.NEW])
 
 
 async def test_a_trial_has_its_turn_however_much_waits_elsewhere(store: Store) -> None:
@@ -122,9 +132,37 @@ async def test_a_trial_has_its_turn_beside_a_busy_neighbour(store: Store) -> Non
     taken = []
     for now in range(NOON + 1, NOON + 5):
         claimed = await store.claim_deliveries(
-            now=now, limit=9, lease=lease(now + 20_000), busy={A: 3}, per_origin=4, max_trials=9
+            now=now, limit=9, lease=lease(now + 20_000), busy={A: 3}, per_origin=4
         )
         for dispatch in claimed.deliveries:
             await record(store, dispatch, is_taken=True, now=now)
             taken.append(dispatch.url)
     assert f"{A}/x" in taken[:3]
+
+
+async def test_what_hangs_uses_a_quarter_of_the_slots_and_hides_no_new_endpoint(store: Store) -> None:
+    """However many hang and however long they are due: the new one has its slot at once."""
+    hanging = [f"http://10.0.0.{n}/hook" for n in range(12)]
+    await waiting(store, *hanging, each=1)
+    for dispatch in (await claim(store)).deliveries:
+        slow = replace(DOWN, is_slow=True)
+        assert await store.record_attempt(dispatch, lease(), attempt(), Retry(NOON), slow, now=NOON)
+    await finished(store, B, task_id="new", now=NOON + 1)
+    claimed = (await claim(store, NOON + 1, total=16)).deliveries
+    assert Counter(each.slot_class for each in claimed) == {SlotClass.HANGING: 4, SlotClass.NEW: 1}
+    busy = {SlotClass.HANGING: tuple(hanging[:4])}
+    assert (await claim(store, NOON + 2, total=16, in_flight=busy)).deliveries == ()
+
+
+async def test_a_redelivery_has_a_slot_of_its_own(store: Store) -> None:
+    """Though all others are in use, and its endpoint has a delivery in flight that hangs."""
+    await waiting(store, A, each=1)
+    (dispatch,) = (await claim(store)).deliveries
+    slow = replace(DOWN, is_slow=True)
+    await store.record_attempt(dispatch, lease(), attempt(), Retry(NOON + HOUR), slow, now=NOON)
+    await finished(store, B, task_id="other", now=NOON)
+    busy = {SlotClass.HANGING: (A, *(f"http://10.0.0.{n}" for n in range(6)))}
+    assert (await claim(store, NOON + 1, total=8, limit=1, in_flight=busy)).deliveries == ()
+    await store.redeliver(dispatch.delivery_id, now=NOON + 1, give_up_at=NOON + HOUR)
+    (forced,) = (await claim(store, NOON + 1, total=8, limit=1, in_flight=busy)).deliveries
+    assert (forced.delivery_id, forced.slot_class) == (dispatch.delivery_id, SlotClass.FORCED)

@@ -1,6 +1,8 @@
 """What every store promises about totals, forgetting, and clocks that are set."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,8 +11,22 @@ from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Callback, DeliveryState, MissingStreak, Trouble, WatchState
 from notifier.errors import StoreUnavailable
 from notifier.store.protocol import Store
+from notifier.store.sqlite.store import SqliteStore
 from notifier.store.values import WatchQuery
-from tests.builders import DAY, HOOK, HOUR, PROVIDER, REFUSED, SERVER_ERROR, attempt, lease, new_watch, wait
+from tests.builders import (
+    DAY,
+    HOOK,
+    HOUR,
+    PROVIDER,
+    REFUSED,
+    SERVER_ERROR,
+    attempt,
+    end,
+    event,
+    lease,
+    new_watch,
+    wait,
+)
 from tests.fakes import NOON
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
 
@@ -90,8 +106,8 @@ async def test_a_watch_is_forgotten_when_all_of_it_is_old_enough(
 ) -> None:
     """What is still to be delivered is never forgotten, however old."""
     watch_id = await settle(store, "task-1", *sequels, ended_at=NOON + 5)
-    count = await store.prune(delivered_before=delivered_before, dead_before=dead_before, limit=9)
-    assert count == int(is_forgotten)
+    step = await store.prune(delivered_before=delivered_before, dead_before=dead_before, limit=9)
+    assert step.count == int(is_forgotten)
     assert (await store.watch(watch_id) is None) == is_forgotten
 
 
@@ -100,7 +116,7 @@ async def test_what_is_forgotten_leaves_nothing_behind(store: Store) -> None:
     watch_id = await settle(store, "task-1", Delivered(), GiveUp("x"))
     detail = await store.watch(watch_id)
     assert detail is not None
-    assert await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=9) == 1
+    assert (await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=9)).count == 1
     for delivery in detail.deliveries:
         assert await store.delivery(delivery.id) is None
     counts = await store.counts(now=NOON)
@@ -112,8 +128,8 @@ async def test_what_is_forgotten_leaves_nothing_behind(store: Store) -> None:
 async def test_what_is_watched_or_told_nobody_is_judged_by_its_end_alone(store: Store) -> None:
     (stopped, watching) = await add(store, new_watch("task-1"), new_watch("task-2"))
     await store.stop_watch(stopped.id, now=NOON)
-    assert await store.prune(delivered_before=NOON, dead_before=NOON, limit=9) == 0
-    assert await store.prune(delivered_before=NOON + 1, dead_before=NOON - DAY, limit=9) == 1
+    assert (await store.prune(delivered_before=NOON, dead_before=NOON, limit=9)).count == 0
+    assert (await store.prune(delivered_before=NOON + 1, dead_before=NOON - DAY, limit=9)).count == 1
     assert await store.watch(watching.id) is not None
 
 
@@ -121,7 +137,7 @@ async def test_no_more_than_the_limit_is_forgotten_oldest_first(store: Store) ->
     watches = await add(store, *(new_watch(f"task-{n}") for n in range(5)))
     for age, watch in enumerate(watches):
         await store.stop_watch(watch.id, now=NOON - age)
-    assert await store.prune(delivered_before=NOON + 1, dead_before=NOON, limit=2) == 2
+    assert (await store.prune(delivered_before=NOON + 1, dead_before=NOON, limit=2)).count == 2
     assert [await store.watch(watch.id) is None for watch in watches] == [False, False, False, True, True]
 
 
@@ -134,7 +150,47 @@ async def test_many_that_may_not_go_do_not_hide_those_that_may(store: Store) -> 
             await store.stop_watch(watch.id, now=NOON + 1)
         else:
             await finish(store, watch)
-    assert await store.prune(delivered_before=NOON + 2, dead_before=NOON + 2, limit=50) == 1
+    first = await store.prune(delivered_before=NOON + 2, dead_before=NOON + 2, limit=50)
+    assert first.count == 0
+    last = await store.prune(delivered_before=NOON + 2, dead_before=NOON + 2, limit=50, place=first.place)
+    assert (last.count, last.place) == (1, None)
+
+
+async def test_one_step_forgets_four_megabytes_of_bodies_at_most(store: Store) -> None:
+    """Each page of a body is freed by itself, and other writes wait for it. A larger one has a step alone."""
+    for n, mebibytes in enumerate((1, 2, 3, 6, 1)):
+        await add(store, new_watch(f"task-{n}", callbacks=()))
+        (claimed,) = await claim(store)
+        told = event(claimed, at=NOON, body=b"x" * (mebibytes * 1_048_576))
+        assert await store.record_end(claimed, lease(), end(), told, now=NOON, give_up_at=GIVE_UP)
+    counts: list[int] = []
+    place = None
+    while not counts or place is not None:
+        step = await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=50, place=place)
+        counts.append(step.count)
+        place = step.place
+    assert counts == [2, 1, 1, 1]
+
+
+async def test_what_a_user_sends_again_meanwhile_is_not_forgotten(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader found that it may go; the delete looks again."""
+    watch = await finished(store)
+    (dispatch,) = await take(store)
+    await store.record_attempt(dispatch, lease(), attempt(), Delivered(), AttemptAccepted(), now=NOON)
+    assert isinstance(store, SqliteStore)
+    read = store._read
+
+    async def read_then_redeliver(function: Callable[..., Any]) -> Any:
+        found = await read(function)
+        await store.redeliver(dispatch.delivery_id, now=NOON, give_up_at=GIVE_UP)
+        return found
+
+    monkeypatch.setattr(store, "_read", read_then_redeliver)
+    assert (await store.prune(delivered_before=NOON + 1, dead_before=NOON + 1, limit=9)).count == 0
+    monkeypatch.undo()
+    assert await store.watch(watch.id) is not None
 
 
 # ---- clocks
@@ -182,9 +238,9 @@ async def test_what_ended_by_the_wrong_clock_is_kept_for_its_time(store: Store) 
     for _ in range(2):  # by two steps, each of which finds it
         await store.shift_times(30 * DAY)
     now = NOON + 60 * DAY
-    assert await store.prune(delivered_before=now, dead_before=now, limit=9) == 0
-    assert await store.prune(delivered_before=now + 6, dead_before=now + 5, limit=9) == 0
-    assert await store.prune(delivered_before=now + 6, dead_before=now + 6, limit=9) == 1
+    assert (await store.prune(delivered_before=now, dead_before=now, limit=9)).count == 0
+    assert (await store.prune(delivered_before=now + 6, dead_before=now + 5, limit=9)).count == 0
+    assert (await store.prune(delivered_before=now + 6, dead_before=now + 6, limit=9)).count == 1
     assert await store.watch(watch_id) is None
 
 

@@ -20,6 +20,7 @@ from notifier.core.model import (
 from notifier.core.states import WatchAction, next_watch_state
 from notifier.store.protocol import Store
 from notifier.store.values import (
+    MAX_ROUNDS,
     CallbackLimitReached,
     ChangeRefused,
     WatchAdded,
@@ -490,6 +491,21 @@ async def test_a_resumed_watch_starts_a_new_round_and_ends_again(store: Store, s
     assert (detail.event.round, detail.event.type) == (1, EventType.COMPLETED)
     assert len(detail.deliveries) == told_before + 1
     assert len(await take(store, NOON + 2)) == 1
+
+
+@pytest.mark.fault(142)
+async def test_a_watch_is_resumed_a_bounded_number_of_times(store: Store) -> None:
+    """Each round makes an event for each callback, and all of them are kept until the watch is forgotten."""
+    (watch,) = await add(store)
+    for number in range(1, MAX_ROUNDS):
+        await store.stop_watch(watch.id, now=NOON + number)
+        resumed = await store.resume_watch(watch.id, now=NOON + number, expires_at=NOON + HOUR, max_live=9)
+        assert isinstance(resumed, Watch)
+        assert resumed.round == number
+    await store.stop_watch(watch.id, now=NOON + 99)
+    refused = await store.resume_watch(watch.id, now=NOON + 99, expires_at=NOON + HOUR, max_live=9)
+    assert refused is ChangeRefused.TOO_MANY_ROUNDS
+    assert (await see(store, watch.id)).watch.state is WatchState.STOPPED
 
 
 async def test_a_poll_now_makes_a_waiting_watch_due_and_leaves_a_polled_one_alone(store: Store) -> None:

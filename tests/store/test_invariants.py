@@ -48,11 +48,19 @@ AGREE = {
     "an origin is due with the first of its endpoints": """
         SELECT name FROM origins o
         WHERE due_at IS NOT (SELECT min(due_at) FROM endpoints e
-            WHERE e.origin_seq = o.seq AND e.width IS NOT 1)
-          OR trial_at IS NOT (SELECT min(due_at) FROM endpoints e
-            WHERE e.origin_seq = o.seq AND e.width = 1)""",
-    "who failed last is on trial": """
-        SELECT url FROM endpoints WHERE (failures > 0 OR closed_at IS NOT NULL) AND width IS NOT 1""",
+            WHERE e.origin_seq = o.seq AND e.slot_class = 0)
+          OR recovering_at IS NOT (SELECT min(due_at) FROM endpoints e
+            WHERE e.origin_seq = o.seq AND e.slot_class = 1)
+          OR new_at IS NOT (SELECT min(due_at) FROM endpoints e
+            WHERE e.origin_seq = o.seq AND e.slot_class = 2)
+          OR hanging_at IS NOT (SELECT min(due_at) FROM endpoints e
+            WHERE e.origin_seq = o.seq AND e.slot_class = 3)""",
+    "what works is of the class that works": """
+        SELECT url FROM endpoints WHERE (width IS NOT 1) <> (slot_class = 0)""",
+    "who failed last is on trial, but for who refused an event": """
+        SELECT url FROM endpoints WHERE width IS NOT 1 AND (closed_at IS NOT NULL
+          OR failures > 0 AND coalesce(json_extract(reason_params, '$.status'), 0)
+            NOT IN (400, 409, 413, 415, 422))""",
     "no endpoint without deliveries, but for those that somebody holds": """
         SELECT url FROM endpoints WHERE hold IS NULL AND seq NOT IN (SELECT endpoint_seq FROM deliveries)""",
     "no origin without endpoints": """

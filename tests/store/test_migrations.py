@@ -157,3 +157,20 @@ async def test_who_wants_to_keep_a_copy_is_asked_before_an_old_file_changes(
     monkeypatch.setattr(opening_module, "migrations", lambda: steps)
     await (await opening(before_migration=before)).close()
     assert asked == [len(steps) - 1]
+
+
+def test_a_replay_under_way_goes_on_after_the_upgrade(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its filters and its place, as a bulk change."""
+    steps = migrations()
+    until_bulk = next(n for n, step in enumerate(steps) if "CREATE TABLE bulk_changes" in step)
+    monkeypatch.setattr(opening_module, "migrations", lambda: steps[:until_bulk])
+    migrate(connection)
+    columns = "seq, started_at, since, until, state, url, place, last"
+    values = (7, 1, 2, 3, "dead", "http://h/", 40, 90)
+    connection.execute(f"INSERT INTO replays ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    monkeypatch.setattr(opening_module, "migrations", lambda: steps)
+    migrate(connection)
+    (row,) = connection.execute(f"SELECT action, {columns} FROM bulk_changes")
+    assert tuple(row) == ("replay", *values)

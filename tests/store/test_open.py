@@ -297,6 +297,50 @@ async def test_a_second_daemon_is_told_who_has_it(tmp_path: Path, opening: OpenS
     await add(await opening())
 
 
+@pytest.mark.fault(130)
+async def test_a_file_with_a_second_hard_link_is_refused(tmp_path: Path, opening: OpenStore) -> None:
+    """Each name has a lock of its own, so two daemons would write to one file."""
+    path = tmp_path / "notifier.db"
+    await (await opening()).close()
+    os.link(path, tmp_path / "other.db")
+    before = contents(tmp_path)
+    for name in ("notifier.db", "other.db"):
+        with pytest.raises(DatabaseUnusable, match="another hard link") as refusal:
+            await opening(name)
+        assert "-samefile" in refusal.value.fix
+    assert contents(tmp_path) == before
+    (tmp_path / "other.db").unlink()
+    await add(await opening())
+
+
+@pytest.mark.fault(130)
+async def test_a_file_that_is_a_mount_point_is_refused(tmp_path: Path, opening: OpenStore) -> None:
+    """The lock and the log beside it would not be those of the mounted file; its folder is no such point."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    await (await opening()).close()
+    path, other = tmp_path / "notifier.db", tmp_path / "an other.db"
+    other.touch()
+    script = f"""
+import asyncio, random
+from notifier.errors import NotifierError
+from notifier.store.sqlite.open import open_store
+async def look(file):
+    try:
+        await (await open_store(file, owner="x", now=0, rng=random.Random())).close()
+    except NotifierError as error:
+        print(error.exit_status, error.cause)
+asyncio.run(look({str(other)!r}))
+asyncio.run(look({str(path)!r}))
+"""
+    mount = f"mount --bind '{tmp_path}' '{tmp_path}' && mount --bind '{path}' '{other}'"
+    command = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$0" -c "$1"', sys.executable, script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and "unshare" in done.stderr:
+        pytest.skip("this machine allows no new mounts")
+    assert done.stdout == f"78 {other} is a mount of a single file\n", done.stderr
+
+
 async def test_a_second_store_in_one_process_is_refused_too(opening: OpenStore) -> None:
     first = await opening()
     with pytest.raises(DatabaseBusy, match=f"process {os.getpid()}"):

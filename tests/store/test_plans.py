@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.polling.poll_choice import ClaimRules, PathProbe
 from notifier.store.changes import ChangeCollector
 from notifier.store.sqlite import claiming, poll_claims
@@ -20,6 +21,7 @@ from notifier.store.sqlite.transactions import Transaction
 from tests.builders import DAY, HOUR, lease
 
 OF_STATE = "USING INDEX deliveries_listed (state=? AND rowid>? AND rowid<?)"
+WATCHES_OF_STATE = "USING INDEX watches_listed (provider_seq=? AND state=? AND rowid>? AND rowid<?)"
 OF_ENDPOINT = "USING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=? AND rowid>? AND rowid<?)"
 
 
@@ -45,11 +47,21 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "step"),
     [
-        ("make_deliveries_due", "USING INDEX deliveries_due (endpoint_seq=? AND due_at>?)"),
+        ("make_deliveries_due", "USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("give_up_by_user", "USING INTEGER PRIMARY KEY (rowid=?)"),
+        (
+            "next_to_sweep",
+            "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=? AND rowid",
+        ),
+        ("last_waiting", "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=?)"),
+        ("oldest_sweep", "SCAN endpoint_sweeps"),
+        ("forced_deliveries", "USING COVERING INDEX deliveries_forced (is_forced=?)"),
         ("count_to_replay", OF_STATE),
         ("next_to_replay", OF_STATE),
         ("count_to_replay_to", OF_ENDPOINT),
         ("next_to_replay_to", OF_ENDPOINT),
+        ("count_watches_to_change", WATCHES_OF_STATE),
+        ("next_watches_to_change", WATCHES_OF_STATE),
         ("count_expiring", "USING INDEX deliveries_expiring (<expr><?)"),
         ("count_blocked_endpoints", "USING INDEX endpoints_closed"),
         ("count_blocked_endpoints", "USING COVERING INDEX endpoints_held (hold=?)"),
@@ -64,7 +76,7 @@ def plan(connection: sqlite3.Connection, name: str) -> list[str]:
         ("delete_oldest_attempts", "USING COVERING INDEX attempts_at"),
         ("endpoint_details", "USING COVERING INDEX deliveries_of_endpoint (endpoint_seq=? AND state=?)"),
         ("endpoint_by_id", "USING INDEX sqlite_autoindex_endpoints_1 (id=?)"),
-        ("oldest_replay", "SCAN replays"),
+        ("oldest_bulk_change", "SCAN bulk_changes"),
         ("replay", "USING INTEGER PRIMARY KEY (rowid=?)"),
         ("recent_ends", "USING INDEX watches_ended (ended_at>?)"),
         ("recent_callbacks", "USING INDEX deliveries_listed (state=?)"),
@@ -99,7 +111,7 @@ def queue_up(connection: sqlite3.Connection, count: int) -> None:
         "VALUES ('e', 1, 0, 'task.completed', 0, x'')"
     )
     run("INSERT INTO origins (name, is_trusted) VALUES ('http://h', 1)")
-    run("INSERT INTO endpoints (id, url, origin_seq) VALUES ('ep', 'http://h/', 1)")
+    run("INSERT INTO endpoints (id, url, origin_seq, slot_class) VALUES ('ep', 'http://h/', 1, 0)")
     connection.executemany(
         "INSERT INTO deliveries (id, event_seq, endpoint_seq, url, state, urgency, created_at, due_at, "
         "give_up_at) VALUES (?, 1, 1, 'http://h/?' || ?, 'pending', ?, 0, ?, ?)",
@@ -114,7 +126,7 @@ def test_a_claim_walks_through_no_long_queue(connection: sqlite3.Connection) -> 
     queue_up(connection, 20_000)
     thousands: list[int] = []
     connection.set_progress_handler(lambda: thousands.append(1), 1_000)
-    limits = claiming.InFlightLimits({}, 4, frozenset(), 16)
+    limits = claiming.InFlightLimits({}, 4, SlotUsage(32))
     claimed = claiming.claim_deliveries(
         Transaction(connection, IdSequence(random.Random(1)), ChangeCollector()),
         now=2,

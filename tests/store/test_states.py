@@ -106,7 +106,7 @@ async def test_no_change_of_a_state_bypasses_the_tables(
     rng = random.Random(seed)
     life = Life(await opening(open_driver=InlineDriver.open, rng=rng), rng)
     with recorded_changes(tmp_path / "notifier.db") as changes:
-        for step in range(400):
+        for step in range(600):
             await life.step()
             if step % 50 == 0:
                 await life.store.start_replay(ReplayQuery(), now=life.now, dry_run=False)

@@ -13,18 +13,24 @@ import pytest
 from notifier.core.delivery.decision import Delivered
 from notifier.core.delivery.endpoint import AttemptAccepted
 from notifier.core.model import Trouble
+from notifier.core.polling.learned_schedule import MIN_SAMPLES
+from notifier.core.states import WatchAction
 from notifier.errors import StoreUnavailable
 from notifier.store.protocol import Store
-from notifier.store.sqlite import maintenance, registration
+from notifier.store.sqlite import maintenance, registration, watches
 from notifier.store.sqlite.store import SqliteStore
 from notifier.store.sqlite.transactions import Transaction
-from notifier.store.values import DeliveryQuery, ReplayQuery, WatchQuery
-from tests.builders import HOUR, SERVER_ERROR, attempt, lease, new_watch, wait
+from notifier.store.values import DeliveryQuery, ReplayQuery, WatchChange, WatchQuery
+from tests.builders import HOUR, PROVIDER, SERVER_ERROR, attempt, lease, new_watch, wait
 from tests.fakes import NOON
 from tests.store.conftest import OpenStore
 from tests.store.steps import GIVE_UP, add, claim, finish, finished, take
 
-OF_SEVERAL_STEPS = {"give_up_overdue": maintenance.give_up, "prune": maintenance.prune}
+OF_SEVERAL_STEPS = {
+    "give_up_overdue": maintenance.give_up,
+    "prune": maintenance.delete_watches,
+    "change_some_watches": watches.stop_watch,
+}
 """Verbs that are no single function: the function of theirs that changes what is listed."""
 
 UNLISTED = {
@@ -33,6 +39,7 @@ UNLISTED = {
     "record_breaker",
     "claim_deliveries",
     "start_replay",
+    "start_watch_change",
     "heartbeat",
     "maintain",
     "add_listener",
@@ -42,6 +49,7 @@ UNLISTED = {
 READING = {
     "polling_state",
     "watch",
+    "payload",
     "history",
     "completion",
     "learned",
@@ -119,6 +127,21 @@ async def test_a_registration_is_told_and_what_it_adds_to_an_end(telling: Store,
     assert ear.take() == [("watch", watch.id), ("deliveries_of", watch.id)]
 
 
+async def test_a_first_poll_that_is_brought_forward_is_told_as_a_poll(telling: Store, ear: Ear) -> None:
+    """Its date changes and nothing else, as with a poll."""
+    for number in range(MIN_SAMPLES + 1):
+        await add(telling, new_watch(f"past-{number}"))
+        (past,) = await claim(telling)
+        await finish(telling, past, duration_ms=HOUR)
+    first = new_watch("waits", first_poll_at=NOON + 1, first_poll_by=NOON + HOUR)
+    (watch,) = await add(telling, first)
+    await add(telling, new_watch("early"))
+    (early,) = await claim(telling)
+    ear.take()
+    await finish(telling, early, duration_ms=1)
+    assert ("polled", watch.id) in ear.take()
+
+
 async def test_a_poll_that_changed_nothing_is_told_apart(telling: Store, ear: Ear) -> None:
     (watch,) = await add(telling)
     ear.take()
@@ -153,6 +176,17 @@ async def test_attempts_and_redeliveries_are_told(telling: Store, ear: Ear) -> N
     assert ear.take() == [("delivery", dispatch.delivery_id)] * 2
 
 
+async def test_each_watch_of_a_bulk_change_is_told(telling: Store, ear: Ear) -> None:
+    first, second = await add(telling, new_watch("a"), new_watch("b"))
+    ear.take()
+    names: dict[str, Any] = {"now": NOON, "expire_after_ms": {PROVIDER: HOUR}, "max_live": 9}
+    for action in (WatchAction.STOP, WatchAction.RESUME):
+        assert await telling.start_watch_change(WatchChange(action), dry_run=False, **names) == 2
+        assert ear.take() == []
+        await telling.change_some_watches(limit=5, **names)
+        assert ear.take() == [("watch", first.id), ("watch", second.id)]
+
+
 async def test_what_cannot_be_named_is_told_as_many(telling: Store, ear: Ear) -> None:
     """Replays, a clock that was set, an endpoint that is held or opened, old ones forgotten."""
     await finished(telling)
@@ -177,7 +211,7 @@ async def test_what_cannot_be_named_is_told_as_many(telling: Store, ear: Ear) ->
     await telling.record_attempt(dispatch, lease(), attempt(2), Delivered(), AttemptAccepted(), now=NOON + 5)
     ear.take()
     pruned = await telling.prune(delivered_before=NOON + HOUR, dead_before=NOON + HOUR, limit=5)
-    assert (pruned, ear.take()) == (1, [("many",)])
+    assert (pruned.count, ear.take()) == (1, [("many",)])
 
 
 async def test_what_was_not_done_is_not_told(telling: Store, ear: Ear) -> None:

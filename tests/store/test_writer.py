@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import structlog.testing
 
+from notifier.core.causes.table import Code
 from notifier.errors import NotifierError, StoreClosed, StoreFull, StoreUnavailable
 from notifier.store.sqlite import writer as writer_module
 from notifier.store.sqlite.connection import connect_writer
@@ -344,7 +345,9 @@ async def test_a_full_disk_refuses_the_whole_batch_and_comes_back_by_itself(benc
     assert [type(result) for result in results] == [StoreFull] * 4
     assert len({id(result) for result in results}) == 4
     assert bench.kept() == []
+    assert getattr(bench.writer.trouble, "code", None) is Code.DISK_FULL
     assert await bench.insert("small") == "small"
+    assert bench.writer.trouble is None
     await bench.writer.submit(
         lambda transaction: transaction.connection.execute("PRAGMA max_page_count = 9999").fetchone()
     )

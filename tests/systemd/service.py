@@ -135,13 +135,15 @@ class Service:
 
     # -- the API
 
-    def call(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+    def call(self, method: str, path: str, body: object = None, *, token: str = "") -> tuple[int, bytes]:
         """One request on a connection of its own."""
+        authorization = {"Authorization": f"Bearer {token}"} if token else {}
         client = HTTPConnection("localhost", timeout=FAR_S)
         client.sock = self.box.connect(self.address)
         try:
             content = None if body is None else json.dumps(body)
-            client.request(method, path, content, {"Content-Type": "application/json"} if content else {})
+            kind = {"Content-Type": "application/json"} if content else {}
+            client.request(method, path, content, kind | authorization)
             answer = client.getresponse()
             return answer.status, answer.read()
         finally:

@@ -103,9 +103,6 @@ async def test_a_length_that_lies_downwards_poisons_no_later_exchange() -> None:
         pytest.param(for_ever(b"", b"", 0.01), id="silence"),
         pytest.param(for_ever(b"HTTP/1.1 200 OK\r\n", b"X-Drip: drip\r\n", 0.01), id="dripped headers"),
         pytest.param(for_ever(b"HTTP/1.1 200 OK\r\nX-Long: ", b"a", 0.01), id="a dripped header"),
-        pytest.param(
-            for_ever(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), id="a flood of early hints"
-        ),
         pytest.param(for_ever(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01), id="dripped continues"),
         pytest.param(
             for_ever(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b"a", 0.01), id="a dripped body"

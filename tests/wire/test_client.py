@@ -9,6 +9,8 @@ import pytest
 
 from notifier import __version__
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
+from notifier.core.formats.urls import check_callback_url
+from notifier.outbound.resolver import CachingResolver
 from tests.wire.peers import (
     KEY,
     LONG_MS,
@@ -65,6 +67,41 @@ async def test_the_reply_to_a_query_is_read_whole(status: str) -> None:
     assert (cut.body, cut.is_cut) == (b'{"don', True)
     assert peer.bodies[0] == b'{"name": "a/b"}'
     assert peer.heads[0].startswith(b"POST /op HTTP/1.1")
+
+
+@pytest.mark.parametrize("name", ["User-Agent", "user-agent", "Accept", "ACCEPT-ENCODING"])
+async def test_a_header_of_the_caller_replaces_ours_and_is_sent_once(name: str) -> None:
+    """As written. ``User-Agent: notifier/0.1.0, notifier/0.1.0`` stood on every callback."""
+    async with listening(saying(answer())) as peer, wired() as wire:
+        await wire.post(peer.url(), {name: "mine"}, b"{}", timeout_ms=LONG_MS)
+    lines = peer.heads[0].decode().split("\r\n")
+    assert [line for line in lines if line.lower().startswith(f"{name.lower()}:")] == [f"{name}: mine"]
+
+
+@pytest.mark.parametrize(
+    "query", ["a[]={b}|^`", "url=http%3A%2F%2Fh%2F", "a=%2f&b=%2F&c=/?:@", "'", "%C3%BC"]
+)
+async def test_a_query_travels_as_it_is_registered(query: str) -> None:
+    """Signatures in queries and frameworks' lists depend on each byte."""
+    async with listening(saying(answer())) as peer, wired() as wire:
+        url = check_callback_url(peer.url(f"/hook?{query}"))
+        await wire.post(url, {}, b"{}", timeout_ms=LONG_MS)
+    assert peer.heads[0].startswith(f"POST /hook?{query} HTTP/1.1\r\n".encode())
+
+
+async def test_a_dot_at_the_end_of_a_host_is_resolved_and_not_sent() -> None:
+    """Without it the resolver may find another host in a search domain, and send it the signed body."""
+    asked: list[str] = []
+
+    def lookup(name: str) -> list[str]:
+        asked.append(name)
+        return ["127.0.0.1"]
+
+    async with listening(saying(answer())) as peer, wired(resolver=CachingResolver(lookup)) as wire:
+        url = check_callback_url(peer.url(host="hook.svc.intern."))
+        assert isinstance(await wire.post(url, {}, b"{}", timeout_ms=LONG_MS), HttpReply)
+    assert asked == ["hook.svc.intern."]
+    assert f"\r\nhost: hook.svc.intern:{peer.port}\r\n".encode() in peer.heads[0].lower()
 
 
 @pytest.mark.parametrize("size", [0, 1, 256 * 1024, 256 * 1024 + 1, 3_000_000])
@@ -160,10 +197,10 @@ async def test_the_next_address_of_a_name_is_tried() -> None:
 
 
 @contextlib.asynccontextmanager
-async def black_hole() -> AsyncIterator[int]:
+async def black_hole(host: str = "127.0.0.1") -> AsyncIterator[int]:
     """A port whose backlog is full, so that a connect to it gets no answer at all."""
     with socket.socket() as bound, contextlib.ExitStack() as stuffing:
-        bound.bind(("127.0.0.1", 0))
+        bound.bind((host, 0))
         bound.listen(0)
         for _ in range(4):
             filler = stuffing.enter_context(socket.socket())
@@ -182,6 +219,27 @@ async def test_a_black_hole_ends_at_the_deadline() -> None:
     assert isinstance(exchange, NoReply)
     assert exchange.detail == "1 s, not even connected"
     assert exchange.peer == f"127.0.0.1:{port}"
+
+
+async def test_a_black_hole_in_front_of_a_living_address_takes_only_its_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name with a dead IPv6 route is common; the deadline is not spent on it alone."""
+    monkeypatch.setattr("notifier.outbound.connector.NEXT_ADDRESS_S", 0.05)
+    names = resolving(two_example=["127.0.0.2", "127.0.0.1"])
+    async with black_hole("127.0.0.2") as port, wired(resolver=names) as wire:
+        server = await asyncio.start_server(_answering, "127.0.0.1", port)
+        async with server:
+            reply = await wire.get(f"http://two.example:{port}/", {}, timeout_ms=LONG_MS)
+    assert isinstance(reply, HttpReply)
+    assert reply.peer == f"127.0.0.1:{port}"
+
+
+async def _answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(answer(b"", "200 OK", "Connection: close"))
+    writer.close()
+    await writer.wait_closed()
 
 
 # -- redirects, cookies, proxies

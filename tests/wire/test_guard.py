@@ -4,15 +4,11 @@ No test here reaches beyond this machine: what is not on it stands in a resolver
 """
 
 import socket
-from collections.abc import Iterator
 
 import pytest
-from yarl import URL
 
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.outbound.address_check import AddressBlocked, AddressCheck
-from notifier.outbound.exchange_state import CURRENT, ExchangeState
 from notifier.outbound.resolver import CachingResolver
 from tests.wire.peers import LONG_MS, answer, listening, resolving, saying, wired
 
@@ -130,25 +126,23 @@ async def test_without_a_policy_everything_may_be_tried() -> None:
 
 
 @pytest.fixture
-def trip() -> Iterator[ExchangeState]:
-    trip = ExchangeState(URL("http://x.example/"), 0.0)
-    token = CURRENT.set(trip)
-    yield trip
-    CURRENT.reset(token)
+def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the connector without the module that makes sockets."""
+    monkeypatch.setattr("notifier.outbound.connector.socket", None)
 
 
-def test_the_guard_makes_no_socket_for_a_refused_address(trip: ExchangeState) -> None:
-    guard = AddressCheck(ALL)
-    info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (METADATA, 80))
-    for _ in range(2):
-        with pytest.raises(AddressBlocked):
-            guard(info)
-    assert trip.tried == []
-    assert len(trip.refused) == 1
+@pytest.mark.usefixtures("no_sockets")
+async def test_no_socket_is_made_for_a_refused_address() -> None:
+    """However often the name brings it; the reason is told once."""
+    names = resolving(bad_example=[METADATA, METADATA])
+    async with wired(policy=ALL, resolver=names) as wire:
+        for host in (METADATA, "bad.example"):
+            detail = blocked(await wire.get(f"http://{host}/", {}, timeout_ms=LONG_MS))
+            assert detail.count(METADATA) == 1
 
 
-def test_the_guard_makes_no_socket_outside_an_exchange() -> None:
-    """Without a trip nobody knows what host this is for: it fails closed."""
-    info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80))
-    with pytest.raises(LookupError):
-        AddressCheck(ALL)(info)
+@pytest.mark.usefixtures("no_sockets")
+async def test_a_policy_that_allows_nothing_makes_no_socket() -> None:
+    """It fails closed: no entry of ``callbacks.allow``, no connection."""
+    async with wired(policy=AddressPolicy.of(())) as wire:
+        blocked(await wire.get("http://127.0.0.1/", {}, timeout_ms=LONG_MS))

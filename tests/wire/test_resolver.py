@@ -37,19 +37,21 @@ def names() -> Iterator[Names]:
 
 
 async def addresses(resolver: CachingResolver, name: str) -> list[str]:
-    return [result["host"] for result in await resolver.resolve(name, 80)]
+    return list(await resolver.resolve(name))
 
 
-async def test_an_answer_says_all_that_the_connector_needs(names: Names) -> None:
+async def test_an_answer_is_each_address_once_in_the_order_of_the_lookup(names: Names) -> None:
     names.addresses["a.example"] = ["127.0.0.1", "::1", "127.0.0.1"]
-    resolver = CachingResolver(names)
-    results = await resolver.resolve("a.example", 81)
-    assert [(r["host"], r["port"], r["family"], r["hostname"]) for r in results] == [
-        ("127.0.0.1", 81, socket.AF_INET, "a.example"),
-        ("::1", 81, socket.AF_INET6, "a.example"),
-    ]
-    only = await resolver.resolve("a.example", 81, socket.AF_INET6)
-    assert [r["host"] for r in only] == ["::1"]
+    assert await CachingResolver(names).resolve("a.example") == ("127.0.0.1", "::1")
+
+
+async def test_each_address_is_connected_to_by_its_family_at_the_port_of_the_url(names: Names) -> None:
+    """Of a name with both, the IPv6 address first; nothing listens there."""
+    names.addresses["a.example"] = ["::1", "127.0.0.1"]
+    async with listening(saying(answer())) as peer, wired(resolver=CachingResolver(names)) as wire:
+        reply = await wire.get(peer.url(host="a.example"), {}, timeout_ms=20_000)
+    assert isinstance(reply, HttpReply)
+    assert reply.peer == f"127.0.0.1:{peer.port}"
 
 
 async def test_a_good_answer_is_remembered_for_30_s_and_a_bad_one_for_5(names: Names) -> None:

@@ -1,7 +1,9 @@
 """Certificates are verified, always; what is wrong with one is said."""
 
 import asyncio
+import contextlib
 import datetime
+import socket
 import ssl
 from asyncio import sslproto
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 import trustme
 
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
+from notifier.outbound.resolver import CachingResolver
 from notifier.outbound.tls import make_tls_context
 from tests.wire.peers import LONG_MS, SOON_MS, Line, answer, for_ever, listening, resolving, saying, wired
 
@@ -123,6 +126,67 @@ async def test_a_handshake_that_never_ends_is_left_at_the_deadline() -> None:
         exchange = await wire.get(peer.url().replace("http:", "https:"), {}, timeout_ms=SOON_MS)
     assert isinstance(exchange, NoReply)
     assert exchange.kind is FailureKind.TIMEOUT
+
+
+async def test_a_peer_that_connects_and_is_silent_is_told_from_one_that_does_not_connect() -> None:
+    """TCP is up: the certificate or the port is the next thing to look at, not the network."""
+    async with listening(lambda line: line.hang()) as peer, wired() as wire:
+        exchange = await wire.get(peer.url().replace("http:", "https:"), {}, timeout_ms=SOON_MS)
+    assert isinstance(exchange, NoReply)
+    assert exchange.kind is FailureKind.TIMEOUT
+    assert exchange.detail == "1 s, connected, and the TLS handshake did not end"
+    assert exchange.peer == f"127.0.0.1:{peer.port}"
+
+
+@pytest.mark.parametrize("size", [2, 1_000_000])
+async def test_a_peer_that_wants_a_client_certificate_is_told_as_such(
+    ca: trustme.CA, ca_file: str, size: int
+) -> None:
+    """In TLS 1.3 the alert comes after the handshake, as an answer to the request."""
+    tls = server_side(ca.issue_cert("127.0.0.1"))
+    tls.minimum_version = ssl.TLSVersion.TLSv1_3
+    tls.verify_mode = ssl.CERT_REQUIRED
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        async with wired(ca_file=ca_file) as wire:
+            for _ in range(5):
+                refusing = asyncio.create_task(asyncio.to_thread(refuse_handshake, bound, tls))
+                url = f"https://127.0.0.1:{bound.getsockname()[1]}/"
+                exchange = await wire.post(url, {}, b"x" * size, timeout_ms=LONG_MS)
+                assert tls_fault(exchange) == "the peer requires a client certificate"
+                await refusing
+
+
+def refuse_handshake(bound: socket.socket, tls: ssl.SSLContext) -> None:
+    """Accept one connection, as servers on plain sockets do; asyncio's would close without the alert."""
+    accepted, _ = bound.accept()
+    with accepted, contextlib.suppress(ssl.SSLError), tls.wrap_socket(accepted, server_side=True):
+        pass
+
+
+async def test_a_dot_at_the_end_of_a_host_is_in_neither_sni_nor_certificate(
+    ca: trustme.CA, ca_file: str
+) -> None:
+    names: list[str | None] = []
+    tls = server_side(ca.issue_cert("hook.example"))
+    tls.sni_callback = lambda _socket, name, _context: names.append(name)
+    resolver = CachingResolver(lambda name: ["127.0.0.1"] if name == "hook.example." else [])
+    async with listening(saying(answer()), tls) as peer, wired(ca_file=ca_file, resolver=resolver) as wire:
+        reply = await wire.post(peer.url(host="hook.example."), {}, b"{}", timeout_ms=LONG_MS)
+    assert isinstance(reply, HttpReply), reply
+    assert names == ["hook.example"]
+
+
+async def test_a_long_body_over_tls_and_its_long_answer_arrive(ca: trustme.CA, ca_file: str) -> None:
+    """Both in many records."""
+    tls = server_side(ca.issue_cert("127.0.0.1"))
+    script = saying(answer(b"a" * 60_000, "422 No"))
+    async with listening(script, tls) as peer, wired(ca_file=ca_file) as wire:
+        for _ in range(3):
+            reply = await wire.post(peer.url(), {}, b"x" * 1_000_000, timeout_ms=LONG_MS)
+            assert isinstance(reply, HttpReply)
+            assert reply.body == b"a" * 60_000
+    assert peer.connections == 1
+    assert [len(body) for body in peer.bodies] == [1_000_000] * 3
 
 
 def abort_of_old(transport: Any) -> None:

@@ -29,6 +29,8 @@ FAILURE_CODES: Mapping[FailureKind, Code] = MappingProxyType(
 _SUBKIND_CODES: Mapping[FailureSubkind, Code] = MappingProxyType(
     {
         FailureSubkind.TLS_NOT_SPOKEN: Code.TLS_NOT_SPOKEN,
+        FailureSubkind.TLS_EXPECTED: Code.TLS_EXPECTED,
+        FailureSubkind.TLS_CLIENT_CERTIFICATE: Code.TLS_CLIENT_CERTIFICATE,
         FailureSubkind.NEVER_ALLOWED: Code.ADDRESS_NEVER_ALLOWED,
     }
 )

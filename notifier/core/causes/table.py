@@ -48,6 +48,8 @@ class Code(StrEnum):
     CONNECT_FAILED = auto()
     TLS_FAILED = auto()
     TLS_NOT_SPOKEN = auto()
+    TLS_EXPECTED = auto()
+    TLS_CLIENT_CERTIFICATE = auto()
     TIMEOUT = auto()
     CONNECTION_RESET = auto()
     NOT_HTTP = auto()
@@ -224,6 +226,16 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
         ),
         Code.TLS_NOT_SPOKEN: _network(
             "TLS failed", _TLS_FIX, "nothing speaks TLS on that port: write http://"
+        ),
+        Code.TLS_EXPECTED: _network(
+            "TLS failed",
+            "correct base_url: that port speaks TLS, so it begins with https://",
+            "that port speaks TLS: write https://",
+        ),
+        Code.TLS_CLIENT_CERTIFICATE: _network(
+            "TLS failed",
+            "see base_url: notifier sends no client certificate, and that server requires one",
+            "notifier sends no client certificate; have the receiver not require one",
         ),
         Code.TIMEOUT: _network(
             "no answer in time",

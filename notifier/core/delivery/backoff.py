@@ -30,17 +30,25 @@ SOON_ATTEMPTS = FAILURE_THRESHOLD
 
 
 def schedule_retry(
-    number: int, *, now: int, give_up_at: int, retry_after_ms: int | None, jitter: float
+    number: int,
+    *,
+    now: int,
+    give_up_at: int,
+    retry_after_ms: int | None,
+    jitter: float,
+    cap_ms: int | None = None,
 ) -> int | None:
     """Return when to send again after attempt ``number``; None at or after ``give_up_at``.
 
-    The wait is the one of the schedule ±20 %, or ``Retry-After`` if that is longer. The last attempt is made
-    at ``give_up_at`` even if the wait would be longer, so that the whole time is used.
+    The wait is the one of the schedule ±20 %, ``cap_ms`` at most, or ``Retry-After`` if that is longer. The
+    last attempt is made at ``give_up_at`` even if the wait would be longer, so that the whole time is used.
     """
     if now >= give_up_at:
         return None
-    wait_ms = SCHEDULE_MS[min(max(number, 1), len(SCHEDULE_MS)) - 1]
-    return min(now + max(_add_jitter(wait_ms, jitter), retry_after_ms or 0), give_up_at)
+    wait_ms = _add_jitter(SCHEDULE_MS[min(max(number, 1), len(SCHEDULE_MS)) - 1], jitter)
+    if cap_ms is not None:
+        wait_ms = min(wait_ms, cap_ms)
+    return min(now + max(wait_ms, retry_after_ms or 0), give_up_at)
 
 
 def decide_attempt(
@@ -48,9 +56,12 @@ def decide_attempt(
 ) -> AttemptDecision:
     """Decide what follows from an attempt for its delivery. ``endpoint.py`` decides for the endpoint.
 
-    Only a refusal of the event itself uses up the schedule. During an outage the delivery is sent again soon,
-    or when the breaker of the endpoint allows it. If the endpoint accepts other deliveries meanwhile, the
-    breaker never blocks. Then the waits grow up to the longest wait for a probe.
+    Only a refusal of the event itself uses up the schedule, and only while the endpoint accepts others.
+    Otherwise it may be the endpoint that fails, and must be tried as often as one that is down.
+
+    During an outage the delivery is sent again soon, or when the breaker of the endpoint allows it. If the
+    endpoint accepts other deliveries meanwhile, the breaker never blocks. Then the waits grow up to the
+    longest wait for a probe.
     """
     if isinstance(result, AttemptAccepted):
         return Delivered()
@@ -63,6 +74,7 @@ def decide_attempt(
                 give_up_at=delivery.give_up_at,
                 retry_after_ms=result.retry_after_ms,
                 jitter=jitter,
+                cap_ms=None if delivery.has_accepted_others else result.cap_ms,
             )
             return _give_up(delivery, result) if due_at is None else Retry(due_at, is_refusal=True)
         case FailureScope.GONE:

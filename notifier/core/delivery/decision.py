@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+USER_REASON = "given up by a user"
+"""Why a delivery is dead that a user gave up (CONTRACT, HTTP)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:

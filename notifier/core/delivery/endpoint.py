@@ -2,12 +2,14 @@
 
 An outage concerns the endpoint and not one delivery. So three failures in a row, of any kind, make its
 breaker block, and waiting deliveries use up no attempts. Single probes are sent. The first 2xx makes the
-breaker allow all, and sending starts slowly. A user may pause an endpoint. A 410 parks it until a user
-resumes it (Standard Webhooks: "the endpoint is gone"). An endpoint is never given up.
+breaker allow all, and sending starts slowly. The refusal of an event (400, 422 …) is a failure too, but only
+the first one of each event counts: one bad event alone must hold up no other.
+
+A user may pause an endpoint. A 410 parks it until a user resumes it (Standard Webhooks: "the endpoint is
+gone"). An endpoint is never given up.
 
 An endpoint that has accepted nothing yet, or failed last, is on trial: it gets one delivery at a time until
-it accepts one. All trials together use only a part of the slots, so that endpoints that hang leave room for
-others.
+it accepts one. ``slots.py`` limits how many slots such endpoints use together.
 """
 
 from dataclasses import dataclass, replace
@@ -26,6 +28,13 @@ MAX_PUBLIC_PROBE_MS = 600_000  # CONTRACT P7: a receiver on the internet, within
 # Above each limit per origin that is likely. No record of why; changing it needs a measurement.
 MAX_SLOW_START = 64
 
+# A success is noted once in this time, because each note is a write. A refusal that is judged by an older
+# note is repeated sooner, which harms nobody.
+ACCEPTED_PRECISION_MS = 1_000
+
+REFUSAL_STATUSES = frozenset({400, 409, 413, 415, 422})
+"""The statuses that may be the fault of the event itself: its bytes are malformed, too many or unwanted."""
+
 _UNKNOWN = Cause(Code.LEGACY)  # of an endpoint that an older version blocked without a reason
 
 
@@ -35,6 +44,14 @@ class FailureScope(StrEnum):
     ENDPOINT = "endpoint"
     EVENT = "event"
     GONE = "gone"
+
+
+class ProbeOrder(StrEnum):
+    """Which waiting delivery is the next probe."""
+
+    MOST_URGENT = "most_urgent"
+    LONGEST_DUE = "longest_due"
+    NEWEST = "newest"
 
 
 class Suspension(StrEnum):
@@ -55,12 +72,15 @@ class EndpointHealth:
     """The state of an endpoint: its breaker (``gate``), a suspension, and its slow start.
 
     ``concurrency`` limits what is in flight during a slow start, and 1 is a trial. None: the limit of the
-    origin alone counts.
+    origin alone counts. ``accepted_at`` is the time of the last 2xx, to a second; None: there was none.
+    ``is_hanging``: the last failure held a slot for long.
     """
 
     gate: CircuitBreaker = CircuitBreaker()
     suspension: Suspension | None = None
     concurrency: int | None = 1
+    accepted_at: int | None = None
+    is_hanging: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +90,16 @@ class AttemptAccepted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """The attempt failed. ``retry_after_ms`` is within its limits; ``cap_ms`` bounds the wait for a probe."""
+    """The attempt failed. ``retry_after_ms`` is within its limits; ``cap_ms`` bounds the wait for a probe.
+
+    ``is_slow``: it took so long that many of its kind would use up the slots.
+    """
 
     scope: FailureScope
     cause: Cause
     retry_after_ms: int | None
     cap_ms: int
+    is_slow: bool = False
 
 
 AttemptResult = AttemptAccepted | AttemptFailed
@@ -98,19 +122,28 @@ def count_free_slots(endpoint: EndpointHealth, in_flight: int, now: int, *, limi
             return 0
 
 
-def is_longest_due_next(endpoint: EndpointHealth) -> bool:
-    """Return whether the next probe is the delivery that is due longest, not the one that expires first.
+def choose_probe(endpoint: EndpointHealth) -> ProbeOrder:
+    """Return which delivery is the next probe.
 
-    It is so for every other probe. Otherwise a delivery that the endpoint never accepts would be every probe
-    and hold up all others. A delivery that failed is due again behind the rest.
+    Every other probe is the delivery that is due longest. Otherwise a delivery that the endpoint never
+    accepts would be every probe and hold up all others. A delivery that failed is due again behind the rest.
+    After a refusal the others are the newest, because an event that was not refused yet tells most.
     """
-    return endpoint.gate.probes % 2 == 1
+    gate = endpoint.gate
+    if gate.probes % 2 == 1:
+        return ProbeOrder.LONGEST_DUE
+    is_refused = gate.reason is not None and gate.reason.params.get("status") in REFUSAL_STATUSES
+    return ProbeOrder.NEWEST if is_refused else ProbeOrder.MOST_URGENT
 
 
 def record_result(
-    endpoint: EndpointHealth, result: AttemptResult, now: int, *, is_probe: bool
+    endpoint: EndpointHealth, result: AttemptResult, now: int, *, is_probe: bool, is_repeat: bool = False
 ) -> EndpointHealth:
-    """Return the health of the endpoint after an attempt."""
+    """Return the health of the endpoint after an attempt.
+
+    ``is_repeat``: this event was refused before, or others were accepted since. Then a refusal says nothing
+    new about the endpoint.
+    """
     if isinstance(result, AttemptAccepted):
         return _record_success(endpoint, now)
     match result.scope:
@@ -119,7 +152,7 @@ def record_result(
         case FailureScope.GONE:
             return replace(endpoint, suspension=endpoint.suspension or Suspension.GONE)
         case FailureScope.EVENT if endpoint.gate.since is None:
-            return replace(endpoint, gate=CircuitBreaker())
+            return endpoint if is_repeat else _record_refusal(endpoint, result, now)
         case FailureScope.EVENT:
             # A reply, but no 2xx: the breaker keeps blocking.
             return _record_failure(endpoint, result, now, is_probe)
@@ -149,7 +182,7 @@ def suspend(endpoint: EndpointHealth) -> EndpointHealth:
 
 def lift_suspension(endpoint: EndpointHealth) -> EndpointHealth:
     """Return the endpoint after a user resumed it: it starts slowly, unless it was not blocked."""
-    return EndpointHealth() if _is_blocked(endpoint) else endpoint
+    return EndpointHealth(accepted_at=endpoint.accepted_at) if _is_blocked(endpoint) else endpoint
 
 
 def describe_gate(endpoint: EndpointHealth, *, is_waited_for: bool = True) -> str:
@@ -186,9 +219,19 @@ def describe_hold(endpoint: EndpointHealth) -> DeliveryHold | None:
 
 def _record_success(endpoint: EndpointHealth, now: int) -> EndpointHealth:
     gate = circuit_breaker.record_success(endpoint.gate, now)
-    if gate.since is not None:
-        return replace(endpoint, gate=gate)
-    return replace(endpoint, gate=gate, concurrency=_widen(endpoint.concurrency))
+    accepted_at = endpoint.accepted_at
+    if accepted_at is None or abs(now - accepted_at) >= ACCEPTED_PRECISION_MS:
+        accepted_at = now
+    concurrency = endpoint.concurrency if gate.since is not None else _widen(endpoint.concurrency)
+    return replace(endpoint, gate=gate, concurrency=concurrency, accepted_at=accepted_at, is_hanging=False)
+
+
+def _record_refusal(endpoint: EndpointHealth, result: AttemptFailed, now: int) -> EndpointHealth:
+    """Count the first refusal of an event; unless it makes the breaker block, no trial follows from it."""
+    counted = circuit_breaker.record_failure(
+        endpoint.gate, result.cause, now, is_probe=False, cap_ms=result.cap_ms
+    )
+    return replace(endpoint, gate=counted, concurrency=endpoint.concurrency if counted.since is None else 1)
 
 
 def _widen(concurrency: int | None) -> int | None:
@@ -207,7 +250,7 @@ def _record_failure(
         shut = circuit_breaker.block_until(gate, until, result.cause, now, is_probe=is_probe, cap_ms=cap_ms)
     else:
         shut = circuit_breaker.record_failure(gate, result.cause, now, is_probe=is_probe, cap_ms=cap_ms)
-    return replace(endpoint, gate=shut, concurrency=1)
+    return replace(endpoint, gate=shut, concurrency=1, is_hanging=result.is_slow)
 
 
 def _is_blocked(endpoint: EndpointHealth) -> bool:

@@ -1,25 +1,27 @@
 """Judge an attempt: decide what an exchange with a receiver means, and what a failure concerns."""
 
-from ipaddress import ip_address
 from typing import assert_never
 from urllib.parse import urlsplit
 
+from notifier.core.causes.cause import Cause
 from notifier.core.causes.failures import failure_to_cause, redirect_to_cause
 from notifier.core.circuit_breaker import FIRST_PROBE_MS
 from notifier.core.delivery.endpoint import (
     MAX_PRIVATE_PROBE_MS,
     MAX_PUBLIC_PROBE_MS,
+    REFUSAL_STATUSES,
     AttemptAccepted,
     AttemptFailed,
     AttemptResult,
     FailureScope,
 )
 from notifier.core.exchange import Exchange, HttpReply, NoReply
-from notifier.core.formats.addresses import PUBLIC, classify_address
+from notifier.core.formats.addresses import is_local_host
 from notifier.core.formats.retry_after import MAX_ATTEMPT_RETRY_AFTER_MS, parse_retry_after
 
-_ABOUT_THE_ENDPOINT = frozenset({401, 403, 404, 405, 407, 408, 425, 429})
-_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+# A failure that takes longer is one of an endpoint that hangs. Trade-off: at 2 s the 16 slots of trials still
+# make 80 tries in 10 s, and receivers that fail on purpose do it sooner.
+SLOW_FAILURE_MS = 2_000
 
 
 def judge_attempt(exchange: Exchange, *, url: str, now: int) -> AttemptResult:
@@ -32,17 +34,22 @@ def judge_attempt(exchange: Exchange, *, url: str, now: int) -> AttemptResult:
             return AttemptAccepted()
         case NoReply():
             cause = failure_to_cause(exchange)
-            return AttemptFailed(FailureScope.ENDPOINT, cause, None, _limit_probe_wait_ms(exchange, url))
+            return _failed(FailureScope.ENDPOINT, cause, None, exchange, url)
         case HttpReply(status=status):
             location = exchange.headers.get("location", "") if 300 <= status <= 399 else ""
             cause = redirect_to_cause(status, location)
             header = exchange.headers.get("retry-after")
             retry_ms = parse_retry_after(header, now=now, cap_ms=MAX_ATTEMPT_RETRY_AFTER_MS)
-            return AttemptFailed(
-                status_to_scope(status), cause, retry_ms, _limit_probe_wait_ms(exchange, url)
-            )
+            return _failed(status_to_scope(status), cause, retry_ms, exchange, url)
         case _:
             assert_never(exchange)
+
+
+def _failed(
+    scope: FailureScope, cause: Cause, retry_after_ms: int | None, exchange: Exchange, url: str
+) -> AttemptFailed:
+    is_slow = exchange.elapsed_ms >= SLOW_FAILURE_MS
+    return AttemptFailed(scope, cause, retry_after_ms, _limit_probe_wait_ms(exchange, url), is_slow)
 
 
 def _limit_probe_wait_ms(exchange: Exchange, url: str) -> int:
@@ -54,14 +61,12 @@ def _limit_probe_wait_ms(exchange: Exchange, url: str) -> int:
 def status_to_scope(status: int) -> FailureScope:
     """Return what a status other than 2xx concerns.
 
-    A refused signature, a wrong path or method, and every 5xx concern all events: the endpoint is being
-    deployed or has an error. 400, 413, 422 and similar concern this event.
+    410 says that the endpoint is gone. The event itself may be at fault for a few statuses. Every other one
+    concerns all events: a proxy, a wrong path or method, a refused signature, a deployment, an error.
     """
     if status == 410:
         return FailureScope.GONE
-    if 400 <= status <= 499 and status not in _ABOUT_THE_ENDPOINT:
-        return FailureScope.EVENT
-    return FailureScope.ENDPOINT
+    return FailureScope.EVENT if status in REFUSAL_STATUSES else FailureScope.ENDPOINT
 
 
 def classify_failure(exchange: Exchange) -> str | None:
@@ -80,11 +85,6 @@ def classify_failure(exchange: Exchange) -> str | None:
 def is_public(url: str, peer: str | None) -> bool:
     """Return whether the receiver is on the internet, by its address, else by the name of its host.
 
-    ``peer`` is the address with its port, as in a URL. If the name did not resolve, a name without a dot or
-    below a local domain counts as local.
+    ``peer`` is the address with its port, as in a URL; None if the name did not resolve.
     """
-    host = (urlsplit(url if peer is None else f"//{peer}").hostname or "").rstrip(".")
-    try:
-        return classify_address(ip_address(host)) == PUBLIC
-    except ValueError:
-        return "." in host and not host.endswith(_LOCAL_SUFFIXES)
+    return not is_local_host(urlsplit(url if peer is None else f"//{peer}").hostname or "")

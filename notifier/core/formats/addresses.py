@@ -5,8 +5,8 @@ tables here are the IANA special-purpose registries, with the metadata services 
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -56,6 +56,7 @@ _EMBEDDING_LAST = _parse_networks(
     "::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 ::/96"
 )  # SIIT, NAT64 twice, IPv4-compatible
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214, 6.1: the upper half of the interface id
+_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 _NAME = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 _NUMERIC_END = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
 
@@ -72,6 +73,13 @@ class AddressRefusal:
     is_final: bool
 
 
+IsLocal = Callable[[str], bool]
+
+
+def _is_never_local(_address: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
     """The rules of ``callbacks.allow``, and the addresses of our own listeners.
@@ -79,8 +87,8 @@ class AddressPolicy:
     ``allow`` has the kinds ``loopback``, ``private`` and ``public``, host names (exact, or ``*.suffix`` for
     all below it) and CIDRs or addresses. A name allows every address that it resolves to, except those that
     are always refused. ``own`` has (address, port) of each of our listeners. ``0.0.0.0`` or ``::`` in it
-    means every loopback address. The core does not know the other addresses of the machine, so the daemon
-    adds a pair for each.
+    means every loopback address, and each address that ``is_local`` calls one of this machine. The core
+    cannot know those, and interfaces come and go.
     """
 
     kinds: frozenset[str]
@@ -88,9 +96,12 @@ class AddressPolicy:
     suffixes: tuple[str, ...]
     networks: tuple[Network, ...]
     own: frozenset[tuple[Address, int]]
+    is_local: IsLocal = field(compare=False)
 
     @classmethod
-    def of(cls, allow: Iterable[str], own: Collection[tuple[str, int]] = ()) -> Self:
+    def of(
+        cls, allow: Iterable[str], own: Collection[tuple[str, int]] = (), is_local: IsLocal = _is_never_local
+    ) -> Self:
         """Parse the entries of the configuration. Raise InvalidAllowRule."""
         entries = [entry.strip().lower() for entry in allow]
         networks = [network for entry in entries if (network := _parse_network(entry)) is not None]
@@ -106,6 +117,7 @@ class AddressPolicy:
             suffixes=tuple(sorted(word[1:] for word in words if word.startswith("*."))),
             networks=tuple(networks),
             own=frozenset((_unmap(ip_address(address)), port) for address, port in own),
+            is_local=is_local,
         )
 
     def refuse(self, host: str, address: str, port: int) -> AddressRefusal | None:
@@ -134,7 +146,7 @@ class AddressPolicy:
         if (form, port) in self.own:
             return True
         wildcards = any(own.is_unspecified and own_port == port for own, own_port in self.own)
-        return wildcards and _is_in(form, _LOOPBACK)
+        return wildcards and (_is_in(form, _LOOPBACK) or self.is_local(str(form)))
 
     def _is_allowed_name(self, host: str) -> bool:
         name = host.lower().removesuffix(".")
@@ -150,6 +162,18 @@ def classify_address(address: Address) -> str:
     if isinstance(address, IPv6Address) and address not in _GLOBAL_V6 and not _find_embedded(address):
         return PRIVATE
     return PUBLIC
+
+
+def is_local_host(host: str) -> bool:
+    """Return whether a host is on this machine or in its local network, by its address or name.
+
+    A name without a dot, or below a local domain, counts as local.
+    """
+    name = host.rstrip(".")
+    try:
+        return classify_address(ip_address(name)) != PUBLIC
+    except ValueError:
+        return "." not in name or name.endswith(_LOCAL_SUFFIXES)
 
 
 def _list_forms(address: Address) -> Iterator[Address]:

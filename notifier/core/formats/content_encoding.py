@@ -1,9 +1,10 @@
-"""Unpack a body that came with a ``Content-Encoding``, although none was asked for, into bounded memory."""
+"""Unpack a body that came with a ``Content-Encoding``, although none was requested, into bounded memory."""
 
 import re
 import zlib
 
 MAX_LAYERS = 2  # one of the server and one of a proxy before it
+MAX_INFLATION = 1_032  # zlib's documentation: the most that deflate makes of one byte
 MAX_MEMBERS = 16  # a gzip file may be several in a row; zlib copies the rest of the input for each
 
 _GZIP = frozenset({"gzip", "x-gzip"})

@@ -18,18 +18,20 @@ from notifier.core.formats.json_text import InvalidJson
 
 _FEW_BYTES = 64 * 1024  # what is shorter cannot hold MAX_VALUES values
 
-_LONE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_LONE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 # What is in order before a defect, then the defect. Bounded, because one match holds the interpreter.
 _TO_LONE_HALF = re.compile(
-    r"((?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F]).{4}|\\u[dD][89abAB]..\\u[dD][c-fC-F]..){0,20000}+)"
-    r"(\\u[dD][89a-fA-F]..)?",
+    rb"((?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F]).{4}|\\u[dD][89abAB]..\\u[dD][c-fC-F]..){0,20000}+)"
+    rb"(\\u[dD][89a-fA-F]..)?",
     re.DOTALL,
 )
 _TO_NOT_A_NUMBER = re.compile(
-    r'((?:[^"NI\-]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-(?!Infinity)){0,20000}+)(NaN|-?Infinity)?', re.DOTALL
+    rb'((?:[^"NI\-]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-(?!Infinity)){0,20000}+)(NaN|-?Infinity)?', re.DOTALL
 )
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_UP_TO_STRINGS = re.compile(rb'(?:[^"]*+"(?:[^"\\]++|\\.)*+"){1,20000}+|[^"]++', re.DOTALL)
 _RUN = re.compile(rb"\[+|\]+")
+_REPLACEMENT = "\ufffd".encode()
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _AS_LISTS = bytes.maketrans(b"{}", b"[]")
 
@@ -81,7 +83,7 @@ def is_too_deep(raw: bytes) -> bool:
     """Return whether valid JSON is nested deeper than common readers allow."""
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return False
-    brackets = _STRING.sub(b"", raw).translate(_AS_LISTS, _NO_BRACKETS)
+    brackets = _keep_brackets(raw)
     levels = 0
     while len(shorter := brackets.replace(b"[]", b"")) <= len(brackets) * 7 // 8 and shorter:
         brackets, levels = shorter, levels + 1  # the innermost level is gone, quicker than by the loop below
@@ -93,9 +95,17 @@ def is_too_deep(raw: bytes) -> bool:
     return False
 
 
+def _keep_brackets(raw: bytes) -> bytes:
+    """Return the brackets outside of strings, all as those of lists."""
+    brackets = bytearray()
+    for match in _UP_TO_STRINGS.finditer(raw):
+        brackets += _STRING.sub(b"", match[0]).translate(_AS_LISTS, _NO_BRACKETS)
+    return bytes(brackets)
+
+
 def _read_leniently(raw: bytes, clean: Callable[[bytes], bytes]) -> JsonReading:
-    text, repairs = _to_text(raw)
-    text = clean(text.encode()).decode()
+    text, repairs = _to_utf8(raw)
+    text = clean(text)
     try:
         is_passable = _is_valid(text)
         if not is_passable:
@@ -103,13 +113,13 @@ def _read_leniently(raw: bytes, clean: Callable[[bytes], bytes]) -> JsonReading:
             repairs += more
             is_passable = _is_valid(text)
     except RecursionError:
-        return JsonReading(None, read_pruned(text), repairs)
+        return JsonReading(None, read_pruned(text.decode()), repairs)
     if not is_passable:
         raise InvalidJson("not JSON")
-    return JsonReading(text.encode(), read_pruned(text), repairs)
+    return JsonReading(text, read_pruned(text.decode()), repairs)
 
 
-def _to_text(raw: bytes) -> tuple[str, tuple[Repair, ...]]:
+def _to_utf8(raw: bytes) -> tuple[bytes, tuple[Repair, ...]]:
     encoding = json.detect_encoding(raw)
     repairs: tuple[Repair, ...] = ()
     if encoding == "utf-8-sig":
@@ -117,12 +127,13 @@ def _to_text(raw: bytes) -> tuple[str, tuple[Repair, ...]]:
     elif encoding != "utf-8":
         repairs = (Repair.ENCODING,)
     try:
-        return raw.decode(encoding).lstrip("\ufeff"), repairs
+        text = raw.decode(encoding)
     except UnicodeDecodeError:
-        return raw.decode(encoding, "replace").lstrip("\ufeff"), (*repairs, Repair.BAD_BYTES)
+        text, repairs = raw.decode(encoding, "replace"), (*repairs, Repair.BAD_BYTES)
+    return text.lstrip("\ufeff").encode(), repairs
 
 
-def _is_valid(text: str) -> bool:
+def _is_valid(text: bytes) -> bool:
     """Check the syntax without building a document."""
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
@@ -131,14 +142,24 @@ def _is_valid(text: str) -> bool:
     return True
 
 
-def _repair_syntax(text: str) -> tuple[str, tuple[Repair, ...]]:
+def _repair_syntax(text: bytes) -> tuple[bytes, tuple[Repair, ...]]:
     repairs: tuple[Repair, ...] = ()
     if _LONE_ESCAPE.search(text):
-        whole = _TO_LONE_HALF.sub(lambda match: match[1] + ("\ufffd" if match[2] else ""), text)
+        whole = _replace_defects(_TO_LONE_HALF, text, _REPLACEMENT)
         repairs += (Repair.HALF_PAIRS,) if whole != text else ()
         text = whole
-    if "NaN" in text or "Infinity" in text:
-        finite = _TO_NOT_A_NUMBER.sub(lambda match: match[1] + ("null" if match[2] else ""), text)
+    if b"NaN" in text or b"Infinity" in text:
+        finite = _replace_defects(_TO_NOT_A_NUMBER, text, b"null")
         repairs += (Repair.NOT_A_NUMBER,) if finite != text else ()
         text = finite
     return text, repairs
+
+
+def _replace_defects(pattern: re.Pattern[bytes], text: bytes, replacement: bytes) -> bytes:
+    """Replace each defect. The result grows in place, because a list of its pieces takes much memory."""
+    whole = bytearray()
+    for match in pattern.finditer(text):
+        whole += match[1]
+        if match[2]:
+            whole += replacement
+    return bytes(whole)

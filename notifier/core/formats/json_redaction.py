@@ -1,4 +1,4 @@
-"""Take a key out of JSON before anybody reads it: from the bytes, once, however it is escaped."""
+"""Remove a key from the bytes of JSON before they are decoded, however the key is escaped."""
 
 import functools
 import json
@@ -36,8 +36,8 @@ class _Needle:
 def redact_json(raw: bytes, secret: str) -> bytes:
     """Replace ``secret`` by ``***`` in the strings and keys of JSON; all else keeps its bytes.
 
-    A number that holds it becomes the string ``"***"``. Secrets under 4 characters stay: no provider gives
-    out such keys, and to replace each ``1`` would wreck the reply. The result of JSON is JSON again.
+    A number that holds it becomes the string ``"***"``. A secret shorter than ``MIN_SECRET_CHARS`` stays. The
+    result of JSON is JSON again.
     """
     if len(secret) < MIN_SECRET_CHARS:
         return raw
@@ -89,7 +89,7 @@ def _candidates(raw: bytes, needle: _Needle) -> Iterator[re.Match[bytes]]:
 
 def _redact_bytes(raw: bytes, needle: _Needle) -> bytes:
     """Replace each candidate that begins where a character of a string begins, and not inside an escape."""
-    mask, pieces, copied = mask_of(needle.secret).encode(), list[bytes](), 0
+    mask, redacted, copied = mask_of(needle.secret).encode(), bytearray(), 0
     aligned = 0  # the last place that is known to be no inside of an escape
     for match in _candidates(raw, needle):
         start, end = match.span()
@@ -99,9 +99,10 @@ def _redact_bytes(raw: bytes, needle: _Needle) -> bytes:
         if escape is not None:
             aligned = escape
             continue
-        pieces += raw[copied:start], mask
+        redacted += raw[copied:start] + mask
         copied = aligned = end
-    return b"".join([*pieces, raw[copied:]])
+    redacted += raw[copied:]
+    return bytes(redacted)
 
 
 def _escape_around(raw: bytes, aligned: int, start: int) -> int | None:

@@ -15,7 +15,7 @@ _INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):?(\d\d))?", re.ASCII
 )
 _UTC_OFFSET = re.compile(r"[Zz]|([+-])(\d\d):?(\d\d)", re.ASCII)
-_FIRST_MILLISECONDS = 1e11  # PROVIDER-TABLES, created_at
+_FIRST_MILLISECONDS = 1e11  # so many seconds are the year 5138; so many milliseconds are 1973
 _FIRST_INSTANT_MS = -62_135_596_800_000  # year 1
 _LAST_INSTANT_MS = 253_402_300_799_999  # the last millisecond of 9999
 _UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
@@ -46,7 +46,7 @@ def parse_instant(text: object, offset_ms: int = 0) -> int | None:
 def parse_stamp(value: object, offset_ms: int = 0) -> int | None:
     """Parse an instant of a provider: text as for ``parse_instant``, or a number since 1970; else None.
 
-    A number below 1e11 counts seconds, else milliseconds: so many seconds are the year 5138.
+    A number below ``_FIRST_MILLISECONDS`` counts seconds, else milliseconds.
     """
     if isinstance(value, str):
         return parse_instant(value, offset_ms)

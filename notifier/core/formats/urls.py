@@ -21,7 +21,7 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PATH_SAFE = "/%:@!$&'()*+,;=-._~"
-_QUERY_SAFE = _PATH_SAFE + "?"
+_QUERY_SAFE = _PATH_SAFE + "?[]{}|^`"  # as browsers leave it: WHATWG URL, the query percent-encode set
 
 
 class InvalidUrl(ValueError):
@@ -47,7 +47,8 @@ def check_callback_url(text: str) -> str:
     """Return the canonical form of an http or https URL. Raise InvalidUrl.
 
     Scheme and host are in lower case, the host in ASCII, without a default port, with at least ``/`` as path.
-    A fragment is refused, because it would never be sent.
+    A fragment is refused, because it would never be sent. A dot at the end of a name stays, because a name
+    without it may be looked up in the search domains of the system.
     """
     parts = parse_url(text)
     return _check_length(parts.text)
@@ -125,8 +126,8 @@ def _check_ipv6(text: str) -> str:
 
 
 def _check_host(text: str) -> str:
-    ascii_text = text if text.isascii() else idna.encode(text, uts46=True).decode("ascii")
-    host = ascii_text.lower().removesuffix(".")
+    written = text.lower() if text.isascii() else _name_to_ascii(text)
+    host = written.removesuffix(".")
     if not host:
         raise InvalidUrl("a URL needs a host")
     labels = host.split(".")
@@ -135,9 +136,23 @@ def _check_host(text: str) -> str:
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise InvalidUrl("the host is no valid name")
     for label in labels:
-        if label.startswith("xn--"):
-            idna.decode(label)
-    return host
+        if label.startswith("xn--") and _name_to_ascii(label[4:].encode().decode("punycode")) != label:
+            raise InvalidUrl("the host is no valid name")
+    return written
+
+
+def _name_to_ascii(text: str) -> str:
+    """Convert as browsers do (UTS 46). IDNA 2008, and so the library, knows no emoji."""
+    return ".".join(map(_label_to_ascii, idna.uts46_remap(text, std3_rules=False).split(".")))
+
+
+def _label_to_ascii(label: str) -> str:
+    if label.isascii():
+        return label
+    try:
+        return idna.alabel(label).decode("ascii")
+    except idna.InvalidCodepoint:
+        return f"xn--{label.encode('punycode').decode('ascii')}"
 
 
 def _check_ipv4(host: str) -> str:

@@ -12,7 +12,7 @@ from itertools import accumulate
 
 BUCKET_COUNT = 128  # a row of 256 bytes; docs/decisions/0007
 BUCKET_RATIO = 1.125  # a quantile is wrong by an eighth at most
-FIRST_EDGE_MS = 250  # shorter tasks are not told apart; no record of why; changing it needs a measurement
+FIRST_EDGE_MS = 250  # shorter tasks are not distinguished; no record of why; changing it needs a measurement
 EDGES_MS = tuple(
     round(FIRST_EDGE_MS * BUCKET_RATIO**n) for n in range(BUCKET_COUNT)
 )  # upper ones, the last about nine days
@@ -63,5 +63,5 @@ def pack(histogram: DurationHistogram) -> bytes:
 def unpack(data: bytes) -> DurationHistogram:
     """Unpack the bytes of ``pack``. Raise ValueError for another size."""
     if len(data) != PACKED_BYTES:
-        raise ValueError(f"a sketch has {PACKED_BYTES} bytes, not {len(data)}")
+        raise ValueError(f"a histogram has {PACKED_BYTES} bytes, not {len(data)}")
     return DurationHistogram(_PACKED.unpack(data))

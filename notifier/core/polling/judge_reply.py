@@ -1,11 +1,13 @@
 """Judge a reply about a task: by its HTTP code or its status word, as the description says."""
 
+from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 from notifier.core.causes.cause import Cause
 from notifier.core.causes.table import Code
 from notifier.core.exchange import HttpReply
-from notifier.core.formats.text import cut, one_line
+from notifier.core.formats.text import cut, format_size, one_line
 from notifier.core.formats.times import parse_stamp
 from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.payload_notes import NoteCode, PayloadNote
@@ -37,6 +39,8 @@ from notifier.core.polling.verdict import (
 MAX_STATUS_CHARS = 200  # of the provider's word for a state
 MAX_TASK_ID_CHARS = 100  # of another task, in a trouble
 MAX_OUTPUTS = 1_000  # CONTRACT, The callback
+# Of all outputs of a task, which are in callbacks and in lists: as much as a payload has by default.
+MAX_OUTPUT_CHARS = 1 << 20
 
 _ENDS = {
     "completed": WatchState.COMPLETED,
@@ -106,12 +110,25 @@ def read_outputs(
     strangers = sum(1 for item in items if item is not None and not isinstance(item, str))
     if strangers:
         notes.append(PayloadNote(NoteCode.OUTPUTS_LEFT_OUT, {"count": strangers}))
-    if len(outputs) > MAX_OUTPUTS:
-        notes.append(PayloadNote(NoteCode.OUTPUTS_CUT, {"limit": MAX_OUTPUTS}))
     if state is WatchState.COMPLETED and not outputs and places.outputs:
         place = name_place(places.outputs)
         notes.append(PayloadNote(NoteCode.OUTPUTS_MISSING, {"place": place}))
-    return outputs[:MAX_OUTPUTS]
+    return _cut_outputs(outputs, notes)
+
+
+def _cut_outputs(outputs: tuple[str, ...], notes: list[PayloadNote]) -> tuple[str, ...]:
+    first = outputs[:MAX_OUTPUTS]
+    if len(outputs) > MAX_OUTPUTS:
+        notes.append(PayloadNote(NoteCode.OUTPUTS_CUT, {"limit": MAX_OUTPUTS}))
+    count = sum(1 for size in accumulate(map(len, first)) if size <= MAX_OUTPUT_CHARS)
+    if count < len(first):
+        limits: Mapping[str, str | int] = {
+            "count": count,
+            "total": len(first),
+            "limit": format_size(MAX_OUTPUT_CHARS),
+        }
+        notes.append(PayloadNote(NoteCode.OUTPUTS_TOO_LARGE, limits))
+    return first[:count]
 
 
 def read_outcome_error(

@@ -16,10 +16,12 @@ class NoteCode(StrEnum):
     PAYLOAD_REPAIRED = auto()
     PAYLOAD_TOO_DEEP = auto()
     PAYLOAD_NOT_JSON = auto()
+    PAYLOAD_TOO_LARGE = auto()
     EXPRESSION_FAILED = auto()
     OUTPUTS_MISSING = auto()
     OUTPUTS_LEFT_OUT = auto()
     OUTPUTS_CUT = auto()
+    OUTPUTS_TOO_LARGE = auto()
 
 
 _TEXTS: Mapping[NoteCode, str] = MappingProxyType(
@@ -27,10 +29,13 @@ _TEXTS: Mapping[NoteCode, str] = MappingProxyType(
         NoteCode.PAYLOAD_REPAIRED: "payload repaired: {repair}",
         NoteCode.PAYLOAD_TOO_DEEP: "payload left out: nested deeper than {limit} levels",
         NoteCode.PAYLOAD_NOT_JSON: "payload left out: the reply is no JSON ({type}, {size})",
+        NoteCode.PAYLOAD_TOO_LARGE: "payload left out: it has {size}, and callbacks.max_payload is {limit}; "
+        "GET /v1/watches/{watch_id}/payload returns it",
         NoteCode.EXPRESSION_FAILED: "the reply does not fit the expression {place}, which counts as null",
         NoteCode.OUTPUTS_MISSING: "the task completed, and the reply has no outputs at {place}",
         NoteCode.OUTPUTS_LEFT_OUT: "{count} outputs left out: they are no texts",
         NoteCode.OUTPUTS_CUT: "outputs cut: only the first {limit} are told",
+        NoteCode.OUTPUTS_TOO_LARGE: "outputs cut: {count} of {total} are told, more would have over {limit}",
     }
 )
 REPAIR_TEXTS: Mapping[str, str] = MappingProxyType(

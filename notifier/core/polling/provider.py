@@ -13,7 +13,7 @@ from typing import Protocol
 
 from notifier.core.secret import Secret
 
-DEFAULT_MAX_BODY = 16 * 1024 * 1024  # PROVIDER-TABLES, max_body
+DEFAULT_MAX_BODY = 16 * 1024 * 1024  # docs/CONFIGURATION.md, max_body; no record of why 16 MiB
 
 MULEROUTER_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

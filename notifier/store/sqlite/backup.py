@@ -11,10 +11,10 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from notifier.atomic_file import publish, temp_path, write_file
+from notifier.atomic_file import publish, sync_file, temp_path, write_file
 from notifier.core.formats.text import one_line
 from notifier.errors import DatabaseUnusable, NotifierError
-from notifier.store.sqlite.connection import BUSY_MS, connect_source
+from notifier.store.sqlite.connection import BUSY_MS, connect_copy, connect_foreign, connect_source
 from notifier.store.sqlite.database_files import (
     journal_path,
     migration_copies,
@@ -22,8 +22,13 @@ from notifier.store.sqlite.database_files import (
     secret_of_backup,
 )
 from notifier.store.sqlite.errors import error_code, error_to_unavailable, is_locked
-from notifier.store.sqlite.integrity import APPLICATION_ID
+from notifier.store.sqlite.integrity import APPLICATION_ID, refuse_old_sqlite
 from notifier.store.sqlite.queries import SQL
+
+PAGES_PER_STEP = 2_048  # 8 MiB, then a signal is heeded; a single step of a large file would take minutes
+
+# https://sqlite.org/fileformat2.html, 1.3: the write and the read version; 1 is a rollback journal, 2 is WAL.
+_VERSIONS_AT, _ROLLBACK_VERSIONS = 18, b"\x01\x01"
 
 
 class BackupFailed(NotifierError):
@@ -67,6 +72,7 @@ def back_up(
     source is not a database of ours, else TargetExists or BackupFailed (no room, no right, damage). No new
     file is left then.
     """
+    refuse_old_sqlite()
     saved_secret = secret_of_backup(final) if secret is not None else None
     for name in (final, saved_secret):
         if name is not None and name.exists() and not may_replace:
@@ -77,9 +83,13 @@ def back_up(
         version, watches = _copy_checked(database, temp, busy_ms)
         size_bytes = temp.stat().st_size
         if saved_secret is not None:
-            _write_secret(content, saved_secret, may_replace=may_replace)
+            sync_file(temp)  # it takes long, and a kill meanwhile must not leave the secrets alone
         try:
+            if saved_secret is not None:
+                _write_secret(content, saved_secret, may_replace=may_replace)
             publish(temp, final, may_replace=may_replace)
+        except TargetExists:  # another program's secrets, which came meanwhile
+            raise
         except BaseException:
             if saved_secret is not None and not had_secret and not final.exists():
                 saved_secret.unlink(missing_ok=True)
@@ -112,11 +122,10 @@ def keep_copy(connection: sqlite3.Connection, version: int) -> Path:
 def copy_to(source: sqlite3.Connection, temp: Path) -> None:
     """Copy a snapshot of the source into an empty file, and read all of the copy; raise BackupFailed."""
     try:
-        with closing(sqlite3.connect(temp, isolation_level=None)) as copy:
-            copy.execute("PRAGMA synchronous = OFF")  # publish syncs the whole copy once
-            source.backup(copy, progress=_fail_if_locked)
-            copy.execute("PRAGMA journal_mode = DELETE")
-        with closing(sqlite3.connect(temp, isolation_level=None)) as copy:
+        with closing(connect_copy(temp)) as copy, _snapshot(source):
+            source.backup(copy, pages=PAGES_PER_STEP, progress=_fail_if_locked)
+        _mark_without_log(temp)
+        with closing(connect_foreign(f"{temp.absolute().as_uri()}?immutable=1")) as copy:
             damage = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
     except sqlite3.Error as error:
         raise _sqlite_failed(error, temp.parent) from error
@@ -125,6 +134,24 @@ def copy_to(source: sqlite3.Connection, temp: Path) -> None:
             f"the copy is damaged ({one_line(damage, 200)}), so the database is, or the disk under the copy",
             "look at the disk and the system's log; an older backup may be sound",
         )
+
+
+def _mark_without_log(copy: Path) -> None:
+    """Write into the copy that it has no write-ahead log. The pragma for it needs shared memory."""
+    with copy.open("r+b") as file:
+        file.seek(_VERSIONS_AT)
+        file.write(_ROLLBACK_VERSIONS)
+
+
+@contextmanager
+def _snapshot(source: sqlite3.Connection) -> Iterator[None]:
+    """Hold one state of the source, so that writes between two steps do not start the copy again."""
+    source.execute("BEGIN")
+    try:
+        source.execute("PRAGMA schema_version").fetchone()  # reads, and so begins the snapshot
+        yield
+    finally:
+        source.execute("ROLLBACK")
 
 
 def _copy_checked(database: Path, temp: Path, busy_ms: int) -> tuple[int, int]:
@@ -140,7 +167,7 @@ def _copy_checked(database: Path, temp: Path, busy_ms: int) -> tuple[int, int]:
             if application_id != APPLICATION_ID:
                 raise DatabaseUnusable(f"{database} is a database of another program", "name the daemon's")
             copy_to(source, temp)
-        with closing(sqlite3.connect(temp)) as copy:
+        with closing(connect_foreign(f"{temp.absolute().as_uri()}?immutable=1")) as copy:
             version: int = copy.execute("PRAGMA user_version").fetchone()[0]
             tallies = copy.execute(SQL["tallies"]).fetchall()
     except sqlite3.Error as error:

@@ -1,7 +1,8 @@
 """Claims of deliveries: which may go out now, in rotation over the endpoints, few to each origin.
 
-Endpoints on trial have a queue of their own: one delivery to each origin, and a part of the connections for
-all. However many of them hang, the other endpoints have room, and a claim does not search for them.
+Each class of endpoints has a queue and a part of the slots (``core/delivery/slots.py``). An endpoint that
+does not work gets one delivery at a time, and only one of its class at the same origin. However many of them
+hang, the other endpoints have room, and a claim does not search for them.
 """
 
 import json
@@ -9,80 +10,121 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Self
 
+from notifier.byte_budget import UNCOUNTED_BYTES
 from notifier.core import circuit_breaker
 from notifier.core.circuit_breaker import Permit
-from notifier.core.delivery.endpoint import EndpointHealth, count_free_slots, is_longest_due_next, permit
+from notifier.core.delivery.endpoint import (
+    EndpointHealth,
+    ProbeOrder,
+    choose_probe,
+    count_free_slots,
+    permit,
+)
+from notifier.core.delivery.slots import SlotUsage
 from notifier.core.formats.urls import url_to_origin
-from notifier.core.model import ClaimedDelivery
+from notifier.core.model import ClaimedDelivery, SlotClass
+from notifier.store.sqlite.endpoint_queue import enqueue
 from notifier.store.sqlite.endpoints import row_to_health, write_health
 from notifier.store.sqlite.queries import SQL
-from notifier.store.sqlite.rows import row_to_claimed_delivery
+from notifier.store.sqlite.rows import END_OF_TIME, row_to_claimed_delivery
+from notifier.store.sqlite.sweeps import continue_sweep
 from notifier.store.sqlite.transactions import Transaction
-from notifier.store.values import ClaimedDeliveries, Lease
+from notifier.store.values import (
+    MAX_CLAIMED_BYTES,
+    ClaimedDeliveries,
+    Lease,
+    RateAllowance,
+    count_body_bytes,
+)
 
 # How many of the most urgent deliveries of an endpoint are searched for due ones. Measured with 100 000 that
 # wait for a later time: a claim takes 1.4 ms with this limit, and 47 ms without.
 MAX_SCANNED = 1_000
 
-BY_URGENCY = ("forced_deliveries", "due_deliveries", "longest_due_deliveries")
-BY_AGE = ("forced_deliveries", "longest_due_deliveries")
-"""The statements that choose deliveries, one after the other while there is room; forced ones go first."""
+ORDERS: Mapping[ProbeOrder, Sequence[str]] = MappingProxyType(
+    {
+        ProbeOrder.MOST_URGENT: ("due_deliveries", "longest_due_deliveries"),
+        ProbeOrder.LONGEST_DUE: ("longest_due_deliveries",),
+        ProbeOrder.NEWEST: ("newest_due_deliveries", "longest_due_deliveries"),
+    }
+)
+"""The statements that choose deliveries, one after the other while there is room."""
+
+QUEUES: Mapping[SlotClass, str] = MappingProxyType(
+    {
+        SlotClass.PROVEN: "due_origins",
+        SlotClass.RECOVERING: "recovering_origins",
+        SlotClass.NEW: "new_origins",
+        SlotClass.HANGING: "hanging_origins",
+    }
+)
+"""The statement that lists the due origins of each class."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointQueue:
     """The deliveries of one endpoint that may go out now, in the order of sending.
 
-    ``is_probe``: its gate is closed, and one delivery probes it. ``is_trial``: it has accepted nothing yet.
+    ``is_probe``: its gate is closed, and one delivery probes it.
     """
 
     endpoint_seq: int
     origin: str
     delivery_seqs: tuple[int, ...]
     health: EndpointHealth = EndpointHealth()
+    slot_class: SlotClass = SlotClass.PROVEN
     is_probe: bool = False
-    is_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class InFlightLimits:
-    """The requests in flight and their limits: to each origin, and to all origins on trial."""
+    """The requests in flight and their limits: to each origin, and of each class; and the rates.
+
+    ``max_bytes`` is what the bodies of the next ones may have together.
+    """
 
     busy: Mapping[str, int]
     per_origin: int
-    trials: frozenset[str]
-    max_trials: int
+    slots: SlotUsage
+    rates: RateAllowance | None = None
+    max_bytes: int = MAX_CLAIMED_BYTES
 
     def room_at(self, origin: str) -> int:
         """Return how many more requests may go to this origin."""
-        return self.per_origin - self.busy.get(origin, 0)
+        room = self.per_origin - self.busy.get(origin, 0)
+        return room if self.rates is None else min(room, self.rates.tokens.get(origin, self.rates.burst))
 
-    def room_for_trials(self) -> int:
-        """Return how many more origins may have a delivery on trial."""
-        return max(0, self.max_trials - len(self.trials))
+    def without_rates(self) -> Self:
+        """Return the limits of what is sent whatever the rate is."""
+        return replace(self, rates=None)
 
-    def full(self) -> str:
-        """List the origins that have no room, as JSON for the statements."""
-        return json.dumps(self._full())
+    def full(self, slot_class: SlotClass) -> str:
+        """List the origins that have no room for a delivery of this class, as JSON for the statements.
 
-    def full_for_trials(self) -> str:
-        """List the origins that have no room, or a delivery on trial in flight, as JSON."""
-        return json.dumps([*self._full(), *self.trials])
+        Two deliveries to endpoints of one origin that do not work are not in flight together.
+        """
+        full = [origin for origin in self.busy if self.room_at(origin) <= 0]
+        if self.rates is not None:
+            full += [origin for origin, tokens in self.rates.tokens.items() if tokens <= 0]
+        if slot_class not in (SlotClass.PROVEN, SlotClass.FORCED):
+            full += self.slots.in_flight.get(slot_class, ())
+        return json.dumps(full)
 
     def after(self, deliveries: Iterable[ClaimedDelivery]) -> Self:
         """Return the limits with these deliveries in flight too."""
-        busy, trials = Counter(self.busy), set(self.trials)
+        busy, slots, rates, max_bytes = Counter(self.busy), self.slots, self.rates, self.max_bytes
         for delivery in deliveries:
+            max_bytes -= count_body_bytes(delivery)
             origin = url_to_origin(delivery.url)
             busy[origin] += 1
-            if delivery.is_trial:
-                trials.add(origin)
-        return replace(self, busy=busy, trials=frozenset(trials))
-
-    def _full(self) -> list[str]:
-        return [origin for origin, count in self.busy.items() if count >= self.per_origin]
+            slots = slots.occupy(delivery.slot_class, (origin,))
+            if rates is not None:
+                left = rates.tokens.get(origin, rates.burst) - 1
+                rates = replace(rates, tokens={**rates.tokens, origin: left})
+        return replace(self, busy=busy, slots=slots, rates=rates, max_bytes=max_bytes)
 
 
 def interleave(queues: Sequence[EndpointQueue], room: Mapping[str, int], limit: int) -> list[int]:
@@ -104,49 +146,96 @@ def claim_deliveries(
 ) -> ClaimedDeliveries:
     """See ``Store``. A served endpoint goes to the end of the queue; the others keep their place."""
     connection = transaction.connection
+    is_sweeping = continue_sweep(transaction, now=now)
     expired = connection.execute(SQL["release_expired_claims"], {"now": now}).fetchall()
     for row in expired:
         enqueue(connection, row["endpoint_seq"], now)
-    queues = _due_queues(connection, now, limit, limits)
-    seqs = interleave(queues, {queue.origin: limits.room_at(queue.origin) for queue in queues}, limit)
+    forced, lacks_memory = _claim_forced(connection, now, limit, lease, limits.without_rates())
+    limits = limits.after(forced)
+    most = min(limit - len(forced), limits.slots.count_free(SlotClass.PROVEN))  # the others have no more
+    queues = _due_queues(connection, now, most, limits)
+    chosen = interleave(queues, {queue.origin: limits.room_at(queue.origin) for queue in queues}, most)
+    seqs = _drop_large(connection, chosen, limits.max_bytes)
     deliveries = _claim(connection, seqs, lease, now, queues)
     claimed = set(seqs)
     for queue in queues:
         if not queue.delivery_seqs or not claimed.isdisjoint(queue.delivery_seqs):
             enqueue(connection, queue.endpoint_seq, now)
-    return ClaimedDeliveries(deliveries, _next_due(connection, limits.after(deliveries)))
+    lacks_memory = lacks_memory or len(seqs) < len(chosen)
+    next_due_at = now if is_sweeping else _next_due(connection, limits.after(deliveries))
+    return ClaimedDeliveries((*forced, *deliveries), next_due_at, lacks_memory)
+
+
+def _drop_large(connection: sqlite3.Connection, seqs: list[int], max_bytes: int) -> list[int]:
+    """Drop deliveries from the first on whose body does not fit, but for those with a short body."""
+    sizes = connection.execute(SQL["body_sizes"], {"seqs": json.dumps(seqs)}).fetchall() if seqs else []
+    is_alone, free, fitting = max_bytes >= MAX_CLAIMED_BYTES, max_bytes, list[int]()
+    for row in sizes:
+        if row["size"] <= UNCOUNTED_BYTES:
+            fitting.append(row["seq"])
+        elif row["size"] <= free or is_alone:
+            fitting.append(row["seq"])
+            free, is_alone = free - row["size"], False
+        else:
+            free = 0
+    return fitting
+
+
+def _claim_forced(
+    connection: sqlite3.Connection, now: int, limit: int, lease: Lease, limits: InFlightLimits
+) -> tuple[tuple[ClaimedDelivery, ...], bool]:
+    """Claim what users send again by hand, whatever the health of its endpoint; its origin needs room.
+
+    Return also whether some have to wait for memory.
+    """
+    most = min(limit, limits.slots.count_free(SlotClass.FORCED))
+    values = {"full": limits.full(SlotClass.FORCED), "limit": most, "max_scanned": MAX_SCANNED}
+    rows = connection.execute(SQL["forced_deliveries"], values).fetchall()
+    queues = [
+        EndpointQueue(row["endpoint_seq"], row["origin"], (row["seq"],), slot_class=SlotClass.FORCED)
+        for row in rows
+    ]
+    chosen = interleave(queues, {queue.origin: limits.room_at(queue.origin) for queue in queues}, most)
+    seqs = _drop_large(connection, chosen, limits.max_bytes)
+    deliveries = _claim(connection, seqs, lease, now, queues)
+    for endpoint_seq in {queue.endpoint_seq for queue in queues}:
+        enqueue(connection, endpoint_seq, now)
+    return deliveries, len(seqs) < len(chosen)
 
 
 def _next_due(connection: sqlite3.Connection, limits: InFlightLimits) -> int | None:
-    rows = [connection.execute(SQL["next_delivery_due"], {"full": limits.full()}).fetchone()]
-    if limits.room_for_trials():
-        rows.append(connection.execute(SQL["next_trial_due"], {"full": limits.full_for_trials()}).fetchone())
-    return min((row["due_at"] for row in rows if row is not None), default=None)
+    """Return when the first endpoint is due that has room; what is forced wakes the deliverer by itself."""
+    due = []
+    for slot_class, query in QUEUES.items():
+        if limits.slots.count_free(slot_class):
+            values = {"now": END_OF_TIME, "limit": 1, "full": limits.full(slot_class)}
+            due += connection.execute(SQL[query], values).fetchall()
+    return min((row["due_at"] for row in due), default=None)
 
 
 def _due_queues(
     connection: sqlite3.Connection, now: int, limit: int, limits: InFlightLimits
 ) -> list[EndpointQueue]:
-    """Read the most overdue endpoints whose origin has room, and no more rows than may be claimed."""
-    due = {"now": now, "limit": limit, "full": limits.full()}
-    origins = connection.execute(SQL["due_origins"], due).fetchall()
-    dated = [
-        queue
-        for origin in origins
-        for queue in _queues_of_origin(connection, origin, now, min(limits.room_at(origin["name"]), limit))
-    ]
-    on_trial = {"now": now, "limit": min(limit, limits.room_for_trials()), "full": limits.full_for_trials()}
-    for origin in connection.execute(SQL["origins_on_trial"], on_trial).fetchall():
-        dated += _queues_of_origin(connection, origin, now, 1, is_trial=True)
+    """Read the most overdue endpoints whose class and origin have room; no more than may be claimed."""
+    dated: list[tuple[int, EndpointQueue]] = []
+    for slot_class, query in QUEUES.items():
+        most = min(limit, limits.slots.count_free(slot_class))
+        values = {"now": now, "limit": most, "full": limits.full(slot_class)}
+        for origin in connection.execute(SQL[query], values).fetchall() if most else ():
+            is_proven = slot_class is SlotClass.PROVEN
+            capacity = min(limits.room_at(origin["name"]), most) if is_proven else 1
+            dated += _queues_of_origin(connection, origin, now, capacity, slot_class)
+            if not is_proven:  # one class may have a part of the slots of another
+                limits = replace(limits, slots=limits.slots.occupy(slot_class, (origin["name"],)))
     dated.sort(key=lambda entry: entry[0])
     return [queue for _, queue in dated]
 
 
 def _queues_of_origin(
-    connection: sqlite3.Connection, origin: sqlite3.Row, now: int, capacity: int, *, is_trial: bool = False
+    connection: sqlite3.Connection, origin: sqlite3.Row, now: int, capacity: int, slot_class: SlotClass
 ) -> list[tuple[int, EndpointQueue]]:
-    """Return the queues of an origin with their due times: those on trial, or the others."""
-    of = {"origin_seq": origin["seq"], "is_on_trial": int(is_trial), "now": now, "limit": capacity}
+    """Return the queues of one class at an origin with their due times."""
+    of = {"origin_seq": origin["seq"], "slot_class": slot_class, "now": now, "limit": capacity}
     rows = connection.execute(SQL["due_endpoints"], of).fetchall()
     return [(row["due_at"], _read_queue(connection, row, origin["name"], now, capacity)) for row in rows]
 
@@ -154,40 +243,33 @@ def _queues_of_origin(
 def _read_queue(
     connection: sqlite3.Connection, row: sqlite3.Row, origin: str, now: int, capacity: int
 ) -> EndpointQueue:
-    """Read what the gate lets through. A delivery that a user forces goes out in any case, and first."""
+    """Read what the gate lets through."""
     health = row_to_health(row)
     in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": row["seq"]}).fetchone()["n"]
     room = min(count_free_slots(health, in_flight, now, limit=capacity + in_flight), capacity)
     is_probing = bool(room) and permit(health, now) is Permit.PROBE
-    order = BY_AGE if is_probing and is_longest_due_next(health) else BY_URGENCY
-    seqs = _next_seqs(connection, row["seq"], now, room, capacity, order)
+    order = ORDERS[choose_probe(health) if is_probing else ProbeOrder.MOST_URGENT]
+    seqs = _next_seqs(connection, row["seq"], now, room, order)
     return EndpointQueue(
         row["seq"],
         origin,
         seqs,
         health,
+        slot_class=SlotClass(row["slot_class"]),
         is_probe=is_probing and bool(seqs),
-        is_trial=bool(row["is_on_trial"]),
     )
 
 
 def _next_seqs(
-    connection: sqlite3.Connection,
-    endpoint_seq: int,
-    now: int,
-    room: int,
-    capacity: int,
-    order: Sequence[str],
+    connection: sqlite3.Connection, endpoint_seq: int, now: int, room: int, order: Sequence[str]
 ) -> tuple[int, ...]:
-    """Choose the next deliveries in this order; without room only the forced ones."""
-    limit = room or capacity
-    values = {"endpoint_seq": endpoint_seq, "now": now, "limit": limit, "max_scanned": MAX_SCANNED}
+    """Choose the next deliveries in this order."""
+    values = {"endpoint_seq": endpoint_seq, "now": now, "limit": room, "max_scanned": MAX_SCANNED}
     seqs: dict[int, None] = {}
     for query in order:
-        seqs |= {row["seq"]: None for row in connection.execute(SQL[query], values)}
-        if len(seqs) >= limit or not room:
-            break
-    return tuple(seqs)[:limit]
+        if len(seqs) < room:
+            seqs |= {row["seq"]: None for row in connection.execute(SQL[query], values)}
+    return tuple(seqs)[:room]
 
 
 def _claim(
@@ -196,12 +278,12 @@ def _claim(
     if not seqs:
         return ()
     probes = _begin_probes(connection, queues, set(seqs), now, lease)
-    trials = {seq for queue in queues if queue.is_trial for seq in queue.delivery_seqs}
+    classes = {seq: queue.slot_class for queue in queues for seq in queue.delivery_seqs}
     values = {"seqs": json.dumps(seqs), "owner": lease.owner, "until": lease.until, "now": now}
     connection.execute(SQL["claim_deliveries"], values)
     return tuple(
-        row_to_claimed_delivery(row, is_probe=row["seq"] in probes, is_trial=row["seq"] in trials)
-        for row in connection.execute(SQL["claimed_deliveries"], {"seqs": values["seqs"]})
+        row_to_claimed_delivery(row, is_probe=row["seq"] in probes, slot_class=classes[row["seq"]])
+        for row in connection.execute(SQL["claimed_deliveries"], {"seqs": values["seqs"], "now": now})
     )
 
 
@@ -216,20 +298,3 @@ def _begin_probes(
             write_health(connection, queue.endpoint_seq, replace(queue.health, gate=gate))
             probes |= probe
     return probes
-
-
-def enqueue(connection: sqlite3.Connection, endpoint_seq: int, now: int) -> None:
-    """Put the endpoint at the end of the queue, due when its deliveries are.
-
-    While it starts slowly and has its limit in flight, it is not due until one of them ends.
-    """
-    row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
-    in_flight = connection.execute(SQL["in_flight"], {"endpoint_seq": endpoint_seq}).fetchone()["n"]
-    is_narrow = row["width"] is not None and in_flight >= row["width"]
-    query = "unqueue_endpoint" if is_narrow and row["closed_at"] is None else "requeue_endpoint"
-    connection.execute(SQL[query], {"endpoint_seq": endpoint_seq, "now": now})
-
-
-def make_due(connection: sqlite3.Connection, endpoint_seq: int, due_at: int) -> None:
-    """Make the endpoint due at ``due_at`` at the latest; if it is due earlier, it keeps its place."""
-    connection.execute(SQL["make_endpoint_due"], {"endpoint_seq": endpoint_seq, "due_at": due_at})

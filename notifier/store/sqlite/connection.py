@@ -13,13 +13,14 @@ CACHE_KIB = 8_192  # no record of why; changing it needs a measurement
 # needs a measurement.
 LOG_LIMIT_BYTES = 64 * 1024 * 1024
 
-CACHED_STATEMENTS = 256  # more than queries.sql has (115), so that each statement is compiled once
+CACHED_STATEMENTS = 256  # more than queries.sql has statements, so that each is compiled once
 
 
 def connect_writer(file: str, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
     """Open the only connection that writes and makes checkpoints, so that two never collide."""
     connection = _connect(file, busy_ms)
     try:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; see maintenance.give_back
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # a committed transaction survives a power cut
         connection.execute("PRAGMA foreign_keys = ON")
@@ -37,7 +38,7 @@ def connect_reader(file: str, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
     return connection
 
 
-def connect_onlooker(uri: str) -> sqlite3.Connection:
+def connect_foreign(uri: str) -> sqlite3.Connection:
     """Open a file that may not be ours; ``uri`` must leave it untouched."""
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     connection.execute("PRAGMA trusted_schema = OFF")
@@ -54,6 +55,22 @@ def connect_source(file: Path, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_copy(temp: Path) -> sqlite3.Connection:
+    """Open an empty file that nobody else knows, to copy a database into it.
+
+    A network share may have no locks, so it takes none. No journal: a copy that fails is removed.
+    """
+    uri = f"{temp.absolute().as_uri()}?mode=rw&nolock=1"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")  # publish syncs the whole copy once
     except BaseException:
         connection.close()
         raise

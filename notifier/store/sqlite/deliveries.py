@@ -1,12 +1,13 @@
 """The verbs on deliveries: functions over a transaction, or over a connection if they only read."""
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, assert_never
 
 from notifier.core.delivery.backoff import SOON_ATTEMPTS
-from notifier.core.delivery.decision import AttemptDecision, Delivered, GiveUp, Retry
+from notifier.core.delivery.decision import USER_REASON, AttemptDecision, Delivered, GiveUp, Retry
 from notifier.core.delivery.endpoint import (
     AttemptResult,
     describe_hold,
@@ -16,9 +17,9 @@ from notifier.core.delivery.endpoint import (
 )
 from notifier.core.formats.urls import url_to_endpoint, url_to_origin
 from notifier.core.ids import DELIVERY, ENDPOINT
-from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, Event
-from notifier.core.states import DeliveryAction
-from notifier.store.sqlite.claiming import enqueue, make_due
+from notifier.core.model import Attempt, Callback, ClaimedDelivery, Delivery, DeliveryState, Event
+from notifier.core.states import DeliveryAction, next_delivery_state
+from notifier.store.sqlite.endpoint_queue import enqueue, make_due
 from notifier.store.sqlite.endpoints import row_to_health, write_health
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import (
@@ -29,8 +30,9 @@ from notifier.store.sqlite.rows import (
     row_to_delivery,
 )
 from notifier.store.sqlite.state_changes import DELIVERY_CHANGES
+from notifier.store.sqlite.sweeps import SweepAction, start_sweep
 from notifier.store.sqlite.transactions import Transaction
-from notifier.store.values import AttemptRecorded, ChangeRefused, DeliveryDetail, Lease
+from notifier.store.values import MAX_DELIVERIES, AttemptRecorded, ChangeRefused, DeliveryDetail, Lease
 
 
 def add_deliveries(
@@ -113,7 +115,7 @@ def record_attempt(
     if isinstance(decision, Retry):
         make_due(connection, row["endpoint_seq"], decision.due_at)
     transaction.changes.delivery(delivery.delivery_id)
-    return _report(connection, row["endpoint_seq"], report, now, is_probe=delivery.is_probe)
+    return _report(transaction, row["endpoint_seq"], delivery, report, now)
 
 
 def _with_fresh_budget(
@@ -128,15 +130,21 @@ def _with_fresh_budget(
 
 
 def _report(
-    connection: sqlite3.Connection, endpoint_seq: int, report: AttemptResult, now: int, *, is_probe: bool
+    transaction: Transaction,
+    endpoint_seq: int,
+    delivery: ClaimedDelivery,
+    report: AttemptResult,
+    now: int,
 ) -> AttemptRecorded:
     """Record the result at the endpoint, and whether its origin is trusted.
 
     When the gate opens, all deliveries behind it become due.
     """
+    connection = transaction.connection
     row = connection.execute(SQL["endpoint_by_seq"], {"endpoint_seq": endpoint_seq}).fetchone()
     before = row_to_health(row)
-    health = record_result(before, report, now, is_probe=is_probe)
+    is_repeat = delivery.refusals > 0 or delivery.has_accepted_others
+    health = record_result(before, report, now, is_probe=delivery.is_probe, is_repeat=is_repeat)
     is_trusted = judge_origin(report)
     if is_trusted is not None and is_trusted != bool(row["is_trusted"]):
         trust = {"origin_seq": row["origin_seq"], "is_trusted": int(is_trusted)}
@@ -146,8 +154,7 @@ def _report(
     if health != before:
         write_health(connection, endpoint_seq, health)
     if is_unblocked(before, health):
-        values = {"endpoint_seq": endpoint_seq, "now": now, "most_attempts": SOON_ATTEMPTS}
-        connection.execute(SQL["make_deliveries_due"], values)
+        start_sweep(transaction, endpoint_seq, SweepAction.WAKE, now=now, most_attempts=SOON_ATTEMPTS)
     enqueue(connection, endpoint_seq, now)
     is_changed = is_unblocked(before, health) or is_unblocked(health, before)
     return AttemptRecorded(row["id"], health if is_changed else None)
@@ -188,6 +195,22 @@ def redeliver(
     return row_to_delivery(connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone())
 
 
+def give_up(transaction: Transaction, delivery_id: str, *, now: int) -> Delivery | ChangeRefused:
+    """See ``Store.give_up_delivery``. An attempt in flight loses its claim, so its result is not recorded."""
+    connection = transaction.connection
+    row = connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone()
+    if row is None:
+        return ChangeRefused.UNKNOWN_ID
+    if next_delivery_state(DeliveryState(row["state"]), DeliveryAction.GIVE_UP) is None:
+        is_dead = row["state"] == DeliveryState.DEAD
+        return row_to_delivery(row) if is_dead else ChangeRefused.CONFLICT
+    values = {"seqs": json.dumps([row["seq"]]), "now": now, "reason": USER_REASON}
+    connection.execute(SQL["give_up_by_user"], {**values, **DELIVERY_CHANGES[DeliveryAction.GIVE_UP]})
+    enqueue(connection, row["endpoint_seq"], now)
+    transaction.changes.delivery(delivery_id)
+    return row_to_delivery(connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone())
+
+
 def delivery_detail(connection: sqlite3.Connection, delivery_id: str) -> DeliveryDetail | None:
     """See ``Store.delivery``."""
     row = connection.execute(SQL["delivery"], {"id": delivery_id}).fetchone()
@@ -216,6 +239,7 @@ def message(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:
 
 
 def deliveries_of_watch(connection: sqlite3.Connection, watch_seq: int) -> tuple[Delivery, ...]:
-    """List all deliveries of a watch, oldest first."""
-    rows = connection.execute(SQL["deliveries_of_watch"], {"watch_seq": watch_seq}).fetchall()
+    """List the newest deliveries of a watch, oldest first."""
+    values = {"watch_seq": watch_seq, "limit": MAX_DELIVERIES}
+    rows = connection.execute(SQL["deliveries_of_watch"], values).fetchall()
     return tuple(delivery_in_full(connection, row) for row in rows)

@@ -5,9 +5,12 @@ import sqlite3
 from typing import Any
 
 from notifier.core.circuit_breaker import CircuitBreaker
+from notifier.core.delivery.classify_endpoint import classify_endpoint
 from notifier.core.delivery.endpoint import EndpointHealth, Suspension, lift_suspension, suspend
+from notifier.store.sqlite.endpoint_queue import enqueue
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, cause_to_columns, columns_to_cause
+from notifier.store.sqlite.sweeps import SweepAction, start_sweep
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import ChangeRefused, EndpointDetail
 
@@ -22,7 +25,8 @@ def row_to_health(row: sqlite3.Row) -> EndpointHealth:
         probes=row["probes"],
         paused_until=row["paused_until"],
     )
-    return EndpointHealth(gate, None if row["hold"] is None else Suspension(row["hold"]), row["width"])
+    suspension = None if row["hold"] is None else Suspension(row["hold"])
+    return EndpointHealth(gate, suspension, row["width"], row["accepted_at"], bool(row["is_hanging"]))
 
 
 def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
@@ -39,6 +43,9 @@ def health_to_columns(endpoint: EndpointHealth) -> dict[str, Any]:
         "paused_until": gate.paused_until,
         "hold": endpoint.suspension,
         "width": endpoint.concurrency,
+        "accepted_at": endpoint.accepted_at,
+        "is_hanging": int(endpoint.is_hanging),
+        "slot_class": classify_endpoint(endpoint),
     }
 
 
@@ -69,11 +76,23 @@ def resume(transaction: Transaction, endpoint_id: str, *, now: int) -> EndpointD
     if row is None:
         return ChangeRefused.UNKNOWN_ID
     transaction.changes.many()
-    values = {"endpoint_seq": row["seq"], "now": now, "most_attempts": END_OF_TIME}
-    connection.execute(SQL["make_deliveries_due"], values)
+    start_sweep(transaction, row["seq"], SweepAction.WAKE, now=now, most_attempts=END_OF_TIME)
     detail = _write_suspension(connection, row, lift_suspension(row_to_health(row)), now=now)
     connection.execute(SQL["delete_unused_endpoint"], {"endpoint_seq": row["seq"]})
     return detail
+
+
+def give_up_all(transaction: Transaction, endpoint_id: str, *, now: int) -> int | ChangeRefused:
+    """See ``Store.give_up_endpoint``. Deliveries that are created from now on are not given up."""
+    connection = transaction.connection
+    row = connection.execute(SQL["endpoint_by_id"], {"id": endpoint_id}).fetchone()
+    if row is None:
+        return ChangeRefused.UNKNOWN_ID
+    transaction.changes.many()
+    (detail,) = list_details(connection, [row["seq"]])
+    start_sweep(transaction, row["seq"], SweepAction.GIVE_UP, now=now)
+    enqueue(connection, row["seq"], now)
+    return detail.pending
 
 
 def _write_suspension(

@@ -1,4 +1,4 @@
-"""From errors of SQLite to their causes."""
+"""Translate errors of SQLite into causes."""
 
 import errno
 import sqlite3
@@ -12,10 +12,26 @@ from notifier.errors import DatabaseUnusable, NotifierError, StoreFull, StoreUna
 
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_CLOSED_OFF = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
-_OUT_OF_MEANS = {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL}
+_NOT_WRITABLE = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_INTERRUPTED = {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL}
+# A file system or a mode that SQLite cannot work with; a later start meets the same. sqlite.org/rescode.html
+_PERMANENT = _NOT_WRITABLE | {sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS}
+_PERMANENT_IO = {  # extended codes, which the module of Python and pysqlite3 do not both have
+    sqlite3.SQLITE_IOERR | number << 8
+    for number in (
+        8,  # UNLOCK
+        9,  # RDLOCK
+        13,  # ACCESS
+        14,  # CHECKRESERVEDLOCK
+        15,  # LOCK
+        18,  # SHMOPEN
+        19,  # SHMSIZE
+        20,  # SHMLOCK
+        21,  # SHMMAP
+    )
+}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR} | _LOCKED | _DAMAGED | _CLOSED_OFF | _OUT_OF_MEANS
+_STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR} | _LOCKED | _DAMAGED | _NOT_WRITABLE | _INTERRUPTED
 
 
 def error_code(error: sqlite3.Error) -> int:
@@ -44,6 +60,11 @@ def is_locked(error: sqlite3.Error) -> bool:
     return error_code(error) in _LOCKED
 
 
+def is_permanent(error: sqlite3.Error) -> bool:
+    """Return whether the file system or the rights to the file prevent every start."""
+    return error_code(error) in _PERMANENT or getattr(error, "sqlite_errorcode", 0) in _PERMANENT_IO
+
+
 def error_to_unavailable(error: sqlite3.Error, file: str, *, at_commit: bool = False) -> StoreUnavailable:
     """Name the cause. ``at_commit``: it happened while the transaction was committed."""
     code = _code_of(error_code(error), at_commit=at_commit)
@@ -63,7 +84,7 @@ def _code_of(number: int, *, at_commit: bool) -> Code:
         return Code.COMMIT_UNCERTAIN if at_commit else Code.DISK_FAILED
     if number in _DAMAGED:
         return Code.DATABASE_DAMAGED
-    return Code.DATABASE_NOT_WRITABLE if number in _CLOSED_OFF else Code.DATABASE_UNUSABLE
+    return Code.DATABASE_NOT_WRITABLE if number in _NOT_WRITABLE else Code.DATABASE_UNUSABLE
 
 
 def cannot_create(path: Path, error: OSError, fix: str) -> NotifierError:

@@ -8,6 +8,9 @@ from notifier.store.sqlite.deliveries import delivery_in_full
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import row_to_attempt, row_to_watch
 
+MAX_TIMELINE_DELIVERIES = 64  # the newest, with up to 50 attempts each: 3 000 lines of some 200 bytes
+MAX_ROUNDS = 500  # of the newest; a user resumes a watch by hand, and some thousand rounds are no use case
+
 
 def record_poll(connection: sqlite3.Connection, watch_seq: int, number: int, at: int, text: str) -> None:
     """Store the entry of the ``number``-th poll in place of the one ``MAX_POLLS`` before it."""
@@ -24,12 +27,13 @@ def read_history(connection: sqlite3.Connection, watch_id: str) -> WatchHistory 
     row = connection.execute(SQL["watch"], {"id": watch_id}).fetchone()
     if row is None:
         return None
-    of_watch = {"watch_seq": row["seq"]}
+    of_watch = {"watch_seq": row["seq"], "limit": MAX_ROUNDS}
     round_ends = connection.execute(SQL["round_ends"], of_watch)
-    deliveries = connection.execute(SQL["deliveries_of_watch"], of_watch).fetchall()
+    newest = of_watch | {"limit": MAX_TIMELINE_DELIVERIES}
+    deliveries = connection.execute(SQL["deliveries_of_watch"], newest).fetchall()
     return WatchHistory(
         watch=row_to_watch(row),
-        moments=tuple(map(_row_to_entry, connection.execute(SQL["timeline_entries"], of_watch))),
+        entries=tuple(map(_row_to_entry, connection.execute(SQL["timeline_entries"], of_watch))),
         round_ends=tuple(RoundEnd(each["at"], each["type"]) for each in round_ends),
         deliveries=tuple(
             (delivery_in_full(connection, each), _attempts(connection, each["seq"])) for each in deliveries

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from notifier.core.formats.text import one_line
 from notifier.errors import DatabaseUnusable, NotifierError
-from notifier.store.sqlite.connection import connect_onlooker
+from notifier.store.sqlite.connection import connect_foreign
 from notifier.store.sqlite.database_files import index_path, log_path, migration_copies
 from notifier.store.sqlite.errors import is_damaged
+from notifier.store.sqlite.version import explain_old_sqlite
 
 APPLICATION_ID = 0x6E746664  # "ntfd"
 
@@ -25,6 +26,12 @@ SMALLEST_BYTES = 512  # SQLite's file format: a page has 512 bytes at least, and
 
 _RESTORE = "restore a backup, or name another file; this one was not touched"
 _ELSEWHERE = "name another file as store.url; this one was not touched"
+
+
+def refuse_old_sqlite() -> None:
+    """Raise DatabaseUnusable if this SQLite does not know the schema."""
+    if (why := explain_old_sqlite()) is not None:
+        raise DatabaseUnusable(*why)
 
 
 def check(path: Path, newest_version: int) -> None:
@@ -56,7 +63,7 @@ def _check_content(path: Path, newest_version: int, *, has_log: bool) -> None:
     had_index = index.exists()
     uri = f"{path.as_uri()}?{'mode=ro' if has_log else 'immutable=1'}"
     try:
-        with closing(connect_onlooker(uri)) as connection:
+        with closing(connect_foreign(uri)) as connection:
             _check_database(connection, path, newest_version)
     except (sqlite3.Error, NotifierError) as error:
         if not had_index:

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from itertools import islice, product
-from typing import Any
+from typing import Any, TypeVar
 
 from notifier.core.formats.urls import url_to_endpoint
 from notifier.core.model import Delivery, DeliveryState, Watch, WatchState
@@ -19,7 +19,18 @@ from notifier.store.sqlite.deliveries import delivery_in_full
 from notifier.store.sqlite.endpoints import list_details
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, row_to_watch
-from notifier.store.values import DeliveryQuery, EndpointDetail, RecentActivity, RowsById, WatchQuery
+from notifier.store.values import (
+    MAX_PAGE_BYTES,
+    DeliveryQuery,
+    EndpointDetail,
+    RecentActivity,
+    RowsById,
+    WatchQuery,
+    count_row_bytes,
+    is_page_full,
+)
+
+Row = TypeVar("Row", Watch, Delivery)
 
 
 def list_watches(connection: sqlite3.Connection, query: WatchQuery) -> list[Watch]:
@@ -45,7 +56,7 @@ def list_watches(connection: sqlite3.Connection, query: WatchQuery) -> list[Watc
             for provider, state in product(providers, states)
         ]
     rows = connection.execute(SQL["watches_by_seq"], {"seqs": _merge(ranges, query.limit)})
-    return [row_to_watch(row) for row in rows]
+    return _fill_page(map(row_to_watch, rows))
 
 
 def list_deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> list[Delivery]:
@@ -72,7 +83,7 @@ def list_deliveries(connection: sqlite3.Connection, query: DeliveryQuery) -> lis
     else:
         ranges = [_read_seqs(connection, SQL["newest_deliveries"], page)]
     rows = connection.execute(SQL["deliveries_by_seq"], {"seqs": _merge(ranges, query.limit)})
-    return [delivery_in_full(connection, row) for row in rows.fetchall()]
+    return _fill_page(delivery_in_full(connection, row) for row in rows.fetchall())
 
 
 def list_endpoints(connection: sqlite3.Connection, *, before: str | None, limit: int) -> list[EndpointDetail]:
@@ -93,6 +104,18 @@ def list_recent(connection: sqlite3.Connection, *, limit: int) -> RecentActivity
         # The attempt may be deleted, and the clock may have been set between the two times.
         callbacks_ms=tuple(max(0, at - created_at) for created_at, at in accepted if at is not None),
     )
+
+
+def _fill_page(rows: Iterable[Row]) -> list[Row]:
+    """Take rows until the page is full. No further row is read into memory."""
+    page: list[Row] = []
+    size = 0
+    for row in rows:
+        page.append(row)
+        size += count_row_bytes(row)
+        if size >= MAX_PAGE_BYTES:
+            break
+    return page
 
 
 def _find_place(connection: sqlite3.Connection, sql: str, before: str | None) -> int:
@@ -127,6 +150,7 @@ def find_rows(
     extra = connection.execute(SQL["delivery_ids_of_watches"], {"ids": json.dumps([*deliveries_of])})
     of_watches = [row["id"] for row in extra]
     watch_rows = connection.execute(SQL["watches_by_id"], {"ids": json.dumps([*watch_ids])})
+    watches = _fill_page(map(row_to_watch, watch_rows))
     rows = connection.execute(SQL["deliveries_by_id"], {"ids": json.dumps([*delivery_ids, *of_watches])})
     deliveries = tuple(delivery_in_full(connection, row) for row in rows.fetchall())
-    return RowsById(tuple(map(row_to_watch, watch_rows)), deliveries)
+    return RowsById(tuple(watches), deliveries, is_cut=is_page_full(watches))

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from notifier.core.formats.json_text import encode
@@ -25,8 +25,15 @@ LASTING_TROUBLE_MS = 60_000  # the trouble of one bad reply is mostly over by th
 # needs a measurement.
 SCAN_LIMIT = 1_000
 
+# Bodies of one step of ``prune``, because to free their pages the writer reads each of them. Trade-off: 1 024
+# pages, and a single larger body makes a step of its own.
+MAX_PRUNED_BYTES = 4 * 1_048_576
+
+# 8 MiB each time. Trade-off: other writes wait for it, and a month of old watches goes within days.
+GIVE_BACK_PAGES = 2_048
+
 LONG_LOG_BYTES = LOG_LIMIT_BYTES
-"""A log that is longer has lived through a checkpoint that a reader kept from finishing."""
+"""The log grows longer only if a reader prevented a checkpoint from finishing."""
 
 # The writer waits so long for a reader of another program to let the log be truncated, and no longer, because
 # all writes wait with it. No record of why this number; changing it needs a measurement.
@@ -103,6 +110,7 @@ def maintain(connection: sqlite3.Connection, *, database: Path) -> None:
     """Make a checkpoint; truncate a long log, if no reader prevents it."""
     # No PRAGMA optimize and no ANALYZE: statistics of a small table make the planner scan it, and it still
     # does so with a million rows. Without statistics it uses the indexes, which is right here.
+    give_back(connection)
     if _log_bytes(database) > LONG_LOG_BYTES:
         (busy_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
@@ -114,6 +122,15 @@ def maintain(connection: sqlite3.Connection, *, database: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
+def give_back(connection: sqlite3.Connection) -> None:
+    """Give some free pages back to the file system, in a file that was created for it.
+
+    An older file keeps its size and uses the pages again. ``notifier backup`` makes no smaller copy either.
+    """
+    # As a script: this pragma yields a row without columns for each page, and execute ends after the first.
+    connection.executescript(f"PRAGMA incremental_vacuum({GIVE_BACK_PAGES});")
+
+
 def _log_bytes(database: Path) -> int:
     try:
         return log_path(database).stat().st_size
@@ -122,42 +139,59 @@ def _log_bytes(database: Path) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class PruneStep:
-    """How many watches were deleted, and where the next step starts; ``place`` is None at the end."""
+class PruneAge:
+    """Before when a watch and its deliveries must have ended to be deleted."""
 
-    count: int
+    delivered_before: int
+    dead_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgettable:
+    """Ended watches that may be deleted, and where the next scan starts; ``place`` is None at the end."""
+
+    seqs: tuple[int, ...]
     place: tuple[int, int] | None
 
 
 PRUNE_START = (-(2**63), 0)  # before every (ended_at, seq): the least integer of SQLite
 
 
-def prune(
-    transaction: Transaction,
+def find_forgettable(
+    connection: sqlite3.Connection,
     *,
-    place: tuple[int, int],
-    delivered_before: int,
-    dead_before: int,
+    age: PruneAge,
+    place: tuple[int, int] | None,
     limit: int,
-) -> PruneStep:
-    """Delete at most ``limit`` of the next ``SCAN_LIMIT`` ended watches."""
-    ended_at, seq = place
-    rows = transaction.connection.execute(
-        SQL["ended_watches"],
-        {
-            "ended_at": ended_at,
-            "seq": seq,
-            "delivered_before": delivered_before,
-            "dead_before": dead_before,
-            "limit": SCAN_LIMIT,
-        },
-    ).fetchall()
-    seqs = [row["seq"] for row in rows if row["is_forgettable"]][:limit]
-    if seqs:
-        transaction.connection.execute(SQL["delete_watches"], {"seqs": json.dumps(seqs)})
-        transaction.changes.many()
+) -> Forgettable:
+    """Find at most ``limit`` of the next ``SCAN_LIMIT`` ended watches, with ``MAX_PRUNED_BYTES`` of bodies.
+
+    A reader does it, because a walk through many watches that must stay takes long.
+    """
+    ended_at, seq = PRUNE_START if place is None else place
+    scan = {"ended_at": ended_at, "seq": seq, "limit": SCAN_LIMIT}
+    rows = connection.execute(SQL["ended_watches"], {**scan, **asdict(age)}).fetchall()
+    seqs: list[int] = []
+    body_bytes = 0
+    for row in rows:
+        if not row["is_forgettable"]:
+            continue
+        body_bytes += row["body_bytes"]
+        if len(seqs) == limit or (seqs and body_bytes > MAX_PRUNED_BYTES):
+            return Forgettable(tuple(seqs), (ended_at, seq))
+        seqs.append(row["seq"])
+        ended_at, seq = row["ended_at"], row["seq"]
     last = (rows[-1]["ended_at"], rows[-1]["seq"]) if len(rows) == SCAN_LIMIT else None
-    return PruneStep(len(seqs), last)
+    return Forgettable(tuple(seqs), last)
+
+
+def delete_watches(transaction: Transaction, seqs: Sequence[int], *, age: PruneAge) -> int:
+    """Delete these watches, but not those that a user resumed or sent again since; return their number."""
+    values = {"seqs": json.dumps(seqs), **asdict(age)}
+    deleted = transaction.connection.execute(SQL["delete_watches"], values).fetchall()
+    if deleted:
+        transaction.changes.many()
+    return len(deleted)
 
 
 def shift_times(transaction: Transaction, delta_ms: int) -> None:
@@ -173,6 +207,7 @@ def shift_times(transaction: Transaction, delta_ms: int) -> None:
     connection.execute(SQL["shift_endpoints"], values)
     connection.execute(SQL["shift_ended_watches"], values)
     connection.execute(SQL["shift_ended_deliveries"], values)
+    connection.execute(SQL["shift_watch_changes"], values)
     connection.execute(SQL["shift_marks"], values)
     transaction.changes.many()
 

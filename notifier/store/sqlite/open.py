@@ -1,6 +1,7 @@
 """Open a database: check, lock, migrate, release old claims. A refusal comes before any byte changes."""
 
 import asyncio
+import errno
 import os
 import random
 import sqlite3
@@ -13,12 +14,20 @@ from pathlib import Path
 from notifier.core.formats.retry_after import MAX_POLL_RETRY_AFTER_MS
 from notifier.errors import DatabaseBusy, DatabaseUnusable, NotifierError
 from notifier.ports import NO_METER, Meter
+from notifier.store.sqlite.access import check_access, make_private
 from notifier.store.sqlite.backup import keep_copy
 from notifier.store.sqlite.connection import BUSY_MS, connect_reader, connect_writer
 from notifier.store.sqlite.driver import AiosqliteDriver, Driver, OpenDriver
-from notifier.store.sqlite.errors import cannot_create, error_to_unavailable, is_damaged, is_locked
+from notifier.store.sqlite.errors import (
+    cannot_create,
+    error_to_unavailable,
+    is_damaged,
+    is_locked,
+    is_permanent,
+)
+from notifier.store.sqlite.file_names import refuse_second_name
 from notifier.store.sqlite.ids import IdSequence
-from notifier.store.sqlite.integrity import APPLICATION_ID, check
+from notifier.store.sqlite.integrity import APPLICATION_ID, check, refuse_old_sqlite
 from notifier.store.sqlite.lock import DatabaseLocation, InstanceLock
 from notifier.store.sqlite.maintenance import ClockReading, take_over
 from notifier.store.sqlite.store import SqliteStore
@@ -48,6 +57,7 @@ async def open_store(
     (``clock.py``). ``before_migration`` gets the connection and the version of an existing file that is to be
     migrated. It saves a copy; an exception from it stops the opening.
     """
+    refuse_old_sqlite()
     file = _resolved(path)
     async with AsyncExitStack() as stack:
         lock = _lock(stack, file)
@@ -81,6 +91,8 @@ async def open_store(
 
 def _lock(stack: AsyncExitStack, file: Path) -> InstanceLock:
     """Lock the database and check its file; create a private one if there is none."""
+    refuse_second_name(file)
+    check_access(file)
     lock = InstanceLock.take(file)
     stack.callback(lock.release)
     check(file, len(migrations()))
@@ -111,7 +123,10 @@ def _resolved(path: str | Path) -> Path:
     """Resolve the path, so that all links to one file share a lock."""
     try:
         file = Path(path).resolve()
+        file.exists()  # raises for a folder that this user may not enter
         is_folder = file.is_dir()
+        if file.is_symlink():  # a loop of links, from Python 3.13 on
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
         reason = getattr(error, "strerror", None) or error
         raise DatabaseUnusable(
@@ -157,8 +172,7 @@ def _make_private(file: Path) -> None:
     try:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        if file.stat().st_mode & 0o077:
-            file.chmod(0o600)
+        make_private(file)
     except OSError as error:
         raise cannot_create(file, error, f"let the user that runs notifier own {file.parent}") from error
     else:
@@ -171,4 +185,7 @@ def _opening_failed(error: sqlite3.Error, file: Path) -> NotifierError:
         return DatabaseBusy(failure.cause, failure.fix)
     if is_damaged(error):
         return DatabaseUnusable(failure.cause, failure.fix)
+    if is_permanent(error):
+        fix = "keep the database on a local disk, where its user may write; a share may have no locks or mmap"
+        return DatabaseUnusable(failure.cause, fix)
     return failure

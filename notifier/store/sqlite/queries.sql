@@ -6,7 +6,7 @@
 
 -- name: names_before_adding
 SELECT t.n AS live, p.seq AS provider_seq, a.seq AS api_path_seq, w.seq AS watch_seq,
-  h.finishes, h.p5_ms, h.p50_ms, h.p90_ms
+  h.finishes, h.p5_ms, h.p50_ms, h.p90_ms, h.wait_ms, h.waiting
 FROM tallies t
 LEFT JOIN habits h ON h.provider = :provider AND h.api_path = :api_path
 LEFT JOIN providers p ON p.name = :provider
@@ -23,10 +23,10 @@ INSERT INTO api_paths (path) VALUES (:path) RETURNING seq
 -- name: add_watch
 INSERT INTO watches
   (id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, registered_at, expires_at, due_at,
-   traceparent, poll_origin)
+   first_poll_from, traceparent, poll_origin)
 VALUES
   (:id, :provider_seq, :api_path_seq, :task_id, 'watching', :callbacks, :metadata, :registered_at, :expires_at,
-   :due_at, :traceparent, :poll_origin)
+   :due_at, :first_poll_from, :traceparent, :poll_origin)
 
 -- name: set_callbacks
 UPDATE watches SET callbacks = :callbacks WHERE seq = :seq
@@ -106,7 +106,8 @@ CROSS JOIN watch_rows w ON w.queue = 2 AND w.api_path_seq = a.seq
 LIMIT :limit
 
 -- name: claim_watches
-UPDATE watches SET owner = :owner, due_at = :until WHERE seq IN (SELECT value FROM json_each(:seqs))
+UPDATE watches SET owner = :owner, due_at = :until, first_poll_from = NULL
+WHERE seq IN (SELECT value FROM json_each(:seqs))
 
 -- name: recall_deferred
 UPDATE watches SET due_at = paced_due_at, paced_due_at = NULL WHERE seq IN (
@@ -196,17 +197,37 @@ INSERT INTO events (id, watch_seq, round, type, at, body, result_expires_at)
 VALUES (:id, :watch_seq, :round, :type, :at, :body, :result_expires_at)
 RETURNING seq
 
+-- name: add_payload
+INSERT INTO payloads (event_seq, payload) VALUES (:event_seq, :payload)
+
 -- ---- watches: learned durations
 
 -- name: durations_of_path
-SELECT finishes, sketch FROM habits WHERE provider = :provider AND api_path = :api_path
+SELECT finishes, sketch, wait_ms FROM habits WHERE provider = :provider AND api_path = :api_path
 
 -- name: record_durations
-INSERT INTO habits (provider, api_path, finishes, heard_at, p5_ms, p50_ms, p90_ms, sketch)
-VALUES (:provider, :api_path, :finishes, :now, :p5_ms, :p50_ms, :p90_ms, :sketch)
+INSERT INTO habits (provider, api_path, finishes, heard_at, p5_ms, p50_ms, p90_ms, sketch, wait_ms)
+VALUES (:provider, :api_path, :finishes, :now, :p5_ms, :p50_ms, :p90_ms, :sketch, :wait_ms)
 ON CONFLICT (provider, api_path) DO UPDATE SET
   finishes = excluded.finishes, heard_at = excluded.heard_at, p5_ms = excluded.p5_ms,
-  p50_ms = excluded.p50_ms, p90_ms = excluded.p90_ms, sketch = excluded.sketch
+  p50_ms = excluded.p50_ms, p90_ms = excluded.p90_ms, sketch = excluded.sketch, wait_ms = excluded.wait_ms
+
+-- name: count_waiting
+UPDATE habits SET waiting = :waiting WHERE provider = :provider AND api_path = :api_path
+
+-- name: bring_forward
+-- First polls that wait longer than they would by what is known now. One that can come no further forward
+-- leaves the index, so that the next step finds the others. Not "now" alone: a poll by hand is due before.
+UPDATE watches SET
+  due_at = min(due_at, max(registered_at + :wait_ms, first_poll_from, :now)),
+  first_poll_from = iif(registered_at + :wait_ms > max(first_poll_from, :now), first_poll_from, NULL)
+WHERE seq IN (
+  SELECT w.seq FROM watches w
+  WHERE w.provider_seq = (SELECT seq FROM providers WHERE name = :provider)
+    AND w.api_path_seq = (SELECT seq FROM api_paths WHERE path = :api_path)
+    AND w.first_poll_from IS NOT NULL AND w.due_at - w.registered_at > :wait_ms + :tolerance_ms
+  LIMIT :limit)
+RETURNING id
 
 -- name: delete_oldest_durations
 DELETE FROM habits WHERE (provider, api_path) IN (
@@ -222,7 +243,7 @@ ORDER BY finishes DESC, provider, api_path LIMIT :limit
 -- name: stop_watch
 -- A stopped watch may be stopped again; it keeps the time of its end.
 UPDATE watches SET
-  state = :state, due_at = NULL, owner = NULL, ended_at = :now,
+  state = :state, due_at = NULL, owner = NULL, first_poll_from = NULL, ended_at = :now,
   trouble = NULL, trouble_params = NULL, trouble_since = NULL, missing = NULL, missing_since = NULL,
   queue = 0, failures = 0, paced_due_at = NULL
 WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states)) AND ended_at IS NULL
@@ -245,11 +266,16 @@ INSERT OR REPLACE INTO moments (watch_seq, slot, at, kind, text) VALUES (:watch_
 SELECT at, kind, text FROM moments WHERE watch_seq = :watch_seq
 
 -- name: round_ends
-SELECT at, type FROM events WHERE watch_seq = :watch_seq ORDER BY round
+SELECT at, type FROM (
+  SELECT at, type, round FROM events WHERE watch_seq = :watch_seq ORDER BY round DESC LIMIT :limit
+) ORDER BY round
 
 -- name: deliveries_of_watch
-SELECT d.* FROM events e CROSS JOIN delivery_rows d ON d.event_seq = e.seq
-WHERE e.watch_seq = :watch_seq ORDER BY d.seq
+-- The newest ones, oldest first.
+SELECT * FROM delivery_rows WHERE seq IN (
+  SELECT d.seq FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq
+  WHERE e.watch_seq = :watch_seq ORDER BY d.seq DESC LIMIT :limit
+) ORDER BY seq
 
 -- name: poll_now
 -- Due before everything else at its provider and in its path, however long the queues are. What never failed
@@ -275,6 +301,13 @@ SELECT * FROM events WHERE watch_seq = :watch_seq ORDER BY round DESC LIMIT 1
 
 -- name: event_of_round
 SELECT * FROM events WHERE watch_seq = :watch_seq AND round = :round
+
+-- name: payload_of_watch
+-- Of the round that ended last, and only while no later one runs.
+SELECT e.body, p.payload FROM watches w
+CROSS JOIN events e ON e.watch_seq = w.seq AND e.round = w.round
+LEFT JOIN payloads p ON p.event_seq = e.seq
+WHERE w.id = :id
 
 -- name: watch_place
 SELECT seq, id = :id AS is_it FROM watches WHERE id <= :id ORDER BY id DESC LIMIT 1
@@ -322,8 +355,8 @@ INSERT INTO origins (name) VALUES (:name) ON CONFLICT DO NOTHING
 SELECT seq FROM endpoints WHERE url = :url
 
 -- name: add_endpoint
-INSERT INTO endpoints (id, url, origin_seq, width)
-SELECT :id, :url, seq, iif(is_trusted, NULL, 1) FROM origins WHERE name = :origin
+INSERT INTO endpoints (id, url, origin_seq, width, slot_class)
+SELECT :id, :url, seq, iif(is_trusted, NULL, 1), iif(is_trusted, 0, 2) FROM origins WHERE name = :origin
 RETURNING seq
 
 -- name: add_delivery
@@ -348,24 +381,40 @@ WHERE leased_until <= :now
 RETURNING endpoint_seq
 
 -- name: due_origins
-SELECT seq, name FROM origins
+-- Of the endpoints that work; the next three have the others (core/delivery/slots.py).
+SELECT seq, name, due_at FROM origins
 WHERE due_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
 ORDER BY due_at LIMIT :limit
 
--- name: origins_on_trial
-SELECT seq, name FROM origins
-WHERE trial_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
-ORDER BY trial_at LIMIT :limit
+-- name: recovering_origins
+SELECT seq, name, recovering_at AS due_at FROM origins
+WHERE recovering_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY recovering_at LIMIT :limit
+
+-- name: new_origins
+SELECT seq, name, new_at AS due_at FROM origins
+WHERE new_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY new_at LIMIT :limit
+
+-- name: hanging_origins
+SELECT seq, name, hanging_at AS due_at FROM origins
+WHERE hanging_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+ORDER BY hanging_at LIMIT :limit
 
 -- name: due_endpoints
-SELECT * FROM endpoints WHERE origin_seq = :origin_seq AND is_on_trial = :is_on_trial AND due_at <= :now
+SELECT * FROM endpoints WHERE origin_seq = :origin_seq AND slot_class = :slot_class AND due_at <= :now
 ORDER BY due_at, seq LIMIT :limit
 
 -- name: in_flight
 SELECT count(*) AS n FROM deliveries WHERE endpoint_seq = :endpoint_seq AND owner IS NOT NULL
 
 -- name: forced_deliveries
-SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND is_forced = 1 AND +due_at IS NOT NULL
+SELECT d.seq, d.endpoint_seq, o.name AS origin
+FROM (SELECT seq FROM deliveries WHERE is_forced = 1 LIMIT :max_scanned) AS forced
+CROSS JOIN deliveries d ON d.seq = forced.seq
+CROSS JOIN endpoints e ON e.seq = d.endpoint_seq
+CROSS JOIN origins o ON o.seq = e.origin_seq
+WHERE d.due_at IS NOT NULL AND o.name NOT IN (SELECT value FROM json_each(:full))
 LIMIT :limit
 
 -- name: due_deliveries
@@ -380,6 +429,20 @@ SELECT seq FROM (
 -- name: longest_due_deliveries
 SELECT seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND due_at <= :now
 ORDER BY due_at LIMIT :limit
+
+-- name: body_sizes
+-- length() reads no more than the header of a blob.
+SELECT d.seq, length(e.body) AS size FROM json_each(:seqs) j
+CROSS JOIN deliveries d ON d.seq = j.value
+CROSS JOIN events e ON e.seq = d.event_seq
+ORDER BY j.key
+
+-- name: newest_due_deliveries
+-- No more rows are read than max_scanned, though the newest may wait for a later time.
+SELECT seq FROM (
+  SELECT seq, due_at FROM deliveries WHERE endpoint_seq = :endpoint_seq AND state = 'pending'
+  ORDER BY seq DESC LIMIT :max_scanned
+) WHERE due_at <= :now LIMIT :limit
 
 -- name: claim_deliveries
 UPDATE deliveries SET owner = :owner, leased_until = :until, due_at = NULL,
@@ -408,34 +471,60 @@ WHERE e.seq = :endpoint_seq
 -- name: write_health
 UPDATE endpoints SET failures = :failures, closed_at = :closed_at, reason = :reason,
   reason_params = :reason_params, probe_at = :probe_at, probes = :probes, paused_until = :paused_until,
-  hold = :hold, width = :width
+  hold = :hold, width = :width, accepted_at = :accepted_at, is_hanging = :is_hanging, slot_class = :slot_class
 WHERE seq = :endpoint_seq
 
 -- name: trust_origin
 UPDATE origins SET is_trusted = :is_trusted WHERE seq = :origin_seq
 
+-- name: last_waiting
+SELECT max(seq) AS seq FROM deliveries WHERE endpoint_seq = :endpoint_seq AND state = 'pending'
+
+-- name: next_to_sweep
+SELECT seq FROM deliveries
+WHERE endpoint_seq = :endpoint_seq AND state = 'pending' AND seq > :place AND seq <= :last
+ORDER BY seq LIMIT :limit
+
+-- name: add_sweep
+INSERT INTO endpoint_sweeps (endpoint_seq, action, place, last, most_attempts)
+VALUES (:endpoint_seq, :action, :place, :last, :most_attempts)
+ON CONFLICT (endpoint_seq, action) DO UPDATE SET
+  place = excluded.place, last = excluded.last, most_attempts = max(most_attempts, excluded.most_attempts)
+
+-- name: oldest_sweep
+SELECT * FROM endpoint_sweeps ORDER BY seq LIMIT 1
+
+-- name: move_sweep
+UPDATE endpoint_sweeps SET place = :place WHERE seq = :seq
+
+-- name: end_sweep
+DELETE FROM endpoint_sweeps WHERE seq = :seq
+
 -- name: make_deliveries_due
 -- A delivery with many attempts would be sent first by its age, and close the gate again. So it keeps its due
 -- time, which is a probe's wait away at most.
 UPDATE deliveries SET due_at = :now
-WHERE endpoint_seq = :endpoint_seq AND due_at > :now AND (attempts <= :most_attempts OR refusals > 0)
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +due_at > :now
+  AND (attempts <= :most_attempts OR +refusals > 0)
+
+-- name: give_up_by_user
+UPDATE deliveries SET
+  state = :state, due_at = NULL, owner = NULL, leased_until = NULL, ended_at = :now, is_forced = 0,
+  last_error = :reason
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FROM json_each(:from_states))
 
 -- name: claimed_deliveries
-SELECT d.*, e.body, w.traceparent FROM json_each(:seqs) j
+-- has_accepted_others: the endpoint accepted something since the last attempt, or since the creation. A time
+-- that lies ahead is from before the clock was set back, and says nothing.
+SELECT d.*, e.body, w.traceparent, coalesce(ep.accepted_at BETWEEN coalesce(
+  (SELECT at FROM attempts WHERE delivery_seq = d.seq AND number = d.attempts), d.created_at) AND :now, 0)
+  AS has_accepted_others
+FROM json_each(:seqs) j
 CROSS JOIN delivery_rows d ON d.seq = j.value
 CROSS JOIN events e ON e.seq = d.event_seq
 CROSS JOIN watches w ON w.seq = e.watch_seq
+CROSS JOIN endpoints ep ON ep.seq = d.endpoint_seq
 ORDER BY j.key
-
--- name: next_delivery_due
-SELECT due_at FROM origins
-WHERE due_at IS NOT NULL AND name NOT IN (SELECT value FROM json_each(:full))
-ORDER BY due_at LIMIT 1
-
--- name: next_trial_due
-SELECT trial_at AS due_at FROM origins
-WHERE trial_at IS NOT NULL AND name NOT IN (SELECT value FROM json_each(:full))
-ORDER BY trial_at LIMIT 1
 
 -- name: record_attempt
 UPDATE deliveries SET
@@ -456,7 +545,7 @@ VALUES
 -- name: redeliver
 UPDATE deliveries SET
   state = :state, due_at = iif(owner IS NULL, :now, NULL), give_up_at = :give_up_at, ended_at = NULL,
-  refusals = 0, is_forced = 1
+  refusals = 0, is_forced = 1, is_replayed = 1
 WHERE id = :id AND state IN (SELECT value FROM json_each(:from_states))
 RETURNING endpoint_seq, owner IS NULL AS is_waiting
 
@@ -534,6 +623,51 @@ ORDER BY j.key
 DELETE FROM endpoints WHERE seq = :endpoint_seq AND hold IS NULL
   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_seq = :endpoint_seq)
 
+-- ---- bulk changes
+
+-- name: count_bulk_changes
+SELECT count(*) AS n FROM bulk_changes WHERE action IN (SELECT value FROM json_each(:actions))
+
+-- name: add_bulk_change
+INSERT INTO bulk_changes
+  (action, started_at, since, until, state, url, provider, api_path, expire_after_ms, place, last)
+VALUES
+  (:action, :now, :since, :until, :state, :url, :provider, :api_path, :expire_after_ms, :place, :last)
+
+-- name: oldest_bulk_change
+SELECT * FROM bulk_changes WHERE action IN (SELECT value FROM json_each(:actions)) ORDER BY seq LIMIT 1
+
+-- name: move_bulk_change
+UPDATE bulk_changes SET place = :place WHERE seq = :seq
+
+-- name: end_bulk_change
+DELETE FROM bulk_changes WHERE seq = :seq
+
+-- ---- stops and resumes of all watches that match
+
+-- name: last_watch
+SELECT max(seq) AS seq FROM watches
+
+-- name: count_watches_to_change
+-- By the providers, so that the index has the states of each. A live watch has no end: its time is the start.
+SELECT count(*) AS n, min(w.seq) AS first, max(w.seq) AS last FROM watches w
+WHERE w.provider_seq IN (SELECT seq FROM providers
+    WHERE :providers IS NULL OR name IN (SELECT value FROM json_each(:providers)))
+  AND w.state IN (SELECT value FROM json_each(:states)) AND w.seq > :place AND w.seq <= :until_seq
+  AND (:since IS NULL OR coalesce(w.ended_at, w.registered_at) >= :since)
+  AND (:until IS NULL OR coalesce(w.ended_at, w.registered_at) < :until)
+  AND (:api_path IS NULL OR w.api_path_seq = (SELECT seq FROM api_paths WHERE path = :api_path))
+
+-- name: next_watches_to_change
+SELECT w.seq, w.id, (SELECT name FROM providers WHERE seq = w.provider_seq) AS provider FROM watches w
+WHERE w.provider_seq IN (SELECT seq FROM providers
+    WHERE :providers IS NULL OR name IN (SELECT value FROM json_each(:providers)))
+  AND w.state IN (SELECT value FROM json_each(:states)) AND w.seq > :place AND w.seq <= :until_seq
+  AND (:since IS NULL OR coalesce(w.ended_at, w.registered_at) >= :since)
+  AND (:until IS NULL OR coalesce(w.ended_at, w.registered_at) < :until)
+  AND (:api_path IS NULL OR w.api_path_seq = (SELECT seq FROM api_paths WHERE path = :api_path))
+ORDER BY w.seq LIMIT :limit
+
 -- ---- replays
 
 -- name: last_delivery
@@ -563,25 +697,10 @@ WHERE endpoint_seq = (SELECT seq FROM endpoints WHERE url = :endpoint)
   AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until) AND url = :url
 ORDER BY seq LIMIT :limit
 
--- name: count_replays
-SELECT count(*) AS n FROM replays
-
--- name: add_replay
-INSERT INTO replays (started_at, since, until, state, url, place, last)
-VALUES (:now, :since, :until, :state, :url, :place, :last)
-
--- name: oldest_replay
-SELECT * FROM replays ORDER BY seq LIMIT 1
-
--- name: move_replay
-UPDATE replays SET place = :place WHERE seq = :seq
-
--- name: end_replay
-DELETE FROM replays WHERE seq = :seq
-
 -- name: replay
 UPDATE deliveries SET
-  state = :state, due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0
+  state = :state, due_at = :now, give_up_at = :give_up_at, ended_at = NULL, refusals = 0,
+  is_replayed = 1
 WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +state IN (SELECT value FROM json_each(:from_states))
 RETURNING endpoint_seq
 
@@ -594,9 +713,11 @@ SELECT kind, state, n FROM tallies
 SELECT created_at FROM deliveries WHERE state = 'pending' ORDER BY seq LIMIT 1
 
 -- name: count_expiring
--- Three quarters of the time from creation to expiry are over. The index has the same expression.
+-- Three quarters of the time from creation to expiry are over. The index has the same expression. What a user
+-- sends again has no time left to lose.
 SELECT count(*) AS n FROM (SELECT 1 FROM deliveries
-  WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND created_at + 3 * urgency <= 4 * :now
+  WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND is_replayed = 0
+    AND created_at + 3 * urgency <= 4 * :now
   LIMIT :most)
 
 -- name: count_blocked_endpoints
@@ -650,6 +771,7 @@ DELETE FROM attempts WHERE (delivery_seq, number) IN (
 )
 
 -- name: ended_watches
+-- length() reads no page of a body.
 SELECT w.seq, w.ended_at, NOT EXISTS (
   SELECT 1 FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq
   WHERE e.watch_seq = w.seq AND (
@@ -657,17 +779,30 @@ SELECT w.seq, w.ended_at, NOT EXISTS (
     OR (d.state = 'dead' AND d.ended_at >= :dead_before)
     OR (d.state = 'delivered' AND d.ended_at >= :delivered_before)
   )
-) AS is_forgettable
+) AS is_forgettable,
+  (SELECT coalesce(sum(length(e.body) + coalesce(length(p.payload), 0)), 0)
+   FROM events e LEFT JOIN payloads p ON p.event_seq = e.seq WHERE e.watch_seq = w.seq) AS body_bytes
 FROM watches w
 WHERE (w.ended_at, w.seq) > (:ended_at, :seq) AND w.ended_at < :delivered_before
 ORDER BY w.ended_at, w.seq LIMIT :limit
 
 -- name: delete_watches
-DELETE FROM watches WHERE seq IN (SELECT value FROM json_each(:seqs))
+-- The condition is that of "ended_watches", because a user may have changed something since.
+DELETE FROM watches
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND +ended_at < :delivered_before AND NOT EXISTS (
+  SELECT 1 FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq
+  WHERE e.watch_seq = watches.seq AND (
+    d.state = 'pending'
+    OR (d.state = 'dead' AND d.ended_at >= :dead_before)
+    OR (d.state = 'delivered' AND d.ended_at >= :delivered_before)
+  )
+)
+RETURNING seq
 
 -- name: shift_watches
 UPDATE watches SET
-  due_at = due_at + :delta, paced_due_at = paced_due_at + :delta, expires_at = expires_at + :delta,
+  due_at = due_at + :delta, first_poll_from = first_poll_from + :delta,
+  paced_due_at = paced_due_at + :delta, expires_at = expires_at + :delta,
   trouble_since = trouble_since + :delta, missing_since = missing_since + :delta,
   registered_at = registered_at + iif(registered_at >= :since, :delta, 0),
   last_polled_at = last_polled_at + iif(last_polled_at >= :since, :delta, 0)
@@ -700,6 +835,12 @@ WHERE ended_at >= :since
 -- name: shift_ended_deliveries
 UPDATE deliveries SET ended_at = ended_at + :delta
 WHERE state IN ('delivered', 'dead') AND ended_at >= :since
+
+-- name: shift_watch_changes
+-- As the ends of watches and the registrations that they are compared with.
+UPDATE bulk_changes SET
+  since = since + iif(since >= :since, :delta, 0), until = until + iif(until >= :since, :delta, 0)
+WHERE action <> 'replay'
 
 -- name: shift_marks
 UPDATE meta SET value = value + :delta WHERE key IN ('lived_at', 'anchor', 'since')

@@ -1,24 +1,39 @@
 """The registration of watches: a new watch, or callbacks added to an existing one."""
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
 from notifier.core.ids import WATCH
 from notifier.core.model import MAX_CALLBACKS, Callback, NewWatch, Watch, WatchState
-from notifier.core.polling.learned_schedule import TaskDurations, schedule_first_poll
+from notifier.core.polling.first_poll import FirstPoll, schedule_first_poll
 from notifier.store.sqlite.deliveries import add_deliveries
-from notifier.store.sqlite.durations import read_durations
+from notifier.store.sqlite.durations import read_durations, read_first_wait
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import callbacks_to_json, row_to_event, row_to_watch
 from notifier.store.sqlite.transactions import Transaction
-from notifier.store.values import CallbackLimitReached, WatchAdded, WatchLimitReached
+from notifier.store.values import (
+    MAX_PAGE_BYTES,
+    CallbackLimitReached,
+    WatchAdded,
+    WatchLimitReached,
+    count_row_bytes,
+)
 
 
 def add_watches(
     transaction: Transaction, new: Sequence[NewWatch], *, give_up_at: int, max_live: int
 ) -> list[WatchAdded | WatchLimitReached | CallbackLimitReached]:
     """See ``Store``."""
-    outcomes = [_add(transaction, entry, give_up_at, max_live) for entry in new]
+    outcomes: list[WatchAdded | WatchLimitReached | CallbackLimitReached] = []
+    size = 0
+    for entry in new:
+        outcome = _add(transaction, entry, give_up_at, max_live)
+        if isinstance(outcome, WatchAdded):
+            size += count_row_bytes(outcome.watch)
+            if size > MAX_PAGE_BYTES and outcome.watch.outputs:
+                outcome = replace(outcome, watch=replace(outcome.watch, outputs=()), is_cut=True)
+        outcomes.append(outcome)
     for outcome in outcomes:
         if isinstance(outcome, WatchAdded):
             transaction.changes.watch(outcome.watch.id)
@@ -50,7 +65,8 @@ def _add(
         (provider_seq,) = connection.execute(SQL["add_provider"], {"name": new.provider}).fetchone()
     if api_path_seq is None:
         (api_path_seq,) = connection.execute(SQL["add_api_path"], {"path": new.api_path}).fetchone()
-    watch = _build_watch(new, callbacks, transaction.ids(WATCH, new.registered_at), read_durations(row))
+    first_poll = _schedule_first_poll(connection, new, row)
+    watch = _build_watch(new, callbacks, transaction.ids(WATCH, new.registered_at), first_poll.at)
     connection.execute(
         SQL["add_watch"],
         {
@@ -63,6 +79,7 @@ def _add(
             "registered_at": watch.registered_at,
             "expires_at": watch.expires_at,
             "due_at": watch.due_at,
+            "first_poll_from": new.first_poll_at if first_poll.is_deferred else None,
             "traceparent": watch.traceparent,
             "poll_origin": watch.poll_origin or None,
         },
@@ -70,9 +87,23 @@ def _add(
     return WatchAdded(watch, is_new=True)
 
 
-def _build_watch(
-    new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, durations: TaskDurations | None
-) -> Watch:
+def _schedule_first_poll(connection: sqlite3.Connection, new: NewWatch, row: sqlite3.Row) -> FirstPoll:
+    """Schedule the first poll by the learned durations in ``row``, and count a task that waits."""
+    wait = read_first_wait(row)
+    first_poll = schedule_first_poll(
+        read_durations(row),
+        wait,
+        registered_at=new.registered_at,
+        earliest=new.first_poll_at,
+        latest=new.first_poll_by,
+    )
+    if first_poll.waiting_count != wait.waiting_count:
+        names = {"provider": new.provider, "api_path": new.api_path}
+        connection.execute(SQL["count_waiting"], {**names, "waiting": first_poll.waiting_count})
+    return first_poll
+
+
+def _build_watch(new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, due_at: int) -> Watch:
     return Watch(
         id=watch_id,
         provider=new.provider,
@@ -83,12 +114,7 @@ def _build_watch(
         metadata=new.metadata,
         registered_at=new.registered_at,
         expires_at=new.expires_at,
-        due_at=schedule_first_poll(
-            durations,
-            registered_at=new.registered_at,
-            earliest=new.first_poll_at,
-            latest=new.first_poll_by,
-        ),
+        due_at=due_at,
         traceparent=new.traceparent,
         poll_origin=new.poll_origin,
     )

@@ -18,6 +18,7 @@ from notifier.core.model import (
     Event,
     EventType,
     MissingStreak,
+    SlotClass,
     TaskError,
     Trouble,
     Watch,
@@ -159,7 +160,7 @@ def row_to_delivery(row: sqlite3.Row) -> Delivery:
     )
 
 
-def row_to_claimed_delivery(row: sqlite3.Row, *, is_probe: bool, is_trial: bool) -> ClaimedDelivery:
+def row_to_claimed_delivery(row: sqlite3.Row, *, is_probe: bool, slot_class: SlotClass) -> ClaimedDelivery:
     """Read a row of the query ``claimed_deliveries``."""
     return ClaimedDelivery(
         delivery_id=row["id"],
@@ -175,7 +176,9 @@ def row_to_claimed_delivery(row: sqlite3.Row, *, is_probe: bool, is_trial: bool)
         is_maybe_duplicate=bool(row["is_interrupted"]),
         refusals=row["refusals"],
         is_probe=is_probe,
-        is_trial=is_trial,
+        slot_class=slot_class,
+        has_accepted_others=bool(row["has_accepted_others"]),
+        is_replayed=bool(row["is_replayed"]),
         traceparent=row["traceparent"],
     )
 

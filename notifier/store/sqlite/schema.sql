@@ -55,6 +55,8 @@ CREATE TABLE watches (
   traceparent TEXT,                     -- the trace of the registration, sent with polls and callbacks
   finished_at INTEGER,                  -- when the task ended by the provider's word; NULL if it gave none
   trouble_params TEXT,                  -- the values of the code, a JSON object; NULL: none
+  first_poll_from INTEGER CHECK (first_poll_from IS NULL OR state = 'watching'),
+                                        -- the earliest first poll, while learning defers it
   queue INTEGER NOT NULL DEFAULT 0      -- 0: regular, 1: its last poll failed, 2: it is held for its api_path
     CHECK (queue IN (0, 1, 2) AND (queue = 0 OR state = 'watching')),
   failures INTEGER NOT NULL DEFAULT 0,  -- the latest polls in a row that failed
@@ -97,6 +99,10 @@ CREATE TABLE provider_breakers (
   PRIMARY KEY (provider, api_path)
 ) STRICT, WITHOUT ROWID;
 
+-- How long a first poll is deferred: the query "bring_forward" takes those that wait too long.
+CREATE INDEX watches_first_poll ON watches (provider_seq, api_path_seq, due_at - registered_at)
+  WHERE first_poll_from IS NOT NULL;
+
 -- A completed task whose result is still to be read (core/polling/completion.py). In a table of its own, because
 -- the reply in it may have megabytes, and lists of watches do not need it.
 CREATE TABLE completions (
@@ -115,6 +121,13 @@ CREATE TABLE events (
   body BLOB NOT NULL,
   result_expires_at INTEGER,
   UNIQUE (watch_seq, round)
+) STRICT;
+
+-- The payload of an event, where it is too large for the body (callbacks.max_payload); no other event has a
+-- row. So each payload is stored once.
+CREATE TABLE payloads (
+  event_seq INTEGER PRIMARY KEY REFERENCES events ON DELETE CASCADE,
+  payload BLOB NOT NULL
 ) STRICT;
 
 -- The latest polls of a watch and the latest acts of users, for its timeline (core/timeline.py). A slot is
@@ -139,6 +152,8 @@ CREATE TABLE habits (
   p50_ms INTEGER NOT NULL,
   p90_ms INTEGER NOT NULL,
   sketch BLOB NOT NULL CHECK (length(sketch) = 256),  -- the packed histogram
+  wait_ms INTEGER NOT NULL DEFAULT 0,   -- how long a first poll waits (core/polling/first_poll.py)
+  waiting INTEGER NOT NULL DEFAULT 0,   -- tasks that waited since the last one that did not
   PRIMARY KEY (provider, api_path)
 ) STRICT, WITHOUT ROWID;
 
@@ -152,13 +167,17 @@ CREATE INDEX habits_heard ON habits (heard_at);
 CREATE TABLE origins (
   seq INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
-  due_at INTEGER,                       -- of its endpoints that are not on trial
-  trial_at INTEGER,                     -- of its endpoints on trial: they share a part of the connections
-  is_trusted INTEGER NOT NULL DEFAULT 0 CHECK (is_trusted IN (0, 1))  -- a new endpoint needs no trial
+  due_at INTEGER,                       -- of its endpoints that work; the next three: of the other classes
+  is_trusted INTEGER NOT NULL DEFAULT 0 CHECK (is_trusted IN (0, 1)),  -- a new endpoint needs no trial
+  recovering_at INTEGER,
+  new_at INTEGER,
+  hanging_at INTEGER
 ) STRICT;
 
 CREATE INDEX origins_due ON origins (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX origins_on_trial ON origins (trial_at) WHERE trial_at IS NOT NULL;
+CREATE INDEX origins_recovering ON origins (recovering_at) WHERE recovering_at IS NOT NULL;
+CREATE INDEX origins_new ON origins (new_at) WHERE new_at IS NOT NULL;
+CREATE INDEX origins_hanging ON origins (hanging_at) WHERE hanging_at IS NOT NULL;
 
 -- A callback URL without its query, with its circuit breaker (core/delivery/endpoint.py). due_at is that of
 -- its earliest waiting delivery, but not before the endpoint was last served: so endpoints take turns.
@@ -176,11 +195,14 @@ CREATE TABLE endpoints (
   paused_until INTEGER NOT NULL DEFAULT 0,  -- by a Retry-After; no probe before it
   hold TEXT CHECK (hold IN ('paused', 'gone')),  -- by a user, or by a 410; only a user lifts it
   width INTEGER,                        -- concurrency while it starts slowly; NULL: as much as the origin has
-  is_on_trial INTEGER AS (width IS 1),  -- nothing was accepted yet, or the last attempt failed
-  reason_params TEXT                    -- the values of the code, a JSON object; NULL: none
+  reason_params TEXT,                   -- the values of the code, a JSON object; NULL: none
+  accepted_at INTEGER,                  -- the last 2xx, to a second; 0: an older version had one; NULL: none yet
+  is_hanging INTEGER NOT NULL DEFAULT 0 CHECK (is_hanging IN (0, 1)),  -- the last failure took long
+  slot_class INTEGER NOT NULL DEFAULT 2 CHECK (slot_class BETWEEN 0 AND 3)
+                                        -- 0 proven, 1 recovering, 2 new, 3 hanging (core/delivery/slots.py)
 ) STRICT;
 
-CREATE INDEX endpoints_due ON endpoints (origin_seq, is_on_trial, due_at);
+CREATE INDEX endpoints_due ON endpoints (origin_seq, slot_class, due_at);
 CREATE INDEX endpoints_closed ON endpoints (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX endpoints_held ON endpoints (hold) WHERE hold IS NOT NULL;
 
@@ -210,6 +232,7 @@ CREATE TABLE deliveries (
                                         -- one attempt at once, whatever the breaker says (redeliver)
   is_late INTEGER NOT NULL DEFAULT 0 CHECK (is_late IN (0, 1)),
                                         -- expired before the first attempt; every attempt says so
+  is_replayed INTEGER NOT NULL DEFAULT 0 CHECK (is_replayed IN (0, 1)),  -- a user had it sent again
   UNIQUE (event_seq, url),
   CHECK ((due_at IS NOT NULL) + (leased_until IS NOT NULL) = (state = 'pending')),
   CHECK ((owner IS NULL) = (leased_until IS NULL)),
@@ -218,7 +241,7 @@ CREATE TABLE deliveries (
 
 CREATE INDEX deliveries_due ON deliveries (endpoint_seq, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX deliveries_urgent ON deliveries (endpoint_seq, urgency, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX deliveries_forced ON deliveries (endpoint_seq) WHERE is_forced = 1;
+CREATE INDEX deliveries_forced ON deliveries (is_forced, endpoint_seq) WHERE is_forced = 1;
 CREATE INDEX deliveries_claimed ON deliveries (leased_until) WHERE leased_until IS NOT NULL;
 CREATE INDEX deliveries_in_flight ON deliveries (endpoint_seq) WHERE owner IS NOT NULL;
 CREATE INDEX deliveries_listed ON deliveries (state);
@@ -228,7 +251,18 @@ CREATE INDEX deliveries_refused ON deliveries (refusals) WHERE ended_at IS NULL 
 -- "ended_at IS NULL" says the same as state = 'pending'; with the latter the planner takes deliveries_listed.
 CREATE INDEX deliveries_overdue ON deliveries (give_up_at) WHERE ended_at IS NULL;
 CREATE INDEX deliveries_expiring ON deliveries (created_at + 3 * urgency)  -- see the query "count_expiring"
-  WHERE ended_at IS NULL AND urgency < 9223372036854775807;
+  WHERE ended_at IS NULL AND urgency < 9223372036854775807 AND is_replayed = 0;
+
+-- A change of all waiting deliveries of an endpoint under way, some at a time: those with place < seq <= last.
+CREATE TABLE endpoint_sweeps (
+  seq INTEGER PRIMARY KEY,
+  endpoint_seq INTEGER NOT NULL REFERENCES endpoints ON DELETE CASCADE,
+  action TEXT NOT NULL CHECK (action IN ('wake', 'give_up')),
+  place INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  most_attempts INTEGER NOT NULL,       -- a wake passes over deliveries with more
+  UNIQUE (endpoint_seq, action)
+) STRICT;
 
 -- One request of a delivery.
 CREATE TABLE attempts (
@@ -248,15 +282,20 @@ CREATE TABLE attempts (
 
 CREATE INDEX attempts_at ON attempts (at);  -- the query "delete_oldest_attempts" deletes the oldest
 
--- A replay under way: matching deliveries with place < seq <= last become pending, some at a time.
-CREATE TABLE replays (
+-- A bulk change under way: matching rows with place < seq <= last are changed, some at a time (bulk.py).
+CREATE TABLE bulk_changes (
   seq INTEGER PRIMARY KEY,
+  action TEXT NOT NULL CHECK (action IN ('replay', 'stop', 'resume')),
   started_at INTEGER NOT NULL,
   since INTEGER,
   until INTEGER,
-  state TEXT CHECK (state IN ('pending', 'delivered', 'dead')),
-  url TEXT,
-  place INTEGER NOT NULL DEFAULT 0,
+  state TEXT,                           -- of a delivery or of a watch
+  url TEXT CHECK (url IS NULL OR action = 'replay'),
+  provider TEXT,
+  api_path TEXT,
+  expire_after_ms INTEGER CHECK (expire_after_ms IS NULL OR action = 'resume'),
+                                        -- NULL: that of the provider, at the time of the step
+  place INTEGER NOT NULL,
   last INTEGER NOT NULL
 ) STRICT;
 
@@ -340,13 +379,18 @@ CREATE TRIGGER endpoint_forgotten AFTER DELETE ON endpoints BEGIN
     AND NOT EXISTS (SELECT 1 FROM endpoints WHERE origin_seq = OLD.origin_seq);
 END;
 
-CREATE TRIGGER endpoint_moved AFTER UPDATE OF due_at, width ON endpoints
-WHEN OLD.due_at IS NOT NEW.due_at OR OLD.is_on_trial <> NEW.is_on_trial BEGIN
+-- The due time of an origin, by class of its endpoints. Only the classes that the endpoint left or joined are read.
+CREATE TRIGGER endpoint_moved AFTER UPDATE OF due_at, slot_class ON endpoints
+WHEN OLD.due_at IS NOT NEW.due_at OR OLD.slot_class <> NEW.slot_class BEGIN
   UPDATE origins SET
-    due_at = (SELECT due_at FROM endpoints
-      WHERE origin_seq = NEW.origin_seq AND is_on_trial = 0 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1),
-    trial_at = (SELECT due_at FROM endpoints
-      WHERE origin_seq = NEW.origin_seq AND is_on_trial = 1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+    due_at = iif(0 IN (OLD.slot_class, NEW.slot_class), (SELECT due_at FROM endpoints
+      WHERE origin_seq = NEW.origin_seq AND slot_class = 0 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1), due_at),
+    recovering_at = iif(1 IN (OLD.slot_class, NEW.slot_class), (SELECT due_at FROM endpoints
+      WHERE origin_seq = NEW.origin_seq AND slot_class = 1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1), recovering_at),
+    new_at = iif(2 IN (OLD.slot_class, NEW.slot_class), (SELECT due_at FROM endpoints
+      WHERE origin_seq = NEW.origin_seq AND slot_class = 2 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1), new_at),
+    hanging_at = iif(3 IN (OLD.slot_class, NEW.slot_class), (SELECT due_at FROM endpoints
+      WHERE origin_seq = NEW.origin_seq AND slot_class = 3 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1), hanging_at)
   WHERE seq = NEW.origin_seq;
 END;
 

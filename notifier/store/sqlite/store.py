@@ -1,11 +1,13 @@
 """The store on SQLite: it names the verbs, and gives each function to the writer or to the reader."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from notifier.core.causes.cause import Cause
+from notifier.core.delivery.slots import SlotUsage
 from notifier.errors import StoreClosed
 from notifier.store.changes import ChangeListener
 from notifier.store.sqlite import (
@@ -20,14 +22,27 @@ from notifier.store.sqlite import (
     provider_breakers,
     registration,
     replays,
+    watch_changes,
     watches,
 )
+from notifier.store.sqlite.bulk import BulkScan
 from notifier.store.sqlite.driver import Driver
 from notifier.store.sqlite.errors import error_to_unavailable
 from notifier.store.sqlite.lock import InstanceLock
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.sqlite.writer import Writer
-from notifier.store.values import MAX_TRIALS, ClaimedDeliveries, Lease, ReplayLimitReached, ReplayQuery
+from notifier.store.values import (
+    MANY_SLOTS,
+    MAX_CLAIMED_BYTES,
+    BulkLimitReached,
+    ClaimedDeliveries,
+    Lease,
+    PruneStep,
+    RateAllowance,
+    ReplayQuery,
+    WatchChange,
+    WatchLimitReached,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -114,6 +129,7 @@ class SqliteStore:
 
     add_watches = write(registration.add_watches, weigh=registration.count_entries)
     watch = read(watches.watch_detail)
+    payload = read(watches.read_payload)
     history = read(history.read_history)
     find = read(listing.find_rows)
     claim_watches = write(poll_claims.claim_watches)
@@ -141,29 +157,57 @@ class SqliteStore:
         lease: Lease,
         busy: Mapping[str, int],
         per_origin: int,
-        trials: Collection[str] = (),
-        max_trials: int = MAX_TRIALS,
+        slots: SlotUsage = MANY_SLOTS,
+        rates: RateAllowance | None = None,
+        max_bytes: int = MAX_CLAIMED_BYTES,
     ) -> ClaimedDeliveries:
-        """See ``Store``. Copy the collections, because the caller changes them while it waits."""
-        limits = claiming.InFlightLimits(dict(busy), per_origin, frozenset(trials), max_trials)
+        """See ``Store``. Copy the counts, because the caller changes them while it waits."""
+        limits = claiming.InFlightLimits(dict(busy), per_origin, slots, rates, max_bytes)
         claim = partial(claiming.claim_deliveries, now=now, limit=limit, lease=lease, limits=limits)
         return await self._writer.submit(claim)
 
     record_attempt = write(deliveries.record_attempt)
     redeliver = write(deliveries.redeliver)
+    give_up_delivery = write(deliveries.give_up)
+    give_up_endpoint = write(endpoints.give_up_all)
     pause_endpoint = write(endpoints.pause)
     resume_endpoint = write(endpoints.resume)
 
-    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | ReplayLimitReached:
-        """See ``Store``. Count in short steps, so that others read between them."""
-        matches = replays.ReplayScan()
-        while not matches.is_whole:
-            matches = await self._read(partial(replays.continue_scan, query=query, so_far=matches))
+    async def start_replay(self, query: ReplayQuery, *, now: int, dry_run: bool) -> int | BulkLimitReached:
+        """See ``Store``."""
+        matches = await self._count_matches(partial(replays.continue_scan, query=query))
         if matches.count and not dry_run:
             return await self._writer.submit(partial(replays.start, query=query, matches=matches, now=now))
         return matches.count
 
     replay_some = write(replays.replay_some)
+
+    async def start_watch_change(
+        self,
+        change: WatchChange,
+        *,
+        now: int,
+        expire_after_ms: Mapping[str, int],
+        max_live: int,
+        dry_run: bool,
+    ) -> int | BulkLimitReached | WatchLimitReached:
+        """See ``Store``."""
+        change = watch_changes.limit_to_ended(change, now)
+        scan = partial(watch_changes.continue_scan, change=change, providers=tuple(expire_after_ms))
+        matches = await self._count_matches(scan)
+        if matches.count and not dry_run:
+            start = partial(watch_changes.start, change=change, matches=matches, now=now, max_live=max_live)
+            return await self._writer.submit(start)
+        return matches.count
+
+    change_some_watches = write(watch_changes.change_some)
+
+    async def _count_matches(self, scan: Callable[..., BulkScan]) -> BulkScan:
+        """Count in short steps, so that others read between them."""
+        matches = BulkScan()
+        while not matches.is_whole:
+            matches = await self._read(partial(scan, so_far=matches))
+        return matches
 
     async def give_up_overdue(self, *, now: int, limit: int) -> int:
         """See ``Store``."""
@@ -172,25 +216,21 @@ class SqliteStore:
 
     counts = read(maintenance.counts)
 
-    async def prune(self, *, delivered_before: int, dead_before: int, limit: int) -> int:
-        """See ``Store``. Delete in short steps, so that others write between them."""
-        while await self._writer.submit(maintenance.trim_attempts, urgent=False):
-            pass
-        count = 0
-        place: tuple[int, int] | None = maintenance.PRUNE_START
-        while place is not None and count < limit:
-            step = await self._writer.submit(
-                partial(
-                    maintenance.prune,
-                    place=place,
-                    delivered_before=delivered_before,
-                    dead_before=dead_before,
-                    limit=limit - count,
-                ),
-                urgent=False,
-            )
-            count, place = count + step.count, step.place
-        return count
+    async def prune(
+        self,
+        *,
+        delivered_before: int,
+        dead_before: int,
+        limit: int,
+        place: tuple[int, int] | None = None,
+    ) -> PruneStep:
+        """See ``Store``. A reader walks, so that others write meanwhile."""
+        age = maintenance.PruneAge(delivered_before, dead_before)
+        excess = await self._writer.submit(maintenance.trim_attempts, urgent=False)
+        old = await self._read(partial(maintenance.find_forgettable, age=age, place=place, limit=limit))
+        delete = partial(maintenance.delete_watches, seqs=old.seqs, age=age)
+        count = await self._writer.submit(delete, urgent=False) if old.seqs else 0
+        return PruneStep(count, old.place, has_excess=excess > 0)
 
     shift_times = write(maintenance.shift_times, is_premise=True)
 
@@ -206,6 +246,11 @@ class SqliteStore:
     def add_listener(self, listener: ChangeListener) -> None:
         """See ``Store``."""
         self._writer.add_listener(listener)
+
+    @property
+    def trouble(self) -> Cause | None:
+        """See ``Store``."""
+        return self._writer.trouble
 
     async def until_closed(self) -> None:
         """See ``Store``."""

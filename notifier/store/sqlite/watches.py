@@ -3,6 +3,7 @@
 import sqlite3
 from typing import Any
 
+from notifier.core import event_body
 from notifier.core.formats.times import format_instant
 from notifier.core.model import Event, Watch, WatchState
 from notifier.core.polling.decision import EndWatch, PollAgain, describe_wait
@@ -23,6 +24,7 @@ from notifier.store.sqlite.rows import (
 from notifier.store.sqlite.state_changes import WATCH_CHANGES
 from notifier.store.sqlite.transactions import Transaction
 from notifier.store.values import (
+    MAX_ROUNDS,
     ChangeRefused,
     Lease,
     WatchDetail,
@@ -105,7 +107,7 @@ def record_end(
     callbacks = json_to_callbacks(row["callbacks"])
     add_deliveries(transaction, event, event_seq, callbacks, due_at=now, give_up_at=give_up_at)
     if end.duration_ms is not None:
-        record_duration(connection, watch, end.duration_ms, now=now)
+        record_duration(transaction, watch, end.duration_ms, now=now)
     transaction.changes.watch(watch.id)
     transaction.changes.deliveries_of(watch.id)
     return True
@@ -121,7 +123,10 @@ def _add_event(connection: sqlite3.Connection, watch_seq: int, round_number: int
         "body": event.body,
         "result_expires_at": event.result_expires_at,
     }
-    return int(connection.execute(SQL["add_event"], values).fetchone()["seq"])
+    event_seq = int(connection.execute(SQL["add_event"], values).fetchone()["seq"])
+    if event.payload is not None:
+        connection.execute(SQL["add_payload"], {"event_seq": event_seq, "payload": event.payload})
+    return event_seq
 
 
 def _guard(watch: Watch, lease: Lease) -> dict[str, Any]:
@@ -155,6 +160,8 @@ def resume_watch(
         return ChangeRefused.UNKNOWN_ID
     if next_watch_state(WatchState(row["state"]), WatchAction.RESUME) is None:
         return ChangeRefused.CONFLICT
+    if row["round"] + 1 >= MAX_ROUNDS:
+        return ChangeRefused.TOO_MANY_ROUNDS
     (live,) = connection.execute(SQL["live_watches"]).fetchone()
     if live >= max_live:
         return WatchLimitReached(live)
@@ -209,6 +216,15 @@ def watch_detail(connection: sqlite3.Connection, watch_id: str) -> WatchDetail |
         event=None if event is None else row_to_event(event, watch_id),
         deliveries=deliveries_of_watch(connection, row["seq"]),
     )
+
+
+def read_payload(connection: sqlite3.Connection, watch_id: str) -> bytes | None:
+    """See ``Store.payload``."""
+    row = connection.execute(SQL["payload_of_watch"], {"id": watch_id}).fetchone()
+    if row is None:
+        return None
+    payload: bytes | None = row["payload"]
+    return event_body.read_payload(row["body"]) if payload is None else payload
 
 
 def provider_names(connection: sqlite3.Connection) -> list[str]:

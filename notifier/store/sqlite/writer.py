@@ -102,6 +102,7 @@ class Writer:
         self._waiting_task: asyncio.Task[None] | None = None
         self._is_closing = False
         self._failure: NotifierError | None = None
+        self.trouble: Cause | None = None  # why the last transaction failed
         self._task = asyncio.create_task(self._run(), name="store writer")
 
     def add_listener(self, listener: ChangeListener) -> None:
@@ -214,13 +215,15 @@ class Writer:
         except Exception as error:  # of any kind: the callers get it, and the writer goes on
             refused = batch + self._take_dependents(batch)
             for unit in refused:
-                unit.resolve(UnitFailed(self._describe_failure(error)))
+                unit.resolve(UnitFailed(failure := self._describe_failure(error)))
+                self.trouble = failure.reason
             await self._drop_bad_driver(error)
         except BaseException:
             for unit in batch:
                 unit.future.cancel()
             raise
         else:
+            self.trouble = self.trouble if batch[0].is_alone else None
             self._meter.record_commit(len(batch), self._meter.stopwatch() - started_s)
             for unit, outcome in zip(batch, outcomes, strict=True):
                 unit.resolve(outcome)
@@ -248,16 +251,16 @@ class Writer:
             lambda connection: run_batch(Transaction(connection, self._ids, changes), works)
         )
 
-    def _describe_failure(self, error: Exception) -> Exception:
+    def _describe_failure(self, error: Exception) -> StoreUnavailable:
         cause = error.__cause__ if isinstance(error, TransactionFailed) else error
         at_commit = isinstance(error, TransactionFailed) and error.at_commit
         if isinstance(cause, sqlite3.Error):
-            error = error_to_unavailable(cause, self._file, at_commit=at_commit)
+            failure = error_to_unavailable(cause, self._file, at_commit=at_commit)
         else:
             detail = one_line(repr(cause), MAX_DETAIL_CHARS)
-            error = StoreUnavailable(Cause(Code.WRITE_FAILED, {"file": self._file, "detail": detail}))
-        error.__cause__ = cause
-        return error
+            failure = StoreUnavailable(Cause(Code.WRITE_FAILED, {"file": self._file, "detail": detail}))
+        failure.__cause__ = cause
+        return failure
 
     async def _drop_bad_driver(self, error: Exception) -> None:
         """Close a connection that cannot be trusted; the next batch opens the file again."""

@@ -46,8 +46,10 @@ soak: $(VENV)/dev.stamp ## run mixed load with failures for MINUTES (60) and loo
 golden: $(VENV)/dev.stamp ## write tests/golden again, after an intended change of the outside
 	NOTIFIER_WRITE_GOLDEN=1 $(BIN)/python -m pytest -q -p no:randomly tests/*/test_golden.py
 
-docs: $(VENV)/dev.stamp ## write docs/FAULTS.md again
+docs: $(VENV)/dev.stamp ## write the generated pages of docs/ again
 	$(BIN)/python -m tests.faults_page
+	$(BIN)/python -m tests.configuration
+	$(BIN)/python -m tests.providers_page
 
 run: $(VENV)/run.stamp ## run the daemon in the foreground
 	$(BIN)/notifier run

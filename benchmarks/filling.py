@@ -78,6 +78,7 @@ def _rows(connection: sqlite3.Connection, rng: random.Random, now: int) -> Itera
         "expires_at": now + DAY_MS,
         "first_poll_from": None,
         "traceparent": None,
+        "poll_origin": None,
     }
     while True:
         yield {

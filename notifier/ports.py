@@ -56,6 +56,19 @@ class HttpClient(Protocol):
         """
         ...
 
+    async def query(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+        memory: MemoryHold | None = None,
+    ) -> Exchange:
+        """Send a POST that changes nothing. Its reply is read whole, as that of a GET."""
+        ...
+
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         """Send a POST with a deadline for the whole exchange."""
         ...

@@ -76,6 +76,18 @@ class FakeWire:
     ) -> Exchange:
         return self._answer(Request("GET", url, dict(headers), timeout_ms, max_body=max_body))
 
+    async def query(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+        memory: MemoryHold | None = None,
+    ) -> Exchange:
+        return self._answer(Request("POST", url, dict(headers), timeout_ms, body, max_body=max_body))
+
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         return self._answer(Request("POST", url, dict(headers), timeout_ms, body))
 

@@ -26,6 +26,9 @@ EXCEPTIONS: Mapping[str, tuple[str, ...]] = {
         "CHANGELOG.md",
         "systemd/*",
     ),
+    # The command and its option have these names.
+    r"notifier try|--answer|[tT]ry(?= +Show)": ("tests/golden/help.txt",),
+    r"-- ?answer|(?<=--)answer": ("tests/golden/help.txt",),
     # What tests inject is a fault, as in "fault injection"; the page of faults is about nothing else.
     r"faults?": ("docs/FAULTS.md",),
     r"fault (matrix|injection)": ("*",),

@@ -10,9 +10,10 @@ from typing import Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from notifier.api.json_fields import FieldErrors, describe_unknown
+from notifier.core.formats.task_urls import check_task_id
 from notifier.core.formats.text import cut
 from notifier.core.formats.times import InvalidDuration, parse_duration
-from notifier.core.formats.urls import InvalidUrl, check_callback_url, check_task_id
+from notifier.core.formats.urls import InvalidUrl, check_callback_url
 from notifier.core.ids import DELIVERY, WATCH, is_id
 from notifier.core.model import DeliveryState, WatchState
 from notifier.store.values import DeliveryQuery, WatchQuery

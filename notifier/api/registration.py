@@ -7,19 +7,17 @@ as it is written, because it must come back unchanged.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from notifier.api.callbacks import parse_callbacks
 from notifier.api.json_fields import (
     FieldErrors,
-    describe_unknown,
     read_expire_after,
     read_json,
     read_object,
-    read_text,
 )
 from notifier.api.services import ApiSettings
+from notifier.api.upstream_task import parse_task
 from notifier.core.formats.json_text import (
     InvalidJson,
     RejectedJson,
@@ -27,16 +25,15 @@ from notifier.core.formats.json_text import (
     split_items,
     split_members,
 )
-from notifier.core.formats.urls import InvalidUrl, check_api_path, check_task_id, split_task_url
 from notifier.core.model import NewWatch
 from notifier.server.problems import FieldError, ProblemError, errors_to_problem
 
 MAX_BATCH = 1_000  # CONTRACT, HTTP
-MAX_PROVIDERS_NAMED = 10  # keeps the text of an error on a few lines
 MAX_METADATA_BYTES = 16 * 1024  # CONTRACT, HTTP
 
 FIELDS = (
-    "task_id", "api_path", "provider", "task_url", "callback_url", "callbacks", "metadata", "expire_after",
+    "task_id", "api_path", "provider", "task_url", "reply", "callback_url", "callbacks", "metadata",
+    "expire_after",
 )  # fmt: skip
 _HINTS = {
     "callback": "did you mean callback_url?",
@@ -49,22 +46,12 @@ _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _SCANNER = json.JSONDecoder(parse_int=str)
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamTask:
-    """A task by its provider, api_path and id."""
-
-    provider: str
-    api_path: str
-    task_id: str
-
-
 def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
     """Parse the body of ``POST /v1/watches``, or one entry of a batch. Raise ProblemError."""
     errors = FieldErrors()
     members = read_object(read_json(body), "", FIELDS, errors, _HINTS)
     if members is None:
         raise errors_to_problem(errors.entries)
-    parse_task = _parse_task_url if "task_url" in members else _parse_task
     task = parse_task(members, settings, errors)
     callbacks = parse_callbacks(members, settings.policy, errors)
     metadata = _parse_metadata(members, body, errors)
@@ -78,6 +65,7 @@ def read_registration(body: bytes, settings: ApiSettings, now: int) -> NewWatch:
         provider=task.provider,
         api_path=task.api_path,
         task_id=task.task_id,
+        poll_origin=task.origin,
         callbacks=callbacks,
         metadata=metadata,
         registered_at=now,
@@ -162,48 +150,6 @@ def _cut_items(text: str) -> list[str]:
 def _find_item(text: str, at: int) -> int:
     match = _BETWEEN.match(text, at)
     return at if match is None else match.end()
-
-
-def _parse_task(
-    members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors
-) -> UpstreamTask | None:
-    provider = _parse_provider(members, settings, errors)
-    api_path = read_text(members, "api_path", errors, check_api_path)
-    task_id = read_text(members, "task_id", errors, check_task_id)
-    if provider is None or api_path is None or task_id is None:
-        return None
-    return UpstreamTask(provider, api_path, task_id)
-
-
-def _parse_task_url(
-    members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors
-) -> UpstreamTask | None:
-    doubled = [name for name in ("provider", "api_path", "task_id") if name in members]
-    if doubled:
-        errors.add("/task_url", f"contains provider, api_path and task_id already; leave out {doubled[0]}")
-    url = read_text(members, "task_url", errors)
-    if url is None:
-        return None
-    places = {name: provider.place for name, provider in settings.providers.items()}
-    try:
-        return UpstreamTask(*split_task_url(url, places))
-    except InvalidUrl as error:
-        errors.add("/task_url", str(error))
-        return None
-
-
-def _parse_provider(members: Mapping[str, Any], settings: ApiSettings, errors: FieldErrors) -> str | None:
-    if "provider" not in members and settings.default_provider is not None:
-        return settings.default_provider
-    if "provider" not in members:
-        some = ", ".join(sorted(settings.providers)[:MAX_PROVIDERS_NAMED])
-        errors.add("/provider", f"is required, because there are several: {some}")
-        return None
-    name = read_text(members, "provider", errors)
-    if name is not None and name not in settings.providers:
-        errors.add("/provider", describe_unknown(name, "provider", settings.providers))
-        return None
-    return name
 
 
 def _parse_metadata(members: Mapping[str, Any], body: bytes, errors: FieldErrors) -> str:

@@ -16,7 +16,9 @@ class CallbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Registration(Struct, frozen=True, forbid_unknown_fields=True):
-    """A task to watch: ``task_id`` and ``api_path``, or ``task_url``; ``callback_url`` or ``callbacks``.
+    """A task to watch: its ids, ``task_url`` or ``reply``; ``callback_url`` or ``callbacks``.
+
+    ``reply`` is what the provider replied to the submission. The provider's table says where it has the ids.
 
     ``metadata`` and ``expire_after`` of the first registration of a task hold. Later ones add callbacks.
     """
@@ -25,6 +27,7 @@ class Registration(Struct, frozen=True, forbid_unknown_fields=True):
     api_path: str | UnsetType = UNSET
     provider: str | UnsetType = UNSET
     task_url: str | UnsetType = UNSET
+    reply: dict[str, Any] | UnsetType = UNSET
     callback_url: str | UnsetType = UNSET
     callbacks: Annotated[list[CallbackRequest], Meta(min_length=1, max_length=16)] | UnsetType = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET

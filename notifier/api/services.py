@@ -8,7 +8,7 @@ from notifier.api.downloads import PayloadDownloads
 from notifier.api.event_feed import EventFeed
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.core.formats.urls import TaskUrlTemplate
+from notifier.core.formats.task_urls import TaskUrlTemplate
 from notifier.core.model import Watch
 from notifier.core.polling.path_health import PathCondition
 from notifier.engine.waiters import WatchWaiters
@@ -43,13 +43,15 @@ class WorkSignals(Protocol):
 class RegistrationDefaults:
     """What a registration needs of a provider's settings.
 
-    ``first_by_ms`` is how far learned durations may delay the first poll; None: they may not.
+    ``first_by_ms`` is how far learned durations may delay the first poll; None: they may not. ``submit`` has
+    the places of the ids in the reply to a submission.
     """
 
     place: TaskUrlTemplate
     first_after_ms: int
     expire_after_ms: int
     first_by_ms: int | None = None
+    submit: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from notifier.api.json_fields import FieldErrors, describe_unknown, read_expire_
 from notifier.api.representations import json_response
 from notifier.api.request import ApiRequest
 from notifier.api.services import ApiSettings
-from notifier.core.formats.urls import check_api_path
+from notifier.core.formats.task_urls import check_api_path
 from notifier.core.model import WatchState
 from notifier.core.states import WATCH_TABLE, WatchAction
 from notifier.server.problems import ProblemError

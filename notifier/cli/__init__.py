@@ -26,11 +26,13 @@ from notifier.cli.listen import listen
 from notifier.cli.open import open_
 from notifier.cli.options import add_shared_options, format_example
 from notifier.cli.output import escape, print_error, print_note
+from notifier.cli.providers import providers
 from notifier.cli.secret import secret
 from notifier.cli.send_ping import test_callback
 from notifier.cli.simulator import simulator
 from notifier.cli.status import status
 from notifier.cli.systemd import systemd
+from notifier.cli.try_provider import try_
 from notifier.cli.watch_changes import resume, stop
 from notifier.cli.watches import ls, poll, show, wait, watch
 from notifier.core.formats.json_text import scrub
@@ -80,7 +82,7 @@ def commands() -> None:
 
 
 for _command in (
-    demo, init, check, run, reload, watch, ls, show, explain, wait, stop, resume, poll,
+    demo, init, check, providers, try_, run, reload, watch, ls, show, explain, wait, stop, resume, poll,
     deliveries, redeliver, give_up, replay, endpoints, secret, test_callback, listen, simulator, status,
     open_, backup, systemd, version,
 ):  # fmt: skip

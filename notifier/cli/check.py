@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from notifier.cli.check_descriptions import list_description_notes
 from notifier.cli.check_providers import KeyCheck, check_keys
 from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, format_fields, print_data, print_json, print_note
@@ -31,8 +32,10 @@ from notifier.store.sqlite.version import explain_old_sqlite
 def check(context: CommandContext, *, online: bool) -> int:
     """Read the configuration and list all its errors. The exit code is 78 if there are any.
 
-    With --online each provider is polled for a task that does not exist, which costs nothing: the reply shows
-    whether the API key is accepted. The exit code is 1 if polls would fail.
+    The expressions of each provider run on an empty reply and on the golden replies of the catalogue. With
+    --online each provider is polled in its own way for a task that does not exist, which costs nothing: the
+    reply shows whether the API key is accepted, or that it does not show it. The exit code is 1 if polls
+    would fail.
     """
     try:
         config = context.load_config()
@@ -42,7 +45,7 @@ def check(context: CommandContext, *, online: bool) -> int:
         return invalid.exit_status
     key_checks = _check_online(config) if online else []
     (_print_json_report if context.is_json else _print_report)(config, key_checks)
-    return 0 if all(each.is_ok for each in key_checks) else 1
+    return 1 if any(each.is_ok is False for each in key_checks) else 0
 
 
 def _refuse_old_sqlite() -> None:
@@ -72,7 +75,7 @@ def _print_errors(context: CommandContext, invalid: InvalidConfig) -> None:
 
 def _print_json_report(config: Config, key_checks: list[KeyCheck]) -> None:
     report = {
-        "ok": all(each.is_ok for each in key_checks),
+        "ok": all(each.is_ok is not False for each in key_checks),
         "file": config.source,
         "summary": _summarize(config),
         "notes": _list_notes(config),
@@ -93,7 +96,8 @@ def _print_report(config: Config, key_checks: list[KeyCheck]) -> None:
     for note in _list_notes(config):
         print_data(f"note: {escape(note)}")
     for each in key_checks:
-        print_data(f"{'ok' if each.is_ok else 'FAILED'}: {escape(each.provider)}: {escape(each.text)}")
+        label = {True: "ok", False: "FAILED", None: "unknown"}[each.is_ok]
+        print_data(f"{label}: {escape(each.provider)}: {escape(each.text)}")
         if each.fix:
             print_data(f"  fix: {escape(each.fix)}")
 
@@ -107,8 +111,9 @@ def _list_notes(config: Config) -> tuple[str, ...]:
     for name, provider in config.providers.items():
         if provider.api_key is None:
             setting = "MULEROUTER_API_KEY" if name == "mulerouter" else f"providers.{name}.api_key"
+            setting = provider.key_variable or setting
             notes.append(f"{name} has no key; set {setting}, if it wants one")
-    return tuple(notes)
+    return (*notes, *list_description_notes(config))
 
 
 def _is_directory(folder: Path) -> bool:

@@ -1,10 +1,12 @@
 """Make registrations of the command line, or of what the ``mulerouter`` command prints."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import click
 import msgspec
@@ -18,9 +20,12 @@ MAX_STDIN_BYTES = 16 * 1024 * 1024  # no record of why; changing it needs a meas
 MAX_QUOTED_CHARACTERS = 200  # two and a half lines of 80 columns; no record of why
 _EXPECTED_INPUT = (
     "give it the output of `mulerouter run … --no-wait --json`, an object with task_id and api_path; "
-    "or with API_PATH, a provider's reply with task_info.id"
+    "or a provider's reply to the submission, with API_PATH where the reply does not say it"
 )
 _ERROR_MEMBERS = ("error", "errors", "code", "title", "status", "detail", "message")
+_OWN_MEMBERS = {*_ERROR_MEMBERS, "task_id", "api_path", "task_info", "type", "instance"}
+"""Members of MuleRouter's replies and of errors; any further one is another provider's."""
+_ID_NAME = re.compile(r"(?:^|_)(?:id|name|url)$|I[dD]$|^result$")
 _OPTION_NAMES = {
     "/api_path": "API_PATH",
     "/task_id": "TASK_ID",
@@ -29,6 +34,7 @@ _OPTION_NAMES = {
     "/metadata": "--metadata",
     "/expire_after": "--expire-after",
     "/task_url": "API_PATH",
+    "/reply": "standard input",
     "/watch_id": "--watch",
     "/url": "--callback",
     "/state": "--state",
@@ -39,13 +45,17 @@ _OPTION_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class TaskReference:
-    """One task of a provider. Without an id, ``api_path`` is the URL at which the task is polled."""
+    """One task of a provider. Without an id, ``api_path`` is the URL at which the task is polled.
+
+    ``reply`` is the provider's reply to the submission. The daemon knows where it has the ids.
+    """
 
     api_path: str
     task_id: str
+    reply: Mapping[str, Any] | None = None
 
 
-def read_tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
+def read_tasks(api_path: str, task_id: str | None, provider: str | None = None) -> list[TaskReference]:
     """Return the task of the arguments, or read tasks from standard input where an argument is ``-``."""
     if api_path.lower().startswith(("http://", "https://")):
         if task_id is None:
@@ -64,13 +74,13 @@ def read_tasks(api_path: str, task_id: str | None) -> list[TaskReference]:
     if sys.stdin.isatty():
         print_note("reading the output of the mulerouter command from the terminal; Ctrl-D ends it")
     raw = sys.stdin.buffer.read(MAX_STDIN_BYTES + 1)
-    return parse_tasks(raw, None if api_path == "-" else api_path)
+    return parse_tasks(raw, None if api_path == "-" else api_path, provider)
 
 
-def parse_tasks(raw: bytes, api_path: str | None = None) -> list[TaskReference]:
+def parse_tasks(raw: bytes, api_path: str | None = None, provider: str | None = None) -> list[TaskReference]:
     """Read one JSON object, several in a row, or an array of them. Raise UsageError that names the entry.
 
-    ``api_path``, if given, replaces that of each entry.
+    ``api_path``, if given, replaces that of each entry. The daemon reads the replies of a named ``provider``.
     """
     if len(raw) > MAX_STDIN_BYTES:
         raise click.UsageError(
@@ -84,7 +94,10 @@ def parse_tasks(raw: bytes, api_path: str | None = None) -> list[TaskReference]:
         raise click.UsageError(f"standard input is not JSON; input: {start}; {_EXPECTED_INPUT}") from None
     if not entries:
         raise click.UsageError(f"standard input is empty; {_EXPECTED_INPUT}")
-    return [_parse_task(entry, number, api_path) for number, entry in enumerate(entries, 1)]
+    is_reply = provider not in {None, "mulerouter"}
+    return [
+        _parse_task(entry, number, api_path, is_reply=is_reply) for number, entry in enumerate(entries, 1)
+    ]
 
 
 def _decode_entries(text: str) -> list[object]:
@@ -100,7 +113,7 @@ def _decode_entries(text: str) -> list[object]:
     return entries
 
 
-def _parse_task(entry: object, number: int, api_path: str | None) -> TaskReference:
+def _parse_task(entry: object, number: int, api_path: str | None, *, is_reply: bool) -> TaskReference:
     if not isinstance(entry, dict):
         text = _quote(json.dumps(entry, ensure_ascii=False))
         raise click.UsageError(
@@ -109,6 +122,9 @@ def _parse_task(entry: object, number: int, api_path: str | None) -> TaskReferen
     info = entry.get("task_info")
     submitted_id = info.get("id") if isinstance(info, dict) else None
     members = {"task_id": entry.get("task_id", submitted_id), "api_path": api_path or entry.get("api_path")}
+    has_ids = all(isinstance(value, str) for value in members.values())
+    if not has_ids and (is_reply or _is_reply(entry)):
+        return TaskReference(api_path or "", "", entry)
     valid = {
         name: value for name, value in members.items() if isinstance(value, str) and _is_encodable(value)
     }
@@ -118,7 +134,24 @@ def _parse_task(entry: object, number: int, api_path: str | None) -> TaskReferen
         raise click.UsageError(
             f"entry {number} of standard input has no {name}; input: {text}; {_EXPECTED_INPUT}"
         )
-    return TaskReference(**valid)
+    return TaskReference(valid["api_path"], valid["task_id"])
+
+
+def _is_reply(entry: Mapping[str, Any]) -> bool:
+    """Return whether an entry is a reply to a submission, beside MuleRouter's, which is read here.
+
+    The daemon knows the places of each provider. Here an entry only has to hold something like an id, so that
+    an error of the provider is shown and not sent.
+    """
+    return bool(entry.keys() - _OWN_MEMBERS) and _has_id(entry)
+
+
+def _has_id(value: object, depth: int = 2) -> bool:
+    """Return whether an object names something: providers nest ids in one object at most."""
+    if not isinstance(value, dict) or not depth:
+        return False
+    is_named = any(_ID_NAME.search(name) and isinstance(value[name], str | int) for name in value)
+    return is_named or any(_has_id(member, depth - 1) for member in value.values())
 
 
 def _quote(text: str) -> str:
@@ -176,7 +209,9 @@ def build_registration(
 ) -> dict[str, object]:
     """Return the body of ``POST /v1/watches``, without the options that were not given."""
     body: dict[str, object] = {"task_id": task.task_id, "api_path": task.api_path}
-    if not task.task_id:
+    if task.reply is not None:
+        body = {"reply": task.reply} | ({"api_path": task.api_path} if task.api_path else {})
+    elif not task.task_id:
         body = {"task_url": task.api_path}
     if len(urls) == 1 and not events:
         body["callback_url"] = urls[0]

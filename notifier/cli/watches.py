@@ -95,11 +95,12 @@ def watch(
     """Register a task and the URLs to call when it ends.
 
     API_PATH is the path to which the task was submitted, TASK_ID its id in the provider's reply. The whole
-    URL at which the task is polled may replace both. A single - reads both from standard input; in place of
-    TASK_ID it reads the provider's reply to the submission (task_info.id). A second registration of a task
-    adds a new callback URL, and leaves metadata and deadline unchanged.
+    URL at which the task is polled may replace both. A single - reads both from standard input: the output of
+    the mulerouter command, or what any provider replied to the submission; with API_PATH before it, for a
+    reply that does not say its api_path. A second registration of a task adds a new callback URL, and leaves
+    metadata and deadline unchanged.
     """
-    tasks = read_tasks(api_path, task_id)
+    tasks = read_tasks(api_path, task_id, provider)
     raw_metadata = read_metadata(metadata)
     api = context.connect()
     failures = 0

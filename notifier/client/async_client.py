@@ -23,16 +23,19 @@ class AsyncNotifier:
 
     async def watch(
         self,
-        api_path: str,
-        task_id: str,
+        api_path: str | None = None,
+        task_id: str | None = None,
         *,
         callback: str | Callback | Sequence[str | Callback],
+        reply: Mapping[str, Any] | None = None,
         provider: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         expire_after: calls.Duration | None = None,
     ) -> Watch:
         """Register a task, see ``Notifier.watch``. It is idempotent: call it again after any error."""
-        return await self._run(calls.register(api_path, task_id, callback, provider, metadata, expire_after))
+        return await self._run(
+            calls.register(api_path, task_id, reply, callback, provider, metadata, expire_after)
+        )
 
     async def wait(self, watch_id: str, max_wait: calls.Duration | None = None) -> Watch:
         """Wait until a watch has ended, see ``Notifier.wait``."""

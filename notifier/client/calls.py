@@ -67,26 +67,30 @@ class StillWatching(NotifierError):
 
 
 def register(
-    api_path: str,
-    task_id: str,
+    api_path: str | None,
+    task_id: str | None,
+    reply: Mapping[str, Any] | None,
     callback: str | Callback | Sequence[str | Callback],
     provider: str | None,
     metadata: Mapping[str, Any] | None,
     expire_after: Duration | None,
 ) -> Steps[Watch]:
-    """Register a task and its callbacks."""
+    """Register a task and its callbacks. Raise TypeError without ids and without a reply."""
+    if (task_id is None) == (reply is None):
+        raise TypeError("give api_path and task_id, or reply: what the provider replied to the submission")
     callbacks = [callback] if isinstance(callback, str | Callback) else callback
     body: dict[str, object] = {
         "api_path": api_path,
         "task_id": task_id,
+        "reply": None if reply is None else dict(reply),
         "callbacks": [Callback(each) if isinstance(each, str) else each for each in callbacks],
         "provider": provider,
         "metadata": None if metadata is None else dict(metadata),
         "expire_after": None if expire_after is None else _seconds(expire_after),
     }
     body = {name: value for name, value in body.items() if value is not None}
-    reply = yield from _request_with_retries(RequestStep("POST", "/v1/watches", body=body))
-    return reply.read(Watch)
+    answer = yield from _request_with_retries(RequestStep("POST", "/v1/watches", body=body))
+    return answer.read(Watch)
 
 
 def get(watch_id: str) -> Steps[Watch]:

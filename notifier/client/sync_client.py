@@ -30,24 +30,26 @@ class Notifier:
 
     def watch(
         self,
-        api_path: str,
-        task_id: str,
+        api_path: str | None = None,
+        task_id: str | None = None,
         *,
         callback: str | Callback | Sequence[str | Callback],
+        reply: Mapping[str, Any] | None = None,
         provider: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         expire_after: calls.Duration | None = None,
     ) -> Watch:
         """Register a task and the URLs to call when it ends. The returned watch is on disk.
 
-        ``api_path`` is the path of the submission, ``task_id`` the id in the reply of the provider. The
-        callback returns ``metadata``. ``expire_after`` limits the time of polling; the default is a setting
+        ``api_path`` is the path of the submission, ``task_id`` the id in the reply of the provider. Instead
+        of both, ``reply`` may be the whole reply: the daemon knows where it has the ids. The callback
+        returns ``metadata``. ``expire_after`` limits the time of polling; the default is a setting
         of the daemon.
 
         The registration is idempotent: the same provider, path and id return the same watch, with a new URL
         added. Call it again after ``Unreachable`` or ``Unavailable``.
         """
-        return self._run(calls.register(api_path, task_id, callback, provider, metadata, expire_after))
+        return self._run(calls.register(api_path, task_id, reply, callback, provider, metadata, expire_after))
 
     def wait(self, watch_id: str, max_wait: calls.Duration | None = None) -> Watch:
         """Wait until a watch has ended and return it. Raise ``StillWatching`` after ``max_wait``.

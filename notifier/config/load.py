@@ -5,19 +5,19 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from notifier.config.environment import Override, apply_overrides, find_misspelt, read_text, variable_name
+from notifier.config.environment import apply_overrides, find_misspelt
 from notifier.config.errors import ENVIRONMENT, ConfigError, InvalidConfig
 from notifier.config.model import CallbackSettings, Config
-from notifier.config.parsers import InvalidValue, suggest
+from notifier.config.presets import PresetLoader
 from notifier.config.read_file import read_whole
-from notifier.config.schema import ROOT, SettingKey, SettingTable
+from notifier.config.schema import ROOT
 from notifier.config.secret_sources import SecretResolver
 from notifier.config.toml_hints import find_hint
-from notifier.config.toml_lines import KeyPath, find_line, map_lines
+from notifier.config.tree_reader import KeyErrors, TreeReader
 from notifier.config.validate import ConfigValidator
 from notifier.core.formats.addresses import KINDS
 from notifier.core.nearest import find_nearest
@@ -29,7 +29,6 @@ MAX_FILE_BYTES = 65_536  # no record of why; changing it needs a measurement
 SYSTEM_FILE = Path("/etc/notifier", FILE_NAME)
 
 _TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)\s*$")
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 def find_file(
@@ -68,12 +67,12 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     source = "" if path is None else str(path)
     text = "" if path is None else _read_file(path)
     tree, syntax = _parse(text, source)
-    errors = _KeyErrors()
+    errors = KeyErrors()
     unknown_variables = apply_overrides(tree, environ)
     resolver = SecretResolver(environ, Path() if path is None else path.parent)
-    settings = _TreeReader(resolver, errors).table(ROOT, tree, ())
+    settings = TreeReader(resolver, errors).table(ROOT, tree, ())
     if not syntax:  # with a syntax error the settings are incomplete, so relations between them are unknown
-        config = ConfigValidator(settings, errors).build(source or None)
+        config = ConfigValidator(settings, errors, PresetLoader(resolver)).build(source or None)
         if not errors.texts and not unknown_variables:
             notes = (
                 *resolver.notes,
@@ -163,93 +162,3 @@ def _parse(text: str, source: str) -> tuple[dict[str, Any], list[ConfigError]]:
         return {}, [
             ConfigError(source, last if place else None, "", f"{words}{' at the end' if place else ''}")
         ]
-
-
-@dataclass
-class _KeyErrors:
-    """Collect errors by key path, before the lines of the keys are known."""
-
-    texts: dict[KeyPath, str] = field(default_factory=dict)
-
-    def add(self, path: KeyPath, text: str) -> None:
-        self.texts.setdefault(path, text)
-
-    def has_error(self, *paths: KeyPath) -> bool:
-        """Return whether one of these keys has an error already, so that a check of it means nothing."""
-        return any(path[: len(wrong)] == wrong for path in paths for wrong in self.texts)
-
-    def list_errors(self, source: str, text: str, tree: Mapping[str, Any]) -> list[ConfigError]:
-        lines = map_lines(text) if self.texts and text else {}
-        return [self._error_at(path, source, lines, tree) for path in self.texts]
-
-    def _error_at(
-        self, path: KeyPath, source: str, lines: Mapping[KeyPath, int], tree: Mapping[str, Any]
-    ) -> ConfigError:
-        variable = _variable_at(path, tree)
-        if variable or not source:
-            return ConfigError(ENVIRONMENT, None, variable or _dotted(path), self.texts[path])
-        return ConfigError(source, find_line(path, lines), _dotted(path), self.texts[path])
-
-
-@dataclass
-class _TreeReader:
-    """Read the tree along the schema: values into the result, errors into ``errors``."""
-
-    resolver: SecretResolver
-    errors: _KeyErrors
-
-    def table(self, schema: SettingTable, content: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
-        """Return the fields that this table sets, tables in it as dicts of their own."""
-        values: dict[str, Any] = {}
-        for name, value in content.items():
-            here = (*path, name)
-            inner = schema.table(name)
-            if name in schema.keys:
-                self._value(schema.keys[name], value, here, values)
-            elif inner is None:
-                self.errors.add(here, _unknown(schema, name, value))
-            elif isinstance(value, dict):
-                values[name] = self.table(inner, value, here)
-            else:
-                self.errors.add(here, f"must be a table: [{_dotted(here)}]")
-        return values
-
-    def _value(self, key: SettingKey, value: object, path: KeyPath, values: dict[str, Any]) -> None:
-        try:
-            read = read_text(key, value.text) if isinstance(value, Override) else key.read(value)
-            values[key.field] = self.resolver.resolve(read)
-        except InvalidValue as error:
-            self.errors.add(path, str(error))
-
-
-def _unknown(schema: SettingTable, name: str, value: object) -> str:
-    if schema.named is not None:
-        rule = schema.named.rule
-        return rule if isinstance(value, dict) else f"unknown key; {rule}"
-    kind = "section" if isinstance(value, dict) else "key"
-    home = next((section for section, inner in schema.tables.items() if name in inner.keys), None)
-    if home is not None and not isinstance(value, dict):
-        return f"unknown key; it belongs in [{home}]"
-    return f"unknown {kind}{suggest(name, schema.names())}"
-
-
-def _variable_at(path: KeyPath, tree: Mapping[str, Any]) -> str | None:
-    """Return the variable that set this key, or would set it in a table that only variables set."""
-    texts: Any = tree
-    for name in path:
-        if not isinstance(texts, dict) or name not in texts:
-            break
-        texts = texts[name]
-    if isinstance(texts, Override):
-        return texts.variable
-    return variable_name(path) if _has_only_overrides(texts) else None
-
-
-def _has_only_overrides(texts: object) -> bool:
-    if isinstance(texts, dict):
-        return bool(texts) and all(_has_only_overrides(inner) for inner in texts.values())
-    return isinstance(texts, Override)
-
-
-def _dotted(path: KeyPath) -> str:
-    return ".".join(name if _BARE_KEY.fullmatch(name) else f'"{name[:64]}"' for name in path)

@@ -47,7 +47,10 @@ class PollingSettings:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """One provider. ``result_ttl_ms`` 0 means that the lifetime of its result URLs is unknown."""
+    """One provider. ``result_ttl_ms`` 0 means that the lifetime of its result URLs is unknown.
+
+    ``preset`` is the file of the catalogue that it is based on, ``key_variable`` where such keys usually are.
+    """
 
     name: str = "mulerouter"
     base_url: str = "https://api.mulerouter.ai"
@@ -57,6 +60,14 @@ class ProviderSettings:
     result_ttl_ms: int = 24 * HOUR
     polling: PollingSettings = PollingSettings()
     description: ProviderDescription = ProviderDescription()
+    preset: str = ""
+    key_variable: str = ""
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Return the secrets that its polls carry, so that its replies can be cleaned of them."""
+        key = () if self.api_key is None else (self.api_key,)
+        return (*key, *self.description.header_secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +135,8 @@ class Config:
     @property
     def all_secrets(self) -> tuple[Secret, ...]:
         """Return every secret, so that the log can hide them."""
-        keys = tuple(provider.api_key for provider in self.providers.values() if provider.api_key is not None)
-        own = tuple(secret for endpoint in self.callbacks.endpoints.values() for secret in endpoint.secrets)
-        return (*keys, *self.server.tokens, *self.callbacks.secrets, *own)
+        of_providers = (secret for provider in self.providers.values() for secret in provider.secrets)
+        of_endpoints = (
+            secret for endpoint in self.callbacks.endpoints.values() for secret in endpoint.secrets
+        )
+        return (*of_providers, *self.server.tokens, *self.callbacks.secrets, *of_endpoints)

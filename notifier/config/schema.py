@@ -76,37 +76,51 @@ POLLING = SettingTable(
     }
 )
 
+
+def _expressions(*names: str) -> dict[str, SettingKey]:
+    return {name: SettingKey(name, provider_parsers.parse_expression) for name in names}
+
+
+_MAX_BODY = SettingKey("max_body", parsers.size_between("64KiB", "256MiB"))
+_ERROR_KEYS = _expressions("error_code", "error_title", "error_detail")
+
 DESCRIPTION_KEYS = {
+    "method": SettingKey("method", provider_parsers.parse_method),
     "task_path": SettingKey("task_path", provider_parsers.parse_task_path),
+    "body": SettingKey("body", provider_parsers.parse_body),
+    "hosts": SettingKey("hosts", provider_parsers.parse_hosts),
+    "id_signs": SettingKey("id_signs", provider_parsers.parse_id_signs),
     "auth_header": SettingKey("auth_header", provider_parsers.parse_header_name),
     "auth_value": SettingKey("auth_value", provider_parsers.parse_auth_value),
     "headers": SettingKey("headers", provider_parsers.parse_headers),
-    "max_body": SettingKey("max_body", parsers.size_between("64KiB", "256MiB")),
+    "max_body": _MAX_BODY,
+    "body_kind": SettingKey("body_kind", parsers.one_of("json", "any")),
+    "http": SettingKey("http", provider_parsers.parse_http),
     "utc_offset": SettingKey("utc_offset_ms", provider_parsers.parse_offset),
     "status": SettingKey("status", provider_parsers.parse_required_expression),
-    **{
-        name: SettingKey(name, provider_parsers.parse_expression)
-        for name in (
-            "id",
-            "created_at",
-            "finished_at",
-            "outputs",
-            "error_code",
-            "error_title",
-            "error_detail",
-        )
-    },
+    **_expressions("failed_if", "id", "created_at", "finished_at", "expires_at", "outputs"),
+    **_ERROR_KEYS,
 }
 
 WORDS = SettingTable(
+    {name: SettingKey(name, provider_parsers.parse_words) for name in provider_parsers.STATES},
+)
+SUBMIT = SettingTable(_expressions("task_id", "api_path", "poll_url"))
+HINT = SettingTable(_expressions("id"))
+RESULT = SettingTable(
     {
-        name: SettingKey(name, provider_parsers.parse_words)
-        for name in ("running", "completed", "failed", "cancelled")
-    },
+        "path": SettingKey("path", provider_parsers.parse_result_path),
+        "values": SettingKey("values", provider_parsers.parse_values),
+        "http": SettingKey("http", provider_parsers.parse_http),
+        "max_body": _MAX_BODY,
+        **_expressions("outputs"),
+        **_ERROR_KEYS,
+    }
 )
 
 PROVIDER = SettingTable(
     {
+        "preset": SettingKey("preset", provider_parsers.parse_preset),
         "base_url": SettingKey("base_url", parsers.parse_base_url),
         "api_key": SettingKey("api_key", parsers.parse_secret_reference),
         "max_in_flight": SettingKey("max_in_flight", _COUNT),
@@ -114,7 +128,7 @@ PROVIDER = SettingTable(
         "result_ttl": SettingKey("result_ttl_ms", parsers.duration_up_to("3650d", is_zero_allowed=True)),
         **DESCRIPTION_KEYS,
     },
-    {"polling": POLLING, "words": WORDS},
+    {"polling": POLLING, "words": WORDS, "submit": SUBMIT, "hint": HINT, "result": RESULT},
 )
 
 PROVIDERS = NamedTables(

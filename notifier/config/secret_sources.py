@@ -28,12 +28,15 @@ class SecretResolver:
         """Replace references by their secrets and return other values as they are. Raise InvalidValue."""
         if isinstance(value, tuple):
             return parse_each(self.resolve, value)
+        if isinstance(value, dict):
+            return {name: self.resolve(item) for name, item in value.items()}
         if isinstance(value, CertificateFile):
             return self._check_certificates(value)
         return self.find(value) if isinstance(value, SecretReference) else value
 
     def find(self, reference: SecretReference) -> Secret:
         """Return the secret. Raise InvalidValue, which names the source and the fix, never the value."""
+        file = ""
         match reference.kind:
             case "env":
                 what = f"environment variable {reference.name}"
@@ -42,11 +45,13 @@ class SecretResolver:
                     raise InvalidValue(f"{what} is not set or empty; set it, or name another")
             case "file":
                 what = f"file {reference.name}"
+                file = str((self.folder / reference.name).absolute())
                 value = self._read(self.folder / reference.name, what)
             case _:
                 what = f"credential {reference.name}"
-                value = self._read(self._credential(reference.name), what)
-        return _check_value(value, what, reference.name if reference.kind == "env" else what)
+                path = self._credential(reference.name)
+                file, value = str(path), self._read(path, what)
+        return _check_value(value, what, reference.name if reference.kind == "env" else what, file)
 
     def _check_certificates(self, certificates: CertificateFile) -> str:
         """Return the path of the file after a check that it contains certificates."""
@@ -93,7 +98,14 @@ class SecretResolver:
         return raw.decode("utf-8-sig", "replace")
 
 
-def _check_value(value: str, what: str, origin: str) -> Secret:
+def read_secret_file(secret: Secret) -> Secret:
+    """Read the file of a secret again. Raise InvalidValue."""
+    path = Path(secret.file)
+    value = SecretResolver({}, path.parent)._read(path, secret.origin)
+    return _check_value(value, secret.origin, secret.origin, secret.file)
+
+
+def _check_value(value: str, what: str, origin: str, file: str = "") -> Secret:
     value = value.strip()
     if _ASSIGNMENT.match(value):
         raise InvalidValue(f"{what} begins with the name of a variable; it must be the secret alone")
@@ -105,4 +117,4 @@ def _check_value(value: str, what: str, origin: str) -> Secret:
         raise InvalidValue(
             f"{what} contains characters that no header allows; it must be one line of visible ASCII"
         )
-    return Secret(value, origin)
+    return Secret(value, origin, file)

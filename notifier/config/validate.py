@@ -1,9 +1,9 @@
 """Build the ``Config`` from the parsed settings and check the relations between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from notifier.config.model import (
@@ -17,28 +17,13 @@ from notifier.config.model import (
     StoreSettings,
 )
 from notifier.config.parsers import InvalidValue, parse_each
+from notifier.config.presets import PresetLoader
+from notifier.config.provider_settings import BUILT_IN, ErrorSink, ProviderBuilder
 from notifier.config.toml_lines import KeyPath
 from notifier.core.delivery.endpoint_settings import EndpointSettings, check_endpoint_pattern
 from notifier.core.delivery.signature import BadSecret, key_of
 from notifier.core.formats.addresses import LOOPBACK, classify_address, is_local_host
-from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
 from notifier.core.secret import Secret
-
-BUILT_IN = ProviderSettings().name
-
-_DESCRIPTION_FIELDS = {one.name for one in fields(ProviderDescription)}
-
-
-class ErrorSink(Protocol):
-    """Collects the errors of keys."""
-
-    def add(self, path: KeyPath, text: str) -> None:
-        """Add an error of a key."""
-        ...
-
-    def has_error(self, *paths: KeyPath) -> bool:
-        """Return whether one of these keys has an error already."""
-        ...
 
 
 @dataclass
@@ -47,6 +32,7 @@ class ConfigValidator:
 
     settings: Mapping[str, Any]
     errors: ErrorSink
+    presets: PresetLoader
 
     def build(self, source: str | None) -> Config:
         """Return the configuration. It may be used if ``errors`` stays empty."""
@@ -69,31 +55,14 @@ class ConfigValidator:
 
     def _providers(self, polling: PollingSettings) -> dict[str, ProviderSettings]:
         settings: Mapping[str, Any] = {BUILT_IN: {}, **self.settings.get("providers", {})}
-        return {name: self._provider(name, dict(table), polling) for name, table in settings.items()}
-
-    def _provider(self, name: str, settings: dict[str, Any], polling: PollingSettings) -> ProviderSettings:
-        path = ("providers", name)
-        if name != BUILT_IN and "base_url" not in settings and not self.errors.has_error((*path, "base_url")):
-            self.errors.add((*path, "base_url"), 'is needed; write base_url = "https://…"')
-        own_polling = settings.pop("polling", {})
-        words = settings.pop("words", {})
-        if words:
-            settings["words"] = {**MULEROUTER_WORDS, **words}
-        description = ProviderDescription(
-            **{field: settings.pop(field) for field in _DESCRIPTION_FIELDS & settings.keys()}
-        )
-        provider = replace(
-            ProviderSettings(),
-            **settings,
-            name=name,
-            polling=replace(polling, **own_polling),
-            description=description,
-        )
-        if own_polling:
-            self._check_polling(provider.polling, (*path, "polling"))
-        self._check_description(description, path, words)
-        self._check_base_url(provider, path)
-        return provider
+        builder = ProviderBuilder(self.errors, self.presets, polling)
+        providers = {name: builder.build(name, table) for name, table in settings.items()}
+        for name, provider in providers.items():
+            path = ("providers", name)
+            if provider.polling != polling:
+                self._check_polling(provider.polling, (*path, "polling"))
+            self._check_base_url(provider, path)
+        return providers
 
     def _check_polling(self, polling: PollingSettings, path: KeyPath) -> None:
         least, most = (*path, "min_interval"), (*path, "max_interval")
@@ -107,20 +76,6 @@ class ConfigValidator:
             f"min_interval ({_seconds(polling.min_interval_ms)}) is longer than max_interval "
             f"({_seconds(polling.max_interval_ms)}); make it at most as long",
         )
-
-    def _check_description(
-        self, description: ProviderDescription, path: KeyPath, own_words: Mapping[str, Any]
-    ) -> None:
-        if description.auth_header.lower() in description.headers:
-            self.errors.add((*path, "headers"), "contains the header of the key too; leave it to api_key")
-        seen: dict[str, str] = {}
-        for state, words in description.words.items():
-            for word in words:
-                other = seen.setdefault(word.casefold(), state)
-                if other != state:
-                    culprit = state if state in own_words else other
-                    text = f'"{word}" is listed in {other} and in {state}; it can mean only one of them'
-                    self.errors.add((*path, "words", culprit), text)
 
     def _check_base_url(self, provider: ProviderSettings, path: KeyPath) -> None:
         here = (*path, "base_url")

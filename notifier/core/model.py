@@ -59,7 +59,8 @@ class NewWatch:
 
     ``metadata`` is JSON text. ``first_poll_at`` and ``expires_at`` follow from the polling settings. Learned
     durations may delay the first poll until ``first_poll_by``; None: they may not. ``traceparent`` is the
-    trace of the registration (``formats/traceparent.py``), if it has one.
+    trace of the registration (``formats/traceparent.py``), if it has one. ``poll_origin`` is scheme and host
+    of the URL to poll, if they are not those of the provider's base URL; else empty.
     """
 
     provider: str
@@ -72,6 +73,7 @@ class NewWatch:
     expires_at: int
     first_poll_by: int | None = None
     traceparent: str | None = None
+    poll_origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class Watch:
     result_expires_at: int | None = None
     error: TaskError | None = None
     traceparent: str | None = None
+    poll_origin: str = ""
     failures: int = 0
 
 

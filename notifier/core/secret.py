@@ -8,13 +8,15 @@ class Secret:
     """A value that only ``reveal`` returns.
 
     ``origin`` says where it is from, and may be printed: a variable, ``file PATH``, ``credential NAME``.
+    ``file`` is the path of that file, empty without one.
     """
 
-    __slots__ = ("_value", "origin")
+    __slots__ = ("_value", "file", "origin")
 
-    def __init__(self, value: str, origin: str = "") -> None:
+    def __init__(self, value: str, origin: str = "", file: str = "") -> None:
         self._value = value
         self.origin = origin
+        self.file = file
 
     def reveal(self) -> str:
         """Return the value itself."""

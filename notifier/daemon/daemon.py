@@ -21,6 +21,7 @@ from notifier.daemon import log_setup, sdnotify
 from notifier.daemon.descriptors import make_server_protocol
 from notifier.daemon.http_clients import HttpClients
 from notifier.daemon.interfaces import find_own_addresses
+from notifier.daemon.key_renewal import KeyRenewal
 from notifier.daemon.metrics import Metrics, MetricsReport
 from notifier.daemon.settings import add_signing_secrets, keep_open_resources, make_api_settings
 from notifier.daemon.watchdog import STALE_S, Tick, Watchdog
@@ -94,6 +95,8 @@ class Daemon:
         self._replay_job = self._scheduler.add("replay", self._replayer.tick)
         self._watch_change_job = self._scheduler.add("watch_change", self._watch_changer.tick)
         self._scheduler.add("housekeeping", self._housekeeping.tick)
+        self._key_renewal = KeyRenewal(clock=clock, config=lambda: self._config, adopt=self._adopt_keys)
+        self._scheduler.add("keys", self._key_renewal.tick)
         self._clock_watch = ClockWatch(
             store=store, clock=clock, scheduler=self._scheduler, shift=self._shift, meter=metrics
         )
@@ -168,6 +171,10 @@ class Daemon:
         finally:  # without the end of a reload systemd would report a hang
             sdnotify.report_ready(outcome)
         return ()
+
+    def _adopt_keys(self, new: Config) -> None:
+        """Take new keys of providers into effect."""
+        self._apply(new, self._api_settings.needs_restart)
 
     def _apply(self, new: Config, needs_restart: tuple[str, ...]) -> None:
         self._clients.adopt(new)  # first, because a certificate may be refused

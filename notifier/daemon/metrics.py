@@ -32,6 +32,7 @@ from notifier.core.polling.verdict import (
     Finished,
     Inconclusive,
     NotPolled,
+    ResultPending,
     Running,
     TaskUnknown,
     Throttled,
@@ -178,6 +179,8 @@ def label_verdict(verdict: Verdict) -> str:
     match verdict:
         case Finished(state=state):
             return state
+        case ResultPending(failure=failure):
+            return "running" if failure is None else label_verdict(failure)
         case Running():
             return "running"
         case TaskUnknown():

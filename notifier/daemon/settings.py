@@ -10,8 +10,8 @@ import structlog
 from notifier import __version__
 from notifier.api.services import ApiSettings, RegistrationDefaults
 from notifier.config.model import HOUR, Config
-from notifier.core.formats.urls import TaskUrlTemplate
 from notifier.core.polling.learned_schedule import limit_wait_ms
+from notifier.core.polling.poll_request import make_url_template
 from notifier.daemon.client_factory import make_callback_policy
 from notifier.daemon.listener import refuse_open_listener
 from notifier.daemon.log_lines import hide_secrets
@@ -61,10 +61,11 @@ def make_api_settings(
     return ApiSettings(
         providers={
             name: RegistrationDefaults(
-                TaskUrlTemplate(provider.base_url, provider.description.task_path),
+                make_url_template(provider.base_url, provider.description),
                 provider.polling.first_after_ms,
                 provider.polling.expire_after_ms,
                 limit_wait_ms(provider.result_ttl_ms) if provider.polling.learn else None,
+                provider.description.submit,
             )
             for name, provider in config.providers.items()
         },

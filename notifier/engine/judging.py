@@ -1,14 +1,19 @@
 """Judge replies of providers. None of them, however large, holds up the event loop or fills the memory."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 from notifier.byte_budget import UNCOUNTED_BYTES, ByteBudget, ByteHold
 from notifier.config.model import ProviderSettings
 from notifier.core.exchange import Exchange, HttpReply
 from notifier.core.formats.content_encoding import MAX_INFLATION, foreign_encodings
-from notifier.core.polling.judge_poll import ReplyVerdict, judge_poll
+from notifier.core.polling.judge_poll import judge_poll
+from notifier.core.polling.judge_reply import ReplyVerdict
+
+V = TypeVar("V")
 
 MAX_REPLY_BYTES = 48 << 20
 """Of all replies in memory: three of the default ``max_body``.
@@ -48,7 +53,7 @@ class ReplyJudge:
     async def judge(
         self, exchange: Exchange, memory: ByteHold, *, task_id: str, provider: ProviderSettings, now: int
     ) -> ReplyVerdict:
-        """Return the verdict of an exchange (see ``judge_poll``)."""
+        """Return the verdict of a poll (see ``judge_poll``)."""
         judge = partial(
             judge_poll,
             exchange,
@@ -57,7 +62,11 @@ class ReplyJudge:
             key=provider.api_key,
             now=now,
         )
-        size = _measure(exchange, provider.description.max_body)
+        return await self.run(judge, exchange, memory, provider.description.max_body)
+
+    async def run(self, judge: Callable[[], V], exchange: Exchange, memory: ByteHold, max_body: int) -> V:
+        """Return what ``judge`` returns for an exchange. It runs where the size of the reply lets it."""
+        size = _measure(exchange, max_body)
         if size <= MAX_LOOP_BYTES:
             return judge()
         await memory.grow(size)

@@ -9,18 +9,15 @@ import structlog
 from notifier.byte_budget import ByteHold
 from notifier.config.model import ProviderSettings
 from notifier.core.event_body import DEFAULT_MAX_PAYLOAD, build_event
-from notifier.core.exchange import Exchange
-from notifier.core.formats.traceparent import SPAN_BITS, TRACEPARENT, child_traceparent
-from notifier.core.formats.urls import build_task_url
 from notifier.core.ids import ENTROPY_BITS, EVENT, new_id
 from notifier.core.model import Watch, shift_watch
 from notifier.core.polling.age_schedule import AgeSchedule
 from notifier.core.polling.decide_poll import LOST_MIN_MS, decide_poll
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision
 from notifier.core.polling.learned_schedule import TaskDurations
-from notifier.core.polling.provider import build_poll_headers
-from notifier.core.polling.verdict import Verdict, error_to_verdict
+from notifier.core.polling.verdict import NotPolled, Verdict, error_to_verdict
 from notifier.engine.judging import ReplyJudge
+from notifier.engine.task_reader import TaskReader
 from notifier.engine.waiters import WatchWaiters
 from notifier.errors import StoreUnavailable
 from notifier.ports import Clock, HttpClient, Meter
@@ -76,10 +73,10 @@ class PollRunner:
         self._store = store
         self._clock = clock
         self._rng = rng
-        self._judge = judge
         self._waiters = waiters
         self._run_at = run_at
         self._deliver = deliver
+        self._reader = TaskReader(store=store, clock=clock, rng=rng, judge=judge)
         self._since = clock.now()
 
     def shift(self, delta_ms: int) -> None:
@@ -101,26 +98,20 @@ class PollRunner:
 
     async def fetch_verdict(self, claimed: ClaimedWatch, memory: ByteHold) -> Verdict:
         """Fetch and judge. An exception of ours is logged. It does not end the watch; polling continues."""
-        task_id, provider = claimed.watch.task_id, claimed.provider
         try:
-            exchange = await self._fetch(claimed, memory)
-            return await self._judge.judge(
-                exchange, memory, task_id=task_id, provider=provider, now=self._clock.now()
-            )
+            return await self._reader.read(self.http_client, claimed.watch, claimed.provider, memory)
         except Exception as error:
-            log.exception("poll.crashed", watch=claimed.watch.id, task=task_id)
+            log.exception("poll.crashed", watch=claimed.watch.id, task=claimed.watch.task_id)
             return error_to_verdict(error)
 
-    async def _fetch(self, claimed: ClaimedWatch, memory: ByteHold) -> Exchange:
-        watch, provider, description = claimed.watch, claimed.provider, claimed.provider.description
-        url = build_task_url(provider.base_url, description.task_path, watch.api_path, watch.task_id)
-        headers = dict(build_poll_headers(description, provider.api_key))
-        if watch.traceparent is not None:
-            headers[TRACEPARENT] = child_traceparent(watch.traceparent, self._rng.getrandbits(SPAN_BITS))
-        timeout_ms, max_body = provider.polling.request_timeout_ms, description.max_body
-        return await self.http_client.get(
-            url, headers, timeout_ms=timeout_ms, max_body=max_body, memory=memory
-        )
+    async def end_unpolled(self, claimed: ClaimedWatch, verdict: NotPolled) -> None:
+        """End a watch at its deadline without a poll. A task that has completed ends as completed."""
+        try:
+            end = await self._reader.find_end(claimed.watch, verdict)
+        except StoreUnavailable as error:
+            log.warning("watch.not_recorded", watch=claimed.watch.id, **error.log_fields())
+            return
+        await self.settle(claimed, end)
 
     async def settle(
         self, claimed: ClaimedWatch, verdict: Verdict, *, lost_min_ms: int = LOST_MIN_MS

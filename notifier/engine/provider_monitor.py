@@ -19,6 +19,7 @@ from notifier.core.polling.provider_health import ProviderHealth
 from notifier.core.polling.verdict import (
     AccountRefused,
     Inconclusive,
+    ResultPending,
     TaskUnknown,
     Throttled,
     Verdict,
@@ -132,12 +133,13 @@ class ProviderMonitor:
         if isinstance(verdict, TaskUnknown):
             verdict = self._question(ticket, load, verdict, now)
         evidence = classify_verdict(verdict)
+        failure = verdict.failure if isinstance(verdict, ResultPending) else verdict
         if not evidence.is_failure:
             self._record_reply(load, now, has_status=evidence is PollEvidence.STATUS)
-        elif isinstance(verdict, AccountRefused | Throttled | Inconclusive) and (
+        elif isinstance(failure, AccountRefused | Throttled | Inconclusive) and (
             evidence is not PollEvidence.TASK or ticket.is_path_probe
         ):
-            self._record_failure(ticket, load, verdict, evidence, now)
+            self._record_failure(ticket, load, failure, evidence, now)
         self._note_path(ticket.api_path, path_before, load.health)
         self._note_provider(provider_before)
         return verdict

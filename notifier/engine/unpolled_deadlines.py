@@ -103,7 +103,7 @@ class UnpolledDeadlines:
         return len(claimed.watches)
 
     async def _end_unpolled(self, claimed: ClaimedWatch, why: Condition) -> None:
-        await self._runner.settle(claimed, NotPolled(why))
+        await self._runner.end_unpolled(claimed, NotPolled(why))
 
 
 def _find_earliest_deadline(breaker: CircuitBreaker, now: int) -> int:

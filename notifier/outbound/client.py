@@ -76,6 +76,20 @@ class HttpxClient:
         limit = max_body or self._max_body
         return await self._exchange("GET", url, headers, None, timeout_ms, limit, memory)
 
+    async def query(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        timeout_ms: int,
+        max_body: int | None = None,
+        memory: MemoryHold | None = None,
+    ) -> Exchange:
+        """Send a POST that changes nothing. The body of the reply is whole or cut at ``max_body``."""
+        limit = max_body or self._max_body
+        return await self._exchange("POST", url, headers, body, timeout_ms, limit, memory, is_body_read=True)
+
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int) -> Exchange:
         """Send a POST. For a 2xx status the body does not matter; for another status it is read."""
         return await self._exchange("POST", url, headers, body, timeout_ms, self._max_body)
@@ -97,8 +111,10 @@ class HttpxClient:
         timeout_ms: int,
         max_body: int,
         memory: MemoryHold | None = None,
+        *,
+        is_body_read: bool = False,
     ) -> Exchange:
-        state = ExchangeState(self._monotonic())
+        state = ExchangeState(self._monotonic(), is_body_read=is_body_read or method != "POST")
         try:
             request = _make_request(method, url, headers, body, state)
             exchange = await self._send(request, state, timeout_ms, max_body, memory)
@@ -129,7 +145,7 @@ class HttpxClient:
                     return _CLOSED
                 response = await self._transport.handle_async_request(request)
                 try:
-                    return await self._receive(response, request.method, state, max_body, room)
+                    return await self._receive(response, state, max_body, room)
                 finally:
                     await response.stream.aclose()  # type: ignore[union-attr] # the transport's are async
         except TimeoutError:
@@ -141,17 +157,12 @@ class HttpxClient:
             self._deadlines.discard(deadline)
 
     async def _receive(
-        self,
-        response: httpx.Response,
-        method: str,
-        state: ExchangeState,
-        max_body: int,
-        room: ReplyRoom | None,
+        self, response: httpx.Response, state: ExchangeState, max_body: int, room: ReplyRoom | None
     ) -> Exchange:
         """Read the body of a reply as far as it matters."""
         first_byte_ms = state.ms_until(self._monotonic())
         reply = HttpReply(response.status_code, dict(response.headers), first_byte_ms=first_byte_ms)
-        if response.is_success and method == "POST":
+        if response.is_success and not state.is_body_read:
             state.final_reply = reply
             async with asyncio.timeout(REMAINDER_LIMIT_S):
                 await _read_body(response, max_body)

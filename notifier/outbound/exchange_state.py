@@ -24,6 +24,7 @@ class ExchangeState:
 
     ``peer`` is the address and port at the other end, or the last one tried. ``connected_at`` stays None for
     a reused connection. ``final_reply`` is a reply that counts even if its body never ends.
+    ``is_body_read``: the body of a success matters.
     """
 
     started_at: float
@@ -31,6 +32,7 @@ class ExchangeState:
     peer: str | None = None
     connected_at: float | None = None
     final_reply: HttpReply | None = None
+    is_body_read: bool = True
 
     def ms_until(self, instant: float) -> int:
         """Return the milliseconds from the start to an instant."""

@@ -9,27 +9,37 @@ import json
 import signal
 import sys
 
+from notifier.simulator.catalogue_provider import CatalogueProvider
 from notifier.simulator.script import describe_words
 from notifier.simulator.serving import serve
 from notifier.simulator.upstream import SimulatedProvider
 
 
-async def run(host: str, port: int, key: str | None) -> None:
+async def run(host: str, port: int, key: str | None, provider: str = "mulerouter") -> None:
     """Serve until a signal ends the process."""
+    app: SimulatedProvider | CatalogueProvider = SimulatedProvider(key=key)
+    base_path = ""
+    if provider != "mulerouter":
+        app = CatalogueProvider(provider, key=key)
+        base_path = app.base_path
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with serve(SimulatedProvider(key=key), host, port) as url:
+    async with serve(app, host, port) as origin:
+        url = f"{origin}{base_path}"
         print(json.dumps({"url": url}), flush=True)
         if sys.stderr.isatty():
-            print(*_describe(url, key), sep="\n", file=sys.stderr, flush=True)
+            print(*_describe(url, key, provider), sep="\n", file=sys.stderr, flush=True)
         await ended.wait()
 
 
-def _describe(url: str, key: str | None) -> list[str]:
+def _describe(url: str, key: str | None, provider: str) -> list[str]:
     """Describe what to set and what to submit. The key itself is not printed."""
     key_hint = "any" if key is None else "…"
+    if provider != "mulerouter":
+        setting = f'[providers.{provider}] base_url = "{url}"'
+        return [f"A simulated {provider}; Ctrl-C ends. Set {setting}, api_key: {key_hint}", *describe_words()]
     return [
         f"A simulated MuleRouter; Ctrl-C ends. Set MULEROUTER_BASE_URL={url} MULEROUTER_API_KEY={key_hint}",
         *describe_words(),

@@ -160,14 +160,14 @@ class SimulatedProvider:
             return
         path, method = scope["path"], scope["method"]
         if path.startswith(CONTROL):
-            reply = self._control(method, path.removeprefix(CONTROL), await _read_body(receive))
+            reply = self._control(method, path.removeprefix(CONTROL), await read_body(receive))
         elif not self._is_authorized(scope["headers"]):
             self.refused += 1
             reply = make_problem(401, "Unauthorized", path)
         elif method == "GET":
             reply = self._reply_to_poll(path)
         elif method == "POST":
-            reply = self._create_task(path, await _read_body(receive))
+            reply = self._create_task(path, await read_body(receive))
         else:
             reply = make_problem(405, "Method Not Allowed", path)
         if reply.after_s:
@@ -234,7 +234,8 @@ def _parse_tasks(body: bytes) -> list[NewTask]:
     return [msgspec.json.decode(body, type=NewTask)]
 
 
-async def _read_body(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """Return the whole body of a request."""
     body = bytearray()
     while True:
         message = await receive()

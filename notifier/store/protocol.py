@@ -141,8 +141,7 @@ class Store(Protocol):
     async def recall_deferred(self, provider: str, *, api_path: str | None, limit: int) -> int:
         """Make at most ``limit`` watches due when they would have been without a ``Retry-After``.
 
-        These are the watches of ``api_path``; without it, all of the provider that a 429 put off. Return
-        their number.
+        Return their number. These are watches of ``api_path``; without it, all that a 429 put off.
         """
         ...
 
@@ -160,6 +159,10 @@ class Store(Protocol):
 
     async def record_wait(self, watch: Watch, lease: Lease, wait: PollAgain, *, now: int) -> bool:
         """Record the result of a poll and when the next one is due. It may wait for other writes."""
+        ...
+
+    async def completion(self, watch_id: str) -> str | None:
+        """Return what ``record_wait`` stored of a completed task whose result is still to be read."""
         ...
 
     async def record_end(

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
+from notifier.core.causes.attempt_fixes import STATUS_FIXES
 from notifier.core.causes.failures import find_attempt_fix
-from notifier.core.causes.table import STATUS_FIXES
 from notifier.core.exchange import FailureKind
 from notifier.core.model import DeliveryState, WatchState
 

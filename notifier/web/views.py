@@ -16,8 +16,9 @@ from notifier.api.schemas import LoginBody, WatchBody
 from notifier.api.services import Services
 from notifier.api.status import load_status
 from notifier.api.watches import list_recent_watches, load_timeline, load_watch_body
+from notifier.core.formats.task_urls import check_task_id
 from notifier.core.formats.times import format_instant
-from notifier.core.formats.urls import InvalidUrl, check_task_id
+from notifier.core.formats.urls import InvalidUrl
 from notifier.core.ids import DELIVERY, WATCH, is_id
 from notifier.core.model import DeliveryState, WatchState
 from notifier.server.access import build_cookie_name, read_host, read_token

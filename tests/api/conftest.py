@@ -17,7 +17,7 @@ from notifier.api.services import ApiSettings, RegistrationDefaults, Services
 from notifier.core.causes.cause import Cause, Condition
 from notifier.core.event_body import DEFAULT_MAX_PAYLOAD, build_event
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.core.formats.urls import TaskUrlTemplate
+from notifier.core.formats.task_urls import TaskUrlTemplate
 from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.decision import EndWatch
 from notifier.core.polling.path_health import PathCondition

@@ -16,7 +16,7 @@ from notifier.api.registration import read_batch
 from notifier.api.schemas import WatchBody
 from notifier.api.watches import YIELD_EVERY
 from notifier.core.causes.cause import Condition
-from notifier.core.formats.urls import TaskUrlTemplate
+from notifier.core.formats.task_urls import TaskUrlTemplate
 from notifier.core.model import WatchState
 from notifier.core.polling.payload_notes import NoteCode, PayloadNote
 from notifier.engine.waiters import WatchWaiters

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from notifier.cli.check_providers import API_PATH, UNKNOWN_TASK_ID
+from notifier.cli.sample_tasks import API_PATH, UNKNOWN_TASK_ID
 from tests.cli.conftest import Canned, CommandResult, FakeDaemon, Run, problem
 
 KEY = "sk-mr-canary-0123456789"

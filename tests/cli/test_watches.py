@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from notifier.providers.catalogue import list_presets, read_preset
 from tests.cli.conftest import DELIVERY, WATCH, Canned, FakeDaemon, Run, problem
 
 HOOK = "http://127.0.0.1:9001/hook"
@@ -118,6 +119,28 @@ def test_watch_reads_what_the_mulerouter_command_prints(
     assert [each.json["task_id"] for each in daemon.asked] == tasks
     assert {each.json["api_path"] for each in daemon.asked} == {"/v"}
     assert len(result.out.splitlines()) == len(tasks)
+
+
+@pytest.mark.parametrize("name", [each for each in list_presets() if not each.startswith("mule")])
+def test_watch_passes_any_provider_s_reply_on(ask: Run, daemon: FakeDaemon, name: str) -> None:
+    """The daemon knows where it has the ids."""
+    daemon.on("POST", "/v1/watches", Canned(201, WATCH))
+    reply = json.loads(read_preset(name)["example"]["reply"]["body"])
+    stdin = json.dumps(reply).encode()
+    result = ask("watch", "-", "--provider", name, "--callback", HOOK, stdin=stdin)
+    assert result.code == 0, result.err
+    assert daemon.asked[0].json == {"reply": reply, "provider": name, "callback_url": HOOK}
+
+
+def test_watch_passes_a_reply_on_with_the_api_path_that_it_lacks(ask: Run, daemon: FakeDaemon) -> None:
+    daemon.on("POST", "/v1/watches", Canned(201, WATCH))
+    result = ask("watch", "/v", "-", "--callback", HOOK, stdin=b'{"id": "j-1", "status": "IN_QUEUE"}')
+    assert result.code == 0, result.err
+    assert daemon.asked[0].json == {
+        "reply": {"id": "j-1", "status": "IN_QUEUE"},
+        "api_path": "/v",
+        "callback_url": HOOK,
+    }
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def play(
 
 
 def registration(**over: Any) -> Steps[Watch]:
-    given: dict[str, Any] = {"callback": "http://a/hook", "provider": None, "metadata": None}
+    given: dict[str, Any] = {"reply": None, "callback": "http://a/hook", "provider": None, "metadata": None}
     return calls.register("/x", "task-1", **{**given, "expire_after": None, **over})
 
 
@@ -86,10 +86,25 @@ def test_no_duration_is_refused_before_anything_is_sent() -> None:
         next(registration(expire_after="soon"))
 
 
+def test_a_reply_takes_the_place_of_the_ids() -> None:
+    """The daemon finds them in it."""
+    ask = next(calls.register(None, None, {"id": "t"}, "http://a/hook", "replicate", None, None))
+    assert isinstance(ask, RequestStep)
+    body: Any = ask.body
+    assert (body["reply"], body["provider"]) == ({"id": "t"}, "replicate")
+    assert not {"task_id", "api_path"} & set(body)
+
+
+@pytest.mark.parametrize("reply", [None, {"id": "t"}])
+def test_a_registration_has_ids_or_a_reply(reply: dict[str, str] | None) -> None:
+    with pytest.raises(TypeError, match="give api_path and task_id, or reply"):
+        next(calls.register("/x", None if reply is None else "t", reply, "http://a/hook", None, None, None))
+
+
 def test_metadata_is_any_mapping() -> None:
     """As it is declared, though what writes JSON knows dicts only."""
     metadata = MappingProxyType({"order": 42})
-    ask = next(calls.register("/x", "task-1", "http://a/hook", None, metadata, None))
+    ask = next(calls.register("/x", "task-1", None, "http://a/hook", None, metadata, None))
     assert isinstance(ask, RequestStep)
     assert b'"metadata":{"order":42}' in msgspec.json.encode(ask.body)
 

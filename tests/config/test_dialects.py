@@ -5,15 +5,15 @@ import pytest
 from notifier.config.model import ProviderSettings
 from notifier.config.parsers import InvalidValue
 from notifier.config.provider_parsers import parse_expression
-from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
+from notifier.core.polling.provider import ProviderDescription
 from tests.config.conftest import Read, Refuse
 
 
 def test_a_provider_may_speak_in_every_way_otherwise(read: Read) -> None:
     config = read(
         """
-        [providers.runway]
-        base_url = "https://api.dev.runwayml.com"
+        [providers.acme]
+        base_url = "https://api.acme.example"
         task_path = "/v1/tasks/{task_id}"
         auth_header = "X-Key"
         auth_value = "Key {key}"
@@ -30,7 +30,7 @@ def test_a_provider_may_speak_in_every_way_otherwise(read: Read) -> None:
         words.running = ["PENDING", "THROTTLED", "RUNNING"]
         """
     )
-    assert config.providers["runway"].description == ProviderDescription(
+    assert config.providers["acme"].description == ProviderDescription(
         task_path="/v1/tasks/{task_id}",
         auth_header="X-Key",
         auth_value="Key {key}",
@@ -44,10 +44,12 @@ def test_a_provider_may_speak_in_every_way_otherwise(read: Read) -> None:
         error_title="failure",
         error_detail="",
         words={
-            **MULEROUTER_WORDS,
             "completed": ("SUCCEEDED",),
             "running": ("PENDING", "THROTTLED", "RUNNING"),
         },
+        submit={},
+        hint={},
+        has_own_task_path=True,
     )
     assert config.providers["mulerouter"] == ProviderSettings()
 
@@ -73,6 +75,23 @@ def test_a_task_path_may_be_any_end_of_a_url(read: Read, path: str) -> None:
     ("line", "fault"),
     [
         ("task_path = '/v1/tasks'", "must contain {task_id}"),
+        ("body = '{\"id\": {task_id}}'\nmethod = 'POST'", "must be JSON such as"),
+        ('body = \'{"id": "{task_id}"}\'', 'a GET has none; write method = "POST"'),
+        ("method = 'PUT'", 'must be "GET" or "POST"'),
+        ("hosts = ['https://h.example']", "entry 1 must be a host such as"),
+        ("hosts = ['*.com']", "entry 1 must be a host such as"),
+        ("id_signs = '?'", "must be some of /=~"),
+        ("http = { 202 = 'runing' }", "must map 202 to one of running, completed, failed, cancelled, lost, "),
+        ("http = { 302 = 'running', 700 = 'failed' }", "must contain codes from 200 to 599 only"),
+        ("body_kind = 'xml'", "must be one of json, any"),
+        ("status = 'lenght(x)'", "there is no function lenght(); did you mean length()?"),
+        ("status = 'join(x)'", "join() takes 2 arguments, not 1"),
+        ("outputs = 'data.video-url'", 'a name with a hyphen needs double quotes: "video-url"'),
+        ("headers = { x-goog-api-key = 'canary' }", 'write x-goog-api-key = { env = "NAME" }'),
+        ("result = { path = '/f/{file_id}' }", 'write values = { file_id = "its place in the reply" }'),
+        ("result = { outputs = 'x' }", "path: is needed; write path ="),
+        ("result.values = { task_id = 'x' }", "must have names of a-z 0-9 _ that are not"),
+        ("preset = 'replicat'", 'must be a provider of the catalogue; did you mean "replicate"?'),
         (
             "task_path = '/{task_idd}'",
             'no other placeholders than {api_path} and {task_id}; did you mean "task_id"?',
@@ -88,7 +107,7 @@ def test_a_task_path_may_be_any_end_of_a_url(read: Read, path: str) -> None:
         ("auth_value = 'Bearer'", "must contain {key}"),
         ("auth_value = 'Schlüssel {key}'", "cannot be sent: "),
         ("headers = 'x'", "must be a table such as"),
-        ("headers = { X = 1 }", "must contain text only"),
+        ("headers = { X = 1 }", "must contain text or secrets"),
         ("headers = { 'X Y' = 'a' }", "cannot be sent: "),
         ('headers = { X = "a\\r\\nY: b" }', "cannot be sent: "),
         ("headers = { Content-Type = 'a' }", "cannot be sent: "),

@@ -56,7 +56,24 @@ VALUES = {
     "failed": ('["broken"]', ("broken",)),
     "cancelled": ('["off"]', ("off",)),
     "status": ("state", "state"),
+    "preset": ("", ""),
+    "method": ("post", "POST"),
+    "body": ('{"name": "{task_id}"}', '{"name": "{task_id}"}'),
+    "hosts": ('["*.H.example"]', ("*.h.example",)),
+    "id_signs": ("/=", "/="),
+    "body_kind": ("any", "any"),
+    "http": ('{ 202 = "running" }', {202: "running"}),
+    "lost": ('["gone"]', ("gone",)),
+    "refused": ('["1004"]', ("1004",)),
+    "throttled": ('["1002"]', ("1002",)),
+    "path": ("/results/{task_id}", "/results/{task_id}"),
+    "values": ('{ file_id = "file.id" }', {"file_id": "file.id"}),
 }
+NEEDED = {
+    "body": {"NOTIFIER_PROVIDERS__MULEROUTER__METHOD": "POST"},
+    "result": {"NOTIFIER_PROVIDERS__MULEROUTER__RESULT__PATH": "/results/{task_id}"},
+}
+"""Keys that are refused without another one."""
 
 
 @pytest.mark.parametrize(
@@ -65,13 +82,18 @@ VALUES = {
 def test_every_key_can_be_set_by_its_variable(read: Read, path: KeyPath, key: SettingKey) -> None:
     is_duration = key.field.endswith("_ms") and path[-1] not in {"result_ttl", "utc_offset"}
     text, wanted = ("30s", 30_000) if is_duration else VALUES.get(path[-1], ("a.b", "a.b"))
-    environ = {variable_name(path): text, "SECRET": "whsec_" + "a" * 40}
+    needed = NEEDED.get(path[-1], {}) | (NEEDED.get(path[2], {}) if len(path) == 4 else {})
+    environ = {**needed, variable_name(path): text, "SECRET": "whsec_" + "a" * 40}
     found: object = read("", environ)
     for name in path[:-1]:
         found = found[name] if isinstance(found, dict) else getattr(found, name, found)
-    if path[0] == "providers" and path[2] != "polling" and not hasattr(found, key.field):
-        found = getattr(found, "description", found)
-    found = found.words[path[-1]] if "words" in path else getattr(found, key.field)  # type: ignore[attr-defined]
+    if path[0] == "providers" and path[2] != "polling":
+        inner = getattr(found, "description", None)
+        if len(path) == 4:
+            found = getattr(inner, path[2])
+        elif not hasattr(found, key.field):
+            found = inner
+    found = found[path[-1]] if isinstance(found, dict) else getattr(found, key.field)
     assert found == wanted
 
 

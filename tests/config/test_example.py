@@ -10,8 +10,9 @@ import pytest
 
 from notifier.config.load import load
 from notifier.config.model import Config
+from notifier.config.provider_parsers import STATES
 from notifier.config.schema import ROOT
-from notifier.core.polling.provider import ProviderDescription
+from notifier.core.polling.provider import ProviderDescription, ResultDescription
 from notifier.core.secret import Secret
 from tests.config.test_environment import keys
 
@@ -64,11 +65,13 @@ def test_every_field_of_every_dataclass_has_its_key(section: str) -> None:
     if section == "providers":
         named = {field for table, field in fields_read() if table == "mulerouter"}
         provider = {one.name for one in dataclasses.fields(Config().providers["mulerouter"])}
-        description = {one.name for one in dataclasses.fields(ProviderDescription)}
-        assert named == (provider - {"name", "polling", "description"}) | (description - {"words"})
-        assert {field for table, field in fields_read() if table == "words"} == set(
-            ProviderDescription().words
+        description = {one.name for one in dataclasses.fields(ProviderDescription) if one.init}
+        assert named == (provider - {"name", "polling", "description", "key_variable"}) | (
+            description - {"words", "submit", "hint", "result", "has_own_task_path"}
         )
+        assert {field for table, field in fields_read() if table == "words"} == set(STATES)
+        result = {one.name for one in dataclasses.fields(ResultDescription)}
+        assert {field for table, field in fields_read() if table == "result"} == result
         return
     wanted = {one.name for one in dataclasses.fields(getattr(Config(), section))}
     wanted.discard("endpoints")  # tables with names of their own; tests/config/test_endpoints.py reads them

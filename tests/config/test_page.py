@@ -22,7 +22,11 @@ def test_every_key_is_told_in_words() -> None:
 
 def test_the_page_s_own_provider_can_be_used(tmp_path: Path) -> None:
     """What is shown works as it is."""
-    [block] = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    (tmp_path / "config.toml").write_text(block)
-    config = load(tmp_path / "config.toml", {"ACME_KEY": "sk-acme-0123456789"})
+    blocks = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "config.toml").write_text("\n".join(blocks))
+    (tmp_path / "hard.key").write_text("key-0123456789")
+    config = load(tmp_path / "config.toml", {"ACME_KEY": "sk-acme-0123456789", "HARD_TEAM": "team-1"})
     assert config.providers["acme"].description.words["completed"] == ("done",)
+    assert config.providers["acme"].result_ttl_ms == 0
+    assert not config.providers["acme"].description.needs_api_path
+    assert config.providers["hard"].description.result is not None

@@ -82,6 +82,7 @@ def test_a_provider_polls_as_all_do_but_for_what_it_says(read: Read) -> None:
         ProviderSettings(),
         name="other",
         base_url="https://other.example/v1",
+        result_ttl_ms=0,
         polling=PollingSettings(growth=0.5, max_interval_ms=600_000),
     )
 
@@ -147,7 +148,8 @@ level = "inf"
         "make it at most as long",
         "config.toml:7: polling.first_after: a duration is at least 50ms",
         'config.toml:8: pollin: unknown section; did you mean "polling"?',
-        'config.toml:9: providers.x.base_url: is needed; write base_url = "https://…"',
+        'config.toml:9: providers.x.base_url: is needed; write base_url = "https://…", '
+        'or preset = "NAME" of the catalogue',
         'config.toml:10: providers.x.max_rate: must be a rate such as "50/s", not a number',
         "config.toml:12: log.level: must be one of debug, info, warning, error, critical; "
         'did you mean "info"?',

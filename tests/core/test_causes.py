@@ -24,7 +24,8 @@ from notifier.core.circuit_breaker import CircuitBreaker
 from notifier.core.delivery.endpoint import EndpointHealth, Suspension, find_hold_cause
 from notifier.core.delivery.judge_attempt import classify_failure
 from notifier.core.exchange import FailureKind, HttpReply, NoReply
-from notifier.core.polling.judge_poll import ReplyVerdict, judge_poll
+from notifier.core.polling.judge_poll import judge_poll
+from notifier.core.polling.judge_reply import ReplyVerdict
 from notifier.core.polling.provider import ProviderDescription
 from notifier.core.polling.verdict import AccountRefused, Inconclusive, Running, Throttled
 from notifier.core.secret import Secret

@@ -564,9 +564,19 @@ def test_an_end_says_when_the_provider_had_it_end(finished_at: int | None, expec
     assert end(replace(DONE, finished_at=finished_at)).finished_at == expected
 
 
-def test_no_outputs_or_an_unknown_life_expire_never() -> None:
+def test_an_unknown_life_expires_never() -> None:
     assert end(DONE, ttl_ms=0).result_expires_at is None
-    assert end(replace(DONE, outputs=())).result_expires_at is None
+
+
+def test_a_result_without_outputs_expires_too() -> None:
+    """PROVIDER-TABLES, result_ttl: the payload may hold what outputs does not find."""
+    assert end(replace(DONE, outputs=())).result_expires_at == end(DONE).result_expires_at
+    assert end(replace(DONE, state=WatchState.FAILED, outputs=())).result_expires_at is None
+
+
+def test_the_providers_own_expiry_wins_over_the_lifetime() -> None:
+    assert end(replace(DONE, expires_at=T + 7)).result_expires_at == T + 7
+    assert end(replace(DONE, expires_at=T + 7), ttl_ms=0).result_expires_at == T + 7
 
 
 def test_a_creation_time_known_before_is_kept_at_the_end() -> None:

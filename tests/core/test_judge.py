@@ -15,7 +15,8 @@ from notifier.core.causes.table import Code
 from notifier.core.delivery.judge_attempt import judge_attempt
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.model import TaskError, WatchState
-from notifier.core.polling.judge_poll import MAX_STATUS_CHARS, ReplyVerdict, judge_poll
+from notifier.core.polling.judge_poll import judge_poll
+from notifier.core.polling.judge_reply import MAX_STATUS_CHARS, ReplyVerdict
 from notifier.core.polling.payload_notes import NoteCode, PayloadNote
 from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription
 from notifier.core.polling.task_error import MAX_DETAIL_CHARS, MAX_TITLE_CHARS

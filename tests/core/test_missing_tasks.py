@@ -2,6 +2,7 @@
 
 import pytest
 
+from notifier.config.load import load
 from notifier.core.causes.table import Code
 from notifier.core.polling.missing_tasks import find_lost_min_ms, question_unknown
 from notifier.core.polling.path_health import PathHealth, record_reply, record_vanished
@@ -54,4 +55,5 @@ def test_a_task_that_may_be_too_young_is_given_longer(path: PathHealth, is_seen:
 
 def test_only_a_task_path_of_ones_own_needs_proof() -> None:
     assert not ProviderDescription().has_own_task_path
-    assert ProviderDescription(task_path="/v1/jobs/{task_id}").has_own_task_path
+    config = load(None, {"NOTIFIER_PROVIDERS__MULEROUTER__TASK_PATH": "/v1/jobs/{task_id}"})
+    assert config.providers["mulerouter"].description.has_own_task_path

@@ -5,15 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.formats.urls import (
-    InvalidUrl,
+from notifier.core.formats.task_urls import (
+    TaskPlace,
     TaskUrlTemplate,
     build_task_url,
     check_api_path,
-    check_base_url,
-    check_callback_url,
     check_task_id,
     split_task_url,
+)
+from notifier.core.formats.urls import (
+    InvalidUrl,
+    check_base_url,
+    check_callback_url,
     url_to_endpoint,
     url_to_origin,
 )
@@ -293,7 +296,7 @@ def test_a_task_url_that_was_made_is_taken_apart_again(api_path: str, task_id: s
     except InvalidUrl:
         return
     url = build_task_url(BASES["local"], MULEROUTER_PATH, api_path, task_id)
-    assert split_task_url(url, PLACES) == ("local", api_path, task_id)
+    assert split_task_url(url, PLACES) == TaskPlace("local", api_path, task_id)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +311,7 @@ def test_a_task_url_that_was_made_is_taken_apart_again(api_path: str, task_id: s
     ],
 )
 def test_a_task_url_is_taken_apart_at_the_longest_base(text: str, parts: tuple[str, str, str]) -> None:
-    assert split_task_url(text, PLACES) == parts
+    assert split_task_url(text, PLACES) == TaskPlace(*parts)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +351,9 @@ def test_a_task_url_that_fits_two_providers_equally_names_them() -> None:
             "https://h/fal/flux/requests/T1/status",
             ("/fal/flux", "T1"),
         ),
-        ("/v1/tasks/{task_id}", "https://h/v1/tasks/T1", ("/v1/tasks", "T1")),
+        ("/v1/tasks/{task_id}", "https://h/v1/tasks/T1", ("", "T1")),
+        ("/v1/query?task_id={task_id}", "https://h/v1/query?task_id=T1", ("", "T1")),
+        ("{task_id}", "https://h/T1", ("", "T1")),
         ("query{api_path}?task={task_id}", "https://h/query/video?task=T1", ("/video", "T1")),
         ("{api_path}/{task_id}/of/{task_id}", "https://h/a/T1/of/T1", ("/a", "T1")),
     ],
@@ -357,9 +362,8 @@ def test_a_task_url_is_read_as_its_provider_is_asked(
     task_path: str, url: str, parts: tuple[str, str]
 ) -> None:
     """Each dialect says where the id stands: to take the last word of the path for it would lose the task."""
-    assert split_task_url(url, {"p": TaskUrlTemplate("https://h", task_path)}) == ("p", *parts)
-    if "{api_path}" in task_path:
-        assert build_task_url("https://h", task_path, *parts) == url
+    assert split_task_url(url, {"p": TaskUrlTemplate("https://h", task_path)}) == TaskPlace("p", *parts)
+    assert build_task_url("https://h", task_path, *parts) == url
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,9 @@ class Fleet:
 
     # -- the network
 
+    async def query(self, *_args: object, **_more: object) -> Exchange:
+        raise AssertionError("nothing is polled by POST here")
+
     async def get(
         self,
         url: str,

@@ -42,6 +42,9 @@ class CrowdedNetwork:
         while self.waiting and self.waiting[0][0] <= self.now():
             self.waiting.pop(0)[1].set()
 
+    async def query(self, *_args: object, **_more: object) -> Exchange:
+        raise NotImplementedError
+
     async def get(self, *_args: object, **_more: object) -> Exchange:
         raise NotImplementedError
 

@@ -41,6 +41,9 @@ class Receivers:
             self.in_flight[port] -= 1
         return TIMEOUT
 
+    async def query(self, *_args: object, **_more: object) -> Exchange:
+        raise AssertionError("nothing is polled by POST here")
+
     async def get(self, *_args: object, **_more: object) -> Exchange:
         raise NotImplementedError
 

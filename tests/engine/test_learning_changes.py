@@ -61,6 +61,9 @@ class Provider:
     noticed: dict[str, int] = field(default_factory=dict)
     polls: int = 0
 
+    async def query(self, *_args: object, **_more: object) -> Exchange:
+        raise NotImplementedError
+
     async def get(self, url: str, *_args: object, **_more: object) -> Exchange:
         self.polls += 1
         task_id, now = url.rpartition("/")[2], self.clock.now()

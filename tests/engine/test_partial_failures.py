@@ -178,7 +178,7 @@ def test_running_tasks_that_vanish_together_are_an_outage(
 def test_a_mistyped_task_path_loses_no_task(tmp_path: Path) -> None:
     """A table of one's own that has found no task yet is not believed (CONTRACT, Names, "lost")."""
     unknown: Reply = (REPLY_S, HttpReply(404, body=b'{"title": "Not Found"}'))
-    description = replace(PROVIDER.description, task_path="{api_path}/{task_id}/")
+    description = replace(PROVIDER.description, task_path="{api_path}/{task_id}/", has_own_task_path=True)
     tasks = [FleetTask(f"{WELL}/{n}", f"task-{n}", n * SECOND, expire_after_ms=2 * HOUR) for n in range(3)]
     fleet = Fleet(
         tmp_path, tasks, dict.fromkeys((each.api_path for each in tasks), always(unknown)),

@@ -121,7 +121,7 @@ def _error_text(value: Any) -> Any:
         return value.strip() or None
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False)
 
 
 def duration_ms(text: str) -> int:

@@ -23,6 +23,11 @@ class SimWire:
         self._world = life.world
         self._is_closed = False
 
+    async def query(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_ms: int, **_: object
+    ) -> Exchange:
+        raise AssertionError("MuleRouter is polled by GET")
+
     async def get(self, url: str, headers: Mapping[str, str], *, timeout_ms: int, **_: object) -> Exchange:
         """See ``Wire``."""
         self._check_open(url)

@@ -154,6 +154,8 @@ async def old_file(tmp_path: Path, opening: OpenStore) -> None:
             "UPDATE endpoints SET failures = 3, closed_at = ?, reason = ?, probe_at = ?",
             (NOON, OLD_REASON, NOON + 5_000),
         )
+        connection.execute("ALTER TABLE watches DROP COLUMN poll_origin")
+        connection.execute("DROP TABLE completions")
         for later in SINCE_CAUSES:
             connection.execute(later)
         connection.executescript(BEFORE_RECOVERY)

@@ -51,6 +51,7 @@ READING = {
     "watch",
     "payload",
     "history",
+    "completion",
     "learned",
     "recent",
     "watches",

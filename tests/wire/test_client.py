@@ -55,6 +55,20 @@ async def test_the_request_is_sent_as_written_and_nothing_is_added_but_the_neede
     assert peer.bodies == [b'{"a":1}']
 
 
+@pytest.mark.parametrize("status", ["200 OK", "202 Accepted", "404 Not Found"])
+async def test_the_reply_to_a_query_is_read_whole(status: str) -> None:
+    """A poll by POST needs the body of a success; a callback does not."""
+    async with listening(saying(answer(b'{"done": true}', status))) as peer, wired() as wire:
+        reply = await wire.query(peer.url("/op"), {}, b'{"name": "a/b"}', timeout_ms=LONG_MS)
+        cut = await wire.query(peer.url("/op"), {}, b"{}", timeout_ms=LONG_MS, max_body=5)
+    assert isinstance(reply, HttpReply)
+    assert (reply.body, reply.is_cut) == (b'{"done": true}', False)
+    assert isinstance(cut, HttpReply)
+    assert (cut.body, cut.is_cut) == (b'{"don', True)
+    assert peer.bodies[0] == b'{"name": "a/b"}'
+    assert peer.heads[0].startswith(b"POST /op HTTP/1.1")
+
+
 @pytest.mark.parametrize("name", ["User-Agent", "user-agent", "Accept", "ACCEPT-ENCODING"])
 async def test_a_header_of_the_caller_replaces_ours_and_is_sent_once(name: str) -> None:
     """As written. ``User-Agent: notifier/0.1.0, notifier/0.1.0`` stood on every callback."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
-from notifier.core.causes.table import CAUSES, STATUS_FIXES, Code
+from notifier.core.causes.attempt_fixes import HTTP_REDIRECT, STATUS_FIXES
+from notifier.core.causes.table import CAUSES, Code
 from notifier.core.formats.text import fill_template
 from notifier.core.formats.times import format_instant
 
@@ -101,7 +102,11 @@ class Cause:
 
     def _status_fix(self) -> str:
         status = self.params.get("status")
-        if self.code is not Code.RECEIVER_HTTP_STATUS or not isinstance(status, int):
+        if self.code is Code.RECEIVER_REDIRECT:
+            status = HTTP_REDIRECT
+        elif self.code is not Code.RECEIVER_HTTP_STATUS:
+            return ""
+        if not isinstance(status, int):
             return ""
         return next((text for first, last, text in STATUS_FIXES if first <= status <= last), "")
 

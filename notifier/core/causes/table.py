@@ -4,7 +4,7 @@ In a text ``{name}`` is the value of a parameter. ``{before[name]after}`` is the
 it; without the parameter it is empty.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from types import MappingProxyType
@@ -19,6 +19,8 @@ class Code(StrEnum):
     PROVIDER_ACCESS_FORBIDDEN = auto()
     PROVIDER_ACCESS_BLOCKED = auto()
     PROVIDER_THROTTLED = auto()
+    PROVIDER_ACCOUNT_REFUSED = auto()
+    PROVIDER_LIMIT_REACHED = auto()
 
     PROVIDER_TASK_UNKNOWN = auto()
     PROVIDER_TASKS_VANISHED = auto()
@@ -39,6 +41,8 @@ class Code(StrEnum):
     REPLY_STATUS_MISSING = auto()
     REPLY_STATUS_EMPTY = auto()
     REPLY_OTHER_TASK = auto()
+    RESULT_UNAVAILABLE = auto()
+    RESULT_VALUE_MISSING = auto()
 
     DNS_FAILED = auto()
     CONNECT_FAILED = auto()
@@ -103,6 +107,7 @@ _CLOSED_FIX = (
 _HELD_FIX = "`notifier endpoints resume {id}` when it may be called again"
 
 _BY_ITSELF = "nothing is lost; polling goes on by itself when it answers again"
+_THROTTLED_FIX = "nothing; polling goes on by itself. A lower max_rate avoids it"
 _NO_HTTP = "see that an HTTP/1.1 server answers there, and whether the URL is to be http or https"
 # Callbacks leave the host. A provider's words about the account may name it, and a path would disclose the
 # layout of the host.
@@ -110,27 +115,6 @@ _OF_THE_ACCOUNT = frozenset({"message"})
 _OF_THE_KEY = _OF_THE_ACCOUNT | {"key_origin"}
 _QUOTE = '{; it says "[message]"}'
 _ODD_REPLY = "only the provider can change its reply, or a user its description in the configuration"
-_BUSY = "the receiver is busy; a delivery would wait, by its Retry-After, and go out again"
-_REFUSED = (
-    "the signature was refused, or a login is wanted: have the receiver verify with the secret "
-    "that `notifier secret show` prints, over the bytes of the body as they came"
-)
-_REDIRECTED = "redirects are never followed; give the URL that it points to"
-
-STATUS_FIXES: Sequence[tuple[int, int, str]] = (
-    (401, 401, _REFUSED),
-    (403, 403, _REFUSED),
-    (407, 407, _REFUSED),
-    (404, 405, "see that the path is right, and that it takes POST"),
-    (408, 408, _BUSY),
-    (425, 425, _BUSY),
-    (429, 429, _BUSY),
-    (410, 410, "the receiver says that it is gone; a delivery would park the endpoint until it is resumed"),
-    (300, 399, _REDIRECTED),
-    (400, 499, "the receiver refuses this message; have it answer 2xx to events that it does not know"),
-    (0, 999, "the receiver failed; look at its log"),
-)
-"""First and last status of an attempt, and what to do. The first entry that includes a status counts."""
 
 
 def _account(text: str, fix: str) -> Template:
@@ -174,9 +158,14 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
             "blocks it, and the key is not what is refused; then polling goes on by itself",
         ),
         Code.PROVIDER_THROTTLED: Template(
-            f"provider throttles (429){_QUOTE}",
-            "nothing; polling goes on by itself. A lower max_rate avoids it",
-            private=_OF_THE_ACCOUNT,
+            f"provider throttles (429){_QUOTE}", _THROTTLED_FIX, private=_OF_THE_ACCOUNT
+        ),
+        Code.PROVIDER_ACCOUNT_REFUSED: _account(
+            "provider refuses the key or the account ({reason})",
+            "check {key} and the account; `notifier check --online` polls again",
+        ),
+        Code.PROVIDER_LIMIT_REACHED: Template(
+            f"provider throttles ({{reason}}){_QUOTE}", _THROTTLED_FIX, private=_OF_THE_ACCOUNT
         ),
         Code.PROVIDER_TASK_UNKNOWN: Template(
             f"provider does not know the task ({{status}}){_QUOTE}",
@@ -217,6 +206,8 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
         Code.REPLY_STATUS_MISSING: _reply("answer has no status at {place}"),
         Code.REPLY_STATUS_EMPTY: _reply("answer's status is empty"),
         Code.REPLY_OTHER_TASK: _reply('answer is about another task ("{task_id}")'),
+        Code.RESULT_UNAVAILABLE: _reply("the task is completed, and its result cannot be read: {reason}"),
+        Code.RESULT_VALUE_MISSING: _reply("the task is completed, and its reply has no {name} at {place}"),
         Code.DNS_FAILED: _network(
             "name not resolved",
             f"see base_url and this machine's DNS; {_BY_ITSELF}",
@@ -289,9 +280,7 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
             "look at the log; if that lasts, restart: nothing that was accepted is lost",
         ),
         Code.RECEIVER_HTTP_STATUS: Template("HTTP {status}", endpoint_fix=_CLOSED_FIX),
-        Code.RECEIVER_REDIRECT: Template(
-            "redirect to {host} not followed", attempt_fix=_REDIRECTED, endpoint_fix=_CLOSED_FIX
-        ),
+        Code.RECEIVER_REDIRECT: Template("redirect to {host} not followed", endpoint_fix=_CLOSED_FIX),
         Code.RECEIVER_GONE: Template(
             "parked: the endpoint says that it is gone (410); resume it when it is back",
             endpoint_fix=_HELD_FIX,

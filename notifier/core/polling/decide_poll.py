@@ -4,13 +4,15 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from notifier.core.causes.cause import Audience, Cause
-from notifier.core.model import MissingStreak, Trouble, Watch, WatchState
+from notifier.core.model import MissingStreak, Trouble, Watch
 from notifier.core.polling import age_schedule, learned_schedule
 from notifier.core.polling.age_schedule import AgeSchedule
+from notifier.core.polling.completion import completion_to_json
 from notifier.core.polling.decision import EndWatch, PollAgain, PollDecision, ScheduleReason, ScheduleRule
 from notifier.core.polling.evidence import classify_verdict
+from notifier.core.polling.finished_ends import end_finished, end_without_result
 from notifier.core.polling.learned_schedule import TaskDurations
-from notifier.core.polling.task_age import find_finish, find_start, measure_duration_ms
+from notifier.core.polling.task_age import find_start
 from notifier.core.polling.unfinished_ends import end_expired, end_lost
 from notifier.core.polling.verdict import (
     AccountRefused,
@@ -18,6 +20,7 @@ from notifier.core.polling.verdict import (
     Inconclusive,
     InconclusiveKind,
     NotPolled,
+    ResultPending,
     Running,
     TaskUnknown,
     Throttled,
@@ -73,42 +76,50 @@ def decide_poll(
     ``lost_min_ms`` is how long a task must be unknown before it ends as lost.
     """
     decision: PollDecision
+    when = (now if poll_started_at is None else poll_started_at, now)
+    inputs = ScheduleInputs(schedule, result_ttl_ms, durations, lost_min_ms)
     match verdict:
         case Finished():
-            decision = _end_finished(watch, verdict, result_ttl_ms, now)
+            decision = end_finished(watch, verdict, result_ttl_ms, now)
         case NotPolled(condition=condition):
             if now < watch.expires_at:
                 raise AssertionError("an unpolled watch is decided at its deadline only")
             why = condition.text(Audience.RECEIVER)
             decision = end_expired(watch, watch.upstream_status, watch.task_created_at, why, is_polled=False)
         case Running() | TaskUnknown() | AccountRefused() | Throttled() | Inconclusive():
-            when = (now if poll_started_at is None else poll_started_at, now)
-            decision = _decide_unfinished(
-                watch, verdict, ScheduleInputs(schedule, result_ttl_ms, durations, lost_min_ms), when, jitter
-            )
+            decision = _decide_unfinished(watch, verdict, inputs, when, jitter)
+        case ResultPending():
+            decision = _decide_pending(watch, verdict, inputs, when, jitter)
         case _:
             assert_never(verdict)
     return replace(decision, summary=describe_verdict(verdict))
 
 
-def _end_finished(watch: Watch, verdict: Finished, result_ttl_ms: int, now: int) -> EndWatch:
-    # An end some days ago counts, because its links may have expired.
-    finished_at = find_finish(watch, verdict.finished_at, now)
-    has_life = result_ttl_ms > 0 and bool(verdict.outputs)
-    created_at = watch.task_created_at if verdict.created_at is None else verdict.created_at
-    # A cancelled task does not show how long such tasks take.
-    is_whole = verdict.state in (WatchState.COMPLETED, WatchState.FAILED)
-    return EndWatch(
-        state=verdict.state,
-        upstream_status=verdict.upstream_status,
-        outputs=verdict.outputs,
-        error=verdict.error,
-        payload=verdict.payload,
-        result_expires_at=(now if finished_at is None else finished_at) + result_ttl_ms if has_life else None,
-        task_created_at=created_at,
-        duration_ms=measure_duration_ms(watch, created_at, verdict.finished_at, now) if is_whole else None,
-        finished_at=finished_at,
-        notes=verdict.notes,
+def _decide_pending(
+    watch: Watch, pending: ResultPending, inputs: ScheduleInputs, when: tuple[int, int], jitter: float
+) -> PollDecision:
+    """Read the result of a completed task at once, then at the pace of the polls, until the deadline."""
+    if isinstance(pending.failure, NotPolled):
+        return end_without_result(watch, pending, inputs.result_ttl_ms, when[1])
+    if pending.failure is None:
+        return _read_result_now(watch, pending, when[1])
+    decision = _decide_unfinished(watch, pending.failure, inputs, when, jitter)
+    if isinstance(decision, EndWatch):
+        return end_without_result(watch, pending, inputs.result_ttl_ms, when[1])
+    return replace(decision, upstream_status=pending.first.upstream_status)
+
+
+def _read_result_now(watch: Watch, pending: ResultPending, now: int) -> PollAgain:
+    created_at = pending.first.created_at
+    return PollAgain(
+        due_at=now,
+        interval_ms=watch.interval_ms,
+        upstream_status=pending.first.upstream_status,
+        task_created_at=watch.task_created_at if created_at is None else created_at,
+        trouble=None,
+        missing=None,
+        reason=ScheduleReason(ScheduleRule.RESULT),
+        completion=completion_to_json(pending),
     )
 
 

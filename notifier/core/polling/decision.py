@@ -19,6 +19,7 @@ class ScheduleRule(StrEnum):
     MISSING = "missing"
     FAILING = "failing"
     DEADLINE = "deadline"
+    RESULT = "result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class ScheduleReason:
                 return f"the last {self.failures} polls failed"
             case ScheduleRule.DEADLINE:
                 return "its deadline is then"
+            case ScheduleRule.RESULT:
+                return "the task completed, and its result is read now"
             case _:
                 assert_never(self.rule)
 
@@ -66,8 +69,9 @@ class PollAgain:
     """Another poll at ``due_at`` for this ``reason``. The other fields are the new values of the watch.
 
     ``failures`` counts the polls in a row that failed, this one included. ``paced_due_at`` is when the poll
-    would be due without the ``Retry-After`` of a failure; None where that changed nothing. ``summary`` is
-    what the poll brought, in words.
+    would be due without the ``Retry-After`` of a failure; None where that changed nothing. ``summary``
+    describes the verdict of the poll. ``completion`` (``completion.py``) is set once the task has completed,
+    and its result is still to be read.
     """
 
     due_at: int
@@ -80,6 +84,7 @@ class PollAgain:
     paced_due_at: int | None = None
     reason: ScheduleReason = ScheduleReason(ScheduleRule.AGE)
     summary: str = ""
+    completion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

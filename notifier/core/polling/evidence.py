@@ -9,6 +9,7 @@ from notifier.core.polling.verdict import (
     Inconclusive,
     InconclusiveKind,
     NotPolled,
+    ResultPending,
     Running,
     TaskUnknown,
     Throttled,
@@ -50,6 +51,10 @@ def classify_verdict(verdict: Verdict) -> PollEvidence:
     match verdict:
         case Running() | Finished():
             return PollEvidence.STATUS
+        case ResultPending(failure=failure):
+            evidence = PollEvidence.STATUS if failure is None else classify_verdict(failure)
+            # The poll of the task worked; that its result cannot be read says nothing about other tasks.
+            return PollEvidence.TASK if evidence is PollEvidence.PATH else evidence
         case TaskUnknown():
             return PollEvidence.UNKNOWN
         case Throttled():

@@ -15,6 +15,7 @@ class NoteCode(StrEnum):
 
     PAYLOAD_REPAIRED = auto()
     PAYLOAD_TOO_DEEP = auto()
+    PAYLOAD_NOT_JSON = auto()
     PAYLOAD_TOO_LARGE = auto()
     EXPRESSION_FAILED = auto()
     OUTPUTS_MISSING = auto()
@@ -27,6 +28,7 @@ _TEXTS: Mapping[NoteCode, str] = MappingProxyType(
     {
         NoteCode.PAYLOAD_REPAIRED: "payload repaired: {repair}",
         NoteCode.PAYLOAD_TOO_DEEP: "payload left out: nested deeper than {limit} levels",
+        NoteCode.PAYLOAD_NOT_JSON: "payload left out: the reply is no JSON ({type}, {size})",
         NoteCode.PAYLOAD_TOO_LARGE: "payload left out: it has {size}, and callbacks.max_payload is {limit}; "
         "GET /v1/watches/{watch_id}/payload returns it",
         NoteCode.EXPRESSION_FAILED: "the reply does not fit the expression {place}, which counts as null",

@@ -1,5 +1,6 @@
 """Find a provider's own words in a reply: a message in JSON, a line of text, the title of a page."""
 
+import functools
 import html
 import re
 from dataclasses import dataclass
@@ -7,16 +8,16 @@ from typing import Any
 
 from notifier.core.exchange import HttpReply
 from notifier.core.formats.json_reading import read_json
-from notifier.core.formats.json_redaction import redact_json
 from notifier.core.formats.text import one_line
 from notifier.core.polling.provider_reply import (
+    Secrets,
     UnreadableReply,
-    hide_key,
+    hide_secrets,
     is_markup,
     read_body,
+    redact_secrets,
     value_to_text,
 )
-from notifier.core.secret import Secret
 
 MAX_MESSAGE_CHARS = 200  # one line of a terminal, and half of the next
 _MAX_BODY = 64 * 1024  # messages are short; a longer body is not worth its parsing
@@ -56,27 +57,26 @@ def find_message(value: Any, depth: int = _MAX_DEPTH) -> str:
     return ""
 
 
-def read_error(reply: HttpReply, key: Secret | None) -> ErrorReply:
+def read_error(reply: HttpReply, secrets: Secrets) -> ErrorReply:
     """Read a reply of an error status."""
-    body = _body_of(reply, key)
+    body = _body_of(reply, secrets)
     if is_markup(body):
-        return ErrorReply(_page_title(_to_text(body, key)), is_page=True)
+        return ErrorReply(_page_title(_to_text(body, secrets)), is_page=True)
     if not body:
         return ErrorReply()
-    secret = "" if key is None else key.reveal()
     try:
-        document = read_json(body, lambda raw: redact_json(raw, secret)).document
+        document = read_json(body, functools.partial(redact_secrets, secrets=secrets)).document
     except ValueError:
         is_text = b"\0" not in body
-        return ErrorReply(_one_line(_to_text(body, key)) if is_text else "")
+        return ErrorReply(_one_line(_to_text(body, secrets)) if is_text else "")
     message = find_message(document) or value_to_text(document, MAX_MESSAGE_CHARS) or ""
     return ErrorReply(_one_line(message), is_json=isinstance(document, dict | list))
 
 
-def _body_of(reply: HttpReply, key: Secret | None) -> bytes:
+def _body_of(reply: HttpReply, secrets: Secrets) -> bytes:
     """Return the beginning of a body, unpacked; empty if it cannot be."""
     try:
-        return read_body(reply, _MAX_BODY, key)[:_MAX_BODY]
+        return read_body(reply, _MAX_BODY, secrets)[:_MAX_BODY]
     except UnreadableReply:
         return b"" if "content-encoding" in reply.headers else reply.body[:_MAX_BODY]
 
@@ -87,9 +87,9 @@ def _page_title(page: str) -> str:
     return _one_line(title[1] if title else _TAG.sub(" ", page))
 
 
-def _to_text(body: bytes, key: Secret | None) -> str:
+def _to_text(body: bytes, secrets: Secrets) -> str:
     """Return what a person would read. Entities of HTML are resolved first: they could hide the key."""
-    return hide_key(html.unescape(body.decode("utf-8", "replace")), key)
+    return hide_secrets(html.unescape(body.decode("utf-8", "replace")), secrets)
 
 
 def _one_line(text: str) -> str:

@@ -3,7 +3,7 @@
 import functools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -23,6 +23,8 @@ from notifier.core.secret import Secret
 
 MAX_PLACE_CHARS = 200  # no record of why; changing it needs a measurement
 MAX_ENCODING_CHARS = 60  # two names, and room for a third
+MAX_CONTENT_TYPE_CHARS = 100  # a type with its parameters; RFC 6838 allows names of 127 each
+Secrets = tuple[Secret, ...]
 MAX_CODE_CHARS = 200  # no record of why; changing it needs a measurement
 _MARKUP_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -40,10 +42,12 @@ class UnreadableReply(Exception):
 class ProviderReply:
     """A reply that is JSON: the decoded document, and the bytes to pass on.
 
-    Neither contains the key, so nothing that is read from it can pass the key on.
+    Neither contains the key, so nothing that is read from it can pass the key on. ``payload_note`` says why
+    there is nothing to pass on: such a reply counts as null.
     """
 
     reading: JsonReading
+    payload_note: PayloadNote | None = None
 
     def at(self, place: str) -> Any:
         """Return the value at a JMESPath place; None without a value, and for an empty place.
@@ -71,6 +75,9 @@ class ProviderReply:
 
     def payload(self, notes: list[PayloadNote]) -> str | None:
         """Return the text to pass on; a note says what was repaired in it, or why there is none."""
+        if self.payload_note is not None:
+            notes.append(self.payload_note)
+            return None
         raw = self.reading.raw
         if raw is None or is_too_deep(raw):
             notes.append(PayloadNote(NoteCode.PAYLOAD_TOO_DEEP, {"limit": MAX_DEPTH}))
@@ -79,30 +86,42 @@ class ProviderReply:
         return raw.decode()
 
 
-def parse_reply(reply: HttpReply, max_body: int, key: Secret | None) -> ProviderReply:
+def parse_reply(reply: HttpReply, max_body: int, secrets: Secrets) -> ProviderReply:
     """Parse the body of a reply as every common reader would, or raise UnreadableReply.
 
-    The key is taken out first, from the bytes.
+    The secrets are taken out first, from the bytes.
     """
-    body = read_body(reply, max_body, key)
-
-    def clean(raw: bytes) -> bytes:
-        return raw if key is None else redact_json(raw, key.reveal())
-
+    body = read_body(reply, max_body, secrets)
     try:
-        return ProviderReply(read_json(body, clean))
+        return ProviderReply(read_json(body, functools.partial(redact_secrets, secrets=secrets)))
     except RejectedJson as error:
         raise UnreadableReply(Cause(Code.REPLY_JSON_REJECTED, {"detail": error.detail})) from error
     except InvalidJson as error:
-        raise UnreadableReply(_why_not_json(body, reply, key)) from error
+        raise UnreadableReply(_why_not_json(body, reply, secrets)) from error
 
 
-def hide_key(text: str, key: Secret | None) -> str:
-    """Return text that is no JSON without the key."""
-    return text if key is None else redact_plain(text, key.reveal())
+def make_reply_without_json(reply: HttpReply, secrets: Secrets) -> ProviderReply:
+    """Return a reply that counts as null, because its body is no JSON."""
+    kind = one_line(hide_secrets(reply.headers.get("content-type", ""), secrets), MAX_CONTENT_TYPE_CHARS)
+    params = {"type": kind or "of no type", "size": format_size(len(reply.body))}
+    return ProviderReply(JsonReading(None, None), PayloadNote(NoteCode.PAYLOAD_NOT_JSON, params))
 
 
-def read_body(reply: HttpReply, max_body: int, key: Secret | None) -> bytes:
+def redact_secrets(raw: bytes, secrets: Secrets) -> bytes:
+    """Return JSON without the secrets."""
+    for secret in secrets:
+        raw = redact_json(raw, secret.reveal())
+    return raw
+
+
+def hide_secrets(text: str, secrets: Secrets) -> str:
+    """Return text that is no JSON without the secrets."""
+    for secret in secrets:
+        text = redact_plain(text, secret.reveal())
+    return text
+
+
+def read_body(reply: HttpReply, max_body: int, secrets: Secrets) -> bytes:
     """Return the whole body of a reply, unpacked; raise UnreadableReply if it is too large or damaged."""
     body, is_cut = reply.body, reply.is_cut
     encoding = reply.headers.get("content-encoding")
@@ -110,7 +129,7 @@ def read_body(reply: HttpReply, max_body: int, key: Secret | None) -> bytes:
         try:
             body, is_cut = unpack_body(body, encoding, max_body)
         except InvalidEncoding as error:
-            raise UnreadableReply(_invalid_encoding(encoding, key)) from error
+            raise UnreadableReply(_invalid_encoding(encoding, secrets)) from error
     if is_cut:
         raise UnreadableReply(_too_large(reply, max_body))
     return body
@@ -163,17 +182,17 @@ def _to_json(value: object) -> str:
         return ""
 
 
-def _why_not_json(body: bytes, reply: HttpReply, key: Secret | None) -> Cause:
+def _why_not_json(body: bytes, reply: HttpReply, secrets: Secrets) -> Cause:
     encoding = reply.headers.get("content-encoding", "")
     if not body.strip():
         return Cause(Code.REPLY_EMPTY)
     if is_markup(body):
         return Cause(Code.REPLY_MARKUP)
-    return _invalid_encoding(encoding, key) if foreign_encodings(encoding) else Cause(Code.REPLY_NOT_JSON)
+    return _invalid_encoding(encoding, secrets) if foreign_encodings(encoding) else Cause(Code.REPLY_NOT_JSON)
 
 
-def _invalid_encoding(encoding: str, key: Secret | None) -> Cause:
-    name = one_line(hide_key(encoding, key), MAX_ENCODING_CHARS)
+def _invalid_encoding(encoding: str, secrets: Secrets) -> Cause:
+    name = one_line(hide_secrets(encoding, secrets), MAX_ENCODING_CHARS)
     return Cause(Code.REPLY_ENCODING_INVALID, {"encoding": name})
 
 
@@ -188,14 +207,14 @@ def _compile_place(place: str) -> Callable[[Any], Any]:
     """Compile a place into a function. Plain names avoid jmespath, which costs 40 us per poll."""
     if not _PLAIN.fullmatch(place):
         return cast("Callable[[Any], Any]", jmespath.compile(place).search)
-    names = place.split(".")
-    return lambda document: _walk(document, names)
+    names = tuple(place.split("."))
 
+    def walk(document: Any) -> Any:
+        """Look up names by JMESPath's rule for identifiers: only an object has members."""
+        for name in names:
+            if not isinstance(document, dict):
+                return None
+            document = document.get(name)
+        return document
 
-def _walk(document: Any, names: Sequence[str]) -> Any:
-    """Look up names by JMESPath's rule for identifiers: only an object has members."""
-    for name in names:
-        if not isinstance(document, dict):
-            return None
-        document = document.get(name)
-    return document
+    return walk

@@ -6,7 +6,7 @@ from typing import Any
 
 from notifier.core.model import TaskError, WatchState
 from notifier.core.polling.payload_notes import PayloadNote
-from notifier.core.polling.provider import ProviderDescription
+from notifier.core.polling.provider import OutcomePlaces
 from notifier.core.polling.provider_message import find_message
 from notifier.core.polling.provider_reply import ProviderReply, value_to_code, value_to_text
 
@@ -20,16 +20,16 @@ _MESSAGE_NAMES = ("message", "detail")
 
 
 def read_task_error(
-    reply: ProviderReply, description: ProviderDescription, state: WatchState, notes: list[PayloadNote]
+    reply: ProviderReply, places: OutcomePlaces, state: WatchState, notes: list[PayloadNote]
 ) -> TaskError | None:
     """Return the error of a failed task, or of a cancelled one if the provider gave a reason; else None."""
     if state is WatchState.COMPLETED:
         return None
-    code = value_to_code(reply.at_or_none(description.error_code, notes))
-    title = value_to_text(reply.at_or_none(description.error_title, notes), MAX_TITLE_CHARS)
-    detail = value_to_text(reply.at_or_none(description.error_detail, notes), MAX_DETAIL_CHARS)
+    code = value_to_code(reply.at_or_none(places.error_code, notes))
+    title = value_to_text(reply.at_or_none(places.error_title, notes), MAX_TITLE_CHARS)
+    detail = value_to_text(reply.at_or_none(places.error_detail, notes), MAX_DETAIL_CHARS)
     if title is None and detail is None:
-        code, detail = _find_reason(code, list(_error_values(reply, description, state)))
+        code, detail = _find_reason(code, list(_error_values(reply, places, state)))
     has_reason = any(part is not None for part in (code, title, detail))
     if state is WatchState.CANCELLED and not has_reason:
         return None
@@ -60,13 +60,13 @@ def _code_in(reason: Any) -> int | str | None:
     return value_to_code(reason.get("code")) if isinstance(reason, dict) else None
 
 
-def _error_values(reply: ProviderReply, description: ProviderDescription, state: WatchState) -> Iterator[Any]:
+def _error_values(reply: ProviderReply, places: OutcomePlaces, state: WatchState) -> Iterator[Any]:
     """Yield what is where the description has an error, then what has the usual names.
 
     A ``message`` beside the word for cancelled is seldom about it: many providers write "ok".
     """
-    places = (description.error_title, description.error_detail, description.error_code)
-    parents = dict.fromkeys(place.rpartition(".")[0] for place in places)
+    of_error = (places.error_title, places.error_detail, places.error_code)
+    parents = dict.fromkeys(place.rpartition(".")[0] for place in of_error)
     for parent in filter(_ERROR_PLACE.fullmatch, parents):
         yield reply.at(parent)
     document = reply.reading.document

@@ -1,5 +1,6 @@
 """Define what a poll can mean: the types that ``judge_poll`` returns, and their texts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -61,7 +62,8 @@ class Finished:
     """The provider reports how the task ended.
 
     ``payload`` is the provider's reply as valid JSON text, unchanged but for the redacted key and what
-    ``notes`` say; None if it cannot be passed on.
+    ``notes`` say; None if it cannot be passed on. ``expires_at`` is when the result expires, if the reply
+    says so.
     """
 
     state: WatchState
@@ -71,12 +73,28 @@ class Finished:
     payload: str | None
     created_at: int | None = None
     finished_at: int | None = None
+    expires_at: int | None = None
     notes: tuple[PayloadNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class ResultPending:
+    """The task completed, and its result needs a second GET. ``first`` is what the poll says.
+
+    ``values`` are those of the path. ``failure`` is why there is no result yet, None before the GET.
+    """
+
+    first: Finished
+    values: Mapping[str, str]
+    failure: "AccountRefused | Throttled | Inconclusive | NotPolled | None" = None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskUnknown:
-    """The provider's API does not know the task id (404 or 410). ``message`` is the provider's own words."""
+    """The provider's API does not know the task id, by HTTP ``status`` or by a word in its reply.
+
+    ``message`` is the provider's own words.
+    """
 
     status: int
     message: str = ""
@@ -90,7 +108,7 @@ class TaskUnknown:
 
 @dataclass(frozen=True, slots=True)
 class AccountRefused:
-    """The provider refuses the account, not the task: 401, 402 or 403."""
+    """The provider refuses the account, not the task: by HTTP 401, 402 or 403, or as its description says."""
 
     status: int
     cause: Cause
@@ -98,7 +116,7 @@ class AccountRefused:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """A 429: the account sends too many requests. ``retry_after_ms`` is within its limits."""
+    """A 429, or what means the same: too many requests. ``retry_after_ms`` is within its limits."""
 
     retry_after_ms: int | None
     cause: Cause
@@ -127,7 +145,9 @@ class NotPolled:
     condition: Condition
 
 
-Verdict = Running | Finished | TaskUnknown | AccountRefused | Throttled | Inconclusive | NotPolled
+Verdict = (
+    Running | Finished | ResultPending | TaskUnknown | AccountRefused | Throttled | Inconclusive | NotPolled
+)
 
 
 def error_to_verdict(error: Exception) -> Inconclusive:
@@ -144,6 +164,8 @@ def describe_verdict(verdict: Verdict) -> str:
             return text + _describe_ignored(verdict)
         case Finished(upstream_status=status):
             return status
+        case ResultPending(first=first, failure=failure):
+            return first.upstream_status if failure is None else describe_verdict(failure)
         case TaskUnknown(status=status, message=message):
             quote = f'; it says "{message}"' if message else ""
             return f"HTTP {status}: the provider does not know the task{quote}"

@@ -23,10 +23,10 @@ INSERT INTO api_paths (path) VALUES (:path) RETURNING seq
 -- name: add_watch
 INSERT INTO watches
   (id, provider_seq, api_path_seq, task_id, state, callbacks, metadata, registered_at, expires_at, due_at,
-   first_poll_from, traceparent)
+   first_poll_from, traceparent, poll_origin)
 VALUES
   (:id, :provider_seq, :api_path_seq, :task_id, 'watching', :callbacks, :metadata, :registered_at, :expires_at,
-   :due_at, :first_poll_from, :traceparent)
+   :due_at, :first_poll_from, :traceparent, :poll_origin)
 
 -- name: set_callbacks
 UPDATE watches SET callbacks = :callbacks WHERE seq = :seq
@@ -169,6 +169,15 @@ UPDATE watches SET
   queue = :failures > 0, failures = :failures, paced_due_at = :paced_due_at
 WHERE id = :id AND state = 'watching' AND owner = :owner AND round = :round AND polls = :polls
 RETURNING seq
+
+-- name: keep_completion
+INSERT OR IGNORE INTO completions (watch_seq, body) VALUES (:watch_seq, :body)
+
+-- name: completion_of_watch
+SELECT c.body FROM completions c JOIN watches w ON w.seq = c.watch_seq WHERE w.id = :id
+
+-- name: drop_completion
+DELETE FROM completions WHERE watch_seq = :watch_seq
 
 -- name: record_end
 UPDATE watches SET

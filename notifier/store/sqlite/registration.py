@@ -81,6 +81,7 @@ def _add(
             "due_at": watch.due_at,
             "first_poll_from": new.first_poll_at if first_poll.is_deferred else None,
             "traceparent": watch.traceparent,
+            "poll_origin": watch.poll_origin or None,
         },
     )
     return WatchAdded(watch, is_new=True)
@@ -115,6 +116,7 @@ def _build_watch(new: NewWatch, callbacks: tuple[Callback, ...], watch_id: str, 
         expires_at=new.expires_at,
         due_at=due_at,
         traceparent=new.traceparent,
+        poll_origin=new.poll_origin,
     )
 
 

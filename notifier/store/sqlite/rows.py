@@ -58,6 +58,7 @@ def row_to_watch(row: sqlite3.Row) -> Watch:
         result_expires_at=row["result_expires_at"],
         error=None if error is None else TaskError(**json.loads(error)),
         traceparent=row["traceparent"],
+        poll_origin=row["poll_origin"] or "",
         failures=row["failures"],
     )
 

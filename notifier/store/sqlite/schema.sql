@@ -61,6 +61,7 @@ CREATE TABLE watches (
     CHECK (queue IN (0, 1, 2) AND (queue = 0 OR state = 'watching')),
   failures INTEGER NOT NULL DEFAULT 0,  -- the latest polls in a row that failed
   paced_due_at INTEGER,                 -- due_at without the Retry-After of a failure; NULL: not deferred
+  poll_origin TEXT,                     -- scheme and host of the URL to poll; NULL: those of base_url
   UNIQUE (task_id, api_path_seq, provider_seq),
   CHECK ((due_at IS NOT NULL) = (state = 'watching')),
   CHECK ((ended_at IS NULL) = (state = 'watching')),
@@ -101,6 +102,13 @@ CREATE TABLE provider_breakers (
 -- How long a first poll is deferred: the query "bring_forward" takes those that wait too long.
 CREATE INDEX watches_first_poll ON watches (provider_seq, api_path_seq, due_at - registered_at)
   WHERE first_poll_from IS NOT NULL;
+
+-- A completed task whose result is still to be read (core/polling/completion.py). In a table of its own, because
+-- the reply in it may have megabytes, and lists of watches do not need it.
+CREATE TABLE completions (
+  watch_seq INTEGER PRIMARY KEY REFERENCES watches ON DELETE CASCADE,
+  body TEXT NOT NULL
+) STRICT;
 
 -- The outcome of one round of a watch. Its bytes never change, because every attempt must send the same.
 CREATE TABLE events (

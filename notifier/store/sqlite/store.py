@@ -140,6 +140,7 @@ class SqliteStore:
     providers = read(watches.provider_names)
     record_wait = write(watches.record_wait, urgent=False)
     record_end = write(watches.record_end)
+    completion = read(watches.load_completion)
     learned = read(durations.list_durations)
     recent = read(listing.list_recent)
     stop_watch = write(watches.stop_watch)

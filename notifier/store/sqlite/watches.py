@@ -56,10 +56,18 @@ def record_wait(transaction: Transaction, watch: Watch, lease: Lease, wait: Poll
         row = connection.execute(SQL["record_wait_in_queue"], values).fetchone()
     if row is None:
         return False
+    if wait.completion is not None:
+        connection.execute(SQL["keep_completion"], {"watch_seq": row["seq"], "body": wait.completion})
     record_poll(connection, row["seq"], watch.polls, now, describe_wait(wait, now))
     is_as_before = (watch.trouble, watch.upstream_status) == (wait.trouble, wait.upstream_status)
     (transaction.changes.polled if is_as_before else transaction.changes.watch)(watch.id)
     return True
+
+
+def load_completion(connection: sqlite3.Connection, watch_id: str) -> str | None:
+    """See ``Store``."""
+    row = connection.execute(SQL["completion_of_watch"], {"id": watch_id}).fetchone()
+    return None if row is None else str(row["body"])
 
 
 def record_end(
@@ -94,6 +102,7 @@ def record_end(
         return False
     if end.is_polled:
         record_poll(connection, row["seq"], watch.polls, now, end.summary)
+    connection.execute(SQL["drop_completion"], {"watch_seq": row["seq"]})
     event_seq = _add_event(connection, row["seq"], watch.round, event)
     callbacks = json_to_callbacks(row["callbacks"])
     add_deliveries(transaction, event, event_seq, callbacks, due_at=now, give_up_at=give_up_at)

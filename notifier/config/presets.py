@@ -1,23 +1,14 @@
 """Load a provider of the catalogue as the settings that its table would give."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from notifier.config.parsers import SecretReference
+from notifier.config.provider_settings import Preset
 from notifier.config.schema import PROVIDER
 from notifier.config.secret_sources import SecretResolver
 from notifier.config.toml_lines import KeyPath
 from notifier.config.tree_reader import KeyErrors, TreeReader
 from notifier.providers.catalogue import read_preset
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """The settings of a provider of the catalogue. ``key_variable`` is where its key usually is."""
-
-    settings: Mapping[str, Any]
-    key_variable: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,18 @@ from typing import Any, Protocol
 
 from notifier.config.model import PollingSettings, ProviderSettings
 from notifier.config.parsers import InvalidValue
-from notifier.config.presets import Preset, PresetLoader
 from notifier.config.toml_lines import KeyPath
 from notifier.core.polling.provider import MULEROUTER_WORDS, ProviderDescription, ResultDescription
 from notifier.providers.catalogue import list_presets
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """The settings of a provider of the catalogue. ``key_variable`` is where its key usually is."""
+
+    settings: Mapping[str, Any]
+    key_variable: str = ""
+
 
 BUILT_IN = ProviderSettings().name
 _MULEROUTER = Preset({"task_path": ProviderDescription().task_path, "words": MULEROUTER_WORDS})
@@ -35,12 +43,24 @@ class ErrorSink(Protocol):
         ...
 
 
+class PresetSource(Protocol):
+    """Loads the providers of the catalogue (``presets.py``)."""
+
+    def load(self, name: str, path: KeyPath) -> Preset:
+        """Return a preset without its key. ``path`` is the table that uses it."""
+        ...
+
+    def find_key(self, preset: Preset) -> object:
+        """Return the key from the usual variable; None if that is not set. Raise InvalidValue."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderBuilder:
     """Builds the providers. ``polling`` is the table for all of them."""
 
     errors: ErrorSink
-    presets: PresetLoader
+    presets: PresetSource
     polling: PollingSettings
 
     def build(self, name: str, table: Mapping[str, Any]) -> ProviderSettings:

@@ -17,8 +17,7 @@ from notifier.config.model import (
     StoreSettings,
 )
 from notifier.config.parsers import InvalidValue, parse_each
-from notifier.config.presets import PresetLoader
-from notifier.config.provider_settings import BUILT_IN, ErrorSink, ProviderBuilder
+from notifier.config.provider_settings import BUILT_IN, ErrorSink, PresetSource, ProviderBuilder
 from notifier.config.toml_lines import KeyPath
 from notifier.core.delivery.endpoint_settings import EndpointSettings, check_endpoint_pattern
 from notifier.core.delivery.signature import BadSecret, key_of
@@ -32,7 +31,7 @@ class ConfigValidator:
 
     settings: Mapping[str, Any]
     errors: ErrorSink
-    presets: PresetLoader
+    presets: PresetSource
 
     def build(self, source: str | None) -> Config:
         """Return the configuration. It may be used if ``errors`` stays empty."""

@@ -96,7 +96,7 @@ class Daemon:
         self._watch_change_job = self._scheduler.add("watch_change", self._watch_changer.tick)
         self._scheduler.add("housekeeping", self._housekeeping.tick)
         self._key_renewal = KeyRenewal(clock=clock, config=lambda: self._config, adopt=self._adopt_keys)
-        self._scheduler.add("keys", self._key_renewal.tick)
+        self._key_job = self._scheduler.add("keys", self._key_renewal.tick)
         self._clock_watch = ClockWatch(
             store=store, clock=clock, scheduler=self._scheduler, shift=self._shift, meter=metrics
         )
@@ -190,6 +190,7 @@ class Daemon:
         self._housekeeping.settings = new.retention
         self._api_settings = make_api_settings(self._config, self._own_addresses, needs_restart)
         self.poll_at(self._clock.now())
+        self._key_job.run_at(self._clock.now())
 
     # -- parts
 

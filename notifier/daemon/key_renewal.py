@@ -17,6 +17,7 @@ from notifier.core.secret import Secret
 from notifier.ports import Clock
 
 RENEW_INTERVAL_MS = 5_000  # tokens live an hour and are renewed minutes before; a stat costs microseconds
+IDLE_MS = 86_400_000  # without a key file; a reload requests a look at once
 
 log = structlog.get_logger()
 
@@ -37,6 +38,8 @@ class KeyRenewal:
     async def tick(self) -> int:
         """Read what has changed. Return when to look again."""
         config = self._config()
+        if not any(secret.file for provider in config.providers.values() for secret in provider.secrets):
+            return self._clock.now() + IDLE_MS
         # In a thread, because a file may be on a mount that hangs.
         providers = await asyncio.to_thread(self._renew_all, config)
         if providers and self._config() is config:

@@ -116,8 +116,7 @@ class Store(Protocol):
     ) -> ClaimedWatches:
         """Claim at most ``limit`` live watches that are due (``due_at <= now``), as ``choose_polls`` chooses.
 
-        A due watch of a blocked path is held until the path has room for it. So is what is too much for one
-        claim to choose from.
+        A due watch of a blocked path is held until it has room. So is what one claim cannot choose from.
         """
         ...
 
@@ -133,8 +132,7 @@ class Store(Protocol):
     ) -> ClaimedWatches:
         """Claim live watches that are due and have ``deadline_from <= expires_at <= now``.
 
-        Without ``deadline_from``, claim only those that are held in the queues of ``paths``, each with its
-        own earliest deadline.
+        Without ``deadline_from``, only those held in the queues of ``paths``, each with its own deadline.
         """
         ...
 
@@ -229,11 +227,10 @@ class Store(Protocol):
         """Claim pending deliveries that are due, in rotation over the endpoints.
 
         ``busy`` counts the requests in flight to each origin (``core.formats.urls.url_to_origin``). Together
-        with the claimed ones no origin has more than ``per_origin``. ``slots`` are those
-        in use by class: no class has more than its part, and no origin two of one class that does not work.
-        What a user sends again goes first, whatever the health of its endpoint. ``rates`` limits how many
-        others start now at each origin.
-        ``next_due_at`` leaves out endpoints that have no room.
+        with the claimed ones no origin has more than ``per_origin``. ``slots`` are those in use by class: no
+        class has more than its part, and no origin two of one class that does not work. What a user sends
+        again goes first, whatever the health of its endpoint. ``rates`` limits how many others start now at
+        each origin. ``next_due_at`` leaves out endpoints that have no room.
 
         The claimed bodies of more than ``UNCOUNTED_BYTES`` have at most ``max_bytes`` together. The first of
         them may have more if ``max_bytes`` is all of ``MAX_CLAIMED_BYTES``: it goes alone. One that has to
@@ -254,8 +251,7 @@ class Store(Protocol):
         """Record an attempt, and what follows from it for the delivery and for the gate of its endpoint.
 
         When the gate opens, every delivery that waits behind it becomes due, in bounded steps that claims
-        continue. None means that the claim has
-        ended.
+        continue. None means that the claim has ended.
         """
         ...
 

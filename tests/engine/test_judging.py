@@ -14,7 +14,7 @@ import pytest
 from notifier.byte_budget import ByteBudget
 from notifier.core.exchange import Exchange, HttpReply
 from notifier.core.model import WatchState
-from notifier.core.polling import judge_poll, provider_reply
+from notifier.core.polling import judge_reply, provider_reply
 from notifier.core.polling.verdict import Finished
 from notifier.engine.judging import LARGE_BYTES, MAX_LOOP_BYTES, MAX_REPLY_BYTES, ReplyJudge
 from notifier.engine.poller import Poller
@@ -63,7 +63,7 @@ def read_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         threads.append(threading.current_thread().name)
         return original(*args)
 
-    monkeypatch.setattr(judge_poll, "parse_reply", noted)
+    monkeypatch.setattr(judge_reply, "parse_reply", noted)
     return threads
 
 

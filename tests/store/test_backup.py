@@ -421,10 +421,12 @@ async def test_an_older_database_is_brought_up_to_date_with_all_it_holds(
     """What is live is polled, what is pending sent, what was tried told; and the copy is the old file."""
     everything = migrations()
     path = tmp_path / "notifier.db"
-    monkeypatch.setattr(opening_module, "migrations", lambda: everything[:older])
     with closing(connect_writer(str(path))) as connection:
+        monkeypatch.setattr(opening_module, "migrations", lambda: everything[:1])
         migrate(connection)
         connection.executescript(V1_ROWS)
+        monkeypatch.setattr(opening_module, "migrations", lambda: everything[:older])
+        migrate(connection)
     monkeypatch.setattr(opening_module, "migrations", lambda: everything)
     store = await opening()
     watches: dict[str, Any] = {watch.id: watch for watch in await store.watches(WatchQuery())}

@@ -84,6 +84,18 @@ async def test_one_acceptance_ends_the_trial(store: Store) -> None:
     assert [dispatch.slot_class for dispatch in claimed.deliveries] == [SlotClass.PROVEN] * 2
 
 
+async def test_an_acceptance_lets_the_other_new_endpoints_of_its_origin_go_together(store: Store) -> None:
+    """As where each task has a URL of its own: they go as many at once as the origin may get."""
+    await waiting(store, *(f"{A}/{n}" for n in range(7)), each=1)
+    (first,) = (await claim(store)).deliveries
+    await record(store, first, is_taken=True)
+    claimed = (await claim(store, NOON + 1)).deliveries
+    assert [dispatch.slot_class for dispatch in claimed] == [SlotClass.NEW] * 4
+    await record(store, claimed[0], is_taken=False, now=NOON + 1)
+    claimed = (await claim(store, NOON + 1, in_flight={SlotClass.NEW: (A,)})).deliveries
+    assert [dispatch.slot_class for dispatch in claimed] == [SlotClass.RECOVERING], "no new one beside it"
+
+
 async def test_a_failure_begins_one(store: Store) -> None:
     """For the endpoint that failed; its neighbours in good standing go on as before."""
     await proven(store, A)

@@ -11,7 +11,7 @@ import pytest
 from notifier.core.delivery.slots import SlotUsage
 from notifier.core.polling.poll_choice import ClaimRules, PathProbe
 from notifier.store.changes import ChangeCollector
-from notifier.store.sqlite import claiming, poll_claims
+from notifier.store.sqlite import claiming, in_flight_limits, poll_claims
 from notifier.store.sqlite.connection import connect_writer
 from notifier.store.sqlite.ids import IdSequence
 from notifier.store.sqlite.open import migrate
@@ -126,7 +126,7 @@ def test_a_claim_walks_through_no_long_queue(connection: sqlite3.Connection) -> 
     queue_up(connection, 20_000)
     thousands: list[int] = []
     connection.set_progress_handler(lambda: thousands.append(1), 1_000)
-    limits = claiming.InFlightLimits({}, 4, SlotUsage(32))
+    limits = in_flight_limits.InFlightLimits({}, 4, SlotUsage(32))
     claimed = claiming.claim_deliveries(
         Transaction(connection, IdSequence(random.Random(1)), ChangeCollector()),
         now=2,

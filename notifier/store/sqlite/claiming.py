@@ -7,11 +7,9 @@ hang, the other endpoints have room, and a claim does not search for them.
 
 import json
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Self
 
 from notifier.byte_budget import UNCOUNTED_BYTES
 from notifier.core import circuit_breaker
@@ -23,11 +21,10 @@ from notifier.core.delivery.endpoint import (
     count_free_slots,
     permit,
 )
-from notifier.core.delivery.slots import SlotUsage
-from notifier.core.formats.urls import url_to_origin
 from notifier.core.model import ClaimedDelivery, SlotClass
 from notifier.store.sqlite.endpoint_queue import enqueue
 from notifier.store.sqlite.endpoints import row_to_health, write_health
+from notifier.store.sqlite.in_flight_limits import InFlightLimits
 from notifier.store.sqlite.queries import SQL
 from notifier.store.sqlite.rows import END_OF_TIME, row_to_claimed_delivery
 from notifier.store.sqlite.sweeps import continue_sweep
@@ -36,8 +33,6 @@ from notifier.store.values import (
     MAX_CLAIMED_BYTES,
     ClaimedDeliveries,
     Lease,
-    RateAllowance,
-    count_body_bytes,
 )
 
 # How many of the most urgent deliveries of an endpoint are searched for due ones. Measured with 100 000 that
@@ -77,54 +72,6 @@ class EndpointQueue:
     health: EndpointHealth = EndpointHealth()
     slot_class: SlotClass = SlotClass.PROVEN
     is_probe: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class InFlightLimits:
-    """The requests in flight and their limits: to each origin, and of each class; and the rates.
-
-    ``max_bytes`` is what the bodies of the next ones may have together.
-    """
-
-    busy: Mapping[str, int]
-    per_origin: int
-    slots: SlotUsage
-    rates: RateAllowance | None = None
-    max_bytes: int = MAX_CLAIMED_BYTES
-
-    def room_at(self, origin: str) -> int:
-        """Return how many more requests may go to this origin."""
-        room = self.per_origin - self.busy.get(origin, 0)
-        return room if self.rates is None else min(room, self.rates.tokens.get(origin, self.rates.burst))
-
-    def without_rates(self) -> Self:
-        """Return the limits of what is sent whatever the rate is."""
-        return replace(self, rates=None)
-
-    def full(self, slot_class: SlotClass) -> str:
-        """List the origins that have no room for a delivery of this class, as JSON for the statements.
-
-        Two deliveries to endpoints of one origin that do not work are not in flight together.
-        """
-        full = [origin for origin in self.busy if self.room_at(origin) <= 0]
-        if self.rates is not None:
-            full += [origin for origin, tokens in self.rates.tokens.items() if tokens <= 0]
-        if slot_class not in (SlotClass.PROVEN, SlotClass.FORCED):
-            full += self.slots.in_flight.get(slot_class, ())
-        return json.dumps(full)
-
-    def after(self, deliveries: Iterable[ClaimedDelivery]) -> Self:
-        """Return the limits with these deliveries in flight too."""
-        busy, slots, rates, max_bytes = Counter(self.busy), self.slots, self.rates, self.max_bytes
-        for delivery in deliveries:
-            max_bytes -= count_body_bytes(delivery)
-            origin = url_to_origin(delivery.url)
-            busy[origin] += 1
-            slots = slots.occupy(delivery.slot_class, (origin,))
-            if rates is not None:
-                left = rates.tokens.get(origin, rates.burst) - 1
-                rates = replace(rates, tokens={**rates.tokens, origin: left})
-        return replace(self, busy=busy, slots=slots, rates=rates, max_bytes=max_bytes)
 
 
 def interleave(queues: Sequence[EndpointQueue], room: Mapping[str, int], limit: int) -> list[int]:
@@ -208,7 +155,7 @@ def _next_due(connection: sqlite3.Connection, limits: InFlightLimits) -> int | N
     due = []
     for slot_class, query in QUEUES.items():
         if limits.slots.count_free(slot_class):
-            values = {"now": END_OF_TIME, "limit": 1, "full": limits.full(slot_class)}
+            values = {"now": END_OF_TIME, "limit": 1, **limits.exclude(slot_class)}
             due += connection.execute(SQL[query], values).fetchall()
     return min((row["due_at"] for row in due), default=None)
 
@@ -220,13 +167,17 @@ def _due_queues(
     dated: list[tuple[int, EndpointQueue]] = []
     for slot_class, query in QUEUES.items():
         most = min(limit, limits.slots.count_free(slot_class))
-        values = {"now": now, "limit": most, "full": limits.full(slot_class)}
+        values = {"now": now, "limit": most, **limits.exclude(slot_class)}
         for origin in connection.execute(SQL[query], values).fetchall() if most else ():
             is_proven = slot_class is SlotClass.PROVEN
-            capacity = min(limits.room_at(origin["name"]), most) if is_proven else 1
-            dated += _queues_of_origin(connection, origin, now, capacity, slot_class)
+            is_wide = is_proven or (slot_class is SlotClass.NEW and origin["is_trusted"])
+            free = min(most, limits.slots.count_free(slot_class))
+            capacity = min(limits.room_at(origin["name"]), free) if is_wide else 1
+            queues = _queues_of_origin(connection, origin, now, capacity, slot_class)
+            dated += queues
             if not is_proven:  # one class may have a part of the slots of another
-                limits = replace(limits, slots=limits.slots.occupy(slot_class, (origin["name"],)))
+                used = (origin["name"],) * max(len(queues), 1)
+                limits = replace(limits, slots=limits.slots.occupy(slot_class, used))
     dated.sort(key=lambda entry: entry[0])
     return [queue for _, queue in dated]
 

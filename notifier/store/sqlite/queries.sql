@@ -392,8 +392,10 @@ WHERE recovering_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
 ORDER BY recovering_at LIMIT :limit
 
 -- name: new_origins
-SELECT seq, name, new_at AS due_at FROM origins
+-- Where one endpoint of an origin worked last, the new ones of it go together, else one at a time.
+SELECT seq, name, new_at AS due_at, is_trusted FROM origins
 WHERE new_at <= :now AND name NOT IN (SELECT value FROM json_each(:full))
+  AND (is_trusted = 1 OR name NOT IN (SELECT value FROM json_each(:tried)))
 ORDER BY new_at LIMIT :limit
 
 -- name: hanging_origins

@@ -16,6 +16,7 @@ from notifier.store.sqlite import (
     durations,
     endpoints,
     history,
+    in_flight_limits,
     listing,
     maintenance,
     poll_claims,
@@ -162,7 +163,7 @@ class SqliteStore:
         max_bytes: int = MAX_CLAIMED_BYTES,
     ) -> ClaimedDeliveries:
         """See ``Store``. Copy the counts, because the caller changes them while it waits."""
-        limits = claiming.InFlightLimits(dict(busy), per_origin, slots, rates, max_bytes)
+        limits = in_flight_limits.InFlightLimits(dict(busy), per_origin, slots, rates, max_bytes)
         claim = partial(claiming.claim_deliveries, now=now, limit=limit, lease=lease, limits=limits)
         return await self._writer.submit(claim)
 

@@ -54,6 +54,13 @@ class CertificateFile:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """The path of a file with the key of a certificate."""
+
+    path: str
+
+
 def suggest(name: str, names: Iterable[str]) -> str:
     """Return ``; did you mean "…"?`` for a similar name, else nothing."""
     close = find_nearest(name, names)
@@ -267,6 +274,11 @@ def parse_store_path(value: object) -> str:
 def parse_certificate_file(value: object) -> CertificateFile | str:
     """Parse the path of a file with certificates; empty text for none."""
     return "" if value == "" else CertificateFile(parse_text(value))
+
+
+def parse_key_file(value: object) -> KeyFile | str:
+    """Parse the path of a file with a private key; empty text for none."""
+    return "" if value == "" else KeyFile(parse_text(value))
 
 
 def parse_allowed_target(value: object) -> str:

@@ -6,6 +6,7 @@ and proxies of the environment) is unwanted here, and costs as much CPU again.
 
 import asyncio
 import functools
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ import httpx
 from notifier import __version__
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.addresses import AddressPolicy
+from notifier.outbound.connection import Origin
 from notifier.outbound.connector import TcpConnector
 from notifier.outbound.errors import ExchangeError, connection_page
 from notifier.outbound.exchange_state import EXTENSION, ExchangeState
@@ -39,7 +41,7 @@ class HttpxClient:
 
     ``policy`` restricts the addresses (None: all are allowed). ``max_body`` limits the bytes read of a reply,
     whose body is as it was sent, compressed or not. An idle connection is kept for ``keepalive_s``.
-    ``ca_file`` has certificates to trust beside the system's; raise OSError without any.
+    ``tls`` says whom to trust, by default whom the system trusts; ``origin_tls`` does for single origins.
     """
 
     def __init__(
@@ -49,7 +51,8 @@ class HttpxClient:
         keepalive_s: float,
         max_body: int,
         policy: AddressPolicy | None = None,
-        ca_file: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        origin_tls: Mapping[Origin, ssl.SSLContext] | None = None,
         resolver: CachingResolver | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -58,7 +61,9 @@ class HttpxClient:
         self._slots = asyncio.Semaphore(connections)
         self._deadlines: set[asyncio.Timeout] = set()
         self._is_closed = False
-        connector = TcpConnector(policy, make_tls_context(ca_file), resolver or CachingResolver(), monotonic)
+        connector = TcpConnector(
+            policy, tls or make_tls_context(), resolver or CachingResolver(), monotonic, origin_tls
+        )
         self._transport = HttpTransport(
             connector, max_idle=connections, keepalive_s=keepalive_s, monotonic=monotonic
         )

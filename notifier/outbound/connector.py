@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -47,7 +47,10 @@ class UnixConnector:
 
 
 class TcpConnector:
-    """Connect to the addresses that the policy allows; without a policy, to all."""
+    """Connect to the addresses that the policy allows; without a policy, to all.
+
+    ``origin_tls`` has the TLS contexts of origins that ``tls`` does not apply to.
+    """
 
     def __init__(
         self,
@@ -55,9 +58,11 @@ class TcpConnector:
         tls: ssl.SSLContext,
         resolver: CachingResolver,
         monotonic: Callable[[], float],
+        origin_tls: Mapping[Origin, ssl.SSLContext] | None = None,
     ) -> None:
         self._policy = policy
         self._tls = tls
+        self._origin_tls = origin_tls or {}
         self._resolver = resolver
         self._monotonic = monotonic
 
@@ -68,7 +73,7 @@ class TcpConnector:
         try:
             if origin.scheme == "https":
                 state.stage = Stage.HANDSHAKE
-                await connection.start_tls(self._tls)
+                await connection.start_tls(self._origin_tls.get(origin, self._tls))
         except BaseException:
             connection.abort()
             raise

@@ -117,6 +117,11 @@ def origin_of(url: httpx.URL) -> Origin:
     return Origin(scheme, url.raw_host.decode("ascii"), url.port or (443 if scheme == "https" else 80))
 
 
+def parse_origin(url: str) -> Origin:
+    """Return scheme, host and port of a URL as it is configured."""
+    return origin_of(httpx.URL(url))
+
+
 def encode_request(request: httpx.Request) -> bytes:
     """Return the bytes of a request. Raise ValueError if a header would end its line early."""
     lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]

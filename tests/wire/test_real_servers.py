@@ -11,6 +11,7 @@ import trustme
 
 from notifier.core.exchange import Exchange, FailureKind, FailureSubkind, HttpReply, NoReply
 from notifier.outbound.client import HttpxClient
+from notifier.outbound.tls import make_tls_context
 from tests.wire.peers import LONG_MS, Line, answer, listening, wired
 from tests.wire.real_servers import APACHE, HAPROXY, NGINX, SERVERS, Running, Server, running
 
@@ -182,3 +183,44 @@ async def test_a_server_that_requires_a_client_certificate_is_told(
             exchange = await post(client, front, "/hook")
             assert isinstance(exchange, NoReply), exchange
             assert exchange.subkind is FailureSubkind.TLS_CLIENT_CERTIFICATE
+
+
+@pytest.mark.fault(160)
+@pytest.mark.parametrize("server", CLIENT_CERTIFICATE, ids=lambda server: server.name)
+async def test_a_server_that_requires_a_client_certificate_gets_ours(
+    server: Server, ca: trustme.CA, ca_file: str, tmp_path: Path
+) -> None:
+    """The callback is delivered, also on a kept connection."""
+    tls = make_tls_context(ca_file, *write_certificate(ca, tmp_path))
+    async with (
+        between(installed(server), ca.issue_cert("127.0.0.1"), tmp_path) as front,
+        wired(tls=tls) as client,
+    ):
+        exchanges = [await post(client, front, "/hook") for _ in range(5)]
+    assert statuses(exchanges) == [200] * 5
+
+
+@pytest.mark.fault(160)
+@pytest.mark.parametrize("server", CLIENT_CERTIFICATE, ids=lambda server: server.name)
+async def test_a_server_that_refuses_our_client_certificate_is_told(
+    server: Server, ca: trustme.CA, ca_file: str, tmp_path: Path
+) -> None:
+    """It is from another authority. nginx answers with a page, the others with an alert."""
+    tls = make_tls_context(ca_file, *write_certificate(trustme.CA(), tmp_path))
+    async with (
+        between(installed(server), ca.issue_cert("127.0.0.1"), tmp_path) as front,
+        wired(tls=tls) as client,
+    ):
+        for _ in range(3):
+            exchange = await post(client, front, "/hook")
+            assert isinstance(exchange, NoReply), exchange
+            assert exchange.subkind is FailureSubkind.TLS_CLIENT_CERTIFICATE
+            assert exchange.detail == "the peer refuses our client certificate"
+
+
+def write_certificate(ca: trustme.CA, here: Path) -> tuple[str, str]:
+    """Write a client certificate and its key, and return both paths."""
+    cert, (cert_path, key_path) = ca.issue_cert("notifier.example"), (here / "own.pem", here / "own.key")
+    cert.cert_chain_pems[0].write_to_path(str(cert_path))
+    cert.private_key_pem.write_to_path(str(key_path))
+    return str(cert_path), str(key_path)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import httpx
 
 from notifier.core.exchange import FailureKind, FailureSubkind, NoReply
-from notifier.core.formats.addresses import AddressRefusal
+from notifier.core.formats.allow_rules import AddressRefusal
 
 TLS_NOT_SPOKEN = NoReply(
     FailureKind.TLS, "the peer does not speak TLS on this port", subkind=FailureSubkind.TLS_NOT_SPOKEN

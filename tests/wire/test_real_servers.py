@@ -10,6 +10,7 @@ import pytest
 import trustme
 
 from notifier.core.exchange import Exchange, FailureKind, FailureSubkind, HttpReply, NoReply
+from notifier.core.formats.addresses import AddressPolicy
 from notifier.outbound.client import HttpxClient
 from notifier.outbound.tls import make_tls_context
 from tests.wire.peers import LONG_MS, Line, answer, listening, wired
@@ -224,3 +225,22 @@ def write_certificate(ca: trustme.CA, here: Path) -> tuple[str, str]:
     cert.cert_chain_pems[0].write_to_path(str(cert_path))
     cert.private_key_pem.write_to_path(str(key_path))
     return str(cert_path), str(key_path)
+
+
+@pytest.mark.fault(162)
+async def test_nginx_on_a_unix_socket_is_called_as_on_a_port(ca: trustme.CA, tmp_path: Path) -> None:
+    """With its short keep-alive, big headers, and its answer before a body of 1 MB is read."""
+    path = tmp_path / "front.sock"
+    server = replace(installed(NGINX), tls=("; listen unix:HERE/front.sock;", ""))
+    policy = AddressPolicy.of([f"unix:{tmp_path}/*.sock"])
+    async with between(server, None, tmp_path), wired(connections=60, policy=policy) as client:
+
+        async def call(target: str, body: bytes) -> Exchange:
+            return await client.post(f"unix:{path}:{target}", {}, body, timeout_ms=LONG_MS)
+
+        exchanges = await asyncio.gather(*(call("/hook?a=1", BODY) for _ in range(40)))
+        await asyncio.sleep(NGINX.idle_limit_s[0])
+        exchanges += await asyncio.gather(*(call("/big", BODY) for _ in range(40)))
+        early = await asyncio.gather(*(call("/small", b"x" * 1_000_000) for _ in range(40)))
+    assert statuses(exchanges) == [200] * 80
+    assert statuses(early) == [413] * 40

@@ -10,7 +10,7 @@ from notifier.api.json_fields import FieldErrors, describe_unknown, join_pointer
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.formats.headers import InvalidHeader, check_callback_headers
 from notifier.core.formats.text import cut
-from notifier.core.formats.urls import check_callback_url
+from notifier.core.formats.urls import check_callback_url, split_socket_url
 from notifier.core.model import MAX_CALLBACKS, Callback, EventType
 
 FIELDS = ("url", "events", "headers")
@@ -54,7 +54,7 @@ def _parse_callback(
 def _parse_url(
     members: Mapping[str, Any], name: str, pointer: str, policy: AddressPolicy, errors: FieldErrors
 ) -> str | None:
-    """Return the URL in canonical form. An address in it is checked here, a host name at connect time."""
+    """Return the URL in canonical form. An address or socket in it is checked here, a name later."""
     url = read_text(members, name, errors, check_callback_url, pointer)
     if url is None:
         return None
@@ -67,6 +67,10 @@ def _parse_url(
 
 @functools.lru_cache(maxsize=256)  # most programs register few URLs
 def _check_address(url: str, policy: AddressPolicy) -> str | None:
+    if (target := split_socket_url(url)) is not None:
+        socket_path, _ = target
+        refusal = policy.sockets.refuse(socket_path, socket_path)  # links are followed when connecting
+        return None if refusal is None else refusal.text
     parts = urlsplit(url)
     host = parts.hostname or ""
     is_address = host.replace(".", "").isdigit() or ":" in host

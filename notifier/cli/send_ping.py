@@ -95,10 +95,12 @@ def list_own_addresses(listen: str) -> frozenset[tuple[str, int]]:
     """List the addresses on which the configured daemon listens. Callbacks to them are blocked."""
     try:
         address = parse_address(listen)
+        if address.socket_path:
+            return frozenset({(os.path.realpath(address.socket_path), 0)})
         hosts = ("127.0.0.1", "::1") if address.host == "localhost" else (str(ip_address(address.host)),)
     except ValueError:
         return frozenset()
-    return frozenset() if address.socket_path else frozenset((host, address.port) for host in hosts)
+    return frozenset((host, address.port) for host in hosts)
 
 
 async def _post(

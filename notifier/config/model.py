@@ -50,6 +50,7 @@ class ProviderSettings:
     """One provider. ``result_ttl_ms`` 0 means that the lifetime of its result URLs is unknown.
 
     ``preset`` is the file of the catalogue that it is based on, ``key_variable`` where such keys usually are.
+    ``ca_file`` contains certificates to trust beside the system's; empty for none.
     """
 
     name: str = "mulerouter"
@@ -58,6 +59,7 @@ class ProviderSettings:
     max_in_flight: int = 32
     max_rate_per_s: float = 50.0
     result_ttl_ms: int = 24 * HOUR
+    ca_file: str = ""
     polling: PollingSettings = PollingSettings()
     description: ProviderDescription = ProviderDescription()
     preset: str = ""
@@ -68,6 +70,17 @@ class ProviderSettings:
         """Return the secrets that its polls carry, so that its replies can be cleaned of them."""
         key = () if self.api_key is None else (self.api_key,)
         return (*key, *self.description.header_secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificateSettings:
+    """The files of our certificate for receivers that require one, and of its key. Empty: there is none.
+
+    Without ``key`` the key is in the file of the certificate.
+    """
+
+    cert: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,7 @@ class CallbackSettings:
     max_rate_per_origin_s: float = 0.0
     allow: tuple[str, ...] = ("loopback", "private", "public")
     ca_file: str = ""
+    tls: ClientCertificateSettings = ClientCertificateSettings()
     max_payload: int = DEFAULT_MAX_PAYLOAD
     endpoints: Mapping[str, EndpointSettings] = field(default_factory=dict)
 

@@ -10,9 +10,10 @@ from pathlib import PurePath
 from typing import TypeVar
 
 from notifier.config.model import SECRET_SUFFIX
-from notifier.core.formats.addresses import KINDS, AddressPolicy, InvalidAllowRule
+from notifier.core.formats.addresses import KINDS, AddressPolicy
+from notifier.core.formats.allow_rules import InvalidAllowRule
 from notifier.core.formats.times import InvalidDuration, parse_duration
-from notifier.core.formats.urls import InvalidUrl, check_base_url
+from notifier.core.formats.urls import MAX_SOCKET_PATH_BYTES, SOCKET_PREFIX, InvalidUrl, check_base_url
 from notifier.core.nearest import find_nearest
 
 Reader = Callable[[object], object]
@@ -27,7 +28,6 @@ _SIZE = re.compile(r"(\d{1,12}) ?(B|KiB|MiB|GiB|kB|KB|MB|GB)", re.ASCII)
 _SIZE_UNITS = {
     "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9,
 }  # fmt: skip
-_MAX_SOCKET_PATH_BYTES = 107  # unix(7): sun_path has 108 bytes with its final NUL
 _HOW_TO_REFER = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
 
 
@@ -50,6 +50,13 @@ class SecretReference:
 @dataclass(frozen=True, slots=True)
 class CertificateFile:
     """The path of a file with certificates to trust."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """The path of a file with the key of a certificate."""
 
     path: str
 
@@ -219,13 +226,13 @@ def list_of(read_one: Callable[[object], object], example: str) -> Reader:
 def parse_listen(value: object) -> str:
     """Parse ``host:port``, with IPv6 in brackets, or ``unix:/path``."""
     address = parse_text(value)
-    if address.startswith("unix:"):
-        path = address.removeprefix("unix:")
+    if address.startswith(SOCKET_PREFIX):
+        path = address.removeprefix(SOCKET_PREFIX)
         if not path.startswith("/") or path.endswith("/"):
             raise InvalidValue("must be unix:/absolute/path")
-        if len(path.encode()) > _MAX_SOCKET_PATH_BYTES:
+        if len(path.encode()) > MAX_SOCKET_PATH_BYTES:
             raise InvalidValue(
-                f"must be a path of at most {_MAX_SOCKET_PATH_BYTES} bytes: the system allows no longer one"
+                f"must be a path of at most {MAX_SOCKET_PATH_BYTES} bytes: the system allows no longer one"
             )
         return address
     host, _, port = address.rpartition(":")
@@ -269,6 +276,11 @@ def parse_certificate_file(value: object) -> CertificateFile | str:
     return "" if value == "" else CertificateFile(parse_text(value))
 
 
+def parse_key_file(value: object) -> KeyFile | str:
+    """Parse the path of a file with a private key; empty text for none."""
+    return "" if value == "" else KeyFile(parse_text(value))
+
+
 def parse_allowed_target(value: object) -> str:
     """Parse an entry of ``callbacks.allow``."""
     entry = parse_text(value)
@@ -276,7 +288,8 @@ def parse_allowed_target(value: object) -> str:
         AddressPolicy.of([entry])
     except InvalidAllowRule:
         raise InvalidValue(
-            f"must be {', '.join(KINDS)}, a host name or a CIDR{suggest(entry, KINDS)}"
+            f"must be {', '.join(KINDS)}, a host name or a CIDR, or unix:/path, never that of a container "
+            f"engine or of systemd{suggest(entry, KINDS)}"
         ) from None
     return entry
 

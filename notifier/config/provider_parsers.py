@@ -15,7 +15,7 @@ from notifier.config.parsers import (
 from notifier.core.formats.headers import InvalidHeader, check_callback_headers
 from notifier.core.formats.task_urls import build_task_url
 from notifier.core.formats.times import parse_utc_offset
-from notifier.core.formats.urls import InvalidUrl, check_callback_url
+from notifier.core.formats.urls import InvalidUrl, check_http_url
 from notifier.core.polling.poll_request import fill_body
 from notifier.providers.catalogue import list_presets
 
@@ -232,6 +232,6 @@ def _check_path(path: str) -> None:
     if any(sign in _PLACEHOLDER.sub("", path) for sign in "{}"):
         raise InvalidValue("must contain braces only around api_path and task_id")
     try:
-        check_callback_url(build_task_url("https://host", path, "/a", "a"))
+        check_http_url(build_task_url("https://host", path, "/a", "a"))
     except InvalidUrl as error:
         raise InvalidValue(f"must be a path that a URL can end in: {error}") from None

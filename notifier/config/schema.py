@@ -126,6 +126,7 @@ PROVIDER = SettingTable(
         "max_in_flight": SettingKey("max_in_flight", _COUNT),
         "max_rate": SettingKey("max_rate_per_s", parsers.parse_rate),
         "result_ttl": SettingKey("result_ttl_ms", parsers.duration_up_to("3650d", is_zero_allowed=True)),
+        "ca_file": SettingKey("ca_file", parsers.parse_certificate_file),
         **DESCRIPTION_KEYS,
     },
     {"polling": POLLING, "words": WORDS, "submit": SUBMIT, "hint": HINT, "result": RESULT},
@@ -140,6 +141,13 @@ ENDPOINTS = NamedTables(
     'an endpoint is a callback URL without its query, or a prefix that ends in /*: "http://127.0.0.1:9001/*"',
     _is_endpoint_pattern,
     has_variables=False,
+)
+
+CLIENT_CERTIFICATE = SettingTable(
+    {
+        "cert": SettingKey("cert", parsers.parse_certificate_file),
+        "key": SettingKey("key", parsers.parse_key_file),
+    }
 )
 
 ROOT = SettingTable(
@@ -171,7 +179,7 @@ ROOT = SettingTable(
                 ),
                 "ca_file": SettingKey("ca_file", parsers.parse_certificate_file),
             },
-            {"endpoints": SettingTable(named=ENDPOINTS)},
+            {"tls": CLIENT_CERTIFICATE, "endpoints": SettingTable(named=ENDPOINTS)},
         ),
         "retention": SettingTable(
             {

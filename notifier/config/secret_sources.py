@@ -1,4 +1,4 @@
-"""Load what the configuration refers to: secrets, and a file of certificates."""
+"""Load what the configuration refers to: secrets, and files of certificates and keys."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notifier.config.parsers import CertificateFile, InvalidValue, SecretReference, parse_each
+from notifier.config.parsers import CertificateFile, InvalidValue, KeyFile, SecretReference, parse_each
 from notifier.core.secret import Secret
 
 _QUOTES = ("'", '"')
@@ -32,6 +32,8 @@ class SecretResolver:
             return {name: self.resolve(item) for name, item in value.items()}
         if isinstance(value, CertificateFile):
             return self._check_certificates(value)
+        if isinstance(value, KeyFile):
+            return self._check_key_file(value)
         return self.find(value) if isinstance(value, SecretReference) else value
 
     def find(self, reference: SecretReference) -> Secret:
@@ -64,6 +66,12 @@ class SecretResolver:
             raise InvalidValue(
                 f"file {path} cannot be read: {error.strerror}; it must exist and be readable for this user"
             ) from None
+        return str(path)
+
+    def _check_key_file(self, key: KeyFile) -> str:
+        """Return the path of the file after a check that it can be read. ``validate.py`` looks into it."""
+        path = self.folder / key.path
+        self._read(path, f"file {path}")
         return str(path)
 
     def _credential(self, name: str) -> Path:

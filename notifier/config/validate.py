@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from notifier.config.model import (
     CallbackSettings,
+    ClientCertificateSettings,
     Config,
     LogSettings,
     PollingSettings,
@@ -22,7 +23,9 @@ from notifier.config.toml_lines import KeyPath
 from notifier.core.delivery.endpoint_settings import EndpointSettings, check_endpoint_pattern
 from notifier.core.delivery.signature import BadSecret, key_of
 from notifier.core.formats.addresses import LOOPBACK, classify_address, is_local_host
+from notifier.core.formats.urls import url_to_origin
 from notifier.core.secret import Secret
+from notifier.outbound.tls import has_key_of_certificate
 
 
 @dataclass
@@ -61,7 +64,19 @@ class ConfigValidator:
             if provider.polling != polling:
                 self._check_polling(provider.polling, (*path, "polling"))
             self._check_base_url(provider, path)
+        self._check_ca_files(providers)
         return providers
+
+    def _check_ca_files(self, providers: Mapping[str, ProviderSettings]) -> None:
+        """Refuse two files for one origin: connections are shared by origin, and so is whom they trust."""
+        first: dict[str, ProviderSettings] = {}
+        for name, provider in providers.items():
+            if not provider.ca_file:
+                continue
+            other = first.setdefault(url_to_origin(provider.base_url), provider)
+            if other.ca_file != provider.ca_file:
+                text = f"differs from the one of {other.name}, which has the same host; merge the files"
+                self.errors.add(("providers", name, "ca_file"), text)
 
     def _check_polling(self, polling: PollingSettings, path: KeyPath) -> None:
         least, most = (*path, "min_interval"), (*path, "max_interval")
@@ -105,7 +120,20 @@ class ConfigValidator:
                 self.errors.add(path, f"is the same endpoint as another table: {pattern}; merge them")
             endpoints[pattern] = EndpointSettings(**own)
             self._check_signers(endpoints[pattern].secrets, (*path, "secrets"))
-        return replace(CallbackSettings(), **settings, endpoints=endpoints)
+        tls = ClientCertificateSettings(**settings.pop("tls", {}))
+        self._check_client_certificate(tls, ("callbacks", "tls"))
+        return replace(CallbackSettings(), **settings, tls=tls, endpoints=endpoints)
+
+    def _check_client_certificate(self, tls: ClientCertificateSettings, path: KeyPath) -> None:
+        cert, key = (*path, "cert"), (*path, "key")
+        if self.errors.has_error(cert, key):
+            return
+        if tls.key and not tls.cert:
+            self.errors.add(key, "is the key of no certificate; set cert too, or remove key")
+        if tls.cert and not has_key_of_certificate(tls.cert, tls.key or None):
+            place, file = (key, tls.key) if tls.key else (cert, tls.cert)
+            text = f"file {file} has no unencrypted key of the certificate; put it there, as PEM"
+            self.errors.add(place, text)
 
     def _check_signers(self, secrets: tuple[Secret, ...], path: KeyPath) -> None:
         try:

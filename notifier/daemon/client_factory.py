@@ -1,15 +1,17 @@
 """Make the HTTP clients for polls, callbacks and images. They share neither connections nor certificates."""
 
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from notifier.config.model import CallbackSettings, Config
 from notifier.core.formats.addresses import AddressPolicy
 from notifier.core.polling.provider import DEFAULT_MAX_BODY
 from notifier.errors import NotifierError
 from notifier.outbound.client import HttpxClient
+from notifier.outbound.connection import Origin
 from notifier.outbound.local_addresses import is_local_address
 from notifier.outbound.tls import make_tls_context
+from notifier.outbound.transport import parse_origin
 from notifier.results.image_proxy import FETCH_TIMEOUT_MS, MAX_FETCHES, MAX_IMAGE_BYTES
 
 POLL_KEEPALIVE_S = 90.0  # longer than most intervals: a poll without a TLS handshake saves 7 to 9 ms of CPU
@@ -25,8 +27,23 @@ def count_poll_connections(config: Config) -> int:
 def make_poll_client(config: Config) -> HttpxClient:
     """Make the client for polls; it may connect to any address."""
     return HttpxClient(
-        connections=count_poll_connections(config), keepalive_s=POLL_KEEPALIVE_S, max_body=DEFAULT_MAX_BODY
+        connections=count_poll_connections(config),
+        keepalive_s=POLL_KEEPALIVE_S,
+        max_body=DEFAULT_MAX_BODY,
+        origin_tls=load_provider_trust(config),
     )
+
+
+def load_provider_trust(config: Config) -> Mapping[Origin, ssl.SSLContext]:
+    """Return the TLS contexts of providers with a ``ca_file``, the same ones until the files change.
+
+    Raise NotifierError for a missing file or one without certificates.
+    """
+    return {
+        parse_origin(provider.base_url): _load_trust(f"providers.{name}.ca_file", provider.ca_file)
+        for name, provider in config.providers.items()
+        if provider.ca_file
+    }
 
 
 def make_callback_policy(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> AddressPolicy:
@@ -35,15 +52,30 @@ def make_callback_policy(settings: CallbackSettings, own: Collection[tuple[str, 
 
 
 def load_callback_trust(settings: CallbackSettings) -> ssl.SSLContext:
-    """Return the TLS context of callbacks, the same one until ``ca_file`` or its content changes.
+    """Return the TLS context of callbacks, the same one until a file or its content changes.
 
-    Raise NotifierError for a missing file or one without certificates.
+    Raise NotifierError for a missing file, or one without what should be in it.
     """
+    trust = _load_trust("callbacks.ca_file", settings.ca_file)
+    cert, key = settings.tls.cert, settings.tls.key
+    if not cert:
+        return trust
     try:
-        return make_tls_context(settings.ca_file or None)
+        return make_tls_context(settings.ca_file or None, cert, key or None)
+    except OSError as error:
+        files = f"{cert} and {key}" if key else cert
+        raise NotifierError(
+            f"callbacks.tls: {files} cannot be used ({error.strerror or error})",
+            "put a certificate and its unencrypted key there, as PEM, and reload",
+        ) from error
+
+
+def _load_trust(setting: str, ca_file: str) -> ssl.SSLContext:
+    try:
+        return make_tls_context(ca_file or None)
     except OSError as error:
         raise NotifierError(
-            f"callbacks.ca_file: {settings.ca_file} cannot be used ({error.strerror or error})",
+            f"{setting}: {ca_file} cannot be used ({error.strerror or error})",
             "put the CA's certificates there, as PEM, and reload",
         ) from error
 
@@ -61,16 +93,19 @@ def make_callback_client(settings: CallbackSettings, own: Collection[tuple[str, 
         connections=settings.max_in_flight,
         keepalive_s=CALLBACK_KEEPALIVE_S,
         max_body=MAX_CALLBACK_REPLY_BYTES,
-        ca_file=settings.ca_file or None,
+        tls=load_callback_trust(settings),
     )
 
 
 def make_image_client(settings: CallbackSettings, own: Collection[tuple[str, int]]) -> HttpxClient:
-    """Make the client for images on the page: for the addresses of callbacks, with few connections."""
+    """Make the client for images on the page: for the addresses of callbacks, with few connections.
+
+    Their hosts get no client certificate, because it is for receivers.
+    """
     return HttpxClient(
         policy=make_callback_policy(settings, own),
         connections=MAX_FETCHES,
         keepalive_s=CALLBACK_KEEPALIVE_S,
         max_body=MAX_IMAGE_BYTES,
-        ca_file=settings.ca_file or None,
+        tls=_load_trust("callbacks.ca_file", settings.ca_file),
     )

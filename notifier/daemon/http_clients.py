@@ -16,6 +16,7 @@ class HttpClients:
         self._config = config
         self._own = own
         self._trusted = client_factory.load_callback_trust(config.callbacks)
+        self._trusted_providers = client_factory.load_provider_trust(config)
         self._retired = BackgroundTasks()
         self.polls: HttpClient = client_factory.make_poll_client(config)
         self.callbacks: HttpClient = client_factory.make_callback_client(config.callbacks, own)
@@ -24,9 +25,12 @@ class HttpClients:
     def adopt(self, fresh: Config) -> None:
         """Replace the clients whose settings changed. If it raises NotifierError, it changed nothing."""
         trusted = client_factory.load_callback_trust(fresh.callbacks)
+        trusted_providers = client_factory.load_provider_trust(fresh)
         old, self._config = self._config, fresh
         longest_ms = max(client_factory.longest_timeout_ms(old), client_factory.longest_timeout_ms(fresh))
-        if client_factory.count_poll_connections(old) != client_factory.count_poll_connections(fresh):
+        sizes = {client_factory.count_poll_connections(config) for config in (old, fresh)}
+        if len(sizes) > 1 or trusted_providers != self._trusted_providers:
+            self._trusted_providers = trusted_providers
             self._retire(self.polls, longest_ms)
             self.polls = client_factory.make_poll_client(fresh)
         if old.callbacks != fresh.callbacks or trusted is not self._trusted:

@@ -6,6 +6,7 @@ and proxies of the environment) is unwanted here, and costs as much CPU again.
 
 import asyncio
 import functools
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,7 +16,10 @@ import httpx
 from notifier import __version__
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.outbound.connector import TcpConnector
+from notifier.core.formats.sockets import SocketPolicy
+from notifier.core.formats.urls import split_socket_url
+from notifier.outbound.connection import Origin
+from notifier.outbound.connector import SchemeConnector, TcpConnector
 from notifier.outbound.errors import ExchangeError, connection_page
 from notifier.outbound.exchange_state import EXTENSION, ExchangeState
 from notifier.outbound.reply_room import ReplyRoom
@@ -30,6 +34,7 @@ REMAINDER_LIMIT_S = 0.02
 No record of why; changing it needs a measurement.
 """
 
+SOCKET_HOST = "localhost"  # what curl sends as Host to a Unix socket, too
 _DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"notifier/{__version__}"}
 _CLOSED = NoReply(FailureKind.CONNECT, "given up on our side: the daemon is stopping or was reconfigured")
 
@@ -37,9 +42,10 @@ _CLOSED = NoReply(FailureKind.CONNECT, "given up on our side: the daemon is stop
 class HttpxClient:
     """``ports.HttpClient`` over httpx. Polls and callbacks have one each and share no connections.
 
-    ``policy`` restricts the addresses (None: all are allowed). ``max_body`` limits the bytes read of a reply,
-    whose body is as it was sent, compressed or not. An idle connection is kept for ``keepalive_s``.
-    ``ca_file`` has certificates to trust beside the system's; raise OSError without any.
+    ``policy`` restricts the addresses (None: all are allowed, and no Unix socket). ``max_body`` limits the
+    bytes read of a reply, whose body is as it was sent, compressed or not. An idle connection is kept for
+    ``keepalive_s``. ``tls`` says whom to trust, by default whom the system trusts; ``origin_tls`` does for
+    single origins.
     """
 
     def __init__(
@@ -49,7 +55,8 @@ class HttpxClient:
         keepalive_s: float,
         max_body: int,
         policy: AddressPolicy | None = None,
-        ca_file: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        origin_tls: Mapping[Origin, ssl.SSLContext] | None = None,
         resolver: CachingResolver | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -58,9 +65,15 @@ class HttpxClient:
         self._slots = asyncio.Semaphore(connections)
         self._deadlines: set[asyncio.Timeout] = set()
         self._is_closed = False
-        connector = TcpConnector(policy, make_tls_context(ca_file), resolver or CachingResolver(), monotonic)
+        tcp = TcpConnector(
+            policy, tls or make_tls_context(), resolver or CachingResolver(), monotonic, origin_tls
+        )
+        sockets = SocketPolicy() if policy is None else policy.sockets
         self._transport = HttpTransport(
-            connector, max_idle=connections, keepalive_s=keepalive_s, monotonic=monotonic
+            SchemeConnector(sockets, tcp, monotonic),
+            max_idle=connections,
+            keepalive_s=keepalive_s,
+            monotonic=monotonic,
         )
 
     async def get(
@@ -192,7 +205,7 @@ def _make_request(
     method: str, url: str, headers: Mapping[str, str], body: bytes | None, state: ExchangeState
 ) -> httpx.Request:
     """Return a request with our default headers. Raise httpx.InvalidURL or ValueError."""
-    parsed, host = _parse_url(url)
+    parsed, host, state.socket_path = _parse_url(url)
     names = {name.lower() for name in headers}
     ours = {"host": host} | {name: value for name, value in _DEFAULTS.items() if name not in names}
     if body is not None:
@@ -204,10 +217,13 @@ def _make_request(
 
 
 @functools.lru_cache(maxsize=1_024)  # a task is polled again and again, and parsing takes 15 us
-def _parse_url(url: str) -> tuple[httpx.URL, str]:
-    """Return the URL and its Host header. Raise httpx.InvalidURL if nothing can be sent there."""
+def _parse_url(url: str) -> tuple[httpx.URL, str, str | None]:
+    """Return the URL, its Host header and its Unix socket. Raise httpx.InvalidURL if nothing can be sent."""
+    if (split := split_socket_url(url)) is not None:
+        socket_path, target = split
+        return httpx.URL(f"http://{SOCKET_HOST}{target}"), SOCKET_HOST, socket_path
     parsed = httpx.URL(url)
     name, port = origin_of(parsed).server_name, parsed.port
     if parsed.scheme not in {"http", "https"} or not name or port == 0 or (port or 0) > 65_535:
         raise httpx.InvalidURL("neither http nor https, or no host and port")
-    return parsed, (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")
+    return parsed, (f"[{name}]" if ":" in name else name) + (f":{port}" if port else ""), None

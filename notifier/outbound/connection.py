@@ -29,6 +29,10 @@ MAX_HEADS = 101  # decision 0012: at most 100 interim heads, then the final one
 READ_AHEAD_BYTES = 128 * 1024  # trade-off: holds any head, and of a body no more than this unread
 
 
+SOCKET = "unix"
+"""The scheme of an origin that is a Unix socket; ``host`` is its path then."""
+
+
 class Origin(NamedTuple):
     """Where a connection leads to, as the URL has it."""
 

@@ -6,19 +6,22 @@ differently a moment later, or by an address in the URL itself.
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Protocol
 
 from notifier.core.exchange import FailureKind, NoReply
 from notifier.core.formats.addresses import AddressPolicy
-from notifier.outbound.connection import Connection, Origin
+from notifier.core.formats.sockets import SocketPolicy
+from notifier.outbound.connection import SOCKET, Connection, Origin
 from notifier.outbound.errors import ExchangeError, blocked, connect_failed
 from notifier.outbound.exchange_state import ExchangeState, Stage, format_address
 from notifier.outbound.resolver import CachingResolver
 
+BACKLOG_RETRY_S = 0.02  # trade-off: soon after a place is free, at little CPU while none is
 NEXT_ADDRESS_S = 3.0  # no record of why; after it another address of the name gets its chance
 
 
@@ -38,16 +41,43 @@ class UnixConnector:
 
     async def connect(self, origin: Origin, state: ExchangeState) -> Connection:
         """Return a new connection without TLS. Raise ExchangeError if there is none."""
-        state.peer = self._path
+        state.peer = state.peer or self._path
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            return await _open(sock, self._path, origin, self._path, state.started_at)
+            return await _open(sock, self._path, origin, state.peer, state.started_at)
         except OSError as error:
-            raise ExchangeError(connect_failed(error, self._path)) from error
+            raise ExchangeError(connect_failed(error, state.peer)) from error
+
+
+class SchemeConnector:
+    """Connect to the Unix sockets that the policy allows, and with ``tcp`` to everything else."""
+
+    def __init__(self, policy: SocketPolicy, tcp: Connector, monotonic: Callable[[], float]) -> None:
+        self._policy = policy
+        self._tcp = tcp
+        self._monotonic = monotonic
+
+    async def connect(self, origin: Origin, state: ExchangeState) -> Connection:
+        """Return a new connection. Raise ExchangeError if there is none.
+
+        The socket connected to is the one checked: a link is followed once.
+        """
+        if origin.scheme != SOCKET:
+            return await self._tcp.connect(origin, state)
+        real_path = os.path.realpath(origin.host)  # noqa: ASYNC240 - a few system calls, no disk: /run is in memory
+        if (refusal := self._policy.refuse(origin.host, real_path)) is not None:
+            raise ExchangeError(blocked([refusal]))
+        state.peer = origin.host
+        connection = await UnixConnector(real_path).connect(origin, state)
+        state.connected_at = self._monotonic()
+        return connection
 
 
 class TcpConnector:
-    """Connect to the addresses that the policy allows; without a policy, to all."""
+    """Connect to the addresses that the policy allows; without a policy, to all.
+
+    ``origin_tls`` has the TLS contexts of origins that ``tls`` does not apply to.
+    """
 
     def __init__(
         self,
@@ -55,9 +85,11 @@ class TcpConnector:
         tls: ssl.SSLContext,
         resolver: CachingResolver,
         monotonic: Callable[[], float],
+        origin_tls: Mapping[Origin, ssl.SSLContext] | None = None,
     ) -> None:
         self._policy = policy
         self._tls = tls
+        self._origin_tls = origin_tls or {}
         self._resolver = resolver
         self._monotonic = monotonic
 
@@ -68,7 +100,7 @@ class TcpConnector:
         try:
             if origin.scheme == "https":
                 state.stage = Stage.HANDSHAKE
-                await connection.start_tls(self._tls)
+                await connection.start_tls(self._origin_tls.get(origin, self._tls))
         except BaseException:
             connection.abort()
             raise
@@ -116,6 +148,18 @@ class TcpConnector:
         return await _open(sock, (address, origin.port), origin, peer, self._monotonic())
 
 
+async def _connect_unix(sock: socket.socket, path: str) -> None:
+    """Connect to a Unix socket, and wait while its backlog is full.
+
+    The kernel reports a full backlog by EAGAIN at once. asyncio would take that for a connection.
+    """
+    while True:
+        try:
+            return sock.connect(path)
+        except BlockingIOError:
+            await asyncio.sleep(BACKLOG_RETRY_S)
+
+
 async def _open(
     sock: socket.socket, address: str | tuple[str, int], origin: Origin, peer: str, now: float
 ) -> Connection:
@@ -123,7 +167,10 @@ async def _open(
     loop = asyncio.get_running_loop()
     try:
         sock.setblocking(False)
-        await loop.sock_connect(sock, address)
+        if isinstance(address, str):
+            await _connect_unix(sock, address)
+        else:
+            await loop.sock_connect(sock, address)
         _, connection = await loop.create_connection(lambda: Connection(origin, peer, sock, now), sock=sock)
     except BaseException:
         sock.close()

@@ -6,11 +6,12 @@ The words never quote what the peer sent nor what notifier sent, because either 
 import os
 import ssl
 from collections.abc import Collection
+from dataclasses import replace
 
 import httpx
 
 from notifier.core.exchange import FailureKind, FailureSubkind, NoReply
-from notifier.core.formats.addresses import AddressRefusal
+from notifier.core.formats.allow_rules import AddressRefusal
 
 TLS_NOT_SPOKEN = NoReply(
     FailureKind.TLS, "the peer does not speak TLS on this port", subkind=FailureSubkind.TLS_NOT_SPOKEN
@@ -23,11 +24,20 @@ CLIENT_CERTIFICATE = NoReply(
     "the peer requires a client certificate",
     subkind=FailureSubkind.TLS_CLIENT_CERTIFICATE,
 )
+CLIENT_CERTIFICATE_REFUSED = replace(CLIENT_CERTIFICATE, detail="the peer refuses our client certificate")
+_CERTIFICATE_ALERTS = {  # RFC 8446, 6.2: the peer sends them about a certificate of ours
+    "SSLV3_ALERT_BAD_CERTIFICATE",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+    "TLSV1_ALERT_UNKNOWN_CA",
+}
 _CONNECTION_PAGES = {
     b"plain HTTP request was sent to HTTPS port": TLS_EXPECTED,  # nginx
     b"speaking plain HTTP to an SSL-enabled server port": TLS_EXPECTED,  # Apache
     b"Client sent an HTTP request to an HTTPS server": TLS_EXPECTED,  # Go, and so Caddy
     b"No required SSL certificate was sent": CLIENT_CERTIFICATE,  # nginx
+    b"The SSL certificate error": CLIENT_CERTIFICATE_REFUSED,  # nginx
 }
 """Texts with status 400. They have no code; ``tests/wire/test_real_servers.py`` fails if they change."""
 
@@ -71,6 +81,8 @@ def tls_failed(error: Exception | None) -> NoReply:
         return TLS_NOT_SPOKEN
     if reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
         return CLIENT_CERTIFICATE
+    if reason in _CERTIFICATE_ALERTS:
+        return CLIENT_CERTIFICATE_REFUSED
     return NoReply(FailureKind.TLS, reason.replace("_", " ").lower() or "closed during the handshake")
 
 

@@ -24,7 +24,8 @@ class ExchangeState:
 
     ``peer`` is the address and port at the other end, or the last one tried. ``connected_at`` stays None for
     a reused connection. ``final_reply`` is a reply that counts even if its body never ends.
-    ``is_body_read``: the body of a success matters.
+    ``is_body_read``: the body of a success matters. ``socket_path`` is the Unix socket to
+    connect to in place of the host of the URL.
     """
 
     started_at: float
@@ -33,6 +34,7 @@ class ExchangeState:
     connected_at: float | None = None
     final_reply: HttpReply | None = None
     is_body_read: bool = True
+    socket_path: str | None = None
 
     def ms_until(self, instant: float) -> int:
         """Return the milliseconds from the start to an instant."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import httpx
 
-from notifier.outbound.connection import Connection, Origin
+from notifier.outbound.connection import SOCKET, Connection, Origin
 from notifier.outbound.connector import Connector
 from notifier.outbound.errors import ClosedUnansweredError
 from notifier.outbound.exchange_state import EXTENSION, ExchangeState, Stage
@@ -42,7 +42,7 @@ class HttpTransport(httpx.AsyncBaseTransport):
         """Send a request and return the response, as soon as its head is complete."""
         state = request.extensions.get(EXTENSION) or ExchangeState(time.monotonic())
         data = encode_request(request)
-        origin = origin_of(request.url)
+        origin = Origin(SOCKET, state.socket_path, 0) if state.socket_path else origin_of(request.url)
         connection = self._take_idle(origin)
         if connection is not None:
             try:
@@ -115,6 +115,11 @@ def origin_of(url: httpx.URL) -> Origin:
     """Return scheme, host and port of a URL."""
     scheme = url.scheme
     return Origin(scheme, url.raw_host.decode("ascii"), url.port or (443 if scheme == "https" else 80))
+
+
+def parse_origin(url: str) -> Origin:
+    """Return scheme, host and port of a URL as it is configured."""
+    return origin_of(httpx.URL(url))
 
 
 def encode_request(request: httpx.Request) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from notifier.core.formats.urls import InvalidUrl, check_callback_url
+from notifier.core.formats.urls import InvalidUrl, check_http_url
 from notifier.core.images import KINDS, Image, ImageRejected, check_image
 from notifier.ports import HttpClient
 
@@ -56,7 +56,7 @@ class ImageProxy:
     async def get(self, url: str) -> Image | ImageRejected | ImageProxyBusy:
         """Fetch the image at ``url``, or say why there is none to show."""
         try:
-            canonical = check_callback_url(url)
+            canonical = check_http_url(url)
         except InvalidUrl as error:
             return ImageRejected(f"this output is not a URL that can be fetched: {error}")
         try:

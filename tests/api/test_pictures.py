@@ -79,8 +79,15 @@ async def test_an_unknown_watch_has_no_pictures(bench: Bench) -> None:
 @pytest.mark.threat(19)
 @pytest.mark.parametrize(
     "output",
-    ["javascript:alert(1)", "file:///etc/passwd", "data:image/png;base64,AA", "https://u:p@x/1.png", "x"],
-)
+    [
+        "unix:/run/a.sock:/1.png",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "data:image/png;base64,AA",
+        "https://u:p@x/1.png",
+        "x",
+    ],
+)  # fmt: skip
 async def test_what_is_no_link_is_not_fetched(bench: Bench, output: str) -> None:
     """Neither a file nor a script, nor one that would log us in somewhere."""
     answer = await bench.http.get(f"{await ended(bench, output)}/0")

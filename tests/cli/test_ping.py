@@ -138,6 +138,21 @@ def test_the_rules_of_the_configuration_hold(run: Run, hook: Hook) -> None:
     assert hook.seen == []
 
 
+@pytest.mark.fault(163)
+def test_a_unix_socket_is_called_where_it_is_allowed(run: Run, tmp_path: Path) -> None:
+    """And not without its entry in callbacks.allow, nor where the daemon itself listens."""
+    url = f"unix:{tmp_path}/app.sock:/hook"
+    result = run("test-callback", url, "--secret", OURS, "--json")
+    assert (result.code, json.loads(result.out)["fault"]) == (1, "blocked")
+    Path("config.toml").write_text(f'[callbacks]\nallow = ["unix:{tmp_path}/*.sock"]\n')
+    result = run("test-callback", url, "--secret", OURS, "--json")
+    assert (result.code, json.loads(result.out)["fault"]) == (1, "connect")
+    with Path("config.toml").open("a") as file:
+        file.write(f'[server]\nlisten = "unix:{tmp_path}/app.sock"\n')
+    result = run("test-callback", url, "--secret", OURS)
+    assert "notifier itself" in result.out
+
+
 def test_the_daemons_own_address_is_not_called(run: Run, hook: Hook) -> None:
     port = hook.url.split(":")[2].partition("/")[0]
     Path("config.toml").write_text(f'[server]\nlisten = "127.0.0.1:{port}"\n')
@@ -167,7 +182,7 @@ def test_an_invalid_url_or_secret_is_wrong_usage(run: Run, args: list[str]) -> N
         ("localhost:8484", {("127.0.0.1", 8484), ("::1", 8484)}),
         ("[::1]:8484", {("::1", 8484)}),
         ("0.0.0.0:8484", {("0.0.0.0", 8484)}),
-        ("unix:/run/notifier.sock", set()),
+        ("unix:/none/notifier.sock", {("/none/notifier.sock", 0)}),
         ("host.example:8484", set()),
     ],
 )

@@ -44,6 +44,8 @@ VALUES = {
     "growth": ("1", 1.0),
     "learn": ("false", False),
     "allow": ('["public"]', ("public",)),
+    "cert": ("", ""),  # test_client_certificate.py: it needs its key, and a key its certificate
+    "key": ("", ""),
     "ca_file": (certifi.where(), certifi.where()),
     "level": ("debug", "debug"),
     "format": ("json", "json"),

@@ -207,6 +207,8 @@ level = "inf"
             "[callbacks]\nallow = ['a', 'pub lic']",
             "entry 2 must be loopback, private, public, a host name or a ",
         ),
+        ("[callbacks]\nallow = ['unix:/run/docker.sock']", "never that of a container engine or of systemd"),
+        ("[callbacks]\nallow = ['unix:app.sock']", "or unix:/path"),
         ("[providers.Big]\nbase_url = 'https://h'", "providers.Big: a provider's name is a small letter"),
         ("[providers.1a]\nbase_url = 'https://h'", "providers.1a: a provider's name is a small letter"),
         (f"[providers.{'a' * 33}]", "a provider's name is a small letter"),

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.formats.addresses import AddressPolicy, InvalidAllowRule
+from notifier.core.formats.addresses import AddressPolicy
+from notifier.core.formats.allow_rules import InvalidAllowRule
 from tests.core.texts import any_text
 
 

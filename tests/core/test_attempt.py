@@ -117,6 +117,8 @@ def test_a_redirect_is_not_followed_and_named_by_its_host(location: str, words: 
         ("http://localhost:9001/hook", None, False),
         ("http://nas/hook", None, False),
         ("http://nas.local./hook", None, False),
+        ("unix:/run/app.sock:/hook", None, False),
+        ("unix:/run/app.sock:/hook", "/run/app.sock", False),
     ],
 )
 def test_how_long_a_probe_may_wait_goes_by_where_the_receiver_is(

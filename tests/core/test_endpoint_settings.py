@@ -18,6 +18,8 @@ TABLE = {
         "http://h.example/a/*",
         "http://h.example/a/b",
         "https://t.example/x",
+        "unix:/run/app.sock:/*",
+        "unix:/run/app.sock:/a",
     )
 }
 
@@ -38,6 +40,10 @@ TABLE = {
         ("https://h.example/a/b", None),
         ("https://t.example/x/y", None),
         ("https://t.example/x", "https://t.example/x"),
+        ("unix:/run/app.sock:/a?b", "unix:/run/app.sock:/a"),
+        ("unix:/run/app.sock:/a/b", "unix:/run/app.sock:/*"),
+        ("unix:/run/app.sock:/", "unix:/run/app.sock:/*"),
+        ("unix:/run/app.sock2:/a", None),
     ],
 )
 def test_the_exact_url_wins_then_the_longest_prefix(url: str, pattern: str | None) -> None:
@@ -52,6 +58,8 @@ def test_the_exact_url_wins_then_the_longest_prefix(url: str, pattern: str | Non
         ("HTTP://H.example:80/a", "http://h.example/a"),
         ("http://h.example", "http://h.example/"),
         ("http://H.example/*", "http://h.example/*"),
+        ("unix:/run/app.sock", "unix:/run/app.sock:/"),
+        ("unix:/run/app.sock:/*", "unix:/run/app.sock:/*"),
         ("http://h.example/ä/*", "http://h.example/%C3%A4/*"),
     ],
 )
@@ -63,7 +71,16 @@ def test_a_pattern_has_one_form(text: str, canonical: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "*", "hook", "http://h.example*", "http://h.example/a*", "http://h.example/*/a/*", "http://h/?a=1"],
+    [
+        "",
+        "*",
+        "hook",
+        "http://h.example*",
+        "http://h.example/a*",
+        "http://h.example/*/a/*",
+        "http://h/?a=1",
+        "unix:/run/*",
+    ],
 )
 def test_a_pattern_that_could_never_match_is_refused(text: str) -> None:
     """A star elsewhere or a query would make a table without effect."""

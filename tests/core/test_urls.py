@@ -88,7 +88,6 @@ def test_a_callback_url_is_made_canonical(text: str, canonical: str) -> None:
         ("file:///etc/passwd", "http://"), ("ftp://h/", "http://"), ("javascript:alert(1)",
         "http://"), ("ws://h/", "http://"),
         ("data:text/plain,x", "http://"), ("http+unix://%2Frun%2Fa.sock/", "http://"),
-        ("unix:/run/a.sock", "http://"),
         ("httpx://h/", "http://"), ("ｈttp://h/", "http://"), ("http:", "host"), ("http:h", "host"),
         ("http:/h", "host"),
         ("http://", "host"), ("http:///x", "host"), ("http://?x", "host"), ("http://:80/", "host"),

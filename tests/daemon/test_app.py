@@ -225,6 +225,26 @@ async def test_a_reload_reads_the_authority_anew(bench: Bench) -> None:
     await daemon._clients._retired.drain(0)
 
 
+async def test_a_reload_reads_the_authority_of_a_provider_anew(bench: Bench) -> None:
+    """Only the client for polls is another one then."""
+    path = bench.folder / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    [provider] = bench.config.providers.values()
+    bench.config = replace(bench.config, providers={provider.name: replace(provider, ca_file=str(path))})
+    daemon = bench.daemon()
+    polls, callbacks = daemon._clients.polls, daemon._clients.callbacks
+    assert await daemon.reload() == ()
+    assert daemon._clients.polls is polls
+    trustme.CA().cert_pem.write_to_path(str(path))
+    assert await daemon.reload() == ()
+    assert daemon._clients.polls is not polls
+    assert daemon._clients.callbacks is callbacks
+    path.unlink()
+    (fault,) = await daemon.reload()
+    assert f"providers.{provider.name}.ca_file: {path} cannot be used" in fault
+    await daemon._clients._retired.drain(0)
+
+
 @pytest.mark.parametrize("content", [None, b"no certificate"])
 async def test_an_authority_that_is_gone_at_a_reload_keeps_the_old_one_and_all_else(
     bench: Bench, content: bytes | None

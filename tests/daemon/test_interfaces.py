@@ -3,6 +3,7 @@
 import json
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,19 @@ def test_a_listener_on_one_address_is_that_address() -> None:
     """One pair, nothing guessed."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
         assert find_own_addresses(bound) == {("127.0.0.1", bound.getsockname()[1])}
+
+
+@pytest.mark.fault(163)
+def test_a_listener_on_a_unix_socket_is_its_path(tmp_path: Path) -> None:
+    """Without links; an abstract socket has no path that a callback could name."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "link" / "own.sock"))
+        assert find_own_addresses(bound) == {(str((tmp_path / "real" / "own.sock").resolve()), 0)}
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(f"\0{tmp_path}")
+        assert find_own_addresses(bound) == set()
 
 
 def addresses_of_this_machine() -> set[str]:

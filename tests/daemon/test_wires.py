@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from notifier.config.model import CallbackSettings
+from notifier.config.model import CallbackSettings, ClientCertificateSettings, Config, ProviderSettings
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.core.images import Image
-from notifier.daemon.client_factory import make_callback_client, make_image_client
+from notifier.daemon.client_factory import make_callback_client, make_image_client, make_poll_client
 from notifier.results.image_proxy import MAX_IMAGE_BYTES, ImageProxy
 from tests.wire.peers import LONG_MS, answer, listening, saying
 
@@ -63,6 +63,45 @@ async def shown(url: str, settings: CallbackSettings, own: tuple[tuple[str, int]
 
 def png(body: bytes = PNG) -> bytes:
     return answer(body, "200 OK", "content-type: image/png", "set-cookie: a=b")
+
+
+@pytest.mark.fault(160)
+@pytest.mark.parametrize("has_certificate", [True, False])
+async def test_only_callbacks_carry_the_client_certificate(tmp_path: Path, has_certificate: bool) -> None:
+    """The host of an image gets none, whatever it requires."""
+    authority, (ca_file, own) = trustme.CA(), (tmp_path / "ca.pem", tmp_path / "own.pem")
+    authority.cert_pem.write_to_path(str(ca_file))
+    authority.issue_cert("notifier.example").private_key_and_cert_chain_pem.write_to_path(str(own))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(ca_file))
+    tls.verify_mode = ssl.CERT_REQUIRED
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    certificate = ClientCertificateSettings(str(own) if has_certificate else "")
+    settings = CallbackSettings(ca_file=str(ca_file), tls=certificate)
+    async with listening(saying(png()), tls) as peer:
+        assert isinstance(await called(settings, peer.url()), HttpReply) == has_certificate
+        assert isinstance(await shown(peer.url(), settings), str)
+    assert len(peer.heads) == has_certificate
+
+
+@pytest.mark.fault(161)
+async def test_a_private_authority_is_trusted_for_its_provider_alone(tmp_path: Path) -> None:
+    """Another provider of the same authority is not polled, and no key is sent to it."""
+    authority, path = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    async with listening(saying(answer()), tls) as own, listening(saying(answer()), tls) as other:
+        providers = {
+            "own": ProviderSettings(name="own", base_url=own.url("/v1"), ca_file=str(path)),
+            "other": ProviderSettings(name="other", base_url=other.url("/v1")),
+        }
+        wire = make_poll_client(Config(providers=providers))
+        try:
+            replies = [await wire.get(peer.url(), {}, timeout_ms=LONG_MS) for peer in (own, other)]
+        finally:
+            await wire.close()
+    assert [type(reply) for reply in replies] == [HttpReply, NoReply]
+    assert (len(own.heads), len(other.heads)) == (1, 0)
 
 
 @pytest.mark.threat(19)

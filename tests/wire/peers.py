@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from notifier.core.exchange import Exchange, FailureKind, HttpReply, NoReply
 from notifier.outbound.client import HttpxClient
 from notifier.outbound.resolver import CachingResolver
+from notifier.outbound.tls import make_tls_context
 
 MAX_BODY = 64 * 1024
 SOON_MS = 1_000  # where nothing but the deadline is to end it
@@ -114,9 +115,11 @@ async def wired(
     connections: int = 8,
     keepalive_s: float = 60.0,
     max_body: int = MAX_BODY,
+    ca_file: str | None = None,
     **more: object,
 ) -> AsyncIterator[HttpxClient]:
     """A wire, closed at the end."""
+    more.setdefault("tls", make_tls_context(ca_file))
     wire = HttpxClient(connections=connections, keepalive_s=keepalive_s, max_body=max_body, **more)  # type: ignore[arg-type] # passed on
     try:
         yield wire

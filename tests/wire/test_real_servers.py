@@ -10,7 +10,9 @@ import pytest
 import trustme
 
 from notifier.core.exchange import Exchange, FailureKind, FailureSubkind, HttpReply, NoReply
+from notifier.core.formats.addresses import AddressPolicy
 from notifier.outbound.client import HttpxClient
+from notifier.outbound.tls import make_tls_context
 from tests.wire.peers import LONG_MS, Line, answer, listening, wired
 from tests.wire.real_servers import APACHE, HAPROXY, NGINX, SERVERS, Running, Server, running
 
@@ -182,3 +184,63 @@ async def test_a_server_that_requires_a_client_certificate_is_told(
             exchange = await post(client, front, "/hook")
             assert isinstance(exchange, NoReply), exchange
             assert exchange.subkind is FailureSubkind.TLS_CLIENT_CERTIFICATE
+
+
+@pytest.mark.fault(160)
+@pytest.mark.parametrize("server", CLIENT_CERTIFICATE, ids=lambda server: server.name)
+async def test_a_server_that_requires_a_client_certificate_gets_ours(
+    server: Server, ca: trustme.CA, ca_file: str, tmp_path: Path
+) -> None:
+    """The callback is delivered, also on a kept connection."""
+    tls = make_tls_context(ca_file, *write_certificate(ca, tmp_path))
+    async with (
+        between(installed(server), ca.issue_cert("127.0.0.1"), tmp_path) as front,
+        wired(tls=tls) as client,
+    ):
+        exchanges = [await post(client, front, "/hook") for _ in range(5)]
+    assert statuses(exchanges) == [200] * 5
+
+
+@pytest.mark.fault(160)
+@pytest.mark.parametrize("server", CLIENT_CERTIFICATE, ids=lambda server: server.name)
+async def test_a_server_that_refuses_our_client_certificate_is_told(
+    server: Server, ca: trustme.CA, ca_file: str, tmp_path: Path
+) -> None:
+    """It is from another authority. nginx answers with a page, the others with an alert."""
+    tls = make_tls_context(ca_file, *write_certificate(trustme.CA(), tmp_path))
+    async with (
+        between(installed(server), ca.issue_cert("127.0.0.1"), tmp_path) as front,
+        wired(tls=tls) as client,
+    ):
+        for _ in range(3):
+            exchange = await post(client, front, "/hook")
+            assert isinstance(exchange, NoReply), exchange
+            assert exchange.subkind is FailureSubkind.TLS_CLIENT_CERTIFICATE
+            assert exchange.detail == "the peer refuses our client certificate"
+
+
+def write_certificate(ca: trustme.CA, here: Path) -> tuple[str, str]:
+    """Write a client certificate and its key, and return both paths."""
+    cert, (cert_path, key_path) = ca.issue_cert("notifier.example"), (here / "own.pem", here / "own.key")
+    cert.cert_chain_pems[0].write_to_path(str(cert_path))
+    cert.private_key_pem.write_to_path(str(key_path))
+    return str(cert_path), str(key_path)
+
+
+@pytest.mark.fault(162)
+async def test_nginx_on_a_unix_socket_is_called_as_on_a_port(ca: trustme.CA, tmp_path: Path) -> None:
+    """With its short keep-alive, big headers, and its answer before a body of 1 MB is read."""
+    path = tmp_path / "front.sock"
+    server = replace(installed(NGINX), tls=("; listen unix:HERE/front.sock;", ""))
+    policy = AddressPolicy.of([f"unix:{tmp_path}/*.sock"])
+    async with between(server, None, tmp_path), wired(connections=60, policy=policy) as client:
+
+        async def call(target: str, body: bytes) -> Exchange:
+            return await client.post(f"unix:{path}:{target}", {}, body, timeout_ms=LONG_MS)
+
+        exchanges = await asyncio.gather(*(call("/hook?a=1", BODY) for _ in range(40)))
+        await asyncio.sleep(NGINX.idle_limit_s[0])
+        exchanges += await asyncio.gather(*(call("/big", BODY) for _ in range(40)))
+        early = await asyncio.gather(*(call("/small", b"x" * 1_000_000) for _ in range(40)))
+    assert statuses(exchanges) == [200] * 80
+    assert statuses(early) == [413] * 40

@@ -234,8 +234,8 @@ CAUSES: Mapping[Code, Template] = MappingProxyType(
         ),
         Code.TLS_CLIENT_CERTIFICATE: _network(
             "TLS failed",
-            "see base_url: notifier sends no client certificate, and that server requires one",
-            "notifier sends no client certificate; have the receiver not require one",
+            "see base_url: polls carry no client certificate, and that server requires one",
+            "set callbacks.tls to a client certificate that the receiver accepts",
         ),
         Code.TIMEOUT: _network(
             "no answer in time",

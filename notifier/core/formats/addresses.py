@@ -18,6 +18,10 @@ from ipaddress import (
 from types import MappingProxyType
 from typing import Self
 
+from notifier.core.formats.allow_rules import AddressRefusal, InvalidAllowRule
+from notifier.core.formats.sockets import SocketPolicy
+from notifier.core.formats.urls import SOCKET_PREFIX
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -61,18 +65,6 @@ _NAME = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 _NUMERIC_END = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$")
 
 
-class InvalidAllowRule(ValueError):
-    """An invalid entry of ``callbacks.allow``. The message quotes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class AddressRefusal:
-    """Why an address is refused. ``is_final``: no setting would allow it."""
-
-    text: str
-    is_final: bool
-
-
 IsLocal = Callable[[str], bool]
 
 
@@ -85,10 +77,10 @@ class AddressPolicy:
     """The rules of ``callbacks.allow``, and the addresses of our own listeners.
 
     ``allow`` has the kinds ``loopback``, ``private`` and ``public``, host names (exact, or ``*.suffix`` for
-    all below it) and CIDRs or addresses. A name allows every address that it resolves to, except those that
-    are always refused. ``own`` has (address, port) of each of our listeners. ``0.0.0.0`` or ``::`` in it
-    means every loopback address, and each address that ``is_local`` calls one of this machine. The core
-    cannot know those, and interfaces come and go.
+    all below it), CIDRs or addresses, and Unix sockets. A name allows every address that it resolves to,
+    except those that are always refused. ``own`` has (address, port) of each of our listeners. ``0.0.0.0`` or
+    ``::`` in it means every loopback address, and each address that ``is_local`` calls one of this machine.
+    The core cannot know those, and interfaces come and go.
     """
 
     kinds: frozenset[str]
@@ -96,14 +88,19 @@ class AddressPolicy:
     suffixes: tuple[str, ...]
     networks: tuple[Network, ...]
     own: frozenset[tuple[Address, int]]
+    sockets: SocketPolicy
     is_local: IsLocal = field(compare=False)
 
     @classmethod
     def of(
         cls, allow: Iterable[str], own: Collection[tuple[str, int]] = (), is_local: IsLocal = _is_never_local
     ) -> Self:
-        """Parse the entries of the configuration. Raise InvalidAllowRule."""
-        entries = [entry.strip().lower() for entry in allow]
+        """Parse the entries of the configuration. Raise InvalidAllowRule.
+
+        The address of a listener on a Unix socket is its path.
+        """
+        listed = [entry.strip() for entry in allow]
+        entries = [entry.lower() for entry in listed if not entry.startswith(SOCKET_PREFIX)]
         networks = [network for entry in entries if (network := _parse_network(entry)) is not None]
         words = {entry for entry in entries if _parse_network(entry) is None}
         for word in sorted(words):
@@ -116,7 +113,13 @@ class AddressPolicy:
             names=frozenset(word for word in words if word not in KINDS and not word.startswith("*.")),
             suffixes=tuple(sorted(word[1:] for word in words if word.startswith("*."))),
             networks=tuple(networks),
-            own=frozenset((_unmap(ip_address(address)), port) for address, port in own),
+            own=frozenset(
+                (_unmap(ip_address(address)), port) for address, port in own if not address.startswith("/")
+            ),
+            sockets=SocketPolicy.of(
+                (entry for entry in listed if entry.startswith(SOCKET_PREFIX)),
+                (address for address, _ in own if address.startswith("/")),
+            ),
             is_local=is_local,
         )
 

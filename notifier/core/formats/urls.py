@@ -14,7 +14,11 @@ import idna
 
 MAX_URL_CHARS = 2_048  # CONTRACT P5: bounded; no record of why; changing it needs a measurement
 
+SOCKET_PREFIX = "unix:"
+MAX_SOCKET_PATH_BYTES = 107  # unix(7): sun_path has 108 bytes with its final NUL
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_SOCKET_URL = re.compile(r"unix:((?:/[A-Za-z0-9._@+-]+)+)(?::(/[^?]*)?)?(?:\?(.*))?", re.ASCII)
 _UNSENDABLE = re.compile(r"[\x00-\x20\x7f\\]")
 _NETLOC = re.compile(r"(?:\[([^\[\]]*)\]|([^\[\]:]*))(?::([0-9]{1,5}))?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -44,14 +48,23 @@ class UrlParts:
 
 @functools.lru_cache(maxsize=256)  # many watches have the same few callback URLs
 def check_callback_url(text: str) -> str:
+    """Return the canonical form of the URL of a receiver. Raise InvalidUrl.
+
+    It is an http or https URL, or ``unix:/socket:/path`` for HTTP over a Unix socket.
+    """
+    parts = _parse_socket_url(text) if text.startswith(SOCKET_PREFIX) else parse_url(text)
+    return _check_length(parts.text)
+
+
+@functools.lru_cache(maxsize=256)
+def check_http_url(text: str) -> str:
     """Return the canonical form of an http or https URL. Raise InvalidUrl.
 
     Scheme and host are in lower case, the host in ASCII, without a default port, with at least ``/`` as path.
     A fragment is refused, because it would never be sent. A dot at the end of a name stays, because a name
     without it may be looked up in the search domains of the system.
     """
-    parts = parse_url(text)
-    return _check_length(parts.text)
+    return _check_length(parse_url(text).text)
 
 
 def check_base_url(text: str) -> str:
@@ -63,7 +76,9 @@ def check_base_url(text: str) -> str:
 
 
 def url_to_origin(url: str) -> str:
-    """Return scheme, host and port of a canonical URL: ``http://127.0.0.1:9001``."""
+    """Return scheme, host and port of a canonical URL: ``http://127.0.0.1:9001``, ``unix:/run/app.sock``."""
+    if url.startswith(SOCKET_PREFIX):
+        return SOCKET_PREFIX + url.removeprefix(SOCKET_PREFIX).partition(":")[0]
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('?')[0].partition('/')[0]}"
 
@@ -73,19 +88,46 @@ def url_to_endpoint(url: str) -> str:
     return url.partition("?")[0]
 
 
+def split_socket_url(url: str) -> tuple[str, str] | None:
+    """Return the path of the socket and the target of a request to it; None for another canonical URL."""
+    if not url.startswith(SOCKET_PREFIX):
+        return None
+    socket_path, _, target = url.removeprefix(SOCKET_PREFIX).partition(":")
+    return socket_path, target
+
+
 def _check_length(url: str) -> str:
     if len(url) > MAX_URL_CHARS:
         raise InvalidUrl(f"a URL has at most {MAX_URL_CHARS} characters")
     return url
 
 
-def parse_url(text: str) -> UrlParts:
-    """Return a URL in its canonical parts. Raise InvalidUrl."""
+def _parse_socket_url(text: str) -> UrlParts:
+    _check_text(text)
+    match = _SOCKET_URL.fullmatch(text)
+    if match is None:
+        raise InvalidUrl(
+            "a URL of a Unix socket is unix:/run/app.sock:/hook, its path of A-Z a-z 0-9 . _ @ + -"
+        )
+    socket_path, path, query = match.groups("")
+    if has_dot_segment(socket_path):
+        raise InvalidUrl("the path of a Unix socket has no segment . or ..")
+    if len(socket_path) > MAX_SOCKET_PATH_BYTES:
+        raise InvalidUrl(f"the path of a Unix socket has at most {MAX_SOCKET_PATH_BYTES} bytes")
+    return UrlParts(f"{SOCKET_PREFIX}{socket_path}:", _check_path(path), _escape(query, _QUERY_SAFE))
+
+
+def _check_text(text: str) -> None:
     _check_length(text)
     if _UNSENDABLE.search(text):
         raise InvalidUrl("a URL has no spaces, control characters or backslashes")
     if "#" in text:
         raise InvalidUrl("a URL here has no fragment (#…): it would not be sent")
+
+
+def parse_url(text: str) -> UrlParts:
+    """Return an http or https URL in its canonical parts. Raise InvalidUrl."""
+    _check_text(text)
     try:
         split = urlsplit(text)
         return _canonicalize(split)

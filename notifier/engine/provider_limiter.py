@@ -76,7 +76,7 @@ class ProviderLimiter:
             probe_room=max(0, min(max(1, slots * 3 // 4) - suspect_in_flight, tokens)),
             blocked=self.monitor.find_probes(now),
             served={name: load.served for name, load in paths.items()},
-            is_shared=len(paths) > 1 or any(load.replied_at is None for load in paths.values()),
+            is_shared=len(paths) > 1,
             favours_troubled=now - self._troubled_at >= TROUBLED_SHARE * 1_000 / self._bucket.rate_per_s,
         )
 

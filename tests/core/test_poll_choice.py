@@ -106,14 +106,8 @@ def test_what_is_suspect_leaves_room_for_the_rest() -> None:
 
 
 def test_the_only_path_may_use_all() -> None:
-    rules = shared(is_shared=False, served={"a": 0})
+    rules = shared(is_shared=False)
     assert len(choose_polls(due(a=40), limit=32, rules=rules)) == 32
-
-
-def test_a_path_that_is_new_leaves_room_for_the_rest() -> None:
-    """It may hang, and what comes due a moment later must find a slot."""
-    rules = shared(is_shared=False, served={"a": 0})
-    assert by_path(choose_polls(due(new=40), limit=32, rules=rules)) == {"new": 16}
 
 
 def failing(count: int, path: str = "a") -> list[DueWatch]:

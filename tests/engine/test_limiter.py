@@ -76,17 +76,6 @@ def test_never_more_in_flight_than_allowed() -> None:
     assert limiter.plan(NOON + 60_000).limit == 1
 
 
-def test_the_only_path_may_use_all_slots_once_it_replied() -> None:
-    """Until then it may hang, and a further path must find a slot."""
-    limiter = ProviderLimiter(FAST, NOON)
-    ticket = start(limiter, NOON)
-    assert limiter.plan(NOON).rules.is_shared
-    limiter.record_end(ticket, RUNNING, NOON)
-    assert not limiter.plan(NOON).rules.is_shared
-    poll(limiter, RUNNING, NOON, B)
-    assert limiter.plan(NOON).rules.is_shared
-
-
 def test_the_rate_bounds_any_second() -> None:
     """After the first burst, no more start than the rate allows, however much is due."""
     limiter = ProviderLimiter(replace(PROVIDER, max_in_flight=1_000), NOON)

@@ -216,16 +216,9 @@ async def test_a_backlog_of_the_only_path_is_moved_nowhere(
     """Nobody waits behind it."""
     monkeypatch.setattr(poll_claims, "SCAN_LIMIT", 8)
     await put(store, A, 20, since=HOUR)
-    alone = rules(is_shared=False, served={A: 0})
+    alone = rules(is_shared=False)
     assert names(await take(store, alone, limit=5)) == [f"a-{n}" for n in range(5)]
     assert names(await take(store, alone)) == [f"a-{n}" for n in range(5, 20)]
-
-
-async def test_a_path_that_the_poller_has_not_asked_yet_leaves_room(store: Store) -> None:
-    """It may hang: so after a restart, and when the first tasks of a further path are registered."""
-    await put(store, A, 40)
-    assert len((await take(store, rules(is_shared=False, served={B: 0}), limit=32)).watches) == 16
-    assert len((await take(store, rules(is_shared=False, in_flight={A: 16}), limit=16)).watches) == 0
 
 
 # ---- deadlines behind a blocked path

@@ -1,8 +1,7 @@
 """Choose which due watches of a provider are polled now, so that no api_path takes the room of another.
 
 ``limit`` requests may start. What fails or hangs is suspect, and all of it together holds a part of the
-slots. No path takes more than half of the slots that the others leave free, except the only path that is
-known. Where more is due than may start,
+slots. No path takes more than half of the slots that the others leave free. Where more is due than may start,
 the paths are served in rotation: the one that was served longest ago goes first. Watches whose own last poll
 failed take what is left, and a share that keeps them from waiting for ever.
 """
@@ -44,8 +43,7 @@ class ClaimRules:
     ``suspect_room`` is how many more requests may be to one of these, or for a watch that failed last.
     ``probe_room`` is the same for probes of blocked paths.
     ``blocked`` are the paths that are held back, and the probe that may go out. ``served`` orders the paths:
-    what was served longest ago has the lowest number. ``is_shared``: more than one path is known, or the
-    only one has not replied yet.
+    what was served longest ago has the lowest number. ``is_shared``: more than one path is known.
     ``favours_troubled``: a watch that failed last goes first. ``is_probe``: the provider itself is blocked,
     and the claim is for its probe.
     """
@@ -66,12 +64,8 @@ class ClaimRules:
         """Return whether any due watch may be claimed, as long as there is room."""
         return not (self.blocked or self.suspects or self.is_probe)
 
-    def limits_path(self, api_path: str) -> bool:
-        """Return whether the path gets only a part of the slots. One that is new may hang."""
-        return self.is_shared or api_path not in self.served
 
-
-UNRESTRICTED = ClaimRules(max_in_flight=2_000_000, suspect_room=1_000_000, probe_room=1_000_000)
+UNRESTRICTED = ClaimRules(suspect_room=1_000_000, probe_room=1_000_000)
 """For a claim with no other bound than its limit; far above any limit."""
 
 
@@ -113,9 +107,7 @@ class _Choice:
         if len(self.chosen) >= self._limit or (is_suspect and self._suspect_room <= 0):
             return False
         own, rules = self._in_flight[api_path], self.rules
-        return not rules.limits_path(api_path) or own < find_path_slots(
-            rules.max_in_flight, self._total - own
-        )
+        return not rules.is_shared or own < find_path_slots(rules.max_in_flight, self._total - own)
 
     def take_probe(self, watch: DueWatch) -> bool:
         """Choose the probe of a blocked path if there is room; return whether it was chosen."""

@@ -143,7 +143,7 @@ def _read_simple(
         rows, has_more = rows + troubled_rows, len(troubled_rows) >= room
     if is_full and heads["has_troubled"] and rules.favours_troubled:
         return None
-    if (rules.is_shared and is_full) or not _is_fair(rows, rules):
+    if rules.is_shared and (is_full or not _is_fair(rows, rules)):
         return None
     return rows, has_more
 
@@ -154,7 +154,7 @@ def _is_fair(rows: Sequence[sqlite3.Row], rules: ClaimRules) -> bool:
     total = starting.total() + sum(rules.in_flight.values())
     for api_path, count in starting.items():
         own = count + rules.in_flight.get(api_path, 0)
-        if rules.limits_path(api_path) and own > find_path_slots(rules.max_in_flight, total - own):
+        if own > find_path_slots(rules.max_in_flight, total - own):
             return False
     return True
 

@@ -110,7 +110,8 @@ async def _post(
 
     client = make_callback_client(settings, list_own_addresses(listen))
     try:
-        headers = build_headers(delivery, secrets, now=now)
+        of_endpoint = settings.find_headers(delivery.url)
+        headers = build_headers(delivery, secrets, now=now, of_endpoint=of_endpoint)
         return await client.post(delivery.url, headers, delivery.body, timeout_ms=settings.timeout_ms)
     finally:
         await client.close()

@@ -108,6 +108,11 @@ class CallbackSettings:
         match = find_endpoint_settings(self.endpoints, url)
         return self.secrets if match is None else match[1].secrets or self.secrets
 
+    def find_headers(self, url: str) -> Mapping[str, str | Secret]:
+        """Return the headers that go with callbacks to a canonical URL."""
+        match = find_endpoint_settings(self.endpoints, url)
+        return {} if match is None else match[1].headers
+
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
@@ -151,6 +156,6 @@ class Config:
         """Return every secret, so that the log can hide them."""
         of_providers = (secret for provider in self.providers.values() for secret in provider.secrets)
         of_endpoints = (
-            secret for endpoint in self.callbacks.endpoints.values() for secret in endpoint.secrets
+            secret for endpoint in self.callbacks.endpoints.values() for secret in endpoint.all_secrets
         )
         return (*of_providers, *self.server.tokens, *self.callbacks.secrets, *of_endpoints)

@@ -157,15 +157,22 @@ def parse_auth_value(value: object) -> str:
     return pattern
 
 
-def parse_headers(value: object) -> dict[str, object]:
-    """Parse further headers of each poll: texts, or references to secrets. Names become lower case."""
+def parse_poll_headers(value: object) -> dict[str, object]:
+    """Parse further headers of each poll."""
+    return parse_headers(value, ", or api_key, and auth_header for the name of its header")
+
+
+def parse_headers(value: object, alternative: str = "") -> dict[str, object]:
+    """Parse headers: texts, or references to secrets. Names become lower case.
+
+    ``alternative`` is what the message says beside the reference where a key stands as text.
+    """
     if not isinstance(value, dict):
         raise InvalidType('must be a table such as { X-Version = "1" }')
     for name, content in value.items():
         if isinstance(content, str) and content and _KEYS_OWN_HEADERS.search(name):
             raise InvalidValue(
-                f'must not contain keys as text; write {name} = {{ env = "NAME" }}, '
-                "or api_key, and auth_header for the name of its header"
+                f'must not contain keys as text; write {name} = {{ env = "NAME" }}{alternative}'
             )
         if not isinstance(content, str | dict):
             raise InvalidValue('must contain text or secrets such as { env = "NAME" } only')

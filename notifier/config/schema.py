@@ -92,7 +92,7 @@ DESCRIPTION_KEYS = {
     "id_signs": SettingKey("id_signs", provider_parsers.parse_id_signs),
     "auth_header": SettingKey("auth_header", provider_parsers.parse_header_name),
     "auth_value": SettingKey("auth_value", provider_parsers.parse_auth_value),
-    "headers": SettingKey("headers", provider_parsers.parse_headers),
+    "headers": SettingKey("headers", provider_parsers.parse_poll_headers),
     "max_body": _MAX_BODY,
     "body_kind": SettingKey("body_kind", parsers.one_of("json", "any")),
     "http": SettingKey("http", provider_parsers.parse_http),
@@ -137,7 +137,12 @@ PROVIDERS = NamedTables(
 )
 
 ENDPOINTS = NamedTables(
-    SettingTable({"secrets": SettingKey("secrets", parsers.parse_secret_references)}),
+    SettingTable(
+        {
+            "secrets": SettingKey("secrets", parsers.parse_secret_references),
+            "headers": SettingKey("headers", provider_parsers.parse_headers),
+        }
+    ),
     'an endpoint is a callback URL without its query, or a prefix that ends in /*: "http://127.0.0.1:9001/*"',
     _is_endpoint_pattern,
     has_variables=False,

@@ -147,7 +147,13 @@ class Deliverer:
 
     async def _send(self, delivery: ClaimedDelivery, began_at: int) -> AttemptOutcome:
         secrets = self.settings.find_secrets(delivery.url)
-        headers = build_headers(delivery, secrets, now=began_at, traceparent=self._trace(delivery))
+        headers = build_headers(
+            delivery,
+            secrets,
+            now=began_at,
+            traceparent=self._trace(delivery),
+            of_endpoint=self.settings.find_headers(delivery.url),
+        )
         exchange = await self.http_client.post(
             delivery.url, headers, delivery.body, timeout_ms=self.settings.timeout_ms
         )

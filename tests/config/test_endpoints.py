@@ -24,6 +24,17 @@ def test_the_secrets_of_an_endpoint_sign_in_place_of_those_of_all(read: Read) ->
     assert config.notes == ()
 
 
+def test_headers_may_be_texts_or_secrets(read: Read) -> None:
+    """They go to this endpoint only, and their secrets are hidden in the log."""
+    config = read(
+        '[callbacks.endpoints."http://a/x"]\nheaders = { X-Team = "ab", Authorization = { env = "A" } }\n',
+        ENVIRON,
+    )
+    assert config.callbacks.find_headers("http://a/x?y=1") == {"x-team": "ab", "authorization": Secret(A)}
+    assert config.callbacks.find_headers("http://a/y") == {}
+    assert Secret(A) in config.all_secrets
+
+
 def test_a_shared_secret_is_noted(read: Read) -> None:
     """Who has it can forge callbacks to the other endpoint."""
     config = read(
@@ -56,6 +67,15 @@ def test_a_shared_secret_is_noted(read: Read) -> None:
             '[callbacks.endpoints."http://a"]\n[callbacks.endpoints."http://A:80/"]',
             'config.toml:2: callbacks.endpoints."http://A:80/": is the same endpoint as another table: '
             "http://a/; merge them",
+        ),
+        (
+            f'[callbacks.endpoints."http://a/x"]\nheaders = {{ Authorization = "{A}" }}',
+            'config.toml:2: callbacks.endpoints."http://a/x".headers: must not contain keys as text; '
+            'write Authorization = { env = "NAME" }',
+        ),
+        (
+            '[callbacks.endpoints."http://a/x"]\nheaders = { webhook-id = "1" }',
+            'config.toml:2: callbacks.endpoints."http://a/x".headers: cannot be sent',
         ),
         (
             f'[callbacks.endpoints."http://a/x"]\nsecrets = ["{A}"]',

@@ -232,6 +232,21 @@ def test_an_attempts_headers() -> None:
     assert [entry[:3] for entry in signature.split(" ")] == ["v1,", "v1,"]
 
 
+def test_headers_of_the_endpoint_go_along_and_those_of_the_callback_win() -> None:
+    """Names are compared without case, and no header of the endpoint overrides ours."""
+    of_endpoint: dict[str, str | Secret] = {
+        "authorization": Secret("Bearer endpoint"),
+        "x-team": "images",
+        "x-token": Secret("t"),
+    }
+    headers = build_headers(DISPATCH, [ONE], now=NOW, of_endpoint=of_endpoint)
+    assert headers == {
+        **build_headers(DISPATCH, [ONE], now=NOW),
+        "x-team": "images",
+        "x-token": "t",
+    }
+
+
 def test_a_maybe_duplicate_says_so() -> None:
     headers = build_headers(replace(DISPATCH, is_maybe_duplicate=True), [ONE], now=NOW)
     assert headers["notifier-maybe-duplicate"] == "1"

@@ -5,7 +5,7 @@ callbacks to the others.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from notifier.core.formats.urls import InvalidUrl, check_callback_url, url_to_endpoint, url_to_origin
 from notifier.core.secret import Secret
@@ -15,9 +15,18 @@ _WILDCARD = "*"
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """The settings of the endpoints that a pattern matches. Without ``secrets`` those of all sign."""
+    """The settings of the endpoints that a pattern matches. Without ``secrets`` those of all sign.
+
+    ``headers`` go with each callback. Headers of the registration win over those of the same name.
+    """
 
     secrets: tuple[Secret, ...] = ()
+    headers: Mapping[str, str | Secret] = field(default_factory=dict)
+
+    @property
+    def all_secrets(self) -> tuple[Secret, ...]:
+        """Return the signing secrets and those in headers, so that the log can hide them."""
+        return (*self.secrets, *(value for value in self.headers.values() if isinstance(value, Secret)))
 
 
 def check_endpoint_pattern(text: str) -> str:

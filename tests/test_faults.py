@@ -10,6 +10,7 @@ from tests.fault_marks import ROWS, Mark, breaches, marks
 TESTS = Path(__file__).parent
 MARK = "pytest.mark." + "fault"  # written apart: this file plants marks and bears none
 LAST = ROWS["fault"][-1]
+LAST_THREAT = ROWS["threat"][-1]
 THREAT = "pytest.mark." + "threat"
 
 
@@ -67,7 +68,7 @@ def test_a_mark_is_read_with_its_test_and_the_rule_of_it(tmp_path: Path) -> None
         (f"@{MARK}(64, {LAST + 1})\ndef test_x():\n    'It.'\n", f"from 1 to {LAST}"),
         (f"@{MARK}('64')\ndef test_x():\n    'It.'\n", f"from 1 to {LAST}"),
         (f"@{MARK}(64, row)\ndef test_x():\n    'It.'\n", f"from 1 to {LAST}"),
-        (f"@{THREAT}(20)\ndef test_x():\n    'It.'\n", "from 1 to 19"),
+        (f"@{THREAT}({LAST_THREAT + 1})\ndef test_x():\n    'It.'\n", f"from 1 to {LAST_THREAT}"),
         (f"@{MARK}(row=64)\ndef test_x():\n    'It.'\n", f"from 1 to {LAST}"),
     ],
 )

@@ -1,13 +1,21 @@
 """The command open: open the daemon's page in a browser, by a link that logs in once."""
 
+import html
+import os
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 import click
 import msgspec
 
+from notifier.atomic_file import write_file
 from notifier.cli.options import CommandContext, add_shared_options, format_example, pass_context
 from notifier.cli.output import escape, print_data, print_json, print_note
 from notifier.errors import NotifierError
+
+REDIRECT_NAME = "open.html"
 
 
 class LoginLink(msgspec.Struct, frozen=True):
@@ -53,11 +61,38 @@ def open_(context: CommandContext, *, is_print: bool) -> int:
     if login.expires_at is not None:
         print_note("this link logs in one browser, once, within a minute")
     if sys.stdout.isatty() and not is_print:
-        _open_browser(url)
+        _open_browser(url, context.environ, has_code=login.expires_at is not None)
     return 0
 
 
-def _open_browser(url: str) -> None:
+def _open_browser(url: str, environ: Mapping[str, str], *, has_code: bool) -> None:
+    """Open the page. A link with a code is opened by a file, because every user can read a command line."""
     import webbrowser  # noqa: PLC0415 - a command's start is CPU time, and others need none
 
-    webbrowser.open(url)
+    try:
+        webbrowser.open(_write_redirect(url, environ).as_uri() if has_code else url)
+    except OSError as error:
+        print_note(f"no browser was opened: {escape(str(error))}; open the link above")
+
+
+def _write_redirect(url: str, environ: Mapping[str, str]) -> Path:
+    """Write a page, mode 0600, that leads to ``url``, in place of the one before. Return its path."""
+    folder = _find_private_folder(environ)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / REDIRECT_NAME
+    target = html.escape(url)
+    text = (
+        '<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+        f'<meta http-equiv="refresh" content="0;url={target}"><a href="{target}">notifier</a>\n'
+    )
+    write_file(file, text.encode(), may_replace=True)
+    return file.absolute()
+
+
+def _find_private_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of this session; without one of our own, the cache in the home directory."""
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    with suppress(OSError):
+        if runtime and Path(runtime).stat().st_uid == os.geteuid():
+            return Path(runtime, "notifier")
+    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "notifier")

@@ -50,7 +50,9 @@ class CommandContext:
         token = self.token or self.environ.get("NOTIFIER_TOKEN") or None
         config = None if url and token else self._load_config_for(url)
         address = _resolve_address(url, config)
-        if token is None and config is not None and config.server.tokens and _may_have_token(address, config):
+        if token is not None and url is None:
+            _refuse_foreign_listener(address)
+        if token is None and config is not None and config.server.tokens and _is_on_this_machine(address):
             token = config.server.tokens[0].reveal()
         if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
             raise click.UsageError("the token has characters that a header cannot contain")
@@ -67,12 +69,23 @@ class CommandContext:
             return None
 
 
-def _may_have_token(address: Address, config: Config) -> bool:
-    """Return whether the configuration's token may be sent there: to its own daemon or to this machine.
+def _refuse_foreign_listener(address: Address) -> None:
+    """Raise UsageError if a configuration directs a token that the user gave to another machine."""
+    if not _is_on_this_machine(address):
+        raise click.UsageError(
+            f"server.listen is {address.text}, which is not this machine; to send the token there, add --url"
+        )
 
-    NOTIFIER_URL may name any host. Another host gets a token only by --token or NOTIFIER_TOKEN.
+
+def _is_on_this_machine(address: Address) -> bool:
+    """Return whether the configuration's token may be sent there: to this machine, and to nothing else.
+
+    The configuration may be that of any folder, and NOTIFIER_URL may name any host. Another host gets a token
+    only by --token or NOTIFIER_TOKEN, and only if its address is given by --url or NOTIFIER_URL.
     """
-    return address == resolve_daemon_address(config.server.listen) or address.is_local
+    from notifier.outbound.local_addresses import is_local_address  # noqa: PLC0415 - most commands do without it
+
+    return address.is_local or is_local_address(address.host)
 
 
 def _resolve_address(url: str | None, config: Config | None) -> Address:

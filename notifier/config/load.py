@@ -7,10 +7,12 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from notifier.config.environment import apply_overrides, find_misspelt
 from notifier.config.errors import ENVIRONMENT, ConfigError, InvalidConfig
+from notifier.config.file_owner import find_foreign_owner
 from notifier.config.model import CallbackSettings, Config
 from notifier.config.presets import PresetLoader
 from notifier.config.read_file import read_whole
@@ -42,7 +44,8 @@ def find_file(
     """Return the configuration file to use, None for the defaults. Raise InvalidConfig.
 
     A file named by ``--config``, else by ``NOTIFIER_CONFIG``, must exist. Otherwise the first existing one
-    applies: in the working directory, in the home directory, in the system's directory.
+    applies: in the working directory, in the home directory, in the system's directory. One in the working
+    directory must belong to this user or root.
     """
     cwd = cwd or Path()
     named = flag or environ.get("NOTIFIER_CONFIG")
@@ -56,6 +59,7 @@ def find_file(
         home = Path(environ["HOME"])
     at_home = home and home / ".config" / "notifier" / FILE_NAME
     if _is_file(cwd / FILE_NAME):
+        _refuse_foreign(cwd / FILE_NAME)
         return cwd / FILE_NAME
     if at_home and _is_file(at_home, if_hidden=False):  # the systemd unit hides home directories
         return at_home
@@ -113,6 +117,18 @@ def refuse_stream(path: Path | None) -> None:
     """Raise InvalidConfig for a file that can be read once only: a second reading would find the defaults."""
     if path is not None and path.exists() and not path.is_file() and str(path) != os.devnull:
         text = "is no regular file, so it cannot be read again; restart with one"
+        raise InvalidConfig([ConfigError(str(path), None, "", text)])
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise InvalidConfig for a file of another user: it decides to which hosts secrets are sent."""
+    try:
+        owner = find_foreign_owner(path)
+    except OSError:  # a link to nothing, or a hidden file: reading it says so
+        return
+    if owner is not None:
+        fix = f"if you trust it, name it with --config {quote(str(path))}"
+        text = f"belongs to another user (uid {owner}); {fix}"
         raise InvalidConfig([ConfigError(str(path), None, "", text)])
 
 

@@ -53,7 +53,8 @@ class AccessMiddleware:
         if scope["type"] == "http":
             settings = self._settings()
             host = check_host(scope, settings)
-            check_origin(scope, host)
+            if not is_login_link(scope):
+                check_origin(scope, host)
             if settings.tokens and scope["path"] not in _OPEN_PATHS:
                 check_token(scope, settings, self._sessions, host)
         await self._app(scope, receive, send)
@@ -103,6 +104,17 @@ def check_origin(scope: Scope, host: str) -> None:
         raise ProblemError("forbidden_origin", "requests from pages of another origin are refused")
     if any(site not in (b"same-origin", b"none") for site in sites):
         raise ProblemError("forbidden_origin", "requests from pages of another site are refused")
+
+
+def is_login_link(scope: Scope) -> bool:
+    """Return whether a browser follows a link to the login, from a file or another site.
+
+    ``notifier open`` hands the browser a file with the link. No other page has a code, so that its link logs
+    nobody in.
+    """
+    is_navigation = get_headers(scope, b"sec-fetch-mode") == [b"navigate"]
+    is_page = get_headers(scope, b"sec-fetch-dest") == [b"document"] and not get_headers(scope, b"origin")
+    return (scope["method"], scope["path"]) == ("GET", "/login") and is_navigation and is_page
 
 
 def check_token(scope: Scope, settings: AccessSettings, sessions: BrowserSessions, host: str) -> None:

@@ -60,7 +60,12 @@ WEB_ROUTES: Sequence[Route] = (
         "/login",
         views.login,
         "Exchange a code for a session cookie, and redirect to the page. Needs no token.",
-        {303: TextResponse("text/plain", "Redirect to the page, with a session cookie", "")},
+        {
+            200: TextResponse(
+                HTML, "A page that leads to the page, for a link in a file", "<!doctype html>\n"
+            ),
+            303: TextResponse("text/plain", "Redirect to the page, with a session cookie", ""),
+        },
         query=("code",),
     ),
 )

@@ -28,7 +28,7 @@ from notifier.store.values import DeliveryQuery, WatchQuery
 from notifier.web import labels
 from notifier.web.detail import delivery_page, watch_page
 from notifier.web.overview import OverviewData, PageFilter, overview
-from notifier.web.render import FOLDER, HEADERS, render_frame
+from notifier.web.render import FOLDER, HEADERS, HTML, render_frame
 
 MAX_ROWS = 25  # of each list: no record of why 25
 LABELS_FILE = "words.js"
@@ -87,6 +87,9 @@ async def file(call: ApiRequest) -> Response:
     return Response(text, headers=dict(HEADERS), media_type=kind)
 
 
+_ENTRANCE = '<!doctype html><meta http-equiv="refresh" content="0;url=/"><a href="/">notifier</a>\n'
+
+
 async def offer_login(call: ApiRequest) -> Response:
     """Make a one-time link that lets a browser in. It needs a token: a session cannot start another."""
     access = call.services.settings().access
@@ -101,9 +104,14 @@ async def offer_login(call: ApiRequest) -> Response:
 
 
 async def login(call: ApiRequest) -> Response:
-    """Exchange a code for a session cookie, and redirect to the page. A HEAD request uses up no code."""
+    """Exchange a code for a session cookie, and lead to the page. A HEAD request uses up no code.
+
+    A browser that comes from a file or another site gets a page. A redirect would go on as a request of that
+    site, without the cookie.
+    """
     access = call.services.settings().access
-    response = _redirect("/")
+    is_foreign = call.header(b"sec-fetch-site") == [b"cross-site"]
+    response = Response(_ENTRANCE, headers=HEADERS, media_type=HTML) if is_foreign else _redirect("/")
     if access.tokens and not call.is_head:
         grant = call.services.sessions.redeem(call.query.get("code", ""))
         if grant is None or grant[0] not in access.tokens:

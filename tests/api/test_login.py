@@ -118,6 +118,20 @@ async def test_a_made_up_code_lets_nobody_in(bench: Bench, code: str) -> None:
     assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.threat(21)
+async def test_a_link_in_a_file_logs_in_and_leads_on_from_our_own_page(bench: Bench) -> None:
+    """A browser calls it cross-site, and would send no cookie after a redirect."""
+    by_link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    path = await link(bench)
+    for foreign in ({"sec-fetch-dest": "iframe"}, {"sec-fetch-mode": "cors"}, {"origin": "http://evil"}):
+        assert (await bench.http.get(path, headers=by_link | foreign)).status_code == 403
+    answer = await bench.http.get(path, headers=by_link)
+    assert (answer.status_code, "location" in answer.headers) == (200, False)
+    assert 'content="0;url=/"' in answer.text
+    assert (await bench.http.get("/", headers={"sec-fetch-site": "same-origin"})).status_code == 200
+    assert (await bench.http.get("/", headers=by_link)).status_code == 403
+
+
 async def test_a_change_by_cookie_says_that_our_page_made_it(bench: Bench) -> None:
     """A cookie alone, as a forged request would bring it, changes nothing."""
     client = await browser(bench)

@@ -1,7 +1,9 @@
 """open prints the address of the page, with a link that logs in if the daemon has tokens."""
 
 import json
+import stat
 import webbrowser
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +51,36 @@ def test_a_terminal_gets_a_browser_unless_it_declines(
     assert opened == []
     ask("open")
     assert opened == [f"{daemon.url}/"]
+
+
+@pytest.mark.threat(21)
+def test_a_login_code_is_on_no_command_line(
+    ask: Run, daemon: FakeDaemon, opened: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every user reads command lines in /proc. The browser gets a file that its user alone can read."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    daemon.on("POST", "/v1/login", LOGIN)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    ask("open")
+    ask("open")
+    file = tmp_path / "notifier" / "open.html"
+    assert opened == [file.as_uri()] * 2
+    assert f'url={daemon.url}/login?code=abc"' in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_the_redirect_is_not_written_to_a_folder_of_another_user(
+    ask: Run, daemon: FakeDaemon, opened: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Under sudo the variable still names the folder of the user before."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "theirs"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    daemon.on("POST", "/v1/login", LOGIN)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    ask("open")
+    assert opened == [(tmp_path / "cache" / "notifier" / "open.html").as_uri()]
 
 
 def test_json_has_the_whole_address(ask: Run, daemon: FakeDaemon) -> None:

@@ -6,6 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import click
 import pytest
 
 from notifier.cli.client import parse_address, resolve_daemon_address
@@ -173,3 +174,20 @@ def test_the_configurations_token_stays_on_this_machine(tmp_path: Path) -> None:
 
     assert token_for(None) == token_for("http://127.0.0.1:1") == "local-token-0123456789"
     assert token_for("http://notifier.example:8484") is None
+
+
+@pytest.mark.threat(20)
+def test_no_token_follows_a_configuration_to_another_machine(tmp_path: Path) -> None:
+    """A checkout's config.toml can name any listener, and any secret of its reader as the token."""
+    config = tmp_path / "config.toml"
+    config.write_text('[server]\nlisten = "203.0.113.7:8484"\ntokens = [{ env = "MULEROUTER_API_KEY" }]\n')
+    environ = {"MULEROUTER_API_KEY": "sk-mulerouter-0123456789"}
+
+    def token_for(url: str | None = None, token: str | None = None) -> str | None:
+        return CommandContext(url=url, token=token, config=str(config), environ=environ).connect()._token
+
+    assert token_for() is None
+    with pytest.raises(click.UsageError, match="add --url"):
+        token_for(token="given-by-hand")
+    assert token_for("http://203.0.113.7:8484", "given-by-hand") == "given-by-hand"
+    assert token_for("http://203.0.113.7:8484") is None

@@ -462,6 +462,29 @@ def test_the_file_that_is_named_wins_then_the_nearest(tmp_path: Path) -> None:
     assert found(str(tmp_path / "flag.toml"), {"NOTIFIER_CONFIG": "env.toml"}) == tmp_path / "flag.toml"
 
 
+@pytest.mark.threat(20)
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_file_of_another_user_is_used_only_if_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_link: bool
+) -> None:
+    """The working directory may be anybody's; a link of another user to a file of ours is theirs as well."""
+    stranger, file = os.geteuid() + 1, tmp_path / "config.toml"
+    (tmp_path / "real.toml").touch()
+    file.symlink_to("real.toml") if is_link else file.touch()
+    seen = os.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        fields = list(seen(path))
+        fields[4] = stranger
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    with pytest.raises(InvalidConfig, match=f"another user .uid {stranger}.; .* --config {file}"):
+        find_file(None, {}, tmp_path)
+    assert find_file(str(file), {}, tmp_path) == file
+    assert find_file(None, {"NOTIFIER_CONFIG": str(file)}, tmp_path) == file
+
+
 def test_the_home_is_that_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     nowhere = tmp_path / "etc.toml"
